@@ -1,0 +1,21 @@
+"""Arrays that do not change under a reader."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+
+def frozen(array: Any, dtype: Any = None) -> np.ndarray:
+    """Return a read-only copy."""
+    copied = np.array(array, dtype=dtype, copy=True)
+    copied.flags.writeable = False
+    return copied
+
+
+def array_id(array: np.ndarray) -> str:
+    """Return a short hash of an array's shape and numbers; the order of its rows counts."""
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()[:16]

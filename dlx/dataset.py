@@ -1,0 +1,261 @@
+"""A table with its schema: rows in original columns, outcomes, and splits that depend only on the seed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dlx.arrays import frozen
+from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VALIDATION_SHARE = 0.2
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Card:
+    """The story of a table and its flaws, for the report.
+
+    Parameters
+    ----------
+    title, summary : str
+        What the table is, in a line and in a paragraph.
+    source, citation, licence, notice : str
+        Where it comes from, how to cite it, under which terms, and a notice that must travel with it.
+    caveats : tuple of str
+        What a reader must know before they believe a number, one sentence each.
+    sha256 : str
+        Checksum of the embedded file.
+    """
+
+    title: str = ""
+    summary: str = ""
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
+    notice: str = ""
+    caveats: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+class Splits(NamedTuple):
+    """Three disjoint parts of a dataset."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of a table in original columns, with their outcomes.
+
+    Parameters
+    ----------
+    schema : Schema
+        What the columns mean.
+    rows : ndarray [rows, features]
+        float64, categories as codes, NaN where missing; read-only.
+    outcomes : ndarray [rows] or None
+        0 or 1, the class's position, or a value; None where unknown.
+    index : ndarray [rows]
+        The names of the rows, for example loan ids.
+    name : str
+        The name of the case.
+    card : Card
+        Where the data come from and what is wrong with them.
+    extra : dict of str to ndarray [rows]
+        Columns that are no features, for example the hospital.
+    """
+
+    schema: Schema
+    rows: np.ndarray
+    outcomes: np.ndarray | None = None
+    index: np.ndarray | None = None
+    name: str = "table"
+    card: Card = field(default_factory=Card)
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = frozen(self.schema.check(self.rows))
+        index = np.arange(len(rows)) if self.index is None else np.asarray(self.index)
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "index", index)
+        if self.outcomes is not None:
+            object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
+        for what, column in {"outcomes": self.outcomes, "index": index, **self.extra}.items():
+            if column is not None and len(column) != len(rows):
+                raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Any) -> Dataset:
+        """Return the rows at positions, a slice or a mask, as a Dataset."""
+        which = slice(which, which + 1 or None) if isinstance(which, (int, np.integer)) else which
+        return Dataset(
+            schema=self.schema,
+            rows=self.rows[which],
+            outcomes=None if self.outcomes is None else self.outcomes[which],
+            index=self.index[which],
+            name=self.name,
+            card=self.card,
+            extra={name: column[which] for name, column in self.extra.items()},
+        )
+
+    def split(self, seed: int = 0) -> Splits:
+        """Return train (60 %), validation (20 %) and test (20 %), stratified by class; a function of the seed only."""
+        from sklearn.model_selection import train_test_split
+
+        if self.outcomes is None:
+            raise SchemaError(f"{self.name!r} has no outcomes; a split needs them")
+        strata = None if self.schema.target.kind == "regression" else self.outcomes
+        everyone = np.arange(len(self))
+        try:
+            rest, test = train_test_split(everyone, test_size=TEST_SHARE, stratify=strata, random_state=seed)
+            train, validation = train_test_split(
+                rest,
+                test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
+                stratify=None if strata is None else strata[rest],
+                random_state=seed,
+            )
+        except ValueError as error:
+            raise SchemaError(f"{self.name!r} cannot be split into train, validation and test: {error}") from error
+        return Splits(self[np.sort(train)], self[np.sort(validation)], self[np.sort(test)])
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The split of seed 0, on which the shipped models were trained."""
+        return self.split(seed=0)
+
+    @property
+    def train(self) -> Dataset:
+        """Rows to train on, 60 %."""
+        return self.splits.train
+
+    @property
+    def validation(self) -> Dataset:
+        """Rows to stop training by, 20 %."""
+        return self.splits.validation
+
+    @property
+    def test(self) -> Dataset:
+        """Rows that no model has seen, 20 %."""
+        return self.splits.test
+
+    def background(self, size: int = 100, *, seed: int = 0) -> Dataset:
+        """Return reference rows, drawn from the training rows without replacement; all of them if there are fewer."""
+        if size < 1:
+            raise ValueError(f"a background needs at least 1 row, got size={size}")
+        train = self.train
+        chosen = np.random.default_rng(seed).permutation(len(train))[:size]
+        return train[np.sort(chosen)]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a table, levels spelled as in the data."""
+        return self.schema.decode(self.rows, index=self.index)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of schema, rows and outcomes: which data a model was trained on."""
+        digest = hashlib.sha256(self.schema.sha256.encode())
+        digest.update(np.ascontiguousarray(self.rows).tobytes())
+        digest.update(b"" if self.outcomes is None else np.ascontiguousarray(self.outcomes).tobytes())
+        return digest.hexdigest()
+
+
+def read_table(
+    path: str | Path,
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    schema: Schema | str | Path | None = None,
+    name: str | None = None,
+) -> Dataset:
+    """Return a csv or parquet file as a Dataset.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that ends in .csv, .csv.gz, .csv.xz or .parquet.
+    target : str, optional
+        The column to predict; needed where no schema is given.
+    positive : str, optional
+        The positive outcome of a binary target.
+    schema : Schema, str or Path, optional
+        A schema or the TOML file that describes one; inferred from the table by default.
+    name : str, optional
+        The name of the case; the file's name by default.
+
+    Raises
+    ------
+    SchemaError
+        If the file cannot be read, or does not hold what the schema says.
+    """
+    table = read_frame(path)
+    if schema is None:
+        if target is None:
+            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}")
+        schema = infer_schema(table, target, positive=positive)
+    elif not isinstance(schema, Schema):
+        schema = read_schema(schema)
+    return from_frame(table, schema, name=name or Path(path).name.split(".")[0])
+
+
+def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
+    """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
+    target = schema.target
+    return Dataset(
+        schema=schema,
+        rows=schema.encode(table),
+        outcomes=target.encode(table[target.name]) if target.name in table.columns else None,
+        index=table.index.to_numpy(),
+        name=name,
+        card=card or Card(),
+    )
+
+
+def read_frame(path: str | Path, **options: Any) -> pd.DataFrame:
+    """Return a csv or parquet file as a table; in a csv only an empty cell is missing.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such file, it is of another kind, has no rows, or is not well formed.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise SchemaError(f"there is no file {path}")
+    if not {".csv", ".parquet"} & set(path.suffixes):
+        raise SchemaError(f"{path} must be a .csv or a .parquet file")
+    try:
+        if ".parquet" in path.suffixes:
+            table = pd.read_parquet(path)
+        else:
+            _refuse_repeated_names(pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0])
+            csv_options = {"keep_default_na": False, "na_values": [""], "index_col": False, **options}
+            table = pd.read_csv(path, **csv_options)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    except (ValueError, OSError, UnicodeDecodeError) as error:
+        raise SchemaError(f"cannot read {path}: {error}") from error
+    if table.empty:
+        raise SchemaError(f"{path} has no rows")
+    return table
+
+
+def _refuse_repeated_names(header: pd.Series) -> None:
+    repeated = sorted(set(header[header.duplicated()].dropna()))
+    if repeated:
+        raise SchemaError(f"columns of the same name: {', '.join(repeated)}; rename them")

@@ -1,0 +1,36 @@
+"""The tables that dlx ships: one case a file, and the folder is the list of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from dlx.dataset import Dataset
+from dlx.schema import SchemaError
+
+
+def names() -> list[str]:
+    """Return the names of the cases, sorted, without importing them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(name: str) -> Dataset:
+    """Return a shipped case as a Dataset, with its schema and its card.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such case, or its data file is not the one that was shipped.
+    """
+    if name not in names():
+        raise SchemaError(
+            f"no case {name!r}; the cases are {', '.join(names())}; "
+            "for a table of your own use dlx.read_table(path, target=...)"
+        )
+    case: Dataset = import_module(f"dlx.datasets.{name}").load()
+    return case

@@ -1,0 +1,51 @@
+"""One method a file. The folder is the registry; a file's name is the method's name everywhere."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dlx.model import Model
+
+
+class MethodError(ValueError):
+    """A method that does not exist, or does not fit the model."""
+
+
+def names() -> list[str]:
+    """Return the names of all methods, without importing them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def method(name: str) -> ModuleType:
+    """Return a method's module: its `attribute`, its `LIBRARY`, and the `PROMISE` it makes.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method.
+    """
+    if name not in names():
+        raise MethodError(f"no method {name!r}; the methods are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def fits(name: str, model: Model) -> bool:
+    """Whether a method takes the model, by the annotation of its parameter `model`."""
+    return isinstance(model, typing.get_type_hints(method(name).attribute)["model"])
+
+
+def names_for(model: Model) -> list[str]:
+    """Return the names of the methods that take the model."""
+    return [name for name in names() if fits(name, model)]
+
+
+def options(name: str) -> dict[str, Any]:
+    """Return a method's own options with their defaults."""
+    parameters = inspect.signature(method(name).attribute).parameters.values()
+    shared = {"scale", "seed"}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}

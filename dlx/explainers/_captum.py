@@ -1,0 +1,65 @@
+"""What the methods of captum share: dense pairs of person and reference, and the network on a scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.explanation import Attribution
+from dlx.model import NeuralModel, check_scale
+
+if TYPE_CHECKING:
+    import torch
+
+PAIRS_PER_CALL = 4_096
+
+
+def on_scale(model: NeuralModel, scale: str) -> torch.nn.Module:
+    """Return a copy of the network that answers on a scale, so that hooks never touch the user's own."""
+    import copy
+
+    from torch import nn
+
+    check_scale(model, scale)
+    network = copy.deepcopy(model.network).eval().requires_grad_(False)
+    return nn.Sequential(network, nn.Sigmoid()) if scale == "probability" else nn.Sequential(network)
+
+
+def average_over(
+    attribute: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    model: NeuralModel,
+    rows: np.ndarray,
+    background: np.ndarray,
+    scale: str,
+    *,
+    evaluations_per_pair: int,
+) -> Attribution:
+    """Return attributions from every reference row to every person, averaged over the references.
+
+    Parameters
+    ----------
+    attribute : callable
+        Dense persons and references [pairs, width] in, attributions [pairs, width] out.
+    model : NeuralModel
+        Its encoder folds dense columns back to features, with their signs.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded.
+    scale : str
+        The scale of the base value.
+    evaluations_per_pair : int
+        How often `attribute` evaluates the network for one pair.
+    """
+    persons, references = model.dense(rows), model.dense(background)
+    step = max(1, PAIRS_PER_CALL // len(rows))
+    total = np.zeros(tuple(persons.shape))
+    for start in range(0, len(references), step):
+        some = references[start : start + step]
+        pairs = attribute(persons.repeat_interleave(len(some), dim=0), some.repeat(len(persons), 1))
+        total += pairs.detach().double().reshape(len(persons), len(some), -1).sum(dim=1).cpu().numpy()
+    return Attribution(
+        values=model.encoder.fold(total / len(references)),
+        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        evaluations=len(rows) * len(background) * evaluations_per_pair,
+    )

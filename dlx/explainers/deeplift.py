@@ -1,0 +1,96 @@
+"""DeepLIFT of a net, rescale rule, by captum, averaged over the background.
+
+Shrikumar, Greenside and Kundaje (2017), "Learning Important Features Through Propagating Activation Differences",
+section 3.5.1. captum knows some nonlinearities, as modules; it takes every other one for a plain gradient and says
+nothing. So a net with another one is refused.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlx.explainers import MethodError
+from dlx.explainers._captum import average_over, on_scale
+from dlx.explanation import Attribution, LocalAccuracy
+from dlx.model import NeuralModel
+
+LIBRARY = "captum"
+PROMISE = LocalAccuracy(absolute=1e-4)
+QUESTION = "How much of the difference to a reference person does each column carry through the net?"
+
+LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
+
+
+def attribute(
+    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0
+) -> Attribution:
+    """Return DeepLIFT contributions of coded rows.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        The net; its nonlinearities must be modules that captum knows, each used once.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded.
+    scale : {"logit", "probability", "value"}
+        Unit of the contributions.
+    seed : int
+        Unused: nothing is random.
+
+    Raises
+    ------
+    MethodError
+        If the net has a nonlinearity that captum would take for a plain gradient.
+    """
+    from captum.attr import DeepLift
+
+    del seed
+    network = on_scale(model, scale)
+    refuse_unknown_nonlinearities(model.name, network, model.dense(rows[:1]))
+    lift = DeepLift(network, eps=1e-6)
+
+    def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
+            return lift.attribute(persons.requires_grad_(), references)
+
+    return average_over(one, model, rows, background, scale, evaluations_per_pair=2)
+
+
+def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:
+    """Raise a `MethodError` that names the modules that captum's table lacks, or that are used more than once."""
+    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
+
+    known = (*LINEAR_MODULES, *SUPPORTED_NON_LINEAR)
+    leaves = {path: module for path, module in network.named_modules() if not any(module.children())}
+    unknown = sorted({type(module).__name__ for module in leaves.values() if not isinstance(module, known)})
+    if unknown:
+        table = ", ".join(sorted(module.__name__ for module in SUPPORTED_NON_LINEAR))
+        raise MethodError(
+            f"deeplift cannot explain {name}: captum has no rule for {', '.join(unknown)} and would take a plain gradient; "
+            f"its rules are for {table}; use integrated_gradients, or train with one of these"
+        )
+    reused = [path for path, calls in _calls(network, dense, leaves).items() if calls > 1]
+    if reused:
+        raise MethodError(
+            f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
+        )
+
+
+def _calls(network: nn.Module, dense: torch.Tensor, leaves: dict[str, nn.Module]) -> dict[str, int]:
+    calls = dict.fromkeys(leaves, 0)
+
+    def count(path: str) -> None:
+        calls[path] += 1
+
+    nonlinear = {path: module for path, module in leaves.items() if not isinstance(module, LINEAR_MODULES)}
+    hooks = [module.register_forward_hook(lambda *_, path=path: count(path)) for path, module in nonlinear.items()]
+    with torch.no_grad():
+        network(dense)
+    for hook in hooks:
+        hook.remove()
+    return calls

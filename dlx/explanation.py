@@ -1,0 +1,268 @@
+"""What one method says of one model on some rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.arrays import array_id, frozen
+from dlx.files import write_atomically
+from dlx.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import shap
+
+_ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
+_METADATA_KEY = "dlx.explanation"
+
+
+@dataclass(frozen=True)
+class LocalAccuracy:
+    """How closely base value + contributions must give the output, by what a method promises.
+
+    Parameters
+    ----------
+    absolute : float, optional
+        Largest residual, in units of the scale.
+    relative : float, optional
+        Largest residual as a share of the mean distance of outputs from the base value.
+    """
+
+    absolute: float | None = None
+    relative: float | None = None
+
+    def __str__(self) -> str:
+        if self.absolute is not None:
+            return f"adds up to {self.absolute:g}"
+        if self.relative is not None:
+            return f"adds up to {self.relative:.0%} of the mean effect"
+        return "does not promise to add up"
+
+    def limit(self, mean_effect: float) -> float:
+        """Return the largest residual that keeps the promise; infinity where there is none."""
+        if self.absolute is not None:
+            return self.absolute
+        return np.inf if self.relative is None else self.relative * mean_effect
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What a method returns before it is checked.
+
+    Parameters
+    ----------
+    values : ndarray [rows, features]
+        Contributions of the original columns.
+    base_values : ndarray [rows]
+        What they start from.
+    evaluations : int
+        Rows that the model was evaluated on.
+    standard_errors : ndarray [rows, features], optional
+        Sampling error of the values.
+    """
+
+    values: np.ndarray
+    base_values: np.ndarray
+    evaluations: int = 0
+    standard_errors: np.ndarray | None = None
+
+
+class ExplanationError(ValueError):
+    """An explanation whose arrays do not fit, or a file that does not hold one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Contributions of features to the outputs of a model, against a background.
+
+    Parameters
+    ----------
+    values : ndarray of float64 [rows, features]
+        Contribution of each original column, in units of `scale`.
+    base_values : ndarray of float64 [rows]
+        What the contributions start from.
+    outputs : ndarray of float64 [rows]
+        What the model predicts, by our own `predict`.
+    rows : ndarray of float64 [rows, features]
+        The rows that are explained, coded.
+    schema : Schema
+        What the columns mean.
+    scale : {"logit", "probability", "value"}
+        Unit of values, base values and outputs.
+    method, implementation : str
+        What was computed ("lime") and by what ("lime 0.2.0.1").
+    model : str
+        Name of the model.
+    background_id : str
+        Hash of the reference rows.
+    index : ndarray [rows]
+        Names of the rows, for example loan ids.
+    options : dict
+        The method's options.
+    seed : int
+        Seed of everything random.
+    seconds : float
+        Wall time.
+    evaluations : int
+        Rows that the model was evaluated on, where the method can count them; 0 where not.
+    promise : str
+        The local accuracy that the method promises, in words.
+    standard_errors : ndarray of float64 [rows, features], optional
+        Sampling error of the values, where the method can tell.
+    """
+
+    values: np.ndarray
+    base_values: np.ndarray
+    outputs: np.ndarray
+    rows: np.ndarray
+    schema: Schema
+    scale: str
+    method: str
+    implementation: str
+    model: str
+    background_id: str
+    index: np.ndarray | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    seconds: float = 0.0
+    evaluations: int = 0
+    promise: str = ""
+    standard_errors: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        object.__setattr__(self, "index", frozen(range(len(self.values)) if self.index is None else self.index))
+        self._check_shapes()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, which: Any) -> Explanation:
+        """Return the explanation of the rows at positions, a slice or a mask."""
+        which = slice(which, which + 1 or None) if isinstance(which, (int, np.integer)) else which
+        parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
+        return dataclasses.replace(self, **parts)
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Local accuracy: output - base value - sum of the values, [rows]; 0 where the contributions add up."""
+        return self.outputs - self.base_values - self.values.sum(axis=1)
+
+    @property
+    def importance(self) -> np.ndarray:
+        """Mean absolute contribution of each feature, [features]."""
+        return np.abs(self.values).mean(axis=0)
+
+    @property
+    def rows_id(self) -> str:
+        """Hash of the rows that are explained."""
+        return array_id(self.rows)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line a row and feature: its value in words, its contribution, and what it was made by."""
+        import pandas as pd
+
+        count, width = self.values.shape
+        frame = pd.DataFrame(
+            {
+                "model": self.model,
+                "method": self.method,
+                "scale": self.scale,
+                "row": np.repeat(np.asarray(self.index), width),
+                "feature": np.tile(np.array(self.schema.names, dtype=object), count),
+                "label": np.tile(np.array(self.schema.labels, dtype=object), count),
+                "value": [f.format(x) for row in self.rows for f, x in zip(self.schema.features, row, strict=True)],
+                "contribution": self.values.ravel(),
+                "base_value": np.repeat(self.base_values, width),
+                "output": np.repeat(self.outputs, width),
+            }
+        )
+        if self.standard_errors is not None:
+            frame["standard_error"] = self.standard_errors.ravel()
+        return frame
+
+    def to_shap(self) -> shap.Explanation:
+        """Return the explanation for shap's plots."""
+        import shap
+
+        return shap.Explanation(
+            values=self.values.copy(),
+            base_values=self.base_values.copy(),
+            data=self.rows.copy(),
+            display_data=np.array(
+                [[f.format(x) for f, x in zip(self.schema.features, row, strict=True)] for row in self.rows], dtype=object
+            ),
+            feature_names=list(self.schema.labels),
+            output_names=self.scale,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the explanation to one safetensors file, whole or not at all; return its path."""
+        from safetensors.numpy import save
+
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None}
+        described = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in (*_ARRAYS, "schema", "index")
+        }
+        described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
+        text = json.dumps(described)
+        return write_atomically(path, save(arrays, metadata={_METADATA_KEY: text, "sha256": _digest(text, arrays)}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Return the explanation that a file holds.
+
+        Raises
+        ------
+        ExplanationError
+            If there is no such file, it is no explanation of dlx, or it was altered.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError) as error:
+            raise ExplanationError(f"cannot read the explanation {path}: {error}") from error
+        text = metadata.get(_METADATA_KEY)
+        if text is None:
+            raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
+        if metadata.get("sha256") != _digest(text, arrays):
+            raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
+        described = json.loads(text)
+        described["schema"] = Schema.from_dict(described["schema"])
+        described["index"] = np.array(described["index"])
+        return cls(**arrays, **described)
+
+    def _check_shapes(self) -> None:
+        count, width = np.shape(self.rows)
+        wanted = {
+            "values": (count, width),
+            "base_values": (count,),
+            "outputs": (count,),
+            "standard_errors": (count, width),
+            "index": (count,),
+        }
+        for name, shape in wanted.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")
+        if width != len(self.schema):
+            raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
+
+
+def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()

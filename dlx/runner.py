@@ -1,0 +1,163 @@
+"""explain(): runs a method on a model, in batches, and checks what comes back against our own predict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from dlx import explainers
+from dlx.arrays import array_id
+from dlx.dataset import Dataset
+from dlx.explainers import MethodError
+from dlx.explanation import Attribution, Explanation, LocalAccuracy
+from dlx.model import Model, Scale, as_rows, check_scale
+from dlx.schema import plural
+
+BATCH_ROWS = 32
+
+
+class LocalAccuracyError(RuntimeError):
+    """Contributions that do not add up to the model's output as their method promises."""
+
+
+def explain(
+    model: Model,
+    rows: Any,
+    *,
+    method: str,
+    background: Any,
+    scale: Scale,
+    seed: int = 0,
+    batch_size: int = BATCH_ROWS,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Explanation:
+    """Return what a method says of a model on some rows.
+
+    Parameters
+    ----------
+    model : Model
+        A net, trees, a linear model, or anything that `dlx.wrap` took.
+    rows : Dataset, DataFrame or ndarray [rows, features]
+        The people to explain, in original columns; an array holds codes.
+    method : str
+        One of `dlx.methods()`.
+    background : Dataset, DataFrame or ndarray [references, features]
+        The reference rows; methods are comparable only against the same.
+    scale : {"logit", "probability", "value"}
+        Unit of the contributions.
+    seed : int
+        Seed of everything random.
+    batch_size : int
+        Rows a call of the method; the values do not depend on it.
+    progress : callable, optional
+        Called after each batch with the rows done and the rows in all.
+    **options
+        The method's own; see the method's page.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    MethodError
+        If there is no such method or option, or it does not take the model.
+    SchemaError
+        If the rows or the background do not fit the model's schema.
+    ScaleError
+        If the model, or the method, does not have the scale.
+    LocalAccuracyError
+        If the contributions do not add up as the method promises.
+    """
+    module = _checked_method(method, model, options)
+    check_scale(model, scale)
+    coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
+    started = time.perf_counter()
+    parts = []
+    for some in _batches(coded, batch_size):
+        parts.append(module.attribute(model, some, reference, scale=scale, seed=seed, **options))
+        if progress is not None:
+            progress(sum(len(part.values) for part in parts), len(coded))
+    attribution = _joined(parts)
+    explanation = Explanation(
+        values=attribution.values,
+        base_values=attribution.base_values,
+        outputs=model.predict(coded, scale),
+        rows=coded,
+        schema=model.schema,
+        scale=scale,
+        method=method,
+        implementation=f"{module.LIBRARY} {version(module.LIBRARY)}",
+        model=model.name,
+        background_id=array_id(reference),
+        index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
+        options=explainers.options(method) | options,
+        seed=seed,
+        seconds=time.perf_counter() - started,
+        evaluations=attribution.evaluations,
+        promise=str(module.PROMISE),
+        standard_errors=attribution.standard_errors,
+    )
+    check_local_accuracy(explanation, module.PROMISE, model.predict(reference, scale))
+    return explanation
+
+
+def check_local_accuracy(explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray) -> None:
+    """Raise a `LocalAccuracyError` if a residual is larger than the method promises, or anything is not finite.
+
+    The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
+    explained or over the background, whichever is larger: so that one person at the average can be explained.
+    """
+    if not np.isfinite(explanation.values).all():
+        raise LocalAccuracyError(f"{explanation.method} gave values for {explanation.model} that are not finite")
+    base = explanation.base_values
+    mean_effect = max(np.abs(explanation.outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
+    limit = promise.limit(float(mean_effect))
+    worst = int(np.abs(explanation.residuals).argmax())
+    if abs(explanation.residuals[worst]) > limit:
+        raise LocalAccuracyError(
+            f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
+            f"{explanation.index[worst]!r} is off by {abs(explanation.residuals[worst]):.2g} {explanation.scale}; "
+            "the method does not fit this model, or needs more steps (integrated_gradients: n_steps)"
+        )
+
+
+def _checked_method(name: str, model: Model, options: dict[str, Any]) -> ModuleType:
+    module = explainers.method(name)
+    if not explainers.fits(name, model):
+        raise MethodError(
+            f"{name} does not take {model.name}, a {type(model).__name__}; "
+            f"the methods that do are {', '.join(explainers.names_for(model))}"
+        )
+    unknown = sorted(set(options) - set(explainers.options(name)))
+    if unknown:
+        known = ", ".join(explainers.options(name)) or "none"
+        raise MethodError(f"{name} has no option {', '.join(map(repr, unknown))}; its options: {known}")
+    return module
+
+
+def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
+    if len(rows) == 0:
+        raise ValueError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+    return model.schema.check(as_rows(model.schema, rows))
+
+
+def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _joined(parts: list[Attribution]) -> Attribution:
+    errors = [part.standard_errors for part in parts if part.standard_errors is not None]
+    return Attribution(
+        values=np.concatenate([part.values for part in parts]),
+        base_values=np.concatenate([part.base_values for part in parts]),
+        evaluations=sum(part.evaluations for part in parts),
+        standard_errors=np.concatenate(errors) if errors else None,
+    )
