@@ -1,0 +1,82 @@
+"""How well a model predicts people it has not seen, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.bootstrap import interval_of
+from dlx.dataset import Dataset
+from dlx.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame:
+    """Return ROC AUC, average precision, Brier score and log loss with 95 % bootstrap intervals.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Rows with outcomes, not seen in training.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One line a metric; `reference` is what a model reaches that predicts the share of positives for everybody.
+
+    Raises
+    ------
+    ValueError
+        If the outcomes are unknown or all alike.
+    """
+    import pandas as pd
+
+    outcomes = people.outcomes
+    if outcomes is None or len(np.unique(outcomes)) < 2:
+        raise ValueError(f"{people.name}: the performance of {model.name} needs outcomes of both classes")
+    predicted = model.predict(people, "probability")
+    base_rate = np.full(len(outcomes), outcomes.mean())
+    lines = []
+    for name, metric in _metrics().items():
+        estimate, low, high = interval_of(lambda rows, m=metric: m(outcomes[rows], predicted[rows]), outcomes, seed=seed)
+        reference = metric(outcomes, base_rate)
+        lines.append(
+            {"model": model.name, "metric": name, "estimate": estimate, "low": low, "high": high, "reference": reference}
+        )
+    return pd.DataFrame(lines)
+
+
+def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the area under the ROC curve: the chance that a positive ranks above a negative, ties counting half."""
+    from scipy.stats import rankdata
+
+    positive = outcomes == 1
+    n_positive, n_negative = positive.sum(), (~positive).sum()
+    return float((rankdata(predicted)[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def brier(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean squared distance of probability and outcome."""
+    return float(((predicted - outcomes) ** 2).mean())
+
+
+def log_loss(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean negative log likelihood; probabilities are kept 1e-15 away from 0 and 1."""
+    kept = np.clip(predicted, 1e-15, 1 - 1e-15)
+    return float(-np.where(outcomes == 1, np.log(kept), np.log1p(-kept)).mean())
+
+
+def _metrics() -> dict[str, Metric]:
+    from sklearn.metrics import average_precision_score
+
+    return {"auc": auc, "average_precision": average_precision_score, "brier": brier, "log_loss": log_loss}

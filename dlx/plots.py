@@ -1,0 +1,252 @@
+"""Draws what the rest of dlx computed, on given axes. Nothing is computed here but where ink goes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.schema import Feature
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from dlx.comparison import Contrast
+    from dlx.effects import PartialDependence
+    from dlx.explanation import Explanation
+
+# Okabe and Ito's palette, darkened where it would be too pale on white; safe for colour-blind readers.
+COLOURS = ("#0072b2", "#b34a00", "#00785a", "#a3467f", "#6b5b00", "#3b7dab", "#444444")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
+
+STYLE = {
+    "font.family": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dlx",
+    "figure.dpi": 100,
+    "savefig.dpi": 150,
+}
+
+UNITS = {"logit": "log-odds", "probability": "probability", "value": "value"}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of dlx inside the block: a dollar sign is a dollar sign, and the same figure gives the same bytes."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def shortened(text: str, width: int = 34) -> str:
+    """Return a label that fits beside an axis."""
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str]) -> Axes:
+    """Draw mean |contribution| of some features, one row each, one marker a method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Comparison.importance()` of one model.
+    features : sequence of str
+        Names of the features, the top one first.
+    ax : Axes
+        Where to draw.
+    colours : dict of str to str
+        Colour of each method.
+    """
+    places = {name: place for place, name in enumerate(features)}
+    labels = table.drop_duplicates("feature").set_index("feature")["label"]
+    methods = list(table["method"].unique())
+    for offset, (method, some) in zip(_spread(len(methods)), table.groupby("method", sort=False), strict=True):
+        some = some[some["feature"].isin(places)]
+        y = some["feature"].map(places).to_numpy(dtype=float) + offset
+        marker = MARKERS[list(colours).index(str(method)) % len(MARKERS)]
+        ax.hlines(y, 0, some["importance"], color=colours[str(method)], alpha=0.35, linewidth=1.2)
+        ax.plot(some["importance"], y, marker, color=colours[str(method)], markersize=4.5, label=str(method))
+    ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
+    ax.set_ylim(len(features) - 0.4, -0.6)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"mean size of the contribution ({UNITS[table['scale'].iloc[0]]})")
+    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *, seed: int = 0) -> Axes:
+    """Draw one dot a person and feature: contribution across, dots stacked where many, value from blue (low) to red (high).
+
+    Missing values are grey; unordered categories are too, since they have no low and high.
+    """
+    for place, name in enumerate(features):
+        position = explanation.schema.position(name)
+        x = explanation.values[:, position]
+        y = place + _swarm(x, np.ptp(explanation.values), seed)
+        ax.scatter(
+            x,
+            y,
+            s=9,
+            c=_value_colours(explanation.schema.features[position], explanation.rows[:, position]),
+            linewidths=0,
+            alpha=0.85,
+            rasterized=True,
+        )
+    ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
+    ax.set_yticks(range(len(features)), [shortened(explanation.schema[name].label) for name in features])
+    ax.set_ylim(len(features) - 0.4, -0.6)
+    ax.set_xlabel(f"contribution ({UNITS[explanation.scale]})")
+    return ax
+
+
+def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float, high: float = 1.0) -> Axes:
+    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance."""
+    ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
+    for i, j in np.ndindex(*values.shape):
+        dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
+        text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.2f}"
+        ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
+    ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(labels)), labels)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw how one person's output is reached: from the base value, feature by feature, the rest, and what is left over.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        One method of one model.
+    row : int
+        Position of the person.
+    features : sequence of str
+        The features that get a bar of their own, the top one first; the others are summed.
+    ax : Axes
+        Where to draw.
+    """
+    named = [explanation.schema.position(name) for name in features]
+    values = explanation.values[row]
+    rest = values.sum() - values[named].sum()
+    steps = [*values[named], rest, explanation.residuals[row]]
+    labels = [shortened(explanation.schema.features[i].label, 28) for i in named]
+    labels += [f"{len(values) - len(named)} other columns", "not accounted for"]
+    if abs(steps[-1]) < 0.005 * max(np.abs(values).sum(), 1e-12):
+        steps, labels = steps[:-1], labels[:-1]
+    ends = explanation.base_values[row] + np.cumsum(steps)
+    starts = np.r_[explanation.base_values[row], ends[:-1]]
+    colours = [GREY if label == "not accounted for" else UP if step > 0 else DOWN for step, label in zip(steps, labels, strict=True)]
+    ax.barh(range(len(steps)), steps, left=starts, color=colours, height=0.62)
+    ax.vlines(ends[:-1], np.arange(len(steps) - 1) - 0.31, np.arange(len(steps) - 1) + 1.31, color=GREY, linewidth=0.6)
+    ax.axvline(explanation.base_values[row], color=GREY, linewidth=0.8, linestyle=":")
+    ax.axvline(explanation.outputs[row], color=INK, linewidth=0.9)
+    for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
+        ax.annotate(
+            f"{step:+.2f}",
+            (max(start, end), i),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    ax.set_yticks(range(len(steps)), labels)
+    ax.set_ylim(len(steps) - 0.4, -0.6)
+    ax.set_xlabel(UNITS[explanation.scale])
+    return ax
+
+
+def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw which features make two models differ about one person: both contributions and their difference."""
+    schema = contrast.a.schema
+    named = [schema.position(name) for name in features]
+    y = np.arange(len(named))
+    difference = contrast.values[row, named]
+    ax.barh(y, difference, color=[UP if d > 0 else DOWN for d in difference], height=0.55, alpha=0.55)
+    for explanation, marker, colour in ((contrast.a, "o", COLOURS[0]), (contrast.b, "s", COLOURS[1])):
+        ax.plot(explanation.values[row, named], y, marker, color=colour, markersize=5, label=explanation.model)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks(y, [shortened(schema.features[i].label) for i in named])
+    ax.set_ylim(len(named) - 0.4, -0.6)
+    ax.set_xlabel(f"contribution, and difference as a bar ({UNITS[contrast.a.scale]})")
+    ax.legend(frameon=False, fontsize=8, loc="best")
+    return ax
+
+
+def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None) -> Axes:
+    """Draw the mean output over a column's values, one line a model; a rug shows where the people are."""
+    feature = curves[0].feature
+    for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False):
+        if feature.is_categorical:
+            x, known = np.arange(len(curve.grid)), np.ones(len(curve.grid), dtype=bool)
+            ax.plot(curve.mean, x, marker, color=colour, markersize=5, label=curve.model)
+        else:
+            known = ~np.isnan(curve.grid)
+            ax.plot(curve.grid[known], curve.mean[known], color=colour, linewidth=1.8, label=curve.model)
+            if not known.all():
+                ax.axhline(curve.mean[~known][0], color=colour, linewidth=1, linestyle=":")
+    if feature.is_categorical:
+        _label_levels(curves[0], ax)
+    else:
+        ax.set_xlabel(feature.unit or "value")
+        ax.set_ylabel(UNITS[curves[0].scale])
+        if observed is not None:
+            known_values = observed[~np.isnan(observed)]
+            ax.plot(known_values, np.full(len(known_values), 0.01), "|", color=GREY, markersize=6, alpha=0.5, transform=ax.get_xaxis_transform(), rasterized=True)
+    ax.set_title(shortened(feature.label, 40))
+    return ax
+
+
+def _label_levels(curve: PartialDependence, ax: Axes) -> None:
+    ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 30) for x in curve.grid])
+    ax.set_ylim(len(curve.grid) - 0.5, -0.5)
+    ax.set_xlabel(UNITS[curve.scale])
+    ax.grid(axis="y", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+
+
+def _spread(count: int) -> np.ndarray:
+    return (np.arange(count) - (count - 1) / 2) * min(0.14, 0.7 / max(count, 1))
+
+
+def _swarm(x: np.ndarray, spread: float, seed: int) -> np.ndarray:
+    """Return offsets that stack dots of nearly the same x, alternating above and below."""
+    order = np.random.default_rng(seed).permutation(len(x))
+    bins = np.round(x / max(spread, 1e-12) * 120).astype(int)
+    offsets, filled = np.zeros(len(x)), {}
+    for i in order:
+        count = filled[bins[i]] = filled.get(bins[i], -1) + 1
+        offsets[i] = (-1) ** count * ((count + 1) // 2)
+    return 0.38 * offsets / max(np.abs(offsets).max(), 8)
+
+
+def _value_colours(feature: Feature, column: np.ndarray) -> Any:
+    import matplotlib as mpl
+    from scipy.stats import rankdata
+
+    colours = np.tile(np.array(mpl.colors.to_rgba(GREY)), (len(column), 1))
+    known = ~np.isnan(column)
+    if known.any() and (feature.ordered or not feature.is_categorical):
+        ranks = rankdata(column[known])
+        place = (ranks - ranks.min()) / max(np.ptp(ranks), 1e-12)
+        colours[known] = mpl.colormaps["coolwarm"](place)
+    return colours
