@@ -15,6 +15,15 @@ def frozen(array: Any, dtype: Any = None) -> np.ndarray:
     return copied
 
 
+def as_slice(which: Any, count: int) -> Any:
+    """Return a position among `count` rows as a slice, so that rows stay rows; anything else as it is."""
+    if not isinstance(which, (int, np.integer)):
+        return which
+    if not -count <= which < count:
+        raise IndexError(f"row {which} of {count}")
+    return slice(which % count, which % count + 1)
+
+
 def array_id(array: np.ndarray) -> str:
     """Return a short hash of an array's shape and numbers; the order of its rows counts."""
     array = np.ascontiguousarray(array, dtype=np.float64)

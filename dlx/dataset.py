@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
+import lzma
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import frozen
+from dlx.arrays import as_slice, frozen
 from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
 
 if TYPE_CHECKING:
@@ -100,7 +104,7 @@ class Dataset:
 
     def __getitem__(self, which: Any) -> Dataset:
         """Return the rows at positions, a slice or a mask, as a Dataset."""
-        which = slice(which, which + 1 or None) if isinstance(which, (int, np.integer)) else which
+        which = as_slice(which, len(self))
         return Dataset(
             schema=self.schema,
             rows=self.rows[which],
@@ -224,7 +228,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
     )
 
 
-def read_frame(path: str | Path, **options: Any) -> pd.DataFrame:
+def read_frame(path: str | Path) -> pd.DataFrame:
     """Return a csv or parquet file as a table; in a csv only an empty cell is missing.
 
     Raises
@@ -243,19 +247,29 @@ def read_frame(path: str | Path, **options: Any) -> pd.DataFrame:
         if ".parquet" in path.suffixes:
             table = pd.read_parquet(path)
         else:
-            _refuse_repeated_names(pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0])
-            csv_options = {"keep_default_na": False, "na_values": [""], "index_col": False, **options}
-            table = pd.read_csv(path, **csv_options)
+            _refuse_ragged_lines(path)
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""], index_col=False)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
-    except (ValueError, OSError, UnicodeDecodeError) as error:
+    except (ValueError, OSError, EOFError, csv.Error, lzma.LZMAError, zlib.error) as error:
         raise SchemaError(f"cannot read {path}: {error}") from error
     if table.empty:
         raise SchemaError(f"{path} has no rows")
     return table
 
 
-def _refuse_repeated_names(header: pd.Series) -> None:
-    repeated = sorted(set(header[header.duplicated()].dropna()))
-    if repeated:
-        raise SchemaError(f"columns of the same name: {', '.join(repeated)}; rename them")
+def _refuse_ragged_lines(path: Path) -> None:
+    """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas would shift or fill it."""
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        header = next(lines, [])
+        repeated = sorted({name for name in header if header.count(name) > 1})
+        if repeated:
+            raise SchemaError(f"columns of the same name: {', '.join(repeated)}; rename them")
+        for fields in lines:
+            if fields and len(fields) != len(header):
+                raise SchemaError(
+                    f"line {lines.line_num} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
+                    "quote a value that holds a comma"
+                )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import array_id, frozen
+from dlx.arrays import array_id, as_slice, frozen
 from dlx.files import write_atomically
 from dlx.schema import Schema
 
@@ -148,7 +148,7 @@ class Explanation:
 
     def __getitem__(self, which: Any) -> Explanation:
         """Return the explanation of the rows at positions, a slice or a mask."""
-        which = slice(which, which + 1 or None) if isinstance(which, (int, np.integer)) else which
+        which = as_slice(which, len(self))
         parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
         return dataclasses.replace(self, **parts)
 
@@ -214,7 +214,7 @@ class Explanation:
             f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in (*_ARRAYS, "schema", "index")
         }
         described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
-        text = json.dumps(described)
+        text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy
         return write_atomically(path, save(arrays, metadata={_METADATA_KEY: text, "sha256": _digest(text, arrays)}))
 
     @classmethod

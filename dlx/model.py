@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.schema import Schema
+from dlx.schema import Schema, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,13 @@ class NeuralModel(_OneOutput):
                 self.network(self.dense(rows[start : start + CHUNK_ROWS])).reshape(-1).double().cpu().numpy()
                 for start in range(0, len(rows), CHUNK_ROWS)
             ]
-        return np.concatenate(chunks) if chunks else np.empty(0)
+        outputs = np.concatenate(chunks) if chunks else np.empty(0)
+        if len(outputs) != len(rows):
+            raise ValueError(
+                f"{self.name} must return one number a row, got {len(outputs)} for {plural(len(rows), 'row')}; "
+                "add a last layer that picks one output"
+            )
+        return outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +168,10 @@ class TreeModel(_OneOutput):
     schema: Schema
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
+
+    def __post_init__(self) -> None:
+        if self.trees.feature.max() >= len(self.schema):
+            raise ValueError(f"the trees ask column {self.trees.feature.max()} of a table of {len(self.schema)}")
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of coded rows."""
@@ -294,7 +304,7 @@ def check_scale(model: Model, scale: str) -> None:
 def as_rows(schema: Schema, rows: Any) -> np.ndarray:
     """Return a Dataset, a DataFrame or an array as coded rows [rows, features]."""
     if isinstance(rows, Dataset):
-        return rows.rows
+        return rows.rows if rows.schema.features == schema.features else schema.encode(rows.frame)
     if isinstance(rows, np.ndarray):
         return rows
     return schema.encode(rows)

@@ -15,10 +15,11 @@ from dlx.arrays import array_id
 from dlx.dataset import Dataset
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import Model, Scale, as_rows, check_scale
+from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
 from dlx.schema import plural
 
 BATCH_ROWS = 32
+FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
 
 
 class LocalAccuracyError(RuntimeError):
@@ -104,26 +105,31 @@ def explain(
         promise=str(module.PROMISE),
         standard_errors=attribution.standard_errors,
     )
-    check_local_accuracy(explanation, module.PROMISE, model.predict(reference, scale))
+    rounding = FLOAT32_ROUNDING if isinstance(model, NeuralModel) else 0.0
+    check_local_accuracy(explanation, module.PROMISE, model.predict(reference, scale), rounding)
     return explanation
 
 
-def check_local_accuracy(explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray) -> None:
+def check_local_accuracy(
+    explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray, rounding: float = 0.0
+) -> None:
     """Raise a `LocalAccuracyError` if a residual is larger than the method promises, or anything is not finite.
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
-    explained or over the background, whichever is larger: so that one person at the average can be explained.
+    explained or over the background, whichever is larger: so that one person at the average can be explained. No promise
+    is kept closer than the rounding of the outputs, a share of the largest.
     """
     if not np.isfinite(explanation.values).all():
         raise LocalAccuracyError(f"{explanation.method} gave values for {explanation.model} that are not finite")
     base = explanation.base_values
     mean_effect = max(np.abs(explanation.outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
-    limit = promise.limit(float(mean_effect))
+    largest = max(np.abs(explanation.outputs).max(), np.abs(reference_outputs).max())
+    limit = max(promise.limit(float(mean_effect)), rounding * float(largest))
     worst = int(np.abs(explanation.residuals).argmax())
     if abs(explanation.residuals[worst]) > limit:
         raise LocalAccuracyError(
             f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
-            f"{explanation.index[worst]!r} is off by {abs(explanation.residuals[worst]):.2g} {explanation.scale}; "
+            f"{explanation.index[worst]} is off by {abs(explanation.residuals[worst]):.2g} {explanation.scale}; "
             "the method does not fit this model, or needs more steps (integrated_gradients: n_steps)"
         )
 
@@ -149,6 +155,8 @@ def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    if size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {size}")
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 

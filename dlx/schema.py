@@ -106,7 +106,7 @@ class Feature:
         if not self.missing and np.isnan(codes).any():
             where = column.index[int(np.flatnonzero(np.isnan(codes))[0])]
             raise SchemaError(
-                f"column {self.name!r} must not be missing, but is in row {where!r}; "
+                f"column {self.name!r} must not be missing, but is in row {where}; "
                 "fill it in, or set missing = true for it in the schema and train again"
             )
         return codes
@@ -118,7 +118,7 @@ class Feature:
         for position, text in enumerate(texts):
             if text is not None and text not in code_of:
                 raise SchemaError(
-                    f"column {self.name!r}, row {column.index[position]!r}: unknown level {text!r}; "
+                    f"column {self.name!r}, row {column.index[position]}: unknown level {text!r}; "
                     f"known levels: {', '.join(map(repr, self.levels))}"
                 )
         return np.array([np.nan if text is None else code_of[text] for text in texts], dtype=np.float64)
@@ -131,7 +131,7 @@ class Feature:
         if spoiled.any():
             position = int(np.flatnonzero(spoiled)[0])
             raise SchemaError(
-                f"column {self.name!r}, row {column.index[position]!r}: "
+                f"column {self.name!r}, row {column.index[position]}: "
                 f"expected a finite number, got {column.iloc[position]!r}"
             )
         return numbers

@@ -8,6 +8,7 @@ summed in float64.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,8 +74,32 @@ class Trees:
 
         rows = np.ascontiguousarray(rows, dtype=np.float32)
         total = np.full(len(rows), self.base)
-        sum_leaves(rows, self.feature, self.threshold, self.left, self.right, self.missing_left, self.value, self.roots, total)
+        sum_leaves(
+            rows,
+            np.maximum(self.feature, 0),
+            self.threshold.astype(np.float32),
+            self._children,
+            self.missing_left,
+            self.value,
+            self.roots,
+            self._depths,
+            total,
+        )
         return total
+
+    @cached_property
+    def _children(self) -> np.ndarray:
+        itself = np.arange(len(self.feature), dtype=np.int32)
+        is_leaf = self.feature == LEAF
+        return np.column_stack([np.where(is_leaf, itself, child) for child in (self.left, self.right)]).ravel()
+
+    @cached_property
+    def _depths(self) -> np.ndarray:
+        """Return the longest path of each tree, [trees]; children come after their parents."""
+        depth = np.zeros(len(self.feature), dtype=np.int32)
+        for node in np.flatnonzero(self.feature != LEAF):
+            depth[self.left[node]] = depth[self.right[node]] = depth[node] + 1
+        return np.maximum.reduceat(depth, self.roots)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name, for saving."""
@@ -115,14 +140,18 @@ class Trees:
             raise ValueError(f"trees need arrays of one length and a root, got {sizes} and {len(self.roots)} roots")
         if self.roots[0] != 0 or (np.diff(self.ends) <= 0).any() or self.roots[-1] >= len(self.feature):
             raise ValueError("the roots of the trees must start at node 0 and rise")
+        if self.feature.min() < LEAF:
+            raise ValueError(f"a node must ask a column, or be a leaf ({LEAF}), got {self.feature.min()}")
         leaf, here = self.feature == LEAF, np.arange(len(self.feature))
         end = np.repeat(self.ends, np.diff(np.append(self.roots, len(self.feature))))
         for child in (self.left, self.right):
             if (child[leaf] != LEAF).any() or (child[~leaf] <= here[~leaf]).any() or (child[~leaf] >= end[~leaf]).any():
                 raise ValueError("a child must come after its parent, within its tree")
-        for name in ("threshold", "value", "cover"):
+        for name in ("threshold", "value", "cover", "base"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"the {name}s of the trees must be finite")
+        if (self.threshold != self.threshold.astype(np.float32)).any():
+            raise ValueError("the thresholds of the trees must be float32 numbers; round them with trees.concatenate")
 
 
 _KINDS = {

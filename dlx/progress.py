@@ -1,0 +1,55 @@
+"""What is going on, on standard error: a bar in a terminal, a line a finished step elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+Update = Callable[[int, int], None]
+
+
+class Narrator:
+    """Shows steps as they go on and keeps a line of each that is done.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    @contextlib.contextmanager
+    def step(self, description: str, unit: str = "") -> Iterator[Update]:
+        """Show one step; the block is given a function to call with what is done and what there is in all."""
+        started, last = time.perf_counter(), (0, 0)
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(description, total=None)
+
+            def update(done: int, total: int) -> None:
+                nonlocal last
+                last = (done, total)
+                bar.update(task, completed=done, total=total)
+
+            yield update
+        counted = f" {last[0]:,} {unit}," if unit and last[1] else ""
+        self.say(f"{description}:{counted} {time.perf_counter() - started:.1f} s")
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        self.console.print(line, markup=False, soft_wrap=True)
