@@ -18,30 +18,22 @@ if TYPE_CHECKING:
 class Encoder:
     """Standardised numerics, one-hot levels, and an indicator where a value may be missing.
 
-    A numeric feature takes one dense column and is 0 there where missing: ``(bent - center) / scale`` with
-    ``bent = arcsinh((x - median) / spread)``, which is straight near the median and logarithmic far from it, so that one
-    outlier does not drown the rest (amounts, incomes). A categorical feature takes one column a level, all 0 where
-    missing. Either has one more column, 1 where the value is missing, if the schema allows it.
+    A numeric feature takes one dense column, ``(x - center) / scale`` and 0 where missing; a categorical feature one
+    column a level, all 0 where missing. Either has one more column, 1 where the value is missing, if the schema allows it.
 
     Parameters
     ----------
     schema : Schema
         The original columns.
     center, scale : ndarray [features]
-        Mean and standard deviation of the (bent) training rows; 0 and 1 for categories.
-    median, spread : ndarray [features], optional
-        Median and half the interquartile range of the training rows; without them nothing is bent.
+        Mean and standard deviation of the training rows; 0 and 1 for categories.
     """
 
     schema: Schema
     center: np.ndarray
     scale: np.ndarray
-    median: np.ndarray | None = None
-    spread: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if (self.median is None) != (self.spread is None):
-            raise ValueError("median and spread belong together: pass both, or neither")
         for name, array in self.arrays().items():
             array = frozen(array, np.float64)
             if array.shape != (len(self.schema),) or not np.isfinite(array).all():
@@ -50,22 +42,17 @@ class Encoder:
 
     @classmethod
     def fit(cls, schema: Schema, rows: np.ndarray) -> Encoder:
-        """Return the encoder that bends and standardises the training rows [rows, features]."""
-        center, scale, median, spread = np.zeros(len(schema)), np.ones(len(schema)), np.zeros(len(schema)), np.ones(len(schema))
+        """Return the encoder that standardises the training rows [rows, features]."""
+        center, scale = np.zeros(len(schema)), np.ones(len(schema))
         for i, feature in enumerate(schema.features):
             known = rows[~np.isnan(rows[:, i]), i]
-            if feature.is_categorical or not len(known):
-                continue
-            low, median[i], high = np.percentile(known, (25, 50, 75))
-            spread[i] = (high - low) / 2 or known.std() or 1.0
-            bent = np.arcsinh((known - median[i]) / spread[i])
-            center[i], scale[i] = bent.mean(), bent.std() or 1.0
-        return cls(schema, center, scale, median, spread)
+            if not feature.is_categorical and len(known):
+                center[i], scale[i] = known.mean(), known.std() or 1.0
+        return cls(schema, center, scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what was fitted, by name, for saving."""
-        fitted = {"center": self.center, "scale": self.scale, "median": self.median, "spread": self.spread}
-        return {name: array for name, array in fitted.items() if array is not None}
+        return {"center": self.center, "scale": self.scale}
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -100,17 +87,12 @@ class Encoder:
                 code = column if missing is None else np.where(missing, len(feature.levels), column)
                 dense[everyone, start + code.astype(np.intp)] = 1.0
                 continue
-            scaled = (self._bent(i, column) - self.center[i]) / self.scale[i]
+            scaled = (column - self.center[i]) / self.scale[i]
             if missing is not None:
                 dense[:, start + 1] = missing
                 scaled = np.where(missing, 0.0, scaled)
             dense[:, start] = scaled
         return dense
-
-    def _bent(self, i: int, column: np.ndarray) -> np.ndarray:
-        if self.median is None or self.spread is None:
-            return column
-        return np.arcsinh((column - self.median[i]) / self.spread[i])
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""

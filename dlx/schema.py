@@ -161,6 +161,9 @@ class Target:
         Predicted probability from which on a person is flagged.
     threshold_reason : str
         Where the threshold comes from.
+    adverse_action : bool
+        Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
+        then never printed as a reason.
     """
 
     name: str
@@ -177,6 +180,7 @@ class Target:
     flagging: str = "flag"
     threshold: float = 0.5
     threshold_reason: str = "one half, as nothing else was stated"
+    adverse_action: bool = False
 
     def __post_init__(self) -> None:
         if self.kind == "binary" and len(self.levels) != 2:

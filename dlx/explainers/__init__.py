@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def method(name: str) -> ModuleType:
-    """Return a method's module: its `attribute`, its `LIBRARY`, and the `PROMISE` it makes.
+    """Return a method's module: `attribute`, its `LABEL`, the `QUESTION` it answers, its `LIBRARY` and its `PROMISE`.
 
     Raises
     ------

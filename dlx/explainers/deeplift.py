@@ -18,6 +18,7 @@ from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel
 
+LABEL = "DeepLIFT"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(absolute=1e-4)
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"

@@ -14,6 +14,7 @@ from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel
 
+LABEL = "Gradient SHAP"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy()
 QUESTION = "What do gradients at random points between reference people and this one add up to?"

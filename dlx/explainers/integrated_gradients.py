@@ -14,6 +14,7 @@ from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel
 
+LABEL = "Integrated gradients"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(relative=0.01)
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"

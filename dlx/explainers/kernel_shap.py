@@ -14,6 +14,7 @@ from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model
 
+LABEL = "Kernel SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How much does each column add, averaged over all orders in which columns could be made known?"

@@ -20,6 +20,7 @@ from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model
 from dlx.schema import Schema
 
+LABEL = "LIME"
 LIBRARY = "lime"
 PROMISE = LocalAccuracy()
 QUESTION = "Which columns move a linear model that imitates the model among random people, near ones counting most?"

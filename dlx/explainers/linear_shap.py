@@ -11,6 +11,7 @@ import numpy as np
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import LinearModel, ScaleError
 
+LABEL = "Linear SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How far does each column's value, times its coefficient, lie from the average person's?"

@@ -11,6 +11,7 @@ import numpy as np
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import ScaleError, TreeModel
 
+LABEL = "Tree SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"

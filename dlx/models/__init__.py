@@ -1,0 +1,47 @@
+"""One architecture a file. The folder is the registry; a file's name is the architecture's name everywhere.
+
+A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``, dense rows [rows, width] to logits [rows, 1];
+any other has ``fit(train, *, seed, <its options>) -> Model``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+class ArchitectureError(ValueError):
+    """An architecture that does not exist, or does not have the option."""
+
+
+def names() -> list[str]:
+    """Return the names of all architectures, without importing them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def architecture(name: str) -> ModuleType:
+    """Return an architecture's module.
+
+    Raises
+    ------
+    ArchitectureError
+        If there is no such architecture.
+    """
+    if name not in names():
+        raise ArchitectureError(f"no model {name!r}; the models are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def is_net(name: str) -> bool:
+    """Whether an architecture is trained by gradient descent, and stopped by the validation rows."""
+    return hasattr(architecture(name), "build")
+
+
+def options(name: str) -> dict[str, Any]:
+    """Return an architecture's own options with their defaults."""
+    module = architecture(name)
+    parameters = inspect.signature(module.build if is_net(name) else module.fit).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"}

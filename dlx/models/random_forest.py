@@ -1,0 +1,38 @@
+"""A random forest, by scikit-learn, as plain trees that add up to the probability."""
+
+from __future__ import annotations
+
+from dlx.dataset import Dataset
+from dlx.model import TreeModel
+from dlx.models._sklearn import averaged, training_rows
+
+
+def fit(
+    train: Dataset,
+    *,
+    seed: int,
+    trees: int = 200,
+    max_depth: int = 8,
+    min_rows: int = 3,
+    smoothing: float = 1.0,
+) -> TreeModel:
+    """Return the forest, fitted.
+
+    Parameters
+    ----------
+    train : Dataset
+        Rows with outcomes 0 and 1.
+    seed : int
+        Seed of the rows and columns that each tree sees.
+    trees, max_depth, min_rows : int
+        Number of trees, levels of a tree, and least training rows in a leaf.
+    smoothing : float
+        Rows of the base rate that each leaf is given in addition.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows, outcomes = training_rows(train)
+    forest = RandomForestClassifier(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
+    forest.fit(rows, outcomes)
+    together = averaged(forest.estimators_, float(outcomes.mean()), smoothing)
+    return TreeModel(together, train.schema, "random_forest", scales=("probability", "logit"))

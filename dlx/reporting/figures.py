@@ -1,0 +1,278 @@
+"""The figures of the page: drawn by dlx.plots, turned to SVG that the page carries inside itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx import plots
+from dlx.comparison import Comparison
+from dlx.model import Model
+from dlx.reporting.people import Chosen
+from dlx.reporting.study import TOP, Study, top_features
+from dlx.reporting.words import method_label, model_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+SHOWN = 10
+BARS = 8
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture and what it shows, for those who see it and those who don't.
+
+    Parameters
+    ----------
+    source : str
+        A data URI.
+    alt, caption : str
+        What the picture shows in a sentence; how to read it.
+    table : str
+        Name of the CSV that holds its numbers.
+    """
+
+    source: str
+    alt: str
+    caption: str
+    table: str
+
+
+def importance_figure(study: Study) -> Figure:
+    """Return the importance of the top columns, a panel a model, a marker a method."""
+    shown = [model for model in study.models if study.methods_of(model)]
+    top = top_features([study.on_panel(model, method) for model in shown for method in study.methods_of(model)], SHOWN)
+    columns = min(3, len(shown))
+    lines = -(-len(shown) // columns)
+    with plots.style():
+        canvas, axes = _canvas(lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True)
+        colours = _method_colours(study)
+        for model, ax in zip(shown, axes.flat, strict=False):
+            table = _importance(study, model)
+            plots.draw_importance(table, top, ax, colours=colours)
+            ax.set_title(model.name)
+        _legend(canvas, axes, colours)
+        source = _embedded(canvas)
+    leaders = [f"{model.name}: {study.case.schema[top_features([study.on_panel(model, m) for m in study.methods_of(model)], 1)[0]].label}" for model in shown]
+    return Figure(
+        source,
+        f"Mean size of the contribution of {len(top)} columns, by model and method. First by model: {'; '.join(leaders)}.",
+        f"Mean size of the contribution over {study.panel} people, for the {len(top)} columns that matter most. Each model "
+        "in its own unit: compare the order of columns across models, lengths only within one.",
+        "importance",
+    )
+
+
+def beeswarm_figure(study: Study) -> Figure:
+    """Return every person's contributions, for the two main models side by side."""
+    shown = [(model, _widest_method(study, model)) for model in (study.main, study.other) if model is not None]
+    explained = [study.explanations[model.name, method] for model, method in shown]
+    top = top_features(explained, SHOWN)
+    with plots.style():
+        canvas, axes = _canvas(1, len(shown), width=5.2 * len(shown) + 1.2, height=0.36 * len(top) + 1.2, sharey=True)
+        for (model, method), explanation, ax in zip(shown, explained, axes.flat, strict=True):
+            plots.draw_beeswarm(explanation, top, ax, seed=study.seed)
+            ax.set_title(f"{model.name} by {method_label(method)}")
+        source = _embedded(canvas)
+    people = listed_counts([len(e) for e in explained])
+    return Figure(
+        source,
+        f"Contributions of {len(top)} columns to every person's prediction, one dot a person, for "
+        f"{' and '.join(model_words(model) for model, _ in shown)}.",
+        f"One dot a person ({people}); right of the line the column raises the risk. Red is a high value of the column (or "
+        "a late level of an ordered one), blue a low one; grey is missing, or a level without an order.",
+        "contributions",
+    )
+
+
+def methods_figure(study: Study) -> Figure | None:
+    """Return how far the methods agree, a heat map a model."""
+    compared = {model.name: c for model in study.models if (c := study.methods_compared(model)) is not None}
+    if not compared:
+        return None
+    k = min(TOP, len(study.case.schema))
+    chance = k / len(study.case.schema)
+    columns = min(3, len(compared))
+    lines = -(-len(compared) // columns)
+    with plots.style():
+        canvas, axes = _canvas(lines, columns, width=3.7 * columns, height=3.5 * lines)
+        for (name, comparison), ax in zip(compared.items(), axes.flat, strict=False):
+            labels = [method_label(e.method) for e in comparison.explanations]
+            plots.draw_matrix(_agreement_matrix(comparison), labels, ax, low=chance)
+            ax.set_title(name)
+        source = _embedded(canvas)
+    return Figure(
+        source,
+        f"Share of the {k} most important columns that two methods both name, for each model; the numbers are in the table below.",
+        f"Share of a person's {k} most important columns that two methods both name, averaged over {study.panel} people. "
+        f"1 is full agreement; the palest blue is chance, {chance:.2f}.",
+        "agreement",
+    )
+
+
+def models_figure(study: Study) -> Figure | None:
+    """Return how far the models agree under one kind of explanation, Shapley values."""
+    comparison = study.models_compared()
+    if comparison is None:
+        return None
+    k = min(TOP, len(study.case.schema))
+    with plots.style():
+        canvas, axes = _canvas(1, 1, width=4.6, height=3.9)
+        labels = [e.model for e in comparison.explanations]
+        plots.draw_matrix(_agreement_matrix(comparison), labels, axes.flat[0], low=k / len(study.case.schema))
+        source = _embedded(canvas)
+    return Figure(
+        source,
+        f"Share of the {k} most important columns that the Shapley values of two models both name.",
+        f"Shapley values of each model (exact for trees and linear models, Kernel SHAP for nets), same people, same "
+        f"background: share of the {k} most important columns that two models both name.",
+        "agreement_of_models",
+    )
+
+
+def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
+    """Return one person's prediction built up by each method of the main model, and by the other model, on one axis."""
+    shown = [(study.main, method) for method in study.methods_of(study.main)]
+    if study.other is not None and study.other.scales[0] == study.main.scales[0]:
+        shown.append((study.other, study.shapley(study.other).method))
+    explained = [study.on_panel(model, method) for model, method in shown]
+    bars = _bars_of(explained, chosen.position)
+    columns = min(3, len(shown))
+    lines = -(-len(shown) // columns)
+    with plots.style():
+        canvas, axes = _canvas(lines, columns, width=3.45 * columns + 1.7, height=lines * 3.1, sharex=True)
+        for (model, method), explanation, ax in zip(shown, explained, axes.flat, strict=False):
+            plots.draw_waterfall(explanation, chosen.position, bars, ax)
+            ax.set_title(f"{model.name}: {method_label(method)}")
+        for ax in axes[:, 1:].flat:
+            ax.tick_params(labelleft=False)
+        _widen(axes, explained, chosen.position)
+        source = _embedded(canvas)
+    reads = "; ".join(f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}" for (model, method), e in zip(shown, explained, strict=True))
+    return Figure(
+        source,
+        f"How each method builds this person's prediction up from the base value: {reads}.",
+        "From the base value (dotted) to the model's output (line), column by column: red raises the risk, blue lowers it. "
+        "All panels share one axis and one order of columns. “Not accounted for” is what the contributions leave out.",
+        "contributions",
+    )
+
+
+def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
+    """Return which columns make the two main models differ about one person."""
+    compared = study.contrast()
+    if compared is None:
+        return None
+    order = np.argsort(-np.abs(compared.values[chosen.position]), kind="stable")[:BARS]
+    names = [study.case.schema.names[i] for i in order]
+    with plots.style():
+        canvas, axes = _canvas(1, 1, width=6.6, height=0.33 * len(names) + 1.0)
+        plots.draw_contrast(compared, chosen.position, names, axes.flat[0])
+        source = _embedded(canvas)
+    return Figure(
+        source,
+        f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first {study.case.schema[names[0]].label}.",
+        f"Contribution of each column in either model, and the difference {compared.a.model} minus {compared.b.model} as a bar.",
+        "contrast",
+    )
+
+
+def effects_figure(study: Study) -> Figure:
+    """Return the partial dependence of the top columns, the two main models overlaid."""
+    columns = 2
+    lines = -(-len(study.effects) // columns)
+    with plots.style():
+        canvas, axes = _canvas(lines, columns, width=10.4, height=2.75 * lines)
+        for curves, ax in zip(study.effects, axes.flat, strict=False):
+            position = study.case.schema.position(curves[0].feature.name)
+            plots.draw_partial_dependence(curves, ax, observed=study.people.rows[:, position])
+        _legend(canvas, axes)
+        source = _embedded(canvas)
+    labels = [curves[0].feature.label for curves in study.effects]
+    return Figure(
+        source,
+        f"Mean predicted risk as one column changes for everybody: {', '.join(labels)}.",
+        f"Mean prediction over {len(study.people)} people as one column is set to each of its values for everybody. Ticks at "
+        "the bottom are the people; where there are none, a model guesses. A dotted line is the prediction with the value missing.",
+        "partial_dependence",
+    )
+
+
+def listed_counts(counts: Sequence[int]) -> str:
+    """Return "200 people" or "200 and 48 people"."""
+    return " and ".join(str(count) for count in dict.fromkeys(counts)) + " people"
+
+
+def _importance(study: Study, model: Model):  # type: ignore[no-untyped-def]
+    import pandas as pd
+
+    from dlx.comparison import importance
+
+    return pd.concat([importance(study.on_panel(model, method)) for method in study.methods_of(model)])
+
+
+def _widest_method(study: Study, model: Model) -> str:
+    """Return the method that explained most people; the first of them."""
+    methods = study.methods_of(model)
+    preferred = [m for m in ("integrated_gradients", "tree_shap", "linear_shap") if m in methods]
+    return preferred[0] if preferred else methods[0]
+
+
+def _agreement_matrix(comparison: Comparison) -> np.ndarray:
+    table = comparison.agreement(TOP)
+    table = table[table["metric"] == "feature_agreement"]
+    places = {(e.model, e.method): i for i, e in enumerate(comparison.explanations)}
+    matrix = np.eye(len(places))
+    for line in table.itertuples():
+        i, j = places[line.model, line.method], places[line.other_model, line.other_method]
+        matrix[i, j] = matrix[j, i] = line.mean
+    return matrix
+
+
+def _bars_of(explained: Sequence[object], position: int) -> list[str]:
+    rows = np.array([np.abs(e.values[position]) / max(np.abs(e.values[position]).sum(), 1e-300) for e in explained])  # type: ignore[attr-defined]
+    order = np.argsort(-rows.mean(axis=0), kind="stable")[:BARS]
+    return [explained[0].schema.names[i] for i in order]  # type: ignore[attr-defined]
+
+
+def _method_colours(study: Study) -> dict[str, str]:
+    methods = sorted({method for _, method in study.explanations})
+    return dict(zip(methods, plots.COLOURS, strict=False))
+
+
+def _widen(axes: np.ndarray, explained: Sequence[object], position: int) -> None:
+    """Give the numbers at the end of the bars room on the shared axis."""
+    low, high = axes.flat[0].get_xlim()
+    axes.flat[0].set_xlim(low - 0.02 * (high - low), high + 0.16 * (high - low))
+
+
+def _canvas(lines: int, columns: int, *, width: float, height: float, sharex: bool = False, sharey: bool = False) -> tuple[Canvas, np.ndarray]:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(canvas)
+    return canvas, canvas.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False)
+
+
+def _legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = None) -> None:
+    handles = {}
+    for ax in axes.flat:
+        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    labels = [method_label(label) if colours else label for label in handles]
+    canvas.legend(handles.values(), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8)
+
+
+def _embedded(canvas: Canvas) -> str:
+    for ax in canvas.axes:
+        if not ax.has_data():
+            ax.set_visible(False)
+    content = io.BytesIO()
+    canvas.savefig(content, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()

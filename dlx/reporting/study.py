@@ -1,0 +1,253 @@
+"""Everything that a report tells, computed: who was explained, by what, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx import explainers
+from dlx.arrays import array_id
+from dlx.audit import performance
+from dlx.comparison import Comparison, Contrast, compare, contrast
+from dlx.dataset import Dataset
+from dlx.effects import PartialDependence, partial_dependence
+from dlx.explanation import Explanation, ExplanationError
+from dlx.model import LinearModel, Model, NeuralModel, Scale, TreeModel
+from dlx.progress import Narrator
+from dlx.reporting.people import Chosen, choose
+from dlx.runner import explain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SLOW = ("kernel_shap", "lime")
+PANEL = 48
+TOP = 5
+EFFECTS = 6
+KERNEL_COALITIONS = 512
+OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The people, the models, and what the methods say.
+
+    Parameters
+    ----------
+    case : Dataset
+        All rows.
+    models : tuple of Model
+        In the order in which they are shown.
+    main, other : Model, Model or None
+        The two that are told of person by person: a net and trees where there are both.
+    people : Dataset
+        Explained by the fast methods; those told of come first.
+    panel : int
+        The first so many people are explained by every method.
+    chosen : list of Chosen
+        Whom the report tells of; their positions are those in `people`.
+    background : Dataset
+        The reference rows of every method.
+    explanations : dict of (str, str) to Explanation
+        Of a model by a method, of `people` or, for slow methods, of the panel.
+    performance : DataFrame
+        Of every model on the test rows.
+    effects : list of list of PartialDependence
+        A list a feature, one curve a model of `main` and `other`.
+    seed : int
+        Seed of everything random.
+    """
+
+    case: Dataset
+    models: tuple[Model, ...]
+    main: Model
+    other: Model | None
+    people: Dataset
+    panel: int
+    chosen: list[Chosen]
+    background: Dataset
+    explanations: dict[Pair, Explanation]
+    performance: pd.DataFrame
+    effects: list[list[PartialDependence]]
+    seed: int
+
+    def methods_of(self, model: Model) -> list[str]:
+        """Return the methods by which a model was explained."""
+        return [method for name, method in self.explanations if name == model.name]
+
+    def on_panel(self, model: Model, method: str) -> Explanation:
+        """Return the explanation of the panel."""
+        return self.explanations[model.name, method][: self.panel]
+
+    def methods_compared(self, model: Model) -> Comparison | None:
+        """Return the methods of one model side by side; None where there is only one."""
+        explained = [self.on_panel(model, method) for method in self.methods_of(model)]
+        return compare(explained) if len(explained) > 1 else None
+
+    def models_compared(self) -> Comparison | None:
+        """Return the Shapley values of all models whose own scale is the main one's; None where there is only one."""
+        alike = [model for model in self.models if model.scales[0] == self.main.scales[0]]
+        return compare([self.shapley(model) for model in alike]) if len(alike) > 1 else None
+
+    def shapley(self, model: Model) -> Explanation:
+        """Return the Shapley values of a model on the panel: exact where its method is, else Kernel SHAP's."""
+        exact = [m for m in ("tree_shap", "linear_shap") if (model.name, m) in self.explanations]
+        return self.on_panel(model, exact[0] if exact else "kernel_shap")
+
+    def contrast(self) -> Contrast | None:
+        """Return why the two main models differ about the panel; None where they have no common scale."""
+        if self.other is None or self.other.scales[0] != self.main.scales[0]:
+            return None
+        return contrast(self.shapley(self.main), self.shapley(self.other))
+
+
+def study(
+    case: Dataset,
+    models: Sequence[Model],
+    *,
+    seed: int = 0,
+    people: int = 200,
+    background: int = 100,
+    keep: Path | None = None,
+    narrator: Narrator,
+) -> Study:
+    """Return everything that a report tells.
+
+    Parameters
+    ----------
+    case : Dataset
+        A table with a binary outcome.
+    models : sequence of Model
+        With different names.
+    seed : int
+        Seed of the sample of people, the background and the methods.
+    people : int
+        How many test rows the fast methods explain; the slow ones explain the first `PANEL` of them.
+    background : int
+        How many training rows are the reference.
+    keep : Path, optional
+        Folder where finished explanations are kept, and taken from if nothing that made them has changed.
+    narrator : Narrator
+        Says what is going on.
+    """
+    import pandas as pd
+
+    test = case.test
+    main, other = protagonists(models)
+    chosen, explained = _sample(test, choose(test, main, other), people, seed)
+    panel = min(PANEL, len(explained))
+    reference = case.background(background, seed=seed)
+    with narrator.step("Measuring performance", "models") as update:
+        measured = []
+        for i, model in enumerate(models):
+            measured.append(performance(model, test, seed=seed))
+            update(i + 1, len(models))
+    explanations = {
+        (model.name, method): _explained(model, method, explained[:panel] if method in SLOW else explained, reference, seed, keep, narrator)
+        for model in models
+        for method in explainers.names_for(model)
+    }
+    return Study(
+        case=case,
+        models=tuple(models),
+        main=main,
+        other=other,
+        people=explained,
+        panel=panel,
+        chosen=chosen,
+        background=reference,
+        explanations=explanations,
+        performance=pd.concat(measured, ignore_index=True),
+        effects=_effects(explanations, main, other, explained, narrator),
+        seed=seed,
+    )
+
+
+def protagonists(models: Sequence[Model]) -> tuple[Model, Model | None]:
+    """Return the two models to tell of: the first net and the first boosted (or other) trees, else the first two."""
+    nets = [model for model in models if isinstance(model, NeuralModel)]
+    main = nets[0] if nets else models[0]
+    rest = [model for model in models if model is not main]
+    alike = [model for model in rest if model.scales[0] == main.scales[0]]
+    for kind in (TreeModel, LinearModel, object):
+        found = [model for model in alike if isinstance(model, kind) and not isinstance(model, NeuralModel)]
+        if found:
+            return main, found[0]
+    return main, (alike or rest or [None])[0]
+
+
+def top_features(explanations: Sequence[Explanation], count: int) -> list[str]:
+    """Return the features with the largest mean share of the importance over some explanations."""
+    shares = [e.importance / max(e.importance.sum(), 1e-300) for e in explanations]
+    order = np.argsort(-np.mean(shares, axis=0), kind="stable")
+    return [explanations[0].schema.names[i] for i in order[:count]]
+
+
+def _sample(test: Dataset, chosen: list[Chosen], count: int, seed: int) -> tuple[list[Chosen], Dataset]:
+    """Return the people to explain: the chosen ones first, then others drawn at random, in the order of the table."""
+    first = [one.position for one in chosen]
+    others = np.setdiff1d(np.arange(len(test)), first)
+    drawn = np.random.default_rng(seed).permutation(others)
+    room = max(0, min(count, len(test)) - len(first))
+    moved = [Chosen(i, one.key, one.title, one.rule) for i, one in enumerate(chosen)]
+    return moved, test[np.r_[first, drawn[:room]].astype(int)]
+
+
+def _explained(
+    model: Model,
+    method: str,
+    people: Dataset,
+    background: Dataset,
+    seed: int,
+    keep: Path | None,
+    narrator: Narrator,
+) -> Explanation:
+    scale, options = model.scales[0], OPTIONS.get(method, {})
+    path = keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
+    label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
+    if path is not None and path.is_file():
+        try:
+            found = Explanation.load(path)
+        except ExplanationError as error:
+            narrator.say(f"{error}; explaining again")
+        else:
+            narrator.say(f"{label}: kept from an earlier run")
+            return found
+    with narrator.step(label, "people") as update:
+        made = explain(model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options)
+    if path is not None:
+        made.save(path)
+    return made
+
+
+def _fingerprint(
+    model: Model, method: str, people: Dataset, background: Dataset, scale: Scale, seed: int, options: dict[str, Any]
+) -> str:
+    """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
+    import hashlib
+    from importlib.metadata import version
+
+    answers = np.concatenate([model.predict(people, scale), model.predict(background, scale)])
+    made_by = [version("dlx"), version(explainers.method(method).LIBRARY), str(seed), scale, repr(sorted(options.items()))]
+    data = [array_id(answers), array_id(people.rows), array_id(background.rows), people.schema.sha256]
+    return f"{method}-{hashlib.sha256('/'.join(made_by + data).encode()).hexdigest()[:16]}"
+
+
+def _effects(
+    explanations: dict[Pair, Explanation], main: Model, other: Model | None, people: Dataset, narrator: Narrator
+) -> list[list[PartialDependence]]:
+    shown = [model for model in (main, other) if model is not None]
+    features = top_features([e for (name, _), e in explanations.items() if name in {m.name for m in shown}], EFFECTS)
+    scale: Scale = "probability" if "probability" in main.scales else main.scales[0]
+    curves = []
+    with narrator.step("Drawing partial dependence", "columns") as update:
+        for i, feature in enumerate(features):
+            curves.append([partial_dependence(model, people, feature, scale=scale) for model in shown])
+            update(i + 1, len(features))
+    return curves

@@ -1,0 +1,257 @@
+"""What was found, in sentences that a loan officer or a physician understands, each made from the numbers of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlx import explainers
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.reporting.people import Chosen
+from dlx.reporting.study import TOP, Study, top_features
+
+REASONS = 4
+
+
+def method_label(method: str) -> str:
+    """Return the name of a method that people read."""
+    return str(explainers.method(method).LABEL)
+
+
+def model_words(model: Model) -> str:
+    """Return a model in words, with its name: "the net (mlp)"."""
+    if isinstance(model, NeuralModel):
+        return f"the net ({model.name})"
+    if isinstance(model, LinearModel):
+        return f"the linear model ({model.name})"
+    if isinstance(model, TreeModel):
+        kind = "single tree" if len(model.trees) == 1 else "boosted trees" if model.scales[0] == "logit" else "forest"
+        return f"the {kind} ({model.name})"
+    return f"the model {model.name}"
+
+
+def listed(parts: list[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital at its start and a stop at its end."""
+    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".")
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage, finer where it is small."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+
+
+def findings(study: Study) -> list[str]:
+    """Return what was found, the most useful first."""
+    parts = (_who_predicts_best, _whom_it_flags, _what_matters, _how_methods_agree, _where_models_differ, _what_to_doubt)
+    return [sentence(text) for part in parts if (text := part(study))]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A column that pushed a person's risk.
+
+    Parameters
+    ----------
+    words : str
+        The reason in words, or the column's name where it lowers the risk.
+    value : str
+        The person's value, in words.
+    support, methods : int
+        How many methods put it among the person's top columns with this sign, and how many were asked.
+    """
+
+    words: str
+    value: str
+    support: int
+    methods: int
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the report tells of one person.
+
+    Parameters
+    ----------
+    chosen : Chosen
+        Who, and why they.
+    name : str
+        The row's name in the table.
+    opening, contrast : str
+        What the models say; why they differ ("" where there is one model).
+    raises, lowers : list of Reason
+        What pushed the risk up and down, by the methods' consensus.
+    withheld : str
+        A remark on protected attributes that are not given as reasons; "" where there is none.
+    """
+
+    chosen: Chosen
+    name: str
+    opening: str
+    contrast: str
+    raises: list[Reason]
+    lowers: list[Reason]
+    withheld: str
+
+
+def story(study: Study, chosen: Chosen) -> Story:
+    """Return what the report tells of one person."""
+    name = str(study.people.index[chosen.position])
+    raises, withheld = _reasons(study, chosen.position, sign=1)
+    lowers, _ = _reasons(study, chosen.position, sign=-1)
+    return Story(chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld)
+
+
+def _who_predicts_best(study: Study) -> str:
+    target = study.case.schema.target
+    table = study.performance[study.performance["metric"] == "auc"].set_index("model")
+    best = table["estimate"].idxmax()
+    shown = [model for model in (study.main, study.other) if model is not None and model.name != best]
+    words = {model.name: model_words(model) for model in study.models}
+    text = (
+        f"{words[best]} ranks people best: shown one {target.person} with {target.event} and one without, it gives the "
+        f"first the higher risk {_in_hundred(table, best)}"
+    )
+    if shown:
+        text += f"; {listed([f'{words[m.name]} {_in_hundred(table, m.name)}' for m in shown])}"
+        overlap = all(table.loc[m.name, "high"] >= table.loc[best, "estimate"] for m in shown)
+        text += ". " + (
+            f"With {len(study.case.test):,} people to test on, that shows no difference"
+            if overlap
+            else "The difference is larger than its uncertainty"
+        )
+    return text
+
+
+def _in_hundred(table: object, model: str) -> str:
+    line = table.loc[model]  # type: ignore[attr-defined]
+    return f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
+
+
+def _whom_it_flags(study: Study) -> str:
+    target, test = study.case.schema.target, study.case.test
+    assert test.outcomes is not None
+    is_flagged = study.main.predict(test, "probability") >= target.threshold
+    is_positive = test.outcomes == 1
+    missed, wrongly = int((~is_flagged & is_positive).sum()), int((is_flagged & ~is_positive).sum())
+    return (
+        f"at a threshold of {percent(target.threshold)} {model_words(study.main)} has {int(is_flagged.sum()):,} of "
+        f"{len(test):,} people {target.flagged}; {wrongly:,} of these did not have {target.event}, and of the "
+        f"{int(is_positive.sum()):,} people with {target.event} it misses {missed:,}"
+    )
+
+
+def _what_matters(study: Study) -> str:
+    texts = [_first_column(study, model) for model in (study.main, study.other) if model is not None]
+    return ". ".join(sentence(text).rstrip(".") for text in texts)
+
+
+def _first_column(study: Study, model: Model) -> str:
+    explained = [study.on_panel(model, method) for method in study.methods_of(model)]
+    schema = study.case.schema
+    first, *next_two = [schema[name].label for name in top_features(explained, 3)]
+    firsts = [schema.labels[int(e.importance.argmax())] for e in explained]
+    votes = f"{firsts.count(first)} of {len(firsts)} methods" if len(firsts) > 1 else method_label(explained[0].method)
+    after = f"; {listed([f'“{label}”' for label in next_two])} come next" if next_two else ""
+    return f"what moves {model_words(model)} most is “{first}”, first by {votes}{after}"
+
+
+def _how_methods_agree(study: Study) -> str:
+    compared = study.methods_compared(study.main)
+    if compared is None:
+        return ""
+    table = compared.agreement(TOP)
+    some = table[table["metric"] == "feature_agreement"].sort_values("mean", kind="stable")
+    low, high, k = some.iloc[0], some.iloc[-1], int(some["k"].iloc[0])
+    return (
+        f"asked about the same people, two methods name on average {k * some['mean'].mean():.1f} of the same {k} most "
+        f"important columns of {model_words(study.main)}: from {k * low['mean']:.1f} "
+        f"({method_label(low['method'])} and {method_label(low['other_method'])}) to {k * high['mean']:.1f} "
+        f"({method_label(high['method'])} and {method_label(high['other_method'])}); by chance it would be "
+        f"{k * low['chance']:.1f}"
+    )
+
+
+def _where_models_differ(study: Study) -> str:
+    if study.other is None:
+        return ""
+    test, threshold = study.case.test, study.case.schema.target.threshold
+    one, two = (model.predict(test, "probability") for model in (study.main, study.other))
+    alike = int(((one >= threshold) == (two >= threshold)).sum())
+    return (
+        f"{model_words(study.main)} and {model_words(study.other)} decide alike about {alike:,} of {len(test):,} people; "
+        f"their risks are {100 * np.abs(one - two).mean():.1f} percentage points apart on average"
+    )
+
+
+def _what_to_doubt(study: Study) -> str:
+    caveats = study.case.card.caveats
+    text = "an explanation tells what the model does with a person's data, not what causes the outcome"
+    return f"{text}. {caveats[0]}" if caveats else text
+
+
+def _opening(study: Study, chosen: Chosen, name: str) -> str:
+    target, person = study.case.schema.target, study.people[chosen.position]
+    said = []
+    for model in (study.main, study.other):
+        if model is not None:
+            risk = float(model.predict(person, "probability")[0])
+            verdict = target.flagged if risk >= target.threshold else target.cleared
+            said.append(f"{model_words(model)} puts the {target.risk} at {percent(risk)}: {verdict}")
+    text = sentence(f"{target.person} {name}. " + sentence("; ".join(said)))
+    if person.outcomes is not None:
+        happened = "had" if person.outcomes[0] == 1 else "did not have"
+        text += f" In the data this {target.person} {happened} {target.event}."
+    return text
+
+
+def _consensus(study: Study, position: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return each column's mean share of a person's contributions, and how many methods support its sign."""
+    rows = np.array([study.explanations[study.main.name, m].values[position] for m in study.methods_of(study.main)])
+    shares = rows / np.maximum(np.abs(rows).sum(axis=1, keepdims=True), 1e-300)
+    mean = shares.mean(axis=0)
+    kth_largest = np.sort(np.abs(rows), axis=1)[:, -min(TOP, rows.shape[1])]
+    in_top = (np.abs(rows) >= kth_largest[:, None]) & (rows != 0)
+    return mean, (in_top & (np.sign(rows) == np.sign(mean))).sum(axis=0), len(rows)
+
+
+def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], str]:
+    schema = study.case.schema
+    mean, support, methods = _consensus(study, position)
+    reasons: dict[str, Reason] = {}
+    withheld: list[str] = []
+    for i in np.argsort(-sign * mean, kind="stable"):
+        feature = schema.features[i]
+        if len(reasons) == REASONS or sign * mean[i] <= 0 or support[i] == 0:
+            break
+        if schema.target.adverse_action and feature.protected:
+            withheld.append(feature.label)
+            continue
+        words = feature.reason if sign > 0 else feature.label
+        value = feature.format(study.people.rows[position, i])
+        reasons.setdefault(words, Reason(words, value, int(support[i]), methods))
+    remark = ""
+    if withheld:
+        noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"
+        remark = f"{listed([f'“{label}”' for label in withheld])} raised the risk too: {noun} never given as a reason, but should worry the bank's reviewers."
+    return list(reasons.values()), remark
+
+
+def _contrast(study: Study, position: int) -> str:
+    compared = study.contrast()
+    if compared is None or study.other is None:
+        return ""
+    values, schema = compared.values[position], study.case.schema
+    largest = np.argsort(-np.abs(values), kind="stable")[:3]
+    parts = [f"“{schema.features[i].label}” {values[i]:+.2f}" for i in largest]
+    higher, lower = (study.main, study.other) if compared.outputs[position] > 0 else (study.other, study.main)
+    return sentence(
+        f"{model_words(higher)} sees the higher risk, by {abs(compared.outputs[position]):.2f} log-odds compared with "
+        f"{model_words(lower)}. Counted as {study.main.name} minus {study.other.name}, the base values account for "
+        f"{compared.base_values[position]:+.2f}, and the columns for the rest, above all {listed(parts)}"
+    )

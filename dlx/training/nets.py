@@ -1,0 +1,211 @@
+"""Gradient descent on a net, by Lightning. The only file that imports lightning."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from dlx.training.errors import TrainingError
+from dlx.training.recipe import Recipe
+
+MIN_IMPROVEMENT = 1e-5
+WATCHED = "validation_loss"
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # dense rows [rows, width], outcomes [rows]
+Progress = Callable[[int, int], None]
+
+
+def descend(
+    build: Callable[[], nn.Module],
+    train: Batch,
+    validation: Batch,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str,
+    progress: Progress | None = None,
+) -> tuple[nn.Module, list[dict[str, float]]]:
+    """Return the net of the best epoch, on the CPU, and a line an epoch: epoch, training_loss, validation_loss.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the untrained net.
+    train, validation : pair of Tensor
+        Dense rows [rows, width] and outcomes [rows], float32, on the CPU.
+    recipe : Recipe
+        With nothing left open.
+    seed : int
+        Seed of weights, dropout and the order of rows.
+    device : {"cpu", "cuda"}
+        Where to train.
+    progress : callable, optional
+        Called after each epoch with the epochs done and the most there can be.
+    """
+    with _seeded(seed, device), _one_thread(), _silent(), _interruptible():
+        lesson = _Lesson(build(), recipe, progress)
+        batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
+        _trainer(recipe, device).fit(lesson, batches, _Batches(*validation))
+    lesson.average.load_state_dict(lesson.best)
+    return lesson.average.cpu().eval(), lesson.history
+
+
+class _Lesson(lightning.LightningModule):
+    """Log loss, AdamW, and the running average of the weights, by which the net is judged."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, progress: Progress | None) -> None:
+        super().__init__()
+        self.network, self.average = network, copy.deepcopy(network).requires_grad_(False)
+        self.recipe, self.progress = recipe, progress
+        self.losses: list[torch.Tensor] = []
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_loss = float("inf")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        matrices = [weight for weight in self.network.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": self.recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        loss = _log_loss(self.network, batch)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "
+                "lower learning_rate, or look for extreme numbers in the table"
+            )
+        self.losses.append(loss.detach())
+        return loss
+
+    @torch.no_grad()
+    def on_train_batch_end(self, *_: Any) -> None:
+        step = self.global_step
+        keep = min(self.recipe.averaging, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - keep)
+        for ours, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self.log(WATCHED, _log_loss(self.average, batch), batch_size=len(batch[1]))
+
+    def on_validation_epoch_end(self) -> None:
+        loss, epoch = float(self.trainer.callback_metrics[WATCHED]), len(self.history) + 1
+        training_loss = float(torch.stack(self.losses).mean())
+        self.history.append({"epoch": epoch, "training_loss": training_loss, WATCHED: loss})
+        self.losses.clear()
+        if self.best_loss - loss > MIN_IMPROVEMENT:
+            self.best_loss = loss
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.average.state_dict().items()}
+        if self.progress is not None:
+            self.progress(epoch, self.recipe.max_epochs or epoch)
+
+
+class _Batches:
+    """Rows in a new order each epoch, cut into batches of nearly equal size: so none is a single row.
+
+    Without a size, all rows are one batch; without a generator, they keep their order.
+    """
+
+    def __init__(
+        self,
+        dense: torch.Tensor,
+        outcomes: torch.Tensor,
+        *,
+        size: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.dense, self.outcomes, self.generator = dense, outcomes, generator
+        self.count = max(1, len(dense) // (size or len(dense)))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.arange(len(self.dense))
+        if self.generator is not None:
+            order = torch.randperm(len(self.dense), generator=self.generator)
+        for some in order.tensor_split(self.count):
+            yield self.dense[some], self.outcomes[some]
+
+
+def _log_loss(network: nn.Module, batch: Batch) -> torch.Tensor:
+    dense, outcomes = batch
+    return binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes)
+
+
+def _trainer(recipe: Recipe, device: str) -> lightning.Trainer:
+    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT, check_finite=True)
+    return lightning.Trainer(
+        accelerator=device,
+        devices=1,
+        max_epochs=recipe.max_epochs,
+        callbacks=[stop],
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+@contextlib.contextmanager
+def _seeded(seed: int, device: str) -> Iterator[None]:
+    devices = [torch.cuda.current_device()] if device == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """These nets are small: threads cost more than they bring, and would change the order of sums."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Lightning's banner and its advice from the screen."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    loggers += [logging.getLogger(f"lightning.{part}.utilities.rank_zero") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt again: Lightning turns it into an exit, and ignores the next ones for good."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as left:
+        if isinstance(left.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
