@@ -1,0 +1,89 @@
+"""dlx: why does a tabular model say what it says, and do the methods that explain it agree?
+
+Public names are imported when they are first used, so that ``import dlx`` and ``dlx --help`` are quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlx.audit import performance as performance
+    from dlx.checkpoint import load_model as load_model
+    from dlx.comparison import Comparison as Comparison
+    from dlx.comparison import compare as compare
+    from dlx.comparison import contrast as contrast
+    from dlx.dataset import Dataset as Dataset
+    from dlx.dataset import from_frame as from_frame
+    from dlx.dataset import read_table as read_table
+    from dlx.datasets import load as load
+    from dlx.effects import partial_dependence as partial_dependence
+    from dlx.explanation import Explanation as Explanation
+    from dlx.model import Model as Model
+    from dlx.model import wrap as wrap
+    from dlx.reporting import report as report
+    from dlx.runner import explain as explain
+    from dlx.schema import Feature as Feature
+    from dlx.schema import Schema as Schema
+    from dlx.schema import Target as Target
+    from dlx.schema import infer_schema as infer_schema
+    from dlx.schema import read_schema as read_schema
+    from dlx.training import train as train
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Dataset": "dataset",
+    "Explanation": "explanation",
+    "Feature": "schema",
+    "Model": "model",
+    "Schema": "schema",
+    "Target": "schema",
+    "compare": "comparison",
+    "contrast": "comparison",
+    "explain": "runner",
+    "from_frame": "dataset",
+    "infer_schema": "schema",
+    "load": "datasets",
+    "load_model": "checkpoint",
+    "partial_dependence": "effects",
+    "performance": "audit",
+    "read_schema": "schema",
+    "read_table": "dataset",
+    "report": "reporting",
+    "train": "training",
+    "wrap": "model",
+}
+
+__all__ = [*sorted(_HOMES), "architectures", "cases", "methods"]  # noqa: PLE0604 (names of the table above)
+
+
+def cases() -> list[str]:
+    """Return the names of the tables that dlx ships."""
+    from dlx import datasets
+
+    return datasets.names()
+
+
+def architectures() -> list[str]:
+    """Return the names of the models that dlx trains."""
+    from dlx import models
+
+    return models.names()
+
+
+def methods() -> list[str]:
+    """Return the names of the methods that explain."""
+    from dlx import explainers
+
+    return explainers.names()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"dlx has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"dlx.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, frozen
+from dlx.errors import DlxError
 from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Dataset:
     def background(self, size: int = 100, *, seed: int = 0) -> Dataset:
         """Return reference rows, drawn from the training rows without replacement; all of them if there are fewer."""
         if size < 1:
-            raise ValueError(f"a background needs at least 1 row, got size={size}")
+            raise DlxError(f"a background needs at least 1 row, got size={size}")
         train = self.train
         chosen = np.random.default_rng(seed).permutation(len(train))[:size]
         return train[np.sort(chosen)]
@@ -208,7 +209,9 @@ def read_table(
     table = read_frame(path)
     if schema is None:
         if target is None:
-            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}")
+            raise SchemaError(
+                f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}"
+            )
         schema = infer_schema(table, target, positive=positive)
     elif not isinstance(schema, Schema):
         schema = read_schema(schema)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import array_id, as_slice, frozen
+from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.schema import Schema
 
@@ -74,7 +75,7 @@ class Attribution:
     standard_errors: np.ndarray | None = None
 
 
-class ExplanationError(ValueError):
+class ExplanationError(DlxError):
     """An explanation whose arrays do not fit, or a file that does not hold one."""
 
 
@@ -199,7 +200,8 @@ class Explanation:
             base_values=self.base_values.copy(),
             data=self.rows.copy(),
             display_data=np.array(
-                [[f.format(x) for f, x in zip(self.schema.features, row, strict=True)] for row in self.rows], dtype=object
+                [[f.format(x) for f, x in zip(self.schema.features, row, strict=True)] for row in self.rows],
+                dtype=object,
             ),
             feature_names=list(self.schema.labels),
             output_names=self.scale,
@@ -209,9 +211,13 @@ class Explanation:
         """Write the explanation to one safetensors file, whole or not at all; return its path."""
         from safetensors.numpy import save
 
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None}
+        arrays = {
+            name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None
+        }
         described = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in (*_ARRAYS, "schema", "index")
+            f.name: getattr(self, f.name)
+            for f in dataclasses.fields(self)
+            if f.name not in (*_ARRAYS, "schema", "index")
         }
         described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
         text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy

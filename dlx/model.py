@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.schema import Schema, plural
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ REGRESSION: tuple[Scale, ...] = ("value",)
 CHUNK_ROWS = 16_384
 
 
-class ScaleError(ValueError):
+class ScaleError(DlxError):
     """A scale that a model does not have, or on which its output is infinite."""
 
 
@@ -141,7 +142,7 @@ class NeuralModel(_OneOutput):
             ]
         outputs = np.concatenate(chunks) if chunks else np.empty(0)
         if len(outputs) != len(rows):
-            raise ValueError(
+            raise DlxError(
                 f"{self.name} must return one number a row, got {len(outputs)} for {plural(len(rows), 'row')}; "
                 "add a last layer that picks one output"
             )
@@ -171,7 +172,7 @@ class TreeModel(_OneOutput):
 
     def __post_init__(self) -> None:
         if self.trees.feature.max() >= len(self.schema):
-            raise ValueError(f"the trees ask column {self.trees.feature.max()} of a table of {len(self.schema)}")
+            raise DlxError(f"the trees ask column {self.trees.feature.max()} of a table of {len(self.schema)}")
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of coded rows."""
@@ -238,12 +239,12 @@ class BlackBox(_OneOutput):
         outputs = np.asarray(self.function(self.schema.decode(rows)), dtype=np.float64)
         outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         if outputs.shape != (len(rows),):
-            raise ValueError(
+            raise DlxError(
                 f"{self.name} must return one number a row, shape [{len(rows)}], got {list(outputs.shape)}; "
                 "choose one output, for example with dlx.wrap(..., target=1)"
             )
         if not np.isfinite(outputs).all():
-            raise ValueError(f"{self.name} must return finite numbers, got {outputs[~np.isfinite(outputs)][0]}")
+            raise DlxError(f"{self.name} must return finite numbers, got {outputs[~np.isfinite(outputs)][0]}")
         if self.scales[0] == "probability" and (outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1):
             raise ScaleError(
                 f"{self.name} returned {outputs.min():g} to {outputs.max():g}, which are no probabilities; "
@@ -338,7 +339,7 @@ def _identity(schema: Schema) -> Encoder:
 
     spoiled = [feature.name for feature in schema.features if feature.is_categorical or feature.missing]
     if spoiled:
-        raise ValueError(
+        raise DlxError(
             f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "
             "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
         )
@@ -351,7 +352,7 @@ def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame]
             return getattr(predictor, method)  # type: ignore[no-any-return]
     if callable(predictor):
         return predictor  # type: ignore[no-any-return]
-    raise TypeError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
+    raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
 
 
 def _one_column(
@@ -364,7 +365,7 @@ def _one_column(
         outputs = np.asarray(function(table))
         if outputs.ndim == 2 and outputs.shape[1] > 1 and target is not None:
             if not 0 <= target < outputs.shape[1]:
-                raise ValueError(f"target must be 0 to {outputs.shape[1] - 1}, got {target}")
+                raise DlxError(f"target must be 0 to {outputs.shape[1] - 1}, got {target}")
             return outputs[:, target]
         return outputs
 

@@ -24,7 +24,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
 
 STYLE = {
-    "font.family": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -131,7 +131,9 @@ def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: flo
     return ax
 
 
-def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes) -> Axes:
+def draw_waterfall(
+    explanation: Explanation, row: int, features: Sequence[str], ax: Axes, *, residual: bool = True
+) -> Axes:
     """Draw how one person's output is reached: from the base value, feature by feature, the rest, and what is left over.
 
     Parameters
@@ -144,30 +146,36 @@ def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], 
         The features that get a bar of their own, the top one first; the others are summed.
     ax : Axes
         Where to draw.
+    residual : bool
+        Whether what the contributions leave out gets a bar.
     """
     named = [explanation.schema.position(name) for name in features]
     values = explanation.values[row]
     rest = values.sum() - values[named].sum()
     steps = [*values[named], rest, explanation.residuals[row]]
-    labels = [shortened(explanation.schema.features[i].label, 28) for i in named]
+    labels = [shortened(explanation.schema.features[i].label) for i in named]
     labels += [f"{len(values) - len(named)} other columns", "not accounted for"]
-    if abs(steps[-1]) < 0.005 * max(np.abs(values).sum(), 1e-12):
+    if not residual:
         steps, labels = steps[:-1], labels[:-1]
     ends = explanation.base_values[row] + np.cumsum(steps)
     starts = np.r_[explanation.base_values[row], ends[:-1]]
-    colours = [GREY if label == "not accounted for" else UP if step > 0 else DOWN for step, label in zip(steps, labels, strict=True)]
+    colours = [
+        GREY if label == "not accounted for" else UP if step > 0 else DOWN
+        for step, label in zip(steps, labels, strict=True)
+    ]
     ax.barh(range(len(steps)), steps, left=starts, color=colours, height=0.62)
     ax.vlines(ends[:-1], np.arange(len(steps) - 1) - 0.31, np.arange(len(steps) - 1) + 1.31, color=GREY, linewidth=0.6)
     ax.axvline(explanation.base_values[row], color=GREY, linewidth=0.8, linestyle=":")
     ax.axvline(explanation.outputs[row], color=INK, linewidth=0.9)
     for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
         ax.annotate(
-            f"{step:+.2f}",
+            f"{step:+.2f}".replace("-", "−"),
             (max(start, end), i),
             xytext=(3, 0),
             textcoords="offset points",
             va="center",
             fontsize=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4},
         )
     ax.set_yticks(range(len(steps)), labels)
     ax.set_ylim(len(steps) - 0.4, -0.6)
@@ -192,7 +200,9 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
     return ax
 
 
-def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None) -> Axes:
+def draw_partial_dependence(
+    curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None
+) -> Axes:
     """Draw the mean output over a column's values, one line a model; a rug shows where the people are."""
     feature = curves[0].feature
     for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False):
@@ -211,7 +221,16 @@ def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, ob
         ax.set_ylabel(UNITS[curves[0].scale])
         if observed is not None:
             known_values = observed[~np.isnan(observed)]
-            ax.plot(known_values, np.full(len(known_values), 0.01), "|", color=GREY, markersize=6, alpha=0.5, transform=ax.get_xaxis_transform(), rasterized=True)
+            ax.plot(
+                known_values,
+                np.full(len(known_values), 0.01),
+                "|",
+                color=GREY,
+                markersize=6,
+                alpha=0.5,
+                transform=ax.get_xaxis_transform(),
+                rasterized=True,
+            )
     ax.set_title(shortened(feature.label, 40))
     return ax
 

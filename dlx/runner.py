@@ -13,6 +13,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
@@ -22,7 +23,7 @@ BATCH_ROWS = 32
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
 
 
-class LocalAccuracyError(RuntimeError):
+class LocalAccuracyError(DlxError):
     """Contributions that do not add up to the model's output as their method promises."""
 
 
@@ -150,13 +151,13 @@ def _checked_method(name: str, model: Model, options: dict[str, Any]) -> ModuleT
 
 def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
     if len(rows) == 0:
-        raise ValueError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+        raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
     return model.schema.check(as_rows(model.schema, rows))
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     if size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {size}")
+        raise DlxError(f"batch_size must be at least 1, got {size}")
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 

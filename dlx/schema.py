@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlx.errors import DlxError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -23,7 +25,7 @@ TargetKind = Literal["binary", "multiclass", "regression"]
 MAX_INFERRED_CLASSES = 20
 
 
-class SchemaError(ValueError):
+class SchemaError(DlxError):
     """A table, a row or a schema file that does not say what it should."""
 
 
@@ -226,7 +228,9 @@ class Schema:
         names = [*self.names, self.target.name]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
+            raise SchemaError(
+                f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -252,7 +256,7 @@ class Schema:
     def position(self, name: str) -> int:
         """Return where a feature stands, or raise a `KeyError` that lists the names."""
         if name not in self.names:
-            raise KeyError(f"no feature {name!r}; the features are {', '.join(self.names)}")
+            raise SchemaError(f"no feature {name!r}; the features are {', '.join(self.names)}")
         return self.names.index(name)
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
@@ -398,7 +402,9 @@ def _build(kind: type, entry: Mapping[str, Any]) -> Any:
 def _check_codes(feature: Feature, column: np.ndarray) -> None:
     known = column[~np.isnan(column)]
     if not feature.missing and len(known) < len(column):
-        raise SchemaError(f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
+        raise SchemaError(
+            f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}"
+        )
     if np.isinf(known).any():
         raise SchemaError(f"column {feature.name!r} must be finite, got infinity")
     if feature.is_categorical and len(known):

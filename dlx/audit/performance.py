@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.bootstrap import interval_of
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.model import Model
 
 if TYPE_CHECKING:
@@ -43,15 +44,24 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
 
     outcomes = people.outcomes
     if outcomes is None or len(np.unique(outcomes)) < 2:
-        raise ValueError(f"{people.name}: the performance of {model.name} needs outcomes of both classes")
+        raise DlxError(f"{people.name}: the performance of {model.name} needs outcomes of both classes")
     predicted = model.predict(people, "probability")
     base_rate = np.full(len(outcomes), outcomes.mean())
     lines = []
     for name, metric in _metrics().items():
-        estimate, low, high = interval_of(lambda rows, m=metric: m(outcomes[rows], predicted[rows]), outcomes, seed=seed)
+        estimate, low, high = interval_of(
+            lambda rows, m=metric: m(outcomes[rows], predicted[rows]), outcomes, seed=seed
+        )
         reference = metric(outcomes, base_rate)
         lines.append(
-            {"model": model.name, "metric": name, "estimate": estimate, "low": low, "high": high, "reference": reference}
+            {
+                "model": model.name,
+                "metric": name,
+                "estimate": estimate,
+                "low": low,
+                "high": high,
+                "reference": reference,
+            }
         )
     return pd.DataFrame(lines)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.bootstrap import interval_of_mean
+from dlx.errors import DlxError
 from dlx.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     for metric, values in by_row.items():
         mean, low, high = interval_of_mean(values, seed=seed)
         line = {"metric": metric, "k": k, "mean": mean, "low": low, "high": high}
-        lines.append(_pair(a, b) | line | {"chance": chance_level(metric, k, width), "rows": int((~np.isnan(values)).sum())})
+        lines.append(
+            _pair(a, b) | line | {"chance": chance_level(metric, k, width), "rows": int((~np.isnan(values)).sum())}
+        )
     return pd.DataFrame(lines)
 
 
@@ -71,7 +74,7 @@ def metrics_by_row(a: np.ndarray, b: np.ndarray, k: int) -> dict[str, np.ndarray
     A row in which either explanation gives all features the same absolute contribution has no order, and is NaN.
     """
     if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+        raise DlxError(f"k must be at least 1, got {k}")
     k = min(k, a.shape[1])
     rank_a, rank_b = _ranks(np.abs(a)), _ranks(np.abs(b))
     both = np.minimum(_membership(rank_a, k), _membership(rank_b, k))

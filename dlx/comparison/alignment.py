@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from dlx.errors import DlxError
 from dlx.explanation import Explanation
 
 
-class AlignmentError(ValueError):
+class AlignmentError(DlxError):
     """Explanations that answer different questions."""
 
 

@@ -11,6 +11,7 @@ from dlx.comparison.agreement import agreement, agreement_by_row
 from dlx.comparison.alignment import describe, refuse_unaligned
 from dlx.comparison.contrast import Contrast, contrast
 from dlx.comparison.importance import importance
+from dlx.errors import DlxError
 from dlx.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Comparison:
             if (one.model, one.method) == which:
                 return one
         known = "; ".join(describe(one) for one in self.explanations)
-        raise KeyError(f"no explanation of {which[0]!r} by {which[1]!r}; there are {known}")
+        raise DlxError(f"no explanation of {which[0]!r} by {which[1]!r}; there are {known}")
 
 
 def compare(explanations: Sequence[Explanation]) -> Comparison:

@@ -9,10 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dlx.errors import DlxError
 from dlx.model import Model
 
 
-class MethodError(ValueError):
+class MethodError(DlxError):
     """A method that does not exist, or does not fit the model."""
 
 

@@ -7,8 +7,8 @@ gradients does not add up; its standard error says by how much.
 from __future__ import annotations
 
 import numpy as np
-import torch
 
+from dlx.errors import DlxError
 from dlx.explainers._captum import on_scale
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
@@ -41,16 +41,14 @@ def attribute(
     from captum.attr import GradientShap
 
     if n_samples < 2:
-        raise ValueError(f"n_samples must be at least 2, got {n_samples}")
+        raise DlxError(f"n_samples must be at least 2, got {n_samples}")
     network = on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
     references = model.dense(background)
     samples = np.empty((n_samples, len(rows), len(model.schema)))
     for i, person in enumerate(model.dense(rows)):
         with seeded(seed):
-            drawn = gradient_shap.attribute(
-                person.repeat(n_samples, 1), references, n_samples=1, stdevs=0.0
-            )
+            drawn = gradient_shap.attribute(person.repeat(n_samples, 1), references, n_samples=1, stdevs=0.0)
         samples[:, i] = model.encoder.fold(drawn.detach().cpu().numpy())
     return Attribution(
         values=samples.mean(axis=0),

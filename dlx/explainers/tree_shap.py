@@ -17,9 +17,7 @@ PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 
-def attribute(
-    model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0
-) -> Attribution:
+def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0) -> Attribution:
     """Return exact interventional Shapley values of coded rows.
 
     Parameters

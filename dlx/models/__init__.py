@@ -1,7 +1,7 @@
 """One architecture a file. The folder is the registry; a file's name is the architecture's name everywhere.
 
-A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``, dense rows [rows, width] to logits [rows, 1];
-any other has ``fit(train, *, seed, <its options>) -> Model``.
+A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1].
+Any other has ``fit(train, *, seed, <its options>) -> Model``. All options are numbers, with defaults.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dlx.errors import DlxError
 
-class ArchitectureError(ValueError):
+
+class ArchitectureError(DlxError):
     """An architecture that does not exist, or does not have the option."""
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 
 def head(width: int, base_rate: float) -> nn.Linear:
-    """Return a linear layer to one logit, whose bias is the logit of the base rate: so that rare events are no surprise."""
+    """Return a linear layer to one logit; its bias starts from the base rate, so that a rare event is no surprise."""
     layer = nn.Linear(width, 1)
     nn.init.constant_(layer.bias, math.log(base_rate / (1 - base_rate)))
     return layer

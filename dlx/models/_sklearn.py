@@ -20,8 +20,8 @@ def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def averaged(fitted: Sequence[Any], base_rate: float, smoothing: float) -> Trees:
     """Return the mean probability of scikit-learn's classification trees as a sum of trees.
 
-    A leaf of n training rows, p of them positive, predicts (p + smoothing · base rate) / (n + smoothing): so no probability
-    is exactly 0 or 1, and every logit is finite.
+    A leaf of n training rows, p of them positive, predicts (p + smoothing · base rate) / (n + smoothing): so no
+    probability is exactly 0 or 1, and every logit is finite.
     """
     return concatenate([_one(tree.tree_, base_rate, smoothing, len(fitted)) for tree in fitted])
 

@@ -56,7 +56,14 @@ def build(
     dropout, residual_dropout, input_dropout : float
         Share of units within a block, of what a block adds, and of dense columns, that a training step leaves out.
     """
-    parts: list[tuple[str, nn.Module]] = [("input_dropout", nn.Dropout(input_dropout)), ("first", nn.Linear(width, hidden))]
-    parts += [(f"block{i}", Block(hidden, block_hidden, dropout, residual_dropout)) for i in range(depth)]
-    parts += [("norm", nn.BatchNorm1d(hidden)), ("activation", nn.ReLU()), ("head", head(hidden, base_rate))]
-    return nn.Sequential(OrderedDict(parts))
+    blocks = [Block(hidden, block_hidden, dropout, residual_dropout) for _ in range(depth)]
+    return nn.Sequential(
+        OrderedDict(
+            input_dropout=nn.Dropout(input_dropout),
+            first=nn.Linear(width, hidden),
+            blocks=nn.Sequential(*blocks),
+            norm=nn.BatchNorm1d(hidden),
+            activation=nn.ReLU(),
+            head=head(hidden, base_rate),
+        )
+    )

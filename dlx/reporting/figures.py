@@ -12,6 +12,7 @@ import numpy as np
 
 from dlx import plots
 from dlx.comparison import Comparison
+from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.people import Chosen
 from dlx.reporting.study import TOP, Study, top_features
@@ -51,15 +52,19 @@ def importance_figure(study: Study) -> Figure:
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     with plots.style():
-        canvas, axes = _canvas(lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True)
+        canvas, axes = _canvas(
+            lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True
+        )
         colours = _method_colours(study)
         for model, ax in zip(shown, axes.flat, strict=False):
-            table = _importance(study, model)
-            plots.draw_importance(table, top, ax, colours=colours)
+            plots.draw_importance(study.importance(model), top, ax, colours=colours)
             ax.set_title(model.name)
         _legend(canvas, axes, colours)
         source = _embedded(canvas)
-    leaders = [f"{model.name}: {study.case.schema[top_features([study.on_panel(model, m) for m in study.methods_of(model)], 1)[0]].label}" for model in shown]
+    leaders = [
+        f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}"
+        for model in shown
+    ]
     return Figure(
         source,
         f"Mean size of the contribution of {len(top)} columns, by model and method. First by model: {'; '.join(leaders)}.",
@@ -143,18 +148,26 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
         shown.append((study.other, study.shapley(study.other).method))
     explained = [study.on_panel(model, method) for model, method in shown]
     bars = _bars_of(explained, chosen.position)
+    falls_short = any(
+        abs(e.residuals[chosen.position]) > 0.005 * np.abs(e.values[chosen.position]).sum() for e in explained
+    )
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     with plots.style():
         canvas, axes = _canvas(lines, columns, width=3.45 * columns + 1.7, height=lines * 3.1, sharex=True)
         for (model, method), explanation, ax in zip(shown, explained, axes.flat, strict=False):
-            plots.draw_waterfall(explanation, chosen.position, bars, ax)
+            plots.draw_waterfall(explanation, chosen.position, bars, ax, residual=falls_short)
             ax.set_title(f"{model.name}: {method_label(method)}")
+        for ax in axes.flat:
+            ax.label_outer()
         for ax in axes[:, 1:].flat:
             ax.tick_params(labelleft=False)
-        _widen(axes, explained, chosen.position)
+        _widen(axes)
         source = _embedded(canvas)
-    reads = "; ".join(f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}" for (model, method), e in zip(shown, explained, strict=True))
+    reads = "; ".join(
+        f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}"
+        for (model, method), e in zip(shown, explained, strict=True)
+    )
     return Figure(
         source,
         f"How each method builds this person's prediction up from the base value: {reads}.",
@@ -209,14 +222,6 @@ def listed_counts(counts: Sequence[int]) -> str:
     return " and ".join(str(count) for count in dict.fromkeys(counts)) + " people"
 
 
-def _importance(study: Study, model: Model):  # type: ignore[no-untyped-def]
-    import pandas as pd
-
-    from dlx.comparison import importance
-
-    return pd.concat([importance(study.on_panel(model, method)) for method in study.methods_of(model)])
-
-
 def _widest_method(study: Study, model: Model) -> str:
     """Return the method that explained most people; the first of them."""
     methods = study.methods_of(model)
@@ -235,10 +240,8 @@ def _agreement_matrix(comparison: Comparison) -> np.ndarray:
     return matrix
 
 
-def _bars_of(explained: Sequence[object], position: int) -> list[str]:
-    rows = np.array([np.abs(e.values[position]) / max(np.abs(e.values[position]).sum(), 1e-300) for e in explained])  # type: ignore[attr-defined]
-    order = np.argsort(-rows.mean(axis=0), kind="stable")[:BARS]
-    return [explained[0].schema.names[i] for i in order]  # type: ignore[attr-defined]
+def _bars_of(explained: Sequence[Explanation], position: int) -> list[str]:
+    return top_features([explanation[position] for explanation in explained], BARS)
 
 
 def _method_colours(study: Study) -> dict[str, str]:
@@ -246,13 +249,15 @@ def _method_colours(study: Study) -> dict[str, str]:
     return dict(zip(methods, plots.COLOURS, strict=False))
 
 
-def _widen(axes: np.ndarray, explained: Sequence[object], position: int) -> None:
+def _widen(axes: np.ndarray) -> None:
     """Give the numbers at the end of the bars room on the shared axis."""
     low, high = axes.flat[0].get_xlim()
     axes.flat[0].set_xlim(low - 0.02 * (high - low), high + 0.16 * (high - low))
 
 
-def _canvas(lines: int, columns: int, *, width: float, height: float, sharex: bool = False, sharey: bool = False) -> tuple[Canvas, np.ndarray]:
+def _canvas(
+    lines: int, columns: int, *, width: float, height: float, sharex: bool = False, sharey: bool = False
+) -> tuple[Canvas, np.ndarray]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
@@ -266,13 +271,17 @@ def _legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = N
     for ax in axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     labels = [method_label(label) if colours else label for label in handles]
-    canvas.legend(handles.values(), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8)
+    canvas.legend(
+        handles.values(), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8
+    )
 
 
 def _embedded(canvas: Canvas) -> str:
     for ax in canvas.axes:
         if not ax.has_data():
             ax.set_visible(False)
-    content = io.BytesIO()
-    canvas.savefig(content, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode()
+    drawn = io.StringIO()
+    canvas.savefig(drawn, format="svg", metadata={"Date": None})
+    # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand
+    portable = drawn.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    return "data:image/svg+xml;base64," + base64.b64encode(portable.encode()).decode()

@@ -54,7 +54,12 @@ def _candidates(
 ) -> Sequence[tuple[str, np.ndarray, str, str]]:
     threshold = target.threshold
     candidates = [
-        ("clear", np.where(risk >= threshold, risk, -np.inf), f"A clear {target.flagging}", f"the highest {target.risk} of {main.name}"),
+        (
+            "clear",
+            np.where(risk >= threshold, risk, -np.inf),
+            f"A clear {target.flagging}",
+            f"the highest {target.risk} of {main.name}",
+        ),
         (
             "borderline",
             -np.abs(risk - threshold),
@@ -66,7 +71,12 @@ def _candidates(
         is_wrong = (risk >= threshold) != (people.outcomes == 1)
         error = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
         candidates.append(
-            ("wrong", error, "A wrong prediction", f"the largest error of {main.name} on the wrong side of the threshold")
+            (
+                "wrong",
+                error,
+                "A wrong prediction",
+                f"the largest error of {main.name} on the wrong side of the threshold",
+            )
         )
     if other is not None:
         gap = np.abs(main.predict(people, "logit") - other.predict(people, "logit"))

@@ -12,7 +12,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id
 from dlx.audit import performance
-from dlx.comparison import Comparison, Contrast, compare, contrast
+from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.dataset import Dataset
 from dlx.effects import PartialDependence, partial_dependence
 from dlx.explanation import Explanation, ExplanationError
@@ -85,6 +85,14 @@ class Study:
         """Return the explanation of the panel."""
         return self.explanations[model.name, method][: self.panel]
 
+    def importance(self, model: Model) -> pd.DataFrame:
+        """Return the importance of every feature for a model, by each of its methods, over the panel."""
+        import pandas as pd
+
+        return pd.concat(
+            [importance(self.on_panel(model, method)) for method in self.methods_of(model)], ignore_index=True
+        )
+
     def methods_compared(self, model: Model) -> Comparison | None:
         """Return the methods of one model side by side; None where there is only one."""
         explained = [self.on_panel(model, method) for method in self.methods_of(model)]
@@ -149,7 +157,9 @@ def study(
             measured.append(performance(model, test, seed=seed))
             update(i + 1, len(models))
     explanations = {
-        (model.name, method): _explained(model, method, explained[:panel] if method in SLOW else explained, reference, seed, keep, narrator)
+        (model.name, method): _explained(
+            model, method, explained[:panel] if method in SLOW else explained, reference, seed, keep, narrator
+        )
         for model in models
         for method in explainers.names_for(model)
     }
@@ -209,7 +219,9 @@ def _explained(
     narrator: Narrator,
 ) -> Explanation:
     scale, options = model.scales[0], OPTIONS.get(method, {})
-    path = keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
+    path = (
+        keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
+    )
     label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
     if path is not None and path.is_file():
         try:
@@ -220,7 +232,9 @@ def _explained(
             narrator.say(f"{label}: kept from an earlier run")
             return found
     with narrator.step(label, "people") as update:
-        made = explain(model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options)
+        made = explain(
+            model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options
+        )
     if path is not None:
         made.save(path)
     return made
@@ -234,7 +248,13 @@ def _fingerprint(
     from importlib.metadata import version
 
     answers = np.concatenate([model.predict(people, scale), model.predict(background, scale)])
-    made_by = [version("dlx"), version(explainers.method(method).LIBRARY), str(seed), scale, repr(sorted(options.items()))]
+    made_by = [
+        version("dlx"),
+        version(explainers.method(method).LIBRARY),
+        str(seed),
+        scale,
+        repr(sorted(options.items())),
+    ]
     data = [array_id(answers), array_id(people.rows), array_id(background.rows), people.schema.sha256]
     return f"{method}-{hashlib.sha256('/'.join(made_by + data).encode()).hexdigest()[:16]}"
 

@@ -43,12 +43,29 @@ def sentence(text: str) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a percentage, finer where it is small."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return f"{100 * share:.{1 if share < 0.1 else 0}f} %"
+
+
+def signed(number: float) -> str:
+    """Return a number with its sign, a minus as long as a plus."""
+    return f"{number:+.2f}".replace("-", "−")
+
+
+def article(noun: str) -> str:
+    """Return a noun with "a" or "an"."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def findings(study: Study) -> list[str]:
     """Return what was found, the most useful first."""
-    parts = (_who_predicts_best, _whom_it_flags, _what_matters, _how_methods_agree, _where_models_differ, _what_to_doubt)
+    parts = (
+        _who_predicts_best,
+        _whom_it_flags,
+        _what_matters,
+        _how_methods_agree,
+        _where_models_differ,
+        _what_to_doubt,
+    )
     return [sentence(text) for part in parts if (text := part(study))]
 
 
@@ -104,7 +121,9 @@ def story(study: Study, chosen: Chosen) -> Story:
     name = str(study.people.index[chosen.position])
     raises, withheld = _reasons(study, chosen.position, sign=1)
     lowers, _ = _reasons(study, chosen.position, sign=-1)
-    return Story(chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld)
+    return Story(
+        chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld
+    )
 
 
 def _who_predicts_best(study: Study) -> str:
@@ -114,8 +133,8 @@ def _who_predicts_best(study: Study) -> str:
     shown = [model for model in (study.main, study.other) if model is not None and model.name != best]
     words = {model.name: model_words(model) for model in study.models}
     text = (
-        f"{words[best]} ranks people best: shown one {target.person} with {target.event} and one without, it gives the "
-        f"first the higher risk {_in_hundred(table, best)}"
+        f"the best ranking of people is that of {words[best]}: shown {article(target.person)} with {target.event} and one "
+        f"without, it gives the first the higher risk {_in_hundred(table, best)}"
     )
     if shown:
         text += f"; {listed([f'{words[m.name]} {_in_hundred(table, m.name)}' for m in shown])}"
@@ -130,7 +149,9 @@ def _who_predicts_best(study: Study) -> str:
 
 def _in_hundred(table: object, model: str) -> str:
     line = table.loc[model]  # type: ignore[attr-defined]
-    return f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
+    return (
+        f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
+    )
 
 
 def _whom_it_flags(study: Study) -> str:
@@ -140,9 +161,9 @@ def _whom_it_flags(study: Study) -> str:
     is_positive = test.outcomes == 1
     missed, wrongly = int((~is_flagged & is_positive).sum()), int((is_flagged & ~is_positive).sum())
     return (
-        f"at a threshold of {percent(target.threshold)} {model_words(study.main)} has {int(is_flagged.sum()):,} of "
-        f"{len(test):,} people {target.flagged}; {wrongly:,} of these did not have {target.event}, and of the "
-        f"{int(is_positive.sum()):,} people with {target.event} it misses {missed:,}"
+        f"by {model_words(study.main)}, at a threshold of {percent(target.threshold)}, {int(is_flagged.sum()):,} of "
+        f"{len(test):,} people are {target.flagged}. Of these, {wrongly:,} did not have {target.event}; of the "
+        f"{int(is_positive.sum()):,} people who had {target.event}, {missed:,} are {target.cleared}"
     )
 
 
@@ -158,7 +179,7 @@ def _first_column(study: Study, model: Model) -> str:
     firsts = [schema.labels[int(e.importance.argmax())] for e in explained]
     votes = f"{firsts.count(first)} of {len(firsts)} methods" if len(firsts) > 1 else method_label(explained[0].method)
     after = f"; {listed([f'“{label}”' for label in next_two])} come next" if next_two else ""
-    return f"what moves {model_words(model)} most is “{first}”, first by {votes}{after}"
+    return f"what moves the predictions of {model_words(model)} most is “{first}”, first by {votes}{after}"
 
 
 def _how_methods_agree(study: Study) -> str:
@@ -185,7 +206,7 @@ def _where_models_differ(study: Study) -> str:
     alike = int(((one >= threshold) == (two >= threshold)).sum())
     return (
         f"{model_words(study.main)} and {model_words(study.other)} decide alike about {alike:,} of {len(test):,} people; "
-        f"their risks are {100 * np.abs(one - two).mean():.1f} percentage points apart on average"
+        f"the risks that they give are {100 * np.abs(one - two).mean():.1f} percentage points apart on average"
     )
 
 
@@ -202,8 +223,8 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
         if model is not None:
             risk = float(model.predict(person, "probability")[0])
             verdict = target.flagged if risk >= target.threshold else target.cleared
-            said.append(f"{model_words(model)} puts the {target.risk} at {percent(risk)}: {verdict}")
-    text = sentence(f"{target.person} {name}. " + sentence("; ".join(said)))
+            said.append(f"{percent(risk)} by {model_words(model)} ({verdict})")
+    text = sentence(f"{target.person} {name}. The {target.risk} is {listed(said)}")
     if person.outcomes is not None:
         happened = "had" if person.outcomes[0] == 1 else "did not have"
         text += f" In the data this {target.person} {happened} {target.event}."
@@ -238,7 +259,7 @@ def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], s
     remark = ""
     if withheld:
         noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"
-        remark = f"{listed([f'“{label}”' for label in withheld])} raised the risk too: {noun} never given as a reason, but should worry the bank's reviewers."
+        remark = f"{listed([f'“{label}”' for label in withheld])} raised the risk too: {noun} never given as a reason, but a reviewer must know of it."
     return list(reasons.values()), remark
 
 
@@ -248,10 +269,11 @@ def _contrast(study: Study, position: int) -> str:
         return ""
     values, schema = compared.values[position], study.case.schema
     largest = np.argsort(-np.abs(values), kind="stable")[:3]
-    parts = [f"“{schema.features[i].label}” {values[i]:+.2f}" for i in largest]
+    parts = [f"“{schema.features[i].label}” {signed(values[i])}" for i in largest]
     higher, lower = (study.main, study.other) if compared.outputs[position] > 0 else (study.other, study.main)
     return sentence(
-        f"{model_words(higher)} sees the higher risk, by {abs(compared.outputs[position]):.2f} log-odds compared with "
-        f"{model_words(lower)}. Counted as {study.main.name} minus {study.other.name}, the base values account for "
-        f"{compared.base_values[position]:+.2f}, and the columns for the rest, above all {listed(parts)}"
+        f"the higher risk is that of {model_words(higher)}, {abs(compared.outputs[position]):.2f} log-odds above that of "
+        f"{model_words(lower)}. Counted as {study.main.name} minus {study.other.name}, {signed(compared.outputs[position])} "
+        f"in all, the base values account for {signed(compared.base_values[position])} and the columns for "
+        f"{signed(values.sum())}, above all {listed(parts)}"
     )

@@ -55,7 +55,7 @@ class Fitted:
         """The epoch whose weights were kept; None for other models than nets."""
         if not len(self.history):
             return None
-        return int(self.history["epoch"][self.history["validation_loss"].idxmin()])
+        return int(self.history["epoch"].to_numpy()[self.history["validation_loss"].to_numpy().argmin()])
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,16 +76,12 @@ class _Lesson(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         matrices = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        decay = self.recipe.weight_decay
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
         return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        loss = _log_loss(self.network, batch)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "
-                "lower learning_rate, or look for extreme numbers in the table"
-            )
+        loss = _finite(_log_loss(self.network, batch), self.current_epoch)
         self.losses.append(loss.detach())
         return loss
 
@@ -93,19 +89,21 @@ class _Lesson(lightning.LightningModule):
     def on_train_batch_end(self, *_: Any) -> None:
         step = self.global_step
         keep = min(self.recipe.averaging, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - keep)
-        for ours, theirs in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            ours.copy_(theirs)
+        for mean, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(weight, 1 - keep)
+        for copied, buffer in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            copied.copy_(buffer)
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        self.log(WATCHED, _log_loss(self.average, batch), batch_size=len(batch[1]))
+        loss = _finite(_log_loss(self.average, batch), self.current_epoch)
+        self.log(WATCHED, loss, batch_size=len(batch[1]))
 
     def on_validation_epoch_end(self) -> None:
         loss, epoch = float(self.trainer.callback_metrics[WATCHED]), len(self.history) + 1
         training_loss = float(torch.stack(self.losses).mean())
         self.history.append({"epoch": epoch, "training_loss": training_loss, WATCHED: loss})
         self.losses.clear()
-        if self.best_loss - loss > MIN_IMPROVEMENT:
+        if loss < self.best_loss:
             self.best_loss = loss
             self.best = {name: weight.detach().cpu().clone() for name, weight in self.average.state_dict().items()}
         if self.progress is not None:
@@ -145,8 +143,17 @@ def _log_loss(network: nn.Module, batch: Batch) -> torch.Tensor:
     return binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes)
 
 
+def _finite(loss: torch.Tensor, epoch: int) -> torch.Tensor:
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"the loss must stay finite, got {loss.item()} in epoch {epoch + 1}; "
+            "lower learning_rate, or look for extreme numbers in the table"
+        )
+    return loss
+
+
 def _trainer(recipe: Recipe, device: str) -> lightning.Trainer:
-    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT, check_finite=True)
+    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     return lightning.Trainer(
         accelerator=device,
         devices=1,

@@ -1,0 +1,343 @@
+"""The `dlx` command: the words of the Python surface, typed in a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlx.errors import DlxError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dlx.dataset import Dataset
+
+MISTAKE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="dlx",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Why does a tabular model say what it says, and do the methods that explain it agree?
+
+    Start with `dlx report bank_loan`: it explains neural nets and trees by captum, shap and lime, and writes one page.
+
+    A CASE is one of the tables that dlx ships (`dlx list cases`), or a .csv or .parquet file of your own with `--target`.
+    """,
+    epilog="A mistake ends with status 2 and one line that says what to do; `--debug`, anywhere, shows the traceback.",
+)
+
+Case = Annotated[str, typer.Argument(help="A shipped case, or the path of a .csv or .parquet table.", show_default=False)]
+TargetColumn = Annotated[str | None, typer.Option("--target", help="Column to predict, for a table of your own.")]
+Positive = Annotated[str | None, typer.Option(help="The outcome that counts as positive, for a table of your own.")]
+SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
+Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
+Checkpoints = Annotated[Path, typer.Option(help="Folder of trained models; shipped ones are found without it.")]
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="cases, models or methods; all three if left out.")] = "all",
+) -> None:
+    """List the cases, the models and the methods that there are.
+
+    Example: `dlx list methods`
+    """
+    kinds = {"cases": _list_cases, "models": _list_models, "methods": _list_methods}
+    if what not in (*kinds, "all"):
+        raise DlxError(f"dlx list takes cases, models or methods, got {what!r}")
+    for kind, show in kinds.items():
+        if what in (kind, "all"):
+            show()
+
+
+@app.command()
+def train(
+    case: Case,
+    model: Annotated[list[str], typer.Option("--model", "-m", help="Model to train; repeat for several.")],
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoints: Checkpoints = Path("checkpoints"),
+    retrain: Annotated[bool, typer.Option(help="Train anew even if there is a checkpoint.")] = False,
+    target: TargetColumn = None,
+    positive: Positive = None,
+    schema: SchemaFile = None,
+) -> None:
+    """Train models on a case and keep them as checkpoints.
+
+    Example: `dlx train heart_attack --model mlp --model gradient_boosting`
+    """
+    from dlx import checkpoint, models
+    from dlx.checkpoint.obtain import obtain
+    from dlx.progress import Narrator
+
+    for name in model:
+        models.architecture(name)
+    data, narrator = _case(case, target, positive, schema), Narrator()
+    for name in model:
+        obtain(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
+        path = checkpoint.find(data.name, name, seed=seed, root=checkpoints)
+        _print_metrics(name, checkpoint.describe(path)["metrics"])
+        print(path)
+
+
+@app.command()
+def explain(
+    case: Case,
+    model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
+    method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
+    people: Annotated[
+        str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")
+    ] = "200",
+    scale: Annotated[
+        str | None, typer.Option(help="logit or probability; by default the scale on which the model adds up.")
+    ] = None,
+    background: Background = 100,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the method, as name=number, for example n_steps=100.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    checkpoints: Checkpoints = Path("checkpoints"),
+    target: TargetColumn = None,
+    positive: Positive = None,
+    schema: SchemaFile = None,
+) -> None:
+    """Explain a model by one method; writes the explanation, and a table of it as CSV.
+
+    Example: `dlx explain bank_loan --model mlp --method deeplift`
+    """
+    from dlx import checkpoint, explainers
+    from dlx.files import write_atomically
+    from dlx.progress import Narrator
+    from dlx.runner import explain as explain_
+
+    label, options = explainers.method(method).LABEL, _numbers(option or [])
+    data = _case(case, target, positive, schema)
+    trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
+    with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
+        made = explain_(
+            trained,
+            _people(data, people),
+            method=method,
+            background=data.background(background, seed=seed),
+            scale=scale or trained.scales[0],  # type: ignore[arg-type]
+            seed=seed,
+            progress=update,
+            **options,
+        )
+    stem = (output or Path(data.name)) / f"{trained.name}-{method}-{made.scale}-{seed}"
+    write_atomically(stem.with_suffix(".csv"), made.to_frame().to_csv(index=False, lineterminator="\n"))
+    _print_importance(made)
+    print(made.save(stem.with_suffix(".safetensors")))
+
+
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Explanations that `dlx explain` wrote.", show_default=False)],
+    top: Annotated[int, typer.Option(help="How many columns count as the most important.", min=1)] = 5,
+    output: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("comparison"),
+) -> None:
+    """Compare explanations of the same people: how far they agree, and what matters by each.
+
+    Example: `dlx compare bank_loan/mlp-deeplift-logit-0.safetensors bank_loan/mlp-lime-logit-0.safetensors`
+    """
+    from dlx.comparison import compare as compare_
+    from dlx.explanation import Explanation
+    from dlx.files import write_atomically
+
+    compared = compare_([Explanation.load(path) for path in files])
+    agreement = compared.agreement(top)
+    tables = {
+        "agreement": agreement,
+        "agreement_by_person": compared.agreement_by_row(top),
+        "importance": compared.importance(),
+    }
+    for name, table in tables.items():
+        write_atomically(output / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    _print_agreement(agreement)
+    print(output)
+
+
+@app.command()
+def report(
+    case: Case,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat for several. All by default.")
+    ] = None,
+    people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
+    background: Background = 100,
+    seed: Seed = 0,
+    retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    target: TargetColumn = None,
+    positive: Positive = None,
+    schema: SchemaFile = None,
+) -> None:
+    """Write the comparison report: one page that opens from disk, with its tables as CSV beside it.
+
+    An interrupted report goes on where it stopped: finished explanations are kept.
+
+    Example: `dlx report heart_attack`
+    """
+    from dlx import models, reporting
+
+    names = tuple(model or reporting.DEFAULT_MODELS)
+    for name in names:
+        models.architecture(name)
+    data = _case(case, target, positive, schema)
+    page = (output or Path(data.name)) / "report.html"
+    print(
+        reporting.report(
+            data,
+            models=names,
+            path=page,
+            seed=seed,
+            people=people,
+            background=background,
+            retrain=retrain,
+            command=" ".join(["dlx", *sys.argv[1:]]),
+        )
+    )
+
+
+def main() -> None:
+    """Run the command line: a mistake ends with one line and status 2, an interrupt with status 130."""
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except DlxError as error:
+        if debug:
+            raise
+        _say(f"dlx: {error}")
+        sys.exit(MISTAKE)
+    except OSError as error:
+        if debug:
+            raise
+        _say(f"dlx: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        sys.exit(MISTAKE)
+    except KeyboardInterrupt:
+        _say("dlx: interrupted; what was finished is kept, and the same command goes on from there")
+        sys.exit(INTERRUPTED)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _case(case: str, target: str | None, positive: str | None, schema: Path | None) -> Dataset:
+    from dlx import datasets
+    from dlx.dataset import read_table
+
+    if case not in datasets.names() and Path(case).suffixes:
+        return read_table(case, target=target, positive=positive, schema=schema)
+    return datasets.load(case)
+
+
+def _people(data: Dataset, people: str) -> Dataset:
+    from dlx.dataset import from_frame, read_frame
+
+    if people.isdigit() and int(people):
+        return data.test[: int(people)]
+    if people.isdigit() or not Path(people).suffixes:
+        raise DlxError(f"--people takes a number from 1 on, or a .csv or .parquet file, got {people!r}")
+    return from_frame(read_frame(people), data.schema, name=data.name)
+
+
+def _numbers(options: list[str]) -> dict[str, Any]:
+    numbers = {}
+    for option in options:
+        name, _, text = option.partition("=")
+        try:
+            numbers[name] = int(text) if text.lstrip("-").isdigit() else float(text)
+        except ValueError as error:
+            raise DlxError(f"--option takes name=number, for example n_steps=100, got {option!r}") from error
+    return numbers
+
+
+def _list_cases() -> None:
+    from dlx import datasets
+
+    lines = []
+    for name in datasets.names():
+        case = datasets.load(name)
+        positive = f"{case.outcomes.mean():.1%}" if case.outcomes is not None else ""
+        lines.append([name, f"{len(case):,}", str(len(case.schema)), f"{case.schema.target.event}, {positive}", case.card.title])
+    _print_table("Cases", ["name", "rows", "columns", "predicts", "what it is"], lines)
+
+
+def _list_models() -> None:
+    from dlx import models
+
+    lines = [[name, _first_line(models.architecture(name))] for name in models.names()]
+    _print_table("Models", ["name", "what it is"], lines)
+
+
+def _list_methods() -> None:
+    from dlx import explainers
+
+    lines = []
+    for name in explainers.names():
+        options = ", ".join(f"{key}={value}" for key, value in explainers.options(name).items())
+        lines.append([name, explainers.method(name).LIBRARY, explainers.method(name).QUESTION, options])
+    _print_table("Methods", ["name", "library", "question it answers", "options"], lines)
+
+
+def _first_line(module: Any) -> str:
+    return str(module.__doc__).split("\n", 1)[0].rstrip(".")
+
+
+def _print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
+    lines = [
+        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"] for m in metrics
+    ]
+    _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
+
+
+def _print_importance(explanation: Any) -> None:
+    from dlx.comparison import importance
+
+    table = importance(explanation).sort_values("importance", ascending=False, kind="stable").head(10)
+    lines = [[line.label, f"{line.importance:.4f}", f"{line.share:.0%}"] for line in table.itertuples()]
+    title = f"Mean size of the contribution to {explanation.model}, {explanation.scale}, {len(explanation)} people"
+    _print_table(title, ["column", "size", "share"], lines)
+
+
+def _print_agreement(table: pd.DataFrame) -> None:
+    lines = [
+        [
+            f"{line.method} of {line.model}",
+            f"{line.other_method} of {line.other_model}",
+            line.metric,
+            f"{line.mean:.3f}",
+            f"{line.low:.3f} to {line.high:.3f}",
+            f"{line.chance:.2f}",
+        ]
+        for line in table.itertuples()
+    ]
+    _print_table("Agreement", ["explanation", "other", "metric", "mean", "95 % interval", "chance"], lines)
+
+
+def _print_table(title: str, header: list[str], lines: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for name in header:
+        table.add_column(name)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

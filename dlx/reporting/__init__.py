@@ -1,0 +1,108 @@
+"""report(): a case and some models become one page, with its tables beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlx.checkpoint.obtain import obtain
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.files import write_atomically
+from dlx.model import Model
+from dlx.progress import Narrator
+from dlx.reporting.page import render
+from dlx.reporting.study import Study, study
+from dlx.reporting.tables import tables, write_tables
+from dlx.schema import SchemaError
+
+__all__ = ["DEFAULT_MODELS", "Study", "report", "study"]
+
+DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
+
+
+def report(
+    case: Dataset,
+    *,
+    models: Sequence[str | Model] = DEFAULT_MODELS,
+    path: str | Path | None = None,
+    seed: int = 0,
+    people: int = 200,
+    background: int = 100,
+    retrain: bool = False,
+    command: str | None = None,
+    narrator: Narrator | None = None,
+) -> Path:
+    """Write the comparison report of a case and return the path of its page.
+
+    Parameters
+    ----------
+    case : Dataset
+        A shipped case or a table of your own, with a binary outcome.
+    models : sequence of str or Model
+        Names of architectures, or models; a shipped or trained checkpoint is used where there is one.
+    path : str or Path, optional
+        The page; ``<case>.html`` in the current folder by default. Tables go to ``<page>-tables``, explanations to
+        ``<page>-explanations``, from where an interrupted or repeated run takes those that are done.
+    seed : int
+        Seed of the models, the people, the background and the methods.
+    people : int
+        How many test rows are explained by the fast methods.
+    background : int
+        How many training rows are the reference.
+    retrain : bool
+        Train the models anew even where there is a checkpoint.
+    command : str, optional
+        The command that the page names as its origin.
+    narrator : Narrator, optional
+        Says what is going on, on standard error.
+
+    Raises
+    ------
+    SchemaError
+        If the case has no binary outcome.
+    """
+    narrator = narrator or Narrator()
+    refuse_unreportable(case)
+    page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
+    found = [
+        model if not isinstance(model, str) else obtain(case, model, seed=seed, retrain=retrain, narrator=narrator)
+        for model in models
+    ]
+    names = [model.name for model in found]
+    if not found or len(set(names)) < len(names):
+        raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
+    told = study(
+        case,
+        found,
+        seed=seed,
+        people=people,
+        background=background,
+        keep=page.with_name(f"{page.stem}-explanations"),
+        narrator=narrator,
+    )
+    folder = page.with_name(f"{page.stem}-tables")
+    with narrator.step("Drawing the page", ""):
+        write_tables(tables(told), folder)
+        text = render(
+            told,
+            tables_folder=folder.name,
+            command=command or f"dlx.report({case.name!r}, models={names}, seed={seed})",
+        )
+        write_atomically(page, text)
+    return page
+
+
+def refuse_unreportable(case: Dataset) -> None:
+    """Raise a `SchemaError` if a report cannot be made of the case."""
+    if case.schema.target.kind != "binary":
+        raise SchemaError(
+            f"a report needs a binary outcome, but {case.schema.target.name!r} is {case.schema.target.kind}; "
+            "use dlx.explain and dlx.compare, which take any model"
+        )
+    if case.outcomes is None:
+        raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"

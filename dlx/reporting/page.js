@@ -1,0 +1,32 @@
+"use strict";
+// Tables sort by a click on a column's name; before printing, what is folded opens.
+function key(cell) {
+  const text = cell.textContent.trim().replace(/,/g, "");
+  const number = parseFloat(text);
+  return Number.isNaN(number) ? text.toLowerCase() : number;
+}
+function compare(a, b) {
+  if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0;
+  return typeof a === "number" ? -1 : 1;
+}
+function sort(table, column, header) {
+  const descending = header.getAttribute("aria-sort") === "ascending";
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const body = table.tBodies[0];
+  const rows = [...body.rows].sort((a, b) => compare(key(a.cells[column]), key(b.cells[column])));
+  if (descending) rows.reverse();
+  body.append(...rows);
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = header.textContent;
+    button.addEventListener("click", () => sort(table, column, header));
+    header.replaceChildren(button);
+  });
+}
+window.addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
