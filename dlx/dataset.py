@@ -262,7 +262,7 @@ def read_frame(path: str | Path) -> pd.DataFrame:
 
 
 def _refuse_ragged_lines(path: Path) -> None:
-    """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas would shift or fill it."""
+    """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas shifts or fills it."""
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)

@@ -221,7 +221,8 @@ class Explanation:
         }
         described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
         text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy
-        return write_atomically(path, save(arrays, metadata={_METADATA_KEY: text, "sha256": _digest(text, arrays)}))
+        # One entry, the digest first: safetensors writes several in an order that changes.
+        return write_atomically(path, save(arrays, metadata={_METADATA_KEY: _digest(text, arrays) + text}))
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
@@ -240,10 +241,10 @@ class Explanation:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         except (OSError, SafetensorError) as error:
             raise ExplanationError(f"cannot read the explanation {path}: {error}") from error
-        text = metadata.get(_METADATA_KEY)
-        if text is None:
+        if _METADATA_KEY not in metadata:
             raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
-        if metadata.get("sha256") != _digest(text, arrays):
+        digest, text = metadata[_METADATA_KEY][:64], metadata[_METADATA_KEY][64:]
+        if digest != _digest(text, arrays):
             raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
         described = json.loads(text)
         described["schema"] = Schema.from_dict(described["schema"])

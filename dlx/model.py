@@ -24,7 +24,7 @@ SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
 CLASSIFIER: tuple[Scale, ...] = ("logit", "probability")
 REGRESSION: tuple[Scale, ...] = ("value",)
 
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 4_096  # so that a layer's activations stay in the cache
 
 
 class ScaleError(DlxError):

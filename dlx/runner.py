@@ -18,6 +18,7 @@ from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
 from dlx.schema import plural
+from dlx.threads import one_thread
 
 BATCH_ROWS = 32
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
@@ -82,10 +83,11 @@ def explain(
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
     parts = []
-    for some in _batches(coded, batch_size):
-        parts.append(module.attribute(model, some, reference, scale=scale, seed=seed, **options))
-        if progress is not None:
-            progress(sum(len(part.values) for part in parts), len(coded))
+    with one_thread():
+        for some in _batches(coded, batch_size):
+            parts.append(module.attribute(model, some, reference, scale=scale, seed=seed, **options))
+            if progress is not None:
+                progress(sum(len(part.values) for part in parts), len(coded))
     attribution = _joined(parts)
     explanation = Explanation(
         values=attribution.values,
@@ -117,8 +119,8 @@ def check_local_accuracy(
     """Raise a `LocalAccuracyError` if a residual is larger than the method promises, or anything is not finite.
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
-    explained or over the background, whichever is larger: so that one person at the average can be explained. No promise
-    is kept closer than the rounding of the outputs, a share of the largest.
+    explained or over the background, whichever is larger: so that one person at the average can be explained. No
+    promise is kept closer than the rounding of the outputs, a share of the largest.
     """
     if not np.isfinite(explanation.values).all():
         raise LocalAccuracyError(f"{explanation.method} gave values for {explanation.model} that are not finite")

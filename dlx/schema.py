@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ import numpy as np
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     import pandas as pd
 
@@ -134,7 +135,7 @@ class Feature:
             position = int(np.flatnonzero(spoiled)[0])
             raise SchemaError(
                 f"column {self.name!r}, row {column.index[position]}: "
-                f"expected a finite number, got {column.iloc[position]!r}"
+                f"expected a finite number, got {column.iloc[[position]].tolist()[0]!r}"
             )
         return numbers
 
@@ -185,6 +186,10 @@ class Target:
     adverse_action: bool = False
 
     def __post_init__(self) -> None:
+        if self.kind not in ("binary", "multiclass", "regression"):
+            raise SchemaError(
+                f"target {self.name!r}: kind must be 'binary', 'multiclass' or 'regression', got {self.kind!r}"
+            )
         if self.kind == "binary" and len(self.levels) != 2:
             raise SchemaError(f"target {self.name!r} is binary and needs 2 levels, got {list(self.levels)}")
         if self.kind == "multiclass" and len(self.levels) < 3:
@@ -267,6 +272,7 @@ class Schema:
         SchemaError
             If a column is lacking, a level is unknown, a number is none, or a value is missing where it must not be.
         """
+        _refuse_repeated(table)
         lacking = [name for name in self.names if name not in table.columns]
         if lacking:
             raise SchemaError(
@@ -343,7 +349,7 @@ def read_schema(path: str | Path) -> Schema:
     """
     try:
         described = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SchemaError(f"cannot read the schema {path}: {error}") from error
     if "target" not in described:
         raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
@@ -367,9 +373,7 @@ def infer_schema(table: pd.DataFrame, target: str, *, positive: str | None = Non
     SchemaError
         If the target is not in the table, has fewer than two values or no level `positive`.
     """
-    repeated = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
-    if repeated:
-        raise SchemaError(f"the table has columns of the same name: {', '.join(repeated)}; rename them")
+    _refuse_repeated(table)
     if target not in table.columns:
         raise SchemaError(f"the table has no column {target!r}; it has {', '.join(map(str, table.columns))}")
     features = tuple(_infer_feature(str(name), table[name]) for name in table.columns if name != target)
@@ -388,14 +392,27 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def _refuse_repeated(table: pd.DataFrame) -> None:
+    repeated = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
+    if repeated:
+        raise SchemaError(f"the table has columns of the same name: {', '.join(repeated)}; rename them")
+
+
 def _build(kind: type, entry: Mapping[str, Any]) -> Any:
+    if not isinstance(entry, Mapping):
+        raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {entry!r}")
     entry = dict(entry)
+    if not entry.get("name"):
+        raise SchemaError(f"a {kind.__name__} needs a name, got {entry}")
     unknown = sorted(set(entry) - {f.name for f in dataclasses.fields(kind)})
     if unknown:
         raise SchemaError(f"{kind.__name__} {entry.get('name', '?')!r} has no field {', '.join(map(repr, unknown))}")
     if any(isinstance(level, list) for level in entry.get("levels", ())):
         entry["level_labels"] = [label for _, label in entry["levels"]]
         entry["levels"] = [level for level, _ in entry["levels"]]
+    strange = [level for level in entry.get("levels", ()) if not isinstance(level, str)]
+    if strange:
+        raise SchemaError(f"levels of {entry['name']!r} must be strings as the table spells them, got {strange[0]!r}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
 
 
@@ -407,12 +424,12 @@ def _check_codes(feature: Feature, column: np.ndarray) -> None:
         )
     if np.isinf(known).any():
         raise SchemaError(f"column {feature.name!r} must be finite, got infinity")
-    if feature.is_categorical and len(known):
-        if known.min() < 0 or known.max() >= len(feature.levels) or (known % 1).any():
-            raise SchemaError(
-                f"column {feature.name!r} takes codes 0 to {len(feature.levels) - 1}, "
-                f"got values from {known.min():g} to {known.max():g}; pass a DataFrame to have levels coded"
-            )
+    strange = known[(known < 0) | (known >= len(feature.levels)) | (known % 1 != 0)] if feature.is_categorical else []
+    if len(strange):
+        raise SchemaError(
+            f"column {feature.name!r} takes codes 0 to {len(feature.levels) - 1}, got {strange[0]:g}; "
+            "pass a DataFrame to have levels coded"
+        )
 
 
 def _infer_feature(name: str, column: pd.Series) -> Feature:

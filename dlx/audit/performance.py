@@ -19,7 +19,7 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame:
-    """Return ROC AUC, average precision, Brier score and log loss with 95 % bootstrap intervals.
+    """Return ROC AUC, Brier score and log loss with 95 % bootstrap intervals.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     predicted = model.predict(people, "probability")
     base_rate = np.full(len(outcomes), outcomes.mean())
     lines = []
-    for name, metric in _metrics().items():
+    for name, metric in METRICS.items():
         estimate, low, high = interval_of(
             lambda rows, m=metric: m(outcomes[rows], predicted[rows]), outcomes, seed=seed
         )
@@ -86,7 +86,4 @@ def log_loss(outcomes: np.ndarray, predicted: np.ndarray) -> float:
     return float(-np.where(outcomes == 1, np.log(kept), np.log1p(-kept)).mean())
 
 
-def _metrics() -> dict[str, Metric]:
-    from sklearn.metrics import average_precision_score
-
-    return {"auc": auc, "average_precision": average_precision_score, "brier": brier, "log_loss": log_loss}
+METRICS: dict[str, Metric] = {"auc": auc, "brier": brier, "log_loss": log_loss}

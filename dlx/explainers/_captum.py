@@ -13,7 +13,7 @@ from dlx.model import NeuralModel, check_scale
 if TYPE_CHECKING:
     import torch
 
-PAIRS_PER_CALL = 4_096
+PAIRS_PER_CALL = 512  # pairs of one call, so that a layer of all steps stays in the cache
 
 
 def on_scale(model: NeuralModel, scale: str) -> torch.nn.Module:

@@ -15,6 +15,7 @@ from dlx.reporting.page import render
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
 from dlx.schema import SchemaError
+from dlx.threads import one_thread
 
 __all__ = ["DEFAULT_MODELS", "Study", "report", "study"]
 
@@ -72,15 +73,16 @@ def report(
     names = [model.name for model in found]
     if not found or len(set(names)) < len(names):
         raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
-    told = study(
-        case,
-        found,
-        seed=seed,
-        people=people,
-        background=background,
-        keep=page.with_name(f"{page.stem}-explanations"),
-        narrator=narrator,
-    )
+    with one_thread():
+        told = study(
+            case,
+            found,
+            seed=seed,
+            people=people,
+            background=background,
+            keep=page.with_name(f"{page.stem}-explanations"),
+            narrator=narrator,
+        )
     folder = page.with_name(f"{page.stem}-tables")
     with narrator.step("Drawing the page", ""):
         write_tables(tables(told), folder)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 METRIC_LABELS = {
     "auc": "ROC AUC",
-    "average_precision": "Average precision",
     "brier": "Brier score",
     "log_loss": "Log loss",
 }

@@ -1,0 +1,146 @@
+"""Explanations: frozen, sliced, told as tables, saved and loaded unharmed or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+from safetensors.numpy import save_file
+
+from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
+
+
+@pytest.fixture
+def explanation():
+    rng = np.random.default_rng(0)
+    rows, values = worlds.people("mixed"), rng.normal(size=(5, 5))
+    return Explanation(
+        values=values, base_values=np.full(5, 0.5), outputs=0.5 + values.sum(axis=1) + [0, 0, 0, 0, 0.25], rows=rows,
+        schema=worlds.MIXED, scale="logit", method="lime", implementation="lime 0.2", model="net", background_id="b",
+        index=np.array(list("abcde")), options={"n_samples": np.int64(5), "kernel": None}, seed=np.int64(3),
+        promise="none", standard_errors=np.abs(values),
+    )  # fmt: skip
+
+
+def test_derived_numbers_are_their_formulas(explanation):
+    np.testing.assert_allclose(explanation.residuals, [0, 0, 0, 0, 0.25], atol=1e-12)
+    np.testing.assert_allclose(explanation.importance, np.abs(explanation.values).mean(axis=0))
+    assert explanation.rows_id == explanation[:].rows_id != explanation[::-1].rows_id
+
+
+def test_nothing_changes_under_a_reader(explanation):
+    values = np.zeros((5, 5))
+    other = dataclasses.replace(explanation, values=values)
+    values[0, 0] = 9
+    assert other.values[0, 0] == 0
+    for name in ("values", "base_values", "outputs", "rows", "standard_errors", "index"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(explanation, name)[0] = 0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        explanation.values = values
+
+
+@pytest.mark.parametrize("which", [2, -1, np.int64(0), slice(1, 4), [3, 0], np.arange(5) > 2])
+def test_slices_carry_everything_along(explanation, which):
+    some, where = explanation[which], np.atleast_1d(np.arange(5)[which])
+    for name in ("values", "base_values", "outputs", "rows", "standard_errors", "index"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(explanation, name)[where])
+    assert (some.method, some.options, some.background_id) == ("lime", explanation.options, "b")
+
+
+def test_iteration_ends(explanation):
+    assert [one.index[0] for one in explanation] == list("abcde")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("values", np.zeros((5, 4)), r"values must be \[5, 5\], got \[5, 4\]"),
+        ("base_values", np.zeros(4), r"base_values must be \[5\], got \[4\]"),
+        ("outputs", np.zeros((5, 1)), r"outputs must be \[5\], got \[5, 1\]"),
+        ("standard_errors", np.zeros(5), r"standard_errors must be \[5, 5\], got \[5\]"),
+        ("index", np.arange(3), r"index must be \[5\], got \[3\]"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(explanation, name, array, message):
+    with pytest.raises(ExplanationError, match=message):
+        dataclasses.replace(explanation, **{name: array})
+
+
+def test_frame_has_a_line_a_row_and_feature_in_words(explanation):
+    frame = explanation.to_frame()
+    assert len(frame) == 25 and list(frame["row"][:6]) == list("aaaaab")
+    pd.testing.assert_series_equal(frame["contribution"], pd.Series(explanation.values.ravel()), check_names=False)
+    assert list(frame["value"][:5]) == [
+        f.format(x) for f, x in zip(worlds.MIXED.features, explanation.rows[0], strict=True)
+    ]
+    assert list(frame["standard_error"]) == list(explanation.standard_errors.ravel())
+    assert "standard_error" not in dataclasses.replace(explanation, standard_errors=None).to_frame()
+
+
+def test_shap_explanation_holds_copies_for_its_plots(explanation):
+    for_shap = explanation.to_shap()
+    np.testing.assert_array_equal(for_shap.values, explanation.values)
+    np.testing.assert_array_equal(for_shap.base_values, explanation.base_values)
+    np.testing.assert_array_equal(for_shap.data, explanation.rows)
+    assert list(for_shap.feature_names) == list(worlds.MIXED.labels)
+    for_shap.values[0, 0] = 9
+    assert explanation.values[0, 0] != 9
+
+
+@pytest.mark.parametrize("index", [np.array(list("abcde")), np.arange(100, 105), None, pd.Index([*"abcd", "ü"])])
+@pytest.mark.parametrize("with_errors", [True, False])
+def test_saved_explanation_is_loaded_unchanged(explanation, tmp_path, index, with_errors):
+    errors = explanation.standard_errors if with_errors else None
+    explanation = dataclasses.replace(explanation, index=index, standard_errors=errors)
+    path = explanation.save(tmp_path / "deep" / "a.explanation")
+    loaded = Explanation.load(path)
+    for field in dataclasses.fields(Explanation):
+        np.testing.assert_equal(getattr(loaded, field.name), getattr(explanation, field.name))
+    assert [file.name for file in path.parent.iterdir()] == ["a.explanation"]
+    assert path.read_bytes() == loaded.save(tmp_path / "again").read_bytes()
+
+
+def test_any_flipped_byte_is_found(explanation, tmp_path):
+    path = explanation.save(tmp_path / "a.explanation")
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        with pytest.raises(ExplanationError, match=r"a\.explanation"):
+            Explanation.load(path)
+
+
+@pytest.mark.parametrize("size", [0, 5, 700, -1])
+def test_truncated_file_is_found(explanation, tmp_path, size):
+    path = explanation.save(tmp_path / "a.explanation")
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ExplanationError, match=r"cannot read the explanation .*a\.explanation"):
+        Explanation.load(path)
+
+
+def test_what_is_no_explanation_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "text").write_text("hello")
+    save_file({"weight": np.zeros(3)}, tmp_path / "net.safetensors")
+    for name, message in {
+        "text": "cannot read",
+        "missing": "cannot read",
+        "net.safetensors": "holds no explanation",
+        ".": "cannot read",
+    }.items():
+        with pytest.raises(ExplanationError, match=message):
+            Explanation.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("promise", "words", "limit"),
+    [
+        (LocalAccuracy(absolute=1e-6), "adds up to 1e-06", 1e-6),
+        (LocalAccuracy(relative=0.01), "adds up to 1% of the mean effect", 0.02),
+        (LocalAccuracy(), "does not promise to add up", np.inf),
+    ],
+)
+def test_promise_is_a_number_and_words(promise, words, limit):
+    assert str(promise) == words and promise.limit(mean_effect=2.0) == limit

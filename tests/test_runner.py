@@ -1,0 +1,111 @@
+"""explain(): what it records, and what it does not let through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import worlds
+
+from dlx import explainers
+from dlx.arrays import array_id
+from dlx.explanation import Attribution, LocalAccuracy
+from dlx.runner import LocalAccuracyError, explain
+
+
+@pytest.fixture
+def spoil(monkeypatch):
+    """Return a function that makes a method give the linear model's values, plus some error."""
+
+    def install(error=0.0, promise=None):
+        module = explainers.method("linear_shap")
+        exact = module.attribute
+
+        def off(model, rows, background, *, scale, seed=0):
+            attribution = exact(model, rows, background, scale=scale, seed=seed)
+            return Attribution(attribution.values + error, attribution.base_values, attribution.evaluations)
+
+        monkeypatch.setattr(module, "attribute", off)
+        monkeypatch.setattr(explainers, "fits", lambda *_: True)
+        monkeypatch.setattr(module, "PROMISE", promise or module.PROMISE)
+
+    return install
+
+
+def linear_shap(rows=None, **options):
+    case = worlds.table("mixed")
+    return explain(
+        worlds.model("linear", "mixed"), case[5:12] if rows is None else rows, method="linear_shap",
+        background=case[:5], scale="logit", **options,
+    )  # fmt: skip
+
+
+def test_explanation_records_what_made_it():
+    case, model = worlds.table("mixed"), worlds.model("net", "mixed")
+    made = explain(
+        model, case[5:12], method="gradient_shap", background=case[:5], scale="probability", seed=4, n_samples=20
+    )
+    assert (made.method, made.model, made.scale, made.seed, made.options) == (
+        "gradient_shap",
+        "net",
+        "probability",
+        4,
+        {"n_samples": 20},
+    )
+    assert made.implementation.startswith("captum 0.") and made.promise == "does not promise to add up"
+    assert made.schema == worlds.MIXED and made.background_id == array_id(case[:5].rows) != array_id(
+        case[:5].rows[::-1]
+    )
+    assert made.evaluations == 7 * 20 and 0 < made.seconds < 60
+    np.testing.assert_array_equal(made.index, case.index[5:12])
+    np.testing.assert_array_equal(made.rows, case.rows[5:12])
+
+
+def test_rows_are_the_same_in_any_form_and_keep_their_names():
+    case = worlds.table("mixed")[5:12]
+    as_case, as_frame, as_codes = linear_shap(case), linear_shap(case.frame), linear_shap(case.rows)
+    np.testing.assert_array_equal(as_case.values, as_frame.values)
+    np.testing.assert_array_equal(as_case.values, as_codes.values)
+    assert list(as_case.index) == list(as_frame.index) == [f"id-{i}" for i in range(5, 12)]
+    assert list(as_codes.index) == list(range(7))
+
+
+def test_defaults_of_options_are_recorded():
+    case = worlds.table("numeric")
+    made = explain(
+        worlds.model("smooth_net", "numeric"),
+        case[:2],
+        method="integrated_gradients",
+        background=case[2:9],
+        scale="logit",
+    )
+    assert made.options == explainers.options("integrated_gradients") != {}
+
+
+def test_progress_is_told_after_each_batch():
+    told = []
+    linear_shap(batch_size=3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(3, 7), (6, 7), (7, 7)]
+
+
+def test_contributions_that_do_not_add_up_are_refused(spoil):
+    spoil(error=1e-3)
+    with pytest.raises(
+        LocalAccuracyError, match=r"linear_shap of linear: .*add up to 1e-06, but row id-\d+ is off by 0\.005 logit"
+    ):
+        linear_shap()
+
+
+def test_contributions_that_are_not_finite_are_refused_even_without_a_promise(spoil):
+    spoil(error=np.nan, promise=LocalAccuracy())
+    with pytest.raises(LocalAccuracyError, match="not finite"):
+        linear_shap()
+
+
+@pytest.mark.parametrize(("error", "kept"), [(1e-4, True), (1e-1, False)])
+def test_relative_promise_is_held_to_the_mean_effect(spoil, error, kept):
+    spoil(error=error, promise=LocalAccuracy(relative=0.01))
+    if kept:
+        assert np.abs(linear_shap().residuals).max() == pytest.approx(5 * error)
+    else:
+        with pytest.raises(LocalAccuracyError):
+            linear_shap()

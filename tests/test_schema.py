@@ -1,0 +1,165 @@
+"""Features, targets and schemas: what they accept, what they refuse, and in which words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+
+from dlx.schema import Feature, Schema, SchemaError, Target, infer_schema, read_schema
+
+TOML = """
+[target]
+name = "bad"
+levels = [["0", "repaid"], ["1", "not repaid"]]
+threshold = 0.2
+
+[[feature]]
+name = "amount"
+unit = "EUR"
+
+[[feature]]
+name = "housing"
+kind = "categorical"
+levels = ["rent", "own"]
+missing = true
+"""
+
+
+def spoiled(**columns):
+    """The mixed table with a column changed."""
+    return worlds.table("mixed")[:3].frame.assign(**columns)
+
+
+def test_rows_survive_a_round_trip_through_the_words_of_the_table(world, case):
+    schema = worlds.SCHEMAS[world]
+    np.testing.assert_array_equal(schema.encode(schema.decode(case.rows)), case.rows)
+    shuffled = schema.decode(case.rows, index=case.index)[[*reversed(schema.names)]].assign(more=1)
+    np.testing.assert_array_equal(schema.encode(shuffled), case.rows)
+
+
+@pytest.mark.parametrize(
+    "cells", [["1", "2", None], [1, 2, None], [1.0, 2.0, np.nan], pd.array([1, 2, None], dtype="Int64")]
+)
+def test_levels_are_known_however_a_table_spells_them(cells):
+    coded = Feature("x", "categorical", levels=("1", "2"), missing=True).encode(pd.Series(cells))
+    np.testing.assert_array_equal(coded, [0, 1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"housing": ["own", "castle", None]}, "housing', row id-1: unknown level 'castle'; known levels: 'rent'"),
+        ({"age": [1.0, 2.0, np.nan]}, "'age' must not be missing, but is in row id-2; fill it in, or set missing"),
+        ({"age": [1.0, np.inf, 3.0]}, "column 'age', row id-1: expected a finite number, got inf"),
+        ({"age": ["1", "2", "old"]}, "column 'age', row id-2: expected a finite number, got 'old'"),
+    ],
+)  # fmt: skip
+def test_cell_out_of_the_schema_is_an_error_that_names_column_row_and_remedy(columns, message):
+    with pytest.raises(SchemaError, match=message):
+        worlds.MIXED.encode(spoiled(**columns))
+
+
+def test_table_without_a_column_or_with_one_twice_is_an_error():
+    with pytest.raises(SchemaError, match="the table lacks 2 columns: income, sex; it has housing, age, idle"):
+        worlds.MIXED.encode(spoiled().drop(columns=["income", "sex"]))
+    twice = pd.concat([spoiled(), spoiled()[["age"]]], axis=1)
+    with pytest.raises(SchemaError, match="columns of the same name: age"):
+        worlds.MIXED.encode(twice)
+
+
+@pytest.mark.parametrize("level", [-1, 0.5, 3])
+def test_codes_of_no_level_are_refused(level):
+    rows = worlds.people("mixed").copy()
+    rows[0, 1] = level
+    with pytest.raises(SchemaError, match=f"column 'housing' takes codes 0 to 2, got {level}; pass a DataFrame"):
+        worlds.MIXED.check(rows)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Feature("x", "ordinal"), "kind must be 'numeric' or 'categorical', got 'ordinal'"),
+        (lambda: Feature("x", "categorical"), "'x' is categorical and has no levels"),
+        (lambda: Feature("x", "categorical", levels=("a", "a")), "names a level twice"),
+        (lambda: Feature("x", "categorical", levels=("a", "b"), level_labels=("A",)), "2 levels and 1 level_labels"),
+        (lambda: Target("y", levels=("a",)), "is binary and needs 2 levels"),
+        (lambda: Target("y", "multiclass", levels=("a", "b")), "is multiclass and needs 3 levels"),
+        (lambda: Target("y", "ordinal", levels=("a", "b")), "must be 'binary', 'multiclass' or 'regression', got"),
+        (lambda: Target("y", levels=("a", "b"), threshold=1.0), r"threshold must lie in \(0, 1\), got 1"),
+        (lambda: Schema(()), "at least one feature"),
+        (lambda: Schema((Feature("a"), Feature("a"))), "occur twice: 'a'"),
+        (lambda: Schema((Feature("y"),), Target("y", levels=("0", "1"))), "occur twice: 'y'"),
+    ],
+)  # fmt: skip
+def test_schema_that_contradicts_itself_is_refused(make, message):
+    with pytest.raises(SchemaError, match=message):
+        make()
+
+
+def test_values_are_told_in_the_words_of_the_schema():
+    housing, income = (
+        Feature("h", "categorical", levels=("r", "o"), level_labels=("rents", "owns")),
+        worlds.MIXED["income"],
+    )
+    assert housing.format(1.0) == "owns"
+    assert [income.format(x) for x in (12345.0, 0.123456, np.nan)] == ["12,345 EUR", "0.1235 EUR", "missing"]
+    with pytest.raises(SchemaError, match="no feature 'wage'; the features are income, housing"):
+        worlds.MIXED["wage"]
+
+
+def test_toml_and_dict_describe_a_schema_whole(tmp_path):
+    path = tmp_path / "schema.toml"
+    path.write_text(TOML, encoding="utf-8")
+    schema = read_schema(path)
+    assert schema.names == ("amount", "housing") and schema.target.positive == "not repaid"
+    assert schema["amount"].unit == "EUR" and schema["housing"].missing and schema.target.threshold == 0.2
+    assert Schema.from_dict(schema.to_dict()) == schema
+    assert Schema.from_dict(schema.to_dict()).sha256 == schema.sha256 != worlds.MIXED.sha256
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("unit", "units", "Feature 'amount' has no field 'units'"),
+        ("threshold = 0.2", "threshold = ", "cannot read the schema"),
+        ("[target]", "[targets]", r"no \[target\]"),
+        ('name = "amount"', "", "a Feature needs a name"),
+        ('levels = ["rent", "own"]', "levels = [1, 2]", r"levels of 'housing' must be strings .*got 1"),
+        ("[[feature]]\nname = \"amount\"\nunit = \"EUR\"\n\n[[feature]]", "[feature]", r"\[\[feature\]\]"),
+        ("repaid", "repay\udce9", "cannot read the schema"),
+    ],
+)  # fmt: skip
+def test_spoiled_schema_file_is_an_error_that_says_where(tmp_path, old, new, message):
+    path = tmp_path / "schema.toml"
+    path.write_text(TOML.replace(old, new), encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(SchemaError, match=message):
+        read_schema(path)
+
+
+def test_schema_is_inferred_from_a_table():
+    table = pd.DataFrame(
+        {"n": [1, 2, 3, None], "c": ["b", "a", "NA", "b"], "flag": [True, False, True, True], "y": [1, 0, 1, 0]}
+    )
+    schema = infer_schema(table, "y", positive="0")
+    assert [(f.kind, f.levels, f.missing) for f in schema.features] == [
+        ("numeric", (), True), ("categorical", ("NA", "a", "b"), False), ("categorical", ("False", "True"), False),
+    ]  # fmt: skip
+    assert schema.target.levels == ("1", "0")
+    assert infer_schema(table.assign(y=[0, 1, 2, 10]), "y").target.levels == ("0", "1", "2", "10")
+    assert infer_schema(pd.DataFrame({"x": range(30), "y": range(30)}), "y").target.kind == "regression"
+
+
+@pytest.mark.parametrize(
+    ("table", "positive", "message"),
+    [
+        ({"x": [1, 2]}, None, "no column 'y'; it has x"),
+        ({"x": [1, 2], "y": [1, 1]}, None, "must have at least 2 different values, got 1"),
+        ({"x": [1, 2], "y": [1, 0]}, "yes", "has no level 'yes'; it has '0', '1'"),
+        ({"x": [None, None], "y": [1, 0]}, None, "column 'x' has no value at all; leave it out"),
+    ],
+)
+def test_table_that_suggests_no_schema_is_an_error(table, positive, message):
+    with pytest.raises(SchemaError, match=message):
+        infer_schema(pd.DataFrame(table), "y", positive=positive)

@@ -1,0 +1,162 @@
+"""Training: repeats to the last bit, keeps the best epoch, stays silent, and says what is wrong with what it was given."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import worlds
+
+from dlx import training
+from dlx.audit.performance import log_loss
+from dlx.schema import Target
+from dlx.training import TrainingError
+from dlx.training.recipe import Recipe
+
+SHORT = {"max_epochs": 3, "hidden": 16}
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A small table with categories and missing values."""
+    return worlds.table("mixed")
+
+
+@pytest.fixture(scope="module")
+def trained(case):
+    """A small net, trained until it stopped by itself."""
+    return training.train(case, "mlp", device="cpu", config={"hidden": 16, "patience": 2, "learning_rate": 0.02})
+
+
+def weights(trained):
+    return torch.cat([weight.reshape(-1) for weight in trained.model.network.state_dict().values()])
+
+
+@pytest.mark.parametrize("name", ["mlp", "resnet"])
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(case, name):
+    first, again, other = (
+        training.train(case, name, seed=seed, device="cpu", config=SHORT | {"max_epochs": 2}) for seed in (0, 0, 1)
+    )
+    assert torch.equal(weights(first), weights(again))
+    assert not torch.equal(weights(first), weights(other))
+    pd.testing.assert_frame_equal(first.metrics, again.metrics)
+
+
+def test_it_leaves_random_numbers_threads_and_screen_alone(case, capfd):
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002
+    training.train(case, "mlp", device="cpu", config=SHORT)
+    assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads
+    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_best_epoch_is_kept_and_the_rest_not_waited_for(case, trained):
+    history = trained.history
+    assert len(history) < 200 and trained.best_epoch < len(history)
+    predicted = trained.model.predict(case.validation, "probability")
+    kept = history["validation_loss"][trained.best_epoch - 1]
+    assert kept == history["validation_loss"].min()
+    assert log_loss(case.validation.outcomes, predicted) == pytest.approx(kept, abs=1e-6)
+
+
+def test_what_comes_back_says_how_it_came_about(case, trained):
+    assert trained.config == {"hidden": 16, "learning_rate": 0.02, "patience": 2}
+    assert trained.settings["batch_size"] == 64 and trained.settings["patience"] == 2
+    assert trained.model.name == f"mlp-0-{training.digest(trained.config)}"
+    assert trained.data_sha256 == case.sha256 and trained.device == "cpu"
+    assert list(trained.metrics["metric"]) == ["auc", "brier", "log_loss"]
+
+
+def test_names_carry_the_seed_unless_it_is_0(case):
+    assert [training.train(case, "decision_tree", seed=seed).model.name for seed in (0, 1)] == [
+        "decision_tree",
+        "decision_tree-1",
+    ]
+
+
+def test_options_at_their_defaults_are_no_configuration():
+    assert training.overrides("mlp", {"hidden": 128, "dropout": 0.5, "patience": None}) == {}
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(1_999, 64), (2_000, 128), (10_000, 256)])
+def test_the_number_of_rows_decides_what_is_left_open(rows, batch_size):
+    assert Recipe().for_rows(rows).batch_size == batch_size
+    assert Recipe(batch_size=7).for_rows(rows).batch_size == 7
+
+
+def test_progress_counts_epochs(case):
+    seen = []
+    training.train(case, "mlp", device="cpu", config=SHORT, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_interrupt_is_an_interrupt_and_the_next_one_too(case):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(case, "mlp", device="cpu", config=SHORT, progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_loss_that_is_no_number_is_an_error(case):
+    with pytest.raises(TrainingError, match=r"the loss must stay finite, got .* in epoch 1; lower learning_rate"):
+        training.train(case, "mlp", device="cpu", config=SHORT | {"learning_rate": 1e30})
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"widht": 3}, "mlp has no option 'widht'; its options: hidden, depth"),
+        ({"hidden": 0}, "hidden must be a whole number from 1 on, got 0"),
+        ({"hidden": 2.5}, "hidden must be a whole number"),
+        ({"max_epochs": "many"}, "max_epochs must be a whole number from 1 on, got 'many'"),
+        ({"learning_rate": -1}, "learning_rate must be a number from 0 on, got -1"),
+        ({"dropout": True}, "dropout must be a number"),
+    ],
+)
+def test_a_wrong_option_is_an_error_that_names_it(case, config, message):
+    with pytest.raises(TrainingError, match=message):
+        training.train(case, "mlp", config=config)
+
+
+def test_a_target_that_is_not_binary_is_an_error(case):
+    target = Target("price", kind="regression")
+    regression = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
+    with pytest.raises(TrainingError, match="binary targets, but 'price' of 'mixed' is regression"):
+        training.train(regression, "decision_tree")
+
+
+def test_outcomes_are_needed_and_both_of_them(case):
+    with pytest.raises(TrainingError, match="'mixed' has no outcomes"):
+        training.train(dataclasses.replace(case, outcomes=None), "decision_tree")
+    alike = dataclasses.replace(case, outcomes=np.zeros(len(case)))
+    with pytest.raises(TrainingError, match="must hold both outcomes, got 0 positive of"):
+        training.train(alike, "decision_tree")
+
+
+def test_devices_are_checked(case):
+    with pytest.raises(TrainingError, match="device must be one of auto, cpu, cuda, got 'tpu'"):
+        training.train(case, "mlp", device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="device 'cuda' needs a GPU"):
+            training.train(case, "mlp", device="cuda")
+
+
+def test_a_negative_seed_is_an_error(case):
+    with pytest.raises(TrainingError, match="seed must be at least 0, got -1"):
+        training.train(case, "mlp", seed=-1)
+
+
+def test_lightning_waits_for_a_net():
+    code = "import sys, dlx.training, dlx.checkpoint; print({'lightning', 'torch', 'sklearn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "set()"
