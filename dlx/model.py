@@ -11,6 +11,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Schema, plural
+from dlx.threads import in_chunks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,21 +133,20 @@ class NeuralModel(_OneOutput):
         return torch.from_numpy(self.encoder.transform(rows)).to(self.device)
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the network's output of coded rows; float32 inside, in chunks."""
-        import torch
-
-        with torch.no_grad():
-            chunks = [
-                self.network(self.dense(rows[start : start + CHUNK_ROWS])).reshape(-1).double().cpu().numpy()
-                for start in range(0, len(rows), CHUNK_ROWS)
-            ]
-        outputs = np.concatenate(chunks) if chunks else np.empty(0)
+        """Return the network's output of coded rows; float32 inside, chunks on all cores."""
+        outputs = in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
         if len(outputs) != len(rows):
             raise DlxError(
                 f"{self.name} must return one number a row, got {len(outputs)} for {plural(len(rows), 'row')}; "
                 "add a last layer that picks one output"
             )
         return outputs
+
+    def _compute_chunk(self, rows: np.ndarray) -> np.ndarray:
+        import torch
+
+        with torch.no_grad():
+            return self.network(self.dense(rows)).reshape(-1).double().cpu().numpy()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ class TreeModel(_OneOutput):
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of coded rows."""
-        return self.trees.predict(rows)
+        return in_chunks(self.trees.predict, rows, CHUNK_ROWS)
 
 
 @dataclass(frozen=True, eq=False)

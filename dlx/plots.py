@@ -169,7 +169,7 @@ def draw_waterfall(
     ax.axvline(explanation.outputs[row], color=INK, linewidth=0.9)
     for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
         ax.annotate(
-            f"{step:+.2f}".replace("-", "−"),
+            f"{step + 0.0:+.2f}".replace("-0.00", "+0.00").replace("-", "−"),
             (max(start, end), i),
             xytext=(3, 0),
             textcoords="offset points",

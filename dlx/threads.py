@@ -1,14 +1,23 @@
-"""One thread for many small products: more of them cost more than they bring, and change the order of sums."""
+"""One thread for each small product, and chunks of rows spread over the cores.
+
+Threads inside a small product cost more than they bring, most of all on a busy machine, and change the order of sums.
+Threads of our own over independent rows do neither.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread inside the block, in torch and in the libraries below numpy; put the counts back after it."""
+    """Compute on one thread inside the block, in torch and below numpy; put the counts back after it."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -19,3 +28,23 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:
+    """Return a function of rows [rows], computed for `size` rows at a time on all cores; the chunks do not see each other."""
+    if len(rows) <= size:
+        return function(rows)
+    return np.concatenate(
+        list(_pool().map(function, (rows[start : start + size] for start in range(0, len(rows), size))))
+    )
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="dlx", initializer=_alone)
+
+
+def _alone() -> None:
+    import torch
+
+    torch.set_num_threads(1)

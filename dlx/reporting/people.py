@@ -58,13 +58,13 @@ def _candidates(
             "clear",
             np.where(risk >= threshold, risk, -np.inf),
             f"A clear {target.flagging}",
-            f"the highest {target.risk} of {main.name}",
+            f"the highest {target.risk} by {main.name}",
         ),
         (
             "borderline",
             -np.abs(risk - threshold),
             "A borderline case",
-            f"the {target.risk} of {main.name} that lies closest to the threshold of {threshold:.1%}",
+            f"the {target.risk} by {main.name} that lies closest to the threshold of {100 * threshold:.1f} %",
         ),
     ]
     if people.outcomes is not None:
