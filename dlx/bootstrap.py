@@ -33,9 +33,7 @@ def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, 
     """Return a statistic of rows, given as positions, with its interval; each class is resampled for itself."""
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(outcomes == outcome) for outcome in np.unique(outcomes)]
-    resampled = [
-        statistic(np.concatenate([rng.choice(rows, size=len(rows)) for rows in classes])) for _ in range(RESAMPLES)
-    ]
+    resampled = [statistic(np.concatenate([rng.choice(rows, size=len(rows)) for rows in classes])) for _ in range(RESAMPLES)]
     low, high = np.quantile(resampled, _ends())
     return Interval(float(statistic(np.arange(len(outcomes)))), float(low), float(high))
 

@@ -32,14 +32,10 @@ app = typer.Typer(
     epilog="A mistake ends with status 2 and one line that says what to do; `--debug`, anywhere, shows the traceback.",
 )
 
-Case = Annotated[
-    str, typer.Argument(help="A shipped case, or the path of a .csv or .parquet table.", show_default=False)
-]
+Case = Annotated[str, typer.Argument(help="A shipped case, or the path of a .csv or .parquet table.", show_default=False)]
 TargetColumn = Annotated[str | None, typer.Option("--target", help="Column to predict, for a table of your own.")]
 Positive = Annotated[str | None, typer.Option(help="The outcome that counts as positive, for a table of your own.")]
-SchemaFile = Annotated[
-    Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")
-]
+SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
@@ -97,9 +93,7 @@ def explain(
     case: Case,
     model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
-    people: Annotated[
-        str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")
-    ] = "200",
+    people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
     scale: Annotated[
         str | None, typer.Option(help="logit or probability; by default the scale on which the model adds up.")
     ] = None,
@@ -303,8 +297,7 @@ def _first_line(module: Any) -> str:
 
 def _print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
     lines = [
-        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"]
-        for m in metrics
+        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"] for m in metrics
     ]
     _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
 

@@ -84,7 +84,7 @@ class Dataset:
     schema: Schema
     rows: np.ndarray
     outcomes: np.ndarray | None = None
-    index: np.ndarray | None = None
+    index: Any = None
     name: str = "table"
     card: Card = field(default_factory=Card)
     extra: dict[str, np.ndarray] = field(default_factory=dict)
@@ -209,9 +209,7 @@ def read_table(
     table = read_frame(path)
     if schema is None:
         if target is None:
-            raise SchemaError(
-                f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}"
-            )
+            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}")
         schema = infer_schema(table, target, positive=positive)
     elif not isinstance(schema, Schema):
         schema = read_schema(schema)
@@ -263,7 +261,8 @@ def read_frame(path: str | Path) -> pd.DataFrame:
 
 def _refuse_ragged_lines(path: Path) -> None:
     """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas shifts or fills it."""
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+    opener = openers.get(path.suffix, open)
     with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)
         header = next(lines, [])

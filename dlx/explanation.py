@@ -129,7 +129,7 @@ class Explanation:
     implementation: str
     model: str
     background_id: str
-    index: np.ndarray | None = None
+    index: Any = None
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     seconds: float = 0.0
@@ -211,13 +211,9 @@ class Explanation:
         """Write the explanation to one safetensors file, whole or not at all; return its path."""
         from safetensors.numpy import save
 
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None
-        }
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None}
         described = {
-            f.name: getattr(self, f.name)
-            for f in dataclasses.fields(self)
-            if f.name not in (*_ARRAYS, "schema", "index")
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in (*_ARRAYS, "schema", "index")
         }
         described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
         text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy

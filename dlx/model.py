@@ -146,7 +146,7 @@ class NeuralModel(_OneOutput):
         import torch
 
         with torch.no_grad():
-            return self.network(self.dense(rows)).reshape(-1).double().cpu().numpy()  # type: ignore[no-any-return]
+            return self.network(self.dense(rows)).reshape(-1).double().cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +285,7 @@ def wrap(
     TypeError
         If the predictor is neither callable nor has `predict_proba` or `predict`.
     """
-    name = name or getattr(predictor, "__name__", type(predictor).__name__)
+    name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
     if scale is not None and scale not in SCALES:
         raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
     is_regression = schema.target.kind == "regression"
@@ -349,15 +349,13 @@ def _identity(schema: Schema) -> Encoder:
 def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame], Any]:
     for method in ("predict",) if is_regression else ("predict_proba", "predict"):
         if hasattr(predictor, method):
-            return getattr(predictor, method)  # type: ignore[no-any-return]
+            return getattr(predictor, method)
     if callable(predictor):
-        return predictor  # type: ignore[no-any-return]
+        return predictor
     raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
 
 
-def _one_column(
-    function: Callable[[pd.DataFrame], Any], schema: Schema, target: int | None
-) -> Callable[[pd.DataFrame], Any]:
+def _one_column(function: Callable[[pd.DataFrame], Any], schema: Schema, target: int | None) -> Callable[[pd.DataFrame], Any]:
     if target is None and schema.target.kind == "binary":
         target = 1
 

@@ -23,7 +23,7 @@ COLOURS = ("#0072b2", "#b34a00", "#00785a", "#a3467f", "#6b5b00", "#3b7dab", "#4
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "axes.spines.top": False,
@@ -131,9 +131,7 @@ def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: flo
     return ax
 
 
-def draw_waterfall(
-    explanation: Explanation, row: int, features: Sequence[str], ax: Axes, *, residual: bool = True
-) -> Axes:
+def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes, *, residual: bool = True) -> Axes:
     """Draw how one person's output is reached: from the base value, feature by feature, the rest, and what is left over.
 
     Parameters
@@ -160,8 +158,7 @@ def draw_waterfall(
     ends = explanation.base_values[row] + np.cumsum(steps)
     starts = np.r_[explanation.base_values[row], ends[:-1]]
     colours = [
-        GREY if label == "not accounted for" else UP if step > 0 else DOWN
-        for step, label in zip(steps, labels, strict=True)
+        GREY if label == "not accounted for" else UP if step > 0 else DOWN for step, label in zip(steps, labels, strict=True)
     ]
     ax.barh(range(len(steps)), steps, left=starts, color=colours, height=0.62)
     ax.vlines(ends[:-1], np.arange(len(steps) - 1) - 0.31, np.arange(len(steps) - 1) + 1.31, color=GREY, linewidth=0.6)
@@ -200,9 +197,7 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
     return ax
 
 
-def draw_partial_dependence(
-    curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None
-) -> Axes:
+def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None) -> Axes:
     """Draw the mean output over a column's values, one line a model; a rug shows where the people are."""
     feature = curves[0].feature
     for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False):
@@ -251,7 +246,8 @@ def _swarm(x: np.ndarray, spread: float, seed: int) -> np.ndarray:
     """Return offsets that stack dots of nearly the same x, alternating above and below."""
     order = np.random.default_rng(seed).permutation(len(x))
     bins = np.round(x / max(spread, 1e-12) * 120).astype(int)
-    offsets, filled = np.zeros(len(x)), {}
+    offsets = np.zeros(len(x))
+    filled: dict[int, int] = {}
     for i in order:
         count = filled[bins[i]] = filled.get(bins[i], -1) + 1
         offsets[i] = (-1) ** count * ((count + 1) // 2)

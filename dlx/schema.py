@@ -82,9 +82,7 @@ class Feature:
         if len(set(self.levels)) != len(self.levels):
             raise SchemaError(f"feature {self.name!r} names a level twice: {list(self.levels)}")
         if self.level_labels and len(self.level_labels) != len(self.levels):
-            raise SchemaError(
-                f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels"
-            )
+            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
@@ -187,9 +185,7 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.kind not in ("binary", "multiclass", "regression"):
-            raise SchemaError(
-                f"target {self.name!r}: kind must be 'binary', 'multiclass' or 'regression', got {self.kind!r}"
-            )
+            raise SchemaError(f"target {self.name!r}: kind must be 'binary', 'multiclass' or 'regression', got {self.kind!r}")
         if self.kind == "binary" and len(self.levels) != 2:
             raise SchemaError(f"target {self.name!r} is binary and needs 2 levels, got {list(self.levels)}")
         if self.kind == "multiclass" and len(self.levels) < 3:
@@ -208,9 +204,7 @@ class Target:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return outcomes [rows] as float64: 0 or 1, the class's position, or the value itself."""
-        as_feature = Feature(
-            self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels
-        )
+        as_feature = Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
         return as_feature.encode(column)
 
 
@@ -233,9 +227,7 @@ class Schema:
         names = [*self.names, self.target.name]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise SchemaError(
-                f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}"
-            )
+            raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -419,9 +411,7 @@ def _build(kind: type, entry: Mapping[str, Any]) -> Any:
 def _check_codes(feature: Feature, column: np.ndarray) -> None:
     known = column[~np.isnan(column)]
     if not feature.missing and len(known) < len(column):
-        raise SchemaError(
-            f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}"
-        )
+        raise SchemaError(f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
     if np.isinf(known).any():
         raise SchemaError(f"column {feature.name!r} must be finite, got infinity")
     strange = known[(known < 0) | (known >= len(feature.levels)) | (known % 1 != 0)] if feature.is_categorical else []

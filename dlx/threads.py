@@ -31,12 +31,11 @@ def one_thread() -> Iterator[None]:
 
 
 def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:
-    """Return a function of rows [rows], computed for `size` rows at a time on all cores; the chunks do not see each other."""
+    """Return a function of rows, computed for `size` of them at a time, on all cores."""
     if len(rows) <= size:
         return function(rows)
-    return np.concatenate(
-        list(_pool().map(function, (rows[start : start + size] for start in range(0, len(rows), size))))
-    )
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return np.concatenate(list(_pool().map(function, chunks)))
 
 
 @functools.cache

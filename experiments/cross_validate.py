@@ -80,9 +80,7 @@ def summary(folds: pd.DataFrame) -> pd.DataFrame:
 def markdown(case: str, table: pd.DataFrame) -> str:
     """Return the summary as a markdown table, with the distance of the best net to the best other model."""
     lines = [f"| {case} | {' | '.join(table.columns)} |", "|---" * (1 + len(table.columns)) + "|"]
-    lines += [
-        f"| {model} | {' | '.join(f'{value:.4f}' for value in scores)} |" for model, *scores in table.itertuples()
-    ]
+    lines += [f"| {model} | {' | '.join(f'{value:.4f}' for value in scores)} |" for model, *scores in table.itertuples()]
     is_net = np.array([models.is_net(model) for model in table.index])
     if 0 < is_net.sum() < len(is_net):
         gap = table["auc"][is_net].max() - table["auc"][~is_net].max()

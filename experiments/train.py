@@ -35,9 +35,7 @@ def train_all(config: dict, root: Path, device: str, retrain: bool, narrator: Na
                 narrator.say(f"{path} is there already; --retrain trains it anew")
             else:
                 with narrator.step(f"training {dataset.name} {path.name}", "epochs") as progress:
-                    trained = training.train(
-                        dataset, architecture, seed=seed, device=device, config=options, progress=progress
-                    )
+                    trained = training.train(dataset, architecture, seed=seed, device=device, config=options, progress=progress)
                 checkpoint.save(trained, root)
             print(path)
 

@@ -49,9 +49,11 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     base_rate = np.full(len(outcomes), outcomes.mean())
     lines = []
     for name, metric in METRICS.items():
-        estimate, low, high = interval_of(
-            lambda rows, m=metric: m(outcomes[rows], predicted[rows]), outcomes, seed=seed
-        )
+
+        def on(rows: np.ndarray, metric: Metric = metric) -> float:
+            return metric(outcomes[rows], predicted[rows])
+
+        estimate, low, high = interval_of(on, outcomes, seed=seed)
         reference = metric(outcomes, base_rate)
         lines.append(
             {

@@ -130,9 +130,7 @@ def find(
     CheckpointError
         If it was not trained yet.
     """
-    candidates = [
-        folder(case, architecture, seed=seed, root=place, config=config) for place in (root or ROOT, shipped_root())
-    ]
+    candidates = [folder(case, architecture, seed=seed, root=place, config=config) for place in (root or ROOT, shipped_root())]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate

@@ -55,9 +55,7 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     for metric, values in by_row.items():
         mean, low, high = interval_of_mean(values, seed=seed)
         line = {"metric": metric, "k": k, "mean": mean, "low": low, "high": high}
-        lines.append(
-            _pair(a, b) | line | {"chance": chance_level(metric, k, width), "rows": int((~np.isnan(values)).sum())}
-        )
+        lines.append(_pair(a, b) | line | {"chance": chance_level(metric, k, width), "rows": int((~np.isnan(values)).sum())})
     return pd.DataFrame(lines)
 
 

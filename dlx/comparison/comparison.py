@@ -76,9 +76,7 @@ def compare(explanations: Sequence[Explanation]) -> Comparison:
     return Comparison(tuple(explanations))
 
 
-def _over_pairs(
-    explanations: Sequence[Explanation], table: Callable[[Explanation, Explanation], pd.DataFrame]
-) -> pd.DataFrame:
+def _over_pairs(explanations: Sequence[Explanation], table: Callable[[Explanation, Explanation], pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat([table(one, other) for one, other in combinations(explanations, 2)], ignore_index=True)

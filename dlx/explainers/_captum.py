@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.explanation import Attribution
-from dlx.model import NeuralModel, check_scale
+from dlx.model import NeuralModel, Scale, check_scale
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PAIRS_PER_CALL = 512  # pairs of one call, so that a layer of all steps stays in the cache
 
 
-def on_scale(model: NeuralModel, scale: str) -> torch.nn.Module:
+def on_scale(model: NeuralModel, scale: Scale) -> torch.nn.Module:
     """Return a copy of the network that answers on a scale, so that hooks never touch the user's own."""
     import copy
 
@@ -32,7 +32,7 @@ def average_over(
     model: NeuralModel,
     rows: np.ndarray,
     background: np.ndarray,
-    scale: str,
+    scale: Scale,
     *,
     evaluations_per_pair: int,
 ) -> Attribution:

@@ -16,7 +16,7 @@ from torch import nn
 from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import NeuralModel
+from dlx.model import NeuralModel, Scale
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
@@ -26,9 +26,7 @@ QUESTION = "How much of the difference to a reference person does each column ca
 LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
 
 
-def attribute(
-    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0
-) -> Attribution:
+def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return DeepLIFT contributions of coded rows.
 
     Parameters

@@ -12,7 +12,7 @@ from dlx.errors import DlxError
 from dlx.explainers._captum import on_scale
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import NeuralModel
+from dlx.model import NeuralModel, Scale
 
 LABEL = "Gradient SHAP"
 LIBRARY = "captum"
@@ -21,7 +21,7 @@ QUESTION = "What do gradients at random points between reference people and this
 
 
 def attribute(
-    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0, n_samples: int = 1_000
+    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int = 1_000
 ) -> Attribution:
     """Return sampled expected gradients of coded rows, with standard errors.
 

@@ -12,7 +12,7 @@ import torch
 
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import NeuralModel
+from dlx.model import NeuralModel, Scale
 
 LABEL = "Integrated gradients"
 LIBRARY = "captum"
@@ -21,7 +21,7 @@ QUESTION = "How much does each column add on a straight path from a reference pe
 
 
 def attribute(
-    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0, n_steps: int = 50
+    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_steps: int = 50
 ) -> Attribution:
     """Return integrated gradients of coded rows.
 

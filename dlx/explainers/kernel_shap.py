@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import Model
+from dlx.model import Model, Scale
 
 LABEL = "Kernel SHAP"
 LIBRARY = "shap"
@@ -21,7 +21,7 @@ QUESTION = "How much does each column add, averaged over all orders in which col
 
 
 def attribute(
-    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0, n_samples: int | None = None
+    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int | None = None
 ) -> Attribution:
     """Return Kernel SHAP values of coded rows.
 
@@ -57,6 +57,4 @@ def attribute(
     for i, row in enumerate(ranks[: len(rows)]):
         with seeded(seed):
             values[i] = explainer.shap_values(row, nsamples=n_samples or "auto", l1_reg=0, silent=True)
-    return Attribution(
-        values=values, base_values=np.full(len(rows), float(explainer.expected_value)), evaluations=evaluated
-    )
+    return Attribution(values=values, base_values=np.full(len(rows), float(explainer.expected_value)), evaluations=evaluated)

@@ -17,7 +17,7 @@ from lime.discretize import QuartileDiscretizer
 from lime.lime_tabular import LimeTabularExplainer
 
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import Model
+from dlx.model import Model, Scale
 from dlx.schema import Schema
 
 LABEL = "LIME"
@@ -27,7 +27,7 @@ QUESTION = "Which columns move a linear model that imitates the model among rand
 
 
 def attribute(
-    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0, n_samples: int = 5_000
+    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int = 5_000
 ) -> Attribution:
     """Return LIME contributions of coded rows.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import LinearModel, ScaleError
+from dlx.model import LinearModel, Scale, ScaleError
 
 LABEL = "Linear SHAP"
 LIBRARY = "shap"
@@ -17,9 +17,7 @@ PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How far does each column's value, times its coefficient, lie from the average person's?"
 
 
-def attribute(
-    model: LinearModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0
-) -> Attribution:
+def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact Shapley values of coded rows.
 
     Parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import ScaleError, TreeModel
+from dlx.model import Scale, ScaleError, TreeModel
 
 LABEL = "Tree SHAP"
 LIBRARY = "shap"
@@ -17,7 +17,7 @@ PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 
-def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: str, seed: int = 0) -> Attribution:
+def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact interventional Shapley values of coded rows.
 
     Parameters

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,8 +62,7 @@ def importance_figure(study: Study) -> Figure:
         _legend(canvas, axes, colours)
         source = _embedded(canvas)
     leaders = [
-        f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}"
-        for model in shown
+        f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}" for model in shown
     ]
     return Figure(
         source,
@@ -114,7 +113,7 @@ def methods_figure(study: Study) -> Figure | None:
         source = _embedded(canvas)
     return Figure(
         source,
-        f"Share of the {k} most important columns that two methods both name, for each model; the numbers are in the table below.",
+        f"Share of the {k} most important columns that two methods both name, for each model; the table below has the numbers.",
         f"Share of a person's {k} most important columns that two methods both name, averaged over {study.panel} people. "
         f"1 is full agreement; the palest blue is chance, {chance:.2f}.",
         "agreement",
@@ -148,9 +147,7 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
         shown.append((study.other, study.shapley(study.other).method))
     explained = [study.on_panel(model, method) for model, method in shown]
     bars = _bars_of(explained, chosen.position)
-    falls_short = any(
-        abs(e.residuals[chosen.position]) > 0.005 * np.abs(e.values[chosen.position]).sum() for e in explained
-    )
+    falls_short = any(abs(e.residuals[chosen.position]) > 0.005 * np.abs(e.values[chosen.position]).sum() for e in explained)
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     with plots.style():
@@ -190,7 +187,8 @@ def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
         source = _embedded(canvas)
     return Figure(
         source,
-        f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first {study.case.schema[names[0]].label}.",
+        f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first "
+        f"{study.case.schema[names[0]].label}.",
         f"Contribution of each column in either model, and the difference {compared.a.model} minus {compared.b.model} as a bar.",
         "contrast",
     )
@@ -212,7 +210,7 @@ def effects_figure(study: Study) -> Figure:
         source,
         f"Mean predicted risk as one column changes for everybody: {', '.join(labels)}.",
         f"Mean prediction over {len(study.people)} people as one column is set to each of its values for everybody. Ticks at "
-        "the bottom are the people; where there are none, a model guesses. A dotted line is the prediction with the value missing.",
+        "the bottom are the people; where there are none, a model guesses. A dotted line: the prediction with the value missing.",
         "partial_dependence",
     )
 
@@ -267,12 +265,12 @@ def _canvas(
 
 
 def _legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = None) -> None:
-    handles = {}
+    handles: dict[str, Any] = {}
     for ax in axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     labels = [method_label(label) if colours else label for label in handles]
     canvas.legend(
-        handles.values(), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8
+        list(handles.values()), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8
     )
 
 

@@ -58,8 +58,7 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
         "threshold": words.percent(target.threshold),
         "seed": study.seed,
         "command": command,
-        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-        + f", Python {platform.python_version()}",
+        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
     }
 
 

@@ -79,13 +79,15 @@ def _candidates(
             )
         )
     if other is not None:
-        gap = np.abs(main.predict(people, "logit") - other.predict(people, "logit"))
+        scale = main.scales[0] if main.scales[0] == other.scales[0] else "probability"
+        gap = np.abs(main.predict(people, scale) - other.predict(people, scale))
+        unit = "log-odds" if scale == "logit" else scale
         candidates.append(
             (
                 "disputed",
                 gap,
                 f"Where {main.name} and {other.name} differ most",
-                f"the largest difference of log-odds between {main.name} and {other.name}",
+                f"the largest difference of {unit} between {main.name} and {other.name}",
             )
         )
     return candidates

@@ -89,9 +89,7 @@ class Study:
         """Return the importance of every feature for a model, by each of its methods, over the panel."""
         import pandas as pd
 
-        return pd.concat(
-            [importance(self.on_panel(model, method)) for method in self.methods_of(model)], ignore_index=True
-        )
+        return pd.concat([importance(self.on_panel(model, method)) for method in self.methods_of(model)], ignore_index=True)
 
     def methods_compared(self, model: Model) -> Comparison | None:
         """Return the methods of one model side by side; None where there is only one."""
@@ -189,7 +187,7 @@ def protagonists(models: Sequence[Model]) -> tuple[Model, Model | None]:
         found = [model for model in alike if isinstance(model, kind) and not isinstance(model, NeuralModel)]
         if found:
             return main, found[0]
-    return main, (alike or rest or [None])[0]
+    return main, next(iter(alike or rest), None)
 
 
 def top_features(explanations: Sequence[Explanation], count: int) -> list[str]:
@@ -219,9 +217,7 @@ def _explained(
     narrator: Narrator,
 ) -> Explanation:
     scale, options = model.scales[0], OPTIONS.get(method, {})
-    path = (
-        keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
-    )
+    path = keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
     label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
     if path is not None and path.is_file():
         try:
@@ -232,9 +228,7 @@ def _explained(
             narrator.say(f"{label}: kept from an earlier run")
             return found
     with narrator.step(label, "people") as update:
-        made = explain(
-            model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options
-        )
+        made = explain(model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options)
     if path is not None:
         made.save(path)
     return made
@@ -253,7 +247,7 @@ def _fingerprint(
         version(explainers.method(method).LIBRARY),
         str(seed),
         scale,
-        repr(sorted(options.items())),
+        repr(sorted((explainers.options(method) | options).items())),
     ]
     data = [array_id(answers), array_id(people.rows), array_id(background.rows), people.schema.sha256]
     return f"{method}-{hashlib.sha256('/'.join(made_by + data).encode()).hexdigest()[:16]}"

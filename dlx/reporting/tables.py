@@ -59,9 +59,7 @@ def performance_lines(study: Study) -> list[list[str]]:
         cells = [f"{line.estimate:.3f} ({line.low:.3f} to {line.high:.3f})" for line in table.itertuples()]
         lines.append([model.name, model_words(model).removeprefix("the ").split(" (")[0], *cells])
     base = study.performance[study.performance["model"] == study.models[0].name]
-    lines.append(
-        ["none", "the share of positives for everybody", *[f"{reference:.3f}" for reference in base["reference"]]]
-    )
+    lines.append(["none", "the share of positives for everybody", *[f"{reference:.3f}" for reference in base["reference"]]])
     return lines
 
 

@@ -121,9 +121,7 @@ def story(study: Study, chosen: Chosen) -> Story:
     name = str(study.people.index[chosen.position])
     raises, withheld = _reasons(study, chosen.position, sign=1)
     lowers, _ = _reasons(study, chosen.position, sign=-1)
-    return Story(
-        chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld
-    )
+    return Story(chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld)
 
 
 def _who_predicts_best(study: Study) -> str:
@@ -149,9 +147,7 @@ def _who_predicts_best(study: Study) -> str:
 
 def _in_hundred(table: object, model: str) -> str:
     line = table.loc[model]  # type: ignore[attr-defined]
-    return (
-        f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
-    )
+    return f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
 
 
 def _whom_it_flags(study: Study) -> str:
@@ -259,7 +255,8 @@ def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], s
     remark = ""
     if withheld:
         noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"
-        remark = f"{listed([f'“{label}”' for label in withheld])} raised the risk too: {noun} never given as a reason, but a reviewer must know of it."
+        named = listed([f"“{label}”" for label in withheld])
+        remark = f"{named} raised the risk too: {noun} never given as a reason, but a reviewer must know of it."
     return list(reasons.values()), remark
 
 
