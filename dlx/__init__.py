@@ -1,4 +1,4 @@
-"""dlx: why does a tabular model say what it says, and do the methods that explain it agree?
+"""Why a tabular model says what it says, and whether the methods that explain it agree.
 
 Public names are imported when they are first used, so that ``import dlx`` and ``dlx --help`` are quick.
 """

@@ -24,6 +24,14 @@ def as_slice(which: Any, count: int) -> Any:
     return slice(which % count, which % count + 1)
 
 
+def row_names(index: Any) -> np.ndarray:
+    """Return the names of rows [rows] as integers where they are, else as text: dates, tuples and all."""
+    names = list(index)
+    if all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names):
+        return np.array(names, dtype=np.int64)
+    return np.array([str(name) for name in names], dtype=np.str_)
+
+
 def array_id(array: np.ndarray) -> str:
     """Return a short hash of an array's shape and numbers; the order of its rows counts."""
     array = np.ascontiguousarray(array, dtype=np.float64)

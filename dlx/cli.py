@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,6 +121,7 @@ def explain(
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
     data = _case(case, target, positive, schema)
+    folder = _writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(
@@ -131,7 +134,7 @@ def explain(
             progress=update,
             **options,
         )
-    stem = (output or Path(data.name)) / f"{trained.name}-{method}-{made.scale}-{seed}"
+    stem = folder / f"{trained.name}-{method}-{made.scale}-{seed}"
     write_atomically(stem.with_suffix(".csv"), made.to_frame().to_csv(index=False, lineterminator="\n"))
     _print_importance(made)
     print(made.save(stem.with_suffix(".safetensors")))
@@ -151,6 +154,7 @@ def compare(
     from dlx.explanation import Explanation
     from dlx.files import write_atomically
 
+    _writable(output)
     compared = compare_([Explanation.load(path) for path in files])
     agreement = compared.agreement(top)
     tables = {
@@ -185,13 +189,13 @@ def report(
 
     Example: `dlx report heart_attack`
     """
+    data = _case(case, target, positive, schema)
     from dlx import models, reporting
 
     names = tuple(model or reporting.DEFAULT_MODELS)
     for name in names:
         models.architecture(name)
-    data = _case(case, target, positive, schema)
-    page = (output or Path(data.name)) / "report.html"
+    page = _writable(output or Path(data.name)) / "report.html"
     print(
         reporting.report(
             data,
@@ -201,7 +205,7 @@ def report(
             people=people,
             background=background,
             retrain=retrain,
-            command=" ".join(["dlx", *sys.argv[1:]]),
+            command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )
 
@@ -211,7 +215,12 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        app()
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:  # an option that does not exist, an argument that is lacking
+        if debug:
+            raise
+        _say_usage(error)
+        sys.exit(MISTAKE)
     except DlxError as error:
         if debug:
             raise
@@ -222,9 +231,18 @@ def main() -> None:
             raise
         _say(f"dlx: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         sys.exit(MISTAKE)
-    except KeyboardInterrupt:
+    if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
         _say("dlx: interrupted; what was finished is kept, and the same command goes on from there")
-        sys.exit(INTERRUPTED)
+    sys.exit(status or 0)
+
+
+def _say_usage(error: typer.TyperException) -> None:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "dlx"
+    if message := error.format_message():
+        _say(f"dlx: {' '.join(message.split()).rstrip('.')}; see {command} --help")
+    elif context:  # `dlx` alone
+        _say(context.get_help())
 
 
 def _say(line: str) -> None:
@@ -237,17 +255,28 @@ def _case(case: str, target: str | None, positive: str | None, schema: Path | No
 
     if case not in datasets.names() and Path(case).suffixes:
         return read_table(case, target=target, positive=positive, schema=schema)
-    return datasets.load(case)
+    data = datasets.load(case)
+    if target or positive or schema:
+        raise DlxError(f"--target, --positive and --schema describe a table of your own, but {case} is shipped with them")
+    return data
 
 
 def _people(data: Dataset, people: str) -> Dataset:
     from dlx.dataset import from_frame, read_frame
 
-    if people.isdigit() and int(people):
+    if people.isdecimal() and int(people):
         return data.test[: int(people)]
-    if people.isdigit() or not Path(people).suffixes:
+    if people.isdecimal() or not Path(people).suffixes:
         raise DlxError(f"--people takes a number from 1 on, or a .csv or .parquet file, got {people!r}")
     return from_frame(read_frame(people), data.schema, name=data.name)
+
+
+def _writable(folder: Path) -> Path:
+    """Return the folder, or raise before any work is done if results could not be written to it."""
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise DlxError(f"cannot write to {folder}: {place} is no folder that may be written to; pass another --output")
+    return folder
 
 
 def _numbers(options: list[str]) -> dict[str, Any]:
@@ -333,7 +362,7 @@ def _print_table(title: str, header: list[str], lines: list[list[str]]) -> None:
 
     table = Table(title=Text(title), title_justify="left", header_style="bold")
     for name in header:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for line in lines:
         table.add_row(*map(Text, line))
     Console().print(table)

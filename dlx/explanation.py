@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import array_id, as_slice, frozen
+from dlx.arrays import array_id, as_slice, frozen, row_names
 from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.schema import Schema
@@ -103,8 +103,10 @@ class Explanation:
         Name of the model.
     background_id : str
         Hash of the reference rows.
+    target : str
+        The outcome that the outputs speak for: a class, or the value of a regression.
     index : ndarray [rows]
-        Names of the rows, for example loan ids.
+        Names of the rows, for example loan ids: integers, or text.
     options : dict
         The method's options.
     seed : int
@@ -129,6 +131,7 @@ class Explanation:
     implementation: str
     model: str
     background_id: str
+    target: str = ""
     index: Any = None
     options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -141,7 +144,7 @@ class Explanation:
         for name in _ARRAYS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
-        object.__setattr__(self, "index", frozen(range(len(self.values)) if self.index is None else self.index))
+        object.__setattr__(self, "index", frozen(row_names(range(len(self.values)) if self.index is None else self.index)))
         self._check_shapes()
 
     def __len__(self) -> int:
@@ -178,6 +181,7 @@ class Explanation:
                 "model": self.model,
                 "method": self.method,
                 "scale": self.scale,
+                "target": self.target,
                 "row": np.repeat(np.asarray(self.index), width),
                 "feature": np.tile(np.array(self.schema.names, dtype=object), count),
                 "label": np.tile(np.array(self.schema.labels, dtype=object), count),

@@ -48,6 +48,10 @@ class Model(Protocol):
     def scales(self) -> tuple[Scale, ...]:
         """The scales of its output; the first is the one it computes."""
 
+    @property
+    def target(self) -> str:
+        """Which outcome the output speaks for: a class, or the value of a regression."""
+
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale, float64 [rows]."""
 
@@ -58,6 +62,11 @@ class _OneOutput:
     name: str
     schema: Schema
     scales: tuple[Scale, ...]
+
+    @property
+    def target(self) -> str:
+        """The positive outcome, or the value of a regression."""
+        return self.schema.target.positive
 
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale.
@@ -227,12 +236,21 @@ class BlackBox(_OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         The function's own scale first.
+    chosen : int, optional
+        The class that the function speaks for; the positive one of a binary target.
     """
 
     function: Callable[[pd.DataFrame], Any] = field(repr=False)
     schema: Schema
     name: str = "function"
     scales: tuple[Scale, ...] = CLASSIFIER
+    chosen: int | None = None
+
+    @property
+    def target(self) -> str:
+        """The chosen class, or what the table's target is called."""
+        levels = self.schema.target.level_labels
+        return levels[self.chosen] if self.chosen is not None and levels else super().target
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return what the function gives for the rows as a table; anything but one finite number a row is an error."""
@@ -282,18 +300,24 @@ def wrap(
 
     Raises
     ------
-    TypeError
-        If the predictor is neither callable nor has `predict_proba` or `predict`.
+    DlxError
+        If the predictor is neither callable nor has `predict_proba` or `predict`, or there is no output `target`.
     """
     name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
     if scale is not None and scale not in SCALES:
         raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
     is_regression = schema.target.kind == "regression"
     if _is_network(predictor):
+        if target is not None:
+            raise DlxError(f"{name} must have one output; add a last layer that picks output {target}, and leave target out")
         return NeuralModel(predictor, encoder or _identity(schema), name, REGRESSION if is_regression else CLASSIFIER)
     scale = scale or ("value" if is_regression else "probability")
     scales = REGRESSION if scale == "value" else (scale, *(other for other in CLASSIFIER if other != scale))
-    return BlackBox(_one_column(_function_of(predictor, is_regression), schema, target), schema, name, scales)
+    if target is None and schema.target.kind == "binary":
+        target = 1
+    if target is not None and not is_regression and not 0 <= target < len(schema.target.levels):
+        raise DlxError(f"target must be 0 to {len(schema.target.levels) - 1}, got {target}")
+    return BlackBox(_one_column(_function_of(predictor, is_regression), name, target), schema, name, scales, target)
 
 
 def check_scale(model: Model, scale: str) -> None:
@@ -347,6 +371,11 @@ def _identity(schema: Schema) -> Encoder:
 
 
 def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame], Any]:
+    if hasattr(predictor, "classes_") and not hasattr(predictor, "predict_proba"):
+        raise DlxError(
+            f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; "
+            "wrap a function that gives numbers, for example its decision_function with scale='logit'"
+        )
     for method in ("predict",) if is_regression else ("predict_proba", "predict"):
         if hasattr(predictor, method):
             return getattr(predictor, method)
@@ -355,16 +384,16 @@ def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame]
     raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
 
 
-def _one_column(function: Callable[[pd.DataFrame], Any], schema: Schema, target: int | None) -> Callable[[pd.DataFrame], Any]:
-    if target is None and schema.target.kind == "binary":
-        target = 1
-
+def _one_column(function: Callable[[pd.DataFrame], Any], name: str, target: int | None) -> Callable[[pd.DataFrame], Any]:
     def one_column(table: pd.DataFrame) -> np.ndarray:
         outputs = np.asarray(function(table))
-        if outputs.ndim == 2 and outputs.shape[1] > 1 and target is not None:
-            if not 0 <= target < outputs.shape[1]:
-                raise DlxError(f"target must be 0 to {outputs.shape[1] - 1}, got {target}")
-            return outputs[:, target]
-        return outputs
+        if outputs.ndim == 1 or target is None:
+            return outputs
+        if outputs.ndim != 2 or target >= outputs.shape[1]:
+            raise DlxError(
+                f"{name} must return one number a row, or a column a class; class {target} was asked for, "
+                f"got shape {list(outputs.shape)} (a classifier that saw one class only has one column)"
+            )
+        return outputs[:, target]
 
     return one_column

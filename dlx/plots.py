@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,7 +201,7 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
 def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None) -> Axes:
     """Draw the mean output over a column's values, one line a model; a rug shows where the people are."""
     feature = curves[0].feature
-    for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False):
+    for curve, colour, marker in zip(curves, cycle(COLOURS), cycle(MARKERS), strict=False):
         if feature.is_categorical:
             x, known = np.arange(len(curve.grid)), np.ones(len(curve.grid), dtype=bool)
             ax.plot(curve.mean, x, marker, color=colour, markersize=5, label=curve.model)
@@ -245,7 +246,7 @@ def _spread(count: int) -> np.ndarray:
 def _swarm(x: np.ndarray, spread: float, seed: int) -> np.ndarray:
     """Return offsets that stack dots of nearly the same x, alternating above and below."""
     order = np.random.default_rng(seed).permutation(len(x))
-    bins = np.round(x / max(spread, 1e-12) * 120).astype(int)
+    bins = np.round((x - x.min()) / max(spread, 1e-12) * 120).astype(int)
     offsets = np.zeros(len(x))
     filled: dict[int, int] = {}
     for i in order:

@@ -22,7 +22,7 @@ class Narrator:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = Console(stderr=True, quiet=quiet, highlight=False, emoji=False)
 
     @contextlib.contextmanager
     def step(self, description: str, unit: str = "") -> Iterator[Update]:

@@ -100,6 +100,7 @@ def explain(
         implementation=f"{module.LIBRARY} {version(module.LIBRARY)}",
         model=model.name,
         background_id=array_id(reference),
+        target=model.target,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
         options=explainers.options(method) | options,
         seed=seed,

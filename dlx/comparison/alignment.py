@@ -42,6 +42,7 @@ _SHARED: tuple[tuple[str, Callable[[Explanation], Any], str], ...] = (
     ("columns", lambda e: e.schema.names, "explain models that read the same table"),
     ("schema", lambda e: e.schema.sha256, "explain both with the same schema"),
     ("scale", lambda e: e.scale, "explain both with the same scale=..."),
+    ("target", lambda e: e.target, "explain the same outcome"),
     ("rows", lambda e: e.rows_id, "explain the same people, in the same order"),
     ("row names", lambda e: e.index, "explain the same people, in the same order"),
     ("background", lambda e: e.background_id, "pass the same background=... to both"),

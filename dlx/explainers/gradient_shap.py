@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.errors import DlxError
+from dlx.explainers import MethodError
 from dlx.explainers._captum import on_scale
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
@@ -41,7 +41,7 @@ def attribute(
     from captum.attr import GradientShap
 
     if n_samples < 2:
-        raise DlxError(f"n_samples must be at least 2, got {n_samples}")
+        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
     network = on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
     references = model.dense(background)

@@ -7,9 +7,12 @@ input; dense columns are summed, with their signs, to the original column.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
+from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel, Scale
@@ -17,6 +20,7 @@ from dlx.model import NeuralModel, Scale
 LABEL = "Integrated gradients"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(relative=0.01)
+MOST_DOUBLINGS = 5
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 
 
@@ -36,11 +40,13 @@ def attribute(
     seed : int
         Unused: nothing is random.
     n_steps : int
-        Points on each path, midpoint rule.
+        Points on each path, midpoint rule; doubled for the rows that do not add up yet, `MOST_DOUBLINGS` times at most.
     """
     from captum.attr import IntegratedGradients
 
     del seed
+    if n_steps < 1:
+        raise MethodError(f"n_steps must be at least 1, got {n_steps}")
     network = on_scale(model, scale)
 
     def summed(dense: torch.Tensor) -> torch.Tensor:
@@ -49,7 +55,36 @@ def attribute(
 
     gradients = IntegratedGradients(summed, multiply_by_inputs=True)
 
-    def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
-        return gradients.attribute(persons, references, n_steps=n_steps, method="riemann_middle")
+    def integrated(some: np.ndarray, steps: int) -> Attribution:
+        def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+            return gradients.attribute(persons, references, n_steps=steps, method="riemann_middle")
 
-    return average_over(one, model, rows, background, scale, evaluations_per_pair=n_steps)
+        return average_over(one, model, some, background, scale, evaluations_per_pair=steps)
+
+    return _until_it_adds_up(integrated, n_steps, rows, model.predict(rows, scale), model.predict(background, scale))
+
+
+def _until_it_adds_up(
+    integrated: Callable[[np.ndarray, int], Attribution],
+    n_steps: int,
+    rows: np.ndarray,
+    outputs: np.ndarray,
+    references: np.ndarray,
+) -> Attribution:
+    """Return integrated gradients, with more steps for each row whose gap is above half of what is promised.
+
+    A row's steps depend on itself and the background alone, so that they do not change with the rows beside it.
+    """
+    found = integrated(rows, n_steps)
+    values, evaluations = found.values, found.evaluations
+    spread = np.abs(references - references.mean()).mean()
+    effect = np.full(len(rows), spread) if spread > 0 else np.abs(outputs - found.base_values)
+    for doubling in range(1, MOST_DOUBLINGS + 1):
+        gap = np.abs(outputs - found.base_values - values.sum(axis=1))
+        open_rows = np.flatnonzero(gap > 0.5 * PROMISE.limit(1.0) * effect)
+        if not len(open_rows):
+            break
+        finer = integrated(rows[open_rows], n_steps * 2**doubling)
+        values[open_rows] = finer.values
+        evaluations += finer.evaluations
+    return Attribution(values, found.base_values, evaluations)

@@ -10,6 +10,7 @@ import logging
 
 import numpy as np
 
+from dlx.explainers import MethodError
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model, Scale
@@ -40,6 +41,8 @@ def attribute(
     """
     import shap
 
+    if n_samples is not None and n_samples < 2:
+        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
     logging.getLogger("shap").setLevel(logging.WARNING)
     columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
     ranks = np.column_stack([rank for _, rank in columns]).astype(np.float64)
@@ -56,5 +59,5 @@ def attribute(
     values = np.empty(rows.shape)
     for i, row in enumerate(ranks[: len(rows)]):
         with seeded(seed):
-            values[i] = explainer.shap_values(row, nsamples=n_samples or "auto", l1_reg=0, silent=True)
+            values[i] = explainer.shap_values(row, nsamples="auto" if n_samples is None else n_samples, l1_reg=0, silent=True)
     return Attribution(values=values, base_values=np.full(len(rows), float(explainer.expected_value)), evaluations=evaluated)

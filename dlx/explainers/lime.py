@@ -16,6 +16,7 @@ import numpy as np
 from lime.discretize import QuartileDiscretizer
 from lime.lime_tabular import LimeTabularExplainer
 
+from dlx.explainers import MethodError
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model, Scale
 from dlx.schema import Schema
@@ -44,6 +45,8 @@ def attribute(
     n_samples : int
         Samples a row.
     """
+    if n_samples < 2:
+        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
     codes = _CompleteCodes(model.schema, background)
     table = codes.fill(background)
     explainer = _explainer(codes, table, seed)

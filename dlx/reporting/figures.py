@@ -189,7 +189,7 @@ def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
         source,
         f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first "
         f"{study.case.schema[names[0]].label}.",
-        f"Contribution of each column in either model, and the difference {compared.a.model} minus {compared.b.model} as a bar.",
+        f"Contribution of each column in either model; the bar is the difference {compared.a.model} minus {compared.b.model}.",
         "contrast",
     )
 
@@ -210,7 +210,7 @@ def effects_figure(study: Study) -> Figure:
         source,
         f"Mean predicted risk as one column changes for everybody: {', '.join(labels)}.",
         f"Mean prediction over {len(study.people)} people as one column is set to each of its values for everybody. Ticks at "
-        "the bottom are the people; where there are none, a model guesses. A dotted line: the prediction with the value missing.",
+        "the bottom are the people; where there are none, a model guesses. Dotted: the prediction with the value missing.",
         "partial_dependence",
     )
 

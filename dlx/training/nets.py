@@ -177,7 +177,7 @@ def _seeded(seed: int, device: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """These nets are small: threads cost more than they bring, and would change the order of sums."""
+    """Keep to one thread, since these nets are small: threads cost more than they bring, and would change the order of sums."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

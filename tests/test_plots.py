@@ -1,0 +1,225 @@
+"""Plots: each shows the numbers it was given, under the names it was given, in the same bytes each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from dlx import plots
+from dlx.comparison import compare
+from dlx.effects import PartialDependence, partial_dependence
+from dlx.explanation import Explanation
+from dlx.model import wrap
+from dlx.schema import Feature, Schema, Target
+
+SCHEMA = Schema(
+    (
+        Feature("$x$", missing=True, unit="$"),
+        Feature("<b>", "categorical", levels=("<i>", "a & b", "$y$"), missing=True),
+        Feature("grade", "categorical", label="Grade_{school}", levels=("low", "mid", "high"), ordered=True),
+        Feature("empty", missing=True),
+        Feature("constant"),
+    ),
+    Target("price", "regression"),
+)
+NAMES, LABELS = ["grade", "$x$", "<b>", "empty"], ["Grade_{school}", "$x$", "<b>", "empty"]
+PEOPLE = 12
+
+
+def rows():
+    made = np.random.default_rng(0).normal(size=(PEOPLE, 5))
+    made[:, 1:3] = np.random.default_rng(1).integers(3, size=(PEOPLE, 2))
+    made[[2, 5], 0] = made[4, 1] = made[:, 3] = np.nan
+    made[:, 4] = 1
+    return made
+
+
+def explanation(method="lime", model="net", *, left_over=0.0):
+    values = np.random.default_rng(len(method + model)).normal(size=(PEOPLE, 5)) * [1, 1, 1, 1e-4, 0]
+    outputs = 2.0 + values.sum(axis=1) + left_over
+    return Explanation(values, np.full(PEOPLE, 2.0), outputs, rows(), SCHEMA, "value", method, method, model, "b")
+
+
+def effects(feature, models=("net", "<trees>")):
+    def worth(table):
+        return np.where(table[feature].isna(), 3.0, np.arange(len(table)) % 7)
+
+    return [partial_dependence(wrap(worth, SCHEMA, name=m), rows(), feature, scale="value") for m in models]
+
+
+@pytest.fixture
+def ax():
+    with plots.style():
+        yield Figure().subplots()
+
+
+COMPARED = compare([explanation("lime"), explanation("tree $shap$", "<trees>"), explanation("shap")])
+IMPORTANCE = COMPARED.importance().query("model == 'net'")
+COLOURS = {"lime": "red", "shap": "blue"}
+AGREEMENT = np.array([[1, 0.25, np.nan], [0.25, 1, 0.804], [np.nan, 0.804, 1]])
+DRAWN = {  # how to draw each, and what must be written on it
+    "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
+    "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
+    "matrix": (lambda ax: plots.draw_matrix(AGREEMENT, ["$x$", "<b>", "c"], ax, low=0.5), ["$x$", "<b>", "0.25", "–"]),
+    "waterfall": (
+        lambda ax: plots.draw_waterfall(explanation(left_over=0.3), 2, NAMES, ax),
+        [*LABELS, "1 other columns", "not accounted for", "+0.30"],
+    ),
+    "contrast": (
+        lambda ax: plots.draw_contrast(COMPARED.contrast("net", "<trees>", "lime", "tree $shap$"), 3, NAMES, ax),
+        [*LABELS, "net", "<trees>"],
+    ),
+    "effect of a number": (
+        lambda ax: plots.draw_partial_dependence(effects("$x$"), ax, observed=rows()[:, 0]),
+        ["$x$", "$", "value"],
+    ),
+    "effect of levels": (
+        lambda ax: plots.draw_partial_dependence(effects("<b>"), ax, observed=rows()[:, 1]),
+        ["<b>", "<i>", "a & b", "$y$", "missing"],
+    ),
+    "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
+}
+
+
+def svg(draw):
+    """Return a figure in the style of dlx as SVG."""
+    with plots.style():
+        figure, file = Figure(), io.BytesIO()
+        ax = figure.subplots()
+        assert draw(ax) is ax
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_plot_writes_its_labels_and_repeats_byte_for_byte(name):
+    draw, labels = DRAWN[name]
+    drawn = svg(draw)
+    written = {"".join(text.itertext()).strip() for text in ElementTree.fromstring(drawn).iter() if "}text" in text.tag}  # noqa: S314
+    assert set(labels) <= written
+    assert svg(draw) == drawn
+
+
+def test_every_drawing_function_is_tried_here():
+    tried = {name for draw, _ in DRAWN.values() for name in draw.__code__.co_names if name.startswith("draw_")}
+    assert tried == {name for name in vars(plots) if name.startswith("draw_")}
+
+
+@pytest.mark.parametrize("left_over", [0.0, 0.3, -1.2])
+def test_waterfall_leads_from_the_base_value_to_the_output(ax, left_over):
+    one = explanation(left_over=left_over)
+    plots.draw_waterfall(one, 2, NAMES, ax, residual=left_over != 0)
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches[: len(NAMES) + 1 + (left_over != 0)]]
+    assert bars[0][0] == one.base_values[2] and bars[-1][1] == pytest.approx(one.outputs[2])
+    assert all(end == pytest.approx(start) for (_, end), (start, _) in pairwise(bars))
+    steps = [*one.values[2, [2, 0, 1, 3]], 0, *([left_over] if left_over else [])]
+    assert [end - start for start, end in bars] == pytest.approx(steps)
+    told = [f"{step:+.2f}".replace("-", "−") for step in steps]
+    assert [text.get_text() for text in ax.texts] == [text.replace("−0.00", "+0.00") for text in told]
+    assert len(ax.get_yticklabels()) == len(steps)
+
+
+def test_beeswarm_has_a_dot_a_person_at_their_contribution(ax):
+    one = explanation()
+    plots.draw_beeswarm(one, NAMES, ax)
+    assert len(ax.collections) == len(NAMES)
+    for place, (name, dots) in enumerate(zip(NAMES, ax.collections, strict=True)):
+        x, y = np.asarray(dots.get_offsets()).T
+        np.testing.assert_array_equal(x, one.values[:, SCHEMA.position(name)])
+        assert np.abs(y - place).max() < 0.5
+
+
+def test_beeswarm_stacks_dots_of_one_place(ax):
+    one = dataclasses.replace(explanation(), values=np.tile([1.0, 0, 0, 0, 0], (PEOPLE, 1)))
+    plots.draw_beeswarm(one, ["$x$"], ax)
+    heights = np.asarray(ax.collections[0].get_offsets())[:, 1]
+    assert len(set(heights)) == PEOPLE and np.abs(heights).max() < 0.5
+
+
+def test_beeswarm_of_one_person_and_one_large_contribution(ax):
+    schema = Schema((Feature("rooms"),), SCHEMA.target)
+    one = Explanation([[3e5]], [0], [3e5], [[4]], schema, "value", "lime", "lime", "net", "b")
+    plots.draw_beeswarm(one, ["rooms"], ax)
+    assert ax.collections[0].get_offsets().tolist() == [[3e5, 0]]
+
+
+def test_beeswarm_colours_low_blue_high_red_and_the_rest_grey(ax):
+    one, grey = explanation(), np.array(to_rgba(plots.GREY, alpha=0.85))
+    plots.draw_beeswarm(one, NAMES, ax)
+    by_name = dict(zip(NAMES, (dots.get_facecolors() for dots in ax.collections), strict=True))
+    for name in ("<b>", "empty"):  # no order, no value
+        np.testing.assert_allclose(by_name[name], np.tile(grey, (PEOPLE, 1)))
+    for name in ("$x$", "grade"):
+        column, colours = one.rows[:, SCHEMA.position(name)], by_name[name]
+        np.testing.assert_allclose(colours[np.isnan(column)], np.tile(grey, (np.isnan(column).sum(), 1)))
+        low, high = colours[np.nanargmin(column)], colours[np.nanargmax(column)]
+        assert low[2] > 2 * low[0] and high[0] > 2 * high[2]
+
+
+def test_heat_map_prints_its_numbers_even_where_the_colours_end(ax):
+    plots.draw_matrix(AGREEMENT, ["a", "b", "c"], ax, low=0.5)
+    assert [text.get_text() for text in ax.texts] == ["1.00", "0.25", "–", "0.25", "1.00", "0.80", "–", "0.80", "1.00"]
+    assert [text.get_position() for text in ax.texts] == [(j, i) for i in range(3) for j in range(3)]
+    by_text = {text.get_text(): text.get_color() for text in ax.texts}
+    assert by_text["1.00"] == "white" and by_text["0.25"] == plots.INK
+    plots.draw_matrix(np.ones((2, 2)), ["a", "b"], ax, low=1.0)  # chance is certain where k is all features
+
+
+def test_importance_puts_a_marker_at_each_mean_size(ax):
+    plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS)
+    drawn = {line.get_label(): line for line in ax.lines}
+    assert list(drawn) == ["lime", "shap"]
+    for method, line in drawn.items():
+        sizes = np.abs(explanation(method).values).mean(axis=0)
+        found = {NAMES[round(y)]: x for x, y in zip(*line.get_data(), strict=True)}
+        assert found == pytest.approx({name: sizes[SCHEMA.position(name)] for name in NAMES})
+        assert line.get_color() == COLOURS[method]
+    assert len({line.get_marker() for line in ax.lines}) == 2
+
+
+def test_contrast_draws_both_contributions_and_their_difference(ax):
+    compared = COMPARED.contrast("net", "<trees>", "lime", "tree $shap$")
+    plots.draw_contrast(compared, 3, NAMES, ax)
+    named = [SCHEMA.position(name) for name in NAMES]
+    assert [bar.get_width() for bar in ax.patches] == list(compared.values[3, named])
+    for line, one in zip(ax.lines, (compared.a, compared.b), strict=False):
+        assert list(line.get_xdata()) == list(one.values[3, named])
+
+
+def test_partial_dependence_draws_the_mean_and_a_level_for_missing(ax):
+    curves = effects("$x$")
+    plots.draw_partial_dependence(curves, ax, observed=rows()[:, 0])
+    shape, missing = ax.lines[:2]
+    np.testing.assert_array_equal(shape.get_xdata(), curves[0].grid[:-1])
+    np.testing.assert_array_equal(shape.get_ydata(), curves[0].mean[:-1])
+    assert set(missing.get_ydata()) == {3.0} == {curves[0].mean[-1]}
+    assert len(ax.lines[-1].get_xdata()) == PEOPLE - 2  # the rug: those whose value is known
+
+
+def test_no_model_is_left_out_where_there_are_more_than_colours(ax):
+    flat = PartialDependence(SCHEMA["constant"], np.arange(3), np.ones((2, 3)), "value", "m")
+    models = [f"m{i}" for i in range(len(plots.COLOURS) + 2)]
+    plots.draw_partial_dependence([dataclasses.replace(flat, model=name) for name in models], ax)
+    assert [line.get_label() for line in ax.lines] == models
+
+
+@pytest.mark.parametrize(("text", "short"), [("abc", "abc"), ("abcde", "abcde"), ("abcdef", "abcd…"), ("abc def", "abc…")])
+def test_long_labels_are_cut_and_say_so(text, short):
+    assert plots.shortened(text, 5) == short
+
+
+def test_style_ends_with_its_block():
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    with pytest.raises(KeyError), plots.style():
+        assert not mpl.rcParams["text.parse_math"] and mpl.rcParams["svg.hashsalt"] == "dlx"
+        raise KeyError
+    assert dict(mpl.rcParams) == before
