@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlx.audit import performance as performance
     from dlx.checkpoint import load_model as load_model
+    from dlx.checkpoint.runs import train as train
     from dlx.comparison import Comparison as Comparison
     from dlx.comparison import compare as compare
     from dlx.comparison import contrast as contrast
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from dlx.schema import Target as Target
     from dlx.schema import infer_schema as infer_schema
     from dlx.schema import read_schema as read_schema
-    from dlx.training import train as train
 
 _HOMES = {
     "Comparison": "comparison",
@@ -51,7 +51,7 @@ _HOMES = {
     "read_schema": "schema",
     "read_table": "dataset",
     "report": "reporting",
-    "train": "training",
+    "train": "checkpoint.runs",
     "wrap": "model",
 }
 

@@ -77,15 +77,15 @@ def train(
     Example: `dlx train heart_attack --model mlp --model gradient_boosting`
     """
     from dlx import checkpoint, models
-    from dlx.checkpoint.obtain import obtain
+    from dlx.checkpoint import runs
     from dlx.progress import Narrator
 
     for name in model:
         models.architecture(name)
     data, narrator = _case(case, target, positive, schema), Narrator()
     for name in model:
-        obtain(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
-        path = checkpoint.find(data.name, name, seed=seed, root=checkpoints)
+        runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
+        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
         _print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)
 
@@ -215,7 +215,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="dlx", standalone_mode=False)
     except typer.TyperException as error:  # an option that does not exist, an argument that is lacking
         if debug:
             raise

@@ -376,6 +376,8 @@ def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame]
             f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; "
             "wrap a function that gives numbers, for example its decision_function with scale='logit'"
         )
+    if len(getattr(predictor, "classes_", (0, 1))) < 2:
+        raise DlxError(f"{type(predictor).__name__} has seen one class only; train it on outcomes of all classes")
     for method in ("predict",) if is_regression else ("predict_proba", "predict"):
         if hasattr(predictor, method):
             return getattr(predictor, method)
@@ -387,13 +389,10 @@ def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame]
 def _one_column(function: Callable[[pd.DataFrame], Any], name: str, target: int | None) -> Callable[[pd.DataFrame], Any]:
     def one_column(table: pd.DataFrame) -> np.ndarray:
         outputs = np.asarray(function(table))
-        if outputs.ndim == 1 or target is None:
+        if outputs.ndim != 2 or outputs.shape[1] == 1 or target is None:
             return outputs
-        if outputs.ndim != 2 or target >= outputs.shape[1]:
-            raise DlxError(
-                f"{name} must return one number a row, or a column a class; class {target} was asked for, "
-                f"got shape {list(outputs.shape)} (a classifier that saw one class only has one column)"
-            )
+        if target >= outputs.shape[1]:
+            raise DlxError(f"target must be 0 to {outputs.shape[1] - 1}, the outputs of {name}, got {target}")
         return outputs[:, target]
 
     return one_column

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema import Feature
+from dlx.schema import Feature, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], 
     rest = values.sum() - values[named].sum()
     steps = [*values[named], rest, explanation.residuals[row]]
     labels = [shortened(explanation.schema.features[i].label) for i in named]
-    labels += [f"{len(values) - len(named)} other columns", "not accounted for"]
+    labels += [plural(len(values) - len(named), "other column"), "not accounted for"]
     if not residual:
         steps, labels = steps[:-1], labels[:-1]
     ends = explanation.base_values[row] + np.cumsum(steps)

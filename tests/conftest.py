@@ -16,3 +16,13 @@ def world(request):
 def case(world):
     """The table itself."""
     return worlds.table(world)
+
+
+@pytest.fixture(scope="session")
+def bank_loan_page(tmp_path_factory):
+    """The page of a small report of bank_loan: a net, boosted trees and a forest from shipped checkpoints."""
+    import dlx
+
+    models = ["mlp", "gradient_boosting", "random_forest"]
+    page = tmp_path_factory.mktemp("reports") / "bank_loan" / "report.html"
+    return dlx.report(dlx.load("bank_loan"), models=models, people=12, background=20, path=page)

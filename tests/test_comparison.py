@@ -43,7 +43,7 @@ def of_models(method="kernel_shap", other_method="tree_shap"):
     for name, its_method in (("net", method), ("boosted", other_method)):
         model, people = worlds.model(name, "mixed"), worlds.people("mixed")
         values = np.random.default_rng(len(name)).normal(size=people.shape)
-        base = np.full(len(people), model.predict(worlds.background("mixed"), "logit").mean())
+        base = model.predict(worlds.background("mixed"), "logit")[: len(people)]
         arrays = {"base_values": base, "outputs": model.predict(people, "logit"), "rows": people}
         about = {"schema": worlds.MIXED, "method": its_method, "model": name, "index": LOANS}
         made.append(explanation(values, **arrays, **about))
@@ -134,9 +134,9 @@ def test_ties_share_their_places(a, b, k, expected):
 
 def test_rows_without_an_order_are_left_out_and_counted():
     a, b = random_pair(30, 4)
-    spoiled = a.values.copy()
-    spoiled[3], spoiled[7] = 0, [-2, 2, 2, 2]
-    a = dataclasses.replace(a, values=spoiled)
+    spoiled, spoiled_too = a.values.copy(), b.values.copy()
+    spoiled[3], spoiled_too[7] = 0, [-2, 2, 2, 2]
+    a, b = dataclasses.replace(a, values=spoiled), dataclasses.replace(b, values=spoiled_too)
     by_row, table = agreement_by_row(a, b, k=2), agreement(a, b, k=2).set_index("metric")
     assert by_row.loc[[3, 7], list(METRICS)].isna().all(axis=None)
     assert set(table["rows"]) == {28}

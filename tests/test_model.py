@@ -96,8 +96,9 @@ def test_estimators_are_wrapped_by_what_they_can_do():
         wrap(graded, CLASSES, target=0).predict(FRAME, "probability"), graded.predict_proba(FRAME)[:, 0]
     )
     np.testing.assert_allclose(wrap(regression, AMOUNT).predict(FRAME, "value"), regression.predict(FRAME))
-    labels = wrap(SVC().fit(FRAME, outcomes), worlds.NUMERIC)
-    assert labels.name == "SVC" and set(labels.predict(FRAME, "probability")) == {0.0, 1.0}
+    with pytest.raises(ValueError, match="SVC has no predict_proba, and its predict gives classes"):
+        wrap(SVC().fit(FRAME, outcomes), worlds.NUMERIC)
+    assert wrap(graded, CLASSES, target=0).target == CLASSES.target.levels[0]
 
 
 def test_network_is_wrapped_with_its_encoder_or_on_plain_numbers():

@@ -42,7 +42,7 @@ def rows():
 
 
 def explanation(method="lime", model="net", *, left_over=0.0):
-    values = np.random.default_rng(len(method + model)).normal(size=(PEOPLE, 5)) * [1, 1, 1, 1e-4, 0]
+    values = np.random.default_rng(len(method + model)).normal(size=(PEOPLE, 5)) * [1, 1, 1, 1e-4, 0.2]
     outputs = 2.0 + values.sum(axis=1) + left_over
     return Explanation(values, np.full(PEOPLE, 2.0), outputs, rows(), SCHEMA, "value", method, method, model, "b")
 
@@ -70,7 +70,7 @@ DRAWN = {  # how to draw each, and what must be written on it
     "matrix": (lambda ax: plots.draw_matrix(AGREEMENT, ["$x$", "<b>", "c"], ax, low=0.5), ["$x$", "<b>", "0.25", "–"]),
     "waterfall": (
         lambda ax: plots.draw_waterfall(explanation(left_over=0.3), 2, NAMES, ax),
-        [*LABELS, "1 other columns", "not accounted for", "+0.30"],
+        [*LABELS, "1 other column", "not accounted for", "+0.30"],
     ),
     "contrast": (
         lambda ax: plots.draw_contrast(COMPARED.contrast("net", "<trees>", "lime", "tree $shap$"), 3, NAMES, ax),
@@ -119,7 +119,7 @@ def test_waterfall_leads_from_the_base_value_to_the_output(ax, left_over):
     bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches[: len(NAMES) + 1 + (left_over != 0)]]
     assert bars[0][0] == one.base_values[2] and bars[-1][1] == pytest.approx(one.outputs[2])
     assert all(end == pytest.approx(start) for (_, end), (start, _) in pairwise(bars))
-    steps = [*one.values[2, [2, 0, 1, 3]], 0, *([left_over] if left_over else [])]
+    steps = [*one.values[2, [2, 0, 1, 3, 4]], *([left_over] if left_over else [])]
     assert [end - start for start, end in bars] == pytest.approx(steps)
     told = [f"{step:+.2f}".replace("-", "−") for step in steps]
     assert [text.get_text() for text in ax.texts] == [text.replace("−0.00", "+0.00") for text in told]

@@ -2,7 +2,7 @@
 
 The top k features of a person are those of largest absolute contribution. Ties share their places: they get average
 ranks, and where a tie straddles place k, each tied feature belongs to the top in part. So no number depends on the order
-of the columns, and an explanation agrees with itself fully.
+of the columns, and an explanation agrees with itself fully (but for the sign correlation, to which a 0 has no sign).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.bootstrap import interval_of_mean
+from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 
@@ -46,9 +47,15 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     -------
     DataFrame
         One line a metric: mean over rows, 95 % bootstrap interval, chance level, and the rows that have a value.
+
+    Raises
+    ------
+    AlignmentError
+        If the explanations are not aligned.
     """
     import pandas as pd
 
+    refuse_unaligned((a, b))
     by_row = metrics_by_row(a.values, b.values, k)
     k, width = min(k, a.values.shape[1]), a.values.shape[1]
     lines = []
@@ -63,6 +70,7 @@ def agreement_by_row(a: Explanation, b: Explanation, *, k: int = 5) -> pd.DataFr
     """Return how far two explanations agree about each person: a line a row, a column a metric."""
     import pandas as pd
 
+    refuse_unaligned((a, b))
     return pd.DataFrame(_pair(a, b) | {"row": np.asarray(a.index)} | metrics_by_row(a.values, b.values, k))
 
 

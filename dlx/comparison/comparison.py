@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from dlx.comparison.agreement import agreement, agreement_by_row
-from dlx.comparison.alignment import describe, refuse_unaligned
+from dlx.comparison.alignment import AlignmentError, describe, refuse_unaligned
 from dlx.comparison.contrast import Contrast, contrast
 from dlx.comparison.importance import importance
 from dlx.errors import DlxError
@@ -31,7 +31,12 @@ class Comparison:
     explanations: tuple[Explanation, ...]
 
     def __post_init__(self) -> None:
+        if len(self.explanations) < 2:
+            raise AlignmentError(f"a comparison needs at least 2 explanations, got {len(self.explanations)}")
         refuse_unaligned(self.explanations)
+        for one, other in combinations(self.explanations, 2):
+            if (one.model, one.method) == (other.model, other.method):
+                raise AlignmentError(f"{describe(one)} is given twice; give the models different names, or leave one out")
 
     def agreement(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees: a line a pair and metric, with interval and chance level."""

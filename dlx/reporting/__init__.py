@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlx.checkpoint.obtain import obtain
+from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.files import write_atomically
@@ -62,9 +62,13 @@ def report(
     ------
     SchemaError
         If the case has no binary outcome.
+    DlxError
+        If there are no models, two of one name, or nobody to explain.
     """
     narrator = narrator or Narrator()
     refuse_unreportable(case)
+    if people < 1:
+        raise DlxError(f"a report needs at least 1 person, got people={people}")
     page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
     found = [
         model if not isinstance(model, str) else obtain(case, model, seed=seed, retrain=retrain, narrator=narrator)
@@ -89,10 +93,16 @@ def report(
         text = render(
             told,
             tables_folder=folder.name,
-            command=command or f"dlx.report({case.name!r}, models={names}, seed={seed})",
+            command=command or _call(case, names, seed=seed, people=people, background=background),
         )
         write_atomically(page, text)
     return page
+
+
+def _call(case: Dataset, models: list[str], **asked: int) -> str:
+    """Return how a report of a case is asked for in Python."""
+    numbers = ", ".join(f"{name}={number}" for name, number in asked.items())
+    return f"dlx.report(dlx.load({case.name!r}), models={models}, {numbers})"
 
 
 def refuse_unreportable(case: Dataset) -> None:

@@ -1,0 +1,76 @@
+"""Models for a case: trained and kept, or the ones that were trained before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlx import checkpoint, training
+from dlx.dataset import Dataset
+from dlx.model import Model
+from dlx.progress import Narrator
+
+
+def train(
+    case: Dataset,
+    architecture: str,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    retrain: bool = False,
+    root: str | Path = checkpoint.ROOT,
+    narrator: Narrator | None = None,
+) -> Model:
+    """Return a model trained on a case, and keep it as a checkpoint; one that is there already is taken.
+
+    Parameters
+    ----------
+    case : Dataset
+        Rows with outcomes of two classes.
+    architecture : str
+        One of `dlx.architectures()`.
+    seed : int
+        Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
+    device : {"auto", "cpu", "cuda"}
+        Where a net is trained; auto takes CUDA where there is one.
+    retrain : bool
+        Train anew what is there already.
+    root : str or Path
+        The folder of all checkpoints.
+    narrator : Narrator, optional
+        Says what is going on, on standard error.
+
+    Raises
+    ------
+    ArchitectureError
+        If there is no such architecture.
+    TrainingError
+        If the table or the device does not do, or the loss is no number.
+    """
+    narrator = narrator or Narrator()
+    path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
+    if not retrain and checkpoint.is_current(path, case):
+        narrator.say(f"{path} is there already; retrain makes it anew")
+        return checkpoint.load(path)
+    with narrator.step(f"Training {architecture} on {case.name}", "epochs at most") as update:
+        trained = training.train(case, architecture, seed=seed, device=device, progress=update)
+    checkpoint.save(trained, root)
+    return trained.model
+
+
+def obtain(
+    case: Dataset, architecture: str, *, seed: int = 0, retrain: bool = False, narrator: Narrator | None = None
+) -> Model:
+    """Return the model of a checkpoint, ours or a shipped one; trained where there is none, or it is to be made anew.
+
+    Raises
+    ------
+    CheckpointError
+        If there is a checkpoint, but it is damaged or belongs to other data.
+    """
+    try:
+        path = checkpoint.find(case.name, architecture, seed=seed)
+    except checkpoint.CheckpointError:
+        path = None
+    if path is None or retrain:
+        return train(case, architecture, seed=seed, retrain=True, narrator=narrator)
+    return checkpoint.load(path, dataset=case)

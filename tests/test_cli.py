@@ -1,0 +1,347 @@
+"""The command line: it teaches, does its work, and meets a mistake with one line."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dlx
+from dlx import checkpoint, cli, datasets
+
+TREES = ("explain", "bank_loan", "--model", "gradient_boosting", "--method", "tree_shap", "--background", "8")
+FEW = ("--people", "4")
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """Type a command in an empty folder: its status and the lines it prints."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def typed(*arguments) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["dlx", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return SimpleNamespace(status=ended.value.code, out=out.splitlines(), err=err.splitlines())
+
+    return typed
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Type a command that is a mistake: the one line that it says; nothing may be written."""
+
+    def typed(*arguments) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        ended = run(*arguments)
+        assert ended.status == 2
+        assert ended.out == []
+        assert len(ended.err) == 1, ended.err
+        assert ended.err[0].startswith("dlx: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return ended.err[0]
+
+    return typed
+
+
+@pytest.fixture(scope="session")
+def explained(tmp_path_factory) -> dict[str, Path]:
+    """Explanations of the same people on files: two that are aligned, and others that are not."""
+    folder = tmp_path_factory.mktemp("explanations")
+    case = dlx.load("bank_loan")
+    trees = dlx.load_model("bank_loan", "gradient_boosting")
+    other = dlx.load_model("bank_loan", "logistic_regression")
+    asked = {"rows": case.test[:4], "background": case.background(8), "scale": "logit"}
+    made = {
+        "trees": dlx.explain(trees, method="tree_shap", **asked),
+        "linear": dlx.explain(other, method="linear_shap", **asked),
+        "background": dlx.explain(other, method="linear_shap", **asked | {"background": case.background(9)}),
+        "people": dlx.explain(other, method="linear_shap", **asked | {"rows": case.test[4:8]}),
+    }
+    return {name: explanation.save(folder / f"{name}.safetensors") for name, explanation in made.items()}
+
+
+@pytest.fixture
+def people() -> pd.DataFrame:
+    """Three applicants as a table, without the outcome."""
+    return dlx.load("bank_loan").test[:3].frame
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """A small table of one's own, as CSV."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"usage": rng.normal(size=150).round(3), "plan": rng.choice(["basic", "plus"], size=150)})
+    table["churned"] = np.where(table["usage"] + rng.normal(size=150) > 0, "yes", "no")
+    path = tmp_path / "own.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+def words(lines: list[str]) -> str:
+    """Return lines as one, however they were broken."""
+    return " ".join(" ".join(lines).split())
+
+
+# Help ----------------------------------------------------------------------------------------------------------------
+
+
+def test_help_names_the_commands_and_where_to_start(run):
+    ended = run("--help")
+    assert ended.status == 0
+    for part in ("dlx report bank_loan", "list", "train", "explain", "compare", "report", "--debug"):
+        assert part in words(ended.out)
+
+
+@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report"])
+def test_the_help_of_each_command_teaches_by_an_example(run, command):
+    ended = run(command, "--help")
+    assert ended.status == 0
+    assert f"Example: dlx {command} " in words(ended.out)
+    assert "Usage: dlx" in words(ended.out)
+
+
+def test_dlx_alone_shows_the_help(run):
+    ended = run()
+    assert ended.status == 2
+    assert "dlx report bank_loan" in words(ended.out)
+
+
+# Work ----------------------------------------------------------------------------------------------------------------
+
+
+def test_list_shows_every_case_model_and_method(run):
+    ended = run("list")
+    assert ended.status == 0
+    for name in (*dlx.cases(), *dlx.architectures(), *dlx.methods(), "1,000", "5,255", "captum", "n_steps=50"):
+        assert name in words(ended.out)
+
+
+@pytest.mark.parametrize(("what", "name", "absent"), [("cases", "bank_loan", "mlp"), ("models", "mlp", "lime")])
+def test_list_shows_one_kind(run, what, name, absent):
+    out = words(run("list", what).out)
+    assert name in out
+    assert absent not in out
+
+
+def test_explain_writes_an_explanation_and_its_table_and_ends_with_the_path(run, tmp_path):
+    ended = run(*TREES, *FEW)
+    assert ended.status == 0
+    path = tmp_path / ended.out[-1]
+    assert path == tmp_path / "bank_loan" / "gradient_boosting-tree_shap-logit-0.safetensors"
+    explanation = dlx.Explanation.load(path)
+    assert explanation.values.shape == (4, 20)
+    assert np.abs(explanation.residuals).max() < 1e-6
+    assert len(pd.read_csv(path.with_suffix(".csv"))) == 4 * 20
+    assert "Checking account" in words(ended.out)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [path.with_suffix(".csv").name, path.name]
+
+
+def test_explain_takes_people_from_a_file_and_a_scale_an_option_and_a_folder(run, tmp_path, people):
+    people.to_csv("people.csv", index=False)
+    command = ("explain", "bank_loan", "--model", "mlp", "--method", "integrated_gradients", "--scale", "logit")
+    ended = run(*command, "--people", "people.csv", "--option", "n_steps=70", "--output", "deep/er", "--background", 5)
+    assert ended.status == 0
+    explanation = dlx.Explanation.load(ended.out[-1])
+    assert Path(ended.out[-1]).parent == Path("deep/er")
+    assert len(explanation) == 3
+    assert explanation.options["n_steps"] == 70
+
+
+def test_compare_writes_tables_and_ends_with_their_folder(run, explained):
+    ended = run("compare", explained["trees"], explained["linear"], "--top", 3, "--output", "tables")
+    assert ended.status == 0
+    assert ended.out[-1] == "tables"
+    assert sorted(path.stem for path in Path("tables").iterdir()) == ["agreement", "agreement_by_person", "importance"]
+    agreement = pd.read_csv("tables/agreement.csv")
+    assert set(agreement["k"]) == {3}
+    for metric in agreement["metric"]:
+        assert metric in words(ended.out)
+
+
+def test_train_explain_and_report_a_table_of_one_s_own(run, own):
+    target = ("--target", "churned", "--positive", "yes")
+    ended = run("train", own, *target, "--model", "decision_tree", "--model", "logistic_regression")
+    assert ended.status == 0
+    assert Path(ended.out[-1]) == Path("checkpoints/own/logistic_regression-0")
+    assert checkpoint.describe(ended.out[-1])["architecture"] == "logistic_regression"
+    ended = run("explain", own, *target, "--model", "logistic_regression", "--method", "linear_shap", *FEW)
+    assert Path(ended.out[-1]).is_file()
+    command = ("report", own, *target, "--model", "logistic_regression", "--people", 6, "--background", 5)
+    ended = run(*command)
+    assert ended.status == 0
+    assert ended.out == ["own/report.html"]
+    assert "Explaining logistic_regression by Linear SHAP" in words(ended.err)
+    page = Path("own/report.html").read_text()
+    assert f"<code>dlx {' '.join(map(str, command))}</code>" in page
+    assert "Training" not in words(ended.err)
+
+
+# Mistakes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "named", "remedy"),
+    [
+        (("report", "nosuch"), "'nosuch'", "bank_loan"),
+        (("report", "nosuch.csv"), "nosuch.csv", "no file"),
+        (("report", "bank_loan", "--model", "nosuch"), "'nosuch'", "gradient_boosting"),
+        (("train", "bank_loan", "--model", "nosuch"), "'nosuch'", "gradient_boosting"),
+        (("explain", "bank_loan", "--model", "nosuch", "--method", "lime"), "'nosuch'", "gradient_boosting"),
+        (("explain", "bank_loan", "--model", "mlp", "--method", "nosuch"), "'nosuch'", "integrated_gradients"),
+        (("explain", "bank_loan", "--model", "mlp", "--method", "tree_shap"), "mlp", "deeplift"),
+        ((*TREES, "--seed", "77"), "gradient_boosting-77", "dlx train bank_loan --model gradient_boosting --seed 77"),
+        ((*TREES, "--scale", "value"), "'value'", "'logit'"),
+        ((*TREES, "--option", "n_setps=3"), "'n_setps'", "its options"),
+        ((*TREES, "--option", "many"), "'many'", "name=number"),
+        ((*TREES, "--people", "0"), "'0'", "a number from 1 on"),
+        ((*TREES, "--people", "²"), "'²'", "a number from 1 on"),
+        ((*TREES, "--people", "nosuch.csv"), "nosuch.csv", "no file"),
+        ((*TREES, "--target", "age"), "bank_loan", "a table of your own"),
+        (("list", "nosuch"), "'nosuch'", "cases, models or methods"),
+        (("compare", "nosuch.safetensors", "nosuch.safetensors"), "nosuch.safetensors", ""),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it_and_the_remedy(refused, command, named, remedy):
+    line = refused(*command)
+    assert named in line
+    assert remedy in line
+
+
+@pytest.mark.parametrize(
+    ("command", "named", "remedy"),
+    [
+        ((*TREES, "--background", "0"), "--background", "dlx explain --help"),
+        (("report", "bank_loan", "--people", "0"), "--people", "dlx report --help"),
+        (("report",), "case", "dlx report --help"),
+        (("explain", "bank_loan"), "--model", "dlx explain --help"),
+        (("report", "bank_loan", "--modle", "mlp"), "--modle", "--model"),
+        (("repot", "bank_loan"), "'repot'", "report"),
+    ],
+)
+def test_a_mistyped_command_is_one_line_that_says_where_to_read(refused, command, named, remedy):
+    line = refused(*command)
+    assert named in line
+    assert remedy in line
+
+
+def test_a_number_out_of_range_never_ends_in_a_traceback(refused):
+    for method, option in (("lime", "n_samples=0"), ("lime", "n_samples=1.5"), ("integrated_gradients", "n_steps=0")):
+        command = ("explain", "bank_loan", "--model", "mlp", "--method", method, "--option", option, "--background", 5)
+        assert option.partition("=")[0] in refused(*command, *FEW)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named", "remedy"),
+    [
+        (lambda t: t.drop(columns=["duration", "amount"]), "duration, amount", "it has"),
+        (lambda t: t.assign(savings="a sock"), "'a sock'", "known levels"),
+        (lambda t: t.assign(duration=[12, None, 12]), "'duration'", "fill it in"),
+        (lambda t: t.assign(duration="long"), "'duration'", "a finite number"),
+        (lambda t: t[:0], "people.csv", "no rows"),
+    ],
+)
+def test_people_who_do_not_fit_the_schema_are_refused(refused, people, spoil, named, remedy):
+    spoil(people).to_csv("people.csv", index=False)
+    line = refused(*TREES, "--people", "people.csv")
+    assert named in line
+    assert remedy in line
+
+
+def test_a_table_with_a_line_too_long_is_refused(refused, own):
+    own.write_text(own.read_text() + "1,basic,yes,5\n")
+    assert "own.csv: line 152 has 4 fields" in refused("report", own, "--target", "churned")
+
+
+def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
+    assert "pass target=..., one of usage, plan, churned" in refused("report", own)
+    assert "no column 'chruned'" in refused("report", own, "--target", "chruned")
+    assert "no level 'maybe'" in refused("report", own, "--target", "churned", "--positive", "maybe")
+    assert "needs a binary outcome, but 'usage' is regression" in refused("report", own, "--target", "usage")
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])
+@pytest.mark.parametrize("command", [(*TREES, *FEW), ("report", "bank_loan", "--model", "gradient_boosting")])
+def test_a_checkpoint_with_a_flipped_byte_is_refused_and_not_replaced(refused, tmp_path, file, command):
+    shipped = checkpoint.shipped_root() / "bank_loan" / "gradient_boosting-0"
+    copy = shutil.copytree(shipped, tmp_path / "checkpoints" / "bank_loan" / shipped.name)
+    content = bytearray((copy / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / file).write_bytes(content)
+    line = refused(*command)
+    assert str(Path("checkpoints/bank_loan/gradient_boosting-0")) in line
+    assert "altered" in line
+    assert "make it with: dlx train bank_loan --model gradient_boosting" in line
+    assert (copy / file).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["trees"], "at least 2 explanations, got 1"),
+        (["trees", "trees"], "given twice"),
+        (["trees", "background"], "must share the background"),
+        (["trees", "people"], "must share the rows"),
+    ],
+)
+def test_explanations_that_are_not_aligned_are_refused(refused, explained, names, said):
+    assert said in refused("compare", *(explained[name] for name in names), "--output", "tables")
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[:100], lambda b: b[:-9] + bytes(9), lambda _: b"", lambda _: b"a,b\n1,2\n"])
+def test_a_damaged_explanation_is_refused(refused, explained, tmp_path, spoil):
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(spoil(explained["linear"].read_bytes()))
+    assert "damaged.safetensors" in refused("compare", explained["trees"], damaged)
+
+
+@pytest.mark.parametrize("output", ["file", "file/below"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, explained, tmp_path, output):
+    (tmp_path / "file").write_text("mine")
+    for command in (
+        (*TREES, *FEW),
+        ("compare", explained["trees"], explained["linear"]),
+        ("report", "bank_loan", "--model", "gradient_boosting"),
+    ):
+        line = refused(*command, "--output", output)
+        assert f"cannot write to {output}" in line
+        assert "--output" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(run, monkeypatch):
+    for command in (["--debug", "report", "nosuch"], ["report", "nosuch", "--debug"]):
+        monkeypatch.setattr(sys, "argv", ["dlx", *command])
+        with pytest.raises(dlx.schema.SchemaError, match="no case 'nosuch'"):
+            cli.main()
+
+
+def test_an_interrupt_says_what_to_do_and_ends_with_130(run, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "load", interrupted)
+    ended = run("report", "bank_loan")
+    assert ended.status == 130
+    assert ended.err == ["dlx: interrupted; what was finished is kept, and the same command goes on from there"]
+
+
+def test_in_a_terminal_a_mistake_looks_the_same(tmp_path):
+    def typed(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "dlx.cli", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+
+    ended = typed("report", "nosuch")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "Traceback" in typed("--debug", "report", "nosuch").stderr
+    assert not list(tmp_path.iterdir())

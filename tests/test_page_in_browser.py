@@ -1,0 +1,189 @@
+"""The page in a browser: from disk, without a network, for everybody, and on paper."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from itertools import pairwise
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+SECTIONS = ("found", "done", "importance", "agreement", "people", "effects", "mind")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium; where there is none, a failure in CI and a skip elsewhere."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        reason = f"there is no {', '.join(BROWSERS)}: install Debian's package chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, bank_loan_page):
+    """The page as it is opened from disk; what it asked for and complained of is kept on it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
+    page.goto(bank_loan_page.as_uri(), wait_until="load")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(opened):
+    """The page on a wide screen, with nothing unfolded."""
+    opened.emulate_media(media="screen")
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = false; })")
+    return opened
+
+
+def unfold(page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+
+
+def test_it_asks_for_nothing_but_itself_and_does_not_complain(page, bank_loan_page):
+    assert [url for url in page.asked if not url.startswith("data:")] == [bank_loan_page.as_uri()]
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_is_seen_and_reached_by_its_link(page, section):
+    assert page.locator(f"#{section}").is_visible()
+    assert page.locator(f"#{section}-title").inner_text().strip()
+    page.locator(f'nav a[href="#{section}"]').click()
+    assert page.evaluate("location.hash") == f"#{section}"
+
+
+def test_every_picture_shows_something_and_says_what(page):
+    pictures = page.evaluate(
+        "[...document.images].map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.getBoundingClientRect().width, i.alt])"
+    )
+    assert len(pictures) == 5 + 2 * 4
+    for complete, width, height, shown, alt in pictures:
+        assert complete
+        assert min(width, height) > 100
+        assert shown > 100
+        assert len(alt) > 40
+
+
+def test_every_picture_has_ink(page):
+    """Draw each picture on a canvas, and look for dark points."""
+    ink = page.evaluate(
+        """[...document.images].map(image => {
+          const canvas = document.createElement("canvas");
+          canvas.width = 300; canvas.height = 200;
+          const context = canvas.getContext("2d");
+          context.fillStyle = "white"; context.fillRect(0, 0, 300, 200);
+          context.drawImage(image, 0, 0, 300, 200);
+          const points = context.getImageData(0, 0, 300, 200).data;
+          let dark = 0;
+          for (let i = 0; i < points.length; i += 4) if (points[i] + points[i + 1] + points[i + 2] < 600) dark += 1;
+          return dark / 60000;
+        })"""
+    )
+    assert min(ink) > 0.005
+    assert max(ink) < 0.9
+
+
+def test_a_table_sorts_by_a_click_or_a_key_on_a_header_and_back(page):
+    table = page.locator("table.sortable").first
+    header = table.locator("thead th").nth(2)
+    assert header.inner_text().startswith("ROC AUC")
+
+    def column() -> list[float]:
+        return [float(text.split()[0]) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]
+
+    before = column()
+    header.locator("button").click()
+    assert column() == sorted(before)
+    assert header.get_attribute("aria-sort") == "ascending"
+    header.locator("button").press("Enter")
+    assert column() == sorted(before, reverse=True)
+    assert header.get_attribute("aria-sort") == "descending"
+    table.locator("thead th").first.locator("button").click()
+    names = table.locator("tbody th").all_inner_texts()
+    assert names == sorted(names)
+    assert header.get_attribute("aria-sort") is None
+
+
+def test_signed_numbers_sort_as_numbers(page):
+    unfold(page)
+    table = page.locator("article.person table.sortable").first
+    table.locator("thead th").nth(2).locator("button").click()
+    cells = [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]
+    assert min(cells) < 0 < max(cells)
+    assert cells == sorted(cells)
+
+
+@pytest.mark.parametrize(("width", "folded"), [(1280, True), (1280, False), (360, False)])
+def test_axe_finds_no_fault(page, width, folded):
+    page.set_viewport_size({"width": width, "height": 800})
+    if not folded:
+        unfold(page)
+    page.evaluate("window.scrollTo(0, 0)")
+    found = Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(page):
+    page.set_viewport_size({"width": 360, "height": 800})
+    unfold(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_page_is_read_in_order_by_its_headings(page):
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => Number(h.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert max(after - before for before, after in pairwise(levels)) == 1
+
+
+def test_on_paper_everything_is_unfolded_and_the_menu_is_gone(page, tmp_path):
+    path = tmp_path / "page.pdf"
+    page.pdf(path=path, format="A4")
+    assert path.read_bytes()[:5] == b"%PDF-"
+    assert path.stat().st_size > 50_000
+    assert page.evaluate("[...document.querySelectorAll('details')].every(folded => folded.open)")
+    page.emulate_media(media="print")
+    assert not page.locator("nav.contents").is_visible()
+    assert page.locator("article.person details table").first.is_visible()
+
+
+def test_without_scripts_everything_can_still_be_read(browser, bank_loan_page):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(bank_loan_page.as_uri())
+    for section in SECTIONS:
+        assert page.locator(f"#{section}").is_visible()
+    context.close()
+
+
+def test_a_screenshot_is_not_blank(page, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "page.png"
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=path)
+    with Image.open(path) as image:
+        assert image.size == (1280, 900)
+        grey = image.convert("L").histogram()
+    assert sum(grey[:128]) > 5_000
+    assert sum(grey[240:]) > 0.5 * 1280 * 900
+
+
+def test_nothing_was_complained_of_or_asked_for_in_the_end(opened):
+    assert opened.complaints == []
+    assert not [url for url in opened.asked if not url.startswith(("file:", "data:"))]
