@@ -11,15 +11,19 @@ import numpy as np
 from dlx.arrays import frozen
 
 if TYPE_CHECKING:
-    from dlx.schema import Schema
+    from dlx.schema import Feature, Schema
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Standardised numerics, one-hot levels, and an indicator where a value may be missing.
+    """Standardised numerics, one-hot or cumulative levels, and an indicator where a value may be missing.
 
-    A numeric feature takes one dense column, ``(x - center) / scale`` and 0 where missing; a categorical feature one
-    column a level, all 0 where missing. Either has one more column, 1 where the value is missing, if the schema allows it.
+    - A numeric feature takes one dense column, ``(x - center) / scale``.
+    - A categorical feature whose levels have no order takes one column a level, 1 at the level and 0 elsewhere.
+    - One whose levels are ordered takes a column a step between levels, +1/2 above the step and -1/2 below it, so that
+      neighbouring levels are alike.
+
+    A missing value is 0 in all of these; where the schema allows it, one more column is 1 for it.
 
     Parameters
     ----------
@@ -57,9 +61,7 @@ class Encoder:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Number of dense columns of each feature."""
-        return tuple(
-            (len(feature.levels) if feature.is_categorical else 1) + feature.missing for feature in self.schema.features
-        )
+        return tuple(_own_width(feature) + feature.missing for feature in self.schema.features)
 
     @property
     def width(self) -> int:
@@ -79,21 +81,29 @@ class Encoder:
     def transform(self, rows: np.ndarray) -> np.ndarray:
         """Return coded rows [rows, features] as dense input [rows, width], float32."""
         dense = np.zeros((len(rows), self.width), dtype=np.float32)
-        everyone = np.arange(len(rows))
         for i, feature in enumerate(self.schema.features):
-            start, column = self.starts[i], rows[:, i]
+            column, own = rows[:, i], _own_width(feature)
             missing = np.isnan(column) if feature.missing else None
-            if feature.is_categorical:
-                code = column if missing is None else np.where(missing, len(feature.levels), column)
-                dense[everyone, start + code.astype(np.intp)] = 1.0
-                continue
-            scaled = (column - self.center[i]) / self.scale[i]
+            known = column if missing is None else np.where(missing, 0.0, column)
+            block = dense[:, self.starts[i] : self.starts[i] + own]
+            if not feature.is_categorical:
+                block[:, 0] = (known - self.center[i]) / self.scale[i]
+            elif feature.ordered:
+                block[:] = np.where(known[:, None] > np.arange(own), 0.5, -0.5)
+            else:
+                block[np.arange(len(rows)), known.astype(np.intp)] = 1.0
             if missing is not None:
-                dense[:, start + 1] = missing
-                scaled = np.where(missing, 0.0, scaled)
-            dense[:, start] = scaled
+                block[missing] = 0.0
+                dense[:, self.starts[i] + own] = missing
         return dense
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
         return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
+
+
+def _own_width(feature: Feature) -> int:
+    """Return the dense columns of a feature without its indicator of missing values."""
+    if not feature.is_categorical:
+        return 1
+    return max(1, len(feature.levels) - 1) if feature.ordered else len(feature.levels)

@@ -198,8 +198,26 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
     return ax
 
 
-def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, observed: np.ndarray | None = None) -> Axes:
-    """Draw the mean output over a column's values, one line a model; a rug shows where the people are."""
+def draw_partial_dependence(
+    curves: Sequence[PartialDependence],
+    ax: Axes,
+    *,
+    observed: np.ndarray | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw the mean output over a column's values, one line a model; a rug shows where the people are.
+
+    Parameters
+    ----------
+    curves : sequence of PartialDependence
+        Of one column.
+    ax : Axes
+        Where to draw.
+    observed : ndarray [rows], optional
+        The people's values.
+    limits : pair of float, optional
+        Ends of the axis of the output, to share it with other columns.
+    """
     feature = curves[0].feature
     for curve, colour, marker in zip(curves, cycle(COLOURS), cycle(MARKERS), strict=False):
         if feature.is_categorical:
@@ -227,6 +245,8 @@ def draw_partial_dependence(curves: Sequence[PartialDependence], ax: Axes, *, ob
                 transform=ax.get_xaxis_transform(),
                 rasterized=True,
             )
+    if limits is not None:
+        (ax.set_xlim if feature.is_categorical else ax.set_ylim)(*limits)
     ax.set_title(shortened(feature.label, 40))
     return ax
 

@@ -21,9 +21,9 @@ CSV = 'job,pay,bad\nNA,1.5,0\nNone,,1\n"nurse, night",3,0\nnull,4,1\n'
 def test_file_is_read_as_it_is_spelled_and_only_an_empty_cell_is_missing(tmp_path, suffix):
     path = tmp_path / f"loans{suffix}"
     if suffix == ".parquet":
-        pd.DataFrame(
-            {"job": ["NA", "None", "nurse, night", "null"], "pay": [1.5, None, 3, 4], "bad": [0, 1, 0, 1]}
-        ).to_parquet(path)
+        pd.DataFrame({"job": ["NA", "None", "nurse, night", "null"], "pay": [1.5, None, 3, 4], "bad": [0, 1, 0, 1]}).to_parquet(
+            path
+        )
     else:
         compress = {".csv": bytes, ".csv.gz": gzip.compress, ".csv.xz": lzma.compress}[suffix]
         path.write_bytes(compress(b"\xef\xbb\xbf" + CSV.encode()))
@@ -53,9 +53,7 @@ def test_malformed_csv_is_an_error_that_names_the_file(tmp_path, content, messag
         read_frame(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"), [("no.csv", "there is no file"), ("a.xlsx", r"must be a \.csv or a \.parquet")]
-)
+@pytest.mark.parametrize(("name", "message"), [("no.csv", "there is no file"), ("a.xlsx", r"must be a \.csv or a \.parquet")])
 def test_no_file_and_another_kind_of_file_are_errors(tmp_path, name, message):
     (tmp_path / "a.xlsx").write_text("x")
     with pytest.raises(SchemaError, match=f"{message}.*|{name}"):
@@ -138,10 +136,13 @@ def test_iteration_ends_and_arrays_do_not_change(case):
 
 
 def test_checksum_tells_rows_outcomes_and_schema_apart(case):
-    labelled = Schema(tuple(Feature(**{**vars(f), "label": "x"}) for f in case.schema.features), case.schema.target)
+    def restated(**changes):
+        features = tuple(Feature(**{**vars(f), **changes}) for f in case.schema.features)
+        return Dataset(Schema(features, case.schema.target), case.rows, case.outcomes)
+
     others = [
         Dataset(case.schema, case.rows), Dataset(case.schema, case.rows, 1 - case.outcomes), case[::-1],
-        Dataset(labelled, case.rows, case.outcomes),
+        restated(missing=True, ordered=True),
     ]  # fmt: skip
     assert len({case.sha256, *(other.sha256 for other in others)}) == 5
-    assert case.sha256 == Dataset(case.schema, case.rows, case.outcomes).sha256
+    assert case.sha256 == restated(label="x", reason="y", description="z").sha256

@@ -12,13 +12,24 @@ from dlx.schema import Feature, Schema
 
 def test_dense_rows_are_what_the_docstring_says():
     schema = Schema(
-        (Feature("n", missing=True), Feature("c", "categorical", levels=("a", "b"), missing=True), Feature("m"))
+        (
+            Feature("n", missing=True),
+            Feature("c", "categorical", levels=("a", "b"), missing=True),
+            Feature("o", "categorical", levels=("low", "middle", "high"), ordered=True, missing=True),
+            Feature("m"),
+        )
     )
-    encoder = Encoder(schema, center=[10, 0, 0], scale=[2, 1, 1])
-    dense = encoder.transform(np.array([[14, 0, 5], [np.nan, 1, 6], [10, np.nan, 7]]))
-    np.testing.assert_array_equal(dense, [[2, 0, 1, 0, 0, 5], [0, 1, 0, 1, 0, 6], [0, 0, 0, 0, 1, 7]])
-    assert dense.dtype == np.float32 and encoder.width == 6 and encoder.widths == (2, 3, 1)
-    np.testing.assert_array_equal(encoder.owner, [0, 0, 1, 1, 1, 2])
+    encoder = Encoder(schema, center=[10, 0, 0, 0], scale=[2, 1, 1, 1])
+    dense = encoder.transform(np.array([[14, 0, 0, 5], [np.nan, 1, 1, 6], [10, np.nan, 2, 7], [10, 0, np.nan, 7]]))
+    expected = [
+        [2, 0, 1, 0, 0, -0.5, -0.5, 0, 5],
+        [0, 1, 0, 1, 0, 0.5, -0.5, 0, 6],
+        [0, 0, 0, 0, 1, 0.5, 0.5, 0, 7],
+        [0, 0, 1, 0, 0, 0, 0, 1, 7],
+    ]
+    np.testing.assert_array_equal(dense, expected)
+    assert dense.dtype == np.float32 and encoder.width == 9 and encoder.widths == (2, 3, 3, 1)
+    np.testing.assert_array_equal(encoder.owner, [0, 0, 1, 1, 1, 2, 2, 2, 3])
 
 
 def test_fitted_encoder_standardises_what_is_known(world, case):
@@ -30,7 +41,7 @@ def test_fitted_encoder_standardises_what_is_known(world, case):
             known = own[~np.isnan(case.rows[:, i])]
             np.testing.assert_allclose([known.mean(), known.std()], [0, 1], atol=1e-5)
             np.testing.assert_array_equal(own[np.isnan(case.rows[:, i])], 0)
-        else:
+        elif not feature.ordered:
             np.testing.assert_array_equal(dense[:, encoder.owner == i].sum(axis=1), 1)
 
 

@@ -26,9 +26,7 @@ RANDOM = {"gradient_shap", "lime"}  # methods that draw; no other may depend on 
 SURROGATES = {"lime"}  # methods whose base value is a fit, not the mean prediction
 SHAPLEY = {"kernel_shap", "linear_shap", "tree_shap"}  # exact on a few columns
 CHEAPER = {"n_samples": 1500}  # fewer samples, for methods that draw
-FINER = {
-    "n_steps": 300
-}  # a ReLU net of eight units against few references is rough: more steps, for methods that follow paths
+FINER = {"n_steps": 300}  # a ReLU net of eight units against few references is rough: more steps, for methods that follow paths
 
 CASES = [
     (method, kind, world)
@@ -126,8 +124,7 @@ def twins(model):
         return dataclasses.replace(model, coefficients=np.r_[2.0, 2.0, model.coefficients[2:]], encoder=plain(schema))
     if isinstance(model, TreeModel):
         swapped = {
-            name: getattr(model.trees, name)
-            for name in ("threshold", "left", "right", "missing_left", "value", "cover")
+            name: getattr(model.trees, name) for name in ("threshold", "left", "right", "missing_left", "value", "cover")
         }
         one = [
             {name: array[start:end] - (start if name in ("left", "right") else 0) for name, array in swapped.items()}
@@ -138,8 +135,7 @@ def twins(model):
             leaf = tree["feature"] < 0
             tree["left"], tree["right"] = np.where(leaf, -1, tree["left"]), np.where(leaf, -1, tree["right"])
         other = [
-            tree | {"feature": np.choose(np.clip(tree["feature"], -1, 2) + 1, [-1, 1, 0, tree["feature"]])}
-            for tree in one
+            tree | {"feature": np.choose(np.clip(tree["feature"], -1, 2) + 1, [-1, 1, 0, tree["feature"]])} for tree in one
         ]
         return dataclasses.replace(model, trees=concatenate(one + other))
     network = torch.nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 1))
@@ -254,25 +250,17 @@ def test_network_of_the_user_is_left_alone(method, fails):
 def snapshot(network):
     """Attributes of every module, number of hooks included, and what its weights are and require."""
     modules = [
-        {
-            name: len(value) if hasattr(value, "__len__") else value
-            for name, value in vars(module).items()
-            if name != "training"
-        }
+        {name: len(value) if hasattr(value, "__len__") else value for name, value in vars(module).items() if name != "training"}
         for module in network.modules()
     ]
-    return modules, [
-        (weight.requires_grad, weight.grad, weight.detach().numpy().tobytes()) for weight in network.parameters()
-    ]
+    return modules, [(weight.requires_grad, weight.grad, weight.detach().numpy().tobytes()) for weight in network.parameters()]
 
 
 # Odd rows
 
 
 @every_case
-@pytest.mark.parametrize(
-    "shape", ["one reference", "one person", "a reference row", "the same row everywhere", "all missing"]
-)
+@pytest.mark.parametrize("shape", ["one reference", "one person", "a reference row", "the same row everywhere", "all missing"])
 def test_odd_rows_give_finite_values(method, kind, world, shape):
     rows, background = worlds.people(world), worlds.background(world)
     if shape == "one reference":
@@ -377,9 +365,7 @@ def test_integrated_gradients_equal_the_integral(kind, world):
         path = (references + share * (person - references)).requires_grad_()
         (slope,) = torch.autograd.grad(network(path).sum(), path)
         expected.append((slope.mean(dim=0) * (person - references)).mean(dim=0).numpy())
-    np.testing.assert_allclose(
-        explained.values, model.encoder.fold(np.array(expected)), atol=1e-3 if kind == "net" else 1e-5
-    )
+    np.testing.assert_allclose(explained.values, model.encoder.fold(np.array(expected)), atol=1e-3 if kind == "net" else 1e-5)
 
 
 @pytest.mark.parametrize("kind", ["net", "smooth_net"])
@@ -451,9 +437,7 @@ def test_deeplift_of_a_functional_activation_is_caught_by_the_residual(activatio
             return self.last(activation(self.first(dense)))
 
     model = NeuralModel(Hidden(), worlds.encoder("numeric"), "hidden")
-    with pytest.raises(
-        LocalAccuracyError, match=r"deeplift of hidden: .*add up to 0\.0001, but row \d is off by .* logit"
-    ):
+    with pytest.raises(LocalAccuracyError, match=r"deeplift of hidden: .*add up to 0\.0001, but row \d is off by .* logit"):
         run("deeplift", model, worlds.people("numeric"), worlds.background("numeric"))
 
 
@@ -506,8 +490,6 @@ def test_model_that_a_method_does_not_take_is_named_with_the_methods_that_do(met
 @pytest.mark.parametrize("method", explainers.names_for(worlds.model("function", "numeric")))
 def test_infinite_logit_of_a_function_is_refused(method):
     model = BlackBox(lambda t: (t["age"] > 0).astype(float), worlds.NUMERIC, "sure", ("probability", "logit"))
-    with pytest.raises(
-        ScaleError, match=r"sure predicts a probability of exactly 0 or 1 .* explain it on scale='probability'"
-    ):
+    with pytest.raises(ScaleError, match=r"sure predicts a probability of exactly 0 or 1 .* explain it on scale='probability'"):
         run(method, model, worlds.people("numeric"), worlds.background("numeric"), scale="logit")
     assert np.isfinite(run(method, model, worlds.people("numeric"), worlds.background("numeric")).values).all()

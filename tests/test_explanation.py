@@ -74,9 +74,7 @@ def test_frame_has_a_line_a_row_and_feature_in_words(explanation):
     frame = explanation.to_frame()
     assert len(frame) == 25 and list(frame["row"][:6]) == list("aaaaab")
     pd.testing.assert_series_equal(frame["contribution"], pd.Series(explanation.values.ravel()), check_names=False)
-    assert list(frame["value"][:5]) == [
-        f.format(x) for f, x in zip(worlds.MIXED.features, explanation.rows[0], strict=True)
-    ]
+    assert list(frame["value"][:5]) == [f.format(x) for f, x in zip(worlds.MIXED.features, explanation.rows[0], strict=True)]
     assert list(frame["standard_error"]) == list(explanation.standard_errors.ravel())
     assert "standard_error" not in dataclasses.replace(explanation, standard_errors=None).to_frame()
 

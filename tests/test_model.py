@@ -41,8 +41,7 @@ def test_models_compute_their_formula(case, world):
     np.testing.assert_allclose(linear.predict(case, "logit"), 0.3 + dense @ linear.coefficients)
     first, _, last = worlds.network(world).double()
     by_hand = (
-        np.maximum(dense @ first.weight.T.detach().numpy() + first.bias.detach().numpy(), 0)
-        @ last.weight[0].detach().numpy()
+        np.maximum(dense @ first.weight.T.detach().numpy() + first.bias.detach().numpy(), 0) @ last.weight[0].detach().numpy()
     )
     np.testing.assert_allclose(net.predict(case, "logit"), by_hand + last.bias.item(), atol=1e-6)
 
@@ -54,9 +53,7 @@ def test_dataset_of_another_schema_is_read_by_its_words_not_its_codes():
     case, model = worlds.table("mixed"), worlds.model("net", "mixed")
     same_people = Dataset(other, other.encode(case.frame))
     np.testing.assert_array_equal(model.predict(same_people, "logit"), model.predict(case, "logit"))
-    stranger = Schema(
-        (Feature("housing", "categorical", levels=("castle",)), *(f for f in features if f.name != "housing"))
-    )
+    stranger = Schema((Feature("housing", "categorical", levels=("castle",)), *(f for f in features if f.name != "housing")))
     with pytest.raises(SchemaError, match="unknown level 'castle'"):
         model.predict(Dataset(stranger, np.zeros((1, 5))), "logit")
 
@@ -72,16 +69,12 @@ def test_function_is_wrapped_on_the_scale_it_answers_on():
         wrap(lambda t: t["age"], worlds.NUMERIC, scale="logit").predict(rows, "probability"), expit(rows.rows[:, 0])
     )
     assert wrap(lambda t: t[["age"]], worlds.NUMERIC, scale="logit").predict(rows, "logit").shape == (300,)
-    np.testing.assert_array_equal(
-        wrap(lambda t: 5 * t["age"], AMOUNT, name="cost").predict(rows, "value"), 5 * rows.rows[:, 0]
-    )
+    np.testing.assert_array_equal(wrap(lambda t: 5 * t["age"], AMOUNT, name="cost").predict(rows, "value"), 5 * rows.rows[:, 0])
 
 
 def test_function_sees_the_words_of_the_table():
     seen = []
-    wrap(lambda t: seen.append(t) or np.full(len(t), 0.5), worlds.MIXED).predict(
-        worlds.table("mixed")[:5], "probability"
-    )
+    wrap(lambda t: seen.append(t) or np.full(len(t), 0.5), worlds.MIXED).predict(worlds.table("mixed")[:5], "probability")
     pd.testing.assert_frame_equal(seen[0], worlds.table("mixed")[:5].frame.reset_index(drop=True))
 
 
@@ -89,12 +82,8 @@ def test_estimators_are_wrapped_by_what_they_can_do():
     outcomes, grades = worlds.table("numeric").outcomes, np.arange(300) % 3
     logistic, graded = LogisticRegression().fit(FRAME, outcomes), LogisticRegression().fit(FRAME, grades)
     regression = LinearRegression().fit(FRAME, outcomes * 7)
-    np.testing.assert_allclose(
-        wrap(logistic, worlds.NUMERIC).predict(FRAME, "logit"), logistic.decision_function(FRAME)
-    )
-    np.testing.assert_allclose(
-        wrap(graded, CLASSES, target=0).predict(FRAME, "probability"), graded.predict_proba(FRAME)[:, 0]
-    )
+    np.testing.assert_allclose(wrap(logistic, worlds.NUMERIC).predict(FRAME, "logit"), logistic.decision_function(FRAME))
+    np.testing.assert_allclose(wrap(graded, CLASSES, target=0).predict(FRAME, "probability"), graded.predict_proba(FRAME)[:, 0])
     np.testing.assert_allclose(wrap(regression, AMOUNT).predict(FRAME, "value"), regression.predict(FRAME))
     with pytest.raises(ValueError, match="SVC has no predict_proba, and its predict gives classes"):
         wrap(SVC().fit(FRAME, outcomes), worlds.NUMERIC)
@@ -112,9 +101,7 @@ def test_network_is_wrapped_with_its_encoder_or_on_plain_numbers():
     with torch.no_grad():
         expected = plain.network(torch.tensor(FRAME.to_numpy(), dtype=torch.float32))[:, 0].double().numpy()
     np.testing.assert_allclose(plain.predict(FRAME, "value"), expected, atol=1e-6)
-    with pytest.raises(
-        ValueError, match="income, housing, sex, idle are categorical or may be missing; pass the encoder"
-    ):
+    with pytest.raises(ValueError, match="income, housing, sex, idle are categorical or may be missing; pass the encoder"):
         wrap(network, worlds.MIXED)
 
 

@@ -50,7 +50,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_names():
 
 def test_names_are_listed_without_torch_or_sklearn():
     code = "import sys; from dlx import models; models.names(); print({'torch', 'sklearn', 'lightning'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 

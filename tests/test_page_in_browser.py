@@ -162,6 +162,14 @@ def test_on_paper_everything_is_unfolded_and_the_menu_is_gone(page, tmp_path):
     assert page.locator("article.person details table").first.is_visible()
 
 
+def test_on_paper_no_table_and_no_picture_is_cut(page):
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})  # A4 without its margins
+    unfold(page)
+    sides = page.evaluate("[...document.querySelectorAll('table, img')].map(e => e.getBoundingClientRect().right)")
+    assert max(sides) <= 720
+
+
 def test_without_scripts_everything_can_still_be_read(browser, bank_loan_page):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -32,7 +32,7 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks("python")):
-        exec(compile(block, f"README.md, python block {number}", "exec"), namespace)  # noqa: S102
+        exec(compile(block, f"README.md, python block {number}", "exec"), namespace)
     assert {"case", "a", "b", "c", "e"} <= set(namespace)
     assert "rule of thumb" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())

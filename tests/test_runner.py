@@ -41,9 +41,7 @@ def linear_shap(rows=None, **options):
 
 def test_explanation_records_what_made_it():
     case, model = worlds.table("mixed"), worlds.model("net", "mixed")
-    made = explain(
-        model, case[5:12], method="gradient_shap", background=case[:5], scale="probability", seed=4, n_samples=20
-    )
+    made = explain(model, case[5:12], method="gradient_shap", background=case[:5], scale="probability", seed=4, n_samples=20)
     assert (made.method, made.model, made.scale, made.seed, made.options) == (
         "gradient_shap",
         "net",
@@ -52,9 +50,7 @@ def test_explanation_records_what_made_it():
         {"n_samples": 20},
     )
     assert made.implementation.startswith("captum 0.") and made.promise == "does not promise to add up"
-    assert made.schema == worlds.MIXED and made.background_id == array_id(case[:5].rows) != array_id(
-        case[:5].rows[::-1]
-    )
+    assert made.schema == worlds.MIXED and made.background_id == array_id(case[:5].rows) != array_id(case[:5].rows[::-1])
     assert made.evaluations == 7 * 20 and 0 < made.seconds < 60
     np.testing.assert_array_equal(made.index, case.index[5:12])
     np.testing.assert_array_equal(made.rows, case.rows[5:12])

@@ -39,9 +39,7 @@ def test_rows_survive_a_round_trip_through_the_words_of_the_table(world, case):
     np.testing.assert_array_equal(schema.encode(shuffled), case.rows)
 
 
-@pytest.mark.parametrize(
-    "cells", [["1", "2", None], [1, 2, None], [1.0, 2.0, np.nan], pd.array([1, 2, None], dtype="Int64")]
-)
+@pytest.mark.parametrize("cells", [["1", "2", None], [1, 2, None], [1.0, 2.0, np.nan], pd.array([1, 2, None], dtype="Int64")])
 def test_levels_are_known_however_a_table_spells_them(cells):
     coded = Feature("x", "categorical", levels=("1", "2"), missing=True).encode(pd.Series(cells))
     np.testing.assert_array_equal(coded, [0, 1, np.nan])

@@ -50,10 +50,10 @@ def test_the_same_seed_gives_the_same_weights_to_the_last_bit(case, name):
 
 def test_it_leaves_random_numbers_threads_and_screen_alone(case, capfd):
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002
+    numpy_before = np.random.get_state()[1].copy()
     training.train(case, "mlp", device="cpu", config=SHORT)
     assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads
-    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == numpy_before).all()
     assert capfd.readouterr() == ("", "")
 
 
@@ -158,5 +158,5 @@ def test_a_negative_seed_is_an_error(case):
 
 def test_lightning_waits_for_a_net():
     code = "import sys, dlx.training, dlx.checkpoint; print({'lightning', 'torch', 'sklearn'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -20,21 +20,13 @@ STUMP = {
 @pytest.mark.parametrize("depth", [3, 12])
 def test_prediction_is_scikit_learns_with_missing_values(world, case, depth):
     seen, unseen = case.rows[:200].astype(np.float32), case.rows[200:].astype(np.float32)
-    holed = (
-        np.where(np.random.default_rng(0).random(unseen.shape) < 0.3, np.nan, unseen) if world == "mixed" else unseen
-    )
-    boosted = HistGradientBoostingClassifier(max_iter=40, max_depth=depth, min_samples_leaf=2).fit(
-        seen, case.outcomes[:200]
-    )
+    holed = np.where(np.random.default_rng(0).random(unseen.shape) < 0.3, np.nan, unseen) if world == "mixed" else unseen
+    boosted = HistGradientBoostingClassifier(max_iter=40, max_depth=depth, min_samples_leaf=2).fit(seen, case.outcomes[:200])
     forest = RandomForestClassifier(30, max_depth=depth, random_state=0).fit(seen, case.outcomes[:200])
     for rows in (seen, unseen, holed):
-        np.testing.assert_allclose(
-            worlds.from_boosting(boosted).predict(rows), boosted.decision_function(rows), atol=2e-6
-        )
+        np.testing.assert_allclose(worlds.from_boosting(boosted).predict(rows), boosted.decision_function(rows), atol=2e-6)
     for rows in (seen, unseen):
-        np.testing.assert_allclose(
-            worlds.from_forest(forest).predict(rows), forest.predict_proba(rows)[:, 1], atol=1e-6
-        )
+        np.testing.assert_allclose(worlds.from_forest(forest).predict(rows), forest.predict_proba(rows)[:, 1], atol=1e-6)
 
 
 def test_rows_at_below_and_above_a_threshold_and_missing_ones_go_where_they_should():

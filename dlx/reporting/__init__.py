@@ -89,10 +89,12 @@ def report(
         )
     folder = page.with_name(f"{page.stem}-tables")
     with narrator.step("Drawing the page", ""):
-        write_tables(tables(told), folder)
+        found_tables = tables(told)
+        write_tables(found_tables, folder)
         text = render(
             told,
             tables_folder=folder.name,
+            table_names=list(found_tables),
             command=command or _call(case, names, seed=seed, people=people, background=background),
         )
         write_atomically(page, text)

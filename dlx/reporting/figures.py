@@ -189,7 +189,8 @@ def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
         source,
         f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first "
         f"{study.case.schema[names[0]].label}.",
-        f"Contribution of each column in either model; the bar is the difference {compared.a.model} minus {compared.b.model}.",
+        f"Contribution of each column in either model; the bar is the difference {compared.a.model} minus "
+        f"{compared.b.model}, red where {compared.a.model} sees more risk.",
         "contrast",
     )
 
@@ -198,11 +199,14 @@ def effects_figure(study: Study) -> Figure:
     """Return the partial dependence of the top columns, the two main models overlaid."""
     columns = 2
     lines = -(-len(study.effects) // columns)
+    means = np.concatenate([curve.mean for curves in study.effects for curve in curves])
+    room = 0.05 * max(np.ptp(means), 1e-3)
+    limits = (means.min() - room, means.max() + room)
     with plots.style():
         canvas, axes = _canvas(lines, columns, width=10.4, height=2.75 * lines)
         for curves, ax in zip(study.effects, axes.flat, strict=False):
             position = study.case.schema.position(curves[0].feature.name)
-            plots.draw_partial_dependence(curves, ax, observed=study.people.rows[:, position])
+            plots.draw_partial_dependence(curves, ax, observed=study.people.rows[:, position], limits=limits)
         _legend(canvas, axes)
         source = _embedded(canvas)
     labels = [curves[0].feature.label for curves in study.effects]

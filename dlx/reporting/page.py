@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,11 @@ from dlx.reporting import figures, tables, words
 from dlx.reporting.study import KERNEL_COALITIONS, TOP, Study, top_features
 
 HERE = Path(__file__).parent
-PERSON_COLUMNS = 12
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
 
 
-def render(study: Study, *, tables_folder: str, command: str) -> str:
-    """Return the page; `tables_folder` is where its CSV files are, as seen from it."""
+def render(study: Study, *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
+    """Return the page; `tables_folder` is where the CSV files `table_names` are, as seen from it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -26,6 +26,7 @@ def render(study: Study, *, tables_folder: str, command: str) -> str:
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         script=(HERE / "page.js").read_text(encoding="utf-8"),
         tables_folder=tables_folder,
+        table_names=table_names,
         **_opening(study, command),
         **_sections(study),
     )
@@ -55,7 +56,7 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "background": len(study.background),
             "coalitions": KERNEL_COALITIONS,
         },
-        "threshold": words.percent(target.threshold),
+        "threshold": words.threshold_percent(target),
         "seed": study.seed,
         "command": command,
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
@@ -66,6 +67,7 @@ def _sections(study: Study) -> dict[str, Any]:
     return {
         "metric_labels": list(tables.METRIC_LABELS.values()),
         "performance": tables.performance_lines(study),
+        "decisions": tables.decision_lines(study),
         "methods": tables.method_lines(study),
         "agreement": tables.agreement_lines(study),
         "top": min(TOP, len(study.case.schema)),
@@ -80,7 +82,7 @@ def _sections(study: Study) -> dict[str, Any]:
 
 def _person(study: Study, chosen: Any) -> dict[str, Any]:
     alone = [study.on_panel(study.main, m)[chosen.position] for m in study.methods_of(study.main)]
-    header, lines = tables.person_lines(study, chosen.position, top_features(alone, PERSON_COLUMNS))
+    header, lines = tables.person_lines(study, chosen.position, top_features(alone, len(study.case.schema)))
     return {
         "story": words.story(study, chosen),
         "waterfalls": figures.waterfalls_figure(study, chosen),

@@ -64,7 +64,7 @@ def _candidates(
             "borderline",
             -np.abs(risk - threshold),
             "A borderline case",
-            f"the {target.risk} by {main.name} that lies closest to the threshold of {100 * threshold:.1f} %",
+            f"the {target.risk} by {main.name} that lies closest to the threshold",
         ),
     ]
     if people.outcomes is not None:

@@ -63,6 +63,18 @@ def performance_lines(study: Study) -> list[list[str]]:
     return lines
 
 
+def decision_lines(study: Study) -> list[list[str]]:
+    """Return a line a model: whom it flags among the test rows at the threshold, and where that is wrong."""
+    test = study.case.test
+    assert test.outcomes is not None
+    is_positive, lines = test.outcomes == 1, []
+    for model in study.models:
+        is_flagged = model.predict(test, "probability") >= study.case.schema.target.threshold
+        counts = (is_flagged, is_flagged & ~is_positive, ~is_flagged & is_positive, is_flagged == is_positive)
+        lines.append([model.name, *[f"{int(count.sum()):,}" for count in counts]])
+    return lines
+
+
 def method_lines(study: Study) -> list[list[str]]:
     """Return a line a method: what it answers, by which library, of whom, and whether it adds up."""
     lines = []

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlx import explainers
+from dlx.audit.performance import auc
+from dlx.bootstrap import interval_of
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.people import Chosen
 from dlx.reporting.study import TOP, Study, top_features
+from dlx.schema import Target
 
 REASONS = 4
 
@@ -42,8 +45,13 @@ def sentence(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage, finer where it is small."""
-    return f"{100 * share:.{1 if share < 0.1 else 0}f} %"
+    """Return a share as a percentage, finer where it is small; a decimal that says nothing is left out."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def threshold_percent(target: Target) -> str:
+    """Return the threshold as a percentage, with a decimal."""
+    return f"{100 * target.threshold:.1f}".removesuffix(".0") + " %"
 
 
 def signed(number: float) -> str:
@@ -136,13 +144,27 @@ def _who_predicts_best(study: Study) -> str:
     )
     if shown:
         text += f"; {listed([f'{words[m.name]} {_in_hundred(table, m.name)}' for m in shown])}"
-        overlap = all(table.loc[m.name, "high"] >= table.loc[best, "estimate"] for m in shown)
-        text += ". " + (
-            f"With {len(study.case.test):,} people to test on, that shows no difference"
-            if overlap
-            else "The difference is larger than its uncertainty"
-        )
+        text += f". {_difference(study, next(m for m in study.models if m.name == best), shown)}"
     return text
+
+
+def _difference(study: Study, best: Model, shown: list[Model]) -> str:
+    """Return whether the best model's AUC differs from the others' beyond noise, by a bootstrap of the same people."""
+    test = study.case.test
+    outcomes = test.outcomes
+    assert outcomes is not None
+    ahead = []
+    for model in shown:
+        one, two = best.predict(test, "probability"), model.predict(test, "probability")
+
+        def gain(rows: np.ndarray, one: np.ndarray = one, two: np.ndarray = two) -> float:
+            return auc(outcomes[rows], one[rows]) - auc(outcomes[rows], two[rows])
+
+        if interval_of(gain, outcomes, seed=study.seed).low > 0:
+            ahead.append(model_words(model))
+    if not ahead:
+        return f"With {len(test):,} people to test on, that does not show a difference"
+    return f"Among the same {len(test):,} people it is ahead of {listed(ahead)} beyond noise"
 
 
 def _in_hundred(table: object, model: str) -> str:
@@ -157,7 +179,7 @@ def _whom_it_flags(study: Study) -> str:
     is_positive = test.outcomes == 1
     missed, wrongly = int((~is_flagged & is_positive).sum()), int((is_flagged & ~is_positive).sum())
     return (
-        f"by {model_words(study.main)}, at a threshold of {percent(target.threshold)}, {int(is_flagged.sum()):,} of "
+        f"by {model_words(study.main)}, at a threshold of {threshold_percent(target)}, {int(is_flagged.sum()):,} of "
         f"{len(test):,} people are {target.flagged}. Of these, {wrongly:,} did not have {target.event}; of the "
         f"{int(is_positive.sum()):,} people who had {target.event}, {missed:,} are {target.cleared}"
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import lightning
 import torch
@@ -16,6 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from dlx.threads import one_thread
 from dlx.training.errors import TrainingError
 from dlx.training.recipe import Recipe
 
@@ -53,21 +52,20 @@ def descend(
     progress : callable, optional
         Called after each epoch with the epochs done and the most there can be.
     """
-    with _seeded(seed, device), _one_thread(), _silent(), _interruptible():
+    with _seeded(seed, device), one_thread(), _silent(), _interruptible():
         lesson = _Lesson(build(), recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         _trainer(recipe, device).fit(lesson, batches, _Batches(*validation))
-    lesson.average.load_state_dict(lesson.best)
-    return lesson.average.cpu().eval(), lesson.history
+    lesson.network.load_state_dict(lesson.best)
+    return lesson.network.cpu().eval(), lesson.history
 
 
 class _Lesson(lightning.LightningModule):
-    """Log loss, AdamW, and the running average of the weights, by which the net is judged."""
+    """Log loss, AdamW, and the weights of the best epoch."""
 
     def __init__(self, network: nn.Module, recipe: Recipe, progress: Progress | None) -> None:
         super().__init__()
-        self.network, self.average = network, copy.deepcopy(network).requires_grad_(False)
-        self.recipe, self.progress = recipe, progress
+        self.network, self.recipe, self.progress = network, recipe, progress
         self.losses: list[torch.Tensor] = []
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
@@ -85,17 +83,8 @@ class _Lesson(lightning.LightningModule):
         self.losses.append(loss.detach())
         return loss
 
-    @torch.no_grad()
-    def on_train_batch_end(self, *_: Any) -> None:
-        step = self.global_step
-        keep = min(self.recipe.averaging, (1 + step) / (10 + step))
-        for mean, weight in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(weight, 1 - keep)
-        for copied, buffer in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            copied.copy_(buffer)
-
     def validation_step(self, batch: Batch, _: int) -> None:
-        loss = _finite(_log_loss(self.average, batch), self.current_epoch)
+        loss = _finite(_log_loss(self.network, batch), self.current_epoch)
         self.log(WATCHED, loss, batch_size=len(batch[1]))
 
     def on_validation_epoch_end(self) -> None:
@@ -105,7 +94,7 @@ class _Lesson(lightning.LightningModule):
         self.losses.clear()
         if loss < self.best_loss:
             self.best_loss = loss
-            self.best = {name: weight.detach().cpu().clone() for name, weight in self.average.state_dict().items()}
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
         if self.progress is not None:
             self.progress(epoch, self.recipe.max_epochs or epoch)
 
@@ -173,17 +162,6 @@ def _seeded(seed: int, device: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep to one thread, since these nets are small: threads cost more than they bring, and would change the order of sums."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

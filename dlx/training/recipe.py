@@ -15,15 +15,12 @@ class Recipe:
     ----------
     learning_rate, weight_decay : float
         Of AdamW; only matrices decay.
-    averaging : float
-        Share of the running average of the weights that a step keeps, in the long run; the average is what predicts.
     batch_size, max_epochs, patience : int, optional
         Rows of a step, most passes over the rows, and passes without a better validation loss until it stops.
     """
 
     learning_rate: float = 5e-4
     weight_decay: float = 0.1
-    averaging: float = 0.99
     batch_size: int | None = None
     max_epochs: int | None = None
     patience: int | None = None
