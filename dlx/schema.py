@@ -322,8 +322,8 @@ class Schema:
 
     @property
     def sha256(self) -> str:
-        """Hash of what the codes mean: names, kinds, levels and what may be missing; not of the words for people."""
-        meaning = [[f.name, f.kind, f.levels, f.ordered, f.missing] for f in self.features]
+        """Hash of what the codes mean: names, kinds, units, levels and what may be missing; not of the words for people."""
+        meaning = [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
         target = [self.target.name, self.target.kind, self.target.levels]
         return hashlib.sha256(json.dumps([meaning, target]).encode()).hexdigest()
 
