@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SLOW = ("kernel_shap", "lime")
-PANEL = 48
+PANEL = 40
 TOP = 5
 EFFECTS = 6
 KERNEL_COALITIONS = 512
