@@ -337,7 +337,7 @@ def test_an_interrupt_says_what_to_do_and_ends_with_130(run, monkeypatch):
 
 def test_in_a_terminal_a_mistake_looks_the_same(tmp_path):
     def typed(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "dlx.cli", *arguments]
+        command = [sys.executable, "-c", "from dlx.cli import main; main()", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     ended = typed("report", "nosuch")

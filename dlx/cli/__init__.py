@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dlx.dataset import Dataset
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -52,7 +51,7 @@ def list_(
 
     Example: `dlx list methods`
     """
-    kinds = {"cases": _list_cases, "models": _list_models, "methods": _list_methods}
+    kinds = {"cases": list_cases, "models": list_models, "methods": list_methods}
     if what not in (*kinds, "all"):
         raise DlxError(f"dlx list takes cases, models or methods, got {what!r}")
     for kind, show in kinds.items():
@@ -86,7 +85,7 @@ def train(
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
-        _print_metrics(name, checkpoint.describe(path)["metrics"])
+        print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)
 
 
@@ -136,7 +135,7 @@ def explain(
         )
     stem = folder / f"{trained.name}-{method}-{made.scale}-{seed}"
     write_atomically(stem.with_suffix(".csv"), made.to_frame().to_csv(index=False, lineterminator="\n"))
-    _print_importance(made)
+    print_importance(made)
     print(made.save(stem.with_suffix(".safetensors")))
 
 
@@ -164,7 +163,7 @@ def compare(
     }
     for name, table in tables.items():
         write_atomically(output / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    _print_agreement(agreement)
+    print_agreement(agreement)
     print(output)
 
 
@@ -288,85 +287,3 @@ def _numbers(options: list[str]) -> dict[str, Any]:
         except ValueError as error:
             raise DlxError(f"--option takes name=number, for example n_steps=100, got {option!r}") from error
     return numbers
-
-
-def _list_cases() -> None:
-    from dlx import datasets
-
-    lines = []
-    for name in datasets.names():
-        case = datasets.load(name)
-        positive = f"{case.outcomes.mean():.1%}" if case.outcomes is not None else ""
-        lines.append(
-            [name, f"{len(case):,}", str(len(case.schema)), f"{case.schema.target.event}, {positive}", case.card.title]
-        )
-    _print_table("Cases", ["name", "rows", "columns", "predicts", "what it is"], lines)
-
-
-def _list_models() -> None:
-    from dlx import models
-
-    lines = [[name, _first_line(models.architecture(name))] for name in models.names()]
-    _print_table("Models", ["name", "what it is"], lines)
-
-
-def _list_methods() -> None:
-    from dlx import explainers
-
-    lines = []
-    for name in explainers.names():
-        options = ", ".join(f"{key}={value}" for key, value in explainers.options(name).items())
-        lines.append([name, explainers.method(name).LIBRARY, explainers.method(name).QUESTION, options])
-    _print_table("Methods", ["name", "library", "question it answers", "options"], lines)
-
-
-def _first_line(module: Any) -> str:
-    return str(module.__doc__).split("\n", 1)[0].rstrip(".")
-
-
-def _print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
-    lines = [
-        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"] for m in metrics
-    ]
-    _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
-
-
-def _print_importance(explanation: Any) -> None:
-    from dlx.comparison import importance
-
-    table = importance(explanation).sort_values("importance", ascending=False, kind="stable").head(10)
-    lines = [[line.label, f"{line.importance:.4f}", f"{line.share:.0%}"] for line in table.itertuples()]
-    title = f"Mean size of the contribution to {explanation.model}, {explanation.scale}, {len(explanation)} people"
-    _print_table(title, ["column", "size", "share"], lines)
-
-
-def _print_agreement(table: pd.DataFrame) -> None:
-    lines = [
-        [
-            f"{line.method} of {line.model}",
-            f"{line.other_method} of {line.other_model}",
-            line.metric,
-            f"{line.mean:.3f}",
-            f"{line.low:.3f} to {line.high:.3f}",
-            f"{line.chance:.2f}",
-        ]
-        for line in table.itertuples()
-    ]
-    _print_table("Agreement", ["explanation", "other", "metric", "mean", "95 % interval", "chance"], lines)
-
-
-def _print_table(title: str, header: list[str], lines: list[list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
-    for name in header:
-        table.add_column(name, overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

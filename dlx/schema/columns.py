@@ -1,14 +1,10 @@
-"""What the columns of a table mean: features, the target, and the checks that rows must pass."""
+"""A column as its user knows it, the outcome, and the words for both."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,14 +12,10 @@ import numpy as np
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
 
 Kind = Literal["numeric", "categorical"]
 TargetKind = Literal["binary", "multiclass", "regression"]
-
-MAX_INFERRED_CLASSES = 20
 
 
 class SchemaError(DlxError):
@@ -208,191 +200,8 @@ class Target:
         return as_feature.encode(column)
 
 
-@dataclass(frozen=True)
-class Schema:
-    """The features of a table, in order, and its target.
-
-    Raises
-    ------
-    SchemaError
-        If two columns bear the same name, or there is none.
-    """
-
-    features: tuple[Feature, ...]
-    target: Target = field(default_factory=lambda: Target("outcome", levels=("0", "1")))
-
-    def __post_init__(self) -> None:
-        if not self.features:
-            raise SchemaError("a schema needs at least one feature")
-        names = [*self.names, self.target.name]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names of the features."""
-        return tuple(feature.name for feature in self.features)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the features that people read."""
-        return tuple(feature.label for feature in self.features)
-
-    @property
-    def categorical(self) -> tuple[int, ...]:
-        """Positions of the categorical features."""
-        return tuple(i for i, feature in enumerate(self.features) if feature.is_categorical)
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def __getitem__(self, name: str) -> Feature:
-        return self.features[self.position(name)]
-
-    def position(self, name: str) -> int:
-        """Return where a feature stands, or raise a `KeyError` that lists the names."""
-        if name not in self.names:
-            raise SchemaError(f"no feature {name!r}; the features are {', '.join(self.names)}")
-        return self.names.index(name)
-
-    def encode(self, table: pd.DataFrame) -> np.ndarray:
-        """Return a table as coded rows [rows, features]: float64, categories as codes, NaN where missing.
-
-        Raises
-        ------
-        SchemaError
-            If a column is lacking, a level is unknown, a number is none, or a value is missing where it must not be.
-        """
-        _refuse_repeated(table)
-        lacking = [name for name in self.names if name not in table.columns]
-        if lacking:
-            raise SchemaError(
-                f"the table lacks {plural(len(lacking), 'column')}: {', '.join(lacking)}; "
-                f"it has {', '.join(map(str, table.columns))}"
-            )
-        return np.column_stack([feature.encode(table[feature.name]) for feature in self.features])
-
-    def check(self, rows: np.ndarray) -> np.ndarray:
-        """Return coded rows as float64 [rows, features] after checking shape, codes and missing values.
-
-        Raises
-        ------
-        SchemaError
-            If the rows do not have one column a feature, or a code or a number is out of the schema.
-        """
-        rows = np.asarray(rows, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != len(self):
-            raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
-        for column, feature in zip(rows.T, self.features, strict=True):
-            _check_codes(feature, column)
-        return rows
-
-    def decode(self, rows: np.ndarray, index: Iterable[Any] | None = None) -> pd.DataFrame:
-        """Return coded rows [rows, features] as a table with the levels as they are spelled in the data."""
-        import pandas as pd
-
-        columns = {}
-        for column, feature in zip(np.asarray(rows).T, self.features, strict=True):
-            if feature.is_categorical:
-                levels = np.array([*feature.levels, None], dtype=object)
-                columns[feature.name] = levels[np.where(np.isnan(column), len(feature.levels), column).astype(int)]
-            else:
-                columns[feature.name] = column
-        return pd.DataFrame(columns, index=None if index is None else list(index))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the schema as plain lists, strings and numbers."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, described: Mapping[str, Any]) -> Schema:
-        """Return the schema that `to_dict` described, or that a TOML file holds.
-
-        Raises
-        ------
-        SchemaError
-            If a key is not a field of `Feature` or `Target`.
-        """
-        features = described.get("features", described.get("feature", ()))
-        return cls(
-            features=tuple(_build(Feature, entry) for entry in features),
-            target=_build(Target, described["target"]),
-        )
-
-    @property
-    def sha256(self) -> str:
-        """Hash of what the codes mean: names, kinds, units, levels and what may be missing; not of the words for people."""
-        meaning = [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
-        target = [self.target.name, self.target.kind, self.target.levels]
-        return hashlib.sha256(json.dumps([meaning, target]).encode()).hexdigest()
-
-
-def read_schema(path: str | Path) -> Schema:
-    """Return the schema that a TOML file describes: ``[target]`` and one ``[[feature]]`` a column.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file. ``levels`` are strings, or pairs of the table's spelling and the words that people read.
-
-    Raises
-    ------
-    SchemaError
-        If the file is no TOML, has no target, or names something that a schema does not have.
-    """
-    try:
-        described = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SchemaError(f"cannot read the schema {path}: {error}") from error
-    if "target" not in described:
-        raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
-    return Schema.from_dict(described)
-
-
-def infer_schema(table: pd.DataFrame, target: str, *, positive: str | None = None) -> Schema:
-    """Return the schema that a table suggests: numbers are numeric, everything else is categorical.
-
-    Parameters
-    ----------
-    table : DataFrame [rows, features + 1]
-        The data with the target.
-    target : str
-        Name of the target column.
-    positive : str, optional
-        The positive outcome of a binary target; the last level in sorted order by default.
-
-    Raises
-    ------
-    SchemaError
-        If the target is not in the table, has fewer than two values or no level `positive`.
-    """
-    _refuse_repeated(table)
-    if target not in table.columns:
-        raise SchemaError(f"the table has no column {target!r}; it has {', '.join(map(str, table.columns))}")
-    features = tuple(_infer_feature(str(name), table[name]) for name in table.columns if name != target)
-    return Schema(features=features, target=_infer_target(target, table[target], positive))
-
-
-def level_text(value: Any) -> str:
-    """Return how a cell is spelled as a level: 1, 1.0 and "1" are the same."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 row", "2 rows"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _refuse_repeated(table: pd.DataFrame) -> None:
-    repeated = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
-    if repeated:
-        raise SchemaError(f"the table has columns of the same name: {', '.join(repeated)}; rename them")
-
-
-def _build(kind: type, entry: Mapping[str, Any]) -> Any:
+def from_entry(kind: type, entry: Mapping[str, Any]) -> Any:
+    """Return a Feature or a Target from plain fields; a field that does not exist is an error."""
     if not isinstance(entry, Mapping):
         raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {entry!r}")
     entry = dict(entry)
@@ -410,7 +219,8 @@ def _build(kind: type, entry: Mapping[str, Any]) -> Any:
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
 
 
-def _check_codes(feature: Feature, column: np.ndarray) -> None:
+def check_codes(feature: Feature, column: np.ndarray) -> None:
+    """Raise a `SchemaError` if a coded column holds what its feature does not have."""
     known = column[~np.isnan(column)]
     if not feature.missing and len(known) < len(column):
         raise SchemaError(f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
@@ -424,36 +234,13 @@ def _check_codes(feature: Feature, column: np.ndarray) -> None:
         )
 
 
-def _infer_feature(name: str, column: pd.Series) -> Feature:
-    import pandas as pd
-
-    if column.isna().all():
-        raise SchemaError(f"column {name!r} has no value at all; leave it out")
-    missing = bool(column.isna().any())
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return Feature(name, kind="numeric", missing=missing)
-    return Feature(name, kind="categorical", levels=_sorted_levels(column), missing=missing)
+def level_text(value: Any) -> str:
+    """Return how a cell is spelled as a level: 1, 1.0 and "1" are the same."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
-def _infer_target(name: str, column: pd.Series, positive: str | None) -> Target:
-    import pandas as pd
-
-    values = column.dropna().unique()
-    if len(values) < 2:
-        raise SchemaError(f"target {name!r} must have at least 2 different values, got {len(values)}")
-    if len(values) > MAX_INFERRED_CLASSES and pd.api.types.is_numeric_dtype(column):
-        return Target(name, kind="regression")
-    levels = _sorted_levels(column)
-    if positive is not None:
-        if positive not in levels:
-            raise SchemaError(f"target {name!r} has no level {positive!r}; it has {', '.join(map(repr, levels))}")
-        levels = (*(level for level in levels if level != positive), positive)
-    return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
-
-
-def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
-    values = column.dropna().unique().tolist()
-    try:
-        return tuple(level_text(value) for value in sorted(values))
-    except TypeError:
-        return tuple(sorted(map(level_text, values)))
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 row", "2 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,92 @@
+"""What the commands print: small tables in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def list_cases() -> None:
+    """Print the cases with their size and what they predict."""
+    from dlx import datasets
+
+    lines = []
+    for name in datasets.names():
+        case = datasets.load(name)
+        positive = f"{case.outcomes.mean():.1%}" if case.outcomes is not None else ""
+        lines.append(
+            [name, f"{len(case):,}", str(len(case.schema)), f"{case.schema.target.event}, {positive}", case.card.title]
+        )
+    _print_table("Cases", ["name", "rows", "columns", "predicts", "what it is"], lines)
+
+
+def list_models() -> None:
+    """Print the architectures that there are."""
+    from dlx import models
+
+    lines = [[name, _first_line(models.architecture(name))] for name in models.names()]
+    _print_table("Models", ["name", "what it is"], lines)
+
+
+def list_methods() -> None:
+    """Print the methods with their library, question and options."""
+    from dlx import explainers
+
+    lines = []
+    for name in explainers.names():
+        options = ", ".join(f"{key}={value}" for key, value in explainers.options(name).items())
+        lines.append([name, explainers.method(name).LIBRARY, explainers.method(name).QUESTION, options])
+    _print_table("Methods", ["name", "library", "question it answers", "options"], lines)
+
+
+def _first_line(module: Any) -> str:
+    return str(module.__doc__).split("\n", 1)[0].rstrip(".")
+
+
+def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
+    """Print a model's performance on the test rows."""
+    lines = [
+        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"] for m in metrics
+    ]
+    _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
+
+
+def print_importance(explanation: Any) -> None:
+    """Print the ten columns that matter most."""
+    from dlx.comparison import importance
+
+    table = importance(explanation).sort_values("importance", ascending=False, kind="stable").head(10)
+    lines = [[line.label, f"{line.importance:.4f}", f"{line.share:.0%}"] for line in table.itertuples()]
+    title = f"Mean size of the contribution to {explanation.model}, {explanation.scale}, {len(explanation)} people"
+    _print_table(title, ["column", "size", "share"], lines)
+
+
+def print_agreement(table: pd.DataFrame) -> None:
+    """Print how far each pair of explanations agrees."""
+    lines = [
+        [
+            f"{line.method} of {line.model}",
+            f"{line.other_method} of {line.other_model}",
+            line.metric,
+            f"{line.mean:.3f}",
+            f"{line.low:.3f} to {line.high:.3f}",
+            f"{line.chance:.2f}",
+        ]
+        for line in table.itertuples()
+    ]
+    _print_table("Agreement", ["explanation", "other", "metric", "mean", "95 % interval", "chance"], lines)
+
+
+def _print_table(title: str, header: list[str], lines: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    Console().print(table)

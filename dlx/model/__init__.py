@@ -1,0 +1,21 @@
+"""Models: anything that predicts rows of original columns, on a stated scale."""
+
+from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
+from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Scale, ScaleError, as_rows, check_scale
+from dlx.model.wrapping import wrap
+
+__all__ = [
+    "CLASSIFIER",
+    "REGRESSION",
+    "SCALES",
+    "BlackBox",
+    "LinearModel",
+    "Model",
+    "NeuralModel",
+    "Scale",
+    "ScaleError",
+    "TreeModel",
+    "as_rows",
+    "check_scale",
+    "wrap",
+]
