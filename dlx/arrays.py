@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dlx.errors import DlxError
+
 
 def frozen(array: Any, dtype: Any = None) -> np.ndarray:
     """Return a read-only copy."""
@@ -30,6 +32,13 @@ def row_names(index: Any) -> np.ndarray:
     if all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names):
         return np.array(names, dtype=np.int64)
     return np.array([str(name) for name in names], dtype=np.str_)
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that every generator takes, or raise a `DlxError`."""
+    if not 0 <= seed < 2**32:
+        raise DlxError(f"a seed must be 0 to {2**32 - 1}, got {seed}")
+    return seed
 
 
 def array_id(array: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import as_slice, frozen
+from dlx.arrays import as_slice, check_seed, frozen
 from dlx.errors import DlxError
 from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
 
@@ -120,6 +120,7 @@ class Dataset:
         """Return train (60 %), validation (20 %) and test (20 %), stratified by class; a function of the seed only."""
         from sklearn.model_selection import train_test_split
 
+        check_seed(seed)
         if self.outcomes is None:
             raise SchemaError(f"{self.name!r} has no outcomes; a split needs them")
         strata = None if self.schema.target.kind == "regression" else self.outcomes
@@ -161,7 +162,7 @@ class Dataset:
         if size < 1:
             raise DlxError(f"a background needs at least 1 row, got size={size}")
         train = self.train
-        chosen = np.random.default_rng(seed).permutation(len(train))[:size]
+        chosen = np.random.default_rng(check_seed(seed)).permutation(len(train))[:size]
         return train[np.sort(chosen)]
 
     @property

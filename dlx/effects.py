@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import frozen
+from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
 
@@ -89,6 +90,8 @@ def partial_dependence(
         Values of a numeric column: quantiles of those observed.
     """
     people = as_rows(model.schema, rows)
+    if not len(people) or grid_points < 2:
+        raise DlxError(f"partial dependence needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
     position = model.schema.position(feature)
     grid = _grid(model.schema.features[position], people[:, position], grid_points)
     changed = np.repeat(people, len(grid), axis=0)

@@ -34,10 +34,13 @@ class LocalAccuracy:
         Largest residual, in units of the scale.
     relative : float, optional
         Largest residual as a share of the mean distance of outputs from the base value.
+    remedy : str
+        What is wrong, and what to do, where the promise is broken.
     """
 
     absolute: float | None = None
     relative: float | None = None
+    remedy: str = ""
 
     def __str__(self) -> str:
         if self.absolute is not None:

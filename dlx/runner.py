@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx import explainers
-from dlx.arrays import array_id
+from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
@@ -80,8 +80,10 @@ def explain(
     """
     module = _checked_method(method, model, options)
     check_scale(model, scale)
+    check_seed(seed)
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
+    outputs = model.predict(coded, scale)
     parts = []
     with one_thread():
         for some in _batches(coded, batch_size):
@@ -92,7 +94,7 @@ def explain(
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,
-        outputs=model.predict(coded, scale),
+        outputs=outputs,
         rows=coded,
         schema=model.schema,
         scale=scale,
@@ -134,7 +136,7 @@ def check_local_accuracy(
         raise LocalAccuracyError(
             f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
             f"{explanation.index[worst]} is off by {abs(explanation.residuals[worst]):.2g} {explanation.scale}; "
-            "the method does not fit this model, or needs more steps (integrated_gradients: n_steps)"
+            f"{promise.remedy or 'the method does not fit this model'}"
         )
 
 

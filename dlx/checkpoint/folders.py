@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlx import datasets
 from dlx.errors import DlxError
 from dlx.files import write_atomically
 
@@ -72,7 +73,9 @@ def remedy(path: Path) -> str:
     """Return how to make a checkpoint anew, from the path that says what it is."""
     architecture, _, rest = path.name.partition("-")
     seed = rest.partition("-")[0]
-    command = f"dlx train {path.parent.name} --model {architecture}"
+    case = path.parent.name
+    table = case if case in datasets.names() else f"{case}.csv --target COLUMN"
+    command = f"dlx train {table} --model {architecture}"
     return f"make it with: {command} --seed {seed}" if seed.strip("0") else f"make it with: {command}"
 
 

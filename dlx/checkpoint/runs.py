@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlx import checkpoint, training
+from dlx import checkpoint, datasets, training
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.progress import Narrator
@@ -58,19 +58,34 @@ def train(
 
 
 def obtain(
-    case: Dataset, architecture: str, *, seed: int = 0, retrain: bool = False, narrator: Narrator | None = None
+    case: Dataset,
+    architecture: str,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    retrain: bool = False,
+    root: str | Path = checkpoint.ROOT,
+    narrator: Narrator | None = None,
 ) -> Model:
     """Return the model of a checkpoint, ours or a shipped one; trained where there is none, or it is to be made anew.
+
+    A checkpoint of a table of one's own that has changed since is trained anew too. The parameters are those of `train`.
 
     Raises
     ------
     CheckpointError
-        If there is a checkpoint, but it is damaged or belongs to other data.
+        If there is a checkpoint, but it is damaged, or belongs to other data than the shipped case.
     """
+    narrator = narrator or Narrator()
     try:
-        path = checkpoint.find(case.name, architecture, seed=seed)
+        path = checkpoint.find(case.name, architecture, seed=seed, root=root)
     except checkpoint.CheckpointError:
-        path = None
-    if path is None or retrain:
-        return train(case, architecture, seed=seed, retrain=True, narrator=narrator)
+        retrain = True
+    else:
+        is_own = case.name not in datasets.names()
+        if is_own and not retrain and checkpoint.describe(path)["data_sha256"] != case.sha256:
+            narrator.say(f"{path} was trained on other rows than {case.name} has now")
+            retrain = True
+    if retrain:
+        return train(case, architecture, seed=seed, device=device, retrain=True, root=root, narrator=narrator)
     return checkpoint.load(path, dataset=case)

@@ -37,7 +37,7 @@ Case = Annotated[str, typer.Argument(help="A shipped case, or the path of a .csv
 TargetColumn = Annotated[str | None, typer.Option("--target", help="Column to predict, for a table of your own.")]
 Positive = Annotated[str | None, typer.Option(help="The outcome that counts as positive, for a table of your own.")]
 SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of trained models; shipped ones are found without it.")]
@@ -177,6 +177,8 @@ def report(
     background: Background = 100,
     seed: Seed = 0,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
+    device: Device = "auto",
+    checkpoints: Checkpoints = Path("checkpoints"),
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     target: TargetColumn = None,
     positive: Positive = None,
@@ -204,6 +206,8 @@ def report(
             people=people,
             background=background,
             retrain=retrain,
+            device=device,
+            checkpoints=checkpoints,
             command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )
@@ -252,6 +256,8 @@ def _case(case: str, target: str | None, positive: str | None, schema: Path | No
     from dlx import datasets
     from dlx.dataset import read_table
 
+    if Path(case).suffixes and Path(case).name.split(".")[0] in datasets.names():
+        raise DlxError(f"{case} has the name of a shipped case, whose models are not its own; give the file another name")
     if case not in datasets.names() and Path(case).suffixes:
         return read_table(case, target=target, positive=positive, schema=schema)
     data = datasets.load(case)

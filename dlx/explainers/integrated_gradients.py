@@ -19,7 +19,7 @@ from dlx.model import NeuralModel, Scale
 
 LABEL = "Integrated gradients"
 LIBRARY = "captum"
-PROMISE = LocalAccuracy(relative=0.01)
+PROMISE = LocalAccuracy(relative=0.01, remedy="the paths need more steps: raise n_steps")
 MOST_DOUBLINGS = 5
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 

@@ -41,8 +41,8 @@ def attribute(
     """
     import shap
 
-    if n_samples is not None and n_samples < 2:
-        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
+    if n_samples is not None and n_samples < 2 * rows.shape[1]:
+        raise MethodError(f"n_samples must be at least twice the {rows.shape[1]} columns, got {n_samples}")
     logging.getLogger("shap").setLevel(logging.WARNING)
     columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
     ranks = np.column_stack([rank for _, rank in columns]).astype(np.float64)

@@ -37,7 +37,8 @@ def attribute(
     model : Model
         Anything that predicts.
     rows, background : ndarray [rows, features], [references, features]
-        Coded; the background is the table from which lime draws its samples and quartiles.
+        Coded; lime takes its quartiles from the background, and draws its samples from the background and the person: a
+        level that nobody in the background has would otherwise occur in no sample, and its weight be noise.
     scale : {"logit", "probability", "value"}
         Unit of the contributions.
     seed : int
@@ -49,20 +50,19 @@ def attribute(
         raise MethodError(f"n_samples must be at least 2, got {n_samples}")
     codes = _CompleteCodes(model.schema, background)
     table = codes.fill(background)
-    explainer = _explainer(codes, table, seed)
 
     def predict(samples: np.ndarray) -> np.ndarray:
         return model.predict(codes.restore(samples), scale)
 
-    bins_of_background = explainer.discretizer.discretize(table)
     values, base_values = np.empty(rows.shape), np.empty(len(rows))
     for i, row in enumerate(codes.fill(rows)):
-        explainer.random_state.seed(seed)
+        explainer = _explainer(codes, np.vstack([table, row]), seed)
         surrogate = explainer.explain_instance(row, predict, num_features=len(row), num_samples=n_samples)
         weights = np.zeros(len(row))
         for column, weight in surrogate.local_exp[1]:
             weights[column] = weight
-        share = (bins_of_background == explainer.discretizer.discretize(row)).mean(axis=0)
+        bins = explainer.discretizer.discretize
+        share = (bins(table) == bins(row)).mean(axis=0)
         values[i] = weights * (1 - share)
         base_values[i] = surrogate.intercept[1] + weights @ share
     return Attribution(values=values, base_values=base_values, evaluations=len(rows) * n_samples)
@@ -101,7 +101,8 @@ class _Discretizer(QuartileDiscretizer):
         self.codes = codes
         super().__init__(table, list(codes.schema.categorical), list(codes.schema.names), random_state=random_state)
         for column in self.to_discretize:
-            self.mins[column][1] = np.nextafter(codes.lowest[column], -np.inf)
+            known = table[table[:, column] > codes.edges(column)[0], column]
+            self.mins[column][1] = np.nextafter(known.min(initial=codes.lowest[column]), -np.inf)
 
     def bins(self, data: np.ndarray, labels: Any) -> list[np.ndarray]:
         """Return the edges of each numeric column."""

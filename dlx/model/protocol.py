@@ -94,7 +94,9 @@ def as_rows(schema: Schema, rows: Any) -> np.ndarray:
     if isinstance(rows, Dataset):
         return rows.rows if rows.schema.features == schema.features else schema.encode(rows.frame)
     if isinstance(rows, np.ndarray):
-        return rows
+        return schema.check(rows)
+    if not hasattr(rows, "columns"):
+        raise DlxError(f"rows must be a Dataset, a DataFrame or an array of codes, got {type(rows).__name__}")
     return schema.encode(rows)
 
 

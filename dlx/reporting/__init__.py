@@ -31,6 +31,8 @@ def report(
     people: int = 200,
     background: int = 100,
     retrain: bool = False,
+    device: str = "auto",
+    checkpoints: str | Path = "checkpoints",
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -53,6 +55,10 @@ def report(
         How many training rows are the reference.
     retrain : bool
         Train the models anew even where there is a checkpoint.
+    device : {"auto", "cpu", "cuda"}
+        Where nets are trained, if they are.
+    checkpoints : str or Path
+        The folder of trained models; the shipped ones are found without it.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -69,9 +75,13 @@ def report(
     refuse_unreportable(case)
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
+    if isinstance(models, str):
+        raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
     page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
     found = [
-        model if not isinstance(model, str) else obtain(case, model, seed=seed, retrain=retrain, narrator=narrator)
+        model
+        if not isinstance(model, str)
+        else obtain(case, model, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
         for model in models
     ]
     names = [model.name for model in found]

@@ -89,7 +89,7 @@ def method_lines(study: Study) -> list[list[str]]:
                 first.implementation,
                 ", ".join(made),
                 f"{len(first):,}",
-                f"{first.promise}; furthest off {worst:.1g}",
+                f"{first.promise}; largest gap {worst:.1g}",
             ]
         )
     return lines

@@ -15,6 +15,7 @@ from dlx.reporting.study import TOP, Study, top_features
 from dlx.schema import Target
 
 REASONS = 4
+FEW_PEOPLE = 50
 
 
 def method_label(method: str) -> str:
@@ -79,7 +80,7 @@ def findings(study: Study) -> list[str]:
 
 @dataclass(frozen=True)
 class Reason:
-    """A column that pushed a person's risk.
+    """A column that pushed a person's risk, as most methods see it.
 
     Parameters
     ----------
@@ -127,9 +128,16 @@ class Story:
 def story(study: Study, chosen: Chosen) -> Story:
     """Return what the report tells of one person."""
     name = str(study.people.index[chosen.position])
-    raises, withheld = _reasons(study, chosen.position, sign=1)
-    lowers, _ = _reasons(study, chosen.position, sign=-1)
+    raises, withheld_up = _reasons(study, chosen.position, sign=1)
+    lowers, withheld_down = _reasons(study, chosen.position, sign=-1)
+    withheld = " ".join(filter(None, (withheld_up, withheld_down)))
     return Story(chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld)
+
+
+def _how_few_people(study: Study) -> str:
+    if len(study.case.test) >= FEW_PEOPLE:
+        return ""
+    return f"there are only {len(study.case.test)} people to test on: take every number below for a rough guess"
 
 
 def _who_predicts_best(study: Study) -> str:
@@ -164,7 +172,8 @@ def _difference(study: Study, best: Model, shown: list[Model]) -> str:
             ahead.append(model_words(model))
     if not ahead:
         return f"With {len(test):,} people to test on, that does not show a difference"
-    return f"Among the same {len(test):,} people it is ahead of {listed(ahead)} beyond noise"
+    chosen = f"the best of {len(study.models)}, chosen on these people, " if len(study.models) > 2 else ""
+    return f"Among the same {len(test):,} people {best.name}, {chosen}is ahead of {listed(ahead)} beyond noise"
 
 
 def _in_hundred(table: object, model: str) -> str:
@@ -193,6 +202,8 @@ def _what_matters(study: Study) -> str:
 def _first_column(study: Study, model: Model) -> str:
     explained = [study.on_panel(model, method) for method in study.methods_of(model)]
     schema = study.case.schema
+    if all(e.importance.max() < 1e-9 for e in explained):
+        return f"{model_words(model)} predicts the same for everybody"
     first, *next_two = [schema[name].label for name in top_features(explained, 3)]
     firsts = [schema.labels[int(e.importance.argmax())] for e in explained]
     votes = f"{firsts.count(first)} of {len(firsts)} methods" if len(firsts) > 1 else method_label(explained[0].method)
@@ -202,7 +213,7 @@ def _first_column(study: Study, model: Model) -> str:
 
 def _how_methods_agree(study: Study) -> str:
     compared = study.methods_compared(study.main)
-    if compared is None:
+    if compared is None or len(study.case.schema) <= TOP:
         return ""
     table = compared.agreement(TOP)
     some = table[table["metric"] == "feature_agreement"].sort_values("mean", kind="stable")
@@ -266,8 +277,10 @@ def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], s
     withheld: list[str] = []
     for i in np.argsort(-sign * mean, kind="stable"):
         feature = schema.features[i]
-        if len(reasons) == REASONS or sign * mean[i] <= 0 or support[i] == 0:
+        if len(reasons) == REASONS or sign * mean[i] <= 0:
             break
+        if 2 * support[i] <= methods:
+            continue
         if schema.target.adverse_action and feature.protected:
             withheld.append(feature.label)
             continue
@@ -278,7 +291,8 @@ def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], s
     if withheld:
         noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"
         named = listed([f"“{label}”" for label in withheld])
-        remark = f"{named} raised the risk too: {noun} never given as a reason, but a reviewer must know of it."
+        moved = "raises" if sign > 0 else "lowers"
+        remark = f"{named} {moved} the risk too: {noun} never given as a reason, but a reviewer must know of it."
     return list(reasons.values()), remark
 
 

@@ -196,6 +196,11 @@ class Target:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return outcomes [rows] as float64: 0 or 1, the class's position, or the value itself."""
+        if column.isna().any():
+            raise SchemaError(
+                f"the target {self.name!r} is missing in {plural(int(column.isna().sum()), 'row')}, first in row "
+                f"{column.index[int(column.isna().to_numpy().argmax())]}; leave these rows out, or fill it in"
+            )
         as_feature = Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
         return as_feature.encode(column)
 

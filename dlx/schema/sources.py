@@ -69,7 +69,13 @@ def _infer_feature(name: str, column: pd.Series) -> Feature:
     missing = bool(column.isna().any())
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return Feature(name, kind="numeric", missing=missing)
-    return Feature(name, kind="categorical", levels=_sorted_levels(column), missing=missing)
+    levels = _sorted_levels(column)
+    if len(levels) > max(MAX_INFERRED_CLASSES, len(column) // 2):
+        raise SchemaError(
+            f"column {name!r} is text with {len(levels)} different values in {len(column)} rows: an id, a date or free text; "
+            "leave it out, or describe it in a schema"
+        )
+    return Feature(name, kind="categorical", levels=levels, missing=missing)
 
 
 def _infer_target(name: str, column: pd.Series, positive: str | None) -> Target:

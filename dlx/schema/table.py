@@ -60,7 +60,7 @@ class Schema:
         return self.features[self.position(name)]
 
     def position(self, name: str) -> int:
-        """Return where a feature stands, or raise a `KeyError` that lists the names."""
+        """Return where a feature stands, or raise a `SchemaError` that lists the names."""
         if name not in self.names:
             raise SchemaError(f"no feature {name!r}; the features are {', '.join(self.names)}")
         return self.names.index(name)
