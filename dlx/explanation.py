@@ -44,9 +44,9 @@ class LocalAccuracy:
 
     def __str__(self) -> str:
         if self.absolute is not None:
-            return f"adds up to {self.absolute:g}"
+            return f"adds up to within {self.absolute:g}"
         if self.relative is not None:
-            return f"adds up to {self.relative:.0%} of the mean effect"
+            return f"adds up to within {self.relative:.0%} of the mean effect"
         return "does not promise to add up"
 
     def limit(self, mean_effect: float) -> float:

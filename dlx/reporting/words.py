@@ -303,10 +303,12 @@ def _contrast(study: Study, position: int) -> str:
     values, schema = compared.values[position], study.case.schema
     largest = np.argsort(-np.abs(values), kind="stable")[:3]
     parts = [f"“{schema.features[i].label}” {signed(values[i])}" for i in largest]
-    higher, lower = (study.main, study.other) if compared.outputs[position] > 0 else (study.other, study.main)
+    person, difference = study.people[position], compared.outputs[position]
+    higher, lower = (study.main, study.other) if difference > 0 else (study.other, study.main)
+    risks = [percent(float(model.predict(person, "probability")[0])) for model in (higher, lower)]
     return sentence(
-        f"the higher risk is that of {model_words(higher)}, {abs(compared.outputs[position]):.2f} log-odds above that of "
-        f"{model_words(lower)}. Counted as {study.main.name} minus {study.other.name}, {signed(compared.outputs[position])} "
-        f"in all, the base values account for {signed(compared.base_values[position])} and the columns for "
-        f"{signed(values.sum())}, above all {listed(parts)}"
+        f"the higher risk is that of {model_words(higher)}, {abs(difference):.2f} log-odds above that of "
+        f"{model_words(lower)} ({risks[0]} against {risks[1]}). Counted as {study.main.name} minus {study.other.name}, "
+        f"{signed(difference)} in all, the base values account for {signed(compared.base_values[position])} and the columns "
+        f"for {signed(values.sum())}, above all {listed(parts)}"
     )
