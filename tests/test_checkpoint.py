@@ -82,10 +82,8 @@ def test_damage_is_an_error_that_names_the_file_and_the_remedy(saved, file, dama
     else:
         content[len(content) // 2] ^= 1
         (saved / file).write_bytes({"flip": content, "truncate": content[:-9], "empty": b""}[damage])
-    with pytest.raises(
     remedy = "make it with: dlx train mixed.csv --target COLUMN --model decision_tree"
     with pytest.raises(CheckpointError, match=f"decision_tree-0.*{remedy}") as told:
-    ) as told:
         checkpoint.load(saved)
     named = "weights|model.json|manifest" if file == "manifest.json" else file
     assert any(name in str(told.value) for name in named.split("|"))
