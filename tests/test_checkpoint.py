@@ -13,7 +13,10 @@ import worlds
 from dlx import checkpoint, datasets, models, training
 from dlx.checkpoint import CheckpointError, folders
 from dlx.checkpoint.contents import _narrowed, unpack
+from dlx.checkpoint.runs import obtain
+from dlx.dataset import Dataset
 from dlx.models import ArchitectureError
+from dlx.progress import Narrator
 
 SHORT = {"max_epochs": 2}
 FILES = ["weights.safetensors", "model.json", "manifest.json"]
@@ -243,3 +246,18 @@ def test_numbers_are_kept_small_only_where_nothing_is_lost(numbers, kept):
     narrowed = _narrowed(array)
     assert narrowed.dtype == kept and narrowed.shape == array.shape
     np.testing.assert_array_equal(narrowed.astype(array.dtype), array)
+
+
+def test_a_table_of_ones_own_that_has_changed_is_trained_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = worlds.table("mixed")
+    mine, changed = (Dataset(table.schema, rows.rows, rows.outcomes, name="mine") for rows in (table, table[:250]))
+    quiet = Narrator(quiet=True)
+    first = obtain(mine, "decision_tree", narrator=quiet)
+    folder = checkpoint.folder("mine", "decision_tree")
+    written = (folder / "manifest.json").stat().st_mtime_ns
+    again = obtain(mine, "decision_tree", narrator=quiet)
+    assert (folder / "manifest.json").stat().st_mtime_ns == written
+    np.testing.assert_array_equal(first.predict(table, "logit"), again.predict(table, "logit"))
+    obtain(changed, "decision_tree", narrator=quiet)
+    assert checkpoint.describe(folder)["data_sha256"] == changed.sha256

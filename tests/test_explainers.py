@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from dlx import explainers
 from dlx.explainers import MethodError
-from dlx.model import BlackBox, LinearModel, NeuralModel, ScaleError, TreeModel
+from dlx.model import BlackBox, LinearModel, NeuralModel, ScaleError, TreeModel, wrap
 from dlx.runner import LocalAccuracyError, explain
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.trees import concatenate
@@ -493,3 +493,12 @@ def test_infinite_logit_of_a_function_is_refused(method):
     with pytest.raises(ScaleError, match=r"sure predicts a probability of exactly 0 or 1 .* explain it on scale='probability'"):
         run(method, model, worlds.people("numeric"), worlds.background("numeric"), scale="logit")
     assert np.isfinite(run(method, model, worlds.people("numeric"), worlds.background("numeric")).values).all()
+
+
+def test_lime_sees_a_level_that_nobody_in_the_background_has():
+    schema = Schema((Feature("rare", "categorical", levels=("no", "yes")), Feature("x")), worlds.TARGET)
+    model = wrap(lambda t: 0.3 * (t["rare"] == "yes") + 0.1 * (t["x"] > 0) + 0.3, schema)
+    background = np.column_stack([np.zeros(60), np.random.default_rng(0).normal(size=60)])
+    made = run("lime", model, np.array([[1.0, 0.2], [0.0, 0.2]]), background, scale="probability")
+    assert made.values[0, 0] == pytest.approx(0.3, abs=0.05)
+    assert made.values[1, 0] == pytest.approx(0.0, abs=0.01)

@@ -164,3 +164,15 @@ def test_models_are_frozen():
     model = LinearModel(np.zeros(5), 0.0, worlds.encoder("numeric"))
     with pytest.raises(AttributeError):
         model.intercept = 1.0
+
+
+@pytest.mark.parametrize("kind", sorted(worlds.MODELS))
+@pytest.mark.parametrize(("column", "value"), [(0, np.inf), (2, np.nan), (3, 77), (3, 0.5)])
+def test_codes_that_the_schema_does_not_have_are_never_predicted(kind, column, value):
+    rows = worlds.table("mixed").rows[:3].copy()
+    rows[0, column] = value
+    name = worlds.MIXED.names[column]
+    with pytest.raises(ValueError, match=name):
+        worlds.model(kind, "mixed").predict(rows, "probability")
+    with pytest.raises(ValueError, match="one column a feature"):
+        worlds.model(kind, "mixed").predict(rows[:, :2], "probability")

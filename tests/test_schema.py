@@ -161,3 +161,14 @@ def test_schema_is_inferred_from_a_table():
 def test_table_that_suggests_no_schema_is_an_error(table, positive, message):
     with pytest.raises(SchemaError, match=message):
         infer_schema(pd.DataFrame(table), "y", positive=positive)
+
+
+def test_a_column_of_ids_is_not_taken_for_a_category():
+    table = pd.DataFrame({"id": [f"C{i}" for i in range(60)], "x": range(60), "y": ["a", "b"] * 30})
+    with pytest.raises(SchemaError, match=r"'id' is text with 60 different values in 60 rows: .*leave it out"):
+        infer_schema(table, "y")
+
+
+def test_a_missing_outcome_is_named_with_its_row():
+    with pytest.raises(SchemaError, match="target 'y' is missing in 1 row, first in row 7; leave these rows out"):
+        Target("y", levels=("a", "b")).encode(pd.Series(["a", None, "b"], index=[5, 7, 9]))
