@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from types import ModuleType
 from typing import Any
@@ -84,13 +84,11 @@ def explain(
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
     outputs = model.predict(coded, scale)
-    parts = []
-    with one_thread():
-        for some in _batches(coded, batch_size):
-            parts.append(module.attribute(model, some, reference, scale=scale, seed=seed, **options))
-            if progress is not None:
-                progress(sum(len(part.values) for part in parts), len(coded))
-    attribution = _joined(parts)
+
+    def attribute(some: np.ndarray) -> Attribution:
+        return module.attribute(model, some, reference, scale=scale, seed=seed, **options)
+
+    attribution = _in_batches(attribute, coded, batch_size, progress)
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,
@@ -160,11 +158,21 @@ def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
     return model.schema.check(as_rows(model.schema, rows))
 
 
-def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def _in_batches(
+    attribute: Callable[[np.ndarray], Attribution],
+    rows: np.ndarray,
+    size: int,
+    progress: Callable[[int, int], None] | None,
+) -> Attribution:
     if size < 1:
         raise DlxError(f"batch_size must be at least 1, got {size}")
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+    parts = []
+    with one_thread():
+        for start in range(0, len(rows), size):
+            parts.append(attribute(rows[start : start + size]))
+            if progress is not None:
+                progress(min(start + size, len(rows)), len(rows))
+    return _joined(parts)
 
 
 def _joined(parts: list[Attribution]) -> Attribution:

@@ -72,12 +72,8 @@ def report(
         If there are no models, two of one name, or nobody to explain.
     """
     narrator = narrator or Narrator()
-    refuse_unreportable(case)
-    if people < 1:
-        raise DlxError(f"a report needs at least 1 person, got people={people}")
-    if isinstance(models, str):
-        raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
     page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
+    _refuse_unreportable(case, models, people, page)
     found = [
         model
         if not isinstance(model, str)
@@ -97,18 +93,15 @@ def report(
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )
-    folder = page.with_name(f"{page.stem}-tables")
-    with narrator.step("Drawing the page", ""):
-        found_tables = tables(told)
-        write_tables(found_tables, folder)
-        text = render(
-            told,
-            tables_folder=folder.name,
-            table_names=list(found_tables),
-            command=command or _call(case, names, seed=seed, people=people, background=background),
-        )
-        write_atomically(page, text)
+    with narrator.step("Drawing the page"):
+        _write(told, page, command or _call(case, names, seed=seed, people=people, background=background))
     return page
+
+
+def _write(told: Study, page: Path, command: str) -> None:
+    folder, found = page.with_name(f"{page.stem}-tables"), tables(told)
+    write_tables(found, folder)
+    write_atomically(page, render(told, tables_folder=folder.name, table_names=list(found), command=command))
 
 
 def _call(case: Dataset, models: list[str], **asked: int) -> str:
@@ -117,8 +110,13 @@ def _call(case: Dataset, models: list[str], **asked: int) -> str:
     return f"dlx.report(dlx.load({case.name!r}), models={models}, {numbers})"
 
 
-def refuse_unreportable(case: Dataset) -> None:
-    """Raise a `SchemaError` if a report cannot be made of the case."""
+def _refuse_unreportable(case: Dataset, models: Sequence[str | Model], people: int, page: Path) -> None:
+    if people < 1:
+        raise DlxError(f"a report needs at least 1 person, got people={people}")
+    if isinstance(models, str):
+        raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
+    if page.is_dir():
+        raise DlxError(f"the path of a report is that of its page, but {page} is a folder; pass {page / 'report.html'}")
     if case.schema.target.kind != "binary":
         raise SchemaError(
             f"a report needs a binary outcome, but {case.schema.target.name!r} is {case.schema.target.kind}; "
