@@ -31,7 +31,7 @@ def browser():
 @pytest.fixture(scope="module")
 def opened(browser, bank_loan_page):
     """The page as it is opened from disk; what it asked for and complained of is kept on it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.asked, page.complaints = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
@@ -64,7 +64,7 @@ def test_every_section_is_seen_and_reached_by_its_link(page, section):
     assert page.locator(f"#{section}").is_visible()
     assert page.locator(f"#{section}-title").inner_text().strip()
     page.locator(f'nav a[href="#{section}"]').click()
-    assert page.evaluate("location.hash") == f"#{section}"
+    page.wait_for_url(f"**#{section}")
 
 
 def test_every_picture_shows_something_and_says_what(page):
