@@ -93,25 +93,33 @@ def explain(
         values=attribution.values,
         base_values=attribution.base_values,
         outputs=outputs,
+        standard_errors=attribution.standard_errors,
         rows=coded,
-        schema=model.schema,
-        scale=scale,
-        method=method,
-        implementation=f"{module.LIBRARY} {version(module.LIBRARY)}",
-        model=model.name,
-        background_id=array_id(reference),
-        target=model.target,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
-        options=explainers.options(method) | options,
+        scale=scale,
+        background_id=array_id(reference),
         seed=seed,
         seconds=time.perf_counter() - started,
         evaluations=attribution.evaluations,
-        promise=str(module.PROMISE),
-        standard_errors=attribution.standard_errors,
+        **_said_of(model),
+        **_said_by(module, method, options),
     )
     rounding = FLOAT32_ROUNDING if isinstance(model, NeuralModel) else 0.0
     check_local_accuracy(explanation, module.PROMISE, model.predict(reference, scale), rounding)
     return explanation
+
+
+def _said_of(model: Model) -> dict[str, Any]:
+    return {"model": model.name, "schema": model.schema, "target": model.target}
+
+
+def _said_by(module: ModuleType, method: str, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "method": method,
+        "implementation": f"{module.LIBRARY} {version(module.LIBRARY)}",
+        "options": explainers.options(method) | options,
+        "promise": str(module.PROMISE),
+    }
 
 
 def check_local_accuracy(

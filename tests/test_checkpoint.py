@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -17,6 +18,7 @@ from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.models import ArchitectureError
 from dlx.progress import Narrator
+from dlx.schema import Schema
 
 SHORT = {"max_epochs": 2}
 FILES = ["weights.safetensors", "model.json", "manifest.json"]
@@ -261,3 +263,12 @@ def test_a_table_of_ones_own_that_has_changed_is_trained_anew(tmp_path, monkeypa
     np.testing.assert_array_equal(first.predict(table, "logit"), again.predict(table, "logit"))
     obtain(changed, "decision_tree", narrator=quiet)
     assert checkpoint.describe(folder)["data_sha256"] == changed.sha256
+
+
+def test_a_model_speaks_in_the_present_words_of_its_table(tmp_path):
+    table = worlds.table("mixed")
+    path = checkpoint.save(training.train(table, "decision_tree"), tmp_path)
+    features = [dataclasses.replace(feature, label=f"the {feature.name}") for feature in table.schema.features]
+    reworded = Dataset(Schema(tuple(features), table.schema.target), table.rows, table.outcomes, name=table.name)
+    assert checkpoint.load(path, dataset=reworded).schema == reworded.schema
+    assert checkpoint.load(path).schema == table.schema

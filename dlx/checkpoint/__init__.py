@@ -87,6 +87,8 @@ def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
             f"{path} was trained on other data than the present {dataset.name!r}: "
             f"sha256 {described['data_sha256'][:12]}…, not {dataset.sha256[:12]}…; {remedy(path)}"
         )
+    if dataset is not None:  # its words may have changed since; what its codes mean has not
+        described["schema"] = dataset.schema.to_dict()
     try:
         return model_of(described, unpack(files[WEIGHTS]))
     except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from dlx.errors import DlxError
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
+    from dlx.model import Scale
 
 MISTAKE, INTERRUPTED = 2, 130
 
@@ -128,7 +129,7 @@ def explain(
             _people(data, people),
             method=method,
             background=data.background(background, seed=seed),
-            scale=scale or trained.scales[0],  # type: ignore[arg-type]
+            scale=cast("Scale", scale or trained.scales[0]),
             seed=seed,
             progress=update,
             **options,

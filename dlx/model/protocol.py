@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,7 +45,7 @@ class Model(Protocol):
         """Return the output of each row on a scale, float64 [rows]."""
 
 
-class OneOutput:
+class OneOutput(ABC):
     """Turns what a model computes into the scale that was asked for."""
 
     name: str
@@ -78,9 +79,9 @@ class OneOutput:
         check_scale(self, scale)
         return rescaled(self.compute(as_rows(self.schema, rows)), self.scales[0], scale, self.name)
 
+    @abstractmethod
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the output on the first of the scales for coded rows."""
-        raise NotImplementedError
 
 
 def check_scale(model: Model, scale: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.people import Chosen
 from dlx.reporting.study import TOP, Study, top_features
 from dlx.schema import Target
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REASONS = 4
 FEW_PEOPLE = 50
@@ -176,8 +180,8 @@ def _difference(study: Study, best: Model, shown: list[Model]) -> str:
     return f"Among the same {len(test):,} people {best.name}, {chosen}is ahead of {listed(ahead)} beyond noise"
 
 
-def _in_hundred(table: object, model: str) -> str:
-    line = table.loc[model]  # type: ignore[attr-defined]
+def _in_hundred(table: pd.DataFrame, model: str) -> str:
+    line = table.loc[model]
     return f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
 
 
