@@ -78,6 +78,16 @@ class Encoder:
         """First dense column of each feature, [features]."""
         return np.concatenate([[0], np.cumsum(self.widths)[:-1]])
 
+    @classmethod
+    def identity(cls, schema: Schema) -> Encoder:
+        """Return the encoder of a table of complete numbers that leaves them as they are."""
+        return cls(schema, np.zeros(len(schema)), np.ones(len(schema)))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of each dense column: "age", "housing = own", "savings > 100", "income is missing"."""
+        return tuple(name for feature in self.schema.features for name in _names_of(feature))
+
     def transform(self, rows: np.ndarray) -> np.ndarray:
         """Return coded rows [rows, features] as dense input [rows, width], float32."""
         dense = np.zeros((len(rows), self.width), dtype=np.float32)
@@ -107,3 +117,12 @@ def _own_width(feature: Feature) -> int:
     if not feature.is_categorical:
         return 1
     return max(1, len(feature.levels) - 1) if feature.ordered else len(feature.levels)
+
+
+def _names_of(feature: Feature) -> list[str]:
+    names = [feature.name]
+    if feature.is_categorical:
+        names = [f"{feature.name} = {level}" for level in feature.levels]
+    if feature.ordered and len(feature.levels) > 1:
+        names = [f"{feature.name} > {level}" for level in feature.levels[:-1]]
+    return [*names, f"{feature.name} is missing"] if feature.missing else names

@@ -36,7 +36,7 @@ def explain(
     background: Any,
     scale: Scale,
     seed: int = 0,
-    batch_size: int = BATCH_ROWS,
+    batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Explanation:
@@ -57,7 +57,7 @@ def explain(
     seed : int
         Seed of everything random.
     batch_size : int
-        Rows a call of the method; the values do not depend on it.
+        Rows a call of the method, by default what suits it; the values do not depend on it.
     progress : callable, optional
         Called after each batch with the rows done and the rows in all.
     **options
@@ -88,7 +88,8 @@ def explain(
     def attribute(some: np.ndarray) -> Attribution:
         return module.attribute(model, some, reference, scale=scale, seed=seed, **options)
 
-    attribution = _in_batches(attribute, coded, batch_size, progress)
+    size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
+    attribution = _in_batches(attribute, coded, size, progress)
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,

@@ -1,7 +1,7 @@
 """Kernel SHAP of any model, by shap: interventional Shapley values of the original columns.
 
 Lundberg and Lee (2017), "A Unified Approach to Interpreting Model Predictions", theorem 2. With a budget of all 2^d
-coalitions the values are exact. shap keeps ten features by default; here it keeps all (``l1_reg=0``).
+coalitions the values are exact. shap keeps ten features by default; here it keeps all, unless asked otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ QUESTION = "How much does each column add, averaged over all orders in which col
 
 
 def attribute(
-    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int | None = None
+    model: Model,
+    rows: np.ndarray,
+    background: np.ndarray,
+    *,
+    scale: Scale,
+    seed: int = 0,
+    n_samples: int | None = None,
+    n_features: int | None = None,
 ) -> Attribution:
     """Return Kernel SHAP values of coded rows.
 
@@ -38,11 +45,16 @@ def attribute(
         Every row sees the same coalitions, so that the order of rows does not matter.
     n_samples : int, optional
         Coalitions a row; shap's own default, 2 d + 2,048, where None.
+    n_features : int, optional
+        Columns that may differ from 0, chosen by lasso; shap's own default is 10, here it is all.
     """
     import shap
 
     if n_samples is not None and n_samples < 2 * rows.shape[1]:
         raise MethodError(f"n_samples must be at least twice the {rows.shape[1]} columns, got {n_samples}")
+    if n_features is not None and n_features < 1:
+        raise MethodError(f"n_features must be at least 1, got {n_features}")
+    kept = 0 if n_features is None or n_features >= rows.shape[1] else f"num_features({n_features})"
     logging.getLogger("shap").setLevel(logging.WARNING)
     columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
     ranks = np.column_stack([rank for _, rank in columns]).astype(np.float64)
@@ -59,5 +71,7 @@ def attribute(
     values = np.empty(rows.shape)
     for i, row in enumerate(ranks[: len(rows)]):
         with seeded(seed):
-            values[i] = explainer.shap_values(row, nsamples="auto" if n_samples is None else n_samples, l1_reg=0, silent=True)
+            values[i] = explainer.shap_values(
+                row, nsamples="auto" if n_samples is None else n_samples, l1_reg=kept, silent=True
+            )
     return Attribution(values=values, base_values=np.full(len(rows), float(explainer.expected_value)), evaluations=evaluated)

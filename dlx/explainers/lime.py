@@ -3,7 +3,8 @@
 Ribeiro, Singh and Guestrin (2016), "Why Should I Trust You?", equation 1, with lime's tabular sampler: numeric columns in
 quartile bins, a person's column "present" in a sample that falls into the same bin (or level). The surrogate is linear
 in presence, so column j contributes ``w_j (1 - share of the background in the person's bin)``: its effect at the person
-minus its average effect over the background. lime returns ``w_j`` alone, which has another unit and another zero.
+minus its average effect over the background. lime returns ``w_j`` alone, the slope of the surrogate in presence, which has
+another unit and another zero: ``units="lime"``.
 
 A missing value is a bin, or a level, of its own.
 """
@@ -24,11 +25,20 @@ from dlx.schema import Schema
 LABEL = "LIME"
 LIBRARY = "lime"
 PROMISE = LocalAccuracy()
+UNITS = ("contribution", "lime")
 QUESTION = "Which columns move a linear model that imitates the model among random people, near ones counting most?"
 
 
 def attribute(
-    model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int = 5_000
+    model: Model,
+    rows: np.ndarray,
+    background: np.ndarray,
+    *,
+    scale: Scale,
+    seed: int = 0,
+    n_samples: int = 5_000,
+    n_features: int | None = None,
+    units: str = "contribution",
 ) -> Attribution:
     """Return LIME contributions of coded rows.
 
@@ -45,9 +55,17 @@ def attribute(
         Every row sees the same random numbers, so that the order of rows does not matter.
     n_samples : int
         Samples a row.
+    n_features : int, optional
+        Columns that may differ from 0, chosen as lime does; lime's own default is 10, here it is all.
+    units : {"contribution", "lime"}
+        Contributions against the background, or lime's weights with the surrogate's intercept as base value.
     """
     if n_samples < 2:
         raise MethodError(f"n_samples must be at least 2, got {n_samples}")
+    if n_features is not None and n_features < 1:
+        raise MethodError(f"n_features must be at least 1, got {n_features}")
+    if units not in UNITS:
+        raise MethodError(f"units must be one of {', '.join(UNITS)}, got {units!r}")
     codes = _CompleteCodes(model.schema, background)
     table = codes.fill(background)
 
@@ -56,13 +74,13 @@ def attribute(
 
     values, base_values = np.empty(rows.shape), np.empty(len(rows))
     for i, row in enumerate(codes.fill(rows)):
-        explainer = _explainer(codes, np.vstack([table, row]), seed)
-        surrogate = explainer.explain_instance(row, predict, num_features=len(row), num_samples=n_samples)
+        explainer = _explainer(codes, np.vstack([table, row]), seed, "none" if n_features is None else "auto")
+        surrogate = explainer.explain_instance(row, predict, num_features=n_features or len(row), num_samples=n_samples)
         weights = np.zeros(len(row))
         for column, weight in surrogate.local_exp[1]:
             weights[column] = weight
         bins = explainer.discretizer.discretize
-        share = (bins(table) == bins(row)).mean(axis=0)
+        share = (bins(table) == bins(row)).mean(axis=0) if units == "contribution" else np.zeros(len(row))
         values[i] = weights * (1 - share)
         base_values[i] = surrogate.intercept[1] + weights @ share
     return Attribution(values=values, base_values=base_values, evaluations=len(rows) * n_samples)
@@ -110,7 +128,7 @@ class _Discretizer(QuartileDiscretizer):
         return [self.codes.edges(column) for column in self.to_discretize]
 
 
-def _explainer(codes: _CompleteCodes, table: np.ndarray, seed: int) -> LimeTabularExplainer:
+def _explainer(codes: _CompleteCodes, table: np.ndarray, seed: int, selection: str) -> LimeTabularExplainer:
     random_state = np.random.RandomState(seed)
     categorical = codes.schema.categorical
     return LimeTabularExplainer(
@@ -120,6 +138,6 @@ def _explainer(codes: _CompleteCodes, table: np.ndarray, seed: int) -> LimeTabul
         categorical_features=list(categorical),
         categorical_names={i: [*codes.schema.features[i].levels, "missing"] for i in categorical},
         discretizer=_Discretizer(codes, table, random_state),
-        feature_selection="none",
+        feature_selection=selection,
         random_state=random_state,
     )

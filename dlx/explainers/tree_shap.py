@@ -1,7 +1,9 @@
 """Tree SHAP of a tree model, by shap: interventional, with the same background as every other method, exact.
 
 Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees", algorithm 3.
-On the trees' own scale only: the logit of boosted trees, the probability of a forest.
+On the trees' own scale only: the logit of boosted trees, the probability of a forest. The path-dependent variant
+(algorithm 1), shap's default without a background, takes the shares of training rows at each split in place of the
+background: another quantity, with another base value.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ PROMISE = LocalAccuracy(absolute=1e-6)
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 
-def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
+def attribute(
+    model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, path_dependent: bool = False
+) -> Attribution:
     """Return exact interventional Shapley values of coded rows.
 
     Parameters
@@ -30,6 +34,8 @@ def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, sca
         The trees' own scale.
     seed : int
         Unused: nothing is random.
+    path_dependent : bool
+        Take the shares of training rows at each split in place of the background.
 
     Raises
     ------
@@ -44,10 +50,16 @@ def attribute(model: TreeModel, rows: np.ndarray, background: np.ndarray, *, sca
             f"tree_shap explains {model.name} on the scale on which its trees add up, {model.scales[0]!r}, "
             f"not {scale!r}; use kernel_shap for {scale!r}"
         )
-    reference = shap.maskers.Independent(background.astype(np.float32), max_samples=len(background))
-    explainer = shap.TreeExplainer(model.trees.for_shap(), reference, feature_perturbation="interventional")
+    trees = model.trees.for_shap()
+    if path_dependent:
+        explainer = shap.TreeExplainer(trees, feature_perturbation="tree_path_dependent")
+        base_value = float(np.ravel(explainer.expected_value)[0])
+    else:
+        reference = shap.maskers.Independent(background.astype(np.float32), max_samples=len(background))
+        explainer = shap.TreeExplainer(trees, reference, feature_perturbation="interventional")
+        base_value = float(model.predict(background, scale).mean())
     return Attribution(
         values=explainer.shap_values(rows.astype(np.float32), check_additivity=False),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        base_values=np.full(len(rows), base_value),
         evaluations=len(rows) * len(background),
     )

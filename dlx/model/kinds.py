@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.protocol import CLASSIFIER, OneOutput, Scale, ScaleError
-from dlx.schema import Schema, plural
+from dlx.schema import Feature, Schema, plural
 from dlx.threads import in_chunks
 
 if TYPE_CHECKING:
@@ -62,6 +62,13 @@ class NeuralModel(OneOutput):
     def to(self, device: str) -> NeuralModel:
         """Return the model with its network on a device; the network itself is moved."""
         return replace(self, network=self.network.to(device))
+
+    def on_dense_columns(self) -> NeuralModel:
+        """Return the same network as a model whose columns are the dense ones: each column of a one-hot group for itself."""
+        from dlx.encoder import Encoder
+
+        columns = tuple(Feature(f"dense {i}", label=name) for i, name in enumerate(self.encoder.names))
+        return replace(self, encoder=Encoder.identity(Schema(columns, self.schema.target)))
 
     def dense(self, rows: np.ndarray) -> torch.Tensor:
         """Return coded rows as the network's input, float32 [rows, width] on its device."""

@@ -83,7 +83,7 @@ def _identity(schema: Schema) -> Encoder:
             f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "
             "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
         )
-    return Encoder(schema, np.zeros(len(schema)), np.ones(len(schema)))
+    return Encoder.identity(schema)
 
 
 def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame], Any]:
