@@ -45,3 +45,15 @@ def array_id(array: np.ndarray) -> str:
     """Return a short hash of an array's shape and numbers; the order of its rows counts."""
     array = np.ascontiguousarray(array, dtype=np.float64)
     return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()[:16]
+
+
+def row_norms(values: np.ndarray) -> np.ndarray:
+    """Return the Euclidean length of each row, [rows]."""
+    return np.sqrt(np.square(values).sum(axis=1))
+
+
+def filled_by_column(rows: np.ndarray) -> np.ndarray:
+    """Return rows with the mean of a column's known values in place of NaN; 0 where nothing is known."""
+    known = ~np.isnan(rows)
+    mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known, rows, mean)

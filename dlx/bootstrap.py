@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,31 @@ class Interval(NamedTuple):
 
 
 def interval_of_mean(values: np.ndarray, *, seed: int = 0) -> Interval:
-    """Return the mean of values [rows] with its interval over resampled rows; NaN rows are left out."""
+    """Return the mean of values [rows] with its interval over resampled rows; NaN rows are left out.
+
+    One row has no interval: its ends are NaN.
+    """
     values = values[~np.isnan(values)]
-    if not len(values):
-        return Interval(np.nan, np.nan, np.nan)
+    if len(values) < 2:
+        return Interval(float(values[0]) if len(values) else np.nan, np.nan, np.nan)
     chosen = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(values[chosen].mean(axis=1), _ends())
-    return Interval(float(values.mean()), float(low), float(high))
+    return Interval(float(values.mean()), *ends_of(values[chosen].mean(axis=1)))
+
+
+def interval_of_means(values: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return the mean of values [replicates, rows] with its interval over resampled rows and resampled replicates.
+
+    Rows with a NaN in any replicate are left out; one row has no interval.
+    """
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    count, rows = values.shape
+    if rows < 2:
+        return Interval(float(values.mean()) if rows else np.nan, np.nan, np.nan)
+    rng = np.random.default_rng(seed)
+    chosen = rng.multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES) / rows
+    replicates = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
+    resampled = np.einsum("sc,cr,sr->s", replicates, values, chosen, optimize=True)
+    return Interval(float(values.mean()), *ends_of(resampled))
 
 
 def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, *, seed: int = 0) -> Interval:
@@ -34,9 +52,10 @@ def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, 
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(outcomes == outcome) for outcome in np.unique(outcomes)]
     resampled = [statistic(np.concatenate([rng.choice(rows, size=len(rows)) for rows in classes])) for _ in range(RESAMPLES)]
-    low, high = np.quantile(resampled, _ends())
-    return Interval(float(statistic(np.arange(len(outcomes)))), float(low), float(high))
+    return Interval(float(statistic(np.arange(len(outcomes)))), *ends_of(resampled))
 
 
-def _ends() -> tuple[float, float]:
-    return (1 - LEVEL) / 2, (1 + LEVEL) / 2
+def ends_of(resampled: Any) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of resampled estimates."""
+    low, high = np.quantile(resampled, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)

@@ -122,6 +122,8 @@ class Explanation:
         The local accuracy that the method promises, in words.
     standard_errors : ndarray of float64 [rows, features], optional
         Sampling error of the values, where the method can tell.
+    failures : dict of str to str
+        Why a row, by its name, was not explained; its values are NaN.
     """
 
     values: np.ndarray
@@ -142,6 +144,7 @@ class Explanation:
     evaluations: int = 0
     promise: str = ""
     standard_errors: np.ndarray | None = None
+    failures: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -157,7 +160,9 @@ class Explanation:
         """Return the explanation of the rows at positions, a slice or a mask."""
         which = as_slice(which, len(self))
         parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
-        return dataclasses.replace(self, **parts)
+        kept = {str(name) for name in parts["index"]}
+        failures = {name: why for name, why in self.failures.items() if name in kept}
+        return dataclasses.replace(self, **parts, failures=failures)
 
     @property
     def residuals(self) -> np.ndarray:
@@ -165,9 +170,15 @@ class Explanation:
         return self.outputs - self.base_values - self.values.sum(axis=1)
 
     @property
+    def failed(self) -> np.ndarray:
+        """Whether a row was not explained, bool [rows]: a value is NaN or infinite."""
+        return ~np.isfinite(self.values).all(axis=1)
+
+    @property
     def importance(self) -> np.ndarray:
-        """Mean absolute contribution of each feature, [features]."""
-        return np.abs(self.values).mean(axis=0)
+        """Mean absolute contribution of each feature over the rows that were explained, [features]; NaN if none was."""
+        explained = np.abs(self.values[~self.failed])
+        return explained.mean(axis=0) if len(explained) else np.full(self.values.shape[1], np.nan)
 
     @property
     def rows_id(self) -> str:

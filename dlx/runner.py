@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ def explain(
     scale: Scale,
     seed: int = 0,
     batch_size: int | None = None,
+    strict: bool = True,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Explanation:
@@ -58,6 +60,9 @@ def explain(
         Seed of everything random.
     batch_size : int
         Rows a call of the method, by default what suits it; the values do not depend on it.
+    strict : bool
+        Raise where a row cannot be explained as its method promises; otherwise the values of such a row are NaN, and the
+        explanation's `failures` say why.
     progress : callable, optional
         Called after each batch with the rows done and the rows in all.
     **options
@@ -89,7 +94,7 @@ def explain(
         return module.attribute(model, some, reference, scale=scale, seed=seed, **options)
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
-    attribution = _in_batches(attribute, coded, size, progress)
+    attribution, failures = _in_batches(attribute, coded, size, strict, progress)
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,
@@ -106,8 +111,7 @@ def explain(
         **_said_by(module, method, options),
     )
     rounding = FLOAT32_ROUNDING if isinstance(model, NeuralModel) else 0.0
-    check_local_accuracy(explanation, module.PROMISE, model.predict(reference, scale), rounding)
-    return explanation
+    return checked(explanation, module.PROMISE, model.predict(reference, scale), rounding, failures, strict=strict)
 
 
 def _said_of(model: Model) -> dict[str, Any]:
@@ -123,28 +127,57 @@ def _said_by(module: ModuleType, method: str, options: dict[str, Any]) -> dict[s
     }
 
 
-def check_local_accuracy(
-    explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray, rounding: float = 0.0
-) -> None:
-    """Raise a `LocalAccuracyError` if a residual is larger than the method promises, or anything is not finite.
+def checked(
+    explanation: Explanation,
+    promise: LocalAccuracy,
+    reference_outputs: np.ndarray,
+    rounding: float = 0.0,
+    failures: Mapping[int, str] = MappingProxyType({}),
+    *,
+    strict: bool = True,
+) -> Explanation:
+    """Return the explanation, once every row adds up as its method promises.
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
     explained or over the background, whichever is larger: so that one person at the average can be explained. No
     promise is kept closer than the rounding of the outputs, a share of the largest.
+
+    Raises
+    ------
+    LocalAccuracyError
+        If a row does not, or is not finite; where not strict, such rows come back as NaN, with the reason.
     """
-    if not np.isfinite(explanation.values).all():
-        raise LocalAccuracyError(f"{explanation.method} gave values for {explanation.model} that are not finite")
-    base = explanation.base_values
-    mean_effect = max(np.abs(explanation.outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
-    largest = max(np.abs(explanation.outputs).max(), np.abs(reference_outputs).max())
-    limit = max(promise.limit(float(mean_effect)), rounding * float(largest))
-    worst = int(np.abs(explanation.residuals).argmax())
-    if abs(explanation.residuals[worst]) > limit:
-        raise LocalAccuracyError(
+    reasons = dict(failures)
+    limit = _largest_residual(explanation, promise, reference_outputs, rounding)
+    for row in np.flatnonzero(explanation.failed):
+        reasons.setdefault(int(row), f"{explanation.method} gave values for {explanation.model} that are not finite")
+    off = np.abs(np.where(explanation.failed, 0.0, explanation.residuals))
+    for row in np.flatnonzero(off > limit)[np.argsort(-off[off > limit], kind="stable")]:
+        reasons[int(row)] = (
             f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
-            f"{explanation.index[worst]} is off by {abs(explanation.residuals[worst]):.2g} {explanation.scale}; "
+            f"{explanation.index[row]} is off by {off[row]:.2g} {explanation.scale}; "
             f"{promise.remedy or 'the method does not fit this model'}"
         )
+    if reasons and strict:
+        raise LocalAccuracyError(next(iter(reasons.values())))
+    if not reasons:
+        return explanation
+    values = explanation.values.copy()
+    values[list(reasons)] = np.nan
+    named = {str(explanation.index[row]): why for row, why in sorted(reasons.items())}
+    return replace(explanation, values=values, failures=named)
+
+
+def _largest_residual(
+    explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray, rounding: float
+) -> float:
+    base = explanation.base_values[~explanation.failed]
+    outputs = explanation.outputs[~explanation.failed]
+    if not len(base):
+        return np.inf
+    mean_effect = max(np.abs(outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
+    largest = max(np.abs(outputs).max(), np.abs(reference_outputs).max())
+    return max(promise.limit(float(mean_effect)), rounding * float(largest))
 
 
 def _checked_method(name: str, model: Model, options: dict[str, Any]) -> ModuleType:
@@ -171,21 +204,45 @@ def _in_batches(
     attribute: Callable[[np.ndarray], Attribution],
     rows: np.ndarray,
     size: int,
+    strict: bool,
     progress: Callable[[int, int], None] | None,
-) -> Attribution:
+) -> tuple[Attribution, dict[int, str]]:
+    """Return the attribution of all rows, and why some of them, by position, have none."""
     if size < 1:
         raise DlxError(f"batch_size must be at least 1, got {size}")
-    parts = []
+    parts: list[Attribution] = []
+    failures: dict[int, str] = {}
     with one_thread():
         for start in range(0, len(rows), size):
-            parts.append(attribute(rows[start : start + size]))
+            some = rows[start : start + size]
+            try:
+                parts.append(attribute(some))
+            except Exception:
+                if strict:
+                    raise
+                for i in range(len(some)):
+                    part, why = _alone(attribute, some[i : i + 1])
+                    parts.append(part)
+                    failures |= {start + i: why} if why else {}
             if progress is not None:
                 progress(min(start + size, len(rows)), len(rows))
-    return _joined(parts)
+    return _joined(parts), failures
+
+
+def _alone(attribute: Callable[[np.ndarray], Attribution], row: np.ndarray) -> tuple[Attribution, str]:
+    """Return the attribution of one row, or NaN and why it has none."""
+    try:
+        return attribute(row), ""
+    except Exception as error:
+        return Attribution(np.full(row.shape, np.nan), np.full(1, np.nan)), f"{type(error).__name__}: {error}"
 
 
 def _joined(parts: list[Attribution]) -> Attribution:
     errors = [part.standard_errors for part in parts if part.standard_errors is not None]
+    if errors:  # a row that failed has none
+        errors = [
+            np.full(part.values.shape, np.nan) if part.standard_errors is None else part.standard_errors for part in parts
+        ]
     return Attribution(
         values=np.concatenate([part.values for part in parts]),
         base_values=np.concatenate([part.base_values for part in parts]),

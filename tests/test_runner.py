@@ -8,7 +8,8 @@ import worlds
 
 from dlx import explainers
 from dlx.arrays import array_id
-from dlx.explanation import Attribution, LocalAccuracy
+from dlx.explanation import Attribution, Explanation, LocalAccuracy
+from dlx.model import BlackBox
 from dlx.runner import LocalAccuracyError, explain
 
 
@@ -105,3 +106,43 @@ def test_relative_promise_is_held_to_the_mean_effect(spoil, error, kept):
     else:
         with pytest.raises(LocalAccuracyError):
             linear_shap()
+
+
+def test_rows_that_fail_are_named_and_nan_where_that_is_asked_for(monkeypatch):
+    case = worlds.table("numeric")
+    model = BlackBox(lambda table: table["age"] + 2 * table["amount"], worlds.NUMERIC, scales=("logit", "probability"))
+    module = explainers.method("exact_shapley")
+    exact = module.attribute
+
+    def fails_on_one(model, rows, background, *, scale, seed=0):
+        if (rows[:, 0] == case.rows[7, 0]).any():
+            raise RuntimeError("no such customer")
+        return exact(model, rows, background, scale=scale, seed=seed)
+
+    monkeypatch.setattr(module, "attribute", fails_on_one)
+    monkeypatch.setattr(explainers, "fits", lambda *_: True)
+    asked = {"method": "exact_shapley", "background": case[:4], "scale": "logit", "batch_size": 4}
+    with pytest.raises(RuntimeError, match="no such customer"):
+        explain(model, case[5:12], **asked)
+    made = explain(model, case[5:12], strict=False, **asked)
+    assert made.failed.tolist() == [False, False, True, False, False, False, False]
+    assert made.failures == {"id-7": "RuntimeError: no such customer"}
+    assert np.isnan(made.values[2]).all() and np.isnan(made.standard_errors[2]).all()
+    np.testing.assert_allclose(made.values[~made.failed, 1], 2 * (made.rows[~made.failed, 1] - case.rows[:4, 1].mean()))
+    assert made[:2].failures == {} and made[2].failures == made.failures
+    np.testing.assert_allclose(made.importance, np.abs(made.values[~made.failed]).mean(axis=0))
+
+
+def test_rows_that_break_the_promise_are_nan_where_that_is_asked_for(spoil):
+    spoil(error=1e-3)
+    made = linear_shap(strict=False)
+    assert made.failed.all() and np.isnan(made.importance).all()
+    assert set(made.failures) == {f"id-{i}" for i in range(5, 12)}
+    assert all("must add up to 1e-06" in why for why in made.failures.values())
+
+
+def test_failures_are_kept_in_the_file(spoil, tmp_path):
+    spoil(error=np.nan)
+    made = linear_shap(strict=False)
+    found = Explanation.load(made.save(tmp_path / "failed.safetensors"))
+    assert found.failures == made.failures and found.failed.all()

@@ -46,7 +46,8 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     Returns
     -------
     DataFrame
-        One line a metric: mean over rows, 95 % bootstrap interval, chance level, and the rows that have a value.
+        One line a metric: mean over rows, 95 % bootstrap interval, chance level, the rows that have a value, and those
+        that have none: an explanation failed, or gives all columns the same size, so that there is no order.
 
     Raises
     ------
@@ -58,11 +59,14 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     refuse_unaligned((a, b))
     by_row = metrics_by_row(a.values, b.values, k)
     k, width = min(k, a.values.shape[1]), a.values.shape[1]
+    failed = int((a.failed | b.failed).sum())
     lines = []
     for metric, values in by_row.items():
         mean, low, high = interval_of_mean(values, seed=seed)
-        line = {"metric": metric, "k": k, "mean": mean, "low": low, "high": high}
-        lines.append(_pair(a, b) | line | {"chance": chance_level(metric, k, width), "rows": int((~np.isnan(values)).sum())})
+        known = int((~np.isnan(values)).sum())
+        line = {"metric": metric, "k": k, "mean": mean, "low": low, "high": high, "chance": chance_level(metric, k, width)}
+        counts = {"rows": known, "failed": failed, "unordered": len(values) - known - failed}
+        lines.append(pair_of(a, b) | line | counts)
     return pd.DataFrame(lines)
 
 
@@ -71,17 +75,20 @@ def agreement_by_row(a: Explanation, b: Explanation, *, k: int = 5) -> pd.DataFr
     import pandas as pd
 
     refuse_unaligned((a, b))
-    return pd.DataFrame(_pair(a, b) | {"row": np.asarray(a.index)} | metrics_by_row(a.values, b.values, k))
+    return pd.DataFrame(pair_of(a, b) | {"row": np.asarray(a.index)} | metrics_by_row(a.values, b.values, k))
 
 
 def metrics_by_row(a: np.ndarray, b: np.ndarray, k: int) -> dict[str, np.ndarray]:
     """Return every metric of two arrays of contributions [rows, features], each [rows].
 
-    A row in which either explanation gives all features the same absolute contribution has no order, and is NaN.
+    A row in which either explanation gives all features the same absolute contribution has no order, and is NaN; so is
+    one that either did not explain.
     """
     if k < 1:
         raise DlxError(f"k must be at least 1, got {k}")
     k = min(k, a.shape[1])
+    failed = ~(np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1))
+    a, b = (np.where(failed[:, None], 0.0, values) for values in (a, b))
     rank_a, rank_b = _ranks(np.abs(a)), _ranks(np.abs(b))
     both = np.minimum(_membership(rank_a, k), _membership(rank_b, k))
     same_rank, same_sign = rank_a == rank_b, np.sign(a) == np.sign(b)
@@ -98,7 +105,7 @@ def metrics_by_row(a: np.ndarray, b: np.ndarray, k: int) -> dict[str, np.ndarray
     unordered = (np.ptp(rank_a, axis=1) == 0) | (np.ptp(rank_b, axis=1) == 0)
     if a.shape[1] == 1:
         unordered[:] = False
-    return {name: np.where(unordered, np.nan, values) for name, values in metrics.items()}
+    return {name: np.where(unordered | failed, np.nan, values) for name, values in metrics.items()}
 
 
 def chance_level(metric: str, k: int, width: int) -> float:
@@ -116,7 +123,8 @@ def chance_level(metric: str, k: int, width: int) -> float:
     }[metric]
 
 
-def _pair(a: Explanation, b: Explanation) -> dict[str, str]:
+def pair_of(a: Explanation, b: Explanation) -> dict[str, str]:
+    """Return which two explanations a line of a table is about."""
     return {"model": a.model, "method": a.method, "other_model": b.model, "other_method": b.method, "scale": a.scale}
 
 

@@ -20,12 +20,12 @@ def describe(explanation: Explanation) -> str:
     return f"{explanation.method} of {explanation.model}"
 
 
-def refuse_unaligned(explanations: Sequence[Explanation]) -> None:
-    """Raise an `AlignmentError` that says what differs and how to align it."""
+def refuse_unaligned(explanations: Sequence[Explanation], *, but: Sequence[str] = ()) -> None:
+    """Raise an `AlignmentError` that says what differs and how to align it; what stands in `but` may differ."""
     first = explanations[0]
     for other in explanations[1:]:
         for what, read, remedy in _SHARED:
-            if not _same(read(first), read(other)):
+            if what not in but and not _same(read(first), read(other)):
                 values = "" if what in _UNPRINTABLE else f" ({read(first)} and {read(other)})"
                 raise AlignmentError(
                     f"{describe(first)} and {describe(other)} must share the {what} but do not{values}; {remedy}"

@@ -29,6 +29,6 @@ def importance(explanation: Explanation) -> pd.DataFrame:
             "importance": sizes,
             "share": sizes / total if total > 0 else np.zeros_like(sizes),
             "rank": rankdata(-sizes),
-            "people": len(explanation),
+            "people": int((~explanation.failed).sum()),
         }
     )

@@ -23,7 +23,10 @@ def names() -> list[str]:
 
 
 def method(name: str) -> ModuleType:
-    """Return a method's module: `attribute`, its `LABEL`, the `QUESTION` it answers, its `LIBRARY` and its `PROMISE`.
+    """Return a method's module.
+
+    It has `attribute`, its `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy, and
+    `IS_SHAPLEY`: whether it sets out to give Shapley values.
 
     Raises
     ------

@@ -7,6 +7,7 @@ nothing. So a net with another one is refused.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -24,6 +25,7 @@ PROMISE = LocalAccuracy(
     absolute=1e-4,
     remedy="a nonlinearity of the net is a function, which captum cannot see: make it a module, or use integrated_gradients",
 )
+IS_SHAPLEY = False
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"
 
 LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
@@ -48,12 +50,19 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     MethodError
         If the net has a nonlinearity that captum would take for a plain gradient.
     """
+    del seed
+    refuse_unknown_nonlinearities(model.name, on_scale(model, scale), model.dense(rows[:1]))
+    return unchecked(model, rows, background, scale=scale)
+
+
+def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale) -> Attribution:
+    """Return what captum gives for any net, also one whose nonlinearities it takes for plain gradients.
+
+    Parameters are those of `attribute`; nothing promises that the contributions add up.
+    """
     from captum.attr import DeepLift
 
-    del seed
-    network = on_scale(model, scale)
-    refuse_unknown_nonlinearities(model.name, network, model.dense(rows[:1]))
-    lift = DeepLift(network, eps=1e-6)
+    lift = DeepLift(on_scale(model, scale), eps=1e-6)
 
     def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
         with warnings.catch_warnings():
@@ -65,34 +74,48 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
 
 def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:
     """Raise a `MethodError` that names the modules that captum's table lacks, or that are used more than once."""
-    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
-
-    known = (*LINEAR_MODULES, *SUPPORTED_NON_LINEAR)
-    leaves = {path: module for path, module in network.named_modules() if not any(module.children())}
-    unknown = sorted({type(module).__name__ for module in leaves.values() if not isinstance(module, known)})
+    unknown = sorted({type(module).__name__ for module in outside_table(network).values()})
     if unknown:
-        table = ", ".join(sorted(module.__name__ for module in SUPPORTED_NON_LINEAR))
+        table = ", ".join(sorted(module.__name__ for module in known_nonlinearities()))
         raise MethodError(
             f"deeplift cannot explain {name}: captum has no rule for {', '.join(unknown)} and would take a plain gradient; "
             f"its rules are for {table}; use integrated_gradients, or train with one of these"
         )
-    reused = [path for path, calls in _calls(network, dense, leaves).items() if calls > 1]
+    reused = [path for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
         )
 
 
-def _calls(network: nn.Module, dense: torch.Tensor, leaves: dict[str, nn.Module]) -> dict[str, int]:
-    calls = dict.fromkeys(leaves, 0)
+def known_nonlinearities() -> tuple[type[nn.Module], ...]:
+    """Return the modules that captum has a rule for."""
+    from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
+
+    return tuple(SUPPORTED_NON_LINEAR)
+
+
+def outside_table(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules without children, by path, that are neither linear nor in captum's table."""
+    known = (*LINEAR_MODULES, *known_nonlinearities())
+    return {path: module for path, module in leaves(network).items() if not isinstance(module, known)}
+
+
+def leaves(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules without children, by path."""
+    return {path: module for path, module in network.named_modules() if not any(module.children())}
+
+
+def nonlinear_uses(network: nn.Module, dense: torch.Tensor) -> dict[str, int]:
+    """Return how often one forward calls each module without children that is not linear, by path."""
+    nonlinear = {path: module for path, module in leaves(network).items() if not isinstance(module, LINEAR_MODULES)}
+    uses = dict.fromkeys(nonlinear, 0)
 
     def count(path: str) -> None:
-        calls[path] += 1
+        uses[path] += 1
 
-    nonlinear = {path: module for path, module in leaves.items() if not isinstance(module, LINEAR_MODULES)}
-    hooks = [module.register_forward_hook(lambda *_, path=path: count(path)) for path, module in nonlinear.items()]
-    with torch.no_grad():
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for path, module in nonlinear.items():
+            hooks.callback(module.register_forward_hook(lambda *_, path=path: count(path)).remove)
         network(dense)
-    for hook in hooks:
-        hook.remove()
-    return calls
+    return uses

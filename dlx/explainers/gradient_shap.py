@@ -17,6 +17,7 @@ from dlx.model import NeuralModel, Scale
 LABEL = "Gradient SHAP"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy()
+IS_SHAPLEY = False
 QUESTION = "What do gradients at random points between reference people and this one add up to?"
 
 

@@ -21,6 +21,7 @@ LABEL = "Integrated gradients"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(relative=0.01, remedy="the paths need more steps: raise n_steps")
 MOST_DOUBLINGS = 5
+IS_SHAPLEY = False
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 
 

@@ -26,6 +26,7 @@ LABEL = "LIME"
 LIBRARY = "lime"
 PROMISE = LocalAccuracy()
 UNITS = ("contribution", "lime")
+IS_SHAPLEY = False
 QUESTION = "Which columns move a linear model that imitates the model among random people, near ones counting most?"
 
 

@@ -16,6 +16,7 @@ from dlx.model import Model, Scale
 LABEL = "Sampled Shapley values"
 LIBRARY = "dlx"
 PROMISE = LocalAccuracy(absolute=1e-6)
+IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over random orders in which columns are made known?"
 BATCH_ROWS = 4
 

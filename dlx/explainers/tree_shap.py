@@ -16,6 +16,7 @@ from dlx.model import Scale, ScaleError, TreeModel
 LABEL = "Tree SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
+IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 

@@ -1,0 +1,153 @@
+"""Why two methods disagree: the distance between them as their libraries come, shared out among the settings.
+
+The distance between two explanations of a person is the share of the contributions that they place differently,
+``½ Σ |a_i / Σ|a| - b_i / Σ|b||``: 0 where they are alike up to their unit, 1 where they have nothing in common. Each
+setting that is aligned brings it down (or up); a setting's part is its Shapley value in the game "how much does aligning
+these settings bring the distance down", so that the parts, and what remains when all are aligned, the methods themselves,
+add up to the whole distance, person by person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.bootstrap import interval_of_mean
+from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.defaults import SWITCHES, Laboratory, switches
+from dlx.errors import DlxError
+from dlx.games import shapley_of_table
+from dlx.games.exact import all_coalitions
+from dlx.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REST = "methods"
+CAUSES = {
+    "unit": "unit: slopes or contributions",
+    "scale": "output scale: probability or log-odds",
+    "background": "baseline and background",
+    "sampling": "sampling noise and the cut to ten columns",
+    "grouping": "one-hot columns alone or together",
+    REST: "the methods themselves",
+}
+MEASURES = {
+    "placed differently": "share of the contributions that the two place differently",
+    "top differs": "share of the top columns that only one of the two names",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Disagreement:
+    """How far two methods are apart in every setting, and which settings account for it.
+
+    Parameters
+    ----------
+    model, method, other_method : str
+        The pair.
+    switches : tuple of str
+        The settings in which at least one library's default is not the aligned one.
+    distances : dict of str to ndarray [people, 2^switches]
+        Of each measure, in every combination of settings, in the order of `dlx.games.exact.all_coalitions`; the first is
+        as the libraries come, the last aligned.
+    index : ndarray [people]
+        Names of the rows.
+    k : int
+        How many features count as the top.
+    """
+
+    model: str
+    method: str
+    other_method: str
+    switches: tuple[str, ...]
+    distances: dict[str, np.ndarray]
+    index: np.ndarray
+    k: int
+
+    def parts(self, measure: str) -> dict[str, np.ndarray]:
+        """Return what each cause accounts for, each [people]; they add up to the distance as the libraries come."""
+        table = self.distances[measure]
+        found = -shapley_of_table(table) if self.switches else np.zeros((len(table), 0))
+        return dict(zip(self.switches, found.T, strict=True)) | {REST: table[:, -1]}
+
+    def to_frame(self, *, seed: int = 0) -> pd.DataFrame:
+        """Return a line a measure and cause: the mean part with its 95 % interval, its share of the whole, and both ends.
+
+        People for whom a distance is not defined (an explanation gives nothing to any column, or failed) are left out and
+        counted.
+        """
+        import pandas as pd
+
+        lines = []
+        for measure, table in self.distances.items():
+            known = ~np.isnan(table).any(axis=1)
+            whole = float(table[known, 0].mean()) if known.any() else np.nan
+            for cause, part in self.parts(measure).items():
+                mean, low, high = interval_of_mean(np.where(known, part, np.nan), seed=seed)
+                line: dict[str, object] = {"model": self.model, "method": self.method, "other_method": self.other_method, "measure": measure}
+                line |= {"cause": cause, "what": CAUSES[cause], "part": mean, "low": low, "high": high}
+                line |= {"share": mean / whole if whole else np.nan, "naive": whole}
+                line |= {"aligned": float(table[known, -1].mean()) if known.any() else np.nan}
+                lines.append(line | {"k": self.k, "people": int(known.sum()), "undefined": int((~known).sum())})
+        return pd.DataFrame(lines)
+
+    def by_person(self) -> pd.DataFrame:
+        """Return a line a person, measure and cause."""
+        import pandas as pd
+
+        about = {"model": self.model, "method": self.method, "other_method": self.other_method}
+        frames = [
+            pd.DataFrame(about | {"row": self.index, "measure": measure, "cause": cause, "part": part, "naive": table[:, 0]})
+            for measure, table in self.distances.items()
+            for cause, part in self.parts(measure).items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+
+def disagreement(model: Model, method: str, other_method: str, laboratory: Laboratory, *, k: int = 5) -> Disagreement:
+    """Return how far two methods are apart about a model in every combination of settings.
+
+    Parameters
+    ----------
+    model : Model
+        The model that both explain.
+    method, other_method : str
+        Two of `dlx.comparison.defaults.methods()`.
+    laboratory : Laboratory
+        The people, the background, the training rows, and what explains.
+    k : int
+        How many features count as the top.
+
+    Raises
+    ------
+    DlxError
+        If a method's library defaults are not known, or both are the same.
+    """
+    if method == other_method:
+        raise DlxError(f"a disagreement is between two methods, got {method} twice")
+    both = {*switches(method, model), *switches(other_method, model)}
+    touched = tuple(switch for switch in SWITCHES if switch in both)
+    members = all_coalitions(len(touched))
+    distances = {measure: np.empty((len(laboratory.people), len(members))) for measure in MEASURES}
+    for column, aligned in enumerate(members):
+        chosen = frozenset(switch for switch, is_aligned in zip(touched, aligned, strict=True) if is_aligned)
+        a, b = (laboratory.contributions(model, name, chosen) for name in (method, other_method))
+        distances["placed differently"][:, column] = placed_differently(a, b)
+        distances["top differs"][:, column] = 1 - metrics_by_row(a, b, k)["feature_agreement"]
+    index = np.asarray(laboratory.people.index)
+    return Disagreement(model.name, method, other_method, touched, distances, index, min(k, len(model.schema)))
+
+
+def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the share of the contributions [rows, features] that two explanations place differently, [rows].
+
+    NaN where one of them gives nothing to any column.
+    """
+    shares = []
+    for values in (a, b):
+        size = np.abs(values).sum(axis=1, keepdims=True)
+        shares.append(np.divide(values, size, out=np.full(values.shape, np.nan), where=size > 0))
+    return np.abs(shares[0] - shares[1]).sum(axis=1) / 2

@@ -1,0 +1,213 @@
+"""The noise floor: how far a method agrees with itself, so that nobody asks more of two methods than of one.
+
+Three sources: another seed (the method's own sampling), another background of the same size (a bootstrap of the rows it is
+drawn from), and another training seed of the same architecture (models of equal quality that say different things: model
+multiplicity, Marx, Calmon and Ustun 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dlx.bootstrap import Interval, interval_of_means
+from dlx.comparison.agreement import chance_level, metrics_by_row, pair_of
+from dlx.comparison.alignment import refuse_unaligned
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.model import Model
+from dlx.runner import explain as explain_
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source = Literal["seed", "background", "training"]
+SOURCES: dict[Source, str] = {
+    "seed": "another seed",
+    "background": "another background of the same size",
+    "training": "the same architecture trained with another seed",
+}
+MAY_DIFFER: dict[Source, tuple[str, ...]] = {"seed": (), "background": ("background",), "training": ()}
+ALIKE = "no evidence of a difference"
+DIFFERENT = "differ beyond noise"
+CHANCE = "no better than chance"
+UNKNOWN = "too few people to tell"
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """An explanation, and the same again with something changed that should not matter.
+
+    Parameters
+    ----------
+    of : Explanation
+        The one that is shown.
+    source : {"seed", "background", "training"}
+        What was changed.
+    explanations : tuple of Explanation
+        Of the same rows, on the same scale.
+    """
+
+    of: Explanation
+    source: Source
+    explanations: tuple[Explanation, ...]
+
+    def __post_init__(self) -> None:
+        if self.source not in SOURCES:
+            raise DlxError(f"source must be one of {', '.join(SOURCES)}, got {self.source!r}")
+        if not self.explanations:
+            raise DlxError("a noise floor needs at least 1 replicate, got none")
+        for other in self.explanations:
+            refuse_unaligned((self.of, other), but=MAY_DIFFER[self.source])
+            if other.method != self.of.method:
+                raise DlxError(f"replicates must be by the same method, got {self.of.method} and {other.method}")
+
+    def metrics(self, k: int) -> dict[str, np.ndarray]:
+        """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""
+        found = [metrics_by_row(self.of.values, other.values, k) for other in self.explanations]
+        return {name: np.array([one[name] for one in found]) for name in found[0]}
+
+
+def replicate(
+    model: Model,
+    explanation: Explanation,
+    *,
+    source: Literal["seed", "background"],
+    background: Dataset,
+    pool: Dataset | None = None,
+    count: int = 20,
+    explain: Callable[..., Explanation] = explain_,
+) -> Replicates:
+    """Return an explanation again, with other seeds or other backgrounds.
+
+    Parameters
+    ----------
+    model : Model
+        The model that was explained.
+    explanation : Explanation
+        The one that is shown.
+    source : {"seed", "background"}
+        What is changed. Where a first other seed changes nothing, the method is not random, and that one stands for all.
+    background : Dataset
+        The background of the explanation.
+    pool : Dataset, optional
+        The rows that other backgrounds are drawn from, with replacement: the training rows.
+    count : int
+        How many replicates.
+    explain : callable
+        What explains: `dlx.explain`, or one that keeps what it made.
+    """
+    if count < 1:
+        raise DlxError(f"a noise floor needs at least 1 replicate, got count={count}")
+    if source == "background" and pool is None:
+        raise DlxError("other backgrounds are drawn from a pool of rows: pass pool=case.train")
+    shared = {"method": explanation.method, "scale": explanation.scale, **explanation.options}
+    people = Dataset(explanation.schema, explanation.rows, index=explanation.index)
+    made: list[Explanation] = []
+    for i in range(1, count + 1):
+        if source == "background":
+            assert pool is not None
+            drawn = pool[np.random.default_rng([explanation.seed, i]).integers(len(pool), size=len(background))]
+            made.append(explain(model, people, background=drawn, seed=explanation.seed, **shared))
+        else:
+            made.append(explain(model, people, background=background, seed=explanation.seed + i, **shared))
+            if np.array_equal(made[0].values, explanation.values, equal_nan=True):
+                break
+    return Replicates(explanation, source, tuple(made))
+
+
+def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Return how far a method agrees with itself: a line a metric.
+
+    Parameters
+    ----------
+    replicates : Replicates
+        An explanation and the same again.
+    k : int
+        How many features count as the top.
+    seed : int
+        Seed of the bootstrap, over people and replicates.
+
+    Returns
+    -------
+    DataFrame
+        Mean over replicates and people with its 95 % interval, chance level, number of replicates, and the rows that have
+        a value in every replicate.
+    """
+    import pandas as pd
+
+    lines, of = [], replicates.of
+    for metric, values in replicates.metrics(k).items():
+        estimate, low, high = interval_of_means(values, seed=seed)
+        line: dict[str, object] = {"model": of.model, "method": of.method, "scale": of.scale, "source": replicates.source, "metric": metric}
+        line |= {"k": min(k, of.values.shape[1]), "mean": estimate, "low": low, "high": high}
+        line |= {"chance": chance_level(metric, k, of.values.shape[1]), "replicates": len(values)}
+        lines.append(line | {"rows": int((~np.isnan(values)).all(axis=0).sum())})
+    return pd.DataFrame(lines)
+
+
+def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Return how far two methods agree, between chance and the noise floor: a line a metric.
+
+    The floor is that of the noisier of the two: nobody agrees with it better than it does with itself. The difference
+    between floor and agreement is taken person by person and resampled over people and replicates.
+
+    Returns
+    -------
+    DataFrame
+        Agreement with its interval, chance, floor with its interval and the method whose floor it is, what the pair falls
+        short of the floor with its interval, and the verdict.
+
+    Raises
+    ------
+    DlxError
+        If the replicates are of different sources.
+    AlignmentError
+        If the two explanations are not aligned.
+    """
+    import pandas as pd
+
+    if one.source != other.source:
+        raise DlxError(f"replicates must share their source, got {one.source} and {other.source}")
+    a, b = one.of, other.of
+    refuse_unaligned((a, b))
+    pair, width, lines = metrics_by_row(a.values, b.values, k), a.values.shape[1], []
+    itself, itself_too = one.metrics(k), other.metrics(k)
+    for metric, agreement in pair.items():
+        floors = {of.method: values for of, values in ((a, itself[metric]), (b, itself_too[metric]))}
+        noisier = min(floors, key=lambda method: _mean(floors[method]))
+        short = floors[noisier] - agreement
+        mean, floor, shortfall = (interval_of_means(v, seed=seed) for v in (agreement[None], floors[noisier], short))
+        chance = chance_level(metric, k, width)
+        lines.append(
+            pair_of(a, b)
+            | {"source": one.source, "metric": metric, "k": min(k, width)}
+            | _named("", mean)
+            | {"chance": chance, "floor_of": noisier}
+            | _named("floor_", floor)
+            | _named("shortfall_", shortfall)
+            | {"replicates": len(floors[noisier]), "rows": int((~np.isnan(short)).all(axis=0).sum())}
+            | {"verdict": _verdict(mean, shortfall, chance)}
+        )
+    return pd.DataFrame(lines)
+
+
+def _named(prefix: str, interval: Interval) -> dict[str, float]:
+    names = ("mean", "low", "high") if not prefix else (prefix.rstrip("_"), f"{prefix}low", f"{prefix}high")
+    return dict(zip(names, interval, strict=True))
+
+
+def _verdict(agreement: Interval, shortfall: Interval, chance: float) -> str:
+    if np.isnan(agreement.low) or np.isnan(shortfall.low):
+        return UNKNOWN
+    if shortfall.low <= 0:
+        return ALIKE
+    return CHANCE if agreement.low <= chance else DIFFERENT
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if not np.isnan(values).all() else np.inf
