@@ -177,6 +177,12 @@ def report(
     people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes."
+        ),
+    ] = False,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
     device: Device = "auto",
     checkpoints: Checkpoints = Path("checkpoints"),
@@ -206,6 +212,7 @@ def report(
             seed=seed,
             people=people,
             background=background,
+            thorough=thorough,
             retrain=retrain,
             device=device,
             checkpoints=checkpoints,

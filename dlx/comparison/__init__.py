@@ -3,7 +3,7 @@
 from dlx.comparison.agreement import METRICS, agreement, agreement_by_row, chance_level
 from dlx.comparison.alignment import AlignmentError
 from dlx.comparison.comparison import Comparison, compare
-from dlx.comparison.contrast import Contrast, contrast
+from dlx.comparison.contrasting import Contrast, contrast
 from dlx.comparison.importance import importance
 
 __all__ = [

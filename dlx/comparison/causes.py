@@ -9,7 +9,9 @@ add up to the whole distance, person by person.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +36,7 @@ CAUSES = {
     "grouping": "one-hot columns alone or together",
     REST: "the methods themselves",
 }
+SETTINGS = {"as the libraries come": frozenset[str](), "aligned": frozenset(SWITCHES)}
 MEASURES = {
     "placed differently": "share of the contributions that the two place differently",
     "top differs": "share of the top columns that only one of the two names",
@@ -87,7 +90,12 @@ class Disagreement:
             whole = float(table[known, 0].mean()) if known.any() else np.nan
             for cause, part in self.parts(measure).items():
                 mean, low, high = interval_of_mean(np.where(known, part, np.nan), seed=seed)
-                line: dict[str, object] = {"model": self.model, "method": self.method, "other_method": self.other_method, "measure": measure}
+                line: dict[str, object] = {
+                    "model": self.model,
+                    "method": self.method,
+                    "other_method": self.other_method,
+                    "measure": measure,
+                }
                 line |= {"cause": cause, "what": CAUSES[cause], "part": mean, "low": low, "high": high}
                 line |= {"share": mean / whole if whole else np.nan, "naive": whole}
                 line |= {"aligned": float(table[known, -1].mean()) if known.any() else np.nan}
@@ -139,6 +147,39 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
         distances["top differs"][:, column] = 1 - metrics_by_row(a, b, k)["feature_agreement"]
     index = np.asarray(laboratory.people.index)
     return Disagreement(model.name, method, other_method, touched, distances, index, min(k, len(model.schema)))
+
+
+def as_libraries_come(
+    model: Model, methods: Sequence[str], laboratory: Laboratory, *, k: int = 5, seed: int = 0
+) -> pd.DataFrame:
+    """Return how far methods agree as their libraries come, and aligned: a line a setting, pair and measure.
+
+    Parameters
+    ----------
+    model : Model
+        The model that all explain.
+    methods : sequence of str
+        Two or more of `dlx.comparison.defaults.methods()`.
+    laboratory : Laboratory
+        The people, the background, the training rows, and what explains.
+    k : int
+        How many features count as the top.
+    seed : int
+        Seed of the bootstrap.
+    """
+    import pandas as pd
+
+    lines = []
+    for setting, aligned in SETTINGS.items():
+        values = {method: laboratory.contributions(model, method, aligned) for method in methods}
+        for one, other in combinations(methods, 2):
+            a, b = values[one], values[other]
+            for measure, by_row in (metrics_by_row(a, b, k) | {"placed differently": placed_differently(a, b)}).items():
+                mean, low, high = interval_of_mean(by_row, seed=seed)
+                line: dict[str, object] = {"model": model.name, "setting": setting, "method": one, "other_method": other}
+                line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": mean, "low": low, "high": high}
+                lines.append(line | {"people": int((~np.isnan(by_row)).sum())})
+    return pd.DataFrame(lines)
 
 
 def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -143,7 +143,13 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
     lines, of = [], replicates.of
     for metric, values in replicates.metrics(k).items():
         estimate, low, high = interval_of_means(values, seed=seed)
-        line: dict[str, object] = {"model": of.model, "method": of.method, "scale": of.scale, "source": replicates.source, "metric": metric}
+        line: dict[str, object] = {
+            "model": of.model,
+            "method": of.method,
+            "scale": of.scale,
+            "source": replicates.source,
+            "metric": metric,
+        }
         line |= {"k": min(k, of.values.shape[1]), "mean": estimate, "low": low, "high": high}
         line |= {"chance": chance_level(metric, k, of.values.shape[1]), "replicates": len(values)}
         lines.append(line | {"rows": int((~np.isnan(values)).all(axis=0).sum())})

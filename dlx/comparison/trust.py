@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LEAST_SELF_AGREEMENT = 0.8  # of the top columns, with another seed
 MOST_ERROR = 0.1  # of a method that sets out to give Shapley values
-MOST_INFIDELITY = 1.0  # as good as saying that no column matters
 SETTLED = 0.95  # share of replicates in which two columns keep their order
 AGREEING_SHARE = 0.6  # of the trusted methods that must name a column for it to be a reason
 
@@ -50,8 +49,8 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
     """Return a line a method: whether it is trusted about its model, why (not), and what was looked at.
 
     Not trusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
-    weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, or that
-    predicts the model's answers no better than saying that no column matters.
+    weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, or whose
+    contributions tell no more of the model's answers than shuffled ones.
     """
     import pandas as pd
 
@@ -189,10 +188,10 @@ def _misses(table: pd.DataFrame) -> str:
 
 
 def _unfaithful(table: pd.DataFrame) -> str:
-    some = table[table["metric"] == "relative_infidelity"]
-    if not len(some) or not some["mean"].iloc[0] >= MOST_INFIDELITY:
+    some = table[table["metric"] == "sensitivity_n"]
+    if not len(some) or not some["low"].iloc[0] <= some["chance"].iloc[0]:
         return ""
-    return "it predicts the model's answers no better than saying that no column matters"
+    return "its contributions tell no more of what the model answers when columns change than shuffled ones"
 
 
 _CHECKS = (

@@ -11,6 +11,8 @@ from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
+from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
+from dlx.reporting.harmony import is_opaque
 from dlx.reporting.page import render
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
@@ -30,6 +32,7 @@ def report(
     seed: int = 0,
     people: int = 200,
     background: int = 100,
+    thorough: bool = False,
     retrain: bool = False,
     device: str = "auto",
     checkpoints: str | Path = "checkpoints",
@@ -53,6 +56,9 @@ def report(
         How many test rows are explained by the fast methods.
     background : int
         How many training rows are the reference.
+    thorough : bool
+        Measure everything: noise floors, causes and faithfulness for every model that cannot be read, and the same
+        architectures trained with five other seeds. Takes many minutes; an interrupted run goes on where it stopped.
     retrain : bool
         Train the models anew even where there is a checkpoint.
     device : {"auto", "cpu", "cuda"}
@@ -74,15 +80,19 @@ def report(
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
     _refuse_unreportable(case, models, people, page)
-    found = [
-        model
-        if not isinstance(model, str)
-        else obtain(case, model, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
-        for model in models
-    ]
+
+    def trained(architecture: str, seed: int) -> Model:
+        return obtain(case, architecture, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
+
+    found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     names = [model.name for model in found]
     if not found or len(set(names)) < len(names):
         raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
+    siblings = {
+        model.name: [trained(asked, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
+        for asked, model in zip(models, found, strict=True)
+        if thorough and isinstance(asked, str) and is_opaque(model)
+    }
     with one_thread():
         told = study(
             case,
@@ -90,6 +100,8 @@ def report(
             seed=seed,
             people=people,
             background=background,
+            depth=THOROUGH if thorough else QUICK,
+            siblings=siblings,
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )

@@ -14,8 +14,9 @@ from dlx import plots
 from dlx.comparison import Comparison
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
-from dlx.reporting.study import TOP, Study, top_features
+from dlx.reporting.study import Study, top_features
 from dlx.reporting.words import method_label, model_words
 
 if TYPE_CHECKING:

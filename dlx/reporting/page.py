@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dlx.reporting import figures, tables, words
-from dlx.reporting.study import KERNEL_COALITIONS, TOP, Study, top_features
+from dlx.reporting.harmony import TOP
+from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
 HERE = Path(__file__).parent
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")

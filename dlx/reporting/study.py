@@ -5,33 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx import explainers
-from dlx.arrays import array_id
 from dlx.audit import performance
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.dataset import Dataset
 from dlx.effects import PartialDependence, partial_dependence
-from dlx.explanation import Explanation, ExplanationError
+from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, Scale, TreeModel
 from dlx.progress import Narrator
+from dlx.reporting.depth import QUICK, Depth
+from dlx.reporting.harmony import Harmony, Setting, Siblings, harmony, ready
+from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
-from dlx.runner import explain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SLOW = ("kernel_shap", "lime")
 PANEL = 40
-TOP = 5
 EFFECTS = 6
 KERNEL_COALITIONS = 512
 OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,8 @@ class Study:
         Of every model on the test rows.
     effects : list of list of PartialDependence
         A list a feature, one curve a model of `main` and `other`.
+    harmony : Harmony
+        What is known of the explanations themselves.
     seed : int
         Seed of everything random.
     """
@@ -72,9 +73,10 @@ class Study:
     panel: int
     chosen: list[Chosen]
     background: Dataset
-    explanations: dict[Pair, Explanation]
+    explanations: dict[tuple[str, str], Explanation]
     performance: pd.DataFrame
     effects: list[list[PartialDependence]]
+    harmony: Harmony
     seed: int
 
     def methods_of(self, model: Model) -> list[str]:
@@ -120,6 +122,8 @@ def study(
     seed: int = 0,
     people: int = 200,
     background: int = 100,
+    depth: Depth = QUICK,
+    siblings: Siblings = MappingProxyType({}),
     keep: Path | None = None,
     narrator: Narrator,
 ) -> Study:
@@ -137,6 +141,10 @@ def study(
         How many test rows the fast methods explain; the slow ones explain the first `PANEL` of them.
     background : int
         How many training rows are the reference.
+    depth : Depth
+        How much is measured of the explanations themselves.
+    siblings : mapping of str to sequence of Model
+        The same architectures trained with other seeds, by the name of the model.
     keep : Path, optional
         Folder where finished explanations are kept, and taken from if nothing that made them has changed.
     narrator : Narrator
@@ -147,34 +155,46 @@ def study(
     test = case.test
     main, other = protagonists(models)
     chosen, explained = _sample(test, choose(test, main, other), people, seed)
-    panel = min(PANEL, len(explained))
-    reference = case.background(background, seed=seed)
+    panel = explained[: min(PANEL, len(explained))]
+    setting = Setting(case, panel, case.background(background, seed=seed), seed, depth, Keeper(keep, narrator), narrator)
     with narrator.step("Measuring performance", "models") as update:
         measured = []
         for i, model in enumerate(models):
             measured.append(performance(model, test, seed=seed))
             update(i + 1, len(models))
+    readiness = _readiness(models, setting)
     explanations = {
-        (model.name, method): _explained(
-            model, method, explained[:panel] if method in SLOW else explained, reference, seed, keep, narrator
-        )
+        (line.model, line.method): _explained(model, line.method, panel if line.method in SLOW else explained, setting)
         for model in models
-        for method in explainers.names_for(model)
+        for line in readiness[(readiness["model"] == model.name) & (readiness["verdict"] != "not valid")].itertuples()
     }
+    shown = [model for model in (main, other) if model is not None]
     return Study(
         case=case,
         models=tuple(models),
         main=main,
         other=other,
         people=explained,
-        panel=panel,
+        panel=len(panel),
         chosen=chosen,
-        background=reference,
+        background=setting.background,
         explanations=explanations,
         performance=pd.concat(measured, ignore_index=True),
         effects=_effects(explanations, main, other, explained, narrator),
+        harmony=harmony(setting, models, shown, explanations, readiness, siblings),
         seed=seed,
     )
+
+
+def _readiness(models: Sequence[Model], setting: Setting) -> pd.DataFrame:
+    import pandas as pd
+
+    tables = []
+    with setting.narrator.step("Checking which methods fit which model", "models") as update:
+        for i, model in enumerate(models):
+            tables.append(ready(model, setting))
+            update(i + 1, len(models))
+    return pd.concat(tables, ignore_index=True)
 
 
 def protagonists(models: Sequence[Model]) -> tuple[Model, Model | None]:
@@ -207,54 +227,23 @@ def _sample(test: Dataset, chosen: list[Chosen], count: int, seed: int) -> tuple
     return moved, test[np.r_[first, drawn[:room]].astype(int)]
 
 
-def _explained(
-    model: Model,
-    method: str,
-    people: Dataset,
-    background: Dataset,
-    seed: int,
-    keep: Path | None,
-    narrator: Narrator,
-) -> Explanation:
-    scale, options = model.scales[0], OPTIONS.get(method, {})
-    path = keep / f"{_fingerprint(model, method, people, background, scale, seed, options)}.safetensors" if keep else None
+def _explained(model: Model, method: str, people: Dataset, setting: Setting) -> Explanation:
+    asked: dict[str, Any] = {"method": method, "background": setting.background, "scale": model.scales[0]}
+    asked |= {"seed": setting.seed, **OPTIONS.get(method, {})}
     label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
-    if path is not None and path.is_file():
-        try:
-            found = Explanation.load(path)
-        except ExplanationError as error:
-            narrator.say(f"{error}; explaining again")
-        else:
-            narrator.say(f"{label}: kept from an earlier run")
-            return found
-    with narrator.step(label, "people") as update:
-        made = explain(model, people, method=method, background=background, scale=scale, seed=seed, progress=update, **options)
-    if path is not None:
-        made.save(path)
+    if (found := setting.keeper.find(model, people, **asked)) is not None:
+        setting.narrator.say(f"{label}: kept from an earlier run")
+        return found
+    with setting.narrator.step(label, "people") as update:
+        made = setting.keeper.explain(model, people, progress=update, **asked)
+    if made.failures:
+        row, why = next(iter(made.failures.items()))
+        setting.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {row}: {why}")
     return made
 
 
-def _fingerprint(
-    model: Model, method: str, people: Dataset, background: Dataset, scale: Scale, seed: int, options: dict[str, Any]
-) -> str:
-    """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
-    import hashlib
-    from importlib.metadata import version
-
-    answers = np.concatenate([model.predict(people, scale), model.predict(background, scale)])
-    made_by = [
-        version("dlx"),
-        version(explainers.method(method).LIBRARY),
-        str(seed),
-        scale,
-        repr(sorted((explainers.options(method) | options).items())),
-    ]
-    data = [array_id(answers), array_id(people.rows), array_id(background.rows), people.schema.sha256]
-    return f"{method}-{hashlib.sha256('/'.join(made_by + data).encode()).hexdigest()[:16]}"
-
-
 def _effects(
-    explanations: dict[Pair, Explanation], main: Model, other: Model | None, people: Dataset, narrator: Narrator
+    explanations: dict[tuple[str, str], Explanation], main: Model, other: Model | None, people: Dataset, narrator: Narrator
 ) -> list[list[PartialDependence]]:
     shown = [model for model in (main, other) if model is not None]
     features = top_features([e for (name, _), e in explanations.items() if name in {m.name for m in shown}], EFFECTS)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dlx import explainers
 from dlx.files import write_atomically
-from dlx.reporting.study import TOP, Study
+from dlx.reporting.harmony import TOP
+from dlx.reporting.study import Study
 from dlx.reporting.words import method_label, model_words
 
 if TYPE_CHECKING:

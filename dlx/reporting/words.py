@@ -11,8 +11,9 @@ from dlx import explainers
 from dlx.audit.performance import auc
 from dlx.bootstrap import interval_of
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
-from dlx.reporting.study import TOP, Study, top_features
+from dlx.reporting.study import Study, top_features
 from dlx.schema import Target
 
 if TYPE_CHECKING:

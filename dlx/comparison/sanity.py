@@ -1,0 +1,186 @@
+"""Whether an explanation depends on what a net has learnt: its layers are made random, and it should change.
+
+The cascading randomisation of Adebayo et al. (2018), "Sanity Checks for Saliency Maps", arXiv 1810.03292, section 3. An
+explanation that stays the same when the weights are gone explains the data, or the people, but not the model.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx import runner
+from dlx.arrays import check_seed
+from dlx.bootstrap import interval_of_mean
+from dlx.comparison.agreement import chance_level, metrics_by_row
+from dlx.comparison.plausible import checked_scale, is_finite, same_background
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.model import NeuralModel
+from dlx.schema import plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+SURVIVES_ABOVE = 0.5  # of the way from chance to full agreement, at the lower end of the interval
+
+
+def sanity_check(
+    model: NeuralModel,
+    explanation: Explanation,
+    background: Any,
+    *,
+    explain: Callable[..., Explanation] = runner.explain,
+    k: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return how much of an explanation is left as more and more layers of its net are made random.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        The net that is explained; it is copied, not changed.
+    explanation : Explanation
+        Of some people.
+    background : Dataset, DataFrame or ndarray [references, features]
+        The one that the explanation was made against.
+    explain : callable
+        Explains the same people with each random net; `dlx.explain`.
+    k : int
+        How many features count as the top; all of them where there are fewer.
+    seed : int
+        Seed of the random weights and the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One line a stage, from the last layer to all of them: the `layer` made random last, `layers_random` in all, the
+        `feature_agreement` of the explanations before and after (mean over people, 95 % bootstrap interval, and its
+        `chance` level), the mean `rank_correlation` of their sizes, the rows that have a value, those where either
+        explanation is not finite (`failed`), and the other rows without a value (`undefined`: all columns of a size).
+        `survives` is the verdict on the method, the same on all its lines, and True is bad: with all layers random, the
+        lower end of the interval of (agreement - chance) / (1 - chance) is still above one half. Where that cannot be
+        decided it is False, and `note` says why.
+
+    Raises
+    ------
+    DlxError
+        If the model is no net or has no weights, or the explanation is of another model or against another background.
+    """
+    import pandas as pd
+
+    if not isinstance(model, NeuralModel):
+        raise DlxError(f"the sanity check makes layers random, which needs a net, got {model.name}, a {type(model).__name__}")
+    scale, coded = checked_scale(model, explanation), same_background(model, explanation, background)
+    how = {"method": explanation.method, "scale": scale, "seed": explanation.seed, **explanation.options}
+    width, lines = len(model.schema), []
+    chance = chance_level("feature_agreement", k, width)
+    for count, (layer, net) in enumerate(randomised(model, seed=seed), 1):
+        after = explain(net, explanation.rows, background=coded, **how)
+        stage = {"layer": layer, "layers_random": count, "k": min(k, width), "chance": chance}
+        found = _agreement(explanation, after, k)
+        lines.append(stage | _summary(found, is_finite(explanation) & is_finite(after), seed))
+    survives, note = verdict(found["feature_agreement"], chance, seed=seed)
+    about = {"model": model.name, "method": explanation.method, "scale": scale}
+    return pd.DataFrame([about | line | {"survives": survives, "note": note} for line in lines])
+
+
+def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]]:
+    """Return copies of a net with one more layer made random each, from the last to the first.
+
+    Last and first are the order in which the net names its layers. A layer is anything with weights of its own or a
+    ``reset_parameters()``, which draws them as before training; running means are reset too.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        The net; it stays as it is.
+    seed : int
+        Seed of the weights; torch's global generator is left as it was.
+
+    Returns
+    -------
+    list of (str, NeuralModel)
+        The name of the layer made random last, and the net.
+
+    Raises
+    ------
+    DlxError
+        If the net has no layers with weights, or one of them has no ``reset_parameters()``.
+    """
+    import torch
+
+    names = _layers(model)
+    stages: list[tuple[str, NeuralModel]] = []
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(check_seed(seed))
+        network = model.network
+        for count, name in enumerate(reversed(names), 1):
+            network = copy.deepcopy(network)
+            _reset(network.get_submodule(name))
+            stages.append((name, replace(model, network=network, name=f"{model.name}, {plural(count, 'layer')} random")))
+    return stages
+
+
+def verdict(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[bool, str]:
+    """Return whether an explanation survives with this feature agreement [rows], and why that is not decided."""
+    if chance == 1:
+        return False, "not decided: the top k are all features, which agree by chance"
+    low = interval_of_mean((agreement - chance) / (1 - chance), seed=seed).low
+    if np.isnan(low):
+        return False, "not decided: no row has a value with all layers random"
+    return bool(low > SURVIVES_ABOVE), ""
+
+
+def _layers(model: NeuralModel) -> list[str]:
+    """Return the names of the layers that hold weights, first to last."""
+    layers = {name: layer for name, layer in model.network.named_modules() if _has_weights(layer)}
+    if not layers:
+        raise DlxError(f"{model.name} has no layer with weights, so none can be made random")
+    for name, layer in layers.items():
+        if not hasattr(layer, "reset_parameters") and not hasattr(layer, "_reset_parameters"):
+            raise DlxError(
+                f"layer {name!r} of {model.name} must have reset_parameters() to be made random, but {type(layer).__name__} "
+                "has none; give it one that draws its weights as before training"
+            )
+    return list(layers)
+
+
+def _has_weights(layer: nn.Module) -> bool:
+    is_leaf = not any(True for _ in layer.children())
+    return any(True for _ in layer.parameters(recurse=False)) or (is_leaf and hasattr(layer, "reset_parameters"))
+
+
+def _reset(layer: Any) -> None:
+    """Draw a layer's weights as before training; torch's attention calls the method private."""
+    reset = layer.reset_parameters if hasattr(layer, "reset_parameters") else layer._reset_parameters
+    reset()
+
+
+def _agreement(before: Explanation, after: Explanation, k: int) -> dict[str, np.ndarray]:
+    """Return feature agreement and rank correlation of the rows, NaN where either explanation is not finite."""
+    finite = is_finite(before) & is_finite(after)
+    metrics = metrics_by_row(before.values[finite], after.values[finite], k)
+    found = {name: np.full(len(finite), np.nan) for name in ("feature_agreement", "rank_correlation")}
+    for name, values in found.items():
+        values[finite] = metrics[name]
+    return found
+
+
+def _summary(found: dict[str, np.ndarray], finite: np.ndarray, seed: int) -> dict[str, Any]:
+    mean, low, high = interval_of_mean(found["feature_agreement"], seed=seed)
+    rows = int((~np.isnan(found["feature_agreement"])).sum())
+    return {
+        "feature_agreement": mean,
+        "low": low,
+        "high": high,
+        "rank_correlation": interval_of_mean(found["rank_correlation"]).estimate,
+        "rows": rows,
+        "failed": int((~finite).sum()),
+        "undefined": int(finite.sum()) - rows,
+    }

@@ -1,0 +1,246 @@
+"""How stable an explanation is: how far it moves for people much like the one explained, of the same predicted class.
+
+Agarwal et al. (2022), "Rethinking Stability for Attribution-based Explanations", arXiv 2203.06877, section 3.3: the
+relative change of the explanation over the relative change of input (RIS) or hidden representation (RRS), or over the
+change of the logit (ROS), largest over a neighbourhood. Local Lipschitz is the same without "relative": Alvarez-Melis
+and Jaakkola (2018), arXiv 1806.08049. Low is good for all four.
+
+"Relative" is element by element, (e - e') / e, as in the paper, with |e| kept above `SMALLEST`, under the 2-norm. The
+code of others differs:
+
+- OpenXAI's first release clips e itself from below at 0.001, so that negative ones become 0.001 too; its present one
+  divides norm by norm, ||e - e'|| / ||e||, and has no value where ||e|| = 0. Both take ROS relative to the logit.
+- Quantus divides element by element by e as it is, by 1e-6 where e is exactly 0, and replaces a norm of 0 in the
+  denominator by 1e-6. It takes ROS over the plain change of the logit, as the paper and this file do.
+
+Element by element, a column that hardly contributes counts as much as one that decides: read the median. The output of
+trees often does not change at all between neighbours; their ROS then is a matter of `SMALLEST_CHANGE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dlx import runner
+from dlx.arrays import check_seed
+from dlx.bootstrap import interval_of_mean
+from dlx.comparison.plausible import checked_scale, coded_background, is_finite, nearest, same_background
+from dlx.encoder import Encoder
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.model import LinearModel, Model, NeuralModel, Scale, as_rows
+from dlx.model.kinds import CHUNK_ROWS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+SMALLEST = 1e-3  # what |e|, |x| and |L| are kept above, in units of the scale, standard deviations and activations
+SMALLEST_CHANGE = 1e-6  # what the change of input, representation and logit is kept above
+STEP = 0.1  # of the way to a donor
+FLIP = 0.05  # chance that a level, or a missing value, becomes the donor's
+
+
+class Neighbourhood(NamedTuple):
+    """People much like each person: rows [rows, count, features], and which are kept, bool [rows, count]."""
+
+    rows: np.ndarray
+    kept: np.ndarray
+
+
+def stability(
+    model: Model,
+    explanation: Explanation,
+    background: Any,
+    *,
+    explain: Callable[..., Explanation] = runner.explain,
+    count: int = 10,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return how far an explanation moves between much alike people: the largest ratio of each person, summarised.
+
+    Parameters
+    ----------
+    model : Model
+        The model that is explained.
+    explanation : Explanation
+        Of some people.
+    background : Dataset, DataFrame or ndarray [references, features]
+        The one that the explanation was made against; the neighbours' values come from it too.
+    explain : callable
+        Explains all neighbours in one call, with the method, options and seed of the explanation; `dlx.explain`.
+    count : int
+        Neighbours of a person, before those of another class are dropped.
+    seed : int
+        Seed of the neighbours and the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One line a metric, ``ris``, ``rrs`` (nets with a linear layer only), ``ros`` and ``lipschitz`` (scale / standard
+        deviation): median and mean over people, 95 % bootstrap interval of the mean, the rows that have a value, the
+        rows whose explanation is not finite (`failed`), the other rows without a value (`undefined`: no neighbour is
+        left), and the neighbours kept in all.
+
+    Raises
+    ------
+    DlxError
+        If the explanation is of another model or against another background, or there are too few neighbours.
+    """
+    import pandas as pd
+
+    scale, coded = checked_scale(model, explanation), same_background(model, explanation, background)
+    near, kept = neighbourhood(model, explanation.rows, coded, scale=scale, count=count, seed=seed)
+    finite = is_finite(explanation)
+    kept &= finite[:, None]
+    moved = np.full(near.shape, np.nan)
+    if kept.any():
+        how = {"method": explanation.method, "scale": scale, "seed": explanation.seed, **explanation.options}
+        moved[kept] = explain(model, near[kept], background=coded, **how).values
+    lines = []
+    for metric, ratios in _ratios(model, explanation, coded, near, moved).items():
+        largest = np.max(ratios, axis=1, initial=-np.inf, where=~np.isnan(ratios))
+        values = np.where(np.isfinite(largest), largest, np.nan)
+        about = {"model": model.name, "method": explanation.method, "scale": scale, "metric": metric}
+        lines.append(about | _summary(values, int((~finite).sum()), seed) | {"neighbours": int(kept.sum())})
+    return pd.DataFrame(lines)
+
+
+def neighbourhood(model: Model, rows: Any, background: Any, *, scale: Scale, count: int = 10, seed: int = 0) -> Neighbourhood:
+    """Return people much like each person, and which of them the model puts in the same class.
+
+    Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the
+    way to the donor's; a level, or a number that either lacks, is kept but for one time in twenty, where it becomes the
+    donor's. Every person has the same draws.
+
+    Parameters
+    ----------
+    model : Model
+        Says which class a row is in: positive from a probability of 0.5, a logit of 0. Values have no classes.
+    rows, background : Dataset, DataFrame or ndarray [rows, features], [references, features]
+        In original columns.
+    scale : {"logit", "probability", "value"}
+        The scale to explain on: a neighbour whose output is infinite on it is not kept.
+    count : int
+        Neighbours of a person.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    Neighbourhood
+        A neighbour is not kept that is of another class, or is the person.
+    """
+    if count < 1:
+        raise DlxError(f"a neighbourhood needs at least 1 neighbour, got {count}")
+    schema, people, coded = model.schema, as_rows(model.schema, rows), coded_background(model, background)
+    donors = coded[nearest(schema, people, coded, count)]
+    donors = donors[:, np.arange(count) % donors.shape[1]]
+    own = np.broadcast_to(people[:, None], donors.shape)
+    flips = np.random.default_rng(check_seed(seed)).random(donors.shape[1:]) < FLIP
+    moves = ~(np.isnan(own) | np.isnan(donors))
+    moves[:, :, list(schema.categorical)] = False
+    near = np.where(moves, own + STEP * (donors - own), np.where(flips, donors, own))
+    itself = ((near == own) | (np.isnan(near) & np.isnan(own))).all(axis=2)
+    outputs, near_outputs = own_outputs(model, people), own_outputs(model, near.reshape(-1, len(schema))).reshape(itself.shape)
+    same = _is_positive(model, near_outputs) == _is_positive(model, outputs)[:, None]
+    explained = np.isfinite(near_outputs) | (scale != "logit")
+    return Neighbourhood(near, same & explained & ~itself)
+
+
+def relative_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return ||(before - after) / before||, element by element over the last axis, |before| kept above `SMALLEST`."""
+    return np.linalg.norm((before - after) / np.maximum(np.abs(before), SMALLEST), axis=-1)
+
+
+def relative_stability(explanation_change: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Return the relative change of explanations over the change of what they explain, kept above `SMALLEST_CHANGE`."""
+    return explanation_change / np.maximum(change, SMALLEST_CHANGE)
+
+
+def lipschitz(before: np.ndarray, after: np.ndarray, inputs: np.ndarray, near_inputs: np.ndarray) -> np.ndarray:
+    """Return ||e - e'|| / ||x - x'|| over the last axis; NaN where the input does not change."""
+    change, distance = np.linalg.norm(before - after, axis=-1), np.linalg.norm(inputs - near_inputs, axis=-1)
+    return np.divide(change, distance, out=np.full(distance.shape, np.nan), where=distance > 0)
+
+
+def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:
+    """Return what goes into the linear layer that the net runs last, float64 [rows, units].
+
+    Raises
+    ------
+    DlxError
+        If the net has no linear layer.
+    """
+    import torch
+
+    seen: list[torch.Tensor] = []
+
+    def note(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        seen[:] = inputs[:1]
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in _linear_layers(model)]
+    if not hooks:
+        raise DlxError(f"{model.name} has no linear layer, and so no hidden representation before the last of them")
+    parts = []
+    try:
+        for start in range(0, len(rows), CHUNK_ROWS):
+            some = rows[start : start + CHUNK_ROWS]
+            with torch.no_grad():
+                model.network(model.dense(some))
+            parts.append(seen[0].reshape(len(some), -1).double().cpu().numpy())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return np.concatenate(parts)
+
+
+def own_outputs(model: Model, rows: np.ndarray) -> np.ndarray:
+    """Return the logit of each row, infinite for a probability of 0 or 1, or the value of a regression, [rows]."""
+    from scipy.special import logit
+
+    own = model.scales[0]
+    outputs = model.predict(rows, own)
+    return logit(outputs) if own == "probability" else outputs
+
+
+def _is_positive(model: Model, outputs: np.ndarray) -> np.ndarray:
+    return (outputs >= 0) | (model.scales[0] == "value")
+
+
+def _ratios(
+    model: Model, explanation: Explanation, background: np.ndarray, near: np.ndarray, moved: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return each metric of each neighbour, [rows, count], from their contributions `moved`; NaN where there are none."""
+
+    def both(read: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        found = read(near.reshape(-1, near.shape[2]))
+        return read(explanation.rows)[:, None], found.reshape(*near.shape[:2], *found.shape[1:])
+
+    encoder = model.encoder if isinstance(model, (NeuralModel, LinearModel)) else Encoder.fit(model.schema, background)
+    inputs, values = both(encoder.transform), explanation.values[:, None]
+    change = relative_change(values, moved)
+    ratios = {"ris": relative_stability(change, relative_change(*inputs))}
+    if isinstance(model, NeuralModel) and _linear_layers(model):
+        representations = both(lambda rows: hidden(model, rows))
+        ratios["rrs"] = relative_stability(change, relative_change(*representations))
+    outputs = (np.where(np.isfinite(one), one, np.nan) for one in both(lambda rows: own_outputs(model, rows)))
+    ratios["ros"] = relative_stability(change, np.abs(np.subtract(*outputs)))
+    return ratios | {"lipschitz": lipschitz(values, moved, *inputs)}
+
+
+def _linear_layers(model: NeuralModel) -> list[torch.nn.Module]:
+    import torch
+
+    return [layer for layer in model.network.modules() if isinstance(layer, torch.nn.Linear)]
+
+
+def _summary(values: np.ndarray, failed: int, seed: int) -> dict[str, float]:
+    known = values[~np.isnan(values)]
+    mean, low, high = interval_of_mean(values, seed=seed)
+    median = float(np.median(known)) if len(known) else np.nan
+    counts = {"rows": len(known), "failed": failed, "undefined": len(values) - len(known) - failed}
+    return {"median": median, "mean": mean, "low": low, "high": high} | counts

@@ -1,0 +1,165 @@
+"""Draws what is known of the explanations themselves: noise, causes, distance to the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, UNITS, UP, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+BAND = "#dbe7f1"
+
+
+def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retrained: Sequence[float] | None = None) -> Axes:
+    """Draw how far pairs agree, between chance and the noise floor: a dot with its interval on a band, a row each.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Comparison.against_noise()` of one metric and source, a line a pair.
+    labels : sequence of str
+        Names of the pairs.
+    ax : Axes
+        Where to draw.
+    retrained : sequence of float, optional
+        What the noisier method of each pair reaches when the model is trained with another seed.
+    """
+    y = np.arange(len(table))
+    chance, floor = table["chance"].to_numpy(), table["floor"].to_numpy()
+    ax.barh(y, floor - chance, left=chance, height=0.62, color=BAND, label="between chance and noise floor")
+    ax.hlines(y, table["floor_low"], table["floor_high"], color=GREY, linewidth=1.0)
+    ax.plot(floor, y, "|", color=INK, markersize=11, label="noise floor: another background")
+    if retrained is not None:
+        ax.plot(retrained, y, "x", color=UP, markersize=5, label="the same method, the model trained with another seed")
+    ax.hlines(y, table["low"], table["high"], color=COLOURS[0], linewidth=1.6)
+    ax.plot(table["mean"], y, "o", color=COLOURS[0], markersize=5.5, label="the two methods")
+    ax.set_yticks(y, list(labels))
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlim(right=1.02)
+    ax.set_xlabel("share of the top columns that both name")
+    return ax
+
+
+def draw_errors(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str], ax: Axes, *, of: str) -> Axes:
+    """Draw one measure of the distance to the judge: a row a model and method, the mean with its interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Comparison.errors()` of one measure, in the order of the rows.
+    rows : sequence of str
+        Method of each row, which decides its marker.
+    labels : sequence of str
+        Names of the rows.
+    ax : Axes
+        Where to draw.
+    of : str
+        What is measured, in words.
+    """
+    y = np.arange(len(table))
+    methods = list(dict.fromkeys(rows))
+    ax.hlines(y, table["low"], table["high"], color=GREY, linewidth=1.4)
+    for place, (method, mean) in enumerate(zip(rows, table["mean"], strict=True)):
+        which = methods.index(method)
+        ax.plot(mean, place, MARKERS[which % len(MARKERS)], color=COLOURS[which % len(COLOURS)], markersize=5.5)
+    ax.set_yticks(y, list(labels))
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlabel(of)
+    ax.grid(axis="both", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw what a distance between two methods is made of: from the whole, cause by cause, to what the methods account for.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Disagreement.to_frame()` of one measure: a line a cause, the methods themselves last.
+    ax : Axes
+        Where to draw.
+    """
+    parts = table["part"].to_numpy()
+    whole = float(table["naive"].iloc[0])
+    ends = whole - np.cumsum(parts[:-1])
+    starts = np.r_[whole, ends[:-1]] if len(ends) else np.zeros(0)
+    y = np.arange(len(parts) + 1)
+    ax.barh(0, whole, color=GREY, height=0.62)
+    ax.barh(y[1:-1], starts - ends, left=ends, color=[COLOURS[0] if part >= 0 else UP for part in parts[:-1]], height=0.62)
+    ax.barh(y[-1], parts[-1], color=COLOURS[1], height=0.62)
+    ax.hlines(
+        y[1:-1], ends - (table["high"] - table["part"])[:-1], ends + (table["part"] - table["low"])[:-1], color=INK, lw=0.9
+    )
+    ax.hlines(y[-1], table["low"].iloc[-1], table["high"].iloc[-1], color=INK, linewidth=0.9)
+    for place, (end, text) in enumerate(zip([whole, *np.maximum(starts, ends), parts[-1]], [whole, *parts], strict=True)):
+        shown = f"{100 * text:+.1f}" if 0 < place < len(parts) else f"{100 * text:.1f}"
+        shown = shown.replace("+", "\u2212") if place and text > 0 and place < len(parts) else shown.replace("-", "+")
+        ax.annotate(shown, (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7)
+    ax.set_yticks(y, ["as the libraries come", *[shortened(what, 30) for what in table["what"]]])
+    ax.set_ylim(len(y) - 0.4, -0.6)
+    ax.set_xlim(0, 1.22 * max(whole, parts[-1], 0.01))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    return ax
+
+
+def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed: int = 0) -> Axes:
+    """Draw the size of each variance component with its interval, and every person's as a pale dot.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `Crossed.components()`.
+    people : DataFrame
+        `Crossed.by_person()`: squared units, negative ones shown as 0.
+    ax : Axes
+        Where to draw.
+    seed : int
+        Seed of the jitter that keeps dots apart.
+    """
+    rng = np.random.default_rng(seed)
+    for place, name in enumerate(table["component"]):
+        dots = np.sqrt(np.maximum(people[name].to_numpy(), 0.0))
+        jitter = place + rng.uniform(-0.22, 0.22, len(dots))
+        ax.plot(dots, jitter, "o", color=DOWN, alpha=0.25, markersize=3.5, markeredgewidth=0)
+    y = np.arange(len(table))
+    ax.hlines(y, table["size_low"], table["size_high"], color=INK, linewidth=1.8)
+    ax.plot(table["size"], y, "D", color=COLOURS[1], markersize=6)
+    labels = [f"{what} ({100 * share:.0f} %)" for what, share in zip(table["what"], table["share"], strict=True)]
+    ax.set_yticks(y, labels)
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"standard deviation of the contributions ({UNITS[table['scale'].iloc[0]]})")
+    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:
+    """Draw how far explanations still agree with the net's own as its layers are randomised, a line a method.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `sanity_check` of one net, by some methods.
+    labels : dict of str to str
+        Name of each method.
+    ax : Axes
+        Where to draw.
+    """
+    for i, (method, some) in enumerate(table.groupby("method", sort=False)):
+        x, y = np.r_[0, some["layers_random"]], np.r_[1.0, some["feature_agreement"]]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        ax.plot(x, y, marker + "-", color=colour, markersize=4.5, linewidth=1.4, label=labels[str(method)])
+    ax.axhline(table["chance"].iloc[0], color=GREY, linestyle=":", linewidth=1, label="by chance")
+    ax.set_ylim(0, 1.03)
+    ax.set_xticks(range(int(table["layers_random"].max()) + 1))
+    ax.set_xlabel("layers made random, from the last")
+    ax.set_ylabel("share of the top columns that stay")
+    return ax
