@@ -132,7 +132,7 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
     Raises
     ------
     DlxError
-        If a method's library defaults are not known, or both are the same.
+        If a method's library defaults are not known, it does not take the model, or both are the same.
     """
     if method == other_method:
         raise DlxError(f"a disagreement is between two methods, got {method} twice")

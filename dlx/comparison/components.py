@@ -163,6 +163,7 @@ def variance_components(values: np.ndarray) -> dict[str, np.ndarray]:
     Unbiased, so that a component that is 0 comes out negative for some people.
     """
     models, methods, seeds = values.shape[:3]
+    values = values - values[:1, :1, :1]  # so that contributions that never differ give 0, and not their rounding
     grand = values.mean(axis=(0, 1, 2), keepdims=True)
     model = values.mean(axis=(1, 2), keepdims=True)
     method = values.mean(axis=(0, 2), keepdims=True)

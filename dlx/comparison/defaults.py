@@ -24,9 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.arrays import filled_by_column
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.explainers import MethodError
 from dlx.explanation import Explanation
 from dlx.games import MOST_PLAYERS
 from dlx.model import Model, NeuralModel, Scale
@@ -59,10 +61,12 @@ def switches(method: str, model: Model) -> tuple[str, ...]:
     Raises
     ------
     DlxError
-        If the method's library defaults are not known.
+        If the method's library defaults are not known, or it does not take the model.
     """
     if method not in TOUCHED:
         raise DlxError(f"the defaults of {method} are not known; they are of {', '.join(TOUCHED)}")
+    if not explainers.fits(method, model):
+        raise MethodError(f"{method} does not take {model.name}, a {type(model).__name__}")
     touched = set(TOUCHED[method])
     if _default_scale(method, model) == model.scales[0]:
         touched -= {"scale"}
@@ -148,13 +152,15 @@ def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def summarised(rows: np.ndarray, centres: int, size: int, *, seed: int) -> np.ndarray:
     """Return k-means centres as shap.kmeans gives them, each repeated in proportion to its rows, `size` rows in all.
 
-    As in shap, each number of a centre is replaced by the closest one in its column; a missing value counts as the mean.
+    As in shap, a missing value counts as the mean, and each number of a centre is replaced by the closest one in its
+    column; here one that is known, because a mean of codes is no level.
     """
     from sklearn.cluster import KMeans
 
     known = filled_by_column(rows)
     fitted = KMeans(min(centres, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
-    nearest = np.abs(known[:, None] - fitted.cluster_centers_).argmin(axis=0)  # [centres, columns]
+    gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
+    nearest = gap.argmin(axis=0)  # [centres, columns]
     rounded = np.take_along_axis(known, nearest, axis=0)
     counts = np.bincount(fitted.labels_, minlength=len(rounded))
     return rounded[np.repeat(np.arange(len(counts)), _shared_out(counts, size))]

@@ -67,7 +67,8 @@ def judge(
 def errors_by_row(explanation: Explanation, judge: Explanation, *, k: int = 5) -> pd.DataFrame:
     """Return how far an explanation is from the judge about each person: a line a row, a column a measure.
 
-    NaN where either explanation failed, or the judge gives nothing to any column.
+    NaN where either explanation failed, or the judge gives nothing to any column; agreement and correlation also where
+    either gives all columns the same size, so that there is no order.
     """
     import pandas as pd
 
@@ -75,6 +76,7 @@ def errors_by_row(explanation: Explanation, judge: Explanation, *, k: int = 5) -
     refuse_unaligned((explanation, judge))
     length = row_norms(judge.values)
     gap = row_norms(explanation.values - judge.values)
+    known = (length > 0) & ~(explanation.failed | judge.failed)
     metrics = metrics_by_row(explanation.values, judge.values, k)
     first = metrics_by_row(explanation.values, judge.values, 1)["feature_agreement"]
     return pd.DataFrame(
@@ -82,7 +84,7 @@ def errors_by_row(explanation: Explanation, judge: Explanation, *, k: int = 5) -
             "model": explanation.model,
             "method": explanation.method,
             "row": np.asarray(explanation.index),
-            "relative_error": np.divide(gap, length, out=np.full(len(gap), np.nan), where=length > 0),
+            "relative_error": np.divide(gap, length, out=np.full(len(gap), np.nan), where=known),
             "rank_correlation": metrics["rank_correlation"],
             "feature_agreement": metrics["feature_agreement"],
             "top_hit": first,
@@ -109,7 +111,7 @@ def errors(explanations: Sequence[Explanation], judge: Explanation, *, k: int = 
     DataFrame
         One line a method and measure: median, mean and 95 % interval of the mean over rows; the judge's own relative
         error, by its standard errors (0 where it is exact); whether the method sets out to give Shapley values; and the
-        rows with a value, those that failed, and those without one because the judge gives nothing to any column.
+        rows with a value, those that failed, and those for which the measure is not defined (see `errors_by_row`).
 
     Raises
     ------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -63,8 +63,9 @@ class Replicates:
             raise DlxError("a noise floor needs at least 1 replicate, got none")
         for other in self.explanations:
             refuse_unaligned((self.of, other), but=MAY_DIFFER[self.source])
-            if other.method != self.of.method:
-                raise DlxError(f"replicates must be by the same method, got {self.of.method} and {other.method}")
+            for what, one, its in _same_in(self.source, self.of, other):
+                if one != its:
+                    raise DlxError(f"replicates must be by the same {what}, got {one} and {its}")
 
     def metrics(self, k: int) -> dict[str, np.ndarray]:
         """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""
@@ -101,9 +102,14 @@ def replicate(
     explain : callable
         What explains: `dlx.explain`, or one that keeps what it made.
     """
+    if source not in ("seed", "background"):
+        raise DlxError(
+            f"source must be seed or background, got {source!r}; for models that were trained again, explain each and "
+            "pass Replicates(explanation, 'training', explanations)"
+        )
     if count < 1:
         raise DlxError(f"a noise floor needs at least 1 replicate, got count={count}")
-    if source == "background" and pool is None:
+    if source == "background" and not (pool is not None and len(pool)):
         raise DlxError("other backgrounds are drawn from a pool of rows: pass pool=case.train")
     shared = {"method": explanation.method, "scale": explanation.scale, **explanation.options}
     people = Dataset(explanation.schema, explanation.rows, index=explanation.index)
@@ -118,6 +124,12 @@ def replicate(
             if np.array_equal(made[0].values, explanation.values, equal_nan=True):
                 break
     return Replicates(explanation, source, tuple(made))
+
+
+def _same_in(source: Source, of: Explanation, other: Explanation) -> list[tuple[str, Any, Any]]:
+    """Return what a replicate must share beyond alignment: what it is, and what both have."""
+    shared: list[tuple[str, Any, Any]] = [("method", of.method, other.method), ("options", of.options, other.options)]
+    return shared if source == "training" else [*shared, ("model", of.model, other.model)]
 
 
 def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
@@ -165,8 +177,8 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     Returns
     -------
     DataFrame
-        Agreement with its interval, chance, floor with its interval and the method whose floor it is, what the pair falls
-        short of the floor with its interval, and the verdict.
+        Agreement with its interval, chance, floor with its interval and the method and model whose floor it is, what the
+        pair falls short of the floor with its interval, and the verdict.
 
     Raises
     ------
@@ -184,19 +196,18 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     pair, width, lines = metrics_by_row(a.values, b.values, k), a.values.shape[1], []
     itself, itself_too = one.metrics(k), other.metrics(k)
     for metric, agreement in pair.items():
-        floors = {of.method: values for of, values in ((a, itself[metric]), (b, itself_too[metric]))}
-        noisier = min(floors, key=lambda method: _mean(floors[method]))
-        short = floors[noisier] - agreement
-        mean, floor, shortfall = (interval_of_means(v, seed=seed) for v in (agreement[None], floors[noisier], short))
+        noisier, most = min((a, itself[metric]), (b, itself_too[metric]), key=lambda floor: _mean(floor[1]))
+        short = most - agreement
+        mean, floor, shortfall = (interval_of_means(v, seed=seed) for v in (agreement[None], most, short))
         chance = chance_level(metric, k, width)
         lines.append(
             pair_of(a, b)
             | {"source": one.source, "metric": metric, "k": min(k, width)}
             | _named("", mean)
-            | {"chance": chance, "floor_of": noisier}
+            | {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
             | _named("floor_", floor)
             | _named("shortfall_", shortfall)
-            | {"replicates": len(floors[noisier]), "rows": int((~np.isnan(short)).all(axis=0).sum())}
+            | {"replicates": len(most), "rows": int((~np.isnan(short)).all(axis=0).sum())}
             | {"verdict": _verdict(mean, shortfall, chance)}
         )
     return pd.DataFrame(lines)

@@ -90,7 +90,7 @@ class Verdict:
     share : ndarray [features]
         That share, with its sign.
     first_votes, methods : int
-        How many methods put the first column first, and how many there are.
+        How many methods put the first column first, alone or with others of the same size, and how many there are.
     support : ndarray of int [features]
         How many methods put a column among the person's top k with the sign of its mean share.
     kept_order : tuple of float
@@ -144,7 +144,7 @@ def verdict(
     return Verdict(
         order=tuple(int(i) for i in order),
         share=mean,
-        first_votes=int((sizes.argmax(axis=1) == order[0]).sum()),
+        first_votes=int((in_top & (sizes == sizes.max(axis=1, keepdims=True)))[:, order[0]].sum()),
         methods=len(rows),
         support=(in_top & (np.sign(rows) == np.sign(mean))).sum(axis=0),
         kept_order=_kept_order(np.vstack([rows, *_again(explanations, replicates, position)]), order),

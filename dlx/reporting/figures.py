@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,36 +10,14 @@ from dlx import plots
 from dlx.comparison import Comparison
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
+from dlx.reporting.phrases import method_label, model_words
 from dlx.reporting.study import Study, top_features
-from dlx.reporting.words import method_label, model_words
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
 
 SHOWN = 10
 BARS = 8
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture and what it shows, for those who see it and those who don't.
-
-    Parameters
-    ----------
-    source : str
-        A data URI.
-    alt, caption : str
-        What the picture shows in a sentence; how to read it.
-    table : str
-        Name of the CSV that holds its numbers.
-    """
-
-    source: str
-    alt: str
-    caption: str
-    table: str
 
 
 def importance_figure(study: Study) -> Figure:
@@ -53,15 +27,15 @@ def importance_figure(study: Study) -> Figure:
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     with plots.style():
-        canvas, axes = _canvas(
+        canvas, axes = canvas_of(
             lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True
         )
         colours = _method_colours(study)
         for model, ax in zip(shown, axes.flat, strict=False):
             plots.draw_importance(study.importance(model), top, ax, colours=colours)
             ax.set_title(model.name)
-        _legend(canvas, axes, colours)
-        source = _embedded(canvas)
+        legend(canvas, axes, colours)
+        source = embedded(canvas)
     leaders = [
         f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}" for model in shown
     ]
@@ -80,11 +54,11 @@ def beeswarm_figure(study: Study) -> Figure:
     explained = [study.explanations[model.name, method] for model, method in shown]
     top = top_features(explained, SHOWN)
     with plots.style():
-        canvas, axes = _canvas(1, len(shown), width=5.2 * len(shown) + 1.2, height=0.36 * len(top) + 1.2, sharey=True)
+        canvas, axes = canvas_of(1, len(shown), width=5.2 * len(shown) + 1.2, height=0.36 * len(top) + 1.2, sharey=True)
         for (model, method), explanation, ax in zip(shown, explained, axes.flat, strict=True):
             plots.draw_beeswarm(explanation, top, ax, seed=study.seed)
             ax.set_title(f"{model.name} by {method_label(method)}")
-        source = _embedded(canvas)
+        source = embedded(canvas)
     people = listed_counts([len(e) for e in explained])
     return Figure(
         source,
@@ -106,12 +80,12 @@ def methods_figure(study: Study) -> Figure | None:
     columns = min(3, len(compared))
     lines = -(-len(compared) // columns)
     with plots.style():
-        canvas, axes = _canvas(lines, columns, width=3.7 * columns, height=3.5 * lines)
+        canvas, axes = canvas_of(lines, columns, width=3.7 * columns, height=3.5 * lines)
         for (name, comparison), ax in zip(compared.items(), axes.flat, strict=False):
             labels = [method_label(e.method) for e in comparison.explanations]
             plots.draw_matrix(_agreement_matrix(comparison), labels, ax, low=chance)
             ax.set_title(name)
-        source = _embedded(canvas)
+        source = embedded(canvas)
     return Figure(
         source,
         f"Share of the {k} most important columns that two methods both name, for each model; the table below has the numbers.",
@@ -128,10 +102,10 @@ def models_figure(study: Study) -> Figure | None:
         return None
     k = min(TOP, len(study.case.schema))
     with plots.style():
-        canvas, axes = _canvas(1, 1, width=4.6, height=3.9)
+        canvas, axes = canvas_of(1, 1, width=4.6, height=3.9)
         labels = [e.model for e in comparison.explanations]
         plots.draw_matrix(_agreement_matrix(comparison), labels, axes.flat[0], low=k / len(study.case.schema))
-        source = _embedded(canvas)
+        source = embedded(canvas)
     return Figure(
         source,
         f"Share of the {k} most important columns that the Shapley values of two models both name.",
@@ -152,7 +126,7 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     with plots.style():
-        canvas, axes = _canvas(lines, columns, width=3.45 * columns + 1.7, height=lines * 3.1, sharex=True)
+        canvas, axes = canvas_of(lines, columns, width=3.45 * columns + 1.7, height=lines * 3.1, sharex=True)
         for (model, method), explanation, ax in zip(shown, explained, axes.flat, strict=False):
             plots.draw_waterfall(explanation, chosen.position, bars, ax, residual=falls_short)
             ax.set_title(f"{model.name}: {method_label(method)}")
@@ -161,7 +135,7 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
         for ax in axes[:, 1:].flat:
             ax.tick_params(labelleft=False)
         _widen(axes)
-        source = _embedded(canvas)
+        source = embedded(canvas)
     reads = "; ".join(
         f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}"
         for (model, method), e in zip(shown, explained, strict=True)
@@ -183,9 +157,9 @@ def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
     order = np.argsort(-np.abs(compared.values[chosen.position]), kind="stable")[:BARS]
     names = [study.case.schema.names[i] for i in order]
     with plots.style():
-        canvas, axes = _canvas(1, 1, width=6.6, height=0.33 * len(names) + 1.0)
+        canvas, axes = canvas_of(1, 1, width=6.6, height=0.33 * len(names) + 1.0)
         plots.draw_contrast(compared, chosen.position, names, axes.flat[0])
-        source = _embedded(canvas)
+        source = embedded(canvas)
     return Figure(
         source,
         f"Columns on which {compared.a.model} and {compared.b.model} differ most about this person, first "
@@ -204,12 +178,12 @@ def effects_figure(study: Study) -> Figure:
     room = 0.05 * max(np.ptp(means), 1e-3)
     limits = (means.min() - room, means.max() + room)
     with plots.style():
-        canvas, axes = _canvas(lines, columns, width=10.4, height=2.75 * lines)
+        canvas, axes = canvas_of(lines, columns, width=10.4, height=2.75 * lines)
         for curves, ax in zip(study.effects, axes.flat, strict=False):
             position = study.case.schema.position(curves[0].feature.name)
             plots.draw_partial_dependence(curves, ax, observed=study.people.rows[:, position], limits=limits)
-        _legend(canvas, axes)
-        source = _embedded(canvas)
+        legend(canvas, axes)
+        source = embedded(canvas)
     labels = [curves[0].feature.label for curves in study.effects]
     return Figure(
         source,
@@ -256,35 +230,3 @@ def _widen(axes: np.ndarray) -> None:
     """Give the numbers at the end of the bars room on the shared axis."""
     low, high = axes.flat[0].get_xlim()
     axes.flat[0].set_xlim(low - 0.02 * (high - low), high + 0.16 * (high - low))
-
-
-def _canvas(
-    lines: int, columns: int, *, width: float, height: float, sharex: bool = False, sharey: bool = False
-) -> tuple[Canvas, np.ndarray]:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(canvas)
-    return canvas, canvas.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False)
-
-
-def _legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = None) -> None:
-    handles: dict[str, Any] = {}
-    for ax in axes.flat:
-        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    labels = [method_label(label) if colours else label for label in handles]
-    canvas.legend(
-        list(handles.values()), labels, loc="outside lower center", ncols=min(7, len(labels)), frameon=False, fontsize=8
-    )
-
-
-def _embedded(canvas: Canvas) -> str:
-    for ax in canvas.axes:
-        if not ax.has_data():
-            ax.set_visible(False)
-    drawn = io.StringIO()
-    canvas.savefig(drawn, format="svg", metadata={"Date": None})
-    # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand
-    portable = drawn.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    return "data:image/svg+xml;base64," + base64.b64encode(portable.encode()).decode()

@@ -8,7 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dlx.reporting import figures, tables, words
+from dlx.comparison.causes import Disagreement
+from dlx.comparison.judgement import own_error
+from dlx.comparison.noise import SOURCES
+from dlx.comparison.trust import AGREEING_SHARE
+from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
+from dlx.reporting.depth import TRAINING_SEEDS
 from dlx.reporting.harmony import TOP
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
@@ -30,6 +35,7 @@ def render(study: Study, *, tables_folder: str, table_names: Sequence[str], comm
         table_names=table_names,
         **_opening(study, command),
         **_sections(study),
+        **_evidence(study),
     )
     return page
 
@@ -40,11 +46,11 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
         "case": case,
         "card": case.card,
         "target": target,
-        "person": words.article(target.person),
+        "person": phrases.article(target.person),
         "title": case.card.title or case.name,
         "findings": words.findings(study),
-        "main": words.model_words(study.main),
-        "other": words.model_words(study.other) if study.other is not None else "",
+        "main": phrases.model_words(study.main),
+        "other": phrases.model_words(study.other) if study.other is not None else "",
         "counts": {
             "rows": len(case),
             "columns": len(case.schema),
@@ -57,7 +63,7 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "background": len(study.background),
             "coalitions": KERNEL_COALITIONS,
         },
-        "threshold": words.threshold_percent(target),
+        "threshold": phrases.threshold_percent(target),
         "seed": study.seed,
         "command": command,
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
@@ -79,6 +85,58 @@ def _sections(study: Study) -> dict[str, Any]:
         "effects_figure": figures.effects_figure(study),
         "people": [_person(study, chosen) for chosen in study.chosen],
     }
+
+
+def _evidence(study: Study) -> dict[str, Any]:
+    return {
+        "depth": study.harmony.depth,
+        "training_seeds": TRAINING_SEEDS,
+        "agreeing_share": phrases.percent(AGREEING_SHARE),
+        "thorough_only": evidence_words.THOROUGH_ONLY,
+        "how_sure": evidence_words.how_sure(study),
+        "why_they_differ": evidence_words.why_they_differ(study),
+        "how_close": evidence_words.how_close(study),
+        "who_differs": evidence_words.who_differs(study),
+        "readiness": evidence_tables.readiness_lines(study),
+        "trusted": evidence_tables.trust_lines(study),
+        "noise": evidence_tables.noise_lines(study),
+        "noise_sources": list(SOURCES.values()),
+        "against_noise": evidence_tables.against_noise_lines(study),
+        "settings": evidence_tables.settings_lines(study),
+        "distances": evidence_tables.distance_lines(study),
+        "faithfulness": evidence_tables.faithfulness_lines(study),
+        "faithfulness_labels": list(evidence_tables.FAITHFULNESS.values()),
+        "stability": evidence_tables.stability_lines(study),
+        "stability_labels": list(evidence_tables.STABILITY.values()),
+        "judge": _judge_words(study),
+        "noise_figure": evidence_figures.noise_figure(study),
+        "errors_figure": evidence_figures.errors_figure(study),
+        "components_figure": evidence_figures.components_figure(study),
+        "sanity_figure": evidence_figures.sanity_figure(study),
+        "causes": [_causes(found) for found in study.harmony.disagreements],
+    }
+
+
+def _causes(found: Disagreement) -> dict[str, Any]:
+    pair = f"{phrases.method_label(found.method)} and {phrases.method_label(found.other_method)}"
+    return {
+        "model": found.model,
+        "title": f"{found.model}: {pair}",
+        "sentence": evidence_words.cause_sentence(found),
+        "figure": evidence_figures.causes_figure(found),
+        "lines": evidence_tables.cause_lines(found),
+    }
+
+
+def _judge_words(study: Study) -> str:
+    judges = study.harmony.judges.values()
+    if all(judge.method == "exact_shapley" for judge in judges):
+        return "by trying every combination of columns: they are exact"
+    error = phrases.percent(max(own_error(judge) for judge in judges))
+    return (
+        f"by {study.harmony.depth.judge_rounds} random orders of the columns, each with its reverse, for every reference row: "
+        f"their own standard error is {error} of their length at most, for half of the people of each model"
+    )
 
 
 def _person(study: Study, chosen: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dlx import explainers
 from dlx.files import write_atomically
+from dlx.reporting.evidence_tables import evidence_tables
 from dlx.reporting.harmony import TOP
+from dlx.reporting.phrases import method_label, model_words
 from dlx.reporting.study import Study
-from dlx.reporting.words import method_label, model_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +44,7 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         found["agreement_of_models"] = across.agreement(TOP)
     if contrast is not None:
         found["contrast"] = contrast.to_frame()
-    return found
+    return found | evidence_tables(study)
 
 
 def write_tables(found: dict[str, pd.DataFrame], folder: Path) -> None:

@@ -7,67 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx import explainers
 from dlx.audit.performance import auc
 from dlx.bootstrap import interval_of
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import Model
+from dlx.reporting import evidence_words
 from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
+from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
 from dlx.reporting.study import Study, top_features
-from dlx.schema import Target
+from dlx.reporting.verdicts import model_verdict, verdict_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REASONS = 4
 FEW_PEOPLE = 50
-
-
-def method_label(method: str) -> str:
-    """Return the name of a method that people read."""
-    return str(explainers.method(method).LABEL)
-
-
-def model_words(model: Model) -> str:
-    """Return a model in words, with its name: "the net (mlp)"."""
-    if isinstance(model, NeuralModel):
-        return f"the net ({model.name})"
-    if isinstance(model, LinearModel):
-        return f"the linear model ({model.name})"
-    if isinstance(model, TreeModel):
-        kind = "single tree" if len(model.trees) == 1 else "boosted trees" if model.scales[0] == "logit" else "forest"
-        return f"the {kind} ({model.name})"
-    return f"the model {model.name}"
-
-
-def listed(parts: list[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def sentence(text: str) -> str:
-    """Return the text with a capital at its start and a stop at its end."""
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".")
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage, finer where it is small; a decimal that says nothing is left out."""
-    return f"{100 * share:.1f}".removesuffix(".0") + " %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def threshold_percent(target: Target) -> str:
-    """Return the threshold as a percentage, with a decimal."""
-    return f"{100 * target.threshold:.1f}".removesuffix(".0") + " %"
-
-
-def signed(number: float) -> str:
-    """Return a number with its sign, a minus as long as a plus."""
-    return f"{number:+.2f}".replace("-", "−")
-
-
-def article(noun: str) -> str:
-    """Return a noun with "a" or "an"."""
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def findings(study: Study) -> list[str]:
@@ -77,6 +31,8 @@ def findings(study: Study) -> list[str]:
         _whom_it_flags,
         _what_matters,
         _how_methods_agree,
+        _how_much_is_set_up,
+        _how_close_to_the_truth,
         _where_models_differ,
         _what_to_doubt,
     )
@@ -113,8 +69,8 @@ class Story:
         Who, and why they.
     name : str
         The row's name in the table.
-    opening, contrast : str
-        What the models say; why they differ ("" where there is one model).
+    opening, verdict, contrast : str
+        What the models say; how far the trusted methods agree; why the models differ ("" where there is one).
     raises, lowers : list of Reason
         What pushed the risk up and down, by the methods' consensus.
     withheld : str
@@ -124,6 +80,7 @@ class Story:
     chosen: Chosen
     name: str
     opening: str
+    verdict: str
     contrast: str
     raises: list[Reason]
     lowers: list[Reason]
@@ -136,7 +93,9 @@ def story(study: Study, chosen: Chosen) -> Story:
     raises, withheld_up = _reasons(study, chosen.position, sign=1)
     lowers, withheld_down = _reasons(study, chosen.position, sign=-1)
     withheld = " ".join(filter(None, (withheld_up, withheld_down)))
-    return Story(chosen, name, _opening(study, chosen, name), _contrast(study, chosen.position), raises, lowers, withheld)
+    position = chosen.position
+    opening, contrast = _opening(study, chosen, name), _contrast(study, position)
+    return Story(chosen, name, opening, verdict_sentence(study, position), contrast, raises, lowers, withheld)
 
 
 def _how_few_people(study: Study) -> str:
@@ -232,6 +191,24 @@ def _how_methods_agree(study: Study) -> str:
     )
 
 
+def _how_much_is_set_up(study: Study) -> str:
+    said = evidence_words.why_they_differ(study)
+    return said[0] if said else ""
+
+
+def _how_close_to_the_truth(study: Study) -> str:
+    table = study.harmony.errors
+    some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)].sort_values("median")
+    if not len(some) or some["median"].isna().all():
+        return ""
+    close, far = some.iloc[0], some.iloc[-1]
+    return (
+        f"of the methods that explain {model_words(study.main)}, {method_label(close['method'])} comes closest to the Shapley "
+        f"values ({percent(close['median'])} off for half of the people), {method_label(far['method'])} is furthest from them "
+        f"({percent(far['median'])})"
+    )
+
+
 def _where_models_differ(study: Study) -> str:
     if study.other is None:
         return ""
@@ -265,33 +242,24 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
     return text
 
 
-def _consensus(study: Study, position: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return each column's mean share of a person's contributions, and how many methods support its sign."""
-    rows = np.array([study.explanations[study.main.name, m].values[position] for m in study.methods_of(study.main)])
-    shares = rows / np.maximum(np.abs(rows).sum(axis=1, keepdims=True), 1e-300)
-    mean = shares.mean(axis=0)
-    kth_largest = np.sort(np.abs(rows), axis=1)[:, -min(TOP, rows.shape[1])]
-    in_top = (np.abs(rows) >= kth_largest[:, None]) & (rows != 0)
-    return mean, (in_top & (np.sign(rows) == np.sign(mean))).sum(axis=0), len(rows)
-
-
 def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], str]:
-    schema = study.case.schema
-    mean, support, methods = _consensus(study, position)
+    schema, found = study.case.schema, model_verdict(study, study.main, position)
     reasons: dict[str, Reason] = {}
     withheld: list[str] = []
-    for i in np.argsort(-sign * mean, kind="stable"):
+    if found is None:
+        return [], ""
+    for i in np.argsort(-sign * found.share, kind="stable"):
         feature = schema.features[i]
-        if len(reasons) == REASONS or sign * mean[i] <= 0:
+        if len(reasons) == REASONS or sign * found.share[i] <= 0:
             break
-        if 2 * support[i] <= methods:
+        if not found.is_reason(i):
             continue
         if schema.target.adverse_action and feature.protected:
             withheld.append(feature.label)
             continue
         words = feature.reason if sign > 0 else feature.label
         value = feature.format(study.people.rows[position, i])
-        reasons.setdefault(words, Reason(words, value, int(support[i]), methods))
+        reasons.setdefault(words, Reason(words, value, int(found.support[i]), found.methods))
     remark = ""
     if withheld:
         noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"

@@ -1,0 +1,79 @@
+"""A figure of the page: an SVG that the page carries inside itself, with words for those who see it and those who don't."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.reporting.phrases import method_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture and what it shows, for those who see it and those who don't.
+
+    Parameters
+    ----------
+    source : str
+        A data URI.
+    alt, caption : str
+        What the picture shows in a sentence; how to read it.
+    table : str
+        Name of the CSV that holds its numbers.
+    """
+
+    source: str
+    alt: str
+    caption: str
+    table: str
+
+
+def canvas_of(
+    lines: int,
+    columns: int,
+    *,
+    width: float,
+    height: float,
+    sharex: bool = False,
+    sharey: bool = False,
+    height_ratios: Sequence[float] | None = None,
+) -> tuple[Canvas, np.ndarray]:
+    """Return an empty figure, in inches, and its axes [lines, columns]."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(canvas)
+    axes = canvas.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False, height_ratios=height_ratios)
+    return canvas, axes
+
+
+def legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = None, *, columns: int = 7) -> None:
+    """Draw one legend for all axes below them; with colours by method, the methods' labels are those that people read."""
+    handles: dict[str, Any] = {}
+    for ax in axes.flat:
+        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    labels = [method_label(label) if colours else label for label in handles]
+    canvas.legend(
+        list(handles.values()), labels, loc="outside lower center", ncols=min(columns, len(labels)), frameon=False, fontsize=8
+    )
+
+
+def embedded(canvas: Canvas) -> str:
+    """Return a figure as the data URI of an SVG; axes without data are left out."""
+    for ax in canvas.axes:
+        if not ax.has_data():
+            ax.set_visible(False)
+    drawn = io.StringIO()
+    canvas.savefig(drawn, format="svg", metadata={"Date": None})
+    # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand
+    portable = drawn.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    return "data:image/svg+xml;base64," + base64.b64encode(portable.encode()).decode()
