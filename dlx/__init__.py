@@ -9,12 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlx.audit import performance as performance
+    from dlx.audit import preflight as preflight
+    from dlx.audit.performance import performance as performance
     from dlx.checkpoint import load_model as load_model
     from dlx.checkpoint.runs import train as train
     from dlx.comparison import Comparison as Comparison
+    from dlx.comparison import Laboratory as Laboratory
     from dlx.comparison import compare as compare
     from dlx.comparison import contrast as contrast
+    from dlx.comparison import disagreement as disagreement
+    from dlx.comparison import judge as judge
+    from dlx.comparison import replicate as replicate
     from dlx.dataset import Dataset as Dataset
     from dlx.dataset import from_frame as from_frame
     from dlx.dataset import read_table as read_table
@@ -36,20 +41,25 @@ _HOMES = {
     "Dataset": "dataset",
     "Explanation": "explanation",
     "Feature": "schema",
+    "Laboratory": "comparison",
     "Model": "model",
     "Schema": "schema",
     "Target": "schema",
     "compare": "comparison",
     "contrast": "comparison",
+    "disagreement": "comparison",
     "explain": "runner",
     "from_frame": "dataset",
     "infer_schema": "schema",
+    "judge": "comparison",
     "load": "datasets",
     "load_model": "checkpoint",
     "partial_dependence": "effects",
     "performance": "audit",
+    "preflight": "audit",
     "read_schema": "schema",
     "read_table": "dataset",
+    "replicate": "comparison",
     "report": "reporting",
     "train": "checkpoint.runs",
     "wrap": "model",

@@ -181,6 +181,11 @@ class Explanation:
         return explained.mean(axis=0) if len(explained) else np.full(self.values.shape[1], np.nan)
 
     @property
+    def options_words(self) -> str:
+        """The method's options in one string: "n_features=None n_samples=512"."""
+        return " ".join(f"{name}={value}" for name, value in sorted(self.options.items()))
+
+    @property
     def rows_id(self) -> str:
         """Hash of the rows that are explained."""
         return array_id(self.rows)

@@ -14,22 +14,11 @@ from dlx.comparison import METRICS, AlignmentError, agreement, agreement_by_row,
 from dlx.comparison.agreement import metrics_by_row
 from dlx.comparison.importance import importance
 from dlx.errors import DlxError
-from dlx.explanation import Explanation
 from dlx.schema import Feature, Schema
 
 LOANS = np.array([9001, 17, 404, 5, 1234567])
 CORRELATIONS = {"rank_correlation", "signed_rank_correlation"}
-
-
-def explanation(values, *, seed=0, **changes):
-    """Return an explanation with some contributions; a string names the model instead."""
-    values = np.asarray(values, dtype=float)
-    count, width = values.shape
-    outputs = 0.5 + values.sum(axis=1)
-    rows = np.random.default_rng(3).normal(size=(count, width))
-    schema = Schema(tuple(Feature(f"x{i}") for i in range(width)))
-    made = Explanation(values, np.full(count, 0.5), outputs, rows, schema, "logit", "lime", "lime", "net", "b", seed=seed)
-    return dataclasses.replace(made, **changes)
+explanation = worlds.said
 
 
 def random_pair(count, width, seed=0):

@@ -37,6 +37,10 @@ CASES = [
 every_case = pytest.mark.parametrize(("method", "kind", "world"), CASES)
 
 
+def test_methods_say_whether_they_set_out_to_give_shapley_values():
+    assert {name for name in explainers.names() if explainers.method(name).IS_SHAPLEY} == SHAPLEY
+
+
 def run(method, model, rows, background, *, scale=None, seed=0, batch_size=32, **options):
     wanted = FINER | (CHEAPER if method in RANDOM else {}) | options
     known = explainers.options(method)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -64,6 +65,15 @@ COMPARED = compare([explanation("lime"), explanation("tree $shap$", "<trees>"), 
 IMPORTANCE = COMPARED.importance().query("model == 'net'")
 COLOURS = {"lime": "red", "shap": "blue"}
 AGREEMENT = np.array([[1, 0.25, np.nan], [0.25, 1, 0.804], [np.nan, 0.804, 1]])
+NOISE = pd.DataFrame({"mean": [0.4, 0.9], "low": [0.3, 0.8], "high": [0.5, 1.0], "chance": 0.25, "floor": [0.8, 0.85]})
+NOISE = NOISE.assign(floor_low=NOISE["floor"] - 0.05, floor_high=NOISE["floor"] + 0.05)
+ERRORS = pd.DataFrame({"mean": [0.02, 0.3], "low": [0.01, 0.2], "high": [0.03, 0.4]})
+CAUSES = pd.DataFrame({"part": [0.3, -0.1, 0.2], "what": ["unit", "$scale$", "the methods"], "naive": 0.4})
+CAUSES = CAUSES.assign(low=CAUSES["part"] - 0.02, high=CAUSES["part"] + 0.02)
+COMPONENTS = pd.DataFrame({"component": ["model", "rest"], "what": ["which <model>", "the rest"], "scale": "logit"})
+COMPONENTS = COMPONENTS.assign(size=[0.3, 0.1], size_low=[0.2, 0.05], size_high=[0.4, 0.15], share=[0.9, 0.1])
+BY_PERSON = pd.DataFrame({"model": [0.09, 0.16, -0.01], "rest": [0.01, 0.02, 0.0]})
+SANITY = pd.DataFrame({"method": ["a", "a"], "layers_random": [1, 2], "feature_agreement": [0.6, 0.3], "chance": 0.2})
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -84,6 +94,23 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_partial_dependence(effects("<b>"), ax, observed=rows()[:, 1]),
         ["<b>", "<i>", "a & b", "$y$", "missing"],
     ),
+    "noise": (
+        lambda ax: plots.draw_noise(NOISE, ["<i> – $j$", "a – b"], ax, retrained=[0.7, 0.9]),
+        ["<i> – $j$", "a – b", "share of the top columns that both name"],
+    ),
+    "errors": (
+        lambda ax: plots.draw_errors(ERRORS, ["lime", "shap"], ["net: <LIME>", "net: $SHAP$"], ax, of="distance"),
+        ["net: <LIME>", "net: $SHAP$", "distance"],
+    ),
+    "causes": (
+        lambda ax: plots.draw_causes(CAUSES, ax),
+        ["as the libraries come", "unit", "$scale$", "the methods", "40.0", "−30.0", "+10.0", "20.0"],
+    ),
+    "components": (
+        lambda ax: plots.draw_components(COMPONENTS, BY_PERSON, ax),
+        ["which <model> (90 %)", "the rest (10 %)", "standard deviation of the contributions (log-odds)"],
+    ),
+    "sanity": (lambda ax: plots.draw_sanity(SANITY, {"a": "<A>"}, ax), ["layers made random, from the last"]),
     "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
 }
 
@@ -223,3 +250,32 @@ def test_style_ends_with_its_block():
         assert not mpl.rcParams["text.parse_math"] and mpl.rcParams["svg.hashsalt"] == "dlx"
         raise KeyError
     assert dict(mpl.rcParams) == before
+
+
+def test_the_bars_of_the_causes_lead_from_the_whole_to_the_methods(ax):
+    plots.draw_causes(CAUSES, ax)
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    expected = [(0, 0.4), (0.1, 0.4), (0.2, 0.1), (0, 0.2)]
+    np.testing.assert_allclose(np.sort(bars, axis=1), np.sort(expected, axis=1), atol=1e-12)
+    assert ax.patches[1].get_facecolor() != ax.patches[2].get_facecolor()  # one brings them together, one apart
+
+
+def test_a_pair_without_settings_has_the_methods_alone(ax):
+    plots.draw_causes(CAUSES[-1:].assign(naive=0.2), ax)
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["as the libraries come", "the methods"]
+
+
+def test_the_noise_band_goes_from_chance_to_the_floor(ax):
+    plots.draw_noise(NOISE, ["a", "b"], ax)
+    bands = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]
+    np.testing.assert_allclose(bands, [(0.25, 0.8), (0.25, 0.85)])
+
+
+def test_a_negative_component_is_drawn_as_nothing(ax):
+    plots.draw_components(COMPONENTS, BY_PERSON, ax)
+    assert sorted(ax.lines[0].get_xdata()) == pytest.approx([0.0, 0.3, 0.4])
+
+
+def test_an_untouched_net_agrees_with_itself(ax):
+    plots.draw_sanity(SANITY, {"a": "A"}, ax)
+    assert ax.lines[0].get_xydata().tolist() == [[0, 1], [1, 0.6], [2, 0.3]]

@@ -14,9 +14,10 @@ import dlx
 
 ROOMS = Path(dlx.__file__).parent
 PUBLIC = {
-    *("Comparison", "Dataset", "Explanation", "Feature", "Model", "Schema", "Target"),
-    *("architectures", "cases", "compare", "contrast", "explain", "from_frame", "infer_schema", "load", "load_model"),
-    *("methods", "partial_dependence", "performance", "read_schema", "read_table", "report", "train", "wrap"),
+    *("Comparison", "Dataset", "Explanation", "Feature", "Laboratory", "Model", "Schema", "Target"),
+    *("architectures", "cases", "compare", "contrast", "disagreement", "explain", "from_frame", "infer_schema", "judge"),
+    *("load", "load_model", "methods", "partial_dependence", "performance", "preflight", "read_schema", "read_table"),
+    *("replicate", "report", "train", "wrap"),
 }
 
 

@@ -1,5 +1,6 @@
-"""Whether a model can be believed, before it is explained."""
+"""Judging a model: how good it is, and which methods are fit to explain it."""
 
 from dlx.audit.performance import performance
+from dlx.audit.readiness import findings, preflight
 
-__all__ = ["performance"]
+__all__ = ["findings", "performance", "preflight"]

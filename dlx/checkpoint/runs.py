@@ -51,7 +51,7 @@ def train(
     if not retrain and checkpoint.is_current(path, case):
         narrator.say(f"{path} is there already; retrain makes it anew")
         return checkpoint.load(path)
-    with narrator.step(f"Training {architecture} on {case.name}", "epochs") as update:
+    with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
         trained = training.train(case, architecture, seed=seed, device=device, progress=update)
     checkpoint.save(trained, root)
     return trained.model

@@ -153,7 +153,7 @@ def summarised(rows: np.ndarray, centres: int, size: int, *, seed: int) -> np.nd
     """Return k-means centres as shap.kmeans gives them, each repeated in proportion to its rows, `size` rows in all.
 
     As in shap, a missing value counts as the mean, and each number of a centre is replaced by the closest one in its
-    column; here one that is known, because a mean of codes is no level.
+    column; here one that is known, because a mean of codes is no level (a column of which nothing is known stays missing).
     """
     from sklearn.cluster import KMeans
 
@@ -161,7 +161,7 @@ def summarised(rows: np.ndarray, centres: int, size: int, *, seed: int) -> np.nd
     fitted = KMeans(min(centres, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
     gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
     nearest = gap.argmin(axis=0)  # [centres, columns]
-    rounded = np.take_along_axis(known, nearest, axis=0)
+    rounded = np.take_along_axis(rows, nearest, axis=0)
     counts = np.bincount(fitted.labels_, minlength=len(rounded))
     return rounded[np.repeat(np.arange(len(counts)), _shared_out(counts, size))]
 

@@ -37,8 +37,8 @@ def judge(
     background: Any,
     scale: Scale,
     seed: int = 0,
+    rounds: int = 16,
     explain: Callable[..., Explanation] = explain_,
-    **options: Any,
 ) -> Explanation:
     """Return the interventional Shapley values that other explanations of a model are held against.
 
@@ -54,14 +54,13 @@ def judge(
         Unit of the contributions.
     seed : int
         Seed of the sampled values.
+    rounds : int
+        Of the sampled values: orders, each with its reverse, for every reference row.
     explain : callable
         What explains: `dlx.explain`, or one that keeps what it made.
-    **options
-        Of the sampled values: ``rounds``.
     """
-    method = "exact_shapley" if len(model.schema) <= MOST_PLAYERS else "shapley"
-    own = {name: value for name, value in options.items() if name in explainers.options(method)}
-    return explain(model, rows, method=method, background=background, scale=scale, seed=seed, **own)
+    asked = {"method": "exact_shapley"} if len(model.schema) <= MOST_PLAYERS else {"method": "shapley", "rounds": rounds}
+    return explain(model, rows, background=background, scale=scale, seed=seed, **asked)
 
 
 def errors_by_row(explanation: Explanation, judge: Explanation, *, k: int = 5) -> pd.DataFrame:
@@ -148,6 +147,7 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
             {
                 "model": explanation.model,
                 "method": explanation.method,
+                "options": explanation.options_words,
                 "scale": explanation.scale,
                 "judge": judge.method,
                 "measure": measure,

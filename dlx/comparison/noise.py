@@ -65,7 +65,7 @@ class Replicates:
             refuse_unaligned((self.of, other), but=MAY_DIFFER[self.source])
             for what, one, its in _same_in(self.source, self.of, other):
                 if one != its:
-                    raise DlxError(f"replicates must be by the same {what}, got {one} and {its}")
+                    raise DlxError(f"replicates must share their {what}, got {one} and {its}")
 
     def metrics(self, k: int) -> dict[str, np.ndarray]:
         """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dlx import plots
 from dlx.comparison.causes import Disagreement
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.evidence_words import cause_sentence
+from dlx.reporting.evidence_words import budget_words, cause_sentence
 from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import method_label, share
 from dlx.reporting.study import Study
@@ -59,8 +59,11 @@ def noise_figure(study: Study) -> Figure | None:
 def errors_figure(study: Study) -> Figure:
     """Return how far each method is from the judge, a row a model and method."""
     table = study.harmony.errors
-    rows = table.drop_duplicates(["model", "method"])[["model", "method"]]
-    labels = [f"{model}: {method_label(method)}" for model, method in rows.itertuples(index=False)]
+    table = table.sort_values(
+        "model", key=lambda names: names.map({m.name: i for i, m in enumerate(study.models)}), kind="stable"
+    )
+    rows = table.drop_duplicates(["model", "method", "options"])
+    labels = [f"{line.model}: {method_label(line.method)}{budget_words(line.options)}" for line in rows.itertuples()]
     with plots.style():
         canvas, axes = canvas_of(1, len(MEASURES), width=10.4, height=0.25 * len(rows) + 1.1, sharey=True)
         for (measure, words), ax in zip(MEASURES.items(), axes.flat, strict=True):
@@ -75,8 +78,9 @@ def errors_figure(study: Study) -> Figure:
         f"Distance of {len(rows)} explanations from the Shapley values. Closest: {method_label(closest['method'])} of "
         f"{closest['model']}, {closest['mean']:.1%}; furthest: {method_label(furthest['method'])} of {furthest['model']}, "
         f"{furthest['mean']:.1%}.",
-        f"Mean over {study.panel} people, with its 95 % interval. Kernel, Tree and Linear SHAP set out to give these values; "
-        "the other methods answer questions of their own, and their distance is not an error.",
+        f"Mean over {study.panel} people ({study.harmony.depth.noise_people} for shap's own budgets), with its 95 % interval. "
+        "Kernel, Tree and Linear SHAP set out to give these values; the other methods answer questions of their own, and their "
+        "distance is not an error.",
         "errors",
     )
 

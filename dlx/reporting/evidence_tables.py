@@ -128,12 +128,12 @@ def cause_lines(found: Disagreement) -> list[list[str]]:
     for cause in dict.fromkeys(table["cause"]):
         some = table[table["cause"] == cause].set_index("measure")
         cells = [
-            f"{100 * line['part']:.1f} ({100 * line['low']:.1f} to {100 * line['high']:.1f})".replace("-", "−")
+            f"{_points(line['part'])} ({_points(line['low'])} to {_points(line['high'])})"
             for line in (some.loc["placed differently"], some.loc["top differs"])
         ]
         lines.append([some["what"].iloc[0], *cells])
     whole = table.drop_duplicates("measure").set_index("measure")["naive"]
-    lines.append(["all together", *[f"{100 * whole[measure]:.1f}" for measure in ("placed differently", "top differs")]])
+    lines.append(["all together", *[_points(whole[measure]) for measure in ("placed differently", "top differs")]])
     return lines
 
 
@@ -176,3 +176,8 @@ def stability_lines(study: Study) -> list[list[str]]:
         cells = [f"{medians[m]:.3g}" if m in medians and not np.isnan(medians[m]) else "–" for m in STABILITY]
         lines.append([str(model), method_label(str(method)), *cells])
     return lines
+
+
+def _points(part: float) -> str:
+    """Return a share in percentage points, a minus as long as a plus and no minus before nothing."""
+    return f"{round(100 * part, 1) + 0.0:.1f}".replace("-", "−")

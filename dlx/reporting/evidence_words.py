@@ -27,14 +27,17 @@ AGREEMENT = "feature_agreement"
 THOROUGH_ONLY = "This takes minutes and was not asked for: add --thorough to the command (in Python, thorough=True)."
 
 
-def how_sure(study: Study) -> list[str]:
-    """Return which methods are trusted, and which differences between them are more than noise."""
-    said = [_who_is_trusted(study, model) for model in _looked_at(study)]
+def how_sure(study: Study) -> list[tuple[str, str]]:
+    """Return for each model that was looked at: its name, and which methods and differences between them to believe."""
+    said = []
     for model in _looked_at(study):
+        parts = [_who_is_trusted(study, model)]
         if (table := study.harmony.against_noise(model)) is not None:
             some = table[table["metric"] == AGREEMENT]
-            said += [_beyond_noise(model, some), _quotable(some)]
-    return [sentence(text) for text in [*said, *_multiplicity(study)] if text]
+            parts += [_beyond_noise(some), _quotable(some) if model is study.main else ""]
+        parts.append(_multiplicity(study, model))
+        said.append((model.name, " ".join(sentence(text) for text in parts if text)))
+    return said
 
 
 def why_they_differ(study: Study) -> list[str]:
@@ -76,23 +79,38 @@ def cause_sentence(found: Disagreement) -> str:
     return f"{text}."
 
 
-def how_close(study: Study) -> list[str]:
-    """Return how far each method is from the Shapley values of its model."""
-    some = study.harmony.errors
-    some = some[some["measure"] == "relative_error"].sort_values("median", kind="stable")
+def how_close(study: Study) -> list[tuple[str, str]]:
+    """Return for each model: its name, and how far each method is from its Shapley values."""
+    table = study.harmony.errors
+    some = table[table["measure"] == "relative_error"].sort_values("median", kind="stable")
     said = []
     for model in study.models:
         mine = some[some["model"] == model.name]
         aims, others = mine[mine["is_shapley"]], mine[~mine["is_shapley"]]
-        text = f"the Shapley values of {model_words(model)} are missed by {_off(aims)}, of their length" if len(aims) else ""
+        parts = []
+        if len(aims):
+            parts.append(f"off by {_off(aims)}")
         if len(others):
-            text += f"{'; ' if text else ''}{_off(others)} is how far the answers to other questions are from them"
-        said.append(text)
-    return [sentence(text) for text in said if text]
+            parts.append(f"answers to questions of their own, so far from the Shapley values: {_off(others)}")
+        if parts:
+            said.append((model.name, sentence("; ".join(parts))))
+    return said
 
 
 def _off(table: pd.DataFrame) -> str:
-    return listed([f"{percent(line.median)} ({method_label(line.method)})" for line in table.itertuples()])
+    return listed(
+        [f"{percent(line.median)} ({method_label(line.method)}{budget_words(line.options)})" for line in table.itertuples()]
+    )
+
+
+def budget_words(options: str) -> str:
+    """Return what sets an explanation by Kernel SHAP apart from others, as it follows the method's name."""
+    given = dict(option.split("=") for option in options.split())
+    if given.get("n_features", "None") != "None":
+        return f", as shap comes, which keeps {given['n_features']} columns"
+    if "n_samples" in given and "n_features" in given and "units" not in given:
+        return " with shap's default budget" if given["n_samples"] == "None" else f" with {given['n_samples']} coalitions"
+    return ""
 
 
 def who_differs(study: Study) -> list[str]:
@@ -120,18 +138,18 @@ def _who_is_trusted(study: Study, model: Model) -> str:
     table = table[table["model"] == model.name]
     trusted = [method_label(method) for method in table["method"][table["trusted"]]]
     doubted = [f"{method_label(line.method)}, because {line.why}" for line in table[~table["trusted"]].itertuples()]
-    text = f"{counted(len(trusted))} of {counted(len(table))} methods are trusted about {model_words(model)}"
+    text = f"{counted(len(trusted))} of {counted(len(table))} methods are trusted"
     text += f": {listed(trusted)}" if trusted else ""
     return text + (f". Not trusted: {'; '.join(doubted)}" if doubted else "")
 
 
-def _beyond_noise(model: Model, table: pd.DataFrame) -> str:
+def _beyond_noise(table: pd.DataFrame) -> str:
     alike, known = table[table["verdict"] == ALIKE], table[table["verdict"].isin((ALIKE, DIFFERENT, CHANCE))]
     if not len(known):
-        return f"there are too few people to tell whether methods differ about {model_words(model)}"
+        return "there are too few people to tell whether its methods differ"
     text = (
-        f"of {counted(len(known))} {'pair' if len(known) == 1 else 'pairs'} of methods of {model_words(model)}, "
-        f"{counted(len(alike))} {'shows' if len(alike) == 1 else 'show'} no evidence of a difference in the top "
+        f"of {counted(len(known))} {'pair' if len(known) == 1 else 'pairs'} of methods, {counted(len(alike))} "
+        f"{'shows' if len(alike) == 1 else 'show'} no evidence of a difference in the top "
         f"{known['k'].iloc[0]} columns: the two agree as well as the noisier of them does with itself on another background"
     )
     apart = known[known["verdict"] != ALIKE]
@@ -152,25 +170,20 @@ def _quotable(table: pd.DataFrame) -> str:
     )
 
 
-def _multiplicity(study: Study) -> list[str]:
-    """Return how much another training seed of equal quality changes, for each model that was trained again."""
-    said = []
-    for model in _looked_at(study):
-        again = study.harmony.of(model, "training")
-        scores = study.harmony.siblings
-        scores = scores[scores["model"] == model.name]["auc"]
-        if not again or not len(scores):
-            continue
-        means = [float(np.nanmean(some.metrics(TOP)[AGREEMENT])) for some in again]
-        if min(means) == 1.0:
-            said.append(f"{model_words(model)} is the same for every training seed")
-            continue
-        said.append(
-            f"{model_words(model)}, trained with {counted(len(scores) - 1)} other seeds, ranks people as well (AUC "
-            f"{scores.min():.3f} to {scores.max():.3f}), but keeps only {share(min(means))} to {share(max(means))} of the top "
-            f"{TOP} columns, by method"
-        )
-    return said
+def _multiplicity(study: Study, model: Model) -> str:
+    """Return how much another training seed of equal quality changes; "" where the model was not trained again."""
+    again = study.harmony.of(model, "training")
+    scores = study.harmony.siblings
+    scores = scores[scores["model"] == model.name]["auc"]
+    if not again or not len(scores):
+        return ""
+    means = [float(np.nanmean(some.metrics(TOP)[AGREEMENT])) for some in again]
+    if min(means) == 1.0:
+        return "another training seed changes nothing"
+    return (
+        f"trained with {counted(len(scores) - 1)} other seeds, the model ranks people as well (AUC {scores.min():.3f} to "
+        f"{scores.max():.3f}), but keeps only {share(min(means))} to {share(max(means))} of the top {TOP} columns, by method"
+    )
 
 
 def _pair(line: Any) -> str:

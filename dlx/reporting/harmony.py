@@ -168,7 +168,7 @@ def harmony(
     judges = _judges(setting, models)
     replicates = _replicates(setting, close, on_panel, siblings)
     checked = _checks(setting, close, on_panel)
-    judged = _errors(models, on_panel, judges)
+    judged = _errors(setting, models, close, on_panel, judges)
     return Harmony(
         depth=setting.depth,
         readiness=readiness,
@@ -351,13 +351,27 @@ def _or_none(table: pd.DataFrame) -> pd.DataFrame | None:
     return table if len(table) else None
 
 
-def _errors(models: Sequence[Model], on_panel: Mapping[Pair, Explanation], judges: Mapping[str, Explanation]) -> pd.DataFrame:
+def _errors(
+    setting: Setting,
+    models: Sequence[Model],
+    close: Sequence[Model],
+    on_panel: Mapping[Pair, Explanation],
+    judges: Mapping[str, Explanation],
+) -> pd.DataFrame:
+    """Return how far each method is from its judge; where all is measured, Kernel SHAP on shap's own budgets too."""
     import pandas as pd
 
     tables = []
     for model in models:
         made = [e for (name, _), e in on_panel.items() if name == model.name]
         tables.append(errors(made, judges[model.name], k=TOP))
+        if setting.depth.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
+            few = setting.panel[: setting.depth.noise_people]
+            with setting.narrator.step(f"Explaining {model.name} by Kernel SHAP on shap's own budgets", "times") as update:
+                explain = _counting(setting.explain, update, 2)
+                as_shap_comes = {"n_features": library_defaults.KEPT_COLUMNS}
+                own = [explain(model, few, "kernel_shap", **asked) for asked in ({}, as_shap_comes)]
+            tables.append(errors(own, judges[model.name][: len(few)], k=TOP))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -46,6 +46,7 @@ class Keeper:
             return Explanation.load(path)
         except ExplanationError as error:
             self.narrator.say(f"{error}; explaining again")
+            path.unlink()
             return None
 
     def explain(

@@ -113,15 +113,16 @@ def _evidence(study: Study) -> dict[str, Any]:
         "errors_figure": evidence_figures.errors_figure(study),
         "components_figure": evidence_figures.components_figure(study),
         "sanity_figure": evidence_figures.sanity_figure(study),
-        "causes": [_causes(found) for found in study.harmony.disagreements],
+        "causes": [_causes(study, found) for found in study.harmony.disagreements],
     }
 
 
-def _causes(found: Disagreement) -> dict[str, Any]:
+def _causes(study: Study, found: Disagreement) -> dict[str, Any]:
     pair = f"{phrases.method_label(found.method)} and {phrases.method_label(found.other_method)}"
     return {
+        "place": [model.name for model in study.models].index(found.model),
         "model": found.model,
-        "title": f"{found.model}: {pair}",
+        "title": pair,
         "sentence": evidence_words.cause_sentence(found),
         "figure": evidence_figures.causes_figure(found),
         "lines": evidence_tables.cause_lines(found),

@@ -151,7 +151,7 @@ def _methods(study: Study) -> pd.DataFrame:
                 "people": len(e),
                 "background": len(study.background),
                 "seed": e.seed,
-                "options": " ".join(f"{key}={value}" for key, value in sorted(e.options.items())),
+                "options": e.options_words,
                 "evaluations": e.evaluations,
                 "promise": e.promise,
                 "largest_residual": float(abs(e.residuals).max()),
