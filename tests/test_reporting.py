@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import worlds
 from sklearn.metrics import roc_auc_score
 
 import dlx
 from dlx.dataset import Card, Dataset
 from dlx.errors import DlxError
+from dlx.model import NeuralModel
 from dlx.progress import Narrator
-from dlx.reporting import evidence_figures, figures, phrases, words
+from dlx.reporting import evidence_figures, evidence_words, figures, phrases, words
+from dlx.reporting.depth import THOROUGH, Depth
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.study import study
 from dlx.schema import Feature, Schema, SchemaError, Target
@@ -33,6 +36,12 @@ QUIET = Narrator(quiet=True)
 def bank_loan():
     """The case and the models of `bank_loan_page`."""
     return dlx.load("bank_loan"), {name: dlx.load_model("bank_loan", name) for name in MODELS}
+
+
+@pytest.fixture(autouse=True)
+def few_replicates(monkeypatch):
+    """Measure noise on three people, twice: what is measured is the same."""
+    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 2, 3))
 
 
 @pytest.fixture
@@ -499,3 +508,165 @@ def test_what_a_report_is_asked_must_make_sense(tmp_path, changed, message):
     with pytest.raises(DlxError, match=message):
         small("numeric", tmp_path / "r.html", **changed)
     assert not list(tmp_path.iterdir())
+
+
+# How sure, why, and how close ----------------------------------------------------------------------------------------
+
+THOROUGH_TABLES = {
+    *("causes", "causes_by_person", "components", "components_by_person", "distances", "training_seeds"),
+    *("faithfulness", "stability", "randomised_weights"),
+}
+
+
+@pytest.fixture(scope="module")
+def thorough_page(tmp_path_factory):
+    """The thorough page of two small nets and a forest that were trained on a table of one's own."""
+    folder = tmp_path_factory.mktemp("thorough")
+    rng = np.random.default_rng(0)
+    own = pd.DataFrame({"usage": rng.normal(size=200), "age": rng.normal(size=200), "plan": rng.choice(["a", "b", "c"], 200)})
+    own["churned"] = np.where(own["usage"] + (own["plan"] == "a") + rng.normal(size=200) > 0.5, "yes", "no")
+    own.to_csv(folder / "own.csv", index=False)
+    case = dlx.read_table(folder / "own.csv", target="churned", positive="yes")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dlx.reporting.TRAINING_SEEDS", 2)
+        few = {"noise_people": 4, "settings_people": 3, "stability_people": 3, "sanity_people": 3}
+        patched.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **few))
+        patched.setattr("dlx.comparison.defaults.MANY_SAMPLES", 6_000)
+        return dlx.report(
+            case,
+            models=["mlp", "resnet", "random_forest"],
+            people=8,
+            background=8,
+            thorough=True,
+            path=folder / "report.html",
+            checkpoints=folder / "checkpoints",
+            narrator=QUIET,
+        )
+
+
+def test_a_thorough_report_has_every_table_and_says_nothing_of_more_to_ask(thorough_page):
+    names = {path.stem for path in thorough_page.parent.glob("report-tables/*")}
+    assert names >= THOROUGH_TABLES
+    page = thorough_page.read_text()
+    assert evidence_words.THOROUGH_ONLY not in page
+    assert [section for section in SECTIONS if f'id="{section}"' not in page] == []
+
+
+def test_a_quick_report_says_what_it_did_not_measure(bank_loan_page):
+    assert html.unescape(bank_loan_page.read_text()).count(evidence_words.THOROUGH_ONLY) == 3
+    assert not THOROUGH_TABLES & {path.stem for path in bank_loan_page.parent.glob("report-tables/*")}
+
+
+def test_the_causes_add_up_to_the_distance_as_the_libraries_come(thorough_page):
+    by_person = table(thorough_page, "causes_by_person")
+    pairs = by_person.groupby(["model", "method", "other_method", "measure", "row"])
+    np.testing.assert_allclose(pairs["part"].sum(), pairs["naive"].first(), rtol=0, atol=1e-9)
+    causes = table(thorough_page, "causes")
+    assert causes.groupby(["model", "method", "other_method"]).ngroups == 6 + 6 + 3
+    overall = causes.groupby(["model", "method", "other_method", "measure"])
+    np.testing.assert_allclose(overall["part"].sum(), overall["naive"].first(), rtol=0, atol=1e-9)
+
+
+def test_the_two_ends_of_the_causes_are_those_of_the_settings(thorough_page):
+    settings = table(thorough_page, "library_defaults").query("measure == 'placed differently'")
+    ends = settings.pivot_table(index=["model", "method", "other_method"], columns="setting", values="mean")
+    causes = table(thorough_page, "causes").query("measure == 'placed differently'")
+    causes = causes.groupby(["model", "method", "other_method"])[["naive", "aligned"]].first()
+    for pair, line in causes.iterrows():
+        assert line["naive"] == pytest.approx(ends.loc[pair, "as the libraries come"], abs=1e-12)
+        assert line["aligned"] == pytest.approx(ends.loc[pair, "aligned"], abs=1e-12)
+
+
+def test_every_pair_of_a_looked_at_model_stands_between_chance_and_noise_floor(thorough_page, bank_loan_page):
+    for page, models, replicates in ((thorough_page, {"mlp", "resnet", "random_forest"}, 20), (bank_loan_page, {"mlp"}, 10)):
+        against = table(page, "agreement_against_noise").query("source == 'background'")
+        assert set(against["model"]) == models and set(against["replicates"]) == {replicates}
+        some = against.query("metric == 'feature_agreement'")
+        pairs = {(m, frozenset(p)) for m, *p in some[["model", "method", "other_method"]].itertuples(index=False)}
+        wanted = table(page, "agreement").query("metric == 'feature_agreement'")
+        wanted = wanted[wanted["model"].isin(models)]
+        assert pairs == {(m, frozenset(p)) for m, *p in wanted[["model", "method", "other_method"]].itertuples(index=False)}
+        text = html.unescape(page.read_text())
+        for line in some.itertuples():
+            assert phrases.share(line.mean) in text and line.verdict in text
+
+
+def test_training_seeds_are_compared_where_models_were_trained_here(thorough_page):
+    assert set(table(thorough_page, "noise_floors")["source"]) == {"seed", "background", "training"}
+    seeds = table(thorough_page, "training_seeds")
+    trained = seeds.groupby("model")["training_seed"].apply(list).to_dict()
+    assert trained == {name: [0, 1, 2] for name in ("mlp", "random_forest", "resnet")}
+    case = dlx.read_table(thorough_page.parent / "own.csv", target="churned", positive="yes")
+    again = dlx.load_model(case, "mlp", seed=2, root=thorough_page.parent / "checkpoints")
+    expected = roc_auc_score(case.test.outcomes, again.predict(case.test, "probability"))
+    assert seeds.query("model == 'mlp' and training_seed == 2")["auc"].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_shares_of_the_components_are_a_whole(thorough_page):
+    components = table(thorough_page, "components")
+    assert set(components["design"]) == {"all models", "the nets"}
+    np.testing.assert_allclose(components.groupby("design")["share"].sum(), 1)
+    said = html.unescape(thorough_page.read_text())
+    for line in components.itertuples():
+        assert f"{phrases.percent(line.share)} goes with {line.what}" in said
+
+
+def test_the_errors_are_those_to_the_exact_values(thorough_page):
+    case = dlx.read_table(thorough_page.parent / "own.csv", target="churned", positive="yes")
+    net = dlx.load_model(case, "mlp", root=thorough_page.parent / "checkpoints")
+    people = case.test[case.test.index.tolist().index(table(thorough_page, "people")["row"][0])]
+    exact = dlx.judge(net, people, background=case.background(8), scale="logit")
+    assert exact.method == "exact_shapley"
+    shown = table(thorough_page, "contributions").query("model == 'mlp' and method == 'deeplift'")[:3]
+    gap = np.linalg.norm(shown["contribution"] - exact.values[0]) / np.linalg.norm(exact.values[0])
+    errors = table(thorough_page, "errors").query("model == 'mlp' and method == 'deeplift' and measure == 'relative_error'")
+    assert set(table(thorough_page, "errors")["judge"]) == {"exact_shapley"} and errors["rows"].item() == 8
+    assert gap < 8 * errors["mean"].item()  # one of the eight people whose mean it is
+    kernel = table(thorough_page, "errors").query("method == 'kernel_shap' and measure == 'relative_error'")
+    assert kernel["mean"].max() < 1e-4  # all coalitions of three columns
+
+
+def test_reasons_are_shared_by_enough_of_the_trusted_methods(bank_loan_page):
+    verdicts = table(bank_loan_page, "verdicts").set_index(["model", "row"])
+    trusted = table(bank_loan_page, "trust").query("trusted").groupby("model").size()
+    contributions = table(bank_loan_page, "contributions")
+    for (model, row), line in verdicts.iterrows():
+        some = contributions[(contributions["model"] == model) & (contributions["row"] == row)]
+        assert line["methods"] == trusted[model]
+        by_method = some.set_index(["method", "feature"])["contribution"].unstack()
+        top = by_method.abs().rank(axis=1, ascending=False) <= 5
+        for name in str(line["raises"]).split() if isinstance(line["raises"], str) else ():
+            assert (top[name] & (by_method[name] > 0)).sum() >= 0.6 * len(by_method)
+        votes = (by_method.abs().idxmax(axis=1) == line["first"]).sum()
+        assert votes == line["first_votes"]
+
+
+def test_a_method_that_is_not_valid_is_left_out_with_its_reason(tmp_path):
+    model = NeuralModel(worlds.network("numeric", activation=torch.nn.GELU), worlds.encoder("numeric"), "gelu_net")
+    page = small("numeric", tmp_path / "r.html", models=[model], people=5)
+    assert "deeplift" not in set(table(page, "contributions")["method"])
+    line = table(page, "preflight").query("method == 'deeplift'").iloc[0]
+    assert line["verdict"] == "not valid" and "GELU" in line["reason"] and line["fallback"] == "integrated_gradients"
+    assert line["fallback"] in set(table(page, "contributions")["method"])
+    assert html.escape(line["reason"][:60], quote=True).replace("&#x27;", "&#39;") in page.read_text()
+
+
+def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from dlx.reporting import kept
+
+    whole = small("numeric", tmp_path / "whole" / "report.html")
+    made, explain = [], kept.explain
+
+    def stops(*arguments, **options):
+        made.append(options["method"])
+        if len(made) == 20:
+            raise KeyboardInterrupt
+        return explain(*arguments, **options)
+
+    monkeypatch.setattr(kept, "explain", stops)
+    with pytest.raises(KeyboardInterrupt):
+        small("numeric", tmp_path / "cut" / "report.html")
+    assert len(explanations(tmp_path / "cut")) == 19 and not (tmp_path / "cut" / "report.html").exists()
+    page = small("numeric", tmp_path / "cut" / "report.html")
+    assert len(made) == 20 + len(explanations(tmp_path / "whole")) - 19
+    assert page.read_bytes() == whole.read_bytes()

@@ -148,9 +148,13 @@ def crossed(explanations: Mapping[Key, Explanation]) -> Crossed:
     for what, some in (("models", models), ("methods", methods), ("training seeds", seeds)):
         if len(some) < 2:
             raise DlxError(f"variance components need at least 2 {what}, got {len(some)}")
-    lacking = [(m, k, s) for m in models for k in methods for s in seeds if (m, k, s) not in explanations]
+    wanted = [(m, k, s) for m in models for k in methods for s in seeds]
+    lacking = [which for which in wanted if which not in explanations]
     if lacking:
-        raise DlxError(f"variance components need all combinations, but {lacking[0]} and {len(lacking) - 1} others are lacking")
+        raise DlxError(
+            f"variance components need all {len(wanted)} combinations of model, method and training seed, "
+            f"got {len(explanations)}; explain {lacking[0]} too"
+        )
     refuse_unaligned(list(explanations.values()))
     values = np.array([[[explanations[m, k, s].values for s in seeds] for k in methods] for m in models])
     first = next(iter(explanations.values()))

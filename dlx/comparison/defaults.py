@@ -33,6 +33,7 @@ from dlx.explanation import Explanation
 from dlx.games import MOST_PLAYERS
 from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain as explain_
+from dlx.threads import one_thread
 
 SWITCHES = ("unit", "scale", "background", "sampling", "grouping")
 KEPT_COLUMNS = 10
@@ -158,7 +159,8 @@ def summarised(rows: np.ndarray, centres: int, size: int, *, seed: int) -> np.nd
     from sklearn.cluster import KMeans
 
     known = filled_by_column(rows)
-    fitted = KMeans(min(centres, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
+    with one_thread():
+        fitted = KMeans(min(centres, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
     gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
     nearest = gap.argmin(axis=0)  # [centres, columns]
     rounded = np.take_along_axis(rows, nearest, axis=0)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = {
-    "relative_error": "distance from the Shapley values,\nas a share of their length",
-    "rank_correlation": "rank correlation with them",
-    "feature_agreement": "share of their top columns that is named",
+    "relative_error": "distance from the\nShapley values",
+    "rank_correlation": "rank correlation\nwith them",
+    "feature_agreement": "share of their top\ncolumns that is named",
 }
 
 
@@ -63,7 +63,7 @@ def errors_figure(study: Study) -> Figure:
         "model", key=lambda names: names.map({m.name: i for i, m in enumerate(study.models)}), kind="stable"
     )
     rows = table.drop_duplicates(["model", "method", "options"])
-    labels = [f"{line.model}: {method_label(line.method)}{budget_words(line.options)}" for line in rows.itertuples()]
+    labels = [f"{line.model}: {method_label(line.method)}{_budget(line.options)}" for line in rows.itertuples()]
     with plots.style():
         canvas, axes = canvas_of(1, len(MEASURES), width=10.4, height=0.25 * len(rows) + 1.1, sharey=True)
         for (measure, words), ax in zip(MEASURES.items(), axes.flat, strict=True):
@@ -152,6 +152,11 @@ def sanity_figure(study: Study) -> Figure | None:
         f"towards chance. {'Not so: ' + ', '.join(survivors) if survivors else 'All do'}.",
         "randomised_weights",
     )
+
+
+def _budget(options: str) -> str:
+    words = budget_words(options)
+    return {" with shap's default budget": ", shap's budget"}.get(words, ", 10 columns" if "cut to" in words else "")
 
 
 def _top(table: pd.DataFrame | None) -> pd.DataFrame | None:

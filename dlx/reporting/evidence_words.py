@@ -87,9 +87,11 @@ def how_close(study: Study) -> list[tuple[str, str]]:
     for model in study.models:
         mine = some[some["model"] == model.name]
         aims, others = mine[mine["is_shapley"]], mine[~mine["is_shapley"]]
-        parts = []
-        if len(aims):
-            parts.append(f"off by {_off(aims)}")
+        is_close = aims["median"] <= 2 * aims["judge_error"]
+        parts = [f"off by {_off(aims[~is_close])}"] if len(aims[~is_close]) else []
+        if is_close.any():
+            close = listed([method_label(line.method) + budget_words(line.options) for line in aims[is_close].itertuples()])
+            parts.append(f"as close as the judge can tell: {close}")
         if len(others):
             parts.append(f"answers to questions of their own, so far from the Shapley values: {_off(others)}")
         if parts:
@@ -104,13 +106,13 @@ def _off(table: pd.DataFrame) -> str:
 
 
 def budget_words(options: str) -> str:
-    """Return what sets an explanation by Kernel SHAP apart from others, as it follows the method's name."""
+    """Return what sets an explanation by Kernel SHAP apart from others, as it follows the method's name; else ""."""
     given = dict(option.split("=") for option in options.split())
-    if given.get("n_features", "None") != "None":
-        return f", as shap comes, which keeps {given['n_features']} columns"
-    if "n_samples" in given and "n_features" in given and "units" not in given:
-        return " with shap's default budget" if given["n_samples"] == "None" else f" with {given['n_samples']} coalitions"
-    return ""
+    if not {"n_samples", "n_features"} == set(given):
+        return ""
+    if given["n_features"] != "None":
+        return f" cut to {given['n_features']} columns, shap's default"
+    return " with shap's default budget" if given["n_samples"] == "None" else f" with {given['n_samples']} coalitions"
 
 
 def who_differs(study: Study) -> list[str]:

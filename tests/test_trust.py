@@ -1,0 +1,213 @@
+"""Whom to trust: each check speaks against the method it should, in its words, and what trusted methods say together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+
+from dlx.comparison.noise import Replicates
+from dlx.comparison.trust import AGREEING_SHARE, SETTLED, Evidence, trust, verdict
+from dlx.explanation import Explanation
+
+LIME = worlds.said([[3, -2, 1, 0], [1, 2, 3, 4]])
+SHAP = dataclasses.replace(LIME, method="kernel_shap")
+TREES = dataclasses.replace(LIME, model="trees")
+ABOUT = [("net", "lime"), ("net", "kernel_shap"), ("trees", "lime")]
+
+
+def table(of_shap, of_others, **shared) -> pd.DataFrame:
+    """Return a table with a line for each of the three, one of them said to be different."""
+    lines = [{"model": model, "method": method} | shared for model, method in ABOUT]
+    for line in lines:
+        line |= of_shap if (line["model"], line["method"]) == ("net", "kernel_shap") else of_others
+    return pd.DataFrame(lines)
+
+
+CHECKS = {
+    "readiness": (
+        "pre-flight",
+        table(
+            {"verdict": "not valid", "reason": "the net has no gradients"}, {"verdict": "approximate", "reason": "some loss"}
+        ),
+        "pre-flight found it not valid: the net has no gradients",
+    ),
+    "sanity": (
+        "randomised weights",
+        table({"survives": True}, {"survives": False}),
+        "its explanations outlive the randomisation of the net's weights",
+    ),
+    "noise": (
+        "its own noise",
+        table({"mean": 0.79}, {"mean": 0.8}, metric="feature_agreement", source="seed"),
+        "with another seed only 79% of the top columns stay",
+    ),
+    "errors": (
+        "error to the judge",
+        table({"median": 0.12}, {"median": 0.1}, measure="relative_error", is_shapley=True),
+        "it is off by 12% from the Shapley values that it sets out to give",
+    ),
+    "faithfulness": (
+        "faithfulness",
+        table({"low": 0.0}, {"low": 0.2}, metric="sensitivity_n", chance=0.1),
+        "its contributions tell no more of what the model answers when columns change than shuffled ones",
+    ),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
+    name, evidence, words = CHECKS[check]
+    found = trust([LIME, SHAP, TREES], Evidence(**{check: evidence}))
+    assert found["trusted"].tolist() == [True, False, True]
+    assert found["why"].tolist() == [f"nothing speaks against it ({name})", words, f"nothing speaks against it ({name})"]
+    assert list(found["evidence"]) == [name] * 3
+    assert found[["model", "method"]].to_numpy().tolist() == [list(one) for one in ABOUT]
+
+
+@pytest.mark.parametrize(
+    ("check", "changes"),
+    [
+        ("noise", {"source": "background"}),  # that another background changes it is no fault of the method
+        ("noise", {"metric": "rank_correlation"}),
+        ("noise", {"mean": np.nan}),
+        ("errors", {"is_shapley": False}),  # it does not set out to give them
+        ("errors", {"measure": "top_hit"}),
+        ("errors", {"median": np.nan}),
+        ("faithfulness", {"metric": "pgi"}),
+        ("faithfulness", {"low": np.nan}),
+    ],
+)
+def test_what_does_not_count_against_a_method(check, changes):
+    name, evidence, _ = CHECKS[check]
+    found = trust([SHAP], Evidence(**{check: evidence.assign(**changes)}))
+    assert found["trusted"].tolist() == [True] and found["why"].tolist() == [f"nothing speaks against it ({name})"]
+
+
+def test_all_that_speaks_against_a_method_is_said():
+    found = trust([LIME, SHAP], Evidence(**{check: evidence for check, (_, evidence, _) in CHECKS.items()}))
+    assert found["trusted"].tolist() == [True, False]
+    names = ["pre-flight", "randomised weights", "its own noise", "error to the judge", "faithfulness"]
+    assert found["why"][0] == f"nothing speaks against it ({', '.join(names)})" and found["evidence"][1] == ", ".join(names)
+    assert found["why"][1] == "; ".join(
+        CHECKS[check][2] for check in ("readiness", "sanity", "noise", "errors", "faithfulness")
+    )
+
+
+def test_nothing_measured_is_trusted_and_says_so():
+    elsewhere = Evidence(sanity=CHECKS["sanity"][1].query("model == 'trees'"))
+    for evidence in (Evidence(), elsewhere):
+        found = trust([LIME, SHAP], evidence)
+        assert found["trusted"].all() and set(found["why"]) == {"nothing speaks against it (nothing was measured)"}
+        assert set(found["evidence"]) == {""}
+
+
+def test_method_that_failed_on_somebody_is_not_trusted():
+    failed = dataclasses.replace(LIME, values=[[3, -2, 1, 0], [np.nan] * 4])
+    found = trust([failed, SHAP], Evidence(noise=CHECKS["noise"][1]))
+    assert found["trusted"].tolist() == [False, False]
+    assert found["why"][0] == "it failed on 1 of 2 people"
+
+
+# What they say together of one person
+
+
+def told(*rows, failed=()) -> list[Explanation]:
+    """Return one explanation a row of contributions, each by a method of its own, the person in the second place."""
+    made = []
+    for i, row in enumerate(rows):
+        values = [[9.0] * len(row), [np.nan] * len(row) if i in failed else row]
+        made.append(worlds.said(values, method=f"method {i}"))
+    return made
+
+
+def again(of, *rows, source="seed") -> Replicates:
+    others = tuple(dataclasses.replace(of, values=[of.values[0], row]) for row in rows)
+    return Replicates(of, source, others)
+
+
+def test_order_is_by_the_mean_share_whatever_the_unit():
+    found = verdict(told([600, -300, 100, 0], [0.5, -0.1, 0.4, 0.0], [2, -6, 2, 0]), 1)
+    np.testing.assert_allclose(found.share, [(0.6 + 0.5 + 0.2) / 3, -(0.3 + 0.1 + 0.6) / 3, (0.1 + 0.4 + 0.2) / 3, 0])
+    assert found.order == (0, 1, 2, 3) and found.methods == 3
+    assert found.first_votes == 2  # the third puts another column first
+    assert found.kept_order == pytest.approx((2 / 3, 2 / 3, 1.0)) and found.settled == (False, False, True)
+
+
+def test_methods_of_opposite_sign_take_from_each_other():
+    found = verdict(told([3, 1], [-3, 1]), 1)
+    assert found.order == (1, 0) and found.share.tolist() == pytest.approx([0, 0.25]) and found.first_votes == 0
+
+
+def test_support_is_the_top_with_the_sign_of_the_mean():
+    found = verdict(told([5, -4, 3, 0.1], [5, 4, -3, 0.1], [5, -4, 0.1, 3], [5, 0.1, 4, 3]), 1, k=2)
+    assert found.support.tolist() == [4, 2, 1, 0]  # k = 2: column 1 twice with the sign that the mean has
+    assert [found.is_reason(i) for i in range(4)] == [True, False, False, False]
+    with_more = verdict(told([5, -4, 3, 0.1], [5, 4, -3, 0.1], [5, -4, 0.1, 3], [5, 0.1, 4, 3]), 1, k=3)
+    assert with_more.support.tolist() == [4, 2, 2, 2]
+
+
+@pytest.mark.parametrize("methods", [1, 2, 3, 4, 5, 10])
+def test_a_reason_is_named_by_the_stated_share_of_methods(methods):
+    for naming in range(methods + 1):
+        found = verdict(told(*[[5, 4, 1]] * naming, *[[5, 1, 4]] * (methods - naming)), 1, k=2)
+        assert found.support[1] == naming
+        assert found.is_reason(1) == (naming / methods >= AGREEING_SHARE)
+
+
+def test_ranks_that_flip_in_half_of_the_replicates_are_not_settled_and_the_first_is():
+    (of,) = told([9, 4, 3.9, 1])
+    flips = [[9 + i / 10, 4 - (i % 2) * 0.5, 3.7, 1] for i in range(20)]
+    found = verdict([of], 1, replicates=[again(of, *flips)])
+    assert found.order == (0, 1, 2, 3)
+    assert found.kept_order == pytest.approx((1, 11 / 21, 1)) and found.settled == (True, False, True)
+
+
+def test_order_is_settled_from_the_stated_share_on():
+    (of,) = told([2, 1])
+    for kept, settled in ((19, True), (18, False)):
+        rows = [[2, 1]] * (kept - 1) + [[1, 2]] * (20 - kept)  # the one that is shown counts too
+        assert verdict([of], 1, replicates=[again(of, *rows)]).settled == (settled,)
+    assert SETTLED == 0.95
+
+
+def test_replicates_of_others_of_fewer_people_or_that_failed_are_left_out():
+    one, other = told([2, 1], [2, 1])
+    flipped = again(other, [1, 2], [1, 2])
+    assert verdict([one], 1, replicates=[flipped]).kept_order == (1,)
+    assert verdict([one, other], 1, replicates=[flipped]).kept_order == (0.5,)
+    only_first = Replicates(other[:1], "seed", tuple(one[:1] for one in flipped.explanations))
+    assert verdict([one, other], 1, replicates=[only_first]).kept_order == (1,)
+    half = again(other, [1, 2], [np.nan, 2])
+    assert verdict([one, other], 1, replicates=[half]).kept_order == (pytest.approx(2 / 3),)
+
+
+def test_explanations_that_failed_are_left_out():
+    found = verdict(told([1, 2], [2, 1], [3, 1], failed=[0]), 1)
+    assert found.methods == 2 and found.order == (0, 1) and found.first_votes == 2 and found.support.tolist() == [2, 2]
+    assert verdict(told([1, 2], [2, 1], failed=[0, 1]), 1) is None
+    assert verdict([], 0) is None
+    assert verdict(told([1, 2], failed=[0]), 0).methods == 1  # another person
+
+
+def test_an_explanation_that_gives_nothing_votes_for_nothing():
+    found = verdict(told([2, 1, 0], [0, 0, 0]), 1)
+    assert found.first_votes == 1 and found.methods == 2 and found.support.tolist() == [1, 1, 0]
+    nothing = verdict(told([0, 0, 0]), 1)
+    assert nothing.first_votes == 0 and nothing.support.tolist() == [0, 0, 0] and nothing.share.tolist() == [0, 0, 0]
+    assert nothing.settled == (False, False) and not nothing.is_reason(0)
+
+
+def test_ties_count_for_each_of_the_tied_and_settle_nothing():
+    found = verdict(told([2, 2, 1], [3, 2, 1]), 1, k=1)
+    assert found.order[0] == 0 and found.first_votes == 2
+    assert found.kept_order[0] == 0.5 and found.support.tolist() == [2, 1, 0]
+
+
+def test_one_feature_and_more_top_features_than_there_are():
+    found = verdict(told([2.0], [1.0]), 1, k=5)
+    assert (found.order, found.first_votes, found.kept_order, found.settled) == ((0,), 2, (), ())
+    assert found.support.tolist() == [2] and found.is_reason(0)
