@@ -37,6 +37,7 @@ from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
+from dlx.threads import one_thread
 from dlx.trees import Trees
 
 AS_IT_COMES, ALIGNED = frozenset(), frozenset(SWITCHES)
@@ -320,7 +321,8 @@ def test_tree_shap_comes_as_shap_gives_it_for_scikit_learns_own_trees():
     case = worlds.table("numeric")
     rows, lab = case.rows.astype(np.float32), laboratory("numeric")
     people = lab.people.rows.astype(np.float32)
-    boosting = HistGradientBoostingClassifier(max_iter=8, max_depth=3, early_stopping=False).fit(rows, case.outcomes)
+    with one_thread():
+        boosting = HistGradientBoostingClassifier(max_iter=8, max_depth=3, early_stopping=False).fit(rows, case.outcomes)
     boosted = TreeModel(worlds.from_boosting(boosting), case.schema, "boosted")
     found = lab.contributions(boosted, "tree_shap", AS_IT_COMES)
     np.testing.assert_allclose(found, shap.TreeExplainer(boosting).shap_values(people), atol=1e-5)

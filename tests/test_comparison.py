@@ -131,8 +131,31 @@ def test_rows_without_an_order_are_left_out_and_counted():
     assert set(table["rows"]) == {28}
     for name in METRICS:
         assert table.loc[name, "mean"] == pytest.approx(by_row[name].drop([3, 7]).mean())
+    assert set(table["unordered"]) == {2} and set(table["failed"]) == {0}
     nothing = agreement(dataclasses.replace(a, values=np.zeros((30, 4))), b)
     assert set(nothing["rows"]) == {0} and nothing[["mean", "low", "high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("spoiled", [np.nan, np.inf, -np.inf])
+def test_rows_that_either_did_not_explain_are_nan_and_counted(spoiled):
+    a, b = random_pair(30, 4)
+    one, other = a.values.copy(), b.values.copy()
+    one[3, 1], other[3, 2], other[7, 0], one[9] = spoiled, spoiled, spoiled, 0
+    for k in (1, 4):
+        expected = metrics_by_row(np.delete(a.values, [3, 7, 9], axis=0), np.delete(b.values, [3, 7, 9], axis=0), k)
+        for name, values in metrics_by_row(one, other, k).items():
+            assert np.isnan(values[[3, 7, 9]]).all()
+            np.testing.assert_array_equal(np.delete(values, [3, 7, 9]), expected[name])
+    table = agreement(dataclasses.replace(a, values=one), dataclasses.replace(b, values=other))
+    assert set(table["rows"]) == {27} and set(table["failed"]) == {2} and set(table["unordered"]) == {1}
+
+
+def test_nobody_explained_is_a_table_without_numbers():
+    a, b = random_pair(3, 4)
+    table = agreement(dataclasses.replace(a, values=np.full((3, 4), np.nan)), b)
+    assert table[["mean", "low", "high"]].isna().all(axis=None) and set(table["failed"]) == {3} and set(table["rows"]) == {0}
+    lines = importance(dataclasses.replace(a, values=np.full((3, 4), np.nan)))
+    assert lines["importance"].isna().all() and set(lines["people"]) == {0}
 
 
 @pytest.mark.parametrize(("b", "sign"), [(2.0, 1), (-2.0, -1)])

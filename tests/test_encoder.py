@@ -32,6 +32,30 @@ def test_dense_rows_are_what_the_docstring_says():
     np.testing.assert_array_equal(encoder.owner, [0, 0, 1, 1, 1, 2, 2, 2, 3])
 
 
+def test_every_dense_column_has_a_name():
+    schema = Schema(
+        (
+            Feature("n", missing=True),
+            Feature("c", "categorical", levels=("a", "b"), missing=True),
+            Feature("o", "categorical", levels=("low", "middle", "high"), ordered=True, missing=True),
+            Feature("only", "categorical", levels=("x",), ordered=True),
+            Feature("m"),
+        )
+    )
+    encoder = Encoder.fit(schema, np.zeros((2, 5)))
+    assert encoder.names == (
+        "n", "n is missing", "c = a", "c = b", "c is missing", "o > low", "o > middle", "o is missing", "only = x", "m",
+    )  # fmt: skip
+    assert len(encoder.names) == encoder.width
+
+
+def test_identity_leaves_numbers_as_they_are():
+    rows = np.array([[1.5, -2.0], [1e6, 0.25]])
+    encoder = Encoder.identity(Schema((Feature("a"), Feature("b"))))
+    np.testing.assert_array_equal(encoder.transform(rows), rows)
+    np.testing.assert_array_equal(encoder.fold(rows), rows)
+
+
 def test_fitted_encoder_standardises_what_is_known(world, case):
     encoder = worlds.encoder(world)
     dense = encoder.transform(case.rows)

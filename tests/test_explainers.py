@@ -9,8 +9,10 @@ import random
 import numpy as np
 import oracles
 import pytest
+import shap
 import torch
 import worlds
+from lime.lime_tabular import LimeTabularExplainer
 from scipy.stats import spearmanr
 from torch import nn
 from torch.nn import functional
@@ -406,6 +408,97 @@ def test_gradient_shap_says_how_far_it_may_be_off(world):
     z = (sampled.values - exact.values)[used] / sampled.standard_errors[used]
     assert 0.3 < np.sqrt((z**2).mean()) < 2.5
     assert few.standard_errors[used].mean() == pytest.approx(10 * sampled.standard_errors[used].mean(), rel=0.4)
+
+
+# Options that give what the libraries give
+
+
+def lime_itself(model, background, rows, *, seed, num_features):
+    """Return lime's own weights [rows, features] and intercepts of a model of levels, by a fresh explainer a row."""
+    weights, intercepts = np.zeros(rows.shape), np.zeros(len(rows))
+    for i, row in enumerate(rows):
+        explainer = LimeTabularExplainer(
+            np.vstack([background, row]), mode="regression", categorical_features=range(rows.shape[1]), random_state=seed
+        )
+        found = explainer.explain_instance(
+            row, lambda samples: model.predict(samples, "logit"), num_features=num_features, num_samples=800
+        )
+        for column, weight in found.local_exp[1]:
+            weights[i, column] = weight
+        intercepts[i] = found.intercept[1]
+    return weights, intercepts
+
+
+@pytest.mark.parametrize("kept", [2, 10])
+def test_lime_in_its_own_units_is_lime_itself(kept):
+    levels = Schema(tuple(Feature(f"c{i}", "categorical", levels=("a", "b", "c")) for i in range(12)), worlds.TARGET)
+    weights = np.random.default_rng(1).normal(size=12)
+    model = BlackBox(lambda t: (t == "a").to_numpy() @ weights + (t["c0"] == t["c1"]), levels, scales=("logit", "probability"))
+    table = np.random.default_rng(0).integers(3, size=(50, 12)).astype(float)
+    expected, intercepts = lime_itself(model, table[3:], table[:3], seed=5, num_features=kept)
+    asked = {"n_samples": 800, "n_features": kept, "seed": 5}
+    made = run("lime", model, table[:3], table[3:], units="lime", **asked)
+    np.testing.assert_allclose(made.values, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.base_values, intercepts, rtol=0, atol=1e-12)
+    assert (np.count_nonzero(made.values, axis=1) == kept).all()
+    contributions = run("lime", model, table[:3], table[3:], **asked)
+    present = np.array([(table[3:] == row).mean(axis=0) for row in table[:3]])  # how common the person's level is
+    np.testing.assert_allclose(contributions.values, expected * (1 - present), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        contributions.base_values + contributions.values.sum(axis=1), intercepts + expected.sum(axis=1), atol=1e-9
+    )  # both are the same surrogate at the person
+
+
+def test_lime_keeps_all_columns_unless_told(world):
+    model, rows, background = worlds.model("boosted", world), worlds.people(world), worlds.background(world)
+    assert (np.count_nonzero(run("lime", model, rows, background).values, axis=1) > 2).any()
+    few = run("lime", model, rows, background, n_features=2)
+    assert (np.count_nonzero(few.values, axis=1) <= 2).all() and few.options["n_features"] == 2
+
+
+def many_columns(width=12):
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(width)), worlds.TARGET)
+    weights = np.linspace(0.2, 1.3, width)
+    return BlackBox(lambda t: t.to_numpy() @ weights, schema, scales=("logit", "probability"))
+
+
+def test_kernel_shap_of_ten_columns_is_shaps_default():
+    model, rows = many_columns(), np.random.default_rng(0).normal(size=(8, 12))
+    made = run("kernel_shap", model, rows[:2], rows[2:], n_features=10, seed=3)
+    reference = shap.KernelExplainer(lambda table: model.predict(table, "logit"), rows[2:])
+    for row, found in zip(rows[:2], made.values, strict=True):
+        np.random.seed(3)
+        np.testing.assert_allclose(found, reference.shap_values(row, silent=True), rtol=0, atol=1e-9)
+    assert (np.count_nonzero(made.values, axis=1) == 10).all() and np.abs(made.residuals).max() < 1e-6
+    for kept in (None, 12, 40):  # all of them
+        whole = run("kernel_shap", model, rows[:2], rows[2:], n_features=kept).values
+        np.testing.assert_allclose(whole, (rows[:2] - rows[2:].mean(axis=0)) * np.linspace(0.2, 1.3, 12), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["boosted", "forest"])
+def test_path_dependent_tree_shap_is_shaps_default(kind, world):
+    model, rows, background = worlds.model(kind, world), worlds.people(world), worlds.background(world)
+    made = run("tree_shap", model, rows, background, path_dependent=True)
+    reference = shap.TreeExplainer(model.trees.for_shap())
+    np.testing.assert_allclose(made.values, reference.shap_values(rows.astype(np.float32)), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.base_values, np.ravel(reference.expected_value)[0], atol=1e-9)
+    assert np.abs(made.residuals).max() < 1e-6 and made.options == {"path_dependent": True}
+    other = run("tree_shap", model, rows, background[:3], path_dependent=True)
+    np.testing.assert_array_equal(other.values, made.values)  # no background has a say
+    assert np.abs(run("tree_shap", model, rows, background).values - made.values).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("lime", {"units": "slopes"}, "units must be one of contribution, lime, got 'slopes'"),
+        ("lime", {"n_features": 0}, "n_features must be at least 1, got 0"),
+        ("kernel_shap", {"n_features": 0}, "n_features must be at least 1, got 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(method, options, message):
+    with pytest.raises(MethodError, match=message):
+        run(method, worlds.model("function", "numeric"), worlds.people("numeric"), worlds.background("numeric"), **options)
 
 
 # What deeplift must refuse

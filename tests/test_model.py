@@ -166,6 +166,17 @@ def test_models_are_frozen():
         model.intercept = 1.0
 
 
+@pytest.mark.parametrize("kind", ["net", "smooth_net"])
+def test_net_on_its_dense_columns_predicts_what_it_does_on_the_original_ones(kind, world, case):
+    model = worlds.model(kind, world)
+    dense, rows = model.on_dense_columns(), model.encoder.transform(case.rows).astype(np.float64)
+    for scale in model.scales:
+        np.testing.assert_array_equal(dense.predict(rows, scale), model.predict(case, scale))
+    assert dense.name == model.name and dense.target == model.target and dense.schema.labels == model.encoder.names
+    assert len(set(dense.schema.names)) == len(dense.schema) == model.encoder.width
+    assert dense.network is model.network  # the same weights, not a copy
+
+
 @pytest.mark.parametrize("kind", sorted(worlds.MODELS))
 @pytest.mark.parametrize(("column", "value"), [(0, np.inf), (2, np.nan), (3, 77), (3, 0.5)])
 def test_codes_that_the_schema_does_not_have_are_never_predicted(kind, column, value):

@@ -12,8 +12,8 @@ from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
-from dlx.reporting.harmony import is_opaque
 from dlx.reporting.page import render
+from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
 from dlx.schema import SchemaError

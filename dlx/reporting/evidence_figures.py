@@ -8,8 +8,8 @@ from dlx import plots
 from dlx.comparison.causes import Disagreement
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.evidence_words import budget_words, cause_sentence
-from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import method_label, share
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:

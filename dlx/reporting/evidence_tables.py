@@ -8,8 +8,8 @@ import numpy as np
 
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.noise import SOURCES, noise_floor
-from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import method_label, percent, share
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 from dlx.reporting.verdicts import verdict_lines
 

@@ -9,8 +9,8 @@ import numpy as np
 from dlx.comparison.causes import REST, Disagreement
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
 from dlx.model import Model
-from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import counted, listed, method_label, model_words, percent, sentence, share
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _off(table: pd.DataFrame) -> str:
 def budget_words(options: str) -> str:
     """Return what sets an explanation by Kernel SHAP apart from others, as it follows the method's name; else ""."""
     given = dict(option.split("=") for option in options.split())
-    if not {"n_samples", "n_features"} == set(given):
+    if set(given) != {"n_samples", "n_features"}:
         return ""
     if given["n_features"] != "None":
         return f" cut to {given['n_features']} columns, shap's default"

@@ -11,9 +11,9 @@ from dlx.comparison import Comparison
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import method_label, model_words
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study, top_features
 
 SHOWN = 10

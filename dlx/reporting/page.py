@@ -14,7 +14,7 @@ from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
 from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
-from dlx.reporting.harmony import TOP
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
 HERE = Path(__file__).parent

@@ -19,9 +19,10 @@ from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, Scale, TreeModel
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, Depth
-from dlx.reporting.harmony import Harmony, Setting, Siblings, harmony, ready
+from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
+from dlx.reporting.setting import Setting, Siblings
 
 if TYPE_CHECKING:
     import pandas as pd

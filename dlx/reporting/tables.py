@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from dlx import explainers
 from dlx.files import write_atomically
 from dlx.reporting.evidence_tables import evidence_tables
-from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import method_label, model_words
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 from dlx.comparison.trust import Verdict, verdict
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.reporting.harmony import TOP
 from dlx.reporting.phrases import counted, listed, model_words, sentence
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 

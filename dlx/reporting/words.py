@@ -11,9 +11,9 @@ from dlx.audit.performance import auc
 from dlx.bootstrap import interval_of
 from dlx.model import Model
 from dlx.reporting import evidence_words
-from dlx.reporting.harmony import TOP
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
+from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import model_verdict, verdict_sentence
 

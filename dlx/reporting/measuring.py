@@ -1,0 +1,245 @@
+"""Asks the questions: each function measures one thing about the explanations, in steps that the narrator tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from dlx.audit.performance import auc
+from dlx.comparison import (
+    Disagreement,
+    Evidence,
+    Replicates,
+    as_libraries_come,
+    crossed,
+    disagreement,
+    errors,
+    faithfulness,
+    judge,
+    noise_floor,
+    replicate,
+    sanity_check,
+    stability,
+    trust,
+)
+from dlx.comparison import defaults as library_defaults
+from dlx.comparison.components import Crossed
+from dlx.explanation import Explanation
+from dlx.games import MOST_PLAYERS
+from dlx.model import Model, NeuralModel
+from dlx.progress import Update
+from dlx.reporting.setting import TOP, Pair, Setting, Siblings, counting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanation]:
+    """Return the Shapley values of each model, of the panel."""
+    judges = {}
+    for model in models:
+        with setting.narrator.step(f"Judging {model.name} by Shapley values", "people") as update:
+
+            def explain(one: Model, rows: Any, update: Update = update, **asked: Any) -> Explanation:
+                return setting.keeper.explain(one, rows, progress=update, **asked)
+
+            judges[model.name] = judge(
+                model,
+                setting.panel,
+                background=setting.background,
+                scale=model.scales[0],
+                seed=setting.seed,
+                explain=explain,
+                rounds=setting.depth.judge_rounds,
+            )
+    return judges
+
+
+def made_again(
+    setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation], siblings: Siblings
+) -> list[Replicates]:
+    """Return the explanations of some people again: with other seeds, other backgrounds, and models trained anew."""
+    found, depth = [], setting.depth
+    for model in models:
+        methods = [method for name, method in on_panel if name == model.name]
+        total = len(methods) * 2 * depth.replicates
+        with setting.narrator.step(f"Explaining {model.name} again, with other seeds and backgrounds", "times") as update:
+            explain = counting(setting.keeper.explain, update, total)
+            for method in methods:
+                of = on_panel[model.name, method][: depth.noise_people]
+                for source in ("seed", "background"):
+                    found.append(
+                        replicate(
+                            model,
+                            of,
+                            source=source,
+                            background=setting.background,
+                            pool=setting.case.train,
+                            count=depth.replicates,
+                            explain=explain,
+                        )
+                    )
+        found += _retrained(setting, model, methods, on_panel, siblings.get(model.name, ()))
+    return found
+
+
+def _retrained(
+    setting: Setting,
+    model: Model,
+    methods: Sequence[str],
+    on_panel: Mapping[Pair, Explanation],
+    siblings: Sequence[Model],
+) -> list[Replicates]:
+    if not siblings:
+        return []
+    found, people = [], setting.panel[: setting.depth.noise_people]
+    with setting.narrator.step(f"Explaining {model.name} trained with other seeds", "times") as update:
+        explain = counting(setting.explain, update, len(methods) * len(siblings))
+        for method in methods:
+            of = on_panel[model.name, method][: setting.depth.noise_people]
+            others = tuple(explain(sibling, people, method, **of.options) for sibling in siblings)
+            found.append(Replicates(of, "training", others))
+    return found
+
+
+def as_they_come(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
+    """Return how far methods agree as their libraries come, and aligned."""
+    import pandas as pd
+
+    tables = []
+    for model in models:
+        if len(methods := _with_known_defaults(model, on_panel)) < 2:
+            continue
+        with setting.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
+            laboratory = setting.laboratory(counting(setting.keeper.explain, update, 2 * len(methods)))
+            tables.append(as_libraries_come(model, methods, laboratory, k=TOP, seed=setting.seed))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def causes_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Disagreement]:
+    """Return what the distance of each pair of methods is made of."""
+    found = []
+    for model in models:
+        pairs = list(combinations(_with_known_defaults(model, on_panel), 2))
+        with setting.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
+            for done, (one, other) in enumerate(pairs):
+                update(done, len(pairs))
+                found.append(disagreement(model, one, other, setting.laboratory(setting.keeper.explain), k=TOP))
+            update(len(pairs), len(pairs))
+    return found
+
+
+def crossed_designs(setting: Setting, models: Sequence[Model], siblings: Siblings) -> dict[str, Crossed]:
+    """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
+    scale = models[0].scales[0]
+    alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
+    nets = [model for model in alike if isinstance(model, NeuralModel)]
+    shapley = "exact_shapley" if len(setting.case.schema) <= MOST_PLAYERS else "shapley"
+    found = {}
+    for title, some, methods in (
+        ("all models", alike, (shapley, "lime")),
+        ("the nets", nets, ("integrated_gradients", "deeplift", shapley, "lime")),
+    ):
+        if len(some) < 2:
+            continue
+        people, runs = setting.panel[: setting.depth.noise_people], {}
+        with setting.narrator.step(f"Crossing {title} with methods and training seeds", "times") as update:
+            explain = counting(setting.explain, update, sum(1 + len(siblings[m.name]) for m in some) * len(methods))
+            for model in some:
+                for seed, one in enumerate([model, *siblings[model.name]]):
+                    for method in methods:
+                        runs[model.name, method, seed] = explain(one, people, method, scale=scale)
+        found[title] = crossed(runs)
+    return found
+
+
+def checks_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> dict[str, pd.DataFrame]:
+    """Return faithfulness, stability and sanity of a thorough report, empty in a quick one."""
+    import pandas as pd
+
+    tables: dict[str, list[pd.DataFrame]] = {"faithfulness": [], "stability": [], "sanity": []}
+    for model in models if setting.depth.is_thorough else ():
+        made = [e for (name, _), e in on_panel.items() if name == model.name]
+        with setting.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
+            tables["faithfulness"].append(faithfulness(model, made, setting.background, seed=setting.seed))
+            for done, one in enumerate(made):
+                update(done, len(made))
+                few, some = one[: setting.depth.stability_people], one[: setting.depth.sanity_people]
+                explain = setting.keeper.explain
+                tables["stability"].append(stability(model, few, setting.background, explain=explain, seed=setting.seed))
+                if isinstance(model, NeuralModel):
+                    randomised = sanity_check(model, some, setting.background, explain=explain, k=TOP, seed=setting.seed)
+                    tables["sanity"].append(randomised)
+            update(len(made), len(made))
+    return {name: pd.concat(some, ignore_index=True) if some else pd.DataFrame() for name, some in tables.items()}
+
+
+def trust_in(
+    models: Sequence[Model],
+    on_panel: Mapping[Pair, Explanation],
+    judged: pd.DataFrame,
+    replicates: Sequence[Replicates],
+    readiness: pd.DataFrame,
+    checked: Mapping[str, pd.DataFrame],
+) -> pd.DataFrame:
+    """Return which methods are trusted about which model, from all that was measured."""
+    import pandas as pd
+
+    noise = [noise_floor(some, k=TOP) for some in replicates if some.source == "seed"]
+    evidence = Evidence(
+        readiness=readiness,
+        errors=judged,
+        noise=pd.concat(noise, ignore_index=True) if noise else None,
+        faithfulness=_or_none(checked["faithfulness"]),
+        sanity=_or_none(checked["sanity"]),
+    )
+    made = [e for model in models for (name, _), e in on_panel.items() if name == model.name]
+    return trust(made, evidence)
+
+
+def _or_none(table: pd.DataFrame) -> pd.DataFrame | None:
+    return table if len(table) else None
+
+
+def errors_of(
+    setting: Setting,
+    models: Sequence[Model],
+    close: Sequence[Model],
+    on_panel: Mapping[Pair, Explanation],
+    judges: Mapping[str, Explanation],
+) -> pd.DataFrame:
+    """Return how far each method is from its judge; where all is measured, Kernel SHAP on shap's own budgets too."""
+    import pandas as pd
+
+    tables = []
+    for model in models:
+        made = [e for (name, _), e in on_panel.items() if name == model.name]
+        tables.append(errors(made, judges[model.name], k=TOP))
+        if setting.depth.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
+            few = setting.panel[: setting.depth.noise_people]
+            with setting.narrator.step(f"Explaining {model.name} by Kernel SHAP on shap's own budgets", "times") as update:
+                explain = counting(setting.explain, update, 2)
+                as_shap_comes = {"n_features": library_defaults.KEPT_COLUMNS}
+                own = [explain(model, few, "kernel_shap", **asked) for asked in ({}, as_shap_comes)]
+            tables.append(errors(own, judges[model.name][: len(few)], k=TOP))
+    return pd.concat(tables, ignore_index=True)
+
+
+def scores_of_siblings(setting: Setting, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
+    """Return the ROC AUC of each training seed on the test rows."""
+    import pandas as pd
+
+    test = setting.case.test
+    assert test.outcomes is not None
+    lines = [
+        {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, one.predict(test, "probability"))}
+        for model in models
+        if siblings.get(model.name)
+        for seed, one in enumerate([model, *siblings[model.name]])
+    ]
+    return pd.DataFrame(lines, columns=["model", "training_seed", "auc"])
+
+
+def _with_known_defaults(model: Model, on_panel: Mapping[Pair, Explanation]) -> list[str]:
+    return [method for method in library_defaults.methods() if (model.name, method) in on_panel]
