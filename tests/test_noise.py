@@ -301,6 +301,13 @@ def test_a_truly_different_explanation_differs_beyond_noise():
     assert 0 < line["shortfall_low"] < line["shortfall"] < line["shortfall_high"]
 
 
+def test_a_small_difference_is_found_where_there_is_little_noise():
+    swapped = truth().copy()
+    swapped[:20, [0, 1]] = swapped[:20, [1, 0]]  # for every fourth person
+    line = verdicts(noisy(truth(), 0.05, 1, "lime"), noisy(swapped, 0.05, 2, "kernel_shap")).loc["rank_correlation"]
+    assert line["verdict"] == DIFFERENT and 0 < line["shortfall_low"] < line["shortfall"] < 0.2
+
+
 def test_a_random_explanation_is_no_better_than_chance():
     said = []
     for seed in range(4):

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-SECTIONS = ("found", "done", "importance", "agreement", "people", "effects", "mind")
+SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_every_picture_shows_something_and_says_what(page):
     pictures = page.evaluate(
         "[...document.images].map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.getBoundingClientRect().width, i.alt])"
     )
-    assert len(pictures) == 5 + 2 * 4
+    assert len(pictures) == 5 + 2 * 4 + 2
     for complete, width, height, shown, alt in pictures:
         assert complete
         assert min(width, height) > 100
