@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 
 import numpy as np
@@ -611,3 +612,19 @@ def test_bad_input_is_an_error_that_names_it(spoil, error, message):
     given = {"rows": worlds.people("numeric"), "background": worlds.background("numeric")} | spoil
     with pytest.raises(error, match=message):
         preflight(worlds.model("net", "numeric"), given.pop("rows"), given.pop("background"), **given)
+
+
+def test_a_method_that_fails_on_some_people_is_approximate_and_says_so(monkeypatch):
+    case, module = worlds.table("mixed"), explainers.method("lime")
+    lime, threshold = module.attribute, np.sort(case.rows[:8, 2])[-2]
+
+    @functools.wraps(lime)
+    def fails_on_one(model, rows, background, **options):
+        if (rows[:, 2] > threshold).any():
+            raise RuntimeError("no such person")
+        return lime(model, rows, background, **options)
+
+    monkeypatch.setattr(module, "attribute", fails_on_one)
+    line = preflight(worlds.model("net", "mixed"), case[:8], case[8:30], methods=["lime"]).iloc[0]
+    assert line["verdict"] == "approximate" and np.isnan(line["lost"]) and not line["fallback"]
+    assert "fails on 12% of the people it was tried on" in line["reason"] and "no such person" in line["reason"]

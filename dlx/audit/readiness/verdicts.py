@@ -13,6 +13,7 @@ from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.audit.readiness.bench import PEOPLE, Bench, Finding, one_line, prepared
 from dlx.audit.readiness.inspection import found_on
+from dlx.errors import DlxError
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
@@ -161,8 +162,20 @@ def tried(bench: Bench, method: str) -> Trial:
     try:
         made = explain(bench.model, rows, method=method, background=background, scale=bench.scale, seed=bench.seed, **options)
     except Exception as error:  # the model is the user's and the library another's: they may raise anything
+        failed = 1.0 if isinstance(error, DlxError) else _share_that_fails(bench, method, options)
+        if failed < 1:
+            return Trial("approximate", np.nan, f"it fails on {failed:.0%} of the people it was tried on: {one_line(error)}")
         return Trial("not valid", _lost_all_the_same(bench, method, options), one_line(error))
     return _measured(bench, made, options)
+
+
+def _share_that_fails(bench: Bench, method: str, options: dict[str, Any]) -> float:
+    rows, background = _affordable(bench, method)
+    asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed}
+    try:
+        return float(explain(bench.model, rows, strict=False, **asked, **options).failed.mean())
+    except Exception:  # the model itself does not predict
+        return 1.0
 
 
 def _small_budget(method: str, width: int) -> dict[str, Any]:
