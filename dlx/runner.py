@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
 from dlx.schema import plural
 from dlx.threads import one_thread
 
+Implementation = Literal["dlx", "reference"]
+IMPLEMENTATIONS = ("dlx", "reference")
 BATCH_ROWS = 32
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
 
@@ -37,6 +39,7 @@ def explain(
     background: Any,
     scale: Scale,
     seed: int = 0,
+    implementation: Implementation = "dlx",
     batch_size: int | None = None,
     strict: bool = True,
     progress: Callable[[int, int], None] | None = None,
@@ -58,6 +61,8 @@ def explain(
         Unit of the contributions.
     seed : int
         Seed of everything random.
+    implementation : {"dlx", "reference"}
+        Our kernel where there is one, else the library's code; or always the library's.
     batch_size : int
         Rows a call of the method, by default what suits it; the values do not depend on it.
     strict : bool
@@ -84,6 +89,7 @@ def explain(
         If the contributions do not add up as the method promises.
     """
     module = _checked_method(method, model, options)
+    run, made_by = _implementation(module, implementation)
     check_scale(model, scale)
     check_seed(seed)
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
@@ -91,7 +97,7 @@ def explain(
     outputs = model.predict(coded, scale)
 
     def attribute(some: np.ndarray) -> Attribution:
-        return module.attribute(model, some, reference, scale=scale, seed=seed, **options)
+        return run(model, some, reference, scale=scale, seed=seed, **options)
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     attribution, failures = _in_batches(attribute, coded, size, strict, progress)
@@ -108,7 +114,7 @@ def explain(
         seconds=time.perf_counter() - started,
         evaluations=attribution.evaluations,
         **_said_of(model),
-        **_said_by(module, method, options),
+        **_said_by(module, method, made_by, options),
     )
     rounding = FLOAT32_ROUNDING if isinstance(model, NeuralModel) else 0.0
     return checked(explanation, module.PROMISE, model.predict(reference, scale), rounding, failures, strict=strict)
@@ -118,10 +124,19 @@ def _said_of(model: Model) -> dict[str, Any]:
     return {"model": model.name, "schema": model.schema, "target": model.target}
 
 
-def _said_by(module: ModuleType, method: str, options: dict[str, Any]) -> dict[str, Any]:
+def _implementation(module: ModuleType, wanted: str) -> tuple[Callable[..., Attribution], str]:
+    """Return what runs, and the package it comes from; a method without a kernel of ours has the library's code only."""
+    if wanted not in IMPLEMENTATIONS:
+        raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {wanted!r}")
+    if not hasattr(module, "reference"):
+        return module.attribute, module.LIBRARY
+    return (module.attribute, "dlx") if wanted == "dlx" else (module.reference, module.LIBRARY)
+
+
+def _said_by(module: ModuleType, method: str, made_by: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "method": method,
-        "implementation": f"{module.LIBRARY} {version(module.LIBRARY)}",
+        "implementation": f"{made_by} {version(made_by)}",
         "options": explainers.options(method) | options,
         "promise": str(module.PROMISE),
     }
