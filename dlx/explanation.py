@@ -122,8 +122,8 @@ class Explanation:
         The local accuracy that the method promises, in words.
     standard_errors : ndarray of float64 [rows, features], optional
         Sampling error of the values, where the method can tell.
-    failures : dict of str to str
-        Why a row, by its name, was not explained; its values are NaN.
+    failures : dict of int to str
+        Why a row, by its position, was not explained; its values are NaN.
     """
 
     values: np.ndarray
@@ -144,7 +144,7 @@ class Explanation:
     evaluations: int = 0
     promise: str = ""
     standard_errors: np.ndarray | None = None
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -160,8 +160,8 @@ class Explanation:
         """Return the explanation of the rows at positions, a slice or a mask."""
         which = as_slice(which, len(self))
         parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
-        kept = {str(name) for name in parts["index"]}
-        failures = {name: why for name, why in self.failures.items() if name in kept}
+        kept = np.arange(len(self))[which]
+        failures = {new: self.failures[old] for new, old in enumerate(kept.tolist()) if old in self.failures}
         return dataclasses.replace(self, **parts, failures=failures)
 
     @property
@@ -268,6 +268,7 @@ class Explanation:
         described = json.loads(text)
         described["schema"] = Schema.from_dict(described["schema"])
         described["index"] = np.array(described["index"])
+        described["failures"] = {int(row): why for row, why in described.get("failures", {}).items()}
         return cls(**arrays, **described)
 
     def _check_shapes(self) -> None:

@@ -179,8 +179,7 @@ def checked(
         return explanation
     values = explanation.values.copy()
     values[list(reasons)] = np.nan
-    named = {str(explanation.index[row]): why for row, why in sorted(reasons.items())}
-    return replace(explanation, values=values, failures=named)
+    return replace(explanation, values=values, failures=dict(sorted(reasons.items())))
 
 
 def _largest_residual(

@@ -36,6 +36,12 @@ _SHARED: tuple[tuple[str, Callable[[Explanation], Any], str], ...] = (
     ("columns", lambda e: e.schema.names, "explain models that read the same table"),
     ("schema", lambda e: e.schema.sha256, "explain both with the same schema"),
     ("scale", lambda e: e.scale, "explain both with the same scale=..."),
+    ("unit", lambda e: e.options.get("units", "contribution"), "explain both as contributions: units='contribution'"),
+    (
+        "reference",
+        lambda e: "the trees" if e.options.get("path_dependent") else "rows",
+        "explain trees against the background too: path_dependent=False",
+    ),
     ("target", lambda e: e.target, "explain the same outcome"),
     ("rows", lambda e: e.rows_id, "explain the same people, in the same order"),
     ("row names", lambda e: e.index, "explain the same people, in the same order"),

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 REST = "methods"
 CAUSES = {
-    "unit": "unit: slopes or contributions",
+    "unit": "unit: LIME's slopes or contributions",
     "scale": "output scale: probability or log-odds",
     "background": "baseline and background",
-    "sampling": "sampling noise and the cut to ten columns",
+    "sampling": "the cut to ten columns, and sampling noise",
     "grouping": "one-hot columns alone or together",
     REST: "the methods themselves",
 }
@@ -178,7 +178,7 @@ def as_libraries_come(
                 mean, low, high = interval_of_mean(by_row, seed=seed)
                 line: dict[str, object] = {"model": model.name, "setting": setting, "method": one, "other_method": other}
                 line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": mean, "low": low, "high": high}
-                lines.append(line | {"people": int((~np.isnan(by_row)).sum())})
+                lines.append(line | {"people": int((~np.isnan(by_row)).sum()), "undefined": int(np.isnan(by_row).sum())})
     return pd.DataFrame(lines)
 
 

@@ -111,7 +111,8 @@ class Crossed:
         for kind, one, other, within, gaps in self._pairs():
             mean, low, high = interval_of_mean(gaps, seed=seed)
             line: dict[str, object] = {"kind": kind, "what": DISTANCES[kind], "one": one, "other": other, "within": within}
-            lines.append(line | {"mean": mean, "low": low, "high": high, "scale": self.scale})
+            counts = {"people": int((~np.isnan(gaps)).sum()), "failed": int(np.isnan(gaps).sum())}
+            lines.append(line | {"mean": mean, "low": low, "high": high, "scale": self.scale} | counts)
         return pd.DataFrame(lines)
 
     def _pairs(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:

@@ -10,7 +10,8 @@ The settings ("switches") and what they are before and after:
 - ``grouping``: a net's dense columns explained one by one, a reader taking the tallest bar of a one-hot group for its
   column; or original columns, which come and go as one.
 
-Sources of the defaults: captum 0.9 (`IntegratedGradients.attribute`, `DeepLift.attribute`: baselines=None is zero), shap
+Sources of the defaults: captum 0.9 (`IntegratedGradients.attribute`, `DeepLift.attribute`: baselines=None is zero; its 50
+Gauss-Legendre steps and our midpoints differ by what both promise), shap
 0.51 (`KernelExplainer`: l1_reg="num_features(10)", nsamples=2 d + 2048, its own advice to summarise the background by
 `shap.kmeans`; `TreeExplainer` without data: tree_path_dependent, raw output), lime 0.2 (`LimeTabularExplainer`:
 num_features=10, num_samples=5000, predict_proba).

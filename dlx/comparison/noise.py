@@ -35,7 +35,10 @@ MAY_DIFFER: dict[Source, tuple[str, ...]] = {"seed": (), "background": ("backgro
 ALIKE = "no evidence of a difference"
 DIFFERENT = "differ beyond noise"
 CHANCE = "no better than chance"
-UNKNOWN = "too few people to tell"
+TOO_FEW = "too few people to tell"
+UNDECIDED = "not decided: the top are all columns"
+UNDEFINED = "not defined: an explanation gives nothing to any column, or failed"
+FEWEST = 8  # people, below whom intervals are a matter of luck
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +167,7 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
         }
         line |= {"k": min(k, of.values.shape[1]), "mean": estimate, "low": low, "high": high}
         line |= {"chance": chance_level(metric, k, of.values.shape[1]), "replicates": len(values)}
-        lines.append(line | {"rows": int((~np.isnan(values)).all(axis=0).sum())})
+        lines.append(line | _counts(values, of.failed))
     return pd.DataFrame(lines)
 
 
@@ -207,8 +210,9 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
             | {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
             | _named("floor_", floor)
             | _named("shortfall_", shortfall)
-            | {"replicates": len(most), "rows": int((~np.isnan(short)).all(axis=0).sum())}
-            | {"verdict": _verdict(mean, shortfall, chance)}
+            | {"replicates": len(most)}
+            | (counts := _counts(short, a.failed | b.failed))
+            | {"verdict": _verdict(mean, shortfall, chance, counts["rows"])}
         )
     return pd.DataFrame(lines)
 
@@ -218,9 +222,19 @@ def _named(prefix: str, interval: Interval) -> dict[str, float]:
     return dict(zip(names, interval, strict=True))
 
 
-def _verdict(agreement: Interval, shortfall: Interval, chance: float) -> str:
-    if np.isnan(agreement.low) or np.isnan(shortfall.low):
-        return UNKNOWN
+def _counts(values: np.ndarray, failed: np.ndarray) -> dict[str, int]:
+    """Return how many rows of values [replicates, rows] are whole, how many were not explained, and how many have no order."""
+    rows = int((~np.isnan(values)).all(axis=0).sum())
+    return {"rows": rows, "failed": int(failed.sum()), "undefined": values.shape[1] - rows - int(failed.sum())}
+
+
+def _verdict(agreement: Interval, shortfall: Interval, chance: float, people: int) -> str:
+    if not people:
+        return UNDEFINED
+    if chance == 1:
+        return UNDECIDED
+    if people < FEWEST:
+        return TOO_FEW
     if shortfall.low <= 0:
         return ALIKE
     return CHANCE if agreement.low <= chance else DIFFERENT

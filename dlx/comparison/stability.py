@@ -14,7 +14,7 @@ code of others differs:
   denominator by 1e-6. It takes ROS over the plain change of the logit, as the paper and this file do.
 
 Element by element, a column that hardly contributes counts as much as one that decides: read the median. The output of
-trees often does not change at all between neighbours; their ROS then is a matter of `SMALLEST_CHANGE`.
+trees often does not change at all between neighbours: such a neighbour has no ROS.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import torch
 
 SMALLEST = 1e-3  # what |e|, |x| and |L| are kept above, in units of the scale, standard deviations and activations
-SMALLEST_CHANGE = 1e-6  # what the change of input, representation and logit is kept above
+SMALLEST_CHANGE = 1e-6  # of input, representation and logit, below which nothing has changed that could be divided by
 STEP = 0.1  # of the way to a donor
 FLIP = 0.05  # chance that a level, or a missing value, becomes the donor's
 
@@ -157,8 +157,9 @@ def relative_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def relative_stability(explanation_change: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Return the relative change of explanations over the change of what they explain, kept above `SMALLEST_CHANGE`."""
-    return explanation_change / np.maximum(change, SMALLEST_CHANGE)
+    """Return the relative change of explanations over the change of what they explain; NaN below `SMALLEST_CHANGE`."""
+    ratio = explanation_change / np.maximum(change, SMALLEST_CHANGE)
+    return np.where(change < SMALLEST_CHANGE, np.nan, ratio)
 
 
 def lipschitz(before: np.ndarray, after: np.ndarray, inputs: np.ndarray, near_inputs: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LEAST_SELF_AGREEMENT = 0.8  # of the top columns, with another seed
 MOST_ERROR = 0.1  # of a method that sets out to give Shapley values
+FAR = 0.25  # from the Shapley values: an answer to another question, which a reader must know of
 SETTLED = 0.95  # share of replicates in which two columns keep their order
 AGREEING_SHARE = 0.6  # of the trusted methods that must name a column for it to be a reason
 
@@ -46,7 +47,7 @@ class Evidence:
 
 
 def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFrame:
-    """Return a line a method: whether it is trusted about its model, why (not), and what was looked at.
+    """Return a line a method: whether it is trusted about its model, why (not), what was looked at, and what to know.
 
     Not trusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
     weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, or whose
@@ -59,8 +60,8 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
         against, seen = [], []
         for name, table, objection in _CHECKS:
             some = getattr(evidence, table)
-            some = None if some is None else some[(some["model"] == one.model) & (some["method"] == one.method)]
-            if some is None or not len(some):
+            some = None if some is None else _about(some, one)
+            if some is None or not _says_something(some):
                 continue
             seen.append(name)
             if said := objection(some):
@@ -74,6 +75,7 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
                 "trusted": not against,
                 "why": "; ".join(against) or f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})",
                 "evidence": ", ".join(seen),
+                "remark": _answers_another_question(None if evidence.errors is None else _about(evidence.errors, one)),
             }
         )
     return pd.DataFrame(lines)
@@ -162,6 +164,26 @@ def _again(explanations: Sequence[Explanation], replicates: Sequence[Replicates]
 def _kept_order(rows: np.ndarray, order: np.ndarray) -> tuple[float, ...]:
     sizes = np.abs(rows)[:, order]
     return tuple(float(kept) for kept in (sizes[:, :-1] > sizes[:, 1:]).mean(axis=0))
+
+
+def _about(table: pd.DataFrame, one: Explanation) -> pd.DataFrame:
+    some = table[(table["model"] == one.model) & (table["method"] == one.method)]
+    return some[some["options"] == one.options_words] if "options" in some else some
+
+
+def _says_something(table: pd.DataFrame) -> bool:
+    """Whether a table has a line, and in its columns of results a number or a word."""
+    found = [name for name in ("verdict", "median", "mean", "feature_agreement") if name in table]
+    return bool(len(table)) and bool(table[found].notna().any(axis=None))
+
+
+def _answers_another_question(table: pd.DataFrame | None) -> str:
+    if table is None or not len(table):
+        return ""
+    line = table[table["measure"] == "relative_error"].iloc[0]
+    if line["is_shapley"] or not line["median"] > FAR:
+        return ""
+    return f"it answers another question: {line['median']:.0%} away from the Shapley values for half of the people"
 
 
 def _not_ready(table: pd.DataFrame) -> str:

@@ -41,5 +41,5 @@ class Depth:
 
 QUICK = Depth("quick", noise_people=8, replicates=10, judge_rounds=4, settings_people=6)
 THOROUGH = Depth(
-    "thorough", noise_people=12, replicates=20, judge_rounds=16, settings_people=8, stability_people=10, sanity_people=12
+    "thorough", noise_people=20, replicates=20, judge_rounds=16, settings_people=8, stability_people=10, sanity_people=12
 )

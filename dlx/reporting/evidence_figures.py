@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dlx import plots
 from dlx.comparison.causes import Disagreement
+from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.evidence_words import budget_words, cause_sentence
 from dlx.reporting.phrases import method_label, share
-from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -25,17 +27,17 @@ MEASURES = {
 def noise_figure(study: Study) -> Figure | None:
     """Return how far methods agree between chance and noise floor, a panel a model."""
     tables = [(model, some) for model in study.models if (some := _top(study.harmony.against_noise(model))) is not None]
+    tables = [(model, some) for model, some in tables if some["mean"].notna().all()]
     if not tables:
         return None
     heights = [0.34 * len(table) + 0.9 for _, table in tables]
     with plots.style():
         canvas, axes = canvas_of(len(tables), 1, width=9.6, height=sum(heights) + 0.5, height_ratios=heights, sharex=True)
         for (model, table), ax in zip(tables, axes.flat, strict=True):
-            again = _top(study.harmony.against_noise(model, "training"))
             labels = [
                 f"{method_label(a)} – {method_label(b)}" for a, b in zip(table["method"], table["other_method"], strict=True)
             ]
-            plots.draw_noise(table, labels, ax, retrained=None if again is None else again["floor"].to_numpy())
+            plots.draw_noise(table, labels, ax, retrained=_retrained(study, model, table["floor_of"]))
             ax.set_title(model.name)
         for ax in axes.flat[:-1]:
             ax.set_xlabel("")
@@ -48,16 +50,17 @@ def noise_figure(study: Study) -> Figure | None:
         f"Agreement of {len(lines)} pairs of methods on a band from chance to the noise floor. Furthest below its floor: "
         f"{method_label(worst.method)} and {method_label(worst.other_method)} of {worst.model}, {share(worst.mean)} against "
         f"{share(worst.floor)}.",
-        f"Share of the top {TOP} columns that two methods both name (dot, with its 95 % interval), over "
-        f"{study.harmony.depth.noise_people} people. The band ends at the noise floor: what the noisier of the two reaches "
+        f"Share of the top {study.top} columns that two methods both name (dot, with its 95 % interval), over "
+        f"{lines[0].rows} people. The band ends at the noise floor: what the noisier of the two reaches "
         f"with itself against {study.harmony.depth.replicates} other backgrounds of the same size. A dot at or beyond the end "
-        "of its band is no evidence of a difference.",
+        "of its band is no evidence of a difference, nor is one whose distance to it may be chance; with so few people "
+        "intervals are somewhat too narrow.",
         "agreement_against_noise",
     )
 
 
-def errors_figure(study: Study) -> Figure:
-    """Return how far each method is from the judge, a row a model and method."""
+def errors_figure(study: Study) -> Figure | None:
+    """Return how far each method is from the judge, a row a model and method; None where no judge gives anything."""
     table = study.harmony.errors
     table = table.sort_values(
         "model", key=lambda names: names.map({m.name: i for i, m in enumerate(study.models)}), kind="stable"
@@ -71,7 +74,9 @@ def errors_figure(study: Study) -> Figure:
         axes.flat[0].set_xlim(left=0)
         axes.flat[0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         source = embedded(canvas)
-    some = table[table["measure"] == "relative_error"]
+    some = table[table["measure"] == "relative_error"].dropna(subset=["mean"])
+    if not len(some):
+        return None
     closest, furthest = some.loc[some["mean"].idxmin()], some.loc[some["mean"].idxmax()]
     return Figure(
         source,
@@ -85,10 +90,12 @@ def errors_figure(study: Study) -> Figure:
     )
 
 
-def causes_figure(found: Disagreement) -> Figure:
-    """Return what the distance between two methods is made of."""
+def causes_figure(found: Disagreement) -> Figure | None:
+    """Return what the distance between two methods is made of; None where it is not defined for anybody."""
     table = found.to_frame()
     table = table[table["measure"] == "placed differently"]
+    if not table["people"].iloc[0]:
+        return None
     with plots.style():
         canvas, axes = canvas_of(1, 1, width=6.8, height=0.3 * len(table) + 0.9)
         plots.draw_causes(table, axes.flat[0])
@@ -152,6 +159,14 @@ def sanity_figure(study: Study) -> Figure | None:
         f"towards chance. {'Not so: ' + ', '.join(survivors) if survivors else 'All do'}.",
         "randomised_weights",
     )
+
+
+def _retrained(study: Study, model: Model, methods: pd.Series) -> list[float] | None:
+    """Return how far each of some methods agrees with itself when the model is trained with another seed."""
+    again = {some.of.method: some for some in study.harmony.of(model, "training")}
+    if not again:
+        return None
+    return [float(np.nanmean(again[method].metrics(study.top)["feature_agreement"])) for method in methods]
 
 
 def _budget(options: str) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx import explainers
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.noise import SOURCES, noise_floor
-from dlx.reporting.phrases import method_label, percent, share
-from dlx.reporting.setting import TOP
+from dlx.reporting.phrases import interval, method_label, percent, share, three_decimals
 from dlx.reporting.study import Study
 from dlx.reporting.verdicts import verdict_lines
 
@@ -25,7 +25,6 @@ FAITHFULNESS = {
     "sensitivity_n": "Sensitivity-n",
 }
 STABILITY = {"lipschitz": "Local Lipschitz", "ris": "RIS", "rrs": "RRS", "ros": "ROS"}
-OF_ANOTHER_KIND = "does not take"
 
 
 def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
@@ -33,7 +32,7 @@ def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     harmony = study.harmony
-    noise = [noise_floor(some, k=TOP) for some in harmony.replicates]
+    noise = [noise_floor(some, k=study.top) for some in harmony.replicates]
     pairs = [t for model in study.models for source in SOURCES if (t := harmony.against_noise(model, source)) is not None]
     designs = [(title, design) for title, design in harmony.designs.items()]
     people = study.people[: study.panel]
@@ -64,7 +63,10 @@ def readiness_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method that was made for its kind: the verdict, what is lost, and what is used instead."""
     table = study.harmony.readiness
     lines = []
-    for line in table[~table["reason"].str.contains(OF_ANOTHER_KIND)].itertuples():
+    models = {model.name: model for model in study.models}
+    for line in table.itertuples():
+        if not explainers.fits(line.method, models[line.model]):
+            continue
         lost = "" if np.isnan(line.lost) else percent(line.lost)
         instead = method_label(line.fallback) if line.fallback else ""
         lines.append([line.model, method_label(line.method), line.verdict, lost, line.reason, instead])
@@ -74,7 +76,7 @@ def readiness_lines(study: Study) -> list[list[str]]:
 def trust_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: whether it is trusted, and why."""
     return [
-        [line.model, method_label(line.method), "trusted" if line.trusted else "not trusted", line.why]
+        [line.model, method_label(line.method), "trusted" if line.trusted else "not trusted", line.why, line.remark]
         for line in study.harmony.trust.itertuples()
     ]
 
@@ -83,8 +85,8 @@ def noise_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: how far it agrees with itself, by source of noise."""
     floors: dict[tuple[str, str], dict[str, str]] = {}
     for some in study.harmony.replicates:
-        table = noise_floor(some, k=TOP).set_index("metric").loc["feature_agreement"]
-        cell = f"{share(table['mean'])} ({share(table['low'])} to {share(table['high'])})"
+        table = noise_floor(some, k=study.top).set_index("metric").loc["feature_agreement"]
+        cell = interval(table["mean"], table["low"], table["high"])
         floors.setdefault((some.of.model, some.of.method), {})[some.source] = cell
     return [[model, method_label(m), *[cells.get(s, "–") for s in SOURCES]] for (model, m), cells in floors.items()]
 
@@ -98,8 +100,8 @@ def against_noise_lines(study: Study) -> list[list[str]]:
             continue
         for line in table[table["metric"] == "feature_agreement"].itertuples():
             pair = f"{method_label(line.method)}, {method_label(line.other_method)}"
-            floor = f"{share(line.floor)} ({share(line.floor_low)} to {share(line.floor_high)}), {method_label(line.floor_of)}"
-            agreed = f"{share(line.mean)} ({share(line.low)} to {share(line.high)})"
+            floor = f"{interval(line.floor, line.floor_low, line.floor_high)}, {method_label(line.floor_of)}"
+            agreed = interval(line.mean, line.low, line.high)
             lines.append([model.name, pair, share(line.chance), agreed, floor, line.verdict])
     return lines
 
@@ -128,7 +130,7 @@ def cause_lines(found: Disagreement) -> list[list[str]]:
     for cause in dict.fromkeys(table["cause"]):
         some = table[table["cause"] == cause].set_index("measure")
         cells = [
-            f"{_points(line['part'])} ({_points(line['low'])} to {_points(line['high'])})"
+            interval(line["part"], line["low"], line["high"], _points)
             for line in (some.loc["placed differently"], some.loc["top differs"])
         ]
         lines.append([some["what"].iloc[0], *cells])
@@ -146,7 +148,7 @@ def distance_lines(study: Study) -> list[list[str]]:
             named = f"{method_label(line.one)}, {method_label(line.other)}" if is_model else f"{line.one}, {line.other}"
             named = f"{line.one}, two seeds" if line.kind == "seeds" else named
             within = line.within if is_model else method_label(line.within)
-            lines.append([title, line.what, named, within, f"{line.mean:.3f} ({line.low:.3f} to {line.high:.3f})"])
+            lines.append([title, line.what, named, within, interval(line.mean, line.low, line.high, three_decimals)])
     return lines
 
 
@@ -158,9 +160,10 @@ def faithfulness_lines(study: Study) -> list[list[str]]:
         methods = dict.fromkeys(mine.index.get_level_values("method"))
         for method in methods:
             some = [mine.loc[(method, metric)] for metric in FAITHFULNESS]
-            cells = [f"{line['mean']:.3f} ({line['low']:.3f} to {line['high']:.3f})" for line in some]
+            cells = [interval(line["mean"], line["low"], line["high"], three_decimals) for line in some]
             lines.append([model, method_label(method), *cells])
-        chance = [f"{np.mean([mine.loc[(method, metric)]['chance'] for method in methods]):.3f}" for metric in FAITHFULNESS]
+        by_chance = [[mine.loc[(method, metric)]["chance"] for method in methods] for metric in FAITHFULNESS]
+        chance = [three_decimals(float(np.mean(some))) for some in by_chance]
         lines.append([model, "shuffled columns", *chance])
     return lines
 
@@ -180,4 +183,4 @@ def stability_lines(study: Study) -> list[list[str]]:
 
 def _points(part: float) -> str:
     """Return a share in percentage points, a minus as long as a plus and no minus before nothing."""
-    return f"{round(100 * part, 1) + 0.0:.1f}".replace("-", "−")
+    return "–" if np.isnan(part) else f"{round(100 * part, 1) + 0.0:.1f}".replace("-", "−")

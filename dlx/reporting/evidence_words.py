@@ -9,21 +9,21 @@ import numpy as np
 from dlx.comparison.causes import REST, Disagreement
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
 from dlx.model import Model
-from dlx.reporting.phrases import counted, listed, method_label, model_words, percent, sentence, share
-from dlx.reporting.setting import TOP
+from dlx.reporting.phrases import counted, interval, listed, method_label, model_words, percent, sentence, share, top_columns
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CAUSE_WORDS = {
-    "unit": "the unit (slopes or contributions)",
+    "unit": "the unit (LIME's slopes or contributions)",
     "scale": "the output scale",
     "background": "the baseline or background",
-    "sampling": "sampling noise and the cut to ten columns",
+    "sampling": "the cut to ten columns (and sampling noise)",
     "grouping": "one-hot columns taken alone",
 }
 AGREEMENT = "feature_agreement"
+ROUNDING = 1e-6  # of the exact judge
 THOROUGH_ONLY = "This takes minutes and was not asked for: add --thorough to the command (in Python, thorough=True)."
 
 
@@ -33,8 +33,9 @@ def how_sure(study: Study) -> list[tuple[str, str]]:
     for model in _looked_at(study):
         parts = [_who_is_trusted(study, model)]
         if (table := study.harmony.against_noise(model)) is not None:
-            some = table[table["metric"] == AGREEMENT]
-            parts += [_beyond_noise(some), _quotable(some) if model is study.main else ""]
+            some, by_seed = table[table["metric"] == AGREEMENT], study.harmony.against_noise(model, "seed")
+            strict = None if by_seed is None else by_seed[by_seed["metric"] == AGREEMENT]
+            parts += [_beyond_noise(some, strict), _quotable(some) if model is study.main else ""]
         parts.append(_multiplicity(study, model))
         said.append((model.name, " ".join(sentence(text) for text in parts if text)))
     return said
@@ -45,16 +46,16 @@ def why_they_differ(study: Study) -> list[str]:
     table = study.harmony.settings
     if not len(table):
         return []
-    some = table[table["measure"] == "placed differently"]
+    some = table[table["measure"] == "placed differently"].dropna(subset=["mean"])
     texts = []
     for model in _looked_at(study):
-        means = some[some["model"] == model.name].groupby("setting")["mean"].mean()
+        mine = some[some["model"] == model.name]
+        means = mine.groupby("setting")["mean"].mean()
         if len(means) == 2:
-            naive, aligned = means["as the libraries come"], means["aligned"]
             texts.append(
-                f"run as their libraries come, two methods place on average {percent(naive)} of the contributions about "
-                f"{model_words(model)} differently; asked the same question, in one unit and against one background, "
-                f"{percent(aligned)}"
+                f"run as their libraries come, two methods place on average {percent(means['as the libraries come'])} of the "
+                f"contributions about {model_words(model)} differently; asked the same question, in one unit and against one "
+                f"background, {percent(means['aligned'])} (over {mine['people'].max()} people)"
             )
     return [sentence(text) for text in texts]
 
@@ -67,14 +68,16 @@ def cause_sentence(found: Disagreement) -> str:
     if np.isnan(naive):
         return "The distance is not defined: an explanation gives nothing to any column."
     parts = table.drop(index=REST).sort_values("part", ascending=False)
-    named = [f"{_points(part)} come from {CAUSE_WORDS[str(cause)]}" for cause, part in parts["part"].items() if part >= 0.005]
+    named = [
+        f"{_points(part, 'come')} from {CAUSE_WORDS[str(cause)]}" for cause, part in parts["part"].items() if part >= 0.005
+    ]
     against = [CAUSE_WORDS[str(cause)] for cause, part in parts["part"].items() if part <= -0.005]
     text = (
         f"As their libraries come, {method_label(found.method)} and {method_label(found.other_method)} place "
         f"{percent(naive)} of the contributions differently"
     )
     text += f": {listed(named)}" if named else ""
-    text += f"; {_points(rest)} remain, the methods themselves"
+    text += f"; {_points(rest, 'remain')}, the methods themselves"
     text += f". Aligning {listed(against)} moves them apart" if against else ""
     return f"{text}."
 
@@ -87,7 +90,7 @@ def how_close(study: Study) -> list[tuple[str, str]]:
     for model in study.models:
         mine = some[some["model"] == model.name]
         aims, others = mine[mine["is_shapley"]], mine[~mine["is_shapley"]]
-        is_close = aims["median"] <= 2 * aims["judge_error"]
+        is_close = aims["median"] <= np.maximum(2 * aims["judge_error"], ROUNDING)
         parts = [f"off by {_off(aims[~is_close])}"] if len(aims[~is_close]) else []
         if is_close.any():
             close = listed([method_label(line.method) + budget_words(line.options) for line in aims[is_close].itertuples()])
@@ -123,9 +126,11 @@ def who_differs(study: Study) -> list[str]:
         if table["share"].isna().all():
             continue
         parts = [f"{percent(line.share)} goes with {line.what}" for line in table.itertuples()]
+        same = [model for model, some in zip(design.models, design.values, strict=True) if np.ptp(some, axis=1).max() == 0]
         methods = listed([method_label(method) for method in design.methods])
         over = f"{listed(list(design.models))} under {methods}, {design.seeds} training seeds each"
-        said.append(f"{title} ({over}): of the variation between explanations of the same person, {listed(parts)}")
+        text = f"{title} ({over}): of the variation between explanations of the same person, {listed(parts)}"
+        said.append(text + (f". {listed(same)} is the same for every training seed" if same else ""))
     return [sentence(text) for text in said]
 
 
@@ -145,46 +150,59 @@ def _who_is_trusted(study: Study, model: Model) -> str:
     return text + (f". Not trusted: {'; '.join(doubted)}" if doubted else "")
 
 
-def _beyond_noise(table: pd.DataFrame) -> str:
+def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
     alike, known = table[table["verdict"] == ALIKE], table[table["verdict"].isin((ALIKE, DIFFERENT, CHANCE))]
     if not len(known):
-        return "there are too few people to tell whether its methods differ"
+        return f"whether its methods differ cannot be told: {listed(sorted(set(table['verdict'])))}"
+    k, people = top_columns(known["k"].iloc[0]), known["rows"].iloc[0]
     text = (
         f"of {counted(len(known))} {'pair' if len(known) == 1 else 'pairs'} of methods, {counted(len(alike))} "
-        f"{'shows' if len(alike) == 1 else 'show'} no evidence of a difference in the top "
-        f"{known['k'].iloc[0]} columns: the two agree as well as the noisier of them does with itself on another background"
+        f"{'shows' if len(alike) == 1 else 'show'} no evidence of a difference in {k}, over {people} people"
     )
+    if len(alike):
+        worst = alike.loc[alike["shortfall"].idxmax()]
+        least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"])
+        text += f": at most they agree {least} less than the noisier of the two does with itself on another background"
     apart = known[known["verdict"] != ALIKE]
     named = [f"{_pair(line)} ({share(line.mean)}, against {share(line.floor)})" for line in apart.itertuples()]
-    return text + (f". Beyond noise differ {listed(named)}" if named else "")
+    text += f". Beyond noise differ {listed(named)}" if named else ""
+    strict = 0 if by_seed is None else int(by_seed["verdict"].isin((DIFFERENT, CHANCE)).sum())
+    if strict > len(apart):
+        text += f". Measured against the noise of their seeds alone, {counted(strict)} pairs differ"
+    return text
 
 
 def _quotable(table: pd.DataFrame) -> str:
     """Return the example that a reader meets first: the gradient method and SHAP, or the first pair."""
-    first = table[table["method"].isin(("integrated_gradients",)) & table["other_method"].isin(("kernel_shap",))]
+    first = table[(table["method"] == "integrated_gradients") & (table["other_method"] == "kernel_shap")]
     line = next((first if len(first) else table).itertuples(), None)
-    if line is None or np.isnan(line.mean):
+    if line is None or line.verdict not in (ALIKE, DIFFERENT, CHANCE):
         return ""
     return (
-        f"for example, {_pair(line)} agree {share(line.mean)} ({share(line.low)} to {share(line.high)}); "
-        f"{method_label(line.floor_of)} agrees with itself {share(line.floor)} ({share(line.floor_low)} to "
-        f"{share(line.floor_high)}) on another background; by chance it would be {share(line.chance)}: {line.verdict}"
+        f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high)}; {method_label(line.floor_of)} agrees "
+        f"with itself {interval(line.floor, line.floor_low, line.floor_high)} on another background; by chance it would be "
+        f"{share(line.chance)}: {line.verdict}"
     )
 
 
 def _multiplicity(study: Study, model: Model) -> str:
     """Return how much another training seed of equal quality changes; "" where the model was not trained again."""
-    again = study.harmony.of(model, "training")
     scores = study.harmony.siblings
-    scores = scores[scores["model"] == model.name]["auc"]
-    if not again or not len(scores):
+    scores = scores[(scores["model"] == model.name) & (scores["training_seed"] > 0)]
+    if not len(scores):
         return ""
-    means = [float(np.nanmean(some.metrics(TOP)[AGREEMENT])) for some in again]
-    if min(means) == 1.0:
+    good = scores[scores["as_good"]]
+    text = f"of {counted(len(scores))} other training seeds, {counted(len(good))} rank people as well, for all one can tell"
+    again = study.harmony.of(model, "training")
+    if again and all(np.array_equal(some.of.values, one.values) for some in again for one in some.explanations):
         return "another training seed changes nothing"
+    means = [some.metrics(study.top)[AGREEMENT] for some in again]
+    kept = [float(np.nanmean(values)) for values in means if not np.isnan(values).all()]
+    if not kept:
+        return text
     return (
-        f"trained with {counted(len(scores) - 1)} other seeds, the model ranks people as well (AUC {scores.min():.3f} to "
-        f"{scores.max():.3f}), but keeps only {share(min(means))} to {share(max(means))} of the top {TOP} columns, by method"
+        f"{text} (AUC {good['auc'].min():.3f} to {good['auc'].max():.3f}); their explanations keep {share(min(kept))} to "
+        f"{share(max(kept))} of {top_columns(study.top)}, by method"
     )
 
 
@@ -192,6 +210,7 @@ def _pair(line: Any) -> str:
     return f"{method_label(line.method)} and {method_label(line.other_method)}"
 
 
-def _points(part: float) -> str:
+def _points(part: float, verb: str) -> str:
+    """Return "1 point comes", "2.5 points come"."""
     number = f"{100 * part:.1f}".removesuffix(".0") if part < 0.1 else f"{100 * part:.0f}"
-    return f"{number} points"
+    return f"{number} point {verb}s" if number == "1" else f"{number} points {verb}"

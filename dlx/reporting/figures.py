@@ -12,9 +12,9 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.people import Chosen
-from dlx.reporting.phrases import method_label, model_words
-from dlx.reporting.setting import TOP
+from dlx.reporting.phrases import method_label, model_words, top_columns
 from dlx.reporting.study import Study, top_features
+from dlx.schema import plural
 
 SHOWN = 10
 BARS = 8
@@ -41,8 +41,8 @@ def importance_figure(study: Study) -> Figure:
     ]
     return Figure(
         source,
-        f"Mean size of the contribution of {len(top)} columns, by model and method. First by model: {'; '.join(leaders)}.",
-        f"Mean size of the contribution over {study.panel} people, for the {len(top)} columns that matter most. Each model "
+        f"Mean size of the contribution of {plural(len(top), 'column')}, by model and method. First: {'; '.join(leaders)}.",
+        f"Mean size of the contribution over {study.panel} people, for {top_columns(len(top))}. Each model "
         "in its own unit: compare the order of columns across models, lengths only within one.",
         "importance",
     )
@@ -62,7 +62,7 @@ def beeswarm_figure(study: Study) -> Figure:
     people = listed_counts([len(e) for e in explained])
     return Figure(
         source,
-        f"Contributions of {len(top)} columns to every person's prediction, one dot a person, for "
+        f"Contributions of {plural(len(top), 'column')} to every person's prediction, one dot a person, for "
         f"{' and '.join(model_words(model) for model, _ in shown)}.",
         f"One dot a person ({people}); right of the line the column raises the risk. Red is a high value of the column (or "
         "a late level of an ordered one), blue a low one; grey is missing, or a level without an order.",
@@ -75,7 +75,7 @@ def methods_figure(study: Study) -> Figure | None:
     compared = {model.name: c for model in study.models if (c := study.methods_compared(model)) is not None}
     if not compared:
         return None
-    k = min(TOP, len(study.case.schema))
+    k = study.top
     chance = k / len(study.case.schema)
     columns = min(3, len(compared))
     lines = -(-len(compared) // columns)
@@ -83,13 +83,13 @@ def methods_figure(study: Study) -> Figure | None:
         canvas, axes = canvas_of(lines, columns, width=3.7 * columns, height=3.5 * lines)
         for (name, comparison), ax in zip(compared.items(), axes.flat, strict=False):
             labels = [method_label(e.method) for e in comparison.explanations]
-            plots.draw_matrix(_agreement_matrix(comparison), labels, ax, low=chance)
+            plots.draw_matrix(_agreement_matrix(comparison, k), labels, ax, low=chance)
             ax.set_title(name)
         source = embedded(canvas)
     return Figure(
         source,
-        f"Share of the {k} most important columns that two methods both name, for each model; the table below has the numbers.",
-        f"Share of a person's {k} most important columns that two methods both name, averaged over {study.panel} people. "
+        f"Share of {top_columns(k)} that two methods both name, for each model; the table below has the numbers.",
+        f"Share of {top_columns(k)} of a person that two methods both name, averaged over {study.panel} people. "
         f"1 is full agreement; the palest blue is chance, {chance:.2f}.",
         "agreement",
     )
@@ -100,17 +100,17 @@ def models_figure(study: Study) -> Figure | None:
     comparison = study.models_compared()
     if comparison is None:
         return None
-    k = min(TOP, len(study.case.schema))
+    k = study.top
     with plots.style():
         canvas, axes = canvas_of(1, 1, width=4.6, height=3.9)
         labels = [e.model for e in comparison.explanations]
-        plots.draw_matrix(_agreement_matrix(comparison), labels, axes.flat[0], low=k / len(study.case.schema))
+        plots.draw_matrix(_agreement_matrix(comparison, k), labels, axes.flat[0], low=k / len(study.case.schema))
         source = embedded(canvas)
     return Figure(
         source,
-        f"Share of the {k} most important columns that the Shapley values of two models both name.",
+        f"Share of {top_columns(k)} that the Shapley values of two models both name.",
         f"Shapley values of each model (exact for trees and linear models, Kernel SHAP for nets), same people, same "
-        f"background: share of the {k} most important columns that two models both name.",
+        f"background: share of {top_columns(k)} that two models both name.",
         "agreement_of_models",
     )
 
@@ -206,8 +206,8 @@ def _widest_method(study: Study, model: Model) -> str:
     return preferred[0] if preferred else methods[0]
 
 
-def _agreement_matrix(comparison: Comparison) -> np.ndarray:
-    table = comparison.agreement(TOP)
+def _agreement_matrix(comparison: Comparison, k: int) -> np.ndarray:
+    table = comparison.agreement(k)
     table = table[table["metric"] == "feature_agreement"]
     places = {(e.model, e.method): i for i, e in enumerate(comparison.explanations)}
     matrix = np.eye(len(places))

@@ -14,7 +14,7 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting import measuring
 from dlx.reporting.depth import Depth
-from dlx.reporting.setting import TOP, Pair, Setting, Siblings, is_opaque
+from dlx.reporting.setting import Pair, Setting, Siblings, is_opaque
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,8 @@ class Harmony:
     ----------
     depth : Depth
         How much was asked.
+    top : int
+        How many columns of a person count as the most important.
     readiness : DataFrame
         Pre-flight of every model and method.
     judges : dict of str to Explanation
@@ -43,7 +45,7 @@ class Harmony:
     designs : dict of str to Crossed
         Models by methods by training seeds, under what they have in common.
     siblings : DataFrame
-        ROC AUC of every training seed on the test rows.
+        ROC AUC of every training seed on the test rows; explanations are made again by those that are as good.
     faithfulness, stability, sanity : DataFrame
         Empty in a quick report.
     trust : DataFrame
@@ -51,6 +53,7 @@ class Harmony:
     """
 
     depth: Depth
+    top: int
     readiness: pd.DataFrame
     judges: dict[str, Explanation]
     errors: pd.DataFrame
@@ -73,7 +76,7 @@ class Harmony:
         """Return how far the methods of a model agree between chance and noise floor; None where that was not measured."""
         key = (model.name, source)
         if key not in self._compared and len(some := self.of(model, source)) > 1:
-            self._compared[key] = compare([r.of for r in some], replicates=some).against_noise(TOP)
+            self._compared[key] = compare([r.of for r in some], replicates=some).against_noise(self.top)
         return self._compared.get(key)
 
     def is_trusted(self, model: Model, method: str) -> bool:
@@ -115,19 +118,21 @@ def harmony(
     close = opaque if setting.depth.is_thorough else [model for model in shown if model in opaque][:1] or list(shown[:1])
     on_panel = {pair: made[: len(setting.panel)] for pair, made in explanations.items()}
     judges = measuring.judges_of(setting, models)
-    replicates = measuring.made_again(setting, close, on_panel, siblings)
+    scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
+    replicates = measuring.made_again(setting, close, on_panel, measuring.as_good(siblings, scores))
     checked = measuring.checks_of(setting, close, on_panel)
     judged = measuring.errors_of(setting, models, close, on_panel, judges)
     return Harmony(
         depth=setting.depth,
+        top=setting.top,
         readiness=readiness,
         judges=judges,
         replicates=replicates,
         settings=measuring.as_they_come(setting, close, on_panel),
         disagreements=measuring.causes_of(setting, close, on_panel) if setting.depth.is_thorough else [],
         designs=measuring.crossed_designs(setting, opaque, siblings) if setting.depth.is_thorough else {},
-        siblings=measuring.scores_of_siblings(setting, close, siblings),
+        siblings=scores,
         errors=judged,
-        trust=measuring.trust_in(models, on_panel, judged, replicates, readiness, checked),
+        trust=measuring.trust_in(setting, models, on_panel, judged, replicates, readiness, checked),
         **checked,
     )

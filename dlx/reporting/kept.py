@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import dlx
 from dlx import explainers
 from dlx.arrays import array_id
 from dlx.explanation import Explanation, ExplanationError
@@ -64,11 +66,20 @@ class Keeper:
         return found
 
 
+@functools.cache
+def _code() -> str:
+    """Return a hash of the code that explanations are made by."""
+    package = Path(dlx.__file__).parent
+    sources = [path for part in ("explainers", "games", "model") for path in sorted((package / part).glob("*.py"))]
+    sources += [package / name for name in ("encoder.py", "trees.py", "_leaves.py", "runner.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
 def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
     """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
     answers = np.concatenate([model.predict(coded, scale), model.predict(reference, scale)])
-    made_by = [version("dlx"), version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
+    made_by = [_code(), version("dlx"), version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
     made_by.append(repr(sorted((explainers.options(method) | options).items())))
     data = [array_id(answers), array_id(coded), array_id(reference), model.schema.sha256]
     names = map(str, getattr(rows, "index", ()))

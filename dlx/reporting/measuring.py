@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlx.audit.performance import auc
+from dlx.bootstrap import interval_of
 from dlx.comparison import (
     Disagreement,
     Evidence,
@@ -29,7 +32,7 @@ from dlx.explanation import Explanation
 from dlx.games import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
 from dlx.progress import Update
-from dlx.reporting.setting import TOP, Pair, Setting, Siblings, counting
+from dlx.reporting.setting import Pair, Setting, Siblings, counting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +116,7 @@ def as_they_come(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pa
             continue
         with setting.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
             laboratory = setting.laboratory(counting(setting.keeper.explain, update, 2 * len(methods)))
-            tables.append(as_libraries_come(model, methods, laboratory, k=TOP, seed=setting.seed))
+            tables.append(as_libraries_come(model, methods, laboratory, k=setting.top, seed=setting.seed))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -125,7 +128,7 @@ def causes_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
         with setting.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
             for done, (one, other) in enumerate(pairs):
                 update(done, len(pairs))
-                found.append(disagreement(model, one, other, setting.laboratory(setting.keeper.explain), k=TOP))
+                found.append(disagreement(model, one, other, setting.laboratory(setting.keeper.explain), k=setting.top))
             update(len(pairs), len(pairs))
     return found
 
@@ -169,13 +172,15 @@ def checks_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
                 explain = setting.keeper.explain
                 tables["stability"].append(stability(model, few, setting.background, explain=explain, seed=setting.seed))
                 if isinstance(model, NeuralModel):
-                    randomised = sanity_check(model, some, setting.background, explain=explain, k=TOP, seed=setting.seed)
+                    asked = {"k": setting.top, "seed": setting.seed}
+                    randomised = sanity_check(model, some, setting.background, explain=explain, **asked)
                     tables["sanity"].append(randomised)
             update(len(made), len(made))
     return {name: pd.concat(some, ignore_index=True) if some else pd.DataFrame() for name, some in tables.items()}
 
 
 def trust_in(
+    setting: Setting,
     models: Sequence[Model],
     on_panel: Mapping[Pair, Explanation],
     judged: pd.DataFrame,
@@ -186,7 +191,7 @@ def trust_in(
     """Return which methods are trusted about which model, from all that was measured."""
     import pandas as pd
 
-    noise = [noise_floor(some, k=TOP) for some in replicates if some.source == "seed"]
+    noise = [noise_floor(some, k=setting.top) for some in replicates if some.source == "seed"]
     evidence = Evidence(
         readiness=readiness,
         errors=judged,
@@ -215,30 +220,49 @@ def errors_of(
     tables = []
     for model in models:
         made = [e for (name, _), e in on_panel.items() if name == model.name]
-        tables.append(errors(made, judges[model.name], k=TOP))
+        tables.append(errors(made, judges[model.name], k=setting.top))
         if setting.depth.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
             few = setting.panel[: setting.depth.noise_people]
             with setting.narrator.step(f"Explaining {model.name} by Kernel SHAP on shap's own budgets", "times") as update:
                 explain = counting(setting.explain, update, 2)
                 as_shap_comes = {"n_features": library_defaults.KEPT_COLUMNS}
                 own = [explain(model, few, "kernel_shap", **asked) for asked in ({}, as_shap_comes)]
-            tables.append(errors(own, judges[model.name][: len(few)], k=TOP))
+            tables.append(errors(own, judges[model.name][: len(few)], k=setting.top))
     return pd.concat(tables, ignore_index=True)
 
 
 def scores_of_siblings(setting: Setting, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
-    """Return the ROC AUC of each training seed on the test rows."""
+    """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
+
+    The difference is over the same people, and its 95 % interval a bootstrap of them: as good is whom it contains 0 for.
+    """
     import pandas as pd
 
     test = setting.case.test
     assert test.outcomes is not None
-    lines = [
-        {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, one.predict(test, "probability"))}
-        for model in models
-        if siblings.get(model.name)
-        for seed, one in enumerate([model, *siblings[model.name]])
-    ]
-    return pd.DataFrame(lines, columns=["model", "training_seed", "auc"])
+    lines = []
+    for model in models:
+        own = model.predict(test, "probability")
+        for seed, one in enumerate([model, *siblings[model.name]]):
+            theirs = one.predict(test, "probability")
+            difference = interval_of(_gain_over(own, theirs, test.outcomes), test.outcomes, seed=setting.seed)
+            line: dict[str, object] = {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, theirs)}
+            line |= {"difference": difference.estimate, "low": difference.low, "high": difference.high}
+            lines.append(line | {"as_good": bool(difference.low <= 0 <= difference.high)})
+    return pd.DataFrame(lines, columns=["model", "training_seed", "auc", "difference", "low", "high", "as_good"])
+
+
+def _gain_over(own: np.ndarray, other: np.ndarray, outcomes: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda rows: auc(outcomes[rows], other[rows]) - auc(outcomes[rows], own[rows])
+
+
+def as_good(siblings: Siblings, scores: pd.DataFrame) -> Siblings:
+    """Return the siblings that rank people as well as their model, as far as the test rows can tell."""
+    found = {}
+    for name, some in siblings.items():
+        is_good = scores[(scores["model"] == name) & (scores["training_seed"] > 0)]["as_good"]
+        found[name] = [one for one, good in zip(some, is_good, strict=True) if good]
+    return found
 
 
 def _with_known_defaults(model: Model, on_panel: Mapping[Pair, Explanation]) -> list[str]:

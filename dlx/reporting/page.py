@@ -14,7 +14,6 @@ from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
 from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
-from dlx.reporting.setting import TOP
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
 HERE = Path(__file__).parent
@@ -62,6 +61,8 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "panel": study.panel,
             "background": len(study.background),
             "coalitions": KERNEL_COALITIONS,
+            "stability": min(study.panel, study.harmony.depth.stability_people),
+            "settings": min(study.panel, study.harmony.depth.settings_people),
         },
         "threshold": phrases.threshold_percent(target),
         "seed": study.seed,
@@ -77,7 +78,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "decisions": tables.decision_lines(study),
         "methods": tables.method_lines(study),
         "agreement": tables.agreement_lines(study),
-        "top": min(TOP, len(study.case.schema)),
+        "top": study.top,
         "importance_figure": figures.importance_figure(study),
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),
@@ -91,6 +92,7 @@ def _evidence(study: Study) -> dict[str, Any]:
     return {
         "depth": study.harmony.depth,
         "training_seeds": TRAINING_SEEDS,
+        "is_trained_again": bool(len(study.harmony.siblings)),
         "agreeing_share": phrases.percent(AGREEING_SHARE),
         "thorough_only": evidence_words.THOROUGH_ONLY,
         "how_sure": evidence_words.how_sure(study),
@@ -136,7 +138,7 @@ def _judge_words(study: Study) -> str:
     error = phrases.percent(max(own_error(judge) for judge in judges))
     return (
         f"by {study.harmony.depth.judge_rounds} random orders of the columns, each with its reverse, for every reference row: "
-        f"their own standard error is {error} of their length at most, for half of the people of each model"
+        f"their own standard error, in the median over people, is at most {error} of their length for any model"
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from dlx import explainers
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.schema import Target
@@ -15,8 +18,28 @@ def counted(number: int) -> str:
 
 
 def share(number: float) -> str:
-    """Return a share from 0 to 1 with two decimals: ".86", "1.00"."""
-    return f"{number:.2f}".removeprefix("0")
+    """Return a share from 0 to 1 with two decimals: ".86", "1.00"; a dash where there is none."""
+    return "–" if math.isnan(number) else f"{number:.2f}".removeprefix("0")
+
+
+def two_decimals(number: float) -> str:
+    """Return a number with two decimals; a dash where there is none."""
+    return "–" if math.isnan(number) else f"{number:.2f}"
+
+
+def three_decimals(number: float) -> str:
+    """Return a number with three decimals; a dash where there is none."""
+    return "–" if math.isnan(number) else f"{number:.3f}"
+
+
+def interval(estimate: float, low: float, high: float, show: Callable[[float], str] = share) -> str:
+    """Return an estimate with the ends of its interval, where it has one."""
+    return show(estimate) if math.isnan(low) or math.isnan(high) else f"{show(estimate)} ({show(low)} to {show(high)})"
+
+
+def top_columns(count: int) -> str:
+    """Return "the top column" or "the top 5 columns"."""
+    return "the top column" if count == 1 else f"the top {count} columns"
 
 
 def method_label(method: str) -> str:
@@ -48,6 +71,8 @@ def sentence(text: str) -> str:
 
 def percent(share: float) -> str:
     """Return a share as a percentage, finer where it is small; a decimal that says nothing is left out."""
+    if math.isnan(share):
+        return "–"
     return f"{100 * share:.1f}".removesuffix(".0") + " %" if share < 0.1 else f"{100 * share:.0f} %"
 
 

@@ -14,7 +14,7 @@ from dlx.progress import Narrator, Update
 from dlx.reporting.depth import Depth
 from dlx.reporting.kept import Keeper
 
-TOP = 5
+MOST_TOP = 5
 Pair = tuple[str, str]
 Siblings = Mapping[str, Sequence[Model]]
 
@@ -52,10 +52,20 @@ class Setting:
         shared: dict[str, Any] = {"background": self.background, "scale": model.scales[0], "seed": self.seed}
         return self.keeper.explain(model, rows, method=method, **(shared | asked))
 
+    @property
+    def top(self) -> int:
+        """How many columns of a person count as the most important."""
+        return top_of(self.case)
+
     def laboratory(self, explain: Callable[..., Explanation]) -> Laboratory:
         """Return some people, to be explained as the libraries come."""
         people = self.panel[: self.depth.settings_people]
         return Laboratory(people, self.background, self.case.train, self.seed, explain)
+
+
+def top_of(case: Dataset) -> int:
+    """Return how many columns count as the most important: five, but no more than half of them, so that it says something."""
+    return min(MOST_TOP, max(1, len(case.schema) // 2))
 
 
 def is_opaque(model: Model) -> bool:

@@ -22,7 +22,7 @@ from dlx.reporting.depth import QUICK, Depth
 from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
-from dlx.reporting.setting import Setting, Siblings
+from dlx.reporting.setting import Setting, Siblings, top_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,11 @@ class Study:
     effects: list[list[PartialDependence]]
     harmony: Harmony
     seed: int
+
+    @property
+    def top(self) -> int:
+        """How many columns of a person count as the most important."""
+        return top_of(self.case)
 
     def methods_of(self, model: Model) -> list[str]:
         """Return the methods by which a model was explained."""
@@ -239,7 +244,7 @@ def _explained(model: Model, method: str, people: Dataset, setting: Setting) -> 
         made = setting.keeper.explain(model, people, progress=update, **asked)
     if made.failures:
         row, why = next(iter(made.failures.items()))
-        setting.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {row}: {why}")
+        setting.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {made.index[row]}: {why}")
     return made
 
 

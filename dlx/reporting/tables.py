@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from dlx import explainers
 from dlx.files import write_atomically
 from dlx.reporting.evidence_tables import evidence_tables
-from dlx.reporting.phrases import method_label, model_words
-from dlx.reporting.setting import TOP
+from dlx.reporting.phrases import interval, method_label, model_words, two_decimals
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         "partial_dependence": pd.concat([c.to_frame() for curves in study.effects for c in curves], ignore_index=True),
     }
     if compared:
-        found["agreement"] = pd.concat([c.agreement(TOP) for c in compared], ignore_index=True)
-        found["agreement_by_person"] = pd.concat([c.agreement_by_row(TOP) for c in compared], ignore_index=True)
+        found["agreement"] = pd.concat([c.agreement(study.top) for c in compared], ignore_index=True)
+        found["agreement_by_person"] = pd.concat([c.agreement_by_row(study.top) for c in compared], ignore_index=True)
     if across is not None:
-        found["agreement_of_models"] = across.agreement(TOP)
+        found["agreement_of_models"] = across.agreement(study.top)
     if contrast is not None:
         found["contrast"] = contrast.to_frame()
     return found | evidence_tables(study)
@@ -112,11 +111,11 @@ def agreement_lines(study: Study) -> list[list[str]]:
         compared = study.methods_compared(model)
         if compared is None:
             continue
-        table = compared.agreement(TOP).set_index(["method", "other_method", "metric"])
+        table = compared.agreement(study.top).set_index(["method", "other_method", "metric"])
         for one, other in dict.fromkeys(zip(*(table.index.get_level_values(i) for i in (0, 1)), strict=True)):
             some = [table.loc[(one, other, metric)] for metric in metrics]
             chance = {metric: line["chance"] for metric, line in zip(metrics, some, strict=True)}
-            cells = [f"{line['mean']:.2f} ({line['low']:.2f} to {line['high']:.2f})" for line in some]
+            cells = [interval(line["mean"], line["low"], line["high"], two_decimals) for line in some]
             lines.append([model.name, f"{method_label(one)}, {method_label(other)}", *cells])
     if chance:
         lines.append(["any", "by chance", *[f"{chance[metric]:.2f}" for metric in metrics]])

@@ -10,7 +10,6 @@ from dlx.comparison.trust import Verdict, verdict
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.phrases import counted, listed, model_words, sentence
-from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study
 
 
@@ -18,7 +17,7 @@ def model_verdict(study: Study, model: Model, position: int) -> Verdict | None:
     """Return what the trusted methods say together of one person of the panel; None where none is trusted."""
     trusted = [study.on_panel(model, m) for m in study.methods_of(model) if study.harmony.is_trusted(model, m)]
     again = [*study.harmony.of(model, "background"), *study.harmony.of(model, "seed")]
-    return verdict(trusted, position, replicates=again, k=TOP) if trusted else None
+    return verdict(trusted, position, replicates=again, k=study.top) if trusted else None
 
 
 def verdict_sentence(study: Study, position: int) -> str:

@@ -13,7 +13,6 @@ from dlx.model import Model
 from dlx.reporting import evidence_words
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
-from dlx.reporting.setting import TOP
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import model_verdict, verdict_sentence
 
@@ -177,9 +176,9 @@ def _first_column(study: Study, model: Model) -> str:
 
 def _how_methods_agree(study: Study) -> str:
     compared = study.methods_compared(study.main)
-    if compared is None or len(study.case.schema) <= TOP:
+    if compared is None or len(study.case.schema) == 1:
         return ""
-    table = compared.agreement(TOP)
+    table = compared.agreement(study.top)
     some = table[table["metric"] == "feature_agreement"].sort_values("mean", kind="stable")
     low, high, k = some.iloc[0], some.iloc[-1], int(some["k"].iloc[0])
     return (
