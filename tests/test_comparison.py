@@ -219,6 +219,8 @@ NAMES = Schema((Feature("y"), *ONE.schema.features[1:]))
         (OTHER[:3], "rows but do not; explain the same people, in the same order"),
         (OTHER[::-1], "rows but do not; explain the same people, in the same order"),
         (dataclasses.replace(OTHER, index=LOANS), "row names but do not; explain the same people, in the same order"),
+        (dataclasses.replace(OTHER, options={"units": "lime"}), r"unit but do not \(contribution and lime\); explain both as contri"),
+        (dataclasses.replace(OTHER, options={"path_dependent": True}), r"reference but do not \(rows and the trees\); explain trees"),
         (dataclasses.replace(OTHER, background_id="c"), "background but do not; pass the same background=... to both"),
         (dataclasses.replace(OTHER, schema=UNITS), "schema but do not; explain both with the same schema"),
         (dataclasses.replace(OTHER, schema=NAMES), "columns but do not; explain models that read the same table"),

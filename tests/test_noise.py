@@ -14,7 +14,18 @@ from dlx.arrays import array_id
 from dlx.bootstrap import interval_of_means
 from dlx.comparison import METRICS, AlignmentError, chance_level, compare
 from dlx.comparison.agreement import metrics_by_row
-from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, UNKNOWN, Replicates, against_noise, noise_floor, replicate
+from dlx.comparison.noise import (
+    ALIKE,
+    CHANCE,
+    DIFFERENT,
+    TOO_FEW,
+    UNDECIDED,
+    UNDEFINED,
+    Replicates,
+    against_noise,
+    noise_floor,
+    replicate,
+)
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -93,7 +104,7 @@ def test_explanations_that_give_nothing_have_no_floor_and_no_verdict():
     floor = noise_floor(again(nothing, 0))
     assert set(floor["rows"]) == {0} and floor[["mean", "low", "high"]].isna().all(axis=None)
     table = against_noise(again(nothing, 0), again(dataclasses.replace(ONE, method="tree_shap"), 0.1))
-    assert set(table["verdict"]) == {UNKNOWN} and set(table["rows"]) == {0}
+    assert set(table["verdict"]) == {UNDEFINED} and set(table["rows"]) == {0}
 
 
 def test_more_top_features_than_there_are_agree_fully_and_by_chance():
@@ -102,7 +113,7 @@ def test_more_top_features_than_there_are_agree_fully_and_by_chance():
     assert set(table["k"]) == {4} and table.loc["feature_agreement", ["mean", "chance"]].tolist() == [1, 1]
     other = again(dataclasses.replace(ONE, method="tree_shap", values=-ONE.values), *noises)
     verdicts = against_noise(again(ONE, *noises), other, k=9).set_index("metric")["verdict"]
-    assert verdicts["feature_agreement"] == ALIKE  # all are named by everybody, and nobody can do better
+    assert verdicts["feature_agreement"] == UNDECIDED  # all are named by everybody
     with pytest.raises(DlxError, match="k must be at least 1, got 0"):
         noise_floor(again(ONE, 1.0), k=0)
 
@@ -321,13 +332,13 @@ def test_a_random_explanation_is_no_better_than_chance():
 
 def test_one_person_is_too_few_to_tell():
     table = verdicts(noisy(truth()[:1], 0.1, 1, "lime"), noisy(-truth()[:1], 0.1, 2, "kernel_shap"))
-    assert set(table["verdict"]) == {UNKNOWN} and set(table["rows"]) == {1} and table["low"].isna().all()
+    assert set(table["verdict"]) == {TOO_FEW} and set(table["rows"]) == {1} and table["low"].isna().all()
 
 
 def test_one_feature_is_too_little_to_differ_in():
     one, other = (noisy(np.full((9, 1), 2.0), 0.3, seed, method) for seed, method in ((1, "lime"), (2, "kernel_shap")))
     table = verdicts(one, other)
-    assert table.loc["feature_agreement", "verdict"] == ALIKE and table.loc["rank_correlation", "verdict"] == UNKNOWN
+    assert table.loc["feature_agreement", "verdict"] == UNDECIDED and table.loc["rank_correlation", "verdict"] == UNDEFINED
 
 
 @pytest.mark.parametrize("names", [("lime", "net", "tree_shap", "net"), ("lime", "net", "lime", "trees")])

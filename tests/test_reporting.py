@@ -651,6 +651,15 @@ def test_a_method_that_is_not_valid_is_left_out_with_its_reason(tmp_path):
     assert html.escape(line["reason"][:60], quote=True).replace("&#x27;", "&#39;") in page.read_text()
 
 
+def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(tmp_path):
+    constant = dlx.wrap(lambda table: np.full(len(table), 0.4), worlds.NUMERIC, name="constant")
+    for models in ([constant], [worlds.model("net", "numeric"), constant]):
+        page = small("numeric", tmp_path / f"{len(models)}.html", models=models, people=4, background=4, thorough=True)
+        text = re.sub(r'src="data:[^"]*"', "", page.read_text())
+        assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
+        assert "Its Shapley values are 0 for every column" in text
+
+
 def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
     from dlx.reporting import kept
 

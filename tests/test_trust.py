@@ -69,22 +69,31 @@ def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
 
 
 @pytest.mark.parametrize(
-    ("check", "changes"),
+    ("check", "changes", "is_measured"),
     [
-        ("noise", {"source": "background"}),  # that another background changes it is no fault of the method
-        ("noise", {"metric": "rank_correlation"}),
-        ("noise", {"mean": np.nan}),
-        ("errors", {"is_shapley": False}),  # it does not set out to give them
-        ("errors", {"measure": "top_hit"}),
-        ("errors", {"median": np.nan}),
-        ("faithfulness", {"metric": "pgi"}),
-        ("faithfulness", {"low": np.nan}),
+        ("noise", {"source": "background"}, True),  # that another background changes it is no fault of the method
+        ("noise", {"metric": "rank_correlation"}, True),
+        ("noise", {"mean": np.nan}, False),
+        ("errors", {"is_shapley": False}, True),  # it does not set out to give them
+        ("errors", {"measure": "top_hit"}, True),
+        ("errors", {"median": np.nan, "mean": np.nan}, False),
+        ("faithfulness", {"metric": "pgi"}, True),
+        ("faithfulness", {"low": np.nan}, True),
     ],
 )
-def test_what_does_not_count_against_a_method(check, changes):
+def test_what_does_not_count_against_a_method(check, changes, is_measured):
     name, evidence, _ = CHECKS[check]
     found = trust([SHAP], Evidence(**{check: evidence.assign(**changes)}))
-    assert found["trusted"].tolist() == [True] and found["why"].tolist() == [f"nothing speaks against it ({name})"]
+    seen = name if is_measured else "nothing was measured"
+    assert found["trusted"].tolist() == [True] and found["why"].tolist() == [f"nothing speaks against it ({seen})"]
+
+
+def test_a_method_far_from_the_shapley_values_that_it_does_not_set_out_to_give_is_remarked_upon():
+    errors = CHECKS["errors"][1].assign(measure="relative_error", is_shapley=False, median=0.48)
+    found = trust([SHAP], Evidence(errors=errors))
+    assert found["trusted"].tolist() == [True] and "answers another question: 48% away" in found["remark"].item()
+    assert trust([SHAP], Evidence(errors=errors.assign(median=0.2)))["remark"].item() == ""
+    assert trust([SHAP], Evidence(errors=errors.assign(options="n_samples=5")))["evidence"].item() == ""
 
 
 def test_all_that_speaks_against_a_method_is_said():

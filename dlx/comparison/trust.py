@@ -172,18 +172,16 @@ def _about(table: pd.DataFrame, one: Explanation) -> pd.DataFrame:
 
 
 def _says_something(table: pd.DataFrame) -> bool:
-    """Whether a table has a line, and in its columns of results a number or a word."""
+    """Whether a table has a line whose results are not all undefined."""
     found = [name for name in ("verdict", "median", "mean", "feature_agreement") if name in table]
-    return bool(len(table)) and bool(table[found].notna().any(axis=None))
+    return len(table) > 0 and (not found or bool(table[found].notna().any(axis=None)))
 
 
 def _answers_another_question(table: pd.DataFrame | None) -> str:
-    if table is None or not len(table):
+    far = None if table is None else table[(table["measure"] == "relative_error") & ~table["is_shapley"].astype(bool)]
+    if far is None or not (far["median"] > FAR).any():
         return ""
-    line = table[table["measure"] == "relative_error"].iloc[0]
-    if line["is_shapley"] or not line["median"] > FAR:
-        return ""
-    return f"it answers another question: {line['median']:.0%} away from the Shapley values for half of the people"
+    return f"it answers another question: {far['median'].iloc[0]:.0%} away from the Shapley values for half of the people"
 
 
 def _not_ready(table: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from dlx.comparison.causes import Disagreement
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.evidence_words import budget_words, cause_sentence
-from dlx.reporting.phrases import method_label, share
+from dlx.reporting.phrases import method_label, share, top_columns
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def noise_figure(study: Study) -> Figure | None:
         f"Agreement of {len(lines)} pairs of methods on a band from chance to the noise floor. Furthest below its floor: "
         f"{method_label(worst.method)} and {method_label(worst.other_method)} of {worst.model}, {share(worst.mean)} against "
         f"{share(worst.floor)}.",
-        f"Share of the top {study.top} columns that two methods both name (dot, with its 95 % interval), over "
+        f"Share of {top_columns(study.top)} that two methods both name (dot, with its 95 % interval), over "
         f"{lines[0].rows} people. The band ends at the noise floor: what the noisier of the two reaches "
         f"with itself against {study.harmony.depth.replicates} other backgrounds of the same size. A dot at or beyond the end "
         "of its band is no evidence of a difference, nor is one whose distance to it may be chance; with so few people "
@@ -77,15 +77,15 @@ def errors_figure(study: Study) -> Figure | None:
     some = table[table["measure"] == "relative_error"].dropna(subset=["mean"])
     if not len(some):
         return None
+    few = min(study.panel, study.harmony.depth.noise_people)
     closest, furthest = some.loc[some["mean"].idxmin()], some.loc[some["mean"].idxmax()]
     return Figure(
         source,
         f"Distance of {len(rows)} explanations from the Shapley values. Closest: {method_label(closest['method'])} of "
         f"{closest['model']}, {closest['mean']:.1%}; furthest: {method_label(furthest['method'])} of {furthest['model']}, "
         f"{furthest['mean']:.1%}.",
-        f"Mean over {study.panel} people ({study.harmony.depth.noise_people} for shap's own budgets), with its 95 % interval. "
-        "Kernel, Tree and Linear SHAP set out to give these values; the other methods answer questions of their own, and their "
-        "distance is not an error.",
+        f"Mean over {study.panel} people, with its 95 % interval (shap's own budgets: {few}). Kernel, Tree and Linear SHAP "
+        "set out to give these values; the other methods answer questions of their own, and their distance is not an error.",
         "errors",
     )
 

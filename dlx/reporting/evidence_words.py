@@ -88,7 +88,9 @@ def how_close(study: Study) -> list[tuple[str, str]]:
     some = table[table["measure"] == "relative_error"].sort_values("median", kind="stable")
     said = []
     for model in study.models:
-        mine = some[some["model"] == model.name]
+        mine = some[some["model"] == model.name].dropna(subset=["median"])
+        if not len(mine):
+            said.append((model.name, "Its Shapley values are 0 for every column: there is nothing to miss."))
         aims, others = mine[mine["is_shapley"]], mine[~mine["is_shapley"]]
         is_close = aims["median"] <= np.maximum(2 * aims["judge_error"], ROUNDING)
         parts = [f"off by {_off(aims[~is_close])}"] if len(aims[~is_close]) else []

@@ -79,6 +79,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "methods": tables.method_lines(study),
         "agreement": tables.agreement_lines(study),
         "top": study.top,
+        "top_words": phrases.top_columns(study.top),
         "importance_figure": figures.importance_figure(study),
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),

@@ -181,6 +181,11 @@ def _how_methods_agree(study: Study) -> str:
     table = compared.agreement(study.top)
     some = table[table["metric"] == "feature_agreement"].sort_values("mean", kind="stable")
     low, high, k = some.iloc[0], some.iloc[-1], int(some["k"].iloc[0])
+    if k == 1:
+        return (
+            f"asked about the same people, two methods put the same column of {model_words(study.main)} first for "
+            f"{percent(some['mean'].mean())} of them on average; by chance it would be {percent(low['chance'])}"
+        )
     return (
         f"asked about the same people, two methods name on average {k * some['mean'].mean():.1f} of the same {k} most "
         f"important columns of {model_words(study.main)}: from {k * low['mean']:.1f} "
