@@ -179,7 +179,9 @@ def _how_methods_agree(study: Study) -> str:
     if compared is None or len(study.case.schema) == 1:
         return ""
     table = compared.agreement(study.top)
-    some = table[table["metric"] == "feature_agreement"].sort_values("mean", kind="stable")
+    some = table[table["metric"] == "feature_agreement"].dropna(subset=["mean"]).sort_values("mean", kind="stable")
+    if not len(some):
+        return ""
     low, high, k = some.iloc[0], some.iloc[-1], int(some["k"].iloc[0])
     if k == 1:
         return (
