@@ -14,10 +14,15 @@ worth it (long paths, few rows), the leaf is summed over pairs of a row and a re
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dlx.threads import in_chunks
 from dlx.trees import LEAF, Trees
+
+if TYPE_CHECKING:
+    from dlx.games._leaf_plan import Nodes
 
 BUDGET = 512 * 2**20  # bytes of tables that are held at a time
 PARTS = 8  # sums that are made side by side, then added: as many whatever the cores, so that the order is always the same
@@ -44,7 +49,8 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
 
 
 def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: int) -> np.ndarray:
-    from dlx.games._leaf_loops import add_values, plan
+    from dlx.games._leaf_loops import add_values
+    from dlx.games._leaf_plan import plan
 
     nodes = _nodes(trees)
     how, chosen, most = plan(nodes, rows.shape[1], references.shape[1], budget // PARTS)
@@ -69,8 +75,8 @@ def _by_column(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rows.T, dtype=np.float32)
 
 
-def _nodes(trees: Trees):
-    from dlx.games._leaf_loops import Nodes
+def _nodes(trees: Trees) -> Nodes:
+    from dlx.games._leaf_plan import Nodes
 
     inner = np.flatnonzero(trees.feature != LEAF)
     parent = np.full(len(trees.feature), -1, dtype=np.int32)
