@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dlx.explanation import Explanation as Explanation
     from dlx.model import Model as Model
     from dlx.model import wrap as wrap
+    from dlx.model import wrap_trees as wrap_trees
     from dlx.reporting import report as report
     from dlx.runner import explain as explain
     from dlx.schema import Feature as Feature
@@ -63,6 +64,7 @@ _HOMES = {
     "report": "reporting",
     "train": "checkpoint.runs",
     "wrap": "model",
+    "wrap_trees": "model",
 }
 
 __all__ = [*sorted(_HOMES), "architectures", "cases", "methods"]  # noqa: PLE0604 (names of the table above)

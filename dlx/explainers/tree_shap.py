@@ -1,9 +1,10 @@
-"""Tree SHAP of a tree model, by shap: interventional, with the same background as every other method, exact.
+"""Tree SHAP of a tree model: interventional, with the same background as every other method, exact.
 
-Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for trees", algorithm 3.
-On the trees' own scale only: the logit of boosted trees, the probability of a forest. The path-dependent variant
-(algorithm 1), shap's default without a background, takes the shares of training rows at each split in place of the
-background: another quantity, with another base value.
+The quantity is that of Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
+trees", algorithm 3; `dlx.games.leaf_values` computes it, and shap's TreeExplainer is the reference. On the trees' own
+scale only: the logit of boosted trees, the probability of a forest. The path-dependent variant (algorithm 1), shap's
+default without a background, takes the shares of training rows at each split in place of the background: another
+quantity, with another base value, and always shap's.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import numpy as np
 
 from dlx.explanation import Attribution, LocalAccuracy
+from dlx.games import MOST_PLAYERS, leaf_values
 from dlx.model import Scale, ScaleError, TreeModel
 
 LABEL = "Tree SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
 IS_SHAPLEY = True
+BATCH_ROWS = 8_192  # what is made of the background is made once a batch
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 
@@ -43,24 +46,41 @@ def attribute(
     ScaleError
         If the scale is not the one on which the trees add up.
     """
+    if path_dependent:
+        return reference(model, rows, background, scale=scale, seed=seed, path_dependent=True)
+    _check_scale(model, scale)
+    values = leaf_values(model.trees, rows, background)
+    return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) + len(background))
+
+
+def reference(
+    model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, path_dependent: bool = False
+) -> Attribution:
+    """Return what shap's TreeExplainer gives; its arguments are those of `attribute`."""
     import shap
 
     del seed
-    if scale != model.scales[0]:
-        raise ScaleError(
-            f"tree_shap explains {model.name} on the scale on which its trees add up, {model.scales[0]!r}, "
-            f"not {scale!r}; use kernel_shap for {scale!r}"
-        )
+    _check_scale(model, scale)
     trees = model.trees.for_shap()
     if path_dependent:
         explainer = shap.TreeExplainer(trees, feature_perturbation="tree_path_dependent")
-        base_value = float(np.ravel(explainer.expected_value)[0])
+        base_values = np.full(len(rows), np.ravel(explainer.expected_value)[0])
     else:
-        reference = shap.maskers.Independent(background.astype(np.float32), max_samples=len(background))
-        explainer = shap.TreeExplainer(trees, reference, feature_perturbation="interventional")
-        base_value = float(model.predict(background, scale).mean())
-    return Attribution(
-        values=explainer.shap_values(rows.astype(np.float32), check_additivity=False),
-        base_values=np.full(len(rows), base_value),
-        evaluations=len(rows) * len(background),
-    )
+        masker = shap.maskers.Independent(background.astype(np.float32), max_samples=len(background))
+        explainer = shap.TreeExplainer(trees, masker, feature_perturbation="interventional")
+        base_values = _mean_output(model, rows, background)
+    values = explainer.shap_values(rows.astype(np.float32), check_additivity=False)
+    return Attribution(values, base_values, evaluations=len(rows) * len(background))
+
+
+def _check_scale(model: TreeModel, scale: Scale) -> None:
+    if scale != model.scales[0]:
+        other = "exact_shapley" if len(model.schema) <= MOST_PLAYERS else "shapley"
+        raise ScaleError(
+            f"tree_shap explains {model.name} on the scale on which its trees add up, {model.scales[0]!r}, "
+            f"not {scale!r}; use {other} for {scale!r}"
+        )
+
+
+def _mean_output(model: TreeModel, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
+    return np.full(len(rows), model.predict(background, model.scales[0]).mean())

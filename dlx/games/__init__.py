@@ -2,6 +2,7 @@
 
 from dlx.games.coalitions import Game
 from dlx.games.exact import MOST_PLAYERS, exact_values, shapley_of_table
+from dlx.games.leaves import leaf_values
 from dlx.games.permutations import sampled_values
 
-__all__ = ["MOST_PLAYERS", "Game", "exact_values", "sampled_values", "shapley_of_table"]
+__all__ = ["MOST_PLAYERS", "Game", "exact_values", "leaf_values", "sampled_values", "shapley_of_table"]

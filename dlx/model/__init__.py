@@ -1,5 +1,6 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
+from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Scale, ScaleError, as_rows, check_scale
 from dlx.model.wrapping import wrap
@@ -17,5 +18,7 @@ __all__ = [
     "TreeModel",
     "as_rows",
     "check_scale",
+    "trees_of",
     "wrap",
+    "wrap_trees",
 ]
