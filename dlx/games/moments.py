@@ -16,63 +16,42 @@ import torch
 
 from dlx.games.ridge import Moments
 
-SLAB = 8_192  # samples whose products are added in float32
+SLAB = 8_192  # samples, at most, whose products are added in float32
+TABLE_BYTES = 32 * 2**20  # of indicators that are held at a time, in all their forms: 16 bytes each
 KERNEL_WIDTH = 0.75  # lime's, in units of the root of the number of columns
 
 
 class Pool(NamedTuple):
-    """Samples that everybody shares: their bins, int32 [samples, columns], and outputs, float64 [samples]."""
-
-    bins: np.ndarray
-    outputs: np.ndarray
-
-
-class People(NamedTuple):
-    """Those who are explained: their bins, int32 [people, columns], outputs [people] and lone weights [people, columns]."""
-
-    bins: np.ndarray
-    outputs: np.ndarray
-    lone: np.ndarray  # bool
-    lone_weights: np.ndarray
-
-
-class _Indicators(NamedTuple):
-    """Whether a sample is in a bin of these people, or is not, whichever is rarer; columns with most bins first.
+    """Samples that everybody shares.
 
     Parameters
     ----------
-    order : ndarray of int [columns]
-        The columns in this order.
-    ends : ndarray of int [columns]
-        Where each column's indicators end.
-    columns, bins, opposite : ndarray [indicators]
-        Which column and bin each is about, and whether it says "not in the bin".
-    own : ndarray of int [people, columns]
-        The indicator of each person's bin.
+    bins : ndarray of int32 [samples, columns]
+        Where each value falls.
+    outputs : ndarray [samples]
+        Centred, and of a size that float32 takes.
     """
 
-    order: np.ndarray
-    ends: np.ndarray
-    columns: np.ndarray
     bins: np.ndarray
-    opposite: np.ndarray
-    own: np.ndarray
+    outputs: np.ndarray
 
-    @classmethod
-    def of(cls, pool: np.ndarray, people: np.ndarray) -> _Indicators:
-        found = [np.unique(bins, return_inverse=True) for bins in people.T]
-        order = np.argsort([-len(bins) for bins, _ in found], kind="stable")
-        sizes = np.array([len(found[i][0]) for i in order])
-        ends = np.cumsum(sizes)
-        own = np.stack([end - size + found[i][1] for i, end, size in zip(order, ends, sizes, strict=True)], axis=1)
-        columns, bins = np.repeat(order, sizes), np.concatenate([found[i][0] for i in order])
-        counts = [np.bincount(column, minlength=bins.max() + 1) for column in pool.T]
-        common = np.array([counts[i][which] for i, which in zip(columns, bins, strict=True)]) > len(pool) / 2
-        return cls(order, ends, columns, bins, common, own)
 
-    def table(self, pool: np.ndarray) -> np.ndarray:
-        """Return the indicators of some samples, bool [samples, indicators]."""
-        return (pool[:, self.columns] == self.bins) != self.opposite
+class Sums(NamedTuple):
+    """Weighted sums over the pool of people's indicators: in the person's bin, or, for a common bin, not in it.
+
+    Parameters
+    ----------
+    products : Tensor of float64 [people, columns, columns + 2]
+        Of two indicators, above the diagonal; then of each alone, and of each times the output.
+    totals : Tensor of float64 [people, 3]
+        Of 1, the output and its square.
+    opposite : Tensor of bool [people, columns]
+        Whether the indicator says "not in the bin".
+    """
+
+    products: torch.Tensor
+    totals: torch.Tensor
+    opposite: torch.Tensor
 
 
 def kernel(absent: np.ndarray, columns: int) -> np.ndarray:
@@ -84,57 +63,84 @@ def _decay(columns: int) -> float:
     return 2 * KERNEL_WIDTH**2 * columns
 
 
-def moments(pool: Pool, people: People, device: torch.device) -> Moments:
-    """Return the weighted moments of some people's samples, themselves the first of them; outputs are centred."""
-    indicators = _Indicators.of(pool.bins, people.bins)
-    sums, totals = _sums(pool, indicators, device)
-    own = indicators.opposite[indicators.own]
-    first = torch.from_numpy(~own & ~people.lone[:, indicators.order]).to(sums)  # all present: an opposite is not
-    output = torch.from_numpy(people.outputs).to(sums)
-    totals += torch.stack([torch.ones_like(output), output, output**2], dim=1)
-    columns = first.shape[1]
-    joint = sums[:, :, columns + 1] + first * output[:, None]
-    single = sums[:, :, columns] + first
-    upper = sums[:, :, :columns] + (first[:, :, None] * first[:, None]).triu(1)
-    square = upper + upper.transpose(1, 2) + torch.diag_embed(single)
-    return _centred(square, single, joint, totals, torch.from_numpy(own).to(device), np.argsort(indicators.order))
-
-
-def _centred(
-    square: torch.Tensor, single: torch.Tensor, joint: torch.Tensor, totals: torch.Tensor, own: torch.Tensor, back: np.ndarray
-) -> Moments:
-    """Return moments of presence about the means, from sums of indicators of which some say the opposite."""
-    total, output, output_square = totals.T
-    mean = single / total[:, None]
-    sign = torch.where(own, -1.0, 1.0).double()
-    covariance = (square - single[:, :, None] * mean[:, None]) * sign[:, :, None] * sign[:, None]
-    return Moments(
-        total,
-        torch.where(own, 1 - mean, mean)[:, back],
-        output / total,
-        covariance[:, back][:, :, back],
-        ((joint - mean * output[:, None]) * sign)[:, back],
-        output_square - output**2 / total,
+def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
+    """Return the sums over the pool for people in some bins, int32 [people, columns]; fastest with most bins first."""
+    indicators = _Indicators.of(pool.bins, people)
+    columns = people.shape[1]
+    opposite = torch.from_numpy(indicators.opposite[indicators.own]).to(device)
+    sums = Sums(
+        torch.zeros(len(people), columns, columns + 2, dtype=torch.float64, device=device),
+        torch.zeros(len(people), 3, dtype=torch.float64, device=device),
+        opposite,
     )
-
-
-def _sums(pool: Pool, indicators: _Indicators, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return weighted sums over the pool, float64.
-
-    The first [people, columns, columns + 2]: of products of a person's indicators, above the diagonal; then of each
-    indicator alone, and times the output. The second [people, 3]: of 1, the output and its square.
-    """
-    people, columns = indicators.own.shape
-    sums = torch.zeros(people, columns, columns + 2, dtype=torch.float64, device=device)
-    totals = torch.zeros(people, 3, dtype=torch.float64, device=device)
-    for start in range(0, len(pool.bins), SLAB):
-        table = indicators.table(pool.bins[start : start + SLAB])
-        outputs = torch.from_numpy(pool.outputs[start : start + SLAB]).float().to(device)
-        right = torch.cat([torch.from_numpy(table).to(device), torch.ones_like(outputs)[:, None], outputs[:, None]], dim=1)
+    size = max(1, min(SLAB, TABLE_BYTES // (16 * len(indicators.bins))))
+    for slab in (slice(start, start + size) for start in range(0, len(pool.bins), size)):
+        table = indicators.table(pool.bins[slab])
+        outputs = torch.from_numpy(pool.outputs[slab]).float().to(device)[:, None]
+        right = torch.cat([torch.from_numpy(table).to(device), torch.ones_like(outputs), outputs], dim=1)
         weights = _weights(indicators, right[:, :-2])
-        totals += weights @ torch.stack([torch.ones_like(outputs), outputs, outputs**2], dim=1)
-        _add_products(sums, weights, table, right, indicators)
-    return sums, totals
+        sums.totals.add_(weights @ torch.cat([right[:, -2:], outputs**2], dim=1))
+        _add_products(sums.products, weights, table, right, indicators)
+    return sums
+
+
+def moments(sums: Sums, present: torch.Tensor, outputs: torch.Tensor) -> Moments:
+    """Return moments of presence and output about their means, once the people themselves are among the samples.
+
+    Parameters
+    ----------
+    sums : Sums
+        Over the pool.
+    present, outputs : Tensor of float64 [people, columns], [people]
+        The people as samples: which of their columns count as present, and what the model gives.
+    """
+    columns = present.shape[1]
+    sign = torch.where(sums.opposite, -1.0, 1.0).double()
+    own = torch.where(sums.opposite, 1 - present, present)
+    total, output, output_square = (sums.totals + torch.stack([torch.ones_like(outputs), outputs, outputs**2], dim=1)).T
+    single = sums.products[:, :, columns] + own
+    mean = single / total[:, None]
+    upper = sums.products[:, :, :columns] + own[:, :, None] * own[:, None]
+    upper = upper.triu_(1).sub_((single[:, :, None] * mean[:, None]).triu_(1)).mul_(sign[:, :, None]).mul_(sign[:, None])
+    covariance = upper + upper.transpose(1, 2)
+    covariance.diagonal(dim1=1, dim2=2).copy_(single * (1 - mean))
+    joint = sums.products[:, :, columns + 1] + own * outputs[:, None] - mean * output[:, None]
+    mean = torch.where(sums.opposite, 1 - mean, mean)
+    return Moments(total, mean, output / total, covariance, joint * sign, output_square - output**2 / total)
+
+
+class _Indicators(NamedTuple):
+    """Whether a sample is in a bin of these people, or is not, whichever is rarer.
+
+    Parameters
+    ----------
+    columns, bins, opposite : ndarray [indicators]
+        Which column and bin each is about, in the order of columns, and whether it says "not in the bin".
+    ends : ndarray of int [columns]
+        Where each column's indicators end.
+    own : ndarray of int [people, columns]
+        The indicator of each person's bin.
+    """
+
+    columns: np.ndarray
+    bins: np.ndarray
+    opposite: np.ndarray
+    ends: np.ndarray
+    own: np.ndarray
+
+    @classmethod
+    def of(cls, pool: np.ndarray, people: np.ndarray) -> _Indicators:
+        found = [np.unique(bins, return_inverse=True) for bins in people.T]
+        sizes = np.array([len(bins) for bins, _ in found])
+        ends = np.cumsum(sizes)
+        own = np.stack([end - size + which for end, size, (_, which) in zip(ends, sizes, found, strict=True)], axis=1)
+        counts = [np.bincount(inside, minlength=bins.max() + 1)[bins] for inside, (bins, _) in zip(pool.T, found, strict=True)]
+        common = np.concatenate(counts) > len(pool) / 2
+        return cls(np.repeat(np.arange(len(sizes)), sizes), np.concatenate([bins for bins, _ in found]), common, ends, own)
+
+    def table(self, pool: np.ndarray) -> np.ndarray:
+        """Return the indicators of some samples, bool [samples, indicators]."""
+        return (pool[:, self.columns] == self.bins) != self.opposite
 
 
 def _weights(indicators: _Indicators, table: torch.Tensor) -> torch.Tensor:
@@ -154,8 +160,7 @@ def _add_products(
     """Add the products of each indicator with all of later columns, 1 and the output, to the people who have it."""
     columns = indicators.own.shape[1]
     own = torch.from_numpy(indicators.own).to(weights.device)
-    place = np.repeat(np.arange(columns), np.diff(indicators.ends, prepend=0))
-    for indicator, column in enumerate(place):
+    for indicator, column in enumerate(indicators.columns):
         end = indicators.ends[column]
         people, samples = np.flatnonzero(indicators.own[:, column] == indicator), np.flatnonzero(table[:, indicator])
         products = _taken(weights, people, samples) @ right[:, end:].index_select(0, torch.from_numpy(samples).to(right.device))

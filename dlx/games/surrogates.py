@@ -8,9 +8,9 @@ all present. The surrogate is a ridge of the outputs on presence, penalty 1, int
 lime's samples do not depend on the person, so one pool, predicted once, serves all; the moments that each ridge needs are
 taken for many people at once.
 
-A bin that nobody in the background is in occurs in no sample. The person's column then gets the weight that lime's would
-approach if rarer and rarer samples, of more and more, had the person's value: the weighted mean change of the output when a
-sample takes it. The same samples with and without it are compared, so that their noise cancels.
+A bin that nobody in the background is in, or a rare one, may be in no sample. The person's column then gets the weight
+that lime's would approach if rarer and rarer samples, of more and more, had the person's value: the weighted mean change of
+the output when a sample takes it. The same samples with and without it are compared, so that their noise cancels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from dlx.games.moments import SLAB, People, Pool, kernel, moments
+from dlx.games.moments import SLAB, TABLE_BYTES, Pool, Sums, kernel, moments, weighted_sums
 from dlx.games.neighbourhoods import Neighbourhood, Samples
 from dlx.games.ridge import LoneColumns, local_fits
 from dlx.model import Model, NeuralModel, Scale
@@ -29,7 +29,8 @@ from dlx.threads import cores, in_chunks
 
 BUDGET_BYTES = 512 * 2**20
 MOST_ROWS = 512  # people at a time: enough for large products, few enough for the cache
-PAIRED_SAMPLES = 1_024  # that are predicted once more where a bin is nobody's
+FITTED_BYTES = 32 * 2**20  # of matrices that are solved at a time
+PAIRED_SAMPLES = 1_024  # that are predicted once more where a bin is in none of them
 PAIRED_BYTES = 32 * 2**20  # of such samples that are held at a time
 
 
@@ -88,64 +89,84 @@ def local_surrogates(
     """
     law = Neighbourhood(model.schema, background)
     samples = law.draw(n_samples - 1, seed)
-    pool = Pool(samples.bins.astype(np.int32), model.predict(samples.rows, scale))
+    sampled, outputs = model.predict(samples.rows, scale), model.predict(rows, scale)
     bins = law.bins(rows)
-    shares = law.shares(bins)
-    lone_weights, evaluations = _lone_weights(model, rows, bins, shares == 0, samples, pool.outputs, scale)
-    people = People(bins.astype(np.int32), model.predict(rows, scale), shares == 0, lone_weights)
-    fit = partial(_fit, pool, people, n_features, 1 / (len(background) + 1), _device(model))
-    fitted = in_chunks(fit, np.arange(len(rows)), _rows_at_a_time(len(pool.bins), law.sizes, budget_bytes))
-    return Surrogates(fitted[:, 2:], fitted[:, 0], fitted[:, 1], shares, len(pool.bins) + len(rows) + evaluations)
+    lone = _lone(bins, samples.bins)
+    lone_weights, evaluations = _lone_weights(model, scale, rows, bins, lone, samples, sampled)
+    centre, unit = _centre_and_unit(sampled)
+    problem = _Problem(
+        Pool(samples.bins.astype(np.int32), (sampled - centre) / unit),
+        bins.astype(np.int32),
+        (outputs - lone_weights.sum(axis=1) - centre) / unit,
+        lone,
+        lone_weights / unit,
+    )
+    fit = partial(problem.fit, n_features, 1 / (len(background) + 1), device_of(model))
+    fitted = in_chunks(fit, np.arange(len(rows)), _rows_at_a_time(len(sampled), rows.shape[1], budget_bytes))
+    evaluations += len(sampled) + len(rows)
+    return Surrogates(fitted[:, 2:] * unit, fitted[:, 0] * unit + centre, fitted[:, 1], law.shares(bins), evaluations)
 
 
-def _device(model: Model) -> torch.device:
+def device_of(model: Model) -> torch.device:
+    """Return where a model's network is; the processor for a model without one."""
     return model.device if isinstance(model, NeuralModel) else torch.device("cpu")
 
 
-def _rows_at_a_time(samples: int, sizes: np.ndarray, budget_bytes: int) -> int:
-    """Return how many people all cores together can hold at a time, each core as many."""
-    samples, columns, rows = min(samples, SLAB), len(sizes), MOST_ROWS
-    while rows > 1:
-        indicators = int(np.minimum(sizes, rows).sum())
-        needed = samples * (12 * rows + 14 * indicators) + 64 * rows * columns**2
-        if cores() * needed <= budget_bytes:
-            break
-        rows //= 2
-    return rows
-
-
-def _fit(
-    pool: Pool, people: People, n_features: int | None, share: float, device: torch.device, which: np.ndarray
-) -> np.ndarray:
-    """Return intercept, R2 and weights of some people, [people, 2 + columns]."""
-    some = People(*(array[which] for array in people))
-    centre, size = _centre_and_size(pool.outputs)
-    found = moments(
-        pool._replace(outputs=(pool.outputs - centre) / size),
-        some._replace(outputs=(some.outputs - some.lone_weights.sum(axis=1) - centre) / size),
-        device,
-    )
-    lone = LoneColumns(torch.from_numpy(some.lone).to(device), torch.from_numpy(some.lone_weights / size).to(device), share)
-    fits = local_fits(found, lone, n_features)
-    packed = torch.cat([fits.intercepts[:, None] * size + centre, fits.r2[:, None], fits.weights * size], dim=1)
-    return packed.cpu().numpy()
-
-
-def _centre_and_size(outputs: np.ndarray) -> tuple[float, float]:
+def _centre_and_unit(outputs: np.ndarray) -> tuple[float, float]:
     """Return the mean, exact where all are alike, and the largest distance from it: float32 takes what they leave."""
     with np.errstate(invalid="ignore"):  # infinite outputs: the surrogates are NaN
         centre = outputs[0] + (outputs - outputs[0]).mean()
         return float(centre), float(np.abs(outputs - centre).max() or 1.0)
 
 
+def _rows_at_a_time(samples: int, columns: int, budget_bytes: int) -> int:
+    """Return how many people each core can hold at a time, all cores together within the budget."""
+    a_person = 12 * min(samples, SLAB) + 8 * columns * (columns + 2)
+    return min(MOST_ROWS, max(1, (budget_bytes // cores() - TABLE_BYTES - FITTED_BYTES) // a_person))
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """A pool, and people: their bins, outputs, and the columns that are lone, with their weights."""
+
+    pool: Pool
+    bins: np.ndarray  # int32 [people, columns]
+    outputs: np.ndarray  # [people], in the pool's unit, less the lone weights
+    lone: np.ndarray  # bool [people, columns]
+    lone_weights: np.ndarray  # [people, columns]
+
+    def fit(self, n_features: int | None, lone_share: float, device: torch.device, which: np.ndarray) -> np.ndarray:
+        """Return intercept, R2 and weights of the people at some positions, [people, 2 + columns]."""
+        order = np.argsort(-self.pool.bins.max(axis=0), kind="stable")  # most bins first: their products are small
+        pool = self.pool._replace(bins=self.pool.bins[:, order])
+        sums = weighted_sums(pool, self.bins[which][:, order], device)
+        outputs, lone, lone_weights = (
+            torch.from_numpy(array).to(device)
+            for array in (self.outputs[which], self.lone[which][:, order], self.lone_weights[which][:, order])
+        )
+        fitted = np.empty((len(which), 2 + len(order)))
+        size = max(1, FITTED_BYTES // (64 * len(order) ** 2))
+        for part in (slice(start, start + size) for start in range(0, len(which), size)):
+            found = moments(Sums(*(array[part] for array in sums)), (~lone[part]).double(), outputs[part])
+            fits = local_fits(found, LoneColumns(lone[part], lone_weights[part], lone_share), n_features)
+            packed = torch.column_stack([fits.intercepts, fits.r2, fits.weights[:, np.argsort(order)]])
+            fitted[part] = packed.cpu().numpy()
+        return fitted
+
+
+def _lone(bins: np.ndarray, sampled: np.ndarray) -> np.ndarray:
+    """Return where a person's bin is in no sample, bool [people, columns]."""
+    return np.stack([~np.isin(own, inside) for own, inside in zip(bins.T, sampled.T, strict=True)], axis=1)
+
+
 def _lone_weights(
     model: Model,
+    scale: Scale,
     rows: np.ndarray,
     bins: np.ndarray,
     lone: np.ndarray,
     samples: Samples,
     outputs: np.ndarray,
-    scale: Scale,
 ) -> tuple[np.ndarray, int]:
     """Return the weights [people, columns] of bins that are in no sample, and how many rows were evaluated for them."""
     weights = np.zeros(rows.shape)
