@@ -78,9 +78,9 @@ def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
         table = indicators.table(pool.bins[slab])
         outputs = torch.from_numpy(pool.outputs[slab]).float().to(device)[:, None]
         right = torch.cat([torch.from_numpy(table).to(device), torch.ones_like(outputs), outputs], dim=1)
-        weights = _weights(indicators, right[:, :-2])
-        sums.totals.add_(weights @ torch.cat([right[:, -2:], outputs**2], dim=1))
-        _add_products(sums.products, weights, table, right, indicators)
+        level, weights = _weights(indicators, right[:, :-2])
+        sums.totals.add_(_levelled(weights @ torch.cat([right[:, -2:], outputs**2], dim=1), level))
+        _add_products(sums.products, level, weights, table, right, indicators)
     return sums
 
 
@@ -143,29 +143,47 @@ class _Indicators(NamedTuple):
         return (pool[:, self.columns] == self.bins) != self.opposite
 
 
-def _weights(indicators: _Indicators, table: torch.Tensor) -> torch.Tensor:
-    """Return lime's kernel of each person and sample, float32 [people, samples]."""
+def _weights(indicators: _Indicators, table: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return lime's kernel as a level of each person [people, 1] and what is left, float32 [people + 1, samples].
+
+    Adding the same large weight over and over rounds the same way over and over; what is left has either sign. The last line
+    is all ones, so that products with it count.
+    """
     people, columns = indicators.own.shape
     own = indicators.opposite[indicators.own]
-    signs = np.zeros((people, len(indicators.bins)), dtype=np.float32)
-    np.put_along_axis(signs, indicators.own, np.where(own, -1, 1), axis=1)
-    absent = torch.from_numpy(columns - own.sum(axis=1)).to(table)
-    present_less = torch.from_numpy(signs).to(table) @ table.T
-    return present_less.sub_(absent[:, None]).div_(_decay(columns)).exp_()
+    signs = np.zeros((people + 1, len(indicators.bins)), dtype=np.float32)
+    np.put_along_axis(signs[:-1], indicators.own, np.where(own, -1, 1), axis=1)
+    absent = torch.from_numpy(np.append(columns - own.sum(axis=1), 0)).to(table)
+    weights = (torch.from_numpy(signs).to(table) @ table.T).sub_(absent[:, None]).div_(_decay(columns)).exp_()
+    level = weights[:-1].mean(dim=1, keepdim=True)
+    weights[:-1].sub_(level)
+    return level.double(), weights
+
+
+def _levelled(products: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+    """Return products with whole weights, float64 [people, ...], from those with what is left and, last, with ones."""
+    return products[:-1].double().addcmul_(level, products[-1:].double())
 
 
 def _add_products(
-    sums: torch.Tensor, weights: torch.Tensor, table: np.ndarray, right: torch.Tensor, indicators: _Indicators
+    sums: torch.Tensor,
+    level: torch.Tensor,
+    weights: torch.Tensor,
+    table: np.ndarray,
+    right: torch.Tensor,
+    indicators: _Indicators,
 ) -> None:
     """Add the products of each indicator with all of later columns, 1 and the output, to the people who have it."""
-    columns = indicators.own.shape[1]
-    own = torch.from_numpy(indicators.own).to(weights.device)
+    everybody = len(indicators.own)
+    last = np.arange(len(indicators.bins), right.shape[1])  # 1 and the output
+    places = torch.from_numpy(np.hstack([indicators.own, np.tile(last, (everybody, 1))])).to(right.device)
     for indicator, column in enumerate(indicators.columns):
         end = indicators.ends[column]
         people, samples = np.flatnonzero(indicators.own[:, column] == indicator), np.flatnonzero(table[:, indicator])
-        products = _taken(weights, people, samples) @ right[:, end:].index_select(0, torch.from_numpy(samples).to(right.device))
-        sums[people, column, column + 1 : columns] += products.gather(1, own[people, column + 1 :] - end)
-        sums[people, column, columns:] += products[:, -2:]
+        others = right[:, end:].index_select(0, torch.from_numpy(samples).to(right.device))
+        products = _taken(weights, np.append(people, everybody), samples) @ others
+        found = _levelled(products, level[people]).gather(1, places[people, column + 1 :] - end)
+        sums[people, column, column + 1 :] += found
 
 
 def _taken(weights: torch.Tensor, people: np.ndarray, samples: np.ndarray) -> torch.Tensor:
