@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import shap
 
 _ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
+_EXTRA = "extras/"  # before the names of extras among a file's arrays
 _METADATA_KEY = "dlx.explanation"
 
 
@@ -70,12 +71,15 @@ class Attribution:
         Rows that the model was evaluated on.
     standard_errors : ndarray [rows, features], optional
         Sampling error of the values.
+    extras : dict of str to ndarray [rows]
+        What else the method says of each row, by name.
     """
 
     values: np.ndarray
     base_values: np.ndarray
     evaluations: int = 0
     standard_errors: np.ndarray | None = None
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class ExplanationError(DlxError):
@@ -124,6 +128,8 @@ class Explanation:
         Sampling error of the values, where the method can tell.
     failures : dict of int to str
         Why a row, by its position, was not explained; its values are NaN.
+    extras : dict of str to ndarray of float64 [rows]
+        What else the method says of each row, by name, such as a surrogate's R2.
     """
 
     values: np.ndarray
@@ -145,11 +151,13 @@ class Explanation:
     promise: str = ""
     standard_errors: np.ndarray | None = None
     failures: dict[int, str] = field(default_factory=dict)
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        object.__setattr__(self, "extras", {name: frozen(array, np.float64) for name, array in self.extras.items()})
         object.__setattr__(self, "index", frozen(row_names(range(len(self.values)) if self.index is None else self.index)))
         self._check_shapes()
 
@@ -162,7 +170,8 @@ class Explanation:
         parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
         kept = np.arange(len(self))[which]
         failures = {new: self.failures[old] for new, old in enumerate(kept.tolist()) if old in self.failures}
-        return dataclasses.replace(self, **parts, failures=failures)
+        extras = {name: array[which] for name, array in self.extras.items()}
+        return dataclasses.replace(self, **parts, failures=failures, extras=extras)
 
     @property
     def residuals(self) -> np.ndarray:
@@ -235,9 +244,9 @@ class Explanation:
         from safetensors.numpy import save
 
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None}
-        described = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in (*_ARRAYS, "schema", "index")
-        }
+        arrays |= {_EXTRA + name: np.ascontiguousarray(array) for name, array in self.extras.items()}
+        apart = (*_ARRAYS, "extras", "schema", "index")
+        described = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
         text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy
         # One entry, the digest first: safetensors writes several in an order that changes.
@@ -269,6 +278,9 @@ class Explanation:
         described["schema"] = Schema.from_dict(described["schema"])
         described["index"] = np.array(described["index"])
         described["failures"] = {int(row): why for row, why in described.get("failures", {}).items()}
+        described["extras"] = {
+            name.removeprefix(_EXTRA): arrays.pop(name) for name in sorted(arrays) if name.startswith(_EXTRA)
+        }
         return cls(**arrays, **described)
 
     def _check_shapes(self) -> None:
@@ -284,6 +296,9 @@ class Explanation:
             array = getattr(self, name)
             if array is not None and array.shape != shape:
                 raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")
+        for name, array in self.extras.items():
+            if array.shape != (count,):
+                raise ExplanationError(f"{name} must be {[count]}, got {list(array.shape)}")
         if width != len(self.schema):
             raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
 

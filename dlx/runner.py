@@ -106,6 +106,7 @@ def explain(
         base_values=attribution.base_values,
         outputs=outputs,
         standard_errors=attribution.standard_errors,
+        extras=attribution.extras,
         rows=coded,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
         scale=scale,
@@ -262,4 +263,13 @@ def _joined(parts: list[Attribution]) -> Attribution:
         base_values=np.concatenate([part.base_values for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
         standard_errors=np.concatenate(errors) if errors else None,
+        extras=_joined_extras(parts),
     )
+
+
+def _joined_extras(parts: list[Attribution]) -> dict[str, np.ndarray]:
+    """Return the extras of all rows; a row that failed has none."""
+    names = dict.fromkeys(name for part in parts for name in part.extras)
+    return {
+        name: np.concatenate([part.extras.get(name, np.full(len(part.values), np.nan)) for part in parts]) for name in names
+    }

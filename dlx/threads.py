@@ -38,9 +38,14 @@ def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, si
     return np.concatenate(list(_pool().map(function, chunks)))
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="dlx", initializer=_alone)
+    return ThreadPoolExecutor(cores(), thread_name_prefix="dlx", initializer=_alone)
 
 
 def _alone() -> None:

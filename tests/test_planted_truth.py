@@ -269,7 +269,7 @@ def test_tables_of_noise_know_which_methods_are_sure():
     rows, background = people(12), people(12, seed=1)
     model = dlx.wrap(lambda t: t["x0"] * t["x1"] * t["x2"] + t["x2"] + 0.2 * t["x3"], NUMBERS, scale="logit")
     made = explained(model, ("kernel_shap",), rows, background)
-    made += explained(model, ("shapley", "lime"), rows, background, rounds=2, n_samples=300)
+    made += explained(model, ("shapley", "lime"), rows, background, rounds=2, n_samples=100)
     replicates = [
         dlx.replicate(model, one, source=source, background=background, pool=people(40, seed=2), count=6)
         for one in made

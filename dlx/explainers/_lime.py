@@ -1,0 +1,69 @@
+"""The lime package's explainer on coded rows: missing values get a number of their own, and a bin, or level, of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lime.discretize import QuartileDiscretizer
+from lime.lime_tabular import LimeTabularExplainer
+
+from dlx.schema import Schema
+
+
+class CompleteCodes:
+    """Rows without NaN: a missing level is one more level, a missing number one far below all that are known."""
+
+    def __init__(self, schema: Schema, background: np.ndarray) -> None:
+        self.schema = schema
+        known = [column[~np.isnan(column)] if not np.isnan(column).all() else np.zeros(1) for column in background.T]
+        self.lowest = np.array([column.min() for column in known])
+        self.quartiles = [np.percentile(column, (25, 50, 75)) for column in known]
+        self.far = 1e6 * np.array([1 + np.ptp(column) for column in known])
+        numeric = ~np.isin(np.arange(len(schema)), schema.categorical)
+        levels = np.array([len(feature.levels) for feature in schema.features])
+        self.missing = np.where(numeric, self.lowest - self.far, levels)
+
+    def fill(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows with a number in place of NaN."""
+        return np.where(np.isnan(rows), self.missing, rows)
+
+    def restore(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows with NaN in place of that number."""
+        return np.where(np.abs(rows - self.missing) < 0.5, np.nan, rows)
+
+    def edges(self, column: int) -> np.ndarray:
+        """Return the edges between a numeric column's bins: missing, and the quartiles."""
+        return np.r_[self.lowest[column] - self.far[column] / 2, self.quartiles[column]]
+
+
+class _Discretizer(QuartileDiscretizer):
+    """lime's quartiles of the known values, and a bin for what is missing."""
+
+    def __init__(self, codes: CompleteCodes, table: np.ndarray, random_state: np.random.RandomState) -> None:
+        self.codes = codes
+        super().__init__(table, list(codes.schema.categorical), list(codes.schema.names), random_state=random_state)
+        for column in self.to_discretize:
+            known = table[table[:, column] > codes.edges(column)[0], column]
+            self.mins[column][1] = np.nextafter(known.min(initial=codes.lowest[column]), -np.inf)
+
+    def bins(self, data: np.ndarray, labels: Any) -> list[np.ndarray]:
+        """Return the edges of each numeric column."""
+        del data, labels
+        return [self.codes.edges(column) for column in self.to_discretize]
+
+
+def explainer_of(codes: CompleteCodes, table: np.ndarray, seed: int, selection: str) -> LimeTabularExplainer:
+    """Return lime's explainer of a table of complete codes; `selection` is lime's `feature_selection`."""
+    random_state = np.random.RandomState(seed)
+    categorical = codes.schema.categorical
+    return LimeTabularExplainer(
+        table,
+        mode="regression",
+        feature_names=list(codes.schema.names),
+        categorical_features=list(categorical),
+        categorical_names={i: [*codes.schema.features[i].levels, "missing"] for i in categorical},
+        discretizer=_Discretizer(codes, table, random_state),
+        feature_selection=selection,
+        random_state=random_state,
+    )
