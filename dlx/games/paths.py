@@ -1,4 +1,4 @@
-"""Integrated gradients of a network: exact where the integral is a finite sum, by Gauss-Legendre elsewhere.
+"""Integrated gradients of a network: exact where the integral is a finite sum, by adaptive rules elsewhere.
 
 Sundararajan, Taly and Yan (2017), "Axiomatic Attribution for Deep Networks", equation 1, averaged over references (Erion
 et al. 2021). Evaluations are in the network's precision, sums over references in float64.
@@ -13,9 +13,12 @@ import torch
 from torch import nn
 
 from dlx.games.recording import record
+from dlx.games.slopes import ONE_KINK
 from dlx.games.switches import exact_on_average, is_finite_sum
 
-POINTS, WEIGHTS = np.polynomial.legendre.leggauss(10)  # of one piece of a path, on [-1, 1]
+Rule = tuple[np.ndarray, np.ndarray]  # points of one piece of a path, on [0, 1], and their weights
+MIDPOINTS: Rule = (np.arange(50) + 0.5) / 50, np.full(50, 1 / 50)  # for nets with kinks, where no rule does better
+GAUSS: Rule = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2, np.polynomial.legendre.leggauss(10)[1] / 2  # as close if smooth
 MOST_DOUBLINGS = 5
 PAIRS_AT_ONCE = 4_096  # held until they add up
 POINTS_AT_ONCE = {"cpu": 2**12, "cuda": 2**18}  # evaluated; a layer's activations stay in the cache, or fill a GPU
@@ -54,13 +57,14 @@ def integrated_gradients(
     persons, references : Tensor [rows, width], [references, width]
         Where the paths end, and where they start.
     pieces : int
-        How many pieces, of ten Gauss-Legendre points each, a path is first cut into where the integral is no finite sum.
+        How many pieces a path is first cut into where the integral is no finite sum: each of fifty midpoints, or of ten
+        Gauss-Legendre points where no module has a kink.
     tolerance : float
         The gap of a row, as a share of the mean effect, below which its paths are not cut more finely.
     """
     with torch.no_grad():
         outputs, starts = (network(rows).reshape(-1).double() for rows in (persons, references))
-        tape = record(network, references[:2])
+        tape = record(network, references)
         is_exact = tape is not None and is_finite_sum(tape)
         if tape is not None and is_exact:
             values, points = exact_on_average(tape, persons, references)
@@ -105,10 +109,11 @@ def _refined(
     """
     pairs = torch.zeros((*changes.shape, persons.shape[1]), dtype=torch.float64, device=persons.device)
     todo, points = torch.ones_like(changes, dtype=torch.bool), 0
+    rule = MIDPOINTS if any(type(module) in ONE_KINK for module in network.modules()) else GAUSS
     for doubling in range(MOST_DOUBLINGS + 1):
         person, reference = todo.nonzero(as_tuple=True)
-        pairs[person, reference] = _by_rule(network, persons[person], references[reference], pieces * 2**doubling)
-        points += len(person) * pieces * 2**doubling * len(POINTS)
+        pairs[person, reference] = _by_rule(network, persons[person], references[reference], rule, pieces * 2**doubling)
+        points += len(person) * pieces * 2**doubling * len(rule[0])
         gaps = changes - pairs.sum(dim=2)
         of_pair = gaps.abs() > limit[:, None] * len(references) ** 0.5
         of_row = gaps.mean(dim=1).abs() > limit
@@ -118,10 +123,10 @@ def _refined(
     return pairs, points
 
 
-def _by_rule(network: nn.Module, ends: torch.Tensor, starts: torch.Tensor, pieces: int) -> torch.Tensor:
-    """Return the contributions of pairs [pairs, width], each path in so many pieces of ten points."""
-    share = torch.from_numpy(((POINTS + 1) / 2 + np.arange(pieces)[:, None]).ravel() / pieces).to(ends)
-    weight = torch.from_numpy(np.tile(WEIGHTS / 2 / pieces, pieces)).to(ends)
+def _by_rule(network: nn.Module, ends: torch.Tensor, starts: torch.Tensor, rule: Rule, pieces: int) -> torch.Tensor:
+    """Return the contributions of pairs [pairs, width], by a rule on each of so many pieces of every path."""
+    share = torch.from_numpy((rule[0] + np.arange(pieces)[:, None]).ravel() / pieces).to(ends)
+    weight = torch.from_numpy(np.tile(rule[1] / pieces, pieces)).to(ends)
     step = max(1, POINTS_AT_ONCE.get(ends.device.type, 2**18) // len(share))
     parts = []
     for start, end in zip(torch.split(starts, step), torch.split(ends, step), strict=True):

@@ -1,8 +1,8 @@
-"""Writing a network down as a `Tape`, by running it once on a few rows.
+"""Writing a network down as a `Tape`.
 
-What is written down: linear layers, batch norm in evaluation mode, sums (residual connections), and the elementwise
-nonlinearities of `BENDS`, all as modules; dropout and identity are seen through. That covers multilayer perceptrons and
-residual nets. A network that does anything else is not written down at all.
+What is written down: linear layers, batch norm in evaluation mode, sums (residual connections) and the elementwise
+nonlinearities of `BENDS`; dropout and identity are seen through. That covers multilayer perceptrons and residual nets. A
+network that does anything else is not written down at all.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from dlx.games.slopes import BENDS
@@ -21,10 +22,20 @@ from dlx.games.tape import Added, Bent, Dense, Scaled, Step, Tape
 PASSES_ON = (nn.Identity, nn.Dropout, nn.AlphaDropout)
 ASKS = ("__get__", "size", "dim")  # what a network may ask of a tensor without making another
 ADDS = (torch.add, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__)
+FLATTENS = (
+    torch.squeeze,
+    torch.flatten,
+    *(getattr(torch.Tensor, n) for n in ("squeeze", "flatten", "reshape", "view", "__getitem__")),
+)
+FUNCTIONS: dict[Any, type[nn.Module]] = {
+    **dict.fromkeys((torch.relu, torch.Tensor.relu, functional.relu), nn.ReLU),
+    **dict.fromkeys((torch.tanh, torch.Tensor.tanh, functional.tanh), nn.Tanh),
+    **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, functional.sigmoid), nn.Sigmoid),
+}
 Maker = Callable[[tuple[int, ...]], Step | None]  # sources in; None out: the value is its source's
 
 
-def record(network: nn.Module, dense: torch.Tensor) -> Tape | None:
+def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -> Tape | None:
     """Return the steps of a network; None where it does something that no step stands for.
 
     Parameters
@@ -32,42 +43,64 @@ def record(network: nn.Module, dense: torch.Tensor) -> Tape | None:
     network : nn.Module
         In evaluation mode; left as it is.
     dense : Tensor [rows, width]
-        A few rows, on which it is run once, and the steps are checked.
+        Some rows: two of them are run, to see what is done between modules and whether the steps do the same.
+    functions : bool
+        Also write down nonlinearities that are no modules.
     """
-    recorder = _Recorder()
-    recorder.add(Step(()), dense)
+    chain = list(_in_a_row(network))
+    if all(_maker(module) is not None and not _is_heard(module) for module in chain):
+        return _tape_of(chain, dense.shape[1])
+    two = dense[[0, -1]]
+    recorder = _Recorder(two, functions=functions)
     with torch.no_grad(), recorder.listening(network), recorder:
-        output = network(dense)
+        output = network(two)
     last = recorder.known_as(output)
     if last < 0 or not recorder.understood:
         return None
-    tape = Tape(tuple(recorder.steps[: last + 1]), tuple(recorder.widths[: last + 1]))
+    tape = Tape(tuple(recorder.steps[: last + 1]), dense.shape[1])
     with torch.no_grad():
-        again = tape.fill({0: dense}, tape.last)
+        again = tape.fill({0: two}, tape.last).reshape(output.shape)
     return tape if torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True) else None
 
 
-def _maker(module: nn.Module) -> Maker | None:
-    """Return what makes a module's step of its sources, or None where the module has none; a subclass may do anything."""
+def _in_a_row(network: nn.Module) -> Iterator[nn.Module]:
+    """Yield the modules of nested sequences in their order; anything else is yielded whole."""
+    if type(network) is not nn.Sequential or _is_heard(network):
+        yield network
+        return
+    for child in network:
+        yield from _in_a_row(child)
+
+
+def _is_heard(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _tape_of(chain: list[nn.Module], width: int) -> Tape:
+    steps = [Step(())]
+    for module in chain:
+        make = _maker(module)
+        assert make is not None
+        step = make((len(steps) - 1,))
+        steps += [] if step is None else [step]
+    return Tape(tuple(steps), width)
+
+
+def _maker(module: Any) -> Maker | None:
+    """Return what makes a module's step of its sources, or None where it has none; a subclass may do anything."""
     kind = type(module)
     if kind in BENDS:
         return lambda sources: Bent(sources, module)
     if kind in PASSES_ON and not module.training:
         return lambda _: None
-    if isinstance(module, nn.Linear) and kind is nn.Linear:
+    if kind is nn.Linear:
         return lambda sources: Dense(sources, module.weight.detach(), None if module.bias is None else module.bias.detach())
-    if (
-        isinstance(module, nn.BatchNorm1d)
-        and kind is nn.BatchNorm1d
-        and module.running_mean is not None
-        and not module.training
-    ):
+    if kind is nn.BatchNorm1d and module.running_mean is not None and not module.training:
         return lambda sources: _scaled(sources, module)
     return None
 
 
-def _scaled(sources: tuple[int, ...], norm: nn.BatchNorm1d) -> Scaled:
-    assert norm.running_mean is not None and norm.running_var is not None
+def _scaled(sources: tuple[int, ...], norm: Any) -> Scaled:
     factor, shift = torch.rsqrt(norm.running_var + norm.eps), torch.zeros_like(norm.running_mean)
     if norm.affine:
         factor, shift = factor * norm.weight.detach(), norm.bias.detach()
@@ -77,19 +110,13 @@ def _scaled(sources: tuple[int, ...], norm: nn.BatchNorm1d) -> Scaled:
 class _Recorder(TorchFunctionMode):
     """Hears what modules do, by hooks, and what is done between them, by being asked about each function of torch."""
 
-    def __init__(self) -> None:
+    def __init__(self, dense: torch.Tensor, *, functions: bool) -> None:
         super().__init__()
-        self.steps: list[Step] = []
-        self.widths: list[int] = []
+        self.steps: list[Step] = [Step(())]
         self.understood = True
-        self._named: dict[int, tuple[int, torch.Tensor]] = {}  # by id; the tensor is held, so that no id is given twice
+        self._named = {id(dense): (0, dense)}  # the tensors are held, so that no id is given twice
+        self._functions = FUNCTIONS if functions else {}
         self._inside = 0
-
-    def add(self, step: Step, value: torch.Tensor) -> None:
-        """Write a step down, and know its value."""
-        self.steps.append(step)
-        self.widths.append(value.shape[-1])
-        self._named[id(value)] = len(self.steps) - 1, value
 
     def known_as(self, tensor: Any) -> int:
         """Return the step whose value a tensor is, or -1."""
@@ -115,24 +142,30 @@ class _Recorder(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         output = function(*args, **(kwargs or {}))
-        if self._inside or function.__name__ in ASKS:
-            return output
-        self._inside += 1
-        numbers = [value for value in args if isinstance(value, (int, float))]
-        tensors = tuple(value for value in args if not isinstance(value, (int, float)))
-        adds = function in ADDS and not kwargs
-        self._write((lambda sources: Added(sources, sum(numbers))) if adds else None, tensors, output)
-        self._inside -= 1
+        if not self._inside and function.__name__ not in ASKS:
+            self._inside += 1
+            tensors = tuple(value for value in args if isinstance(value, torch.Tensor))
+            self._write(self._maker_of(function, args, kwargs or {}, output), tensors, output)
+            self._inside -= 1
         return output
+
+    def _maker_of(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Maker | None:
+        numbers = [value for value in args if isinstance(value, (int, float))]
+        if function in ADDS and not kwargs:
+            return lambda sources: Added(sources, sum(numbers))
+        if function in self._functions and len(args) == 1:
+            return lambda sources: Bent(sources, self._functions[function]())
+        if function in FLATTENS and args[0].shape[1:] == (1,) and output.shape == args[0].shape[:1]:
+            return lambda _: None
+        return None
 
     def _write(self, make: Maker | None, given: tuple[Any, ...], output: Any) -> None:
         """Add the step that made an output; or know that there is none."""
         sources = tuple(self.known_as(value) for value in given)
-        if make is None or not sources or -1 in sources or given[0].ndim != 2:
+        if make is None or not sources or -1 in sources or any(value.shape != given[0].shape for value in given):
             self.understood = False
             return
         step = make(sources)
         if step is not None:
-            self.add(step, output)
-        else:
-            self._named[id(output)] = sources[0], output
+            self.steps.append(step)
+        self._named[id(output)] = (sources[0] if step is None else len(self.steps) - 1), output

@@ -33,6 +33,9 @@ def mean_slope(module: nn.Module, start: torch.Tensor, end: torch.Tensor) -> tor
         above = torch.maximum(start, end).div_((end - start).abs_().add_(NEVER_ZERO)).clamp_(0, 1)  # share above 0
         below = getattr(module, "negative_slope", 0.0)
         return above.mul_(1 - below).add_(below) if below else above
+    if type(module) is nn.Tanh:
+        change = (end - start).abs_().add_(NEVER_ZERO)
+        return torch.tanh(change).div_(change).mul_(1 - torch.tanh(start) * torch.tanh(end))  # its addition theorem
     bend = BENDS[type(module)]
     change = end - start
     slopes = (bend(module, end) - bend(module, start)).div_(change)

@@ -106,17 +106,25 @@ class Tape:
     ----------
     steps : tuple of Step
         Step 0 has no sources.
-    widths : tuple of int
-        The width of each step's value.
+    width : int
+        The width of the input.
     """
 
     steps: tuple[Step, ...]
-    widths: tuple[int, ...]
+    width: int
 
     @property
     def last(self) -> int:
         """The step that is the output."""
         return len(self.steps) - 1
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """The width of each step's value."""
+        found = [self.width]
+        for step in self.steps[1:]:
+            found.append(len(step.weight) if isinstance(step, Dense) else found[step.sources[0]])
+        return tuple(found)
 
     @cached_property
     def straight(self) -> frozenset[int]:
