@@ -1,8 +1,8 @@
-"""DeepLIFT of a net, rescale rule, by captum, averaged over the background.
+"""DeepLIFT of a net, rescale rule, averaged over the background: written out, and by captum as the reference.
 
 Shrikumar, Greenside and Kundaje (2017), "Learning Important Features Through Propagating Activation Differences",
 section 3.5.1. captum knows some nonlinearities, as modules; it takes every other one for a plain gradient and says
-nothing. So a net with another one is refused.
+nothing. So a net with another one is refused, by either implementation.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from torch import nn
 from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
+from dlx.games.rescale import deeplift
 from dlx.model import NeuralModel, Scale
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(
     absolute=1e-4,
-    remedy="a nonlinearity of the net is a function, which captum cannot see: make it a module, or use integrated_gradients",
+    remedy="a nonlinearity of the net is a function, which the rule cannot see: make it a module, or use integrated_gradients",
 )
 IS_SHAPLEY = False
+BATCH_ROWS = 2_048
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"
 
 LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
@@ -49,6 +51,22 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     ------
     MethodError
         If the net has a nonlinearity that captum would take for a plain gradient.
+    """
+    del seed
+    network, persons = on_scale(model, scale), model.dense(rows)
+    refuse_unknown_nonlinearities(model.name, network, persons[:1])
+    found = deeplift(network, persons, model.dense(background))
+    return Attribution(
+        values=model.encoder.fold(found.values),
+        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        evaluations=found.evaluations,
+    )
+
+
+def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
+    """Return the same by captum.
+
+    Parameters are those of `attribute`, and so are the errors.
     """
     del seed
     refuse_unknown_nonlinearities(model.name, on_scale(model, scale), model.dense(rows[:1]))

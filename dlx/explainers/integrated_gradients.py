@@ -1,4 +1,4 @@
-"""Integrated gradients of a net, by captum, averaged over the background.
+"""Integrated gradients of a net, averaged over the background: exact for nets of ReLUs, and by captum as the reference.
 
 Sundararajan, Taly and Yan (2017), "Axiomatic Attribution for Deep Networks", equation 1. The average over references is
 the expectation of Erion et al. (2021), so that the base value is the one of SHAP. The path is straight in the dense
@@ -7,6 +7,7 @@ input; dense columns are summed, with their signs, to the original column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,12 +16,16 @@ import torch
 from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explanation import Attribution, LocalAccuracy
+from dlx.games.paths import integrated_gradients
 from dlx.model import NeuralModel, Scale
 
 LABEL = "Integrated gradients"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(relative=0.01, remedy="the paths need more steps: raise n_steps")
 MOST_DOUBLINGS = 5
+BATCH_ROWS = 256
+MIDPOINTS_OF_A_PIECE = 50
+TOLERANCE = 0.25 * PROMISE.limit(1.0)
 IS_SHAPLEY = False
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 
@@ -41,13 +46,36 @@ def attribute(
     seed : int
         Unused: nothing is random.
     n_steps : int
-        Points on each path, midpoint rule; doubled for the rows that do not add up yet, `MOST_DOUBLINGS` times at most.
+        Midpoints on each path, at first; more for rows that do not add up yet. None are needed where the integral is a
+        finite sum, and a fifth as many Gauss-Legendre points where the net is smooth.
+    """
+    del seed
+    _check(n_steps)
+    found = integrated_gradients(
+        on_scale(model, scale),
+        model.dense(rows),
+        model.dense(background),
+        pieces=math.ceil(n_steps / MIDPOINTS_OF_A_PIECE),
+        tolerance=TOLERANCE,
+    )
+    return Attribution(
+        values=model.encoder.fold(found.values),
+        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        evaluations=found.evaluations,
+    )
+
+
+def reference(
+    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_steps: int = 50
+) -> Attribution:
+    """Return the same by captum's midpoint rule; steps are doubled for rows that do not add up, `MOST_DOUBLINGS` times at most.
+
+    Parameters are those of `attribute`.
     """
     from captum.attr import IntegratedGradients
 
     del seed
-    if n_steps < 1:
-        raise MethodError(f"n_steps must be at least 1, got {n_steps}")
+    _check(n_steps)
     network = on_scale(model, scale)
 
     def summed(dense: torch.Tensor) -> torch.Tensor:
@@ -63,6 +91,11 @@ def attribute(
         return average_over(one, model, some, background, scale, evaluations_per_pair=steps)
 
     return _until_it_adds_up(integrated, n_steps, rows, model.predict(rows, scale), model.predict(background, scale))
+
+
+def _check(n_steps: int) -> None:
+    if n_steps < 1:
+        raise MethodError(f"n_steps must be at least 1, got {n_steps}")
 
 
 def _until_it_adds_up(
