@@ -34,7 +34,6 @@ from dlx.comparison.defaults import MANY_SAMPLES, SWITCHES, Laboratory, summaris
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
-from dlx.explainers import lime
 from dlx.model import BlackBox, NeuralModel, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
@@ -344,8 +343,7 @@ def lime_of(model, training, row, seed):
     return weights
 
 
-def test_reference_of_lime_comes_as_lime_gives_it_to_the_last_sample_where_all_columns_are_levels(monkeypatch):
-    monkeypatch.setattr(lime, "attribute", lime.reference)
+def test_lime_comes_as_lime_gives_it_to_the_last_sample_where_all_columns_are_levels():
     levels = tuple("abc")
     schema = Schema(tuple(Feature(f"c{i}", "categorical", levels=levels) for i in range(4)), worlds.TARGET)
     case = Dataset(schema, np.random.default_rng(0).integers(3, size=(60, 4)))
@@ -359,14 +357,19 @@ def test_reference_of_lime_comes_as_lime_gives_it_to_the_last_sample_where_all_c
     np.testing.assert_allclose(found, tallest(expected, model.encoder.starts), atol=1e-6)
 
 
-def test_lime_comes_as_lime_gives_it_within_its_noise():
+def test_lime_comes_as_lime_gives_it_to_the_last_sample():
     lab, model, people, training = dense_world("smooth_net", "mixed")
-    expected, other = (
-        np.array([tallest(lime_of(model, training, row, seed)[None], model.encoder.starts)[0] for row in people[:2]])
-        for seed in (0, 1)
-    )
+    expected = np.array([lime_of(model, training, row, lab.seed) for row in people[:2]])
     found = lab.contributions(model, "lime", AS_IT_COMES)[:2]
-    assert np.abs(found - expected).max() < 3 * np.abs(other - expected).max() < 0.3 * np.abs(expected).max()
+    np.testing.assert_allclose(found, tallest(expected, model.encoder.starts), atol=1e-6)
+
+
+def test_lime_itself_is_not_asked_of_missing_values():
+    case = worlds.table("mixed")
+    with pytest.raises(MethodError, match="lime itself takes no missing values"):
+        explain(worlds.model("net", "mixed"), case[:2], method="lime", background=case, scale="logit", repaired=False)
+    lab = Laboratory(case[:2], case[:9], case)
+    assert np.isfinite(lab.contributions(worlds.model("boosted", "mixed"), "lime", AS_IT_COMES)).all()
 
 
 # Each method aligned: what dlx.explain gives

@@ -6,7 +6,8 @@ The settings ("switches") and what they are before and after:
 - ``scale``: the probability for Kernel SHAP and LIME, the net's own output for the gradient methods; or one scale for all;
 - ``background``: an all-zero dense row for the gradient methods, 10 k-means centres for Kernel SHAP, the training rows for
   LIME, the training shares at each split for Tree SHAP; or one background for all;
-- ``sampling``: each library's default number of samples and its ten columns; or so many that the noise is small, and all;
+- ``sampling``: each library's default number of samples and its ten columns, and lime's bins, which it samples at 0 where
+  they hold one value; or so many samples that the noise is small, and all columns;
 - ``grouping``: a net's dense columns explained one by one, a reader taking the tallest bar of a one-hot group for its
   column; or original columns, which come and go as one.
 
@@ -107,6 +108,8 @@ class Laboratory:
         seen = model if grouped else _on_dense_columns(model)
         rows, background = self._rows(model, self.people, grouped), self._background(model, method, aligned)
         name, options = _asked(method, aligned, len(seen.schema))
+        if method == "lime" and "sampling" not in aligned:  # where nothing is missing, lime runs as it comes
+            options["repaired"] = bool(np.isnan(rows).any() or np.isnan(background).any())
         made = self.explain(seen, rows, method=name, background=background, scale=scale, seed=self.seed, **options)
         return made.values if grouped else tallest(made.values, _encoder(model).starts)
 

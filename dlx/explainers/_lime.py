@@ -53,8 +53,13 @@ class _Discretizer(QuartileDiscretizer):
         return [self.codes.edges(column) for column in self.to_discretize]
 
 
-def explainer_of(codes: CompleteCodes, table: np.ndarray, seed: int, selection: str) -> LimeTabularExplainer:
-    """Return lime's explainer of a table of complete codes; `selection` is lime's `feature_selection`."""
+def explainer_of(
+    codes: CompleteCodes, table: np.ndarray, seed: int, selection: str, repaired: bool = True
+) -> LimeTabularExplainer:
+    """Return lime's explainer of a table of complete codes; `selection` is lime's `feature_selection`.
+
+    Repaired, it has a bin for what is missing, and samples a bin of one value at that value; else it is as lime comes.
+    """
     random_state = np.random.RandomState(seed)
     categorical = codes.schema.categorical
     return LimeTabularExplainer(
@@ -63,7 +68,7 @@ def explainer_of(codes: CompleteCodes, table: np.ndarray, seed: int, selection: 
         feature_names=list(codes.schema.names),
         categorical_features=list(categorical),
         categorical_names={i: [*codes.schema.features[i].levels, "missing"] for i in categorical},
-        discretizer=_Discretizer(codes, table, random_state),
+        discretizer=_Discretizer(codes, table, random_state) if repaired else "quartile",
         feature_selection=selection,
         random_state=random_state,
     )

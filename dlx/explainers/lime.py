@@ -38,6 +38,7 @@ def attribute(
     n_samples: int = 5_000,
     n_features: int | None = None,
     units: str = "contribution",
+    repaired: bool = True,
 ) -> Attribution:
     """Return LIME contributions of coded rows.
 
@@ -58,7 +59,22 @@ def attribute(
         Columns that may differ from 0, chosen as lime does; lime's own default is 10, here it is all.
     units : {"contribution", "lime"}
         Contributions against the background, or lime's weights with the surrogate's intercept as base value.
+    repaired : bool
+        Sample a bin that holds one value at that value; lime itself samples it at 0. Without the repair nothing may be
+        missing, and the lime package computes.
     """
+    if not repaired:
+        return reference(
+            model,
+            rows,
+            background,
+            scale=scale,
+            seed=seed,
+            n_samples=n_samples,
+            n_features=n_features,
+            units=units,
+            repaired=False,
+        )
     _check_options(n_samples, n_features, units)
     made = local_surrogates(model, rows, background, scale, seed=seed, n_samples=n_samples, n_features=n_features)
     return _attribution(made.weights, made.intercepts, made.r2, made.shares, units, made.evaluations)
@@ -74,6 +90,7 @@ def reference(
     n_samples: int = 5_000,
     n_features: int | None = None,
     units: str = "contribution",
+    repaired: bool = True,
 ) -> Attribution:
     """Return what `attribute` does by the lime package, a row at a time; parameters are the same.
 
@@ -83,6 +100,8 @@ def reference(
     from dlx.explainers._lime import CompleteCodes, explainer_of
 
     _check_options(n_samples, n_features, units)
+    if not repaired and (np.isnan(rows).any() or np.isnan(background).any()):
+        raise MethodError("lime itself takes no missing values: leave repaired=True, or fill them in")
     codes = CompleteCodes(model.schema, background)
     table = codes.fill(background)
     selection = "none" if n_features is None else "auto"
@@ -93,11 +112,11 @@ def reference(
     weights, shares = np.zeros(rows.shape), np.empty(rows.shape)
     intercepts, r2 = np.empty(len(rows)), np.empty(len(rows))
     for i, row in enumerate(codes.fill(rows)):
-        explainer = explainer_of(codes, table, seed, selection)
+        explainer = explainer_of(codes, table, seed, selection, repaired)
         bins = explainer.discretizer.discretize
         shares[i] = (bins(table) == bins(row)).mean(axis=0)
-        if not shares[i].all():
-            explainer = explainer_of(codes, np.vstack([table, row]), seed, selection)
+        if repaired and not shares[i].all():
+            explainer = explainer_of(codes, np.vstack([table, row]), seed, selection, repaired)
         surrogate = explainer.explain_instance(row, predict, num_features=n_features or len(row), num_samples=n_samples)
         for column, weight in surrogate.local_exp[1]:
             weights[i, column] = weight
