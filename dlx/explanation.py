@@ -70,12 +70,15 @@ class Attribution:
         Rows that the model was evaluated on.
     standard_errors : ndarray [rows, features], optional
         Sampling error of the values.
+    how : str
+        What was done, where the method chooses: "enumerated" or "sampled".
     """
 
     values: np.ndarray
     base_values: np.ndarray
     evaluations: int = 0
     standard_errors: np.ndarray | None = None
+    how: str = ""
 
 
 class ExplanationError(DlxError):
@@ -122,6 +125,8 @@ class Explanation:
         The local accuracy that the method promises, in words.
     standard_errors : ndarray of float64 [rows, features], optional
         Sampling error of the values, where the method can tell.
+    how : str
+        What the method did, where it chooses: "enumerated", "sampled", or both of them for different rows.
     failures : dict of int to str
         Why a row, by its position, was not explained; its values are NaN.
     """
@@ -144,6 +149,7 @@ class Explanation:
     evaluations: int = 0
     promise: str = ""
     standard_errors: np.ndarray | None = None
+    how: str = ""
     failures: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -113,6 +113,7 @@ def explain(
         seed=seed,
         seconds=time.perf_counter() - started,
         evaluations=attribution.evaluations,
+        how=attribution.how,
         **_said_of(model),
         **_said_by(module, method, made_by, options),
     )
@@ -262,4 +263,5 @@ def _joined(parts: list[Attribution]) -> Attribution:
         base_values=np.concatenate([part.base_values for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
         standard_errors=np.concatenate(errors) if errors else None,
+        how=", ".join(sorted({word for part in parts for word in part.how.split(", ") if word})),
     )

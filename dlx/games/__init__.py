@@ -2,6 +2,15 @@
 
 from dlx.games.coalitions import Game
 from dlx.games.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
-from dlx.games.permutations import sampled_values
+from dlx.games.sampling import Sampled, sampled_values, tolerated_values
 
-__all__ = ["MOST_PLAYERS", "Game", "evaluations", "exact_values", "sampled_values", "shapley_of_table"]
+__all__ = [
+    "MOST_PLAYERS",
+    "Game",
+    "Sampled",
+    "evaluations",
+    "exact_values",
+    "sampled_values",
+    "shapley_of_table",
+    "tolerated_values",
+]
