@@ -130,7 +130,7 @@ def _implementation(module: ModuleType, wanted: str) -> tuple[Callable[..., Attr
     """Return what runs, and the package it comes from; a method without a kernel of ours has the library's code only."""
     if wanted not in IMPLEMENTATIONS:
         raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {wanted!r}")
-    if not hasattr(module, "reference"):
+    if not hasattr(module, "reference"):  # the library's code only, or ours only
         return module.attribute, module.LIBRARY
     return (module.attribute, "dlx") if wanted == "dlx" else (module.reference, module.LIBRARY)
 

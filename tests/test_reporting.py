@@ -128,7 +128,16 @@ def test_every_table_is_written_and_every_row_is_whole(bank_loan_page):
     names = {path.stem for path in bank_loan_page.parent.glob("report-tables/*")}
     wanted = {"performance", "methods", "people", "importance", "contributions", "partial_dependence", "agreement"}
     wanted |= {"agreement_by_person", "agreement_of_models", "contrast"}
-    measured = {"preflight", "trust", "verdicts", "errors", "noise_floors", "agreement_against_noise", "library_defaults"}
+    measured = {
+        "preflight",
+        "parity",
+        "trust",
+        "verdicts",
+        "errors",
+        "noise_floors",
+        "agreement_against_noise",
+        "library_defaults",
+    }
     assert names == wanted | measured
     assert len(table(bank_loan_page, "contributions")) == (5 + 3 + 3) * 12 * 20
     assert len(table(bank_loan_page, "people")) == 12

@@ -16,6 +16,7 @@ from dlx.errors import DlxError
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
     from dlx.model import Scale
+    from dlx.runner import Implementation
 
 MISTAKE, INTERRUPTED = 2, 130
 
@@ -103,6 +104,9 @@ def explain(
     option: Annotated[
         list[str] | None, typer.Option(help="An option of the method, as name=number, for example n_steps=100.")
     ] = None,
+    implementation: Annotated[
+        str, typer.Option(help="dlx: our kernel where there is one; reference: the library's code.")
+    ] = "dlx",
     seed: Seed = 0,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     checkpoints: Checkpoints = Path("checkpoints"),
@@ -131,6 +135,7 @@ def explain(
             background=data.background(background, seed=seed),
             scale=cast("Scale", scale or trained.scales[0]),
             seed=seed,
+            implementation=cast("Implementation", implementation),
             progress=update,
             **options,
         )

@@ -38,6 +38,11 @@ def method(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
+def has_reference(name: str) -> bool:
+    """Whether a method has a kernel of ours, beside the library's code that it is held against."""
+    return hasattr(method(name), "reference")
+
+
 def fits(name: str, model: Model) -> bool:
     """Whether a method takes the model, by the annotation of its parameter `model`."""
     return isinstance(model, typing.get_type_hints(method(name).attribute)["model"])

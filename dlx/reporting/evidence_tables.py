@@ -42,6 +42,7 @@ def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
         "trust": [harmony.trust],
         "verdicts": [pd.DataFrame(verdicts)],
         "errors": [harmony.errors],
+        "parity": [harmony.parity],
         "noise_floors": noise,
         "agreement_against_noise": pairs,
         "library_defaults": [harmony.settings],
@@ -71,6 +72,14 @@ def readiness_lines(study: Study) -> list[list[str]]:
         instead = method_label(line.fallback) if line.fallback else ""
         lines.append([line.model, method_label(line.method), line.verdict, lost, line.reason, instead])
     return lines
+
+
+def parity_lines(study: Study) -> list[list[str]]:
+    """Return a line a model and method that our kernel computes: how far the reference library is from it."""
+    return [
+        [line.model, method_label(line.method), line.reference, f"{line.largest_difference:.1g}", percent(line.share)]
+        for line in study.harmony.parity.itertuples()
+    ]
 
 
 def trust_lines(study: Study) -> list[list[str]]:

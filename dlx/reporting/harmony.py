@@ -36,6 +36,8 @@ class Harmony:
         Shapley values of each model, of the panel.
     errors : DataFrame
         How far each method is from its judge.
+    parity : DataFrame
+        How far our kernels are from the reference libraries, on a few people.
     replicates : list of Replicates
         Explanations of the first people of the panel, again.
     settings : DataFrame
@@ -57,6 +59,7 @@ class Harmony:
     readiness: pd.DataFrame
     judges: dict[str, Explanation]
     errors: pd.DataFrame
+    parity: pd.DataFrame
     replicates: list[Replicates]
     settings: pd.DataFrame
     disagreements: list[Disagreement]
@@ -133,6 +136,7 @@ def harmony(
         designs=measuring.crossed_designs(setting, opaque, siblings) if setting.depth.is_thorough else {},
         siblings=scores,
         errors=judged,
+        parity=measuring.parity_of(setting, models, on_panel),
         trust=measuring.trust_in(setting, models, on_panel, judged, replicates, readiness, checked),
         **checked,
     )

@@ -28,6 +28,7 @@ from dlx.comparison import (
 )
 from dlx.comparison import defaults as library_defaults
 from dlx.comparison.components import Crossed
+from dlx.explainers import has_reference
 from dlx.explanation import Explanation
 from dlx.games import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
@@ -36,6 +37,8 @@ from dlx.reporting.setting import Pair, Setting, Siblings, counting
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PARITY_PEOPLE = 5
 
 
 def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanation]:
@@ -177,6 +180,28 @@ def checks_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
                     tables["sanity"].append(randomised)
             update(len(made), len(made))
     return {name: pd.concat(some, ignore_index=True) if some else pd.DataFrame() for name, some in tables.items()}
+
+
+def parity_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
+    """Return how far our kernels are from the reference libraries on a few people, for every model and method that has both.
+
+    The difference is the largest of any contribution, and as a share of the mean size of all.
+    """
+    import pandas as pd
+
+    pairs = [(model, method) for model in models for name, method in on_panel if name == model.name and has_reference(method)]
+    lines, few = [], setting.panel[:PARITY_PEOPLE]
+    with setting.narrator.step("Explaining a few people by the reference libraries", "times") as update:
+        explain = counting(setting.explain, update, len(pairs))
+        for model, method in pairs:
+            ours = on_panel[model.name, method][: len(few)]
+            theirs = explain(model, few, method, implementation="reference", **ours.options)
+            gap, size = np.abs(ours.values - theirs.values), np.abs(ours.values)
+            line: dict[str, object] = {"model": model.name, "method": method, "scale": ours.scale}
+            line |= {"implementation": ours.implementation, "reference": theirs.implementation, "people": len(few)}
+            line |= {"largest_difference": float(gap.max()), "share": float(gap.max() / size.mean()) if size.any() else np.nan}
+            lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def trust_in(

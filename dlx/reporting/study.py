@@ -27,7 +27,7 @@ from dlx.reporting.setting import Setting, Siblings, top_of
 if TYPE_CHECKING:
     import pandas as pd
 
-SLOW = ("kernel_shap", "lime")
+SLOW = ("kernel_shap",)
 PANEL = 40
 EFFECTS = 6
 KERNEL_COALITIONS = 512
