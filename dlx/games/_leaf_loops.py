@@ -1,6 +1,7 @@
 """The compiled loops of `dlx.games.leaves`: patterns of rows, tables of leaves, and what both add up to.
 
-A pattern has one bit for each thing that a row may do, numbered from the root down, in words of 32 bits.
+A pattern has one bit for each thing that a row may do, numbered from the root down, in words of 32 bits. Rows come in
+blocks, float32 [blocks, features, rows of a block], and so do their values: each loop over a block's rows is contiguous.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import numpy as np
 
 from dlx.games._leaf_plan import MOST_BITS, TABLE, Nodes
 
-BLOCK = 1024
 WORD = 32
 ALL = np.uint32(0xFFFFFFFF)
 
@@ -36,9 +36,9 @@ def add_values(
     weights: np.ndarray,
     values: np.ndarray,
 ) -> None:
-    """Add to `values` [features, rows] what the leaves below the chosen nodes give to each column of each row.
+    """Add to `values` what the leaves below the chosen nodes give to each column of each row.
 
-    `rows` [features, rows] and `references` [features, references] are float32; `weights` are `leaves.shares`.
+    `rows` and `values` are blocks of one shape; `references` are one block; `weights` are `leaves.shares`.
     """
     longest = 0
     for node in chosen:
@@ -76,7 +76,7 @@ def _walk(node: int, nodes: Nodes, path: Path) -> tuple[int, int]:
     count = 0
     for i in range(steps):
         column = nodes.feature[path.asked[i]]
-        path.bit[i] = _position(column, path.columns[:count])
+        path.bit[i] = _position(column, path.columns, count)
         if path.bit[i] == count:
             path.columns[count] = column
             count += 1
@@ -84,27 +84,27 @@ def _walk(node: int, nodes: Nodes, path: Path) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _position(wanted: int, among: np.ndarray) -> int:
-    """Return where a number is first found, or the length."""
-    for i in range(len(among)):
+def _position(wanted: int, among: np.ndarray, count: int) -> int:
+    """Return where a number is first found among so many, or how many."""
+    for i in range(count):
         if among[i] == wanted:
             return i
-    return len(among)
+    return count
 
 
 @numba.njit(cache=True, nogil=True)
-def _read(nodes: Nodes, path: Path, steps: int, rows: np.ndarray, start: int, stop: int, patterns: np.ndarray) -> None:
-    """Clear, in patterns [words, rows] of set bits, each bit of which a node sends the row another way."""
+def _read(nodes: Nodes, path: Path, steps: int, rows: np.ndarray, block: int, patterns: np.ndarray) -> None:
+    """Clear, in patterns [words, rows] of set bits, each bit of which a node sends a row of the block another way."""
     for i in range(steps):
-        x, pattern = rows[nodes.feature[path.asked[i]], start:stop], patterns[path.bit[i] // WORD, : stop - start]
-        threshold, right = nodes.threshold[path.asked[i]], path.right[i]
+        node, right, word = path.asked[i], path.right[i], path.bit[i] // WORD
+        column, threshold = nodes.feature[node], nodes.threshold[node]
         cleared = ALL ^ np.uint32(1 << path.bit[i] % WORD)
-        if nodes.missing_left[path.asked[i]]:
-            for row in range(len(x)):
-                pattern[row] &= ALL if (x[row] > threshold) == right else cleared
+        if nodes.missing_left[node]:
+            for row in range(patterns.shape[1]):
+                patterns[word, row] &= ALL if (rows[block, column, row] > threshold) == right else cleared
         else:
-            for row in range(len(x)):
-                pattern[row] &= ALL if (x[row] <= threshold) != right else cleared
+            for row in range(patterns.shape[1]):
+                patterns[word, row] &= ALL if (rows[block, column, row] <= threshold) != right else cleared
 
 
 # Leaves by a table
@@ -129,13 +129,14 @@ def _by_table(
     table = np.zeros((width, 1 << bits))
     for leaf in leaves:
         _add_leaf(leaf, nodes, path, board, (steps, above, width), references, weights, table)
-    patterns = np.empty((1, BLOCK), np.uint32)
-    for start in range(0, rows.shape[1], BLOCK):
-        stop = min(start + BLOCK, rows.shape[1])
+    patterns = np.empty((1, rows.shape[2]), np.uint32)
+    for block in range(len(rows)):
         patterns[:] = (1 << bits) - 1
-        _read(nodes, board, steps + bits - above, rows, start, stop, patterns)
+        _read(nodes, board, steps + bits - above, rows, block, patterns)
         for i in range(width):
-            _look_up(values[board.columns[i], start:stop], table[i], patterns[0, : stop - start])
+            column = board.columns[i]
+            for row in range(rows.shape[2]):
+                values[block, column, row] += table[i, patterns[0, row]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -154,17 +155,11 @@ def _lay_out(node: int, nodes: Nodes, board: Path) -> tuple[np.ndarray, int, int
             step = steps + bits - above
             board.asked[step], board.right[step], board.bit[step] = here, True, bits
             bits += 1
-            if _position(nodes.feature[here], board.columns[:width]) == width:
+            if _position(nodes.feature[here], board.columns, width) == width:
                 board.columns[width] = nodes.feature[here]
                 width += 1
     found = found[:known]
     return found[nodes.feature[found] < 0], steps, above, bits, width
-
-
-@numba.njit(cache=True, nogil=True)
-def _look_up(total: np.ndarray, table: np.ndarray, pattern: np.ndarray) -> None:
-    for i in range(len(pattern)):
-        total[i] += table[pattern[i]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -182,30 +177,30 @@ def _add_leaf(
     steps_above, above, width = shape
     steps, count = _walk(leaf, nodes, path)
     counts = _counts(nodes, path, steps, count, references)
-    own = _table(counts, count, nodes.value[leaf] / references.shape[1], weights)
+    own = _table(counts, count, nodes.value[leaf] / references.shape[2], weights)
     same, set_at_first = (1 << above) - 1, (1 << count) - (1 << above)
     pattern = np.empty(table.shape[1], np.uint32)  # the leaf's, for each of the table's
     for p in range(len(pattern)):
         pattern[p] = (p & same) | set_at_first
     for i in range(steps_above, steps):
-        decided = above + _position(path.asked[i], board.asked[steps_above:])
+        decided = above + _position(path.asked[i], board.asked, len(board.asked)) - steps_above
         cleared = ALL ^ np.uint32(1 << path.bit[i])
         for p in range(len(pattern)):
             pattern[p] &= ALL if ((p >> decided) & 1) == path.right[i] else cleared
     for i in range(count):
-        _look_up(table[_position(path.columns[i], board.columns[:width])], own[i], pattern)
+        column = _position(path.columns[i], board.columns, width)
+        for p in range(len(pattern)):
+            table[column, p] += own[i, pattern[p]]
 
 
 @numba.njit(cache=True, nogil=True)
 def _counts(nodes: Nodes, path: Path, steps: int, count: int, references: np.ndarray) -> np.ndarray:
     """Return the number of references of each pattern, [2^columns]."""
-    counts, patterns = np.zeros(1 << count, np.int64), np.empty((1, BLOCK), np.uint32)
-    for start in range(0, references.shape[1], BLOCK):
-        stop = min(start + BLOCK, references.shape[1])
-        patterns[:] = (1 << count) - 1
-        _read(nodes, path, steps, references, start, stop, patterns)
-        for q in patterns[0, : stop - start]:
-            counts[q] += 1
+    counts, patterns = np.zeros(1 << count, np.int64), np.empty((1, references.shape[2]), np.uint32)
+    patterns[:] = (1 << count) - 1
+    _read(nodes, path, steps, references, 0, patterns)
+    for reference in range(references.shape[2]):
+        counts[patterns[0, reference]] += 1
     return counts
 
 
@@ -226,21 +221,25 @@ def _table(counts: np.ndarray, columns: int, value: float, weights: np.ndarray) 
     """
     size = len(counts)
     table, lost = np.zeros((columns, size)), np.zeros(size)
+    patterns, gain = np.empty(size, np.int64), np.empty(size)
     for q in range(size):
         if not counts[q]:
             continue
-        a, share, needed, rest = columns - _ones(q), counts[q] * value, size - 1 - q, q
+        a, share, needed, rest, count = columns - _ones(q), counts[q] * value, size - 1 - q, q, 0
         while rest >= 0:  # each pattern p that has what this reference lacks
             p = needed | rest
             b = columns - _ones(p)
             lost[p] += share * weights[b, a]
-            for i in range(columns):
-                if (needed >> i) & 1:
-                    table[i, p] += share * weights[a, b]
+            patterns[count], gain[count] = p, share * weights[a, b]
+            count += 1
             rest = (rest - 1) & q if rest else -1
+        for i in range(columns):
+            if (needed >> i) & 1:
+                for j in range(count):
+                    table[i, patterns[j]] += gain[j]
     for i in range(columns):
-        for p in range(size):
-            if not (p >> i) & 1:
+        for start in range(0, size, 2 << i):  # every pattern without bit i
+            for p in range(start, start + (1 << i)):
                 table[i, p] = -lost[p]
     return table
 
@@ -268,29 +267,26 @@ def _by_pairs(
 ) -> None:
     """Add a leaf by every pair of a row and a reference: for few rows, and where there are too many columns for a table."""
     steps, count = _walk(leaf, nodes, path)
-    theirs, lacks = _patterns(nodes, path, steps, count, references, 0, references.shape[1])
-    gained, value = np.empty(count), nodes.value[leaf] / references.shape[1]
-    for start in range(0, rows.shape[1] if count else 0, BLOCK):
-        stop = min(start + BLOCK, rows.shape[1])
-        ours, lacking = _patterns(nodes, path, steps, count, rows, start, stop)
+    theirs, lacks = _patterns(nodes, path, steps, count, references, 0)
+    gained, value = np.empty(count), nodes.value[leaf] / references.shape[2]
+    for block in range(len(rows) if count else 0):
+        ours, lacking = _patterns(nodes, path, steps, count, rows, block)
         for row in range(len(lacking)):
             lost = _gain(ours[:, row], theirs, lacking[row], lacks, weights, gained)
             if lacking[row] and not lost:
                 continue
             for i in range(count):
                 has = (ours[i // WORD, row] >> (i % WORD)) & 1
-                values[path.columns[i], start + row] += value * (gained[i] if has else -lost)
+                values[block, path.columns[i], row] += value * (gained[i] if has else -lost)
 
 
 @numba.njit(cache=True, nogil=True)
-def _patterns(
-    nodes: Nodes, path: Path, steps: int, count: int, rows: np.ndarray, start: int, stop: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the patterns of some rows on a path [words, rows], and the number of columns that each lacks."""
-    patterns, lacking = np.full(((count + WORD - 1) // WORD, stop - start), ALL), np.zeros(stop - start, np.int64)
-    _read(nodes, path, steps, rows, start, stop, patterns)
+def _patterns(nodes: Nodes, path: Path, steps: int, count: int, rows: np.ndarray, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the patterns of a block's rows on a path [words, rows], and the number of columns that each lacks."""
+    patterns, lacking = np.full(((count + WORD - 1) // WORD, rows.shape[2]), ALL), np.zeros(rows.shape[2], np.int64)
+    _read(nodes, path, steps, rows, block, patterns)
     for word in range(len(patterns)):
-        for row in range(stop - start):
+        for row in range(len(lacking)):
             lacking[row] += WORD - _ones(np.int64(patterns[word, row]))
     return patterns, lacking
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BUDGET = 512 * 2**20  # bytes of tables that are held at a time
 PARTS = 8  # sums that are made side by side, then added: as many whatever the cores, so that the order is always the same
+BLOCK = 1_024  # rows that go through a table together
 CHUNK_NUMBERS = 2**22  # rows times columns times parts that are held at a time
 
 
@@ -41,10 +42,9 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
     budget : int
         Bytes of tables that may be held at a time; where a table does not fit, its leaves are summed pair by pair.
     """
-    references = _by_column(background)
+    references = _in_blocks(background, len(background))
     size = max(1, CHUNK_NUMBERS // (PARTS * rows.shape[1]))
-    starts = range(0, len(rows), size)
-    chunks = [_of_chunk(trees, _by_column(rows[start : start + size]), references, budget) for start in starts]
+    chunks = [_of_chunk(trees, rows[start : start + size], references, budget) for start in range(0, len(rows), size)]
     return np.concatenate([np.empty((0, rows.shape[1])), *chunks])
 
 
@@ -52,16 +52,17 @@ def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: in
     from dlx.games._leaf_loops import add_values
     from dlx.games._leaf_plan import plan
 
-    nodes = _nodes(trees)
-    how, chosen, most = plan(nodes, rows.shape[1], references.shape[1], budget // PARTS)
+    nodes, blocks = _nodes(trees), _in_blocks(rows, BLOCK)
+    how, chosen, most = plan(nodes, len(rows), references.shape[2], budget // PARTS)
     weights = shares(most)
 
     def of_part(some: np.ndarray) -> np.ndarray:
-        values = np.zeros(rows.shape)
-        add_values(nodes, some, how, rows, references, weights, values)
+        values = np.zeros(blocks.shape)
+        add_values(nodes, some, how, blocks, references, weights, values)
         return values[None]
 
-    return np.ascontiguousarray(in_chunks(of_part, chosen, -(-len(chosen) // PARTS)).sum(axis=0).T)
+    values = in_chunks(of_part, chosen, -(-len(chosen) // PARTS)).sum(axis=0)
+    return values.transpose(0, 2, 1).reshape(-1, rows.shape[1])[: len(rows)]
 
 
 def shares(most: int) -> np.ndarray:
@@ -71,8 +72,13 @@ def shares(most: int) -> np.ndarray:
     return np.vstack([np.zeros((1, most + 1)), shrinking])
 
 
-def _by_column(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rows.T, dtype=np.float32)
+def _in_blocks(rows: np.ndarray, most: int) -> np.ndarray:
+    """Return rows as blocks of one size, float32 [blocks, features, rows of a block]; the last is filled up with zeros."""
+    count = -(-len(rows) // most)
+    size = -(-len(rows) // count)
+    filled = np.zeros((count * size, rows.shape[1]), dtype=np.float32)
+    filled[: len(rows)] = rows
+    return np.ascontiguousarray(filled.reshape(count, size, -1).transpose(0, 2, 1))
 
 
 def _nodes(trees: Trees) -> Nodes:
