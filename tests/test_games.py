@@ -92,8 +92,8 @@ def test_errors_fall_with_the_root_of_the_rounds():
 
 
 def test_too_many_columns_are_refused_before_any_work():
-    model, people, background = wide(17)
-    with pytest.raises(MethodError, match=r"at most 16 columns, got 17; use shapley, which samples them"):
+    model, people, background = wide(21)
+    with pytest.raises(MethodError, match=r"differ, 20 at most, got 21; use shapley, which tries some of them"):
         explain(model, people, method="exact_shapley", background=background, scale="logit")
 
 

@@ -1,6 +1,7 @@
 """Exact Shapley values of any model: every coalition of the original columns is evaluated. The judge of the others.
 
-Shapley (1953), on the interventional game of Lundberg and Lee (2017). The cost doubles with every column.
+Shapley (1953), on the interventional game of Lundberg and Lee (2017). The cost doubles with every column in which a person
+and a reference row differ; where they are alike, nothing is to be tried.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import numpy as np
 
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games import MOST_PLAYERS, Game, exact_values
+from dlx.games import Game, evaluations, exact_values
 from dlx.model import Model, Scale
 
 LABEL = "Exact Shapley values"
@@ -17,7 +18,8 @@ LIBRARY = "dlx"
 PROMISE = LocalAccuracy(absolute=1e-6)
 IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over all orders, with every combination of columns tried?"
-BATCH_ROWS = 1
+BATCH_ROWS = 8
+MOST_DIFFERING = 20  # columns: a million combinations
 
 
 def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
@@ -28,7 +30,7 @@ def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: 
     model : Model
         Anything that predicts.
     rows, background : ndarray [rows, features], [references, features]
-        Coded; 16 features at most.
+        Coded; a person and a reference row may differ in 20 columns at most.
     scale : {"logit", "probability", "value"}
         Unit of the contributions.
     seed : int
@@ -37,18 +39,19 @@ def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: 
     Raises
     ------
     MethodError
-        If there are more than 16 features.
+        If a person and a reference row differ in more than 20 columns.
     """
     del seed
-    if rows.shape[1] > MOST_PLAYERS:
-        raise MethodError(
-            f"exact_shapley tries every combination of at most {MOST_PLAYERS} columns, got {rows.shape[1]}; "
-            "use shapley, which samples them and gives standard errors"
-        )
     game = Game(model, rows, background, scale)
+    most = game.differing().sum(axis=2).max(initial=0)
+    if most > MOST_DIFFERING:
+        raise MethodError(
+            f"exact_shapley tries every combination of the columns in which a person and a reference row differ, "
+            f"{MOST_DIFFERING} at most, got {most}; use shapley, which tries some of them and gives standard errors"
+        )
     return Attribution(
         values=exact_values(game),
         base_values=np.full(len(rows), game.references().mean()),
-        evaluations=len(rows) * len(background) * (2 ** rows.shape[1] - 2),
+        evaluations=evaluations(game),
         standard_errors=np.zeros(rows.shape),
     )

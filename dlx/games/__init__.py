@@ -1,9 +1,18 @@
 """Columns as players of a game: what a coalition of them is worth, and what each player gets."""
 
 from dlx.games.coalitions import Game
-from dlx.games.exact import MOST_PLAYERS, exact_values, shapley_of_table
+from dlx.games.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
 from dlx.games.leaves import leaf_values
 from dlx.games.permutations import sampled_values
 from dlx.games.surrogates import local_surrogates
 
-__all__ = ["MOST_PLAYERS", "Game", "exact_values", "leaf_values", "local_surrogates", "sampled_values", "shapley_of_table"]
+__all__ = [
+    "MOST_PLAYERS",
+    "Game",
+    "evaluations",
+    "exact_values",
+    "leaf_values",
+    "local_surrogates",
+    "sampled_values",
+    "shapley_of_table",
+]

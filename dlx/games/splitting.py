@@ -1,0 +1,148 @@
+"""A net whose first layer is linear reads a mixture of two rows as a sum, one term a column: the layer splits.
+
+``W(z ∘ x + (1 - z) ∘ b) = W b + Σ_j z_j (W_j x_j - W_j b_j)``, with W_j the dense columns that the original column j owns.
+A coalition then costs one row of a small matrix product, and no row is mixed or encoded. Differences are taken in
+float64, evaluations are float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.errors import DlxError
+from dlx.model import Model, NeuralModel
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+BLOCK_ROWS = 2_048  # evaluations at a time: a layer's activations stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class SplitNet:
+    """A net's first layer, which reads people and references once, and the layers after it.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        Whose network `split` took apart.
+    first : torch.nn.Linear
+        The layer that reads the dense columns.
+    rest : sequence of torch.nn.Module
+        What comes after it.
+    rows, background : ndarray [people, players], [references, players]
+        Coded.
+    """
+
+    model: NeuralModel
+    first: nn.Linear
+    rest: Sequence[nn.Module]
+    rows: np.ndarray
+    background: np.ndarray
+
+    def outputs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Return the network's output of mixed rows, [pairs, coalitions]; the parameters are those of `Game.pairs`."""
+        import torch
+
+        with torch.no_grad():
+            terms = self._terms(people, references, players)
+            size = max(1, BLOCK_ROWS // len(people))
+            blocks = (members[start : start + size] for start in range(0, len(members), size))
+            return torch.cat([self._outputs(block, terms) for block in blocks]).double().cpu().numpy().T
+
+    def _outputs(self, members: np.ndarray, terms: torch.Tensor) -> torch.Tensor:
+        """Return outputs [coalitions, pairs] of one block, from the terms [1 + players, pairs, hidden] of its sums."""
+        import torch
+        from torch import nn
+
+        joined = terms.new_ones(len(members), len(terms))
+        joined[:, 1:] = torch.from_numpy(members)
+        hidden = (joined @ terms.flatten(1)).view(-1, terms.shape[2])
+        for layer in self.rest:
+            ours = type(layer) is nn.ReLU and hidden.is_contiguous()
+            hidden = torch.relu_(hidden) if ours else layer(hidden)
+        if hidden.numel() != len(joined) * terms.shape[1]:
+            raise DlxError(
+                f"{self.model.name} must return one number a row, got {hidden.numel()} for "
+                f"{len(joined) * terms.shape[1]} rows; add a last layer that picks one output"
+            )
+        return hidden.view(len(joined), -1)
+
+    def _terms(self, people: np.ndarray, references: np.ndarray, players: np.ndarray) -> torch.Tensor:
+        """Return the first layer's output for pairs' references, and what each player adds, [1 + players, pairs, hidden]."""
+        import torch
+
+        start, theirs, ours = self._tables
+        pairs, some = players.shape
+        terms = start.new_empty(1 + some, pairs, start.shape[1])
+        terms[0] = start[torch.from_numpy(references)]
+        who, against = players.T * len(self.rows) + people, players.T * len(self.background) + references
+        rows = terms[1:].view(-1, start.shape[1])
+        torch.index_select(theirs, 0, torch.from_numpy(who.ravel()).to(start.device), out=rows)
+        rows -= ours.index_select(0, torch.from_numpy(against.ravel()).to(start.device))
+        return terms
+
+    @cached_property
+    def _tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what the first layer gives of references, and what columns of people and of references add to their mean.
+
+        [references, hidden], [players * people, hidden] and [players * references, hidden]: the mean of the references is
+        taken off in float64, so that differences of large numbers keep their digits in float32.
+        """
+        import torch
+
+        theirs, ours = self._table(self.rows), self._table(self.background)
+        start = ours.sum(dim=0) + (0 if self.first.bias is None else self.first.bias)
+        middle = ours.mean(dim=1, keepdim=True)
+        with torch.no_grad():
+            return start.float(), (theirs - middle).float().flatten(0, 1), (ours - middle).float().flatten(0, 1)
+
+    def _table(self, rows: np.ndarray) -> torch.Tensor:
+        """Return what each column gives the first layer, float64 [players, rows, hidden]."""
+        import torch
+
+        with torch.no_grad():
+            dense, weight = self.model.dense(rows).double(), self.first.weight.double()
+            ends = np.append(self.model.encoder.starts[1:], self.model.encoder.width)
+            blocks = zip(self.model.encoder.starts, ends, strict=True)
+            return torch.stack([dense[:, start:end] @ weight[:, start:end].T for start, end in blocks])
+
+
+def split(model: Model, rows: np.ndarray, background: np.ndarray) -> SplitNet | None:
+    """Return the model with its first layer split; None if it is no chain of layers, in evaluation mode, that starts linear.
+
+    Dropout and identities before the linear layer pass rows on as they are. A chain with hooks, or with classes derived
+    from torch's, may do more than its layers: it is left whole.
+    """
+    from torch import nn
+
+    if not isinstance(model, NeuralModel):
+        return None
+    layers = _chain(model.network)
+    while layers and type(layers[0]) in (nn.Identity, nn.Dropout) and not layers[0].training:
+        layers = layers[1:]
+    if not layers or type(layers[0]) is not nn.Linear or any(layer.training or _hooked(layer) for layer in layers):
+        return None
+    first = layers[0]
+    if first.in_features != model.encoder.width or model.device.type not in ("cpu", "cuda"):
+        return None
+    return SplitNet(model, first, layers[1:], rows, background)
+
+
+def _chain(module: nn.Module) -> list[nn.Module]:
+    """Return the layers of nested chains in order; a hooked chain, which may do more, is one layer."""
+    from torch import nn
+
+    if type(module) is not nn.Sequential or _hooked(module):
+        return [module]
+    return [layer for child in module for layer in _chain(child)]
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
