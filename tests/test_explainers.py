@@ -221,7 +221,8 @@ def test_order_of_rows_and_size_of_batches_do_not_matter(method, kind, world):
 
 @every_case
 def test_seed_decides_all_that_is_random(method, kind, world):
-    first, again, other = (run_case(method, kind, world, seed=seed) for seed in (1, 1, 2))
+    few = {"budget": 9 * 14} if method == "shapley" else {}  # it enumerates five columns, unless it must not
+    first, again, other = (run_case(method, kind, world, seed=seed, **few) for seed in (1, 1, 2))
     assert first.values.tobytes() == again.values.tobytes()
     assert (first.values.tobytes() != other.values.tobytes()) == (method in RANDOM)
 

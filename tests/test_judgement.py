@@ -77,23 +77,23 @@ def recorded(asked):
 
 @pytest.mark.parametrize(
     ("width", "expected"),
-    [(1, {"method": "exact_shapley"}), (16, {"method": "exact_shapley"}), (17, {"method": "shapley", "rounds": 3})],
+    [(1, {"method": "exact_shapley"}), (16, {"method": "exact_shapley"}), (17, {"method": "shapley", "tolerance": 0.05})],
 )
 def test_judge_is_exact_up_to_sixteen_columns(width, expected):
     schema = Schema(tuple(Feature(f"x{i}") for i in range(width)), worlds.TARGET)
     model, asked = BlackBox(lambda t: t["x0"], schema, scales=("logit",)), []
-    judge(model, np.ones((1, width)), background=None, scale="logit", seed=4, rounds=3, explain=recorded(asked))
+    judge(model, np.ones((1, width)), background=None, scale="logit", seed=4, tolerance=0.05, explain=recorded(asked))
     assert asked == [expected | {"background": None, "scale": "logit", "seed": 4}]
 
 
 def test_judge_of_many_columns_says_how_sure_it_is():
     schema = Schema(tuple(Feature(f"x{i}") for i in range(17)), worlds.TARGET)
-    model = BlackBox(lambda t: t["x0"] * t["x1"] + t["x2"], schema, scales=("logit", "probability"))
+    model = BlackBox(lambda t: t["x0"] * t["x1"] * t["x3"] + t["x2"], schema, scales=("logit", "probability"))
     rows = np.random.default_rng(0).normal(size=(5, 17))
-    found = judge(model, rows[:2], background=rows[2:], scale="logit", rounds=2)
-    assert found.method == "shapley" and found.options == {"rounds": 2} and 0 < own_error(found) < 0.5
-    with pytest.raises(TypeError, match="round"):
-        judge(model, rows[:2], background=rows[2:], scale="logit", round=2)
+    found = judge(model, rows[:2], background=rows[2:], scale="logit", tolerance=0.05)
+    assert found.method == "shapley" and found.options == {"budget": None, "tolerance": 0.05} and 0 < own_error(found) < 0.05
+    with pytest.raises(TypeError, match="tolerances"):
+        judge(model, rows[:2], background=rows[2:], scale="logit", tolerances=0.1)
 
 
 def test_judge_agrees_with_exact_methods_and_tells_how_far_the_others_are():

@@ -151,7 +151,7 @@ def test_product_of_two_columns_is_shared_by_both():
     rows, reference = people(6), people(1, seed=1)
     network = Added({2: lambda x: 0.5 * x}, products=[(0, 1)])
     model = NeuralModel(network, Encoder.identity(NUMBERS))
-    comparison, judge = judged(model, ("integrated_gradients", *ANY_MODEL), rows, reference, n_steps=300, rounds=4)
+    comparison, judge = judged(model, ("integrated_gradients", *ANY_MODEL), rows, reference, n_steps=300)
     (x0, x1, x2, _), (b0, b1, b2, _) = rows.rows.T, reference.rows[0]
     expected = np.column_stack([(x0 - b0) * (x1 + b1) / 2, (x1 - b1) * (x0 + b0) / 2, (x2 - b2) / 2, 0 * x0])
     np.testing.assert_allclose(judge, expected, atol=ROUNDING)
@@ -269,7 +269,7 @@ def test_tables_of_noise_know_which_methods_are_sure():
     rows, background = people(12), people(12, seed=1)
     model = dlx.wrap(lambda t: t["x0"] * t["x1"] * t["x2"] + t["x2"] + 0.2 * t["x3"], NUMBERS, scale="logit")
     made = explained(model, ("kernel_shap",), rows, background)
-    made += explained(model, ("shapley", "lime"), rows, background, rounds=2, n_samples=100)
+    made += explained(model, ("shapley", "lime"), rows, background, budget=120, n_samples=100)
     replicates = [
         dlx.replicate(model, one, source=source, background=background, pool=people(40, seed=2), count=6)
         for one in made

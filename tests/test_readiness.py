@@ -506,11 +506,11 @@ def test_estimators_without_native_categories_are_not_accused():
 
 
 def test_fallback_of_a_wide_table_samples():
-    schema = Schema(tuple(Feature(f"x{i}") for i in range(17)))
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(21)))
     model = BlackBox(lambda t: t.to_numpy().sum(axis=1), schema, "wide", ("logit", "probability"))
-    rows = np.random.default_rng(0).normal(size=(9, 17))
+    rows = np.random.default_rng(0).normal(size=(9, 21))
     table = preflight(model, rows[:4], rows[4:]).set_index("method")
-    assert "at most 16" in table.loc["exact_shapley", "reason"]
+    assert "20 at most" in table.loc["exact_shapley", "reason"]
     refused = ["deeplift", "exact_shapley", "linear_shap", "tree_shap"]
     assert (table.loc[refused, "verdict"] == "not valid").all() and (table.loc[refused, "fallback"] == "shapley").all()
 

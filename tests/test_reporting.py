@@ -41,7 +41,7 @@ def bank_loan():
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
     """Measure noise on three people, twice: what is measured is the same."""
-    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 2, 3))
+    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 0.1, 3))
 
 
 @pytest.fixture

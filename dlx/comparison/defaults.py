@@ -40,7 +40,7 @@ SWITCHES = ("unit", "scale", "background", "sampling", "grouping")
 KEPT_COLUMNS = 10
 CENTRES = 10
 MANY_SAMPLES = 25_000
-MANY_ROUNDS = 16
+CLOSE = 0.01  # standard errors, as a share of the contributions
 
 GRADIENTS = ("integrated_gradients", "deeplift")
 TOUCHED: dict[str, tuple[str, ...]] = {
@@ -138,7 +138,7 @@ def _asked(method: str, aligned: frozenset[str], columns: int) -> tuple[str, dic
         return method, samples | {"units": "contribution" if "unit" in aligned else "lime"}
     if "sampling" not in aligned:
         return method, {"n_features": min(KEPT_COLUMNS, columns)}
-    return ("exact_shapley", {}) if columns <= MOST_PLAYERS else ("shapley", {"rounds": MANY_ROUNDS})
+    return ("exact_shapley", {}) if columns <= MOST_PLAYERS else ("shapley", {"tolerance": CLOSE})
 
 
 def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -37,12 +37,13 @@ def judge(
     background: Any,
     scale: Scale,
     seed: int = 0,
-    rounds: int = 16,
+    tolerance: float = 0.01,
     explain: Callable[..., Explanation] = explain_,
 ) -> Explanation:
     """Return the interventional Shapley values that other explanations of a model are held against.
 
-    Exact, by all combinations of columns, up to 16 columns; beyond that sampled, with standard errors.
+    Exact, by all combinations of columns, up to 16 columns; beyond that sampled, with standard errors, unless all
+    combinations of the columns that differ are few.
 
     Parameters
     ----------
@@ -54,12 +55,13 @@ def judge(
         Unit of the contributions.
     seed : int
         Seed of the sampled values.
-    rounds : int
-        Of the sampled values: orders, each with its reverse, for every reference row.
+    tolerance : float
+        Of the sampled values: the standard errors of a row, as a share of its contributions, that are good enough.
     explain : callable
         What explains: `dlx.explain`, or one that keeps what it made.
     """
-    asked = {"method": "exact_shapley"} if len(model.schema) <= MOST_PLAYERS else {"method": "shapley", "rounds": rounds}
+    is_small = len(model.schema) <= MOST_PLAYERS
+    asked: dict[str, Any] = {"method": "exact_shapley"} if is_small else {"method": "shapley", "tolerance": tolerance}
     return explain(model, rows, background=background, scale=scale, seed=seed, **asked)
 
 

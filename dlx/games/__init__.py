@@ -3,16 +3,18 @@
 from dlx.games.coalitions import Game
 from dlx.games.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
 from dlx.games.leaves import leaf_values
-from dlx.games.permutations import sampled_values
+from dlx.games.sampling import Sampled, sampled_values, tolerated_values
 from dlx.games.surrogates import local_surrogates
 
 __all__ = [
     "MOST_PLAYERS",
     "Game",
+    "Sampled",
     "evaluations",
     "exact_values",
     "leaf_values",
     "local_surrogates",
     "sampled_values",
     "shapley_of_table",
+    "tolerated_values",
 ]

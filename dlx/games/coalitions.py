@@ -91,20 +91,6 @@ class Game:
             worth[person] = self.pairs(people, references, players, members).mean(axis=0)
         return worth
 
-    def worth_by_reference(self, members: np.ndarray) -> np.ndarray:
-        """Return what coalitions are worth against one reference row each, [people, references, coalitions].
-
-        Parameters
-        ----------
-        members : ndarray of bool [references, coalitions, players]
-            Every reference row has coalitions of its own.
-        """
-        people, players = np.arange(len(self.rows)), np.tile(np.arange(self.players), (len(self.rows), 1))
-        worth = np.empty((len(people), *members.shape[:2]))
-        for reference, some in enumerate(members):
-            worth[:, reference] = self.pairs(people, np.full(len(people), reference), players, some)
-        return worth
-
     def pairs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Return what coalitions are worth to people against one reference row each, [pairs, coalitions].
 

@@ -17,8 +17,8 @@ class Depth:
         "quick" or "thorough".
     noise_people, replicates : int
         People whose explanations are made again, and how often.
-    judge_rounds : int
-        Orders a reference row of sampled Shapley values.
+    judge_tolerance : float
+        Standard errors of sampled Shapley values, as a share of their length, that are good enough.
     settings_people : int
         People who are explained as the libraries come.
     stability_people, sanity_people : int
@@ -28,7 +28,7 @@ class Depth:
     name: str
     noise_people: int
     replicates: int
-    judge_rounds: int
+    judge_tolerance: float
     settings_people: int
     stability_people: int = 0
     sanity_people: int = 0
@@ -39,7 +39,7 @@ class Depth:
         return self.name == "thorough"
 
 
-QUICK = Depth("quick", noise_people=8, replicates=10, judge_rounds=4, settings_people=6)
+QUICK = Depth("quick", noise_people=8, replicates=10, judge_tolerance=0.02, settings_people=6)
 THOROUGH = Depth(
-    "thorough", noise_people=20, replicates=20, judge_rounds=16, settings_people=8, stability_people=10, sanity_people=12
+    "thorough", noise_people=20, replicates=20, judge_tolerance=0.01, settings_people=8, stability_people=10, sanity_people=12
 )

@@ -54,7 +54,7 @@ def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanatio
                 scale=model.scales[0],
                 seed=setting.seed,
                 explain=explain,
-                rounds=setting.depth.judge_rounds,
+                tolerance=setting.depth.judge_tolerance,
             )
     return judges
 

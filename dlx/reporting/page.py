@@ -138,7 +138,7 @@ def _judge_words(study: Study) -> str:
         return "by trying every combination of columns: they are exact"
     error = phrases.percent(max(own_error(judge) for judge in judges))
     return (
-        f"by {study.harmony.depth.judge_rounds} random orders of the columns, each with its reverse, for every reference row: "
+        "by chosen combinations of columns for every reference row, all of them where these are few: "
         f"their own standard error, in the median over people, is at most {error} of their length for any model"
     )
 

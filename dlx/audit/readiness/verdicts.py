@@ -180,7 +180,7 @@ def _share_that_fails(bench: Bench, method: str, options: dict[str, Any]) -> flo
 
 def _small_budget(method: str, width: int) -> dict[str, Any]:
     """Return options for a method that adds up on any budget; the others are tried as people will use them."""
-    return {"kernel_shap": {"n_samples": max(1_000, 2 * width)}, "shapley": {"rounds": 2}}.get(method, {})
+    return {"kernel_shap": {"n_samples": max(1_000, 2 * width)}}.get(method, {})
 
 
 def _affordable(bench: Bench, method: str) -> tuple[np.ndarray, np.ndarray]:
