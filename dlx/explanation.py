@@ -73,8 +73,6 @@ class Attribution:
         Sampling error of the values.
     extras : dict of str to ndarray [rows]
         What else the method says of each row, by name.
-    how : str
-        What was done, where the method chooses: "enumerated" or "sampled".
     """
 
     values: np.ndarray
@@ -82,7 +80,6 @@ class Attribution:
     evaluations: int = 0
     standard_errors: np.ndarray | None = None
     extras: dict[str, np.ndarray] = field(default_factory=dict)
-    how: str = ""
 
 
 class ExplanationError(DlxError):
@@ -129,8 +126,6 @@ class Explanation:
         The local accuracy that the method promises, in words.
     standard_errors : ndarray of float64 [rows, features], optional
         Sampling error of the values, where the method can tell.
-    how : str
-        What the method did, where it chooses: "enumerated", "sampled", or both of them for different rows.
     failures : dict of int to str
         Why a row, by its position, was not explained; its values are NaN.
     extras : dict of str to ndarray of float64 [rows]
@@ -155,7 +150,6 @@ class Explanation:
     evaluations: int = 0
     promise: str = ""
     standard_errors: np.ndarray | None = None
-    how: str = ""
     failures: dict[int, str] = field(default_factory=dict)
     extras: dict[str, np.ndarray] = field(default_factory=dict)
 

@@ -114,7 +114,6 @@ def explain(
         seed=seed,
         seconds=time.perf_counter() - started,
         evaluations=attribution.evaluations,
-        how=attribution.how,
         **_said_of(model),
         **_said_by(module, method, made_by, options),
     )
@@ -265,7 +264,6 @@ def _joined(parts: list[Attribution]) -> Attribution:
         evaluations=sum(part.evaluations for part in parts),
         standard_errors=np.concatenate(errors) if errors else None,
         extras=_joined_extras(parts),
-        how=", ".join(sorted({word for part in parts for word in part.how.split(", ") if word})),
     )
 
 

@@ -34,6 +34,8 @@ def attribute(
 ) -> Attribution:
     """Return interventional Shapley values of coded rows, with standard errors; 0 where all combinations were tried.
 
+    Whether they were is told of each row by the extra "enumerated", 1 or 0.
+
     Parameters
     ----------
     model : Model
@@ -59,13 +61,12 @@ def attribute(
     _refuse(budget, tolerance, least=2 * (rows.shape[1] + 1), references=len(background))
     game = Game(model, rows, background, scale)
     found = _found(game, budget, tolerance, seed)
-    names = {True: "enumerated", False: "sampled"}
     return Attribution(
         values=found.values,
         base_values=np.full(len(rows), game.references().mean()),
         evaluations=found.evaluations,
         standard_errors=found.standard_errors,
-        how=", ".join(sorted({names[bool(whole)] for whole in found.enumerated})),
+        extras={"enumerated": found.enumerated.astype(np.float64)},
     )
 
 
