@@ -50,7 +50,7 @@ class Evens:
         return unit * self.variance + SANDWICH * (missed @ np.square(self.matrix).T)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # a large one has 50 MB
 def evens(members: bytes, players: int) -> Evens:
     """Return what the coalitions [coalitions, players] of a design, as bytes, say of the even part."""
     known = np.frombuffer(members, dtype=bool).reshape(-1, players)

@@ -45,8 +45,8 @@ class Found(NamedTuple):
 
 
 def usual_coalitions(players: int) -> int:
-    """Return the pairs of coalitions a reference row that are tried unasked: two for every pair of players, and some."""
-    return 64 + 2 * comb(players, 2)
+    """Return the pairs of coalitions a reference row that are tried unasked: three for every pair of players, and some."""
+    return 64 + 3 * comb(players, 2)
 
 
 def interaction_values(game: Game, *, pairs: int | None = None, seed: int = 0) -> Found:
