@@ -175,8 +175,8 @@ def interactions(
     seed : int
         Every row sees the same combinations, so that the order of rows does not matter.
     budget : int, optional
-        Evaluations of the model a row, at least 2 (columns + 1) for each reference row; all combinations are tried where
-        they are no more.
+        Evaluations of the model a row, at least columns (columns + 1) + 2 for each reference row; all combinations are
+        tried where they are no more. By default about 3 times as many, where more than 12 columns differ.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
@@ -220,11 +220,12 @@ def _refuse(people: np.ndarray, references: np.ndarray, budget: int | None) -> N
     for what, given in (("rows", people), ("background", references)):
         if not len(given):
             raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    least = 2 * (people.shape[1] + 1)
+    columns = people.shape[1]
+    least = columns * (columns + 1) + 2  # with fewer combinations than pairs of columns, pairs are not told apart
     if budget is not None and budget < least * len(references):
         raise DlxError(
-            f"budget must be at least {least * len(references)}, 2 (columns + 1) = {least} for each of {len(references)} "
-            f"reference rows, got {budget}; raise it, or pass fewer reference rows"
+            f"budget must be at least {least * len(references)}, columns (columns + 1) + 2 = {least} for each of "
+            f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
         )
 
 

@@ -70,20 +70,18 @@ def test_values_of_models_equal_the_definition(kind, world):
 
 
 @pytest.mark.parametrize("kind", worlds.MODELS)
-@pytest.mark.parametrize("budget", [None, 9 * 12])
-def test_rows_sum_to_shapley_values_and_all_to_the_output(kind, budget, world):
+def test_rows_sum_to_shapley_values_and_all_to_the_output(kind, world):
     model, people, background = worlds.model(kind, world), worlds.people(world), worlds.background(world)
     scale = "probability" if kind == "forest" else "logit"
-    said = interactions(model, people, background=background, scale=scale, budget=budget)
+    said = interactions(model, people, background=background, scale=scale)
     np.testing.assert_array_equal(said.values, said.values.swapaxes(1, 2))
     np.testing.assert_allclose(said.values.sum(axis=(1, 2)), said.outputs - said.base_values, rtol=0, atol=1e-6)
     np.testing.assert_allclose(said.outputs, model.predict(people, scale), rtol=0, atol=1e-6)
-    if budget is None:
-        assert said.how == "enumerated" and said.standard_errors is None
-        np.testing.assert_allclose(said.values[:, worlds.IDLE], 0, atol=1e-6)
-        exact = exact_values(Game(model, people, background, scale))
-        np.testing.assert_allclose(said.shapley_values, exact, rtol=0, atol=1e-6)
-        np.testing.assert_allclose(exact, oracles.shapley(model, people, background, scale), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(said.values[:, worlds.IDLE], 0, atol=1e-6)
+    assert said.how == "enumerated" and said.standard_errors is None
+    exact = exact_values(Game(model, people, background, scale))
+    np.testing.assert_allclose(said.shapley_values, exact, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(exact, oracles.shapley(model, people, background, scale), rtol=0, atol=1e-5)
 
 
 def test_a_product_is_shared_between_its_columns():
@@ -136,6 +134,18 @@ def test_standard_errors_are_honest(case, pairs):
         some = interaction_values(game, pairs=pairs, seed=seed)
         covered.append((np.abs(some.values - exact) <= 2 * some.standard_errors + 1e-9)[:, ~np.eye(game.players, dtype=bool)])
     assert 0.9 <= np.mean(covered) <= 0.99
+
+
+def test_errors_that_reference_rows_share_do_not_average_out():
+    model, people, _ = net(8)
+    game = Game(model, people[:2], np.random.default_rng(5).normal(size=(80, 8)), "logit")
+    exact = interaction_values(game).values
+    covered = []
+    for seed in range(3):
+        some = interaction_values(game, pairs=50, seed=seed)
+        covered.append((np.abs(some.values - exact) <= 2 * some.standard_errors).mean())
+        np.testing.assert_allclose(some.values.sum(axis=(1, 2)), exact.sum(axis=(1, 2)), rtol=0, atol=1e-10)
+    assert np.mean(covered) >= 0.9
 
 
 def test_more_coalitions_mean_smaller_errors():
@@ -202,11 +212,11 @@ def test_tables_say_what_the_values_say():
     np.testing.assert_allclose(top["strength"], [said.strength[0, 1], said.strength[2, 3]])
     np.testing.assert_allclose(top["mean"], [said.values[:, 0, 1].mean(), said.values[:, 2, 3].mean()])
     assert len(said) == 4 and said.model == "function" and said.scale == "logit"
-    assert "standard_error" in found(lambda x: x.prod(axis=1), np.ones((1, 6)), np.zeros((1, 6)), budget=20).to_frame()
+    assert "standard_error" in found(lambda x: x.prod(axis=1), np.ones((1, 6)), np.zeros((1, 6)), budget=44).to_frame()
 
 
 def test_what_was_computed_does_not_change():
-    said = found(lambda x: x.prod(axis=1), np.ones((1, 6)), np.zeros((1, 6)), budget=20)
+    said = found(lambda x: x.prod(axis=1), np.ones((1, 6)), np.zeros((1, 6)), budget=44)
     for array in (said.values, said.base_values, said.outputs, said.index, said.standard_errors):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
@@ -220,9 +230,9 @@ def test_what_was_computed_does_not_change():
         ({"scale": "value"}, ScaleError, "wide has no scale 'value'; it has 'logit', 'probability'"),
         ({"seed": -1}, DlxError, "a seed must be 0 to 4294967295, got -1"),
         (
-            {"budget": 111},
+            {"budget": 351},
             DlxError,
-            r"budget must be at least 112, 2 \(columns \+ 1\) = 14 for each of 8 reference rows, got 111; raise it",
+            r"budget must be at least 352, columns \(columns \+ 1\) \+ 2 = 44 for each of 8 reference rows, got 351; raise it",
         ),
     ],
 )
@@ -234,8 +244,10 @@ def test_what_makes_no_sense_is_refused(changes, error, message):
 
 
 def test_outputs_that_are_not_finite_are_refused():
-    with pytest.raises(DlxError, match=r"must be finite, got interactions of score that are not for 1 of 2 rows; look at"):
-        found(lambda x: np.where(x[:, 0] > 2, np.nan, x[:, 1]), [[3, 1], [1, 3]], [[0, 0]])
+    model, people, background = net(5)
+    model.network[0].weight.data[:, 0] = np.nan
+    with pytest.raises(DlxError, match="finite"):
+        interactions(model, people, background=background, scale="logit")
 
 
 def test_a_result_whose_arrays_do_not_fit_is_refused():

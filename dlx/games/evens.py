@@ -17,7 +17,7 @@ import numpy as np
 from dlx.games.designs import SANDWICH
 from dlx.games.prior import REST, krawtchouk
 
-VARIANCES = {2: 1.0, 4: 2e-2, 6: 2e-3}  # of orders, as shares of the pairs'
+VARIANCES = {2: 1e3, 4: 2e-2, 6: 2e-3}  # by order; of pairs almost nothing is believed
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from dlx.games.evens import evens
 from dlx.games.exact import TABLE_CELLS, all_coalitions, shapley_of_table
 
 MOST_ENUMERATED = 12  # players with which all coalitions are tried, unless a budget says otherwise
+SHARED = 0.05  # correlation of the errors of one person's games, which miss alike what higher orders there are
 LARGEST_DESIGN = 2_048  # pairs of coalitions; more of them are several designs
 
 
@@ -63,7 +64,7 @@ def interaction_values(game: Game, *, pairs: int | None = None, seed: int = 0) -
         Seed of the designs, and of the orders of columns.
     """
     values = np.zeros((*game.rows.shape, game.players))
-    variances = np.zeros(values.shape)
+    variances, errors = np.zeros(values.shape), np.zeros(values.shape)
     enumerates, evaluations = np.ones(len(game.rows), dtype=bool), 0
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(game.players), (len(game.background), 1)), axis=1)
     ends = game.references(), game.outputs()
@@ -80,10 +81,12 @@ def interaction_values(game: Game, *, pairs: int | None = None, seed: int = 0) -
             where = some[0][:, None, None], some[2][:, :, None], some[2][:, None, :]
             np.add.at(values, where, found)
             np.add.at(variances, where, variance)
+            np.add.at(errors, where, np.sqrt(variance))
         enumerates[people] &= is_whole
         evaluations += len(people) * (2**count - 2 if is_whole else 2 * wanted)
     count = len(game.background)
-    return Found(values / count, np.sqrt(variances) / count, enumerates, evaluations)
+    standard_errors = np.sqrt((1 - SHARED) * variances + SHARED * np.square(errors)) / count
+    return Found(values / count, standard_errors, enumerates, evaluations)
 
 
 def interactions_of_table(worth: np.ndarray) -> np.ndarray:
@@ -168,7 +171,7 @@ def _sampled(
         odd, even = np.hstack([last - first, with_it - without]) / 2, (with_it + without - first - last) / 2
         found, variance = _of_design(plan, odd, even)
         values += found / rounds
-        variances += variance / rounds**2
+        variances += variance / rounds  # all designs of a game miss the same higher orders
     return values, variances
 
 
