@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dlx.datasets import load as load
     from dlx.effects import partial_dependence as partial_dependence
     from dlx.explanation import Explanation as Explanation
+    from dlx.joint_effects import interactions as interactions
     from dlx.model import Model as Model
     from dlx.model import wrap as wrap
     from dlx.model import wrap_trees as wrap_trees
@@ -52,6 +53,7 @@ _HOMES = {
     "explain": "runner",
     "from_frame": "dataset",
     "infer_schema": "schema",
+    "interactions": "joint_effects",
     "judge": "comparison",
     "load": "datasets",
     "load_model": "checkpoint",

@@ -17,6 +17,7 @@ from dlx import plots
 from dlx.comparison import compare
 from dlx.effects import PartialDependence, partial_dependence
 from dlx.explanation import Explanation
+from dlx.joint_effects import Interactions
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, Target
 
@@ -55,6 +56,12 @@ def effects(feature, models=("net", "<trees>")):
     return [partial_dependence(wrap(worth, SCHEMA, name=m), rows(), feature, scale="value") for m in models]
 
 
+def joint(size=1.0):
+    half = size * np.random.default_rng(3).normal(size=(PEOPLE, 5, 5))
+    values, nobody = half + half.swapaxes(1, 2), np.zeros(PEOPLE)
+    return Interactions(values, nobody, values.sum(axis=(1, 2)), SCHEMA, "logit", "net", range(PEOPLE), "enumerated")
+
+
 @pytest.fixture
 def ax():
     with plots.style():
@@ -85,6 +92,10 @@ DRAWN = {  # how to draw each, and what must be written on it
     "contrast": (
         lambda ax: plots.draw_contrast(COMPARED.contrast("net", "<trees>", "lime", "tree $shap$"), 3, NAMES, ax),
         [*LABELS, "net", "<trees>"],
+    ),
+    "interactions": (
+        lambda ax: plots.draw_interactions(joint(), NAMES, ax),
+        [*LABELS, "mean size of the interaction, on the diagonal of the main effect (log-odds)"],
     ),
     "effect of a number": (
         lambda ax: plots.draw_partial_dependence(effects("$x$"), ax, observed=rows()[:, 0]),
@@ -197,6 +208,15 @@ def test_heat_map_prints_its_numbers_even_where_the_colours_end(ax):
     by_text = {text.get_text(): text.get_color() for text in ax.texts}
     assert by_text["1.00"] == "white" and by_text["0.25"] == plots.INK
     plots.draw_matrix(np.ones((2, 2)), ["a", "b"], ax, low=1.0)  # chance is certain where k is all features
+
+
+@pytest.mark.parametrize(("size", "digits"), [(1.0, 2), (100.0, 2), (0.001, 4), (0.0, 2)])
+def test_interactions_print_their_strength_with_digits_that_tell(ax, size, digits):
+    one = joint(size)
+    plots.draw_interactions(one, NAMES, ax)
+    named = [SCHEMA.position(name) for name in NAMES]
+    expected = [f"{np.abs(one.values[:, i, j]).mean():.{digits}f}" for i in named for j in named]
+    assert [text.get_text() for text in ax.texts] == expected
 
 
 def test_importance_puts_a_marker_at_each_mean_size(ax):

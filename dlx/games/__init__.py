@@ -2,6 +2,7 @@
 
 from dlx.games.coalitions import Game
 from dlx.games.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
+from dlx.games.interactions import interaction_values, interactions_of_table
 from dlx.games.leaves import leaf_values
 from dlx.games.sampling import Sampled, sampled_values, tolerated_values
 from dlx.games.surrogates import local_surrogates
@@ -12,6 +13,8 @@ __all__ = [
     "Sampled",
     "evaluations",
     "exact_values",
+    "interaction_values",
+    "interactions_of_table",
     "leaf_values",
     "local_surrogates",
     "sampled_values",

@@ -75,7 +75,7 @@ def _orders(players: int) -> list[int]:
 @cache
 def _by_distance(players: int) -> np.ndarray:
     terms = [
-        VARIANCES[order] * np.array([_krawtchouk(order, x, players) / comb(players, order) for x in range(players + 1)])
+        VARIANCES[order] * np.array([krawtchouk(order, x, players) / comb(players, order) for x in range(players + 1)])
         for order in _orders(players)
     ]
     return np.sum(terms, axis=0)
@@ -87,12 +87,12 @@ def _by_absent(players: int) -> np.ndarray:
         2
         / order
         * VARIANCES[order]
-        * np.array([_krawtchouk(order - 1, x, players - 1) / comb(players, order) for x in range(players)])
+        * np.array([krawtchouk(order - 1, x, players - 1) / comb(players, order) for x in range(players)])
         for order in _orders(players)
     ]
     return np.sum(terms, axis=0)
 
 
-def _krawtchouk(order: int, x: int, players: int) -> int:
+def krawtchouk(order: int, x: int, players: int) -> int:
     """Return the sum over all T of an order of the products of signs, where x of the players are -1."""
     return sum((-1) ** i * comb(x, i) * comb(players - x, order - i) for i in range(order + 1))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlx.comparison import Contrast
     from dlx.effects import PartialDependence
     from dlx.explanation import Explanation
+    from dlx.joint_effects import Interactions
 
 
 def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str]) -> Axes:
@@ -77,17 +78,39 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
     return ax
 
 
-def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float, high: float = 1.0) -> Axes:
+def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float, high: float = 1.0, digits: int = 2) -> Axes:
     """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance."""
     ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
     for i, j in np.ndindex(*values.shape):
         dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
-        text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.2f}"
+        text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.{digits}f}"
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
     ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(labels)), labels)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    return ax
+
+
+def draw_interactions(interactions: Interactions, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw how strongly some features interact, a heat map: mean |interaction|, with main effects on the diagonal.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        `dlx.interactions` of one model.
+    features : sequence of str
+        Names of the features, the top one first.
+    ax : Axes
+        Where to draw.
+    """
+    named = [interactions.schema.position(name) for name in features]
+    strength = interactions.strength[np.ix_(named, named)]
+    high = float(strength.max(initial=0.0))
+    digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # two that tell, of the largest
+    labels = [shortened(interactions.schema.features[i].label) for i in named]
+    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits)
+    ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
     return ax
 
 
