@@ -144,7 +144,7 @@ def test_xgboost_with_dropout():
     xgboost = pytest.importorskip("xgboost")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dart` is deprecated", category=UserWarning)
-        fitted = xgboost.XGBClassifier(booster="dart", rate_drop=0.5, n_estimators=9, n_jobs=1).fit(ROWS, CLASS)
+        fitted = xgboost.XGBClassifier(booster="dart", rate_drop=0.5, n_estimators=9, n_jobs=1, verbosity=0).fit(ROWS, CLASS)
         same(fitted)
 
 
@@ -274,7 +274,7 @@ def test_objectives_and_boosters_that_do_not_add_up_are_refused():
         with pytest.raises(DlxError, match=f"got a gbtree for {objective}"):
             trees_of(xgboost.XGBRegressor(n_estimators=2, objective=objective).fit(ROWS, SCORE + 20))
     with pytest.raises(DlxError, match="got a gblinear"):
-        trees_of(xgboost.train({"booster": "gblinear"}, xgboost.DMatrix(KNOWN, SCORE), 2))
+        trees_of(xgboost.train({"booster": "gblinear", "verbosity": 0}, xgboost.DMatrix(KNOWN, SCORE), 2))
     for objective, said in (("poisson", "poisson"), ("regression", "regression sqrt")):
         fitted = lightgbm.LGBMRegressor(n_estimators=2, objective=objective, reg_sqrt=True, verbose=-1).fit(ROWS, SCORE + 20)
         with pytest.raises(DlxError, match=f"got {said}"):
