@@ -132,11 +132,20 @@ def test_xgboost_that_stopped_early_forests_and_boosters():
     stopped.fit(ROWS[:300], CLASS[:300], eval_set=[(ROWS[300:], CLASS[300:])], verbose=False)
     model = same(stopped)
     assert len(model.trees) == stopped.best_iteration + 1 < stopped.get_booster().num_boosted_rounds()
-    same(xgboost.XGBRFClassifier(n_estimators=20, **options).fit(ROWS, CLASS))
+    forest = {"n_estimators": 1, "num_parallel_tree": 20, "learning_rate": 1.0, "subsample": 0.7}
+    same(xgboost.XGBClassifier(**forest, **options).fit(ROWS, CLASS))
     same(xgboost.XGBClassifier(n_estimators=5, base_score=0.2, scale_pos_weight=2, **options).fit(ROWS, CLASS))
     booster = xgboost.train({"objective": "binary:logistic", "max_depth": 3}, xgboost.DMatrix(ROWS, CLASS), 9)
     ours = dlx.wrap_trees(booster, BINARY).predict(UNSEEN, "probability")
     np.testing.assert_allclose(ours, booster.predict(xgboost.DMatrix(UNSEEN)), atol=1e-6)
+
+
+def test_xgboost_with_dropout():
+    xgboost = pytest.importorskip("xgboost")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*dart` is deprecated", category=UserWarning)
+        fitted = xgboost.XGBClassifier(booster="dart", rate_drop=0.5, n_estimators=9, n_jobs=1, verbosity=0).fit(ROWS, CLASS)
+        same(fitted)
 
 
 def test_a_row_at_an_xgboost_threshold_goes_right_and_just_below_left():
@@ -264,8 +273,8 @@ def test_objectives_and_boosters_that_do_not_add_up_are_refused():
     for objective in ("count:poisson", "reg:gamma"):
         with pytest.raises(DlxError, match=f"got a gbtree for {objective}"):
             trees_of(xgboost.XGBRegressor(n_estimators=2, objective=objective).fit(ROWS, SCORE + 20))
-    with pytest.raises(DlxError, match="got a dart"):
-        trees_of(xgboost.XGBRegressor(n_estimators=2, booster="dart").fit(ROWS, SCORE))
+    with pytest.raises(DlxError, match="got a gblinear"):
+        trees_of(xgboost.train({"booster": "gblinear", "verbosity": 0}, xgboost.DMatrix(KNOWN, SCORE), 2))
     for objective, said in (("poisson", "poisson"), ("regression", "regression sqrt")):
         fitted = lightgbm.LGBMRegressor(n_estimators=2, objective=objective, reg_sqrt=True, verbose=-1).fit(ROWS, SCORE + 20)
         with pytest.raises(DlxError, match=f"got {said}"):

@@ -24,7 +24,7 @@ def wrap_trees(estimator: Any, schema: Schema, *, name: str | None = None) -> Tr
     ----------
     estimator : estimator or booster
         Fitted by scikit-learn (decision tree, random forest, extra trees, gradient boosting, histogram gradient
-        boosting), XGBoost (gbtree) or LightGBM, for two classes or a regression, on the columns of the schema as they
+        boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema as they
         are coded: numbers, and categories as 0, 1, 2, ..., which may be split as sets.
     schema : Schema
         The columns that it reads, and the target.
