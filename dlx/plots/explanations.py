@@ -95,6 +95,8 @@ def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: flo
 def draw_interactions(interactions: Interactions, features: Sequence[str], ax: Axes) -> Axes:
     """Draw how strongly some features interact, a heat map: mean |interaction|, with main effects on the diagonal.
 
+    The colours end at the strongest interaction, since main effects are often larger by far.
+
     Parameters
     ----------
     interactions : Interactions
@@ -106,8 +108,9 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     """
     named = [interactions.schema.position(name) for name in features]
     strength = interactions.strength[np.ix_(named, named)]
-    high = float(strength.max(initial=0.0))
-    digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # two that tell, of the largest
+    between = strength[~np.eye(len(named), dtype=bool)]
+    high = float(between.max(initial=0.0)) or float(strength.max(initial=0.0))
+    digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # of the strongest, two that tell
     labels = [shortened(interactions.schema.features[i].label) for i in named]
     draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits)
     ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
