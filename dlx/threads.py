@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -31,11 +31,18 @@ def one_thread() -> Iterator[None]:
 
 
 def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:
-    """Return a function of rows, computed for `size` of them at a time, on all cores."""
+    """Return a function of rows, computed for `size` of them at a time, on all cores; an error waits for what still runs."""
     if len(rows) <= size:
         return function(rows)
-    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-    return np.concatenate(list(_pool().map(function, chunks)))
+    parts = [_pool().submit(function, rows[start : start + size]) for start in range(0, len(rows), size)]
+    try:
+        wait(parts, return_when=FIRST_EXCEPTION)
+    finally:
+        for part in parts:
+            part.cancel()
+    wait(parts)
+    done = [part.result() for part in parts if not part.cancelled()]  # raises the first error
+    return np.concatenate(done)
 
 
 def cores() -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from dlx.threads import in_chunks, one_thread
+from dlx.threads import cores, in_chunks, one_thread
 
 
 @pytest.fixture
@@ -67,3 +68,20 @@ def test_one_thread_puts_the_counts_back(two_threads, fails):
     except KeyError:
         assert fails
     assert set(inside) == {1} and set(before) == {2} and counts() == before
+
+
+def test_an_error_in_a_chunk_waits_for_the_chunks_that_still_run():
+    running, ended = threading.Event(), []
+
+    def slow_or_failing(rows):
+        if rows[0] == 0:
+            running.wait(10)
+            raise ZeroDivisionError
+        running.set()
+        time.sleep(0.2)
+        ended.append(rows[0])
+        return rows
+
+    with pytest.raises(ZeroDivisionError):
+        in_chunks(slow_or_failing, np.arange(2), 1)
+    assert ended == [1] or cores() == 1
