@@ -1,4 +1,4 @@
-"""What the methods of captum share: dense pairs of person and reference, and the network on a scale."""
+"""What the methods that read nets share: the network on a scale, and for captum dense pairs of person and reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Columns as players of a game: what a coalition of them is worth, and what each player gets."""
+"""Columns as players of a game: what a coalition of them is worth, and what each player gets; and paths through a net.
+
+The paths, in `paths` and `rescale`, are imported from there: they need torch.
+"""
 
 from dlx.games.coalitions import Game
 from dlx.games.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table

@@ -21,7 +21,7 @@ from dlx.games.tape import Added, Bent, Dense, Scaled, Step, Tape
 
 PASSES_ON = (nn.Identity, nn.Dropout, nn.AlphaDropout)
 ASKS = ("__get__", "size", "dim")  # what a network may ask of a tensor without making another
-ADDS = (torch.add, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.__iadd__)
+ADDS = (torch.add, torch.Tensor.add, torch.Tensor.__add__, torch.Tensor.__radd__, torch.Tensor.add_)
 FLATTENS = (
     torch.squeeze,
     torch.flatten,
@@ -47,9 +47,9 @@ def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -
     functions : bool
         Also write down nonlinearities that are no modules.
     """
-    chain = list(_in_a_row(network))
-    if all(_maker(module) is not None and not _is_heard(module) for module in chain):
-        return _tape_of(chain, dense.shape[1])
+    tape = _tape_of_chain(network, dense.shape[1])
+    if tape is not None:
+        return tape
     two = dense[[0, -1]]
     recorder = _Recorder(two, functions=functions)
     with torch.no_grad(), recorder.listening(network), recorder:
@@ -76,11 +76,13 @@ def _is_heard(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
-def _tape_of(chain: list[nn.Module], width: int) -> Tape:
+def _tape_of_chain(network: nn.Module, width: int) -> Tape | None:
+    """Return the steps of modules in a row, without running them; None where that is not all that the network is."""
     steps = [Step(())]
-    for module in chain:
-        make = _maker(module)
-        assert make is not None
+    for module in _in_a_row(network):
+        make = None if _is_heard(module) else _maker(module)
+        if make is None:
+            return None
         step = make((len(steps) - 1,))
         steps += [] if step is None else [step]
     return Tape(tuple(steps), width)

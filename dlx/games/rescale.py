@@ -56,10 +56,7 @@ def deeplift(network: nn.Module, persons: torch.Tensor, references: torch.Tensor
 
 
 def _written_out(tape: Tape, persons: torch.Tensor, references: torch.Tensor) -> np.ndarray:
-    mine, theirs = {0: persons}, {0: references}
-    for bend in tape.bends:
-        tape.fill(mine, tape.source(bend))
-        tape.fill(theirs, tape.source(bend))
+    mine, theirs = (tape.before_bends({0: rows}) for rows in (persons, references))
     total = torch.zeros_like(persons, dtype=torch.float64)
     for some, others in blocks(tape, persons, references):
         slope = slope_between(

@@ -36,6 +36,12 @@ def mean_slope(module: nn.Module, start: torch.Tensor, end: torch.Tensor) -> tor
     if type(module) is nn.Tanh:
         change = (end - start).abs_().add_(NEVER_ZERO)
         return torch.tanh(change).div_(change).mul_(1 - torch.tanh(start) * torch.tanh(end))  # its addition theorem
+    if type(module) is nn.Sigmoid:
+        low, high = torch.minimum(start, end), torch.maximum(start, end)
+        change = (high - low).add_(NEVER_ZERO)
+        return (
+            torch.expm1(-change).neg_().div_(change).mul_(torch.sigmoid(high)).mul_(torch.sigmoid(-low))
+        )  # digits kept near 0
     bend = BENDS[type(module)]
     change = end - start
     slopes = (bend(module, end) - bend(module, start)).div_(change)

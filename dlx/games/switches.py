@@ -103,13 +103,11 @@ def _knots(tape: Tape, paths: _Paths) -> torch.Tensor:
 
 def _mean_gradient(tape: Tape, paths: _Paths, knots: torch.Tensor) -> torch.Tensor:
     """Return the mean gradient with respect to the input along each path, [paths, width]."""
-    values = paths.at(knots)
-    for bend in tape.bends:
-        tape.fill(values, tape.source(bend))
+    values = tape.before_bends(paths.at(knots))
     start = {i: value[:-1] for i, value in values.items()}
     end = {i: value[1:] for i, value in values.items()}
     slope = slope_between(tape, start, end)
-    gradients = tape.pull({tape.last: values[tape.front[0]].new_ones((1, 1))}, slope, stop=tape.front)
+    gradients = tape.pull({tape.last: next(iter(paths.start.values())).new_ones((1, 1))}, slope, stop=tape.front)
     return tape.pull({i: _mean_over_pieces(part, knots, paths.count) for i, part in gradients.items()}, slope, stop=(0,))[0]
 
 

@@ -169,6 +169,10 @@ class Tape:
         values = {0: rows}
         return {i: self.fill(values, i) for i in self.front}
 
+    def before_bends(self, given: Values) -> Values:
+        """Return the values that nonlinear steps take, by step, from given ones."""
+        return {source: self.fill(given, source) for source in {self.source(bend) for bend in self.bends}}
+
     def fill(self, values: Values, step: int) -> torch.Tensor:
         """Return the value of a step, and put it with all that it took among the values, by step."""
         if step not in values:
