@@ -27,7 +27,7 @@ PROMISE = LocalAccuracy(
     remedy="a nonlinearity of the net is a function, which the rule cannot see: make it a module, or use integrated_gradients",
 )
 IS_SHAPLEY = False
-BATCH_ROWS = 2_048
+BATCH_ROWS = 4_096
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"
 
 LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
