@@ -58,4 +58,5 @@ def _pool() -> ThreadPoolExecutor:
 def _alone() -> None:
     import torch
 
+    torch.get_num_threads()  # a thread's first call takes the number that was set last, by whomever
     torch.set_num_threads(1)
