@@ -89,7 +89,7 @@ def explain(
         If the contributions do not add up as the method promises.
     """
     module = _checked_method(method, model, options)
-    run, made_by = _implementation(module, implementation)
+    run, made_by = _implementation(module, implementation, options)
     check_scale(model, scale)
     check_seed(seed)
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
@@ -125,13 +125,14 @@ def _said_of(model: Model) -> dict[str, Any]:
     return {"model": model.name, "schema": model.schema, "target": model.target}
 
 
-def _implementation(module: ModuleType, wanted: str) -> tuple[Callable[..., Attribution], str]:
-    """Return what runs, and the package it comes from; a method without a kernel of ours has the library's code only."""
+def _implementation(module: ModuleType, wanted: str, options: dict[str, Any]) -> tuple[Callable[..., Attribution], str]:
+    """Return what runs, and the package it comes from: the library where there is no kernel of ours, or not for the options."""
     if wanted not in IMPLEMENTATIONS:
         raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {wanted!r}")
     if not hasattr(module, "reference"):  # the library's code only, or ours only
         return module.attribute, module.LIBRARY
-    return (module.attribute, "dlx") if wanted == "dlx" else (module.reference, module.LIBRARY)
+    is_ours = wanted == "dlx" and all(options.get(name, value) == value for name, value in getattr(module, "OURS", {}).items())
+    return (module.attribute, "dlx") if is_ours else (module.reference, module.LIBRARY)
 
 
 def _said_by(module: ModuleType, method: str, made_by: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import worlds
 
 from dlx import explainers
 from dlx.arrays import array_id
+from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox
 from dlx.runner import LocalAccuracyError, explain
@@ -148,3 +149,27 @@ def test_failures_are_kept_in_the_file(spoil, tmp_path):
     made = linear_shap(strict=False)
     found = Explanation.load(made.save(tmp_path / "failed.safetensors"))
     assert found.failures == made.failures and found.failed.all()
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "implementation", "made_by"),
+    [
+        ("tree_shap", {}, "dlx", "dlx"),
+        ("tree_shap", {}, "reference", "shap"),
+        ("tree_shap", {"path_dependent": True}, "dlx", "shap"),
+        ("lime", {"n_samples": 50}, "dlx", "dlx"),
+        ("lime", {"n_samples": 50, "repaired": False}, "dlx", "lime"),
+        ("kernel_shap", {}, "dlx", "shap"),
+        ("exact_shapley", {}, "reference", "dlx"),
+    ],
+)
+def test_an_explanation_says_which_code_made_it(method, options, implementation, made_by):
+    case = worlds.table("numeric")
+    asked = {"method": method, "background": case[:5], "scale": "logit", "implementation": implementation}
+    made = explain(worlds.model("boosted", "numeric"), case[5:7], **asked, **options)
+    assert made.implementation.split()[0] == made_by
+
+
+def test_an_implementation_that_there_is_not_is_refused():
+    with pytest.raises(MethodError, match="implementation must be one of dlx, reference, got 'captum'"):
+        linear_shap(implementation="captum")

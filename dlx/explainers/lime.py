@@ -25,6 +25,7 @@ PROMISE = LocalAccuracy()
 UNITS = ("contribution", "lime")
 IS_SHAPLEY = False
 QUESTION = "Which columns move a linear model that imitates the model among random people, near ones counting most?"
+OURS = {"repaired": True}  # what our kernel computes; with other options lime does
 BATCH_ROWS = 2_048  # each batch predicts the samples anew
 
 

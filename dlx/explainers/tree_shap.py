@@ -19,6 +19,7 @@ LABEL = "Tree SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(absolute=1e-6)
 IS_SHAPLEY = True
+OURS = {"path_dependent": False}  # what our kernel computes; with other options shap does
 BATCH_ROWS = 8_192  # what is made of the background is made once a batch
 FEW_ROWS = 32  # that shap explains in a call: a call of more than ten seconds draws its own progress
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
