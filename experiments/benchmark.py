@@ -141,11 +141,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, 20 columns only, no whole table")
     parser.add_argument("--only", default="", help="only quantities that contain this text")
-    parser.add_argument("--output", type=Path, default=Path("benchmark"), help="folder to write to")
-    parser.add_argument("--memory-of", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=Path("experiments/benchmark"), help="folder to write to")
+    parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
-        print(memory_here(arguments.memory_of))
+        print(memory_here(arguments.memory_of[0], int(arguments.memory_of[1])))
         return
     narrator, rounds = Narrator(), 3 if arguments.quick else 5
     columns = (20,) if arguments.quick else (13, 20, 50)
@@ -160,7 +160,9 @@ def main() -> None:
         table = pd.DataFrame(lines)
         frontier = pd.DataFrame() if arguments.only else frontier_of(20, narrator)
         whole = pd.DataFrame() if arguments.quick or arguments.only else whole_table(narrator)
-    table = pd.concat([table, pd.DataFrame(memory_lines() if not arguments.only else [])], ignore_index=True)
+    table = pd.concat(
+        [table, pd.DataFrame([] if arguments.only else memory_lines(1_000 if arguments.quick else 4_000))], ignore_index=True
+    )
     for name, some in {"table": table, "frontier": frontier, "whole_table": whole}.items():
         if len(some):
             write_atomically(arguments.output / f"{name}.csv", some.to_csv(index=False))
@@ -376,29 +378,26 @@ def whole_table(narrator: Narrator) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-MEMORY = {"nothing": 0, "dlx": 4_000, "captum": 4_000}
-
-
-def memory_lines() -> list[dict[str, object]]:
+def memory_lines(rows: int) -> list[dict[str, object]]:
     """Return the peak memory of DeepLIFT over the background above that of an idle process, ours and captum's."""
     peaks = {}
-    for name in MEMORY:
-        command = [sys.executable, __file__, "--memory-of", name]
+    for name in ("nothing", "dlx", "captum"):
+        command = [sys.executable, __file__, "--memory-of", name, str(rows)]
         peaks[name] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
     idle = peaks.pop("nothing")
     ratio = (peaks["captum"] - idle) / max(peaks["dlx"] - idle, 1.0)
-    name = f"DeepLIFT over the background, {MEMORY['dlx']:,} rows: peak memory"
+    name = f"DeepLIFT over the background, {rows:,} rows: peak memory"
     told = {"quantity": name, "columns": 20, "peer": "captum DeepLiftShap", "measure": "MB above an idle process"}
     return [told | {"peer_error": peaks["captum"] - idle, "error": peaks["dlx"] - idle, "ratio": ratio, "target": 10}]
 
 
-def memory_here(name: str) -> float:
-    """Return this process's peak memory in MB after a small run and then one of many rows."""
+def memory_here(name: str, rows: int) -> float:
+    """Return this process's peak memory in MB after DeepLIFT over the background, by dlx, by captum, or not at all."""
     world = World(20)
-    for rows in (2, MEMORY[name]):
-        if rows and name == "captum":
+    with one_thread():
+        if name == "captum":
             world.by_captum("DeepLiftShap", rows, over_background=True)
-        elif rows:
+        elif name == "dlx":
             world.explain("deeplift", rows)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -428,6 +427,8 @@ def draw(frontier: pd.DataFrame, folder: Path) -> None:
         ):
             some = some.sort_values("cpu_per_row")
             ax.loglog(some["cpu_per_row"], some["error"], marker + "-", color=colour, markersize=5, label=name)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
         ax.set_xlabel("CPU seconds a row, one thread")
         ax.set_ylabel("relative error (median over rows)")
         ax.grid(color="#e4e7eb", linewidth=0.7)
