@@ -164,7 +164,8 @@ def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
     if len(alike):
         worst = alike.loc[alike["shortfall"].idxmax()]
         least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"])
-        text += f": at most they agree {least} less than the noisier of the two does with itself on another background"
+        short = f"at most they agree {least} less than" if worst["shortfall"] > 0 else "they agree no less than"
+        text += f": {short} the noisier of the two does with itself on another background"
     apart = known[known["verdict"] != ALIKE]
     named = [f"{_pair(line)} ({share(line.mean)}, against {share(line.floor)})" for line in apart.itertuples()]
     text += f". Beyond noise differ {listed(named)}" if named else ""
@@ -196,7 +197,7 @@ def _multiplicity(study: Study, model: Model) -> str:
     good = scores[scores["as_good"]]
     text = f"of {counted(len(scores))} other training seeds, {counted(len(good))} rank people as well, for all one can tell"
     again = study.harmony.of(model, "training")
-    if again and all(np.array_equal(some.of.values, one.values) for some in again for one in some.explanations):
+    if again and all(np.allclose(some.of.values, one.values, equal_nan=True) for some in again for one in some.explanations):
         return "another training seed changes nothing"
     means = [some.metrics(study.top)[AGREEMENT] for some in again]
     kept = [float(np.nanmean(values)) for values in means if not np.isnan(values).all()]

@@ -19,7 +19,10 @@ def counted(number: int) -> str:
 
 def share(number: float) -> str:
     """Return a share from 0 to 1 with two decimals: ".86", "1.00"; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{number:.2f}".removeprefix("0")
+    if math.isnan(number):
+        return "–"
+    digits = f"{abs(number):.2f}".removeprefix("0")
+    return f"−{digits}" if round(number, 2) < 0 else digits
 
 
 def two_decimals(number: float) -> str:
