@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+import lightgbm
 import numpy as np
 import oracles
 import pandas as pd
 import pytest
 import worlds
+import xgboost
 from sklearn import ensemble, tree
 from sklearn.linear_model import LogisticRegression
 
@@ -116,7 +118,6 @@ def test_early_stopping_with_native_categories():
 @pytest.mark.parametrize("categories", [False, True])
 @pytest.mark.parametrize("policy", ["depthwise", "lossguide"])
 def test_xgboost(categories, policy):
-    xgboost = pytest.importorskip("xgboost")
     options = {"n_estimators": 30, "max_depth": 5, "grow_policy": policy, "gamma": 0.1, "n_jobs": 1}
     if categories:
         options |= {"enable_categorical": True, "feature_types": ["q", "q", "q", "c", "c"], "max_cat_to_onehot": 2}
@@ -126,7 +127,6 @@ def test_xgboost(categories, policy):
 
 
 def test_xgboost_that_stopped_early_forests_and_boosters():
-    xgboost = pytest.importorskip("xgboost")
     options = {"n_jobs": 1, "max_depth": 3}
     stopped = xgboost.XGBClassifier(n_estimators=200, early_stopping_rounds=3, learning_rate=0.5, **options)
     stopped.fit(ROWS[:300], CLASS[:300], eval_set=[(ROWS[300:], CLASS[300:])], verbose=False)
@@ -141,7 +141,6 @@ def test_xgboost_that_stopped_early_forests_and_boosters():
 
 
 def test_xgboost_with_dropout():
-    xgboost = pytest.importorskip("xgboost")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dart` is deprecated", category=UserWarning)
         fitted = xgboost.XGBClassifier(booster="dart", rate_drop=0.5, n_estimators=9, n_jobs=1, verbosity=0).fit(ROWS, CLASS)
@@ -149,7 +148,6 @@ def test_xgboost_with_dropout():
 
 
 def test_a_row_at_an_xgboost_threshold_goes_right_and_just_below_left():
-    xgboost = pytest.importorskip("xgboost")
     rows = np.repeat([[0.0], [1.0]], 20, axis=0)
     fitted = xgboost.XGBRegressor(n_estimators=1, max_depth=1, n_jobs=1).fit(rows, rows[:, 0])
     schema = Schema((Feature("a", missing=True),), Target("value", "regression"))
@@ -166,7 +164,6 @@ def test_a_row_at_an_xgboost_threshold_goes_right_and_just_below_left():
 @pytest.mark.parametrize("categories", [False, True])
 @pytest.mark.parametrize("missing", [{}, {"zero_as_missing": True}, {"use_missing": False}])
 def test_lightgbm(categories, missing):
-    lightgbm = pytest.importorskip("lightgbm")
     options = {"n_estimators": 30, "min_child_samples": 5, "verbose": -1, "n_jobs": 1, **missing}
     how = {"categorical_feature": [3, 4]} if categories else {}
     assert same(lightgbm.LGBMClassifier(cat_smooth=1, **options).fit(ROWS, CLASS, **how)).scales[0] == "logit"
@@ -175,7 +172,6 @@ def test_lightgbm(categories, missing):
 
 
 def test_lightgbm_forests_boosters_and_other_sigmoids():
-    lightgbm = pytest.importorskip("lightgbm")
     options = {"n_estimators": 20, "verbose": -1, "n_jobs": 1}
     same(lightgbm.LGBMClassifier(boosting_type="rf", subsample=0.7, subsample_freq=1, **options).fit(ROWS, CLASS))
     same(lightgbm.LGBMClassifier(boosting_type="dart", **options).fit(ROWS, CLASS))
@@ -189,7 +185,6 @@ def test_lightgbm_forests_boosters_and_other_sigmoids():
 
 
 def test_a_model_that_learnt_nothing_is_a_constant():
-    lightgbm = pytest.importorskip("lightgbm")
     fitted = lightgbm.LGBMRegressor(n_estimators=3, min_child_samples=10_000, verbose=-1).fit(ROWS, SCORE)
     model = dlx.wrap_trees(fitted, REGRESSION)
     np.testing.assert_allclose(model.predict(UNSEEN, "value"), SCORE.mean(), atol=1e-6)
@@ -261,7 +256,6 @@ def test_columns_in_another_order_and_categories_that_are_not_codes_are_refused(
     frame["kind"] = pd.Categorical(frame["kind"].map(lambda code: "pqrstuvwx"[int(code)]))
     with pytest.raises(DlxError, match="column 3 must be fitted as codes"):
         trees_of(ensemble.HistGradientBoostingClassifier(max_iter=2).fit(frame, CLASS))
-    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     with pytest.raises(DlxError, match="LightGBM must be fitted on codes"):
         trees_of(lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(frame, CLASS))
     with pytest.raises(DlxError, match="XGBoost must be fitted on codes"):
@@ -269,7 +263,6 @@ def test_columns_in_another_order_and_categories_that_are_not_codes_are_refused(
 
 
 def test_objectives_and_boosters_that_do_not_add_up_are_refused():
-    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
     for objective in ("count:poisson", "reg:gamma"):
         with pytest.raises(DlxError, match=f"got a gbtree for {objective}"):
             trees_of(xgboost.XGBRegressor(n_estimators=2, objective=objective).fit(ROWS, SCORE + 20))

@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 
 from dlx.games.designs import SANDWICH
-from dlx.games.prior import REST, krawtchouk
+from dlx.games.prior import REST, by_distance, krawtchouk
 
 VARIANCES = {2: 1e3, 4: 2e-2, 6: 2e-3}  # by order; of pairs almost nothing is believed
 
@@ -99,11 +99,7 @@ def _orders(players: int) -> list[int]:
 
 @cache
 def _by_distance(players: int) -> np.ndarray:
-    terms = [
-        VARIANCES[order] * np.array([krawtchouk(order, x, players) / comb(players, order) for x in range(players + 1)])
-        for order in _orders(players)
-    ]
-    return np.sum(terms, axis=0)
+    return by_distance(players, VARIANCES)
 
 
 @cache

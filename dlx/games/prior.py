@@ -12,6 +12,7 @@ nothing is believed, so that a game without interactions is found without error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from math import comb
 
@@ -74,11 +75,7 @@ def _orders(players: int) -> list[int]:
 
 @cache
 def _by_distance(players: int) -> np.ndarray:
-    terms = [
-        VARIANCES[order] * np.array([krawtchouk(order, x, players) / comb(players, order) for x in range(players + 1)])
-        for order in _orders(players)
-    ]
-    return np.sum(terms, axis=0)
+    return by_distance(players, VARIANCES)
 
 
 @cache
@@ -89,6 +86,24 @@ def _by_absent(players: int) -> np.ndarray:
         * VARIANCES[order]
         * np.array([krawtchouk(order - 1, x, players - 1) / comb(players, order) for x in range(players)])
         for order in _orders(players)
+    ]
+    return np.sum(terms, axis=0)
+
+
+def by_distance(players: int, variances: Mapping[int, float]) -> np.ndarray:
+    """Return the covariance of two values of a game by the number of players in which they differ, [players + 1].
+
+    Parameters
+    ----------
+    players : int
+        Of the game.
+    variances : mapping of int to float
+        Of each order of interaction that is believed in.
+    """
+    terms = [
+        variance * np.array([krawtchouk(order, x, players) / comb(players, order) for x in range(players + 1)])
+        for order, variance in variances.items()
+        if order <= players
     ]
     return np.sum(terms, axis=0)
 
