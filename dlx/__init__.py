@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dlx.model import Model as Model
     from dlx.model import wrap as wrap
     from dlx.model import wrap_trees as wrap_trees
+    from dlx.reporting import audit_report as audit_report
     from dlx.reporting import report as report
     from dlx.runner import explain as explain
     from dlx.schema import Feature as Feature
@@ -47,6 +48,7 @@ _HOMES = {
     "Model": "model",
     "Schema": "schema",
     "Target": "schema",
+    "audit_report": "reporting",
     "compare": "comparison",
     "contrast": "comparison",
     "disagreement": "comparison",

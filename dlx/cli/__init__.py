@@ -226,6 +226,50 @@ def report(
     )
 
 
+@app.command()
+def audit(
+    case: Case,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Model to audit; repeat for several. A net, trees and two simple ones by default."),
+    ] = None,
+    background: Background = 100,
+    seed: Seed = 0,
+    thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
+    device: Device = "auto",
+    checkpoints: Checkpoints = Path("checkpoints"),
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    target: TargetColumn = None,
+    positive: Positive = None,
+    schema: SchemaFile = None,
+) -> None:
+    """Write the audit: where the models err, whom they treat unfairly, what would change it, how explanations are fooled.
+
+    Example: `dlx audit bank_loan`
+    """
+    data = _case(case, target, positive, schema)
+    from dlx import models
+    from dlx.reporting import auditing
+
+    names = tuple(model or auditing.DEFAULT_MODELS)
+    for name in names:
+        models.architecture(name)
+    page = _writable(output or Path(data.name)) / "audit.html"
+    print(
+        auditing.audit_report(
+            data,
+            models=names,
+            path=page,
+            seed=seed,
+            background=background,
+            thorough=thorough,
+            device=device,
+            checkpoints=checkpoints,
+            command=shlex.join(["dlx", *sys.argv[1:]]),
+        )
+    )
+
+
 def main() -> None:
     """Run the command line: a mistake ends with one line and status 2, an interrupt with status 130."""
     debug = "--debug" in sys.argv

@@ -11,15 +11,16 @@ from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
+from dlx.reporting.auditing import audit_report
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
+from dlx.reporting.refusals import file_name, refuse_unreportable
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
-from dlx.schema import SchemaError
 from dlx.threads import one_thread
 
-__all__ = ["DEFAULT_MODELS", "Study", "report", "study"]
+__all__ = ["DEFAULT_MODELS", "Study", "audit_report", "report", "study"]
 
 DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 
@@ -78,8 +79,10 @@ def report(
         If there are no models, two of one name, or nobody to explain.
     """
     narrator = narrator or Narrator()
-    page = Path(path) if path is not None else Path(f"{_file_name(case.name)}.html")
-    _refuse_unreportable(case, models, people, page)
+    page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
+    if people < 1:
+        raise DlxError(f"a report needs at least 1 person, got people={people}")
+    refuse_unreportable(case, models, page)
 
     def trained(architecture: str, seed: int) -> Model:
         return obtain(case, architecture, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
@@ -120,23 +123,3 @@ def _call(case: Dataset, models: list[str], **asked: int) -> str:
     """Return how a report of a case is asked for in Python."""
     numbers = ", ".join(f"{name}={number}" for name, number in asked.items())
     return f"dlx.report(dlx.load({case.name!r}), models={models}, {numbers})"
-
-
-def _refuse_unreportable(case: Dataset, models: Sequence[str | Model], people: int, page: Path) -> None:
-    if people < 1:
-        raise DlxError(f"a report needs at least 1 person, got people={people}")
-    if isinstance(models, str):
-        raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
-    if page.is_dir():
-        raise DlxError(f"the path of a report is that of its page, but {page} is a folder; pass {page / 'report.html'}")
-    if case.schema.target.kind != "binary":
-        raise SchemaError(
-            f"a report needs a binary outcome, but {case.schema.target.name!r} is {case.schema.target.kind}; "
-            "use dlx.explain and dlx.compare, which take any model"
-        )
-    if case.outcomes is None:
-        raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
-
-
-def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"

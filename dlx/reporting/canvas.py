@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Figure:
         Name of the CSV that holds its numbers.
     """
 
+    kind: ClassVar[str] = "figure"
     source: str
     alt: str
     caption: str

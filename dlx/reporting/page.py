@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.judgement import own_error
@@ -16,27 +16,43 @@ from dlx.reporting import evidence_figures, evidence_tables, evidence_words, fig
 from dlx.reporting.depth import TRAINING_SEEDS
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 HERE = Path(__file__).parent
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
 
 
 def render(study: Study, *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
     """Return the page; `tables_folder` is where the CSV files `table_names` are, as seen from it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page: str = environment.get_template("page.html.j2").render(
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
-        tables_folder=tables_folder,
-        table_names=table_names,
-        **_opening(study, command),
-        **_sections(study),
-        **_evidence(study),
+    page: str = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            **page_parts(),
+            tables_folder=tables_folder,
+            table_names=table_names,
+            **_opening(study, command),
+            **_sections(study),
+            **_evidence(study),
+        )
     )
     return page
+
+
+def environment() -> Environment:
+    """Return what turns a template into a page: every value is escaped, and one that is lacking is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def page_parts() -> dict[str, str]:
+    """Return the style and the script that a page carries inside itself."""
+    files = {"style": "page.css", "script": "page.js"}
+    return {part: (HERE / name).read_text(encoding="utf-8") for part, name in files.items()}
 
 
 def _opening(study: Study, command: str) -> dict[str, Any]:

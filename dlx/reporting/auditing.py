@@ -1,0 +1,145 @@
+"""audit_report(): where some models are wrong or unfair, what would change their answers, and how explanations are fooled."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from dlx.checkpoint.runs import obtain
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.files import write_atomically
+from dlx.model import Model
+from dlx.progress import Narrator
+from dlx.reporting.depth import QUICK, THOROUGH
+from dlx.reporting.kept import Keeper
+from dlx.reporting.page import LIBRARIES, environment, page_parts
+from dlx.reporting.phrases import threshold_percent
+from dlx.reporting.refusals import file_name, refuse_unreportable
+from dlx.reporting.sections import Section, sections
+from dlx.reporting.setting import Setting
+from dlx.reporting.tables import write_tables
+from dlx.threads import one_thread
+
+DEFAULT_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
+PANEL = 40
+
+
+def audit_report(
+    case: Dataset,
+    *,
+    models: Sequence[str | Model] = DEFAULT_MODELS,
+    path: str | Path | None = None,
+    seed: int = 0,
+    background: int = 100,
+    thorough: bool = False,
+    device: str = "auto",
+    checkpoints: str | Path = "checkpoints",
+    command: str | None = None,
+    narrator: Narrator | None = None,
+) -> Path:
+    """Write the audit of a case and return the path of its page.
+
+    Parameters
+    ----------
+    case : Dataset
+        A shipped case or a table of your own, with a binary outcome.
+    models : sequence of str or Model
+        Names of architectures, or models. Those that can be read without a method (linear, a single tree) are what
+        the others are compared with.
+    path : str or Path, optional
+        The page; ``<case>-audit.html`` in the current folder by default. Tables go to ``<page>-tables``.
+    seed : int
+        Seed of the models, the people, the background and everything random.
+    background : int
+        How many training rows are the reference of explanations.
+    thorough : bool
+        Repeat what is random more often.
+    device : {"auto", "cpu", "cuda"}
+        Where nets are trained, if they are.
+    checkpoints : str or Path
+        The folder of trained models; the shipped ones are found without it.
+    command : str, optional
+        The command that the page names as its origin.
+    narrator : Narrator, optional
+        Says what is going on, on standard error.
+
+    Raises
+    ------
+    SchemaError
+        If the case has no binary outcome.
+    DlxError
+        If there are no models, or two of one name.
+    """
+    narrator = narrator or Narrator()
+    page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
+    refuse_unreportable(case, models, page)
+    found = [
+        obtain(case, model, seed=seed, device=device, root=checkpoints, narrator=narrator) if isinstance(model, str) else model
+        for model in models
+    ]
+    names = [model.name for model in found]
+    if not found or len(set(names)) < len(names):
+        raise DlxError(f"an audit needs models of different names, got {', '.join(names) or 'none'}")
+    with one_thread():
+        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
+        told = sections(setting, found)
+    with narrator.step("Drawing the page"):
+        _write(setting, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
+    return page
+
+
+def setting_of(case: Dataset, *, seed: int, background: int, thorough: bool, page: Path, narrator: Narrator) -> Setting:
+    """Return what every section is asked with: some test rows, drawn at random, and the reference rows."""
+    drawn = np.random.default_rng(seed).permutation(len(case.test))[:PANEL]
+    return Setting(
+        case=case,
+        panel=case.test[np.sort(drawn)],
+        background=case.background(background, seed=seed),
+        seed=seed,
+        depth=THOROUGH if thorough else QUICK,
+        keeper=Keeper(page.with_name(f"{page.stem}-explanations"), narrator),
+        narrator=narrator,
+    )
+
+
+def _write(setting: Setting, told: Sequence[Section], page: Path, command: str) -> None:
+    folder = page.with_name(f"{page.stem}-tables")
+    tables = {name: table for section in told for name, table in section.tables.items()}
+    write_tables(tables, folder)
+    case = setting.case
+    html = (
+        environment()
+        .get_template("audit.html.j2")
+        .render(
+            **page_parts(),
+            title=case.card.title or case.name,
+            card=case.card,
+            sections=told,
+            setup=_setup(setting),
+            command=command,
+            tables_folder=folder.name,
+            table_names=list(tables),
+        )
+    )
+    write_atomically(page, html)
+
+
+def _setup(setting: Setting) -> list[tuple[str, str]]:
+    case, target = setting.case, setting.case.schema.target
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return [
+        (
+            "Question",
+            f"The {target.risk}; from {threshold_percent(target)} on, a {target.person} is {target.flagged}, below that "
+            f"{target.cleared}. The threshold is {target.threshold_reason}.",
+        ),
+        ("Data", f"{len(case):,} rows, {len(case.schema)} columns; judged on {len(case.test):,} test rows."),
+        ("Background", f"{len(setting.background)} training rows, the same for every explanation."),
+        ("Seed", str(setting.seed)),
+        ("Versions", f"{versions}, Python {platform.python_version()}"),
+    ]
