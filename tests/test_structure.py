@@ -15,7 +15,7 @@ import dlx
 ROOMS = Path(dlx.__file__).parent
 PUBLIC = {
     *("Comparison", "Dataset", "Explanation", "Feature", "Laboratory", "Model", "Schema", "Target"),
-    *("architectures", "cases", "compare", "contrast", "disagreement", "explain", "from_frame", "infer_schema"),
+    *("architectures", "audit_report", "cases", "compare", "contrast", "disagreement", "explain", "from_frame", "infer_schema"),
     *("interactions", "judge", "load", "load_model", "methods", "partial_dependence", "performance", "preflight"),
     *("read_schema", "read_table", "replicate", "report", "train", "wrap", "wrap_trees"),
 }
