@@ -9,22 +9,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread inside the block, in torch and below numpy; put the counts back after it."""
     import torch
-    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(limits=1):
+        with _pools(len(sys.modules)).limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
@@ -43,6 +47,14 @@ def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, si
     wait(parts)
     done = [part.result() for part in parts if not part.cancelled()]  # raises the first error
     return np.concatenate(done)
+
+
+@functools.lru_cache(maxsize=1)
+def _pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 (what tells the cache that there is more)
+    """Return the thread pools of all libraries; looking for them takes milliseconds, and new ones come with new modules."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def cores() -> int:
