@@ -1,0 +1,1 @@
+"""What benchmark.py measures: worlds to explain, contests between libraries and dlx, and how cost grows."""

@@ -1,0 +1,245 @@
+"""One quantity, computed by a peer and by dlx in turns: CPU time a row of both, beside the error of both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shap
+from sklearn.ensemble import HistGradientBoostingClassifier
+from torch import nn
+
+import dlx
+from benchmarking.worlds import World, random_world, trained_world
+from dlx.model import TreeModel
+from dlx.models.gradient_boosting import as_trees
+
+TREES, DEPTH = 200, 6
+PAIRS_GROW = 1.2  # step of the budgets among which the cheapest that is as good as the peer is sought
+Values = Callable[[int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One quantity, computed by a peer and by dlx.
+
+    Parameters
+    ----------
+    quantity, world, peer_name : str
+        What is computed, of which net, and by whom else.
+    columns : int
+        Of the table.
+    peer, ours : callable
+        Return contributions [rows, columns] of so many rows.
+    peer_rows, rows : int
+        How many rows each is given.
+    error : callable
+        Error of contributions of the first rows; `measure` says of which kind.
+    measure : str
+        What the error is.
+    target : float
+        The ratio of CPU time that is asked for; NaN where none is.
+    flops : float
+        Floating-point operations that ours needs a row; NaN where that is not the limit.
+    """
+
+    quantity: str
+    world: str
+    peer_name: str
+    columns: int
+    peer: Values
+    ours: Values
+    peer_rows: int
+    rows: int
+    error: Callable[[np.ndarray], float]
+    measure: str
+    target: float = np.nan
+    flops: float = np.nan
+
+
+def all_contests(columns: tuple[int, ...]) -> Iterator[Contest]:
+    """Yield every contest on random nets of so many columns, and Shapley values of two trained nets."""
+    for d in columns:
+        world = random_world(d)
+        yield lime_contest(world)
+        yield from path_contests(world)
+        yield from shapley_contests(world)
+        if d == 20:
+            yield from tree_contests(world)
+    for case in ("bank_loan", "credit_default"):
+        yield from shapley_contests(trained_world(case))
+
+
+def lime_contest(world: World) -> Contest:
+    """Return LIME: its error is the distance from lime's mean over 20 seeds, in units of lime's seed-to-seed spread."""
+    judged = 2
+    seeds = np.array([world.by_lime(judged, seed) for seed in range(20)])
+    mean, spread = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
+
+    def error(values: np.ndarray) -> float:
+        return float(np.sqrt(np.square((values[:judged] - mean) / spread).mean()))
+
+    return Contest(
+        "LIME, 5,000 samples", world.name, "lime", world.columns,
+        lambda n: world.by_lime(n, seed=99), lambda n: world.explain("lime", n, units="lime", seed=99).values,
+        10, 1_000, error, "distance from lime's mean, in its own spreads", {20: 80, 50: 40}.get(world.columns, np.nan),
+    )  # fmt: skip
+
+
+def path_contests(world: World) -> Iterator[Contest]:
+    """Yield integrated gradients of a ReLU and of a tanh net, and DeepLIFT from one reference row and over the background."""
+    smooth = random_world(world.columns, nn.Tanh)
+    yield _integrated(world, "integrated gradients, exact", 3)
+    yield _integrated(smooth, "integrated gradients, adaptive (tanh)", 6)
+    for name, peer, over, rows, target in (
+        ("DeepLIFT, one reference row", "DeepLift", False, 4_000, 8),
+        ("DeepLIFT over the background", "DeepLiftShap", True, 200, 20),
+    ):
+        expected = world.by_captum(peer, 20, over)
+
+        def distance(values: np.ndarray, expected: np.ndarray = expected) -> float:
+            few = values[: len(expected)]
+            return float(np.linalg.norm(few - expected[: len(few)]) / np.linalg.norm(expected[: len(few)]))
+
+        references = world.background if over else world.background[:1]
+        yield Contest(
+            name, world.name, f"captum {peer}", world.columns,
+            lambda n, peer=peer, over=over: world.by_captum(peer, n, over),
+            lambda n, references=references: world.explain("deeplift", n, background=references).values,
+            20 if over else rows, rows, distance, "distance from captum", target,
+        )  # fmt: skip
+
+
+def _integrated(world: World, quantity: str, target: float) -> Contest:
+    first = world.background[:1]
+    whole = world.model.predict(world.rows, "logit") - world.model.predict(first, "logit")
+
+    def gap(values: np.ndarray) -> float:
+        few = whole[: len(values)]
+        return float(np.abs(values.sum(axis=1) - few).mean() / np.abs(few).mean())
+
+    return Contest(
+        quantity, world.name, "captum, 50 steps", world.columns,
+        lambda n: world.by_captum("IntegratedGradients", n, n_steps=50),
+        lambda n: world.explain("integrated_gradients", n, background=first).values,
+        1_000, 1_000, gap, "completeness gap", target,
+    )  # fmt: skip
+
+
+def shapley_contests(world: World) -> Iterator[Contest]:
+    """Yield Shapley values against shap's explainers on their default budgets, ours on the least that is as good."""
+    for peer, target in (("Kernel", {20: 60, 50: 25}.get(world.columns, np.nan)), ("Permutation", 10)):
+        pairs = as_good(world, world.error(world.by_shap(peer, 8)))
+        budget = 2 * pairs * len(world.background)
+        yield Contest(
+            f"Shapley values, as good as shap {peer}", world.name, f"shap {peer}", world.columns,
+            lambda n, peer=peer: world.by_shap(peer, n),
+            lambda n, budget=budget: world.explain("shapley", n, budget=budget).values,
+            8, 100, world.error, "relative error", target, float(budget * world.flops),
+        )  # fmt: skip
+    if world.columns <= 13:
+        evaluations = 2**world.columns * len(world.background)
+        yield Contest(
+            "exact Shapley values", world.name, "shap Exact", world.columns,
+            lambda n: world.by_shap("Exact", n), lambda n: world.explain("exact_shapley", n).values,
+            1, 2, world.error, "relative error", 25, float(evaluations * world.flops),
+        )  # fmt: skip
+
+
+def as_good(world: World, error: float, people: int = 8) -> int:
+    """Return the least pairs of coalitions a reference row with which our error is at most so much: that of seed 0, and the mean of 3."""
+    pairs = world.columns + 1
+    while True:
+        budget = 2 * pairs * len(world.background)
+        found = [world.error(world.explain("shapley", people, budget=budget, seed=seed).values) for seed in range(3)]
+        if max(np.mean(found), found[0]) <= error:
+            return pairs
+        pairs = int(np.ceil(PAIRS_GROW * pairs))
+
+
+def tree_contests(world: World) -> Iterator[Contest]:
+    """Yield exact Shapley values of boosted trees, of many rows and of few; the error is how far they are from adding up."""
+    rng = np.random.default_rng(1)
+    table = world.rows.astype(np.float32)
+    outcomes = table[:, 0] * table[:, 1] + table[:, 2] + rng.normal(size=len(table)) > 0
+    boosted = HistGradientBoostingClassifier(
+        max_iter=TREES, max_depth=DEPTH, max_leaf_nodes=None, min_samples_leaf=5, early_stopping=False
+    ).fit(table, outcomes)
+    model = TreeModel(as_trees(boosted), world.model.schema, "trees")
+    outputs, base = model.predict(world.rows, "logit"), model.predict(world.background, "logit").mean()
+    masker = shap.maskers.Independent(world.background.astype(np.float32), max_samples=len(world.background))
+
+    def by_shap(n: int) -> np.ndarray:
+        explainer = shap.TreeExplainer(model.trees.for_shap(), masker, feature_perturbation="interventional")
+        return explainer.shap_values(table[:n], check_additivity=False)
+
+    def by_us(n: int) -> np.ndarray:
+        return dlx.explain(model, world.rows[:n], method="tree_shap", background=world.background, scale="logit").values
+
+    def gap(values: np.ndarray) -> float:
+        return float(np.abs(outputs[: len(values)] - base - values.sum(axis=1)).max())
+
+    for rows, target in ((1_500, 15), (100, 10)):
+        name = f"Shapley values of {TREES} trees of depth {DEPTH}, {rows:,} rows"
+        yield Contest(
+            name,
+            "boosted trees",
+            "shap TreeExplainer",
+            world.columns,
+            by_shap,
+            by_us,
+            rows,
+            rows,
+            gap,
+            "largest residual",
+            target,
+        )
+
+
+def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int], None]) -> dict[str, object]:
+    """Return a line: CPU and wall time a row of both, their errors, the ratio of the medians, and our share of the peak.
+
+    Parameters
+    ----------
+    contest : Contest
+        What is computed.
+    rounds : int
+        How often; peer and dlx take turns.
+    peak : float
+        Floating-point operations a second of a large matrix product on one thread.
+    update : callable
+        Told of each round.
+    """
+    contest.ours(min(2, contest.rows))  # what is compiled or imported once is not the contest
+    peers, ours = [], []
+    for done in range(rounds):
+        peers.append(timed(contest.peer, contest.peer_rows))
+        ours.append(timed(contest.ours, contest.rows))
+        update(done + 1, rounds)
+    peer_cpu, our_cpu = (float(np.median([cpu for _, cpu, _ in runs])) for runs in (peers, ours))
+    peer_wall, our_wall = (float(np.median([wall for _, _, wall in runs])) for runs in (peers, ours))
+    return {
+        "quantity": contest.quantity,
+        "net": contest.world,
+        "columns": contest.columns,
+        "peer": contest.peer_name,
+        "peer_error": contest.error(peers[-1][0]),
+        "error": contest.error(ours[-1][0]),
+        "measure": contest.measure,
+        "peer_cpu_per_row": peer_cpu / contest.peer_rows,
+        "cpu_per_row": our_cpu / contest.rows,
+        "peer_wall_per_row": peer_wall / contest.peer_rows,
+        "wall_per_row": our_wall / contest.rows,
+        "ratio": (peer_cpu / contest.peer_rows) / (our_cpu / contest.rows),
+        "target": contest.target,
+        "share_of_peak": contest.flops * contest.rows / our_cpu / peak,
+    }
+
+
+def timed(function: Values, rows: int) -> tuple[np.ndarray, float, float]:
+    """Return what a function gives for so many rows, and its CPU and wall time."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    values = function(rows)
+    return values, time.process_time() - cpu, time.perf_counter() - wall
