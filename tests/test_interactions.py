@@ -261,3 +261,17 @@ def test_a_result_whose_arrays_do_not_fit_is_refused():
         Interactions(np.zeros((1, 2, 3)), [0], [0], schema, "logit", "m", [0], "enumerated")
     with pytest.raises(DlxError, match="the strongest pairs must be at least 1, got 0"):
         Interactions(np.zeros((1, 2, 2)), [0], [0], schema, "logit", "m", [0], "enumerated").strongest(0)
+
+
+def test_values_equal_shapiq_s():
+    import shapiq
+
+    table = np.random.default_rng(11).normal(size=2**6)
+    game = shapiq.ExactComputer(n_players=6, game=lambda c: table[(c @ (1 << np.arange(6))).astype(int)])
+    theirs = game("SII", 2).get_n_order_values(2)
+    np.testing.assert_allclose(
+        game("SV", 1).get_n_order_values(1), interactions_of_table(table[None])[0].sum(axis=1), atol=1e-9
+    )
+    ours = interactions_of_table(table[None])[0]
+    off = ~np.eye(6, dtype=bool)
+    np.testing.assert_allclose(2 * ours[off], theirs[off], rtol=0, atol=1e-9)

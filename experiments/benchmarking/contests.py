@@ -149,7 +149,7 @@ def shapley_contests(world: World) -> Iterator[Contest]:
 
 
 def as_good(world: World, error: float, people: int = 8) -> int:
-    """Return the least pairs of coalitions a reference row with which our error is at most so much: that of seed 0, and the mean of 3."""
+    """Return the least pairs of coalitions a reference row with which our error is at most so much, of seed 0 and of three."""
     pairs = world.columns + 1
     while True:
         budget = 2 * pairs * len(world.background)
