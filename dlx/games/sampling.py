@@ -46,6 +46,11 @@ def usual_pairs(players: int) -> int:
     return 32 + 2 * players
 
 
+def first_pairs(players: int) -> int:
+    """Return the least pairs of coalitions a reference row whose standard errors can be trusted: where a tolerance starts."""
+    return 3 * players // 2 + 1
+
+
 def sampled_values(game: Game, *, pairs: int | None = None, seed: int = 0) -> Sampled:
     """Return estimated Shapley values of every person; they add up.
 
@@ -101,7 +106,7 @@ def tolerated_values(game: Game, *, tolerance: float, seed: int = 0) -> Sampled:
     """
     values, errors = np.zeros(game.rows.shape), np.zeros(game.rows.shape)
     enumerates, evaluations = np.zeros(len(game.rows), dtype=bool), 0
-    left = {usual_pairs(game.players): np.arange(len(game.rows))}
+    left = {first_pairs(game.players): np.arange(len(game.rows))}
     while left:
         pairs = min(left)
         people = left.pop(pairs)
