@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,19 +40,19 @@ def main() -> None:
     if asked.measure:
         print(measured_here(asked.measure[0], asked.measure[1], int(asked.measure[2])))
         return
-    narrator = Narrator()
-    tables = {"growth": growth(narrator)} if asked.growth else _measured(asked, narrator)
-    for name, table in tables.items():
+    narrator, found = Narrator(), {}
+    steps = _growing(narrator) if asked.growth else _measured(asked, narrator)
+    for name, table in steps:  # written as they come: an interrupt loses nothing
+        found[name] = table
         write_atomically(asked.output / f"{name}.csv", table.to_csv(index=False))
-    if "frontier" in tables:
-        draw(tables["frontier"], asked.output)
-    name = "growth.md" if asked.growth else "table.md"
-    write_atomically(asked.output / name, markdown(tables))
-    print(markdown(tables))
-    print(asked.output / name)
+        write_atomically(asked.output / ("growth.md" if asked.growth else "table.md"), markdown(found))
+        if name == "frontier":
+            draw(table, asked.output)
+    print(markdown(found))
+    print(asked.output)
 
 
-def _measured(asked: argparse.Namespace, narrator: Narrator) -> dict[str, pd.DataFrame]:
+def _measured(asked: argparse.Namespace, narrator: Narrator) -> Iterator[tuple[str, pd.DataFrame]]:
     columns, rounds = ((20,), 3) if asked.quick else ((13, 20, 50), 5)
     lines: list[dict[str, object]] = []
     with one_thread():
@@ -61,14 +62,21 @@ def _measured(asked: argparse.Namespace, narrator: Narrator) -> dict[str, pd.Dat
                 label = f"{contest.quantity}, {contest.columns} columns, against {contest.peer_name}"
                 with narrator.step(label, "rounds") as update:
                     lines.append(held(contest, rounds, peak, update))
+                yield "table", pd.DataFrame(lines)
         if asked.only:
-            return {"table": pd.DataFrame(lines)}
-        nets = [random_world(d) for d in columns if d >= 20]
-        points = pd.concat([frontier(net, narrator) for net in nets], ignore_index=True)
+            return
+        points = [frontier(random_world(d), narrator) for d in columns if d >= 20]
+        yield "frontier", pd.concat(points, ignore_index=True)
+    if not asked.quick:
+        yield from _growing(narrator)
     with narrator.step("peak memory of DeepLIFT, captum and dlx"):
         lines.append(memory(1_000 if asked.quick else 4_000))
-    found = {"table": pd.DataFrame(lines), "frontier": points}
-    return found if asked.quick else found | {"growth": growth(narrator)}
+    yield "table", pd.DataFrame(lines)
+
+
+def _growing(narrator: Narrator) -> Iterator[tuple[str, pd.DataFrame]]:
+    for table in growth(narrator):
+        yield "growth", table
 
 
 def markdown(tables: dict[str, pd.DataFrame]) -> str:

@@ -11,10 +11,11 @@ from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
-from dlx.reporting.auditing import audit_report
+from dlx.reporting.auditing import audit_report, audit_sections, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
 from dlx.reporting.refusals import file_name, refuse_unreportable
+from dlx.reporting.sections import Section
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
@@ -108,15 +109,16 @@ def report(
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )
+        audited = audit_sections(case, found, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
     with narrator.step("Drawing the page"):
-        _write(told, page, command or _call(case, names, seed=seed, people=people, background=background))
+        _write(told, audited, page, command or _call(case, names, seed=seed, people=people, background=background))
     return page
 
 
-def _write(told: Study, page: Path, command: str) -> None:
-    folder, found = page.with_name(f"{page.stem}-tables"), tables(told)
+def _write(told: Study, audited: Sequence[Section], page: Path, command: str) -> None:
+    folder, found = page.with_name(f"{page.stem}-tables"), tables(told) | tables_of(audited)
     write_tables(found, folder)
-    write_atomically(page, render(told, tables_folder=folder.name, table_names=list(found), command=command))
+    write_atomically(page, render(told, audited, tables_folder=folder.name, table_names=list(found), command=command))
 
 
 def _call(case: Dataset, models: list[str], **asked: int) -> str:

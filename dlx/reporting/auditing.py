@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +19,15 @@ from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
-from dlx.reporting.phrases import threshold_percent
+from dlx.reporting.phrases import article, threshold_percent
 from dlx.reporting.refusals import file_name, refuse_unreportable
 from dlx.reporting.sections import Section, sections
 from dlx.reporting.setting import Setting
 from dlx.reporting.tables import write_tables
 from dlx.threads import one_thread
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
 PANEL = 40
@@ -86,17 +90,25 @@ def audit_report(
     if not found or len(set(names)) < len(names):
         raise DlxError(f"an audit needs models of different names, got {', '.join(names) or 'none'}")
     with one_thread():
-        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        told = sections(setting, found)
+        told = audit_sections(case, found, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
     with narrator.step("Drawing the page"):
-        _write(setting, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
+        _write(case, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
     return page
 
 
-def setting_of(case: Dataset, *, seed: int, background: int, thorough: bool, page: Path, narrator: Narrator) -> Setting:
-    """Return what every section is asked with: some test rows, drawn at random, and the reference rows."""
+def audit_sections(
+    case: Dataset,
+    models: Sequence[Model],
+    *,
+    seed: int,
+    background: int,
+    thorough: bool,
+    page: Path,
+    narrator: Narrator,
+) -> list[Section]:
+    """Return the sections of an audit, asked of some test rows drawn at random; explanations are kept beside the page."""
     drawn = np.random.default_rng(seed).permutation(len(case.test))[:PANEL]
-    return Setting(
+    setting = Setting(
         case=case,
         panel=case.test[np.sort(drawn)],
         background=case.background(background, seed=seed),
@@ -105,13 +117,17 @@ def setting_of(case: Dataset, *, seed: int, background: int, thorough: bool, pag
         keeper=Keeper(page.with_name(f"{page.stem}-explanations"), narrator),
         narrator=narrator,
     )
+    return sections(setting, models)
 
 
-def _write(setting: Setting, told: Sequence[Section], page: Path, command: str) -> None:
-    folder = page.with_name(f"{page.stem}-tables")
-    tables = {name: table for section in told for name, table in section.tables.items()}
+def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:
+    """Return the tables of all sections, by the name of their file."""
+    return {name: table for section in told for name, table in section.tables.items()}
+
+
+def _write(case: Dataset, told: Sequence[Section], page: Path, command: str) -> None:
+    folder, tables = page.with_name(f"{page.stem}-tables"), tables_of(told)
     write_tables(tables, folder)
-    case = setting.case
     html = (
         environment()
         .get_template("audit.html.j2")
@@ -120,7 +136,7 @@ def _write(setting: Setting, told: Sequence[Section], page: Path, command: str) 
             title=case.card.title or case.name,
             card=case.card,
             sections=told,
-            setup=_setup(setting),
+            setup=_setup(case),
             command=command,
             tables_folder=folder.name,
             table_names=list(tables),
@@ -129,17 +145,12 @@ def _write(setting: Setting, told: Sequence[Section], page: Path, command: str) 
     write_atomically(page, html)
 
 
-def _setup(setting: Setting) -> list[tuple[str, str]]:
-    case, target = setting.case, setting.case.schema.target
+def _setup(case: Dataset) -> list[tuple[str, str]]:
+    target = case.schema.target
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return [
-        (
-            "Question",
-            f"The {target.risk}; from {threshold_percent(target)} on, a {target.person} is {target.flagged}, below that "
-            f"{target.cleared}. The threshold is {target.threshold_reason}.",
-        ),
-        ("Data", f"{len(case):,} rows, {len(case.schema)} columns; judged on {len(case.test):,} test rows."),
-        ("Background", f"{len(setting.background)} training rows, the same for every explanation."),
-        ("Seed", str(setting.seed)),
-        ("Versions", f"{versions}, Python {platform.python_version()}"),
-    ]
+    question = (
+        f"The {target.risk}; from {threshold_percent(target)} on, {article(target.person)} is {target.flagged}, below that "
+        f"{target.cleared}. The threshold is {target.threshold_reason}."
+    )
+    rows = f"{len(case):,} rows, {len(case.schema)} columns; judged on {len(case.test):,} test rows, which no model has seen."
+    return [("Question", question), ("Data", rows), ("Versions", f"{versions}, Python {platform.python_version()}")]

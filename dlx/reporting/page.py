@@ -14,6 +14,7 @@ from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
 from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
+from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ HERE = Path(__file__).parent
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
 
 
-def render(study: Study, *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
-    """Return the page; `tables_folder` is where the CSV files `table_names` are, as seen from it."""
+def render(study: Study, audit: Sequence[Section], *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
+    """Return the page, with the sections of an audit; `tables_folder` holds the CSV files `table_names`, as seen from it."""
     page: str = (
         environment()
         .get_template("page.html.j2")
@@ -32,6 +33,7 @@ def render(study: Study, *, tables_folder: str, table_names: Sequence[str], comm
             **page_parts(),
             tables_folder=tables_folder,
             table_names=table_names,
+            audit=audit,
             **_opening(study, command),
             **_sections(study),
             **_evidence(study),

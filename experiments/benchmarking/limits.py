@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +37,16 @@ def matrix_peak(seconds: float = 0.5) -> float:
     return float(np.median(rates))
 
 
-def growth(narrator: Narrator) -> pd.DataFrame:
-    """Return time and peak memory of each method on credit_default's net, up to all rows; a process a line."""
-    lines = []
+def growth(narrator: Narrator) -> Iterator[pd.DataFrame]:
+    """Yield time and peak memory of each method on credit_default's net as they are known, up to all rows; a process a line."""
+    idle = _in_a_process("growth", "nothing", ROWS[-1])["peak_mb"]
+    lines: list[dict[str, float]] = []
     for method in WHOLE:
         for rows in ROWS:
             with narrator.step(f"credit_default by {method}, {rows:,} rows"):
-                lines.append(_in_a_process("growth", method, rows))
-    idle = _in_a_process("growth", "nothing", ROWS[-1])["peak_mb"]
-    table = pd.DataFrame(lines)
-    return table.assign(above_idle_mb=table["peak_mb"] - idle)
+                line = _in_a_process("growth", method, rows)
+            lines.append(line | {"above_idle_mb": line["peak_mb"] - idle})
+            yield pd.DataFrame(lines)
 
 
 def memory(rows: int) -> dict[str, object]:
