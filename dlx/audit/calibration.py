@@ -113,7 +113,8 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     outcomes, predicted = judged(model, people, "the calibration")
     odds = log_odds(predicted)
     shifts, slopes, curves, shares = [], [], [], []
-    grid = np.linspace(*np.quantile(predicted, SHOWN), POINTS)
+    lowest, highest = np.quantile(predicted, SHOWN)
+    grid = np.linspace(lowest, highest, POINTS)
     spline = _Spline(odds)
     for counts in resampled(len(outcomes), seed=seed):
         shifts.append(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, counts)[:, 0])

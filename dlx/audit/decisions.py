@@ -76,12 +76,10 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
     import pandas as pd
 
     outcomes, predicted = judged(model, people, "the decision curve")
-    if thresholds is None:
-        thresholds = usual_thresholds(people.schema.target.threshold)
-    each = [_gains(outcomes, predicted, threshold) for threshold in thresholds]
+    asked = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    each = [_gains(outcomes, predicted, threshold) for threshold in asked]
     lines = [
-        {"model": model.name, "threshold": threshold, "cost_ratio": cost_ratio(threshold), "none": 0.0}
-        for threshold in thresholds
+        {"model": model.name, "threshold": threshold, "cost_ratio": cost_ratio(threshold), "none": 0.0} for threshold in asked
     ]
     for place, name in enumerate(("net_benefit", "all", "advantage")):
         means = _resampled_means(np.column_stack([gains[place] for gains in each]), seed)

@@ -76,7 +76,7 @@ def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed
             "calibration cannot mend a ranking, train it again"
         )
     if kind == "auto":
-        kind = "isotonic" if _isotonic_is_better(outcomes, predicted, seed) else "platt"
+        kind = better_kind(outcomes, predicted, seed=seed)
     name = f"{model.name} recalibrated"
     if kind == "isotonic":
         return _mapped(model, isotonic(outcomes, predicted), name)
@@ -117,18 +117,21 @@ def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> 
         )
 
 
-def _isotonic_is_better(outcomes: np.ndarray, predicted: np.ndarray, seed: int) -> bool:
-    """Return whether isotonic regression beats Platt by more than a standard error, in rows that neither was fitted on."""
+def better_kind(outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Literal["platt", "isotonic"]:
+    """Return "isotonic" where it beats Platt by more than a standard error in rows that neither was fitted on, else "platt".
+
+    With fewer than ten rows of a class it is Platt.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     if min(outcomes.sum(), (1 - outcomes).sum()) < 2 * FOLDS:
-        return False
+        return "platt"
     gained = np.zeros(len(outcomes))
     for fitted, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(predicted, outcomes):
         chances = [fit(outcomes[fitted], predicted[fitted])(predicted[held]) for fit in (platt, isotonic)]
         by_platt, by_steps = (np.log(np.where(outcomes[held] == 1, chance, 1 - chance)) for chance in chances)
         gained[held] = by_steps - by_platt
-    return bool(gained.mean() > gained.std(ddof=1) / len(gained) ** 0.5)
+    return "isotonic" if gained.mean() > gained.std(ddof=1) / len(gained) ** 0.5 else "platt"
 
 
 def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
