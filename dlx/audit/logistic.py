@@ -15,6 +15,7 @@ from dlx.bootstrap import LEVEL, RESAMPLES, Interval
 MOST_STEPS = 60
 LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
 CLOSE = 1e-9
+NO_INFORMATION = 1e-9  # share of what rows of even odds would tell of the coefficients
 CELLS = 4_000_000  # of resamples and rows at once: 32 MB
 
 
@@ -48,24 +49,28 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
     Returns
     -------
     ndarray [resamples, columns]
-        Plus or minus infinity where the likelihood has no maximum.
+        Plus or minus infinity where the likelihood has no maximum, NaN where the columns are alike.
     """
     from scipy.special import expit
 
     found = np.zeros((len(counts), design.shape[1]))
     products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
-    active, length = np.arange(len(counts)), np.full(len(counts), np.inf)
+    most = 0.25 * np.einsum("rkk->r", (counts @ products).reshape(len(counts), *2 * [design.shape[1]]))
+    active, length, is_open = np.arange(len(counts)), np.full(len(counts), np.inf), np.ones(len(counts), dtype=bool)
     for _ in range(MOST_STEPS):
         chance = expit(offset + found[active] @ design.T)
         slope = (counts[active] * (outcomes - chance)) @ design
         bend = ((counts[active] * chance * (1 - chance)) @ products).reshape(len(active), *2 * [design.shape[1]])
         step = np.einsum("rkl,rl->rk", np.linalg.pinv(bend, hermitian=True), slope)
+        is_open[active] = np.linalg.eigvalsh(bend)[:, 0] < NO_INFORMATION * most[active]
         length[active] = np.abs(step @ design.T).max(axis=1)
         found[active] += step * np.minimum(1, LONGEST_STEP / np.maximum(length[active], CLOSE))[:, None]
         active = active[length[active] > CLOSE]
         if not len(active):
             break
-    found[active] = np.sign(found[active]) * np.inf
+    is_open[active] = True
+    with np.errstate(invalid="ignore"):  # 0 · infinity: what the columns cannot tell from each other is not a number
+        found[is_open] = np.sign(found[is_open]) * np.inf
     return found
 
 

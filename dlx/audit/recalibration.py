@@ -107,7 +107,8 @@ def isotonic(outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarra
 def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> None:
     if np.ptp(log_odds(predicted)) < 1e-9:
         raise DlxError(
-            f"{name} predicts {predicted[0]:.3g} for all {len(predicted)} validation rows: there is nothing to stretch"
+            f"recalibration needs predictions that differ, but {name} predicts {predicted[0]:.3g} for all "
+            f"{len(predicted)} validation rows; train it again"
         )
     no, yes = predicted[outcomes == 0], predicted[outcomes == 1]
     if no.max() <= yes.min() or yes.max() <= no.min():

@@ -18,7 +18,7 @@ from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
-from dlx.reporting.phrases import threshold_percent
+from dlx.reporting.phrases import article, threshold_percent
 from dlx.reporting.refusals import file_name, refuse_unreportable
 from dlx.reporting.sections import Section, sections
 from dlx.reporting.setting import Setting
@@ -135,7 +135,7 @@ def _setup(setting: Setting) -> list[tuple[str, str]]:
     return [
         (
             "Question",
-            f"The {target.risk}; from {threshold_percent(target)} on, a {target.person} is {target.flagged}, below that "
+            f"The {target.risk}; from {threshold_percent(target)} on, {article(target.person)} is {target.flagged}, below that "
             f"{target.cleared}. The threshold is {target.threshold_reason}.",
         ),
         ("Data", f"{len(case):,} rows, {len(case.schema)} columns; judged on {len(case.test):,} test rows."),

@@ -44,7 +44,8 @@ def calibration_figure(found: Measured, test: Dataset) -> Figure:
         "Share of events among people of a predicted probability: logistic regression on a restricted cubic spline of the "
         "log-odds, three knots, with a pointwise 95 % bootstrap band, between the 1st and the 99th percentile of the "
         f"predictions. Both axes end at {percent(upper)}. Above the diagonal the model predicts too little. Bars: where the "
-        "predictions lie, of people with the outcome (up) and of the others (down), as shares of each; they are in test_predictions.csv.",
+        "predictions lie, of people with the outcome (up) and of the others (down), as shares of each "
+        "(test_predictions.csv).",
         "calibration_curves",
     )
 

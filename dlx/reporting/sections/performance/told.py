@@ -196,8 +196,8 @@ def threshold_words(found: Measured, test: Dataset) -> list[str]:
     """Return what a miss and a false alarm are, and what the threshold says of their costs."""
     target, ratio = test.schema.target, float(found.costs["cost_ratio"].iloc[0])
     return [
-        f"A miss is {article(target.person)} with {target.event} who is {target.cleared}; a false alarm is one without it who is "
-        f"{target.flagged}. To act from {threshold_percent(target)} on is right if a miss costs as much as "
+        f"A miss is {article(target.person)} with {target.event} who is {target.cleared}; a false alarm is one without it "
+        f"who is {target.flagged}. To act from {threshold_percent(target)} on is right if a miss costs as much as "
         f"{ratio:.3g} false alarms: (1 − t) / t. Costs are in false alarms a person."
     ]
 
