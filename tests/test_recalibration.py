@@ -62,7 +62,7 @@ def test_platt_is_the_maximum_of_the_likelihood():
         odds = (found.intercept + a) + (found.slope + b) * logit(scores)
         return (outcomes * odds - np.logaddexp(0, odds)).sum()
 
-    assert max(((likelihood(a, b), a, b) for a in shifts for b in shifts))[1:] == (0, 0)
+    assert max((likelihood(a, b), a, b) for a in shifts for b in shifts)[1:] == (0, 0)
     # scikit-learn's own, which pulls its targets towards one half by a row of each class
     theirs = _SigmoidCalibration().fit(logit(scores), outcomes)
     assert found.slope == pytest.approx(-theirs.a_, abs=0.02) and found.intercept == pytest.approx(-theirs.b_, abs=0.02)

@@ -87,8 +87,11 @@ def platt(outcomes: np.ndarray, predicted: np.ndarray) -> Stretch:
     """Return the maximum-likelihood stretch of the log-odds."""
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(log_odds(predicted)[:, None], outcomes)
-    return Stretch(float(fitted.intercept_[0]), float(fitted.coef_[0, 0]))
+    odds = log_odds(predicted)
+    middle, spread = odds.mean(), odds.std()
+    fitted = LogisticRegression(C=np.inf, tol=1e-9, max_iter=10_000).fit((odds[:, None] - middle) / spread, outcomes)
+    slope = float(fitted.coef_[0, 0]) / spread
+    return Stretch(float(fitted.intercept_[0]) - slope * middle, slope)
 
 
 def isotonic(outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

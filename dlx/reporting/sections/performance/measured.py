@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from dlx.audit.calibration import Calibration, calibration
@@ -13,6 +14,7 @@ from dlx.audit.explained_change import explained_change
 from dlx.audit.performance import judged, performance
 from dlx.audit.recalibration import better_kind, recalibrated
 from dlx.audit.references import advantages
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
@@ -55,7 +57,7 @@ class Measured:
     performance, costs, confusion, advantages, curves : DataFrame
         As in `dlx.audit`, of all models; `advantages` is empty where there is nothing to compare.
     calibrations, validated : dict of str to Calibration
-        On the test rows, which judge, and on the validation rows, which decide; by model.
+        On the test rows, which judge, and on the validation rows, which decide, if these have both outcomes; by model.
     mended : dict of str to Mended
         The models that were recalibrated.
     unmendable : dict of str to str
@@ -78,40 +80,27 @@ class Measured:
 
 def measure(setting: Setting, models: Sequence[Model]) -> Measured:
     """Return what there is to know of the models on the test rows."""
-    test, validation, seed = setting.case.test, setting.case.validation, setting.seed
+    test, seed = setting.case.test, setting.seed
     opaque = [model for model in models if is_opaque(model)]
     readable = [model for model in models if not is_opaque(model)]
     with setting.narrator.step("Judging models", "models") as update:
-        parts = []
-        for done, model in enumerate(models, start=1):
-            parts.append(
-                (
-                    performance(model, test, seed=seed),
-                    expected_cost(model, test, seed=seed),
-                    confusion(model, test),
-                    decision_curve(model, test, seed=seed),
-                )
-            )
-            update(done, len(models))
+        judgements = []
+        for model in models:
+            judgements.append(_judge(model, test, seed))
+            update(len(judgements), len(models))
         compared = advantages(opaque, readable, test, seed=seed) if opaque and readable else pd.DataFrame()
-    with setting.narrator.step("Calibration", "models") as update:
-        mended, unmendable, validated = {}, {}, {}
-        for done, model in enumerate(models, start=1):
-            validated[model.name] = calibration(model, validation, seed=seed)
-            if validated[model.name].needs_recalibration:
-                try:
-                    mended[model.name] = _mend(setting, model)
-                except DlxError as error:
-                    unmendable[model.name] = str(error)
-            update(done, len(models))
-    performances, costs, confusions, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    with setting.narrator.step("Calibration"):
+        validated = _validated(setting, models)
+        needy = [model for model in models if model.name in validated and validated[model.name].needs_recalibration]
+        mended, unmendable = _mend_all(setting, needy)
+    performances, costs, counts, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*judgements, strict=True))
     return Measured(
         models=models,
         opaque=opaque,
         readable=readable,
         performance=performances,
         costs=costs,
-        confusion=confusions,
+        confusion=counts,
         advantages=compared,
         curves=curves,
         calibrations={model.name: calibration(model, test, seed=seed) for model in models},
@@ -119,6 +108,35 @@ def measure(setting: Setting, models: Sequence[Model]) -> Measured:
         mended=mended,
         unmendable=unmendable,
     )
+
+
+def _judge(model: Model, test: Dataset, seed: int) -> tuple[pd.DataFrame, ...]:
+    return (
+        performance(model, test, seed=seed),
+        expected_cost(model, test, seed=seed),
+        confusion(model, test),
+        decision_curve(model, test, seed=seed),
+    )
+
+
+def _validated(setting: Setting, models: Sequence[Model]) -> dict[str, Calibration]:
+    """Return the calibration of each model on the validation rows; nothing where these have one outcome only."""
+    validation = setting.case.validation
+    assert validation.outcomes is not None
+    if len(np.unique(validation.outcomes)) < 2:
+        return {}
+    return {model.name: calibration(model, validation, seed=setting.seed) for model in models}
+
+
+def _mend_all(setting: Setting, models: Sequence[Model]) -> tuple[dict[str, Mended], dict[str, str]]:
+    """Return the recalibrated models, and why others could not be."""
+    mended, unmendable = {}, {}
+    for model in models:
+        try:
+            mended[model.name] = _mend(setting, model)
+        except DlxError as error:
+            unmendable[model.name] = str(error)
+    return mended, unmendable
 
 
 def _mend(setting: Setting, model: Model) -> Mended:
