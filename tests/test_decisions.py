@@ -116,7 +116,7 @@ def test_a_threshold_outside_0_and_1_is_refused(threshold):
 @pytest.mark.parametrize("outcomes", [None, np.zeros(5), np.ones(1)])
 def test_outcomes_of_one_class_are_refused(judge, outcomes):
     count = 5 if outcomes is None else len(outcomes)
-    with pytest.raises(DlxError, match="loans: the .* of score needs outcomes of both classes"):
+    with pytest.raises(DlxError, match=r"loans: the .* of score needs outcomes of both classes"):
         judge(MODEL, Dataset(SCHEMA, np.full((count, 1), 0.5), outcomes, name="loans"))
 
 

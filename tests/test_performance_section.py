@@ -109,7 +109,7 @@ def test_without_a_model_that_can_be_read_there_is_no_comparison(setting, models
 
 
 def rare(events):
-    """Return people of whom the first few have the outcome; the split gives the test rows none of two, one of four."""
+    """Return people of whom the first few have the outcome; the split gives the test rows none of two, one of three."""
     case = worlds.table("mixed")
     return Dataset(case.schema, case.rows, (np.arange(len(case)) < events).astype(float), name="rare")
 
@@ -121,7 +121,7 @@ def test_one_class_among_the_test_rows_is_said_and_not_judged(tmp_path):
 
 
 def test_one_class_among_the_validation_rows_means_no_recalibration(tmp_path):
-    case = rare(4)
+    case = rare(3)
     assert case.test.outcomes.sum() == 1 and case.validation.outcomes.sum() == 0
     told = section(made(case, tmp_path), [worlds.boosted("mixed"), worlds.linear("mixed")])
     assert "All 60 validation rows have the same outcome: whether to recalibrate cannot be judged by them." in words(told)

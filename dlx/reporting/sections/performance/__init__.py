@@ -47,7 +47,7 @@ def _blocks(found: Measured, setting: Setting) -> list[Block]:
         ]
     blocks += [
         Heading("Do the probabilities come true?"),
-        Words(tuple(told.calibration_words(found))),
+        Words(tuple(told.calibration_words(found, setting.case.validation))),
         grids.calibrated(found),
         calibration_figure(found, test),
     ]

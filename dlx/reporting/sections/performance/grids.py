@@ -80,10 +80,10 @@ def calibrated(found: Measured) -> Table:
     """Return intercept and slope of each model on validation and test rows."""
     lines = []
     for name in found.calibrations:
-        validated, judged = found.validated[name], found.calibrations[name]
-        lines.append(
-            (name, "validation", *_calibration(validated), "recalibrate" if validated.needs_recalibration else "leave")
-        )
+        validated, judged = found.validated.get(name), found.calibrations[name]
+        if validated is not None:
+            decided = "recalibrate" if validated.needs_recalibration else "leave"
+            lines.append((name, "validation", *_calibration(validated), decided))
         apart = "told apart from perfect" if judged.needs_recalibration else "not told apart from perfect"
         lines.append((name, "test", *_calibration(judged), apart))
     return Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dlx.audit.calibration import Calibration, excludes
@@ -64,8 +64,8 @@ def verdict(found: Measured, model: str, reference: str) -> str:
     ]
     if not parts:
         return f"is not told apart by any of {counted(len(pair))} measures"
-    rest = "" if len(apart) == len(pair) else f", and not told apart by the other {counted(len(pair) - len(apart))}"
-    return listed(parts) + rest
+    rest = [MEASURES[name] for name in pair[~pair["told_apart"]]["metric"]]
+    return listed(parts) + (f"; not told apart by {listed(rest)}" if rest else "")
 
 
 def pairs(found: Measured) -> list[str]:
@@ -85,30 +85,37 @@ def bought(found: Measured) -> tuple[str, ...]:
     best = min((model.name for model in found.readable), key=lambda name: losses[name])
     against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
-        f"{line.model} has {interval(line.advantage, line.low, line.high, gain)} ROC AUC and {verdict(found, line.model, best)}"
+        f"{line.model} ({interval(line.advantage, line.low, line.high, gain)} ROC AUC) {verdict(found, line.model, best)}"
         for line in against.itertuples()
     ]
     superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
-    return (f"Compared with {best}, {superlative} that can be read: {'; '.join(parts)}.",)
+    return (f"Compared with {best}, {superlative} that can be read: {', and '.join(parts)}.",)
 
 
 def calibrated(found: Measured) -> str:
     """Return which models are calibrated, and which were recalibrated."""
+    if not found.validated:
+        return f"Calibration slopes on test rows, of which 1 is perfect: {_slopes(found, found.calibrations)}."
     left = [name for name in found.validated if name not in found.mended and name not in found.unmendable]
     parts = []
     if left:
-        slopes = ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in left)
         parts.append(
-            f"Calibration slopes on test rows (1 is perfect): {slopes}; on validation rows nothing speaks against them"
+            f"On validation rows, calibration is not told apart from perfect for {listed(left)}; slopes on test rows, of "
+            f"which 1 is perfect: {_slopes(found, left)}"
         )
     for name, one in found.mended.items():
         before, after = found.calibrations[name], one.calibration
         parts.append(
-            f"{name} needs recalibration, as on validation rows {_why(found.validated[name])}; with it, its slope on test rows "
-            f"goes from {odds(before.slope.estimate)} to {shown(after.slope)}"
+            f"{name} needs recalibration, as on validation rows {_why(found.validated[name])}; with it, on test rows its "
+            f"intercept goes from {odds(before.intercept.estimate)} to {shown(after.intercept)} and its slope from "
+            f"{odds(before.slope.estimate)} to {shown(after.slope)}"
         )
     parts += [f"{name} needs recalibration and could not be recalibrated" for name in found.unmendable]
     return ". ".join(parts) + "."
+
+
+def _slopes(found: Measured, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in names)
 
 
 def _why(validated: Calibration) -> str:
@@ -117,11 +124,11 @@ def _why(validated: Calibration) -> str:
     if excludes(validated.slope, 1):
         reasons.append(f"the interval of its slope, {shown(validated.slope)}, leaves out 1")
     if excludes(validated.intercept, 0):
-        reasons.append(f"that of its intercept, {shown(validated.intercept)}, leaves out 0")
+        reasons.append(f"the interval of its intercept, {shown(validated.intercept)}, leaves out 0")
     return listed(reasons)
 
 
-def calibration_words(found: Measured) -> list[str]:
+def calibration_words(found: Measured, validation: Dataset) -> list[str]:
     """Return how calibration is judged, and where test rows contradict validation rows."""
     words = [
         "The intercept is what would have to be added to all log-odds (0 is perfect; above 0, the model predicts too "
@@ -129,6 +136,11 @@ def calibration_words(found: Measured) -> list[str]:
         "extreme). A model is recalibrated if, on the validation rows, the interval of the slope leaves out 1 or that of the "
         "intercept leaves out 0; the test rows only judge. Nets stop training by the validation rows, which may flatter them."
     ]
+    if not found.validated:
+        return [
+            *words,
+            f"All {len(validation)} validation rows have the same outcome: whether to recalibrate cannot be judged by them.",
+        ]
     surprised = [
         name
         for name, one in found.calibrations.items()
@@ -213,11 +225,14 @@ def evidence(found: Measured, test: Dataset) -> dict[str, str]:
             for name in models
         )
         + ".",
-        "recalibration": calibrated(found),
         "decision": worth(found, test),
     }
     compared = bought(found)
-    return covers | ({"references": compared[0]} if compared else {})
+    return (
+        covers
+        | ({"references": compared[0]} if compared else {})
+        | ({"recalibration": calibrated(found)} if found.validated else {})
+    )
 
 
 def _ranks(found: Measured, models: Sequence[str]) -> list[str]:
