@@ -89,7 +89,7 @@ def test_models_are_recalibrated_where_the_validation_rows_say_so_and_only_there
     assert names == {name for name, needs in validated.items() if needs}
     judged = told.tables["calibration"]
     for name in names:
-        assert f"{name} needs recalibration, as on validation rows" in words(told)
+        assert f"{name} needs recalibration: slope" in words(told)
         assert f"{name} recalibrated" in set(judged["model"])
     assert "decision" in told.covers and set(changed["people"]) == {40}
 
@@ -141,4 +141,4 @@ def test_a_constant_model_and_one_of_certain_predictions_are_told_without_a_fail
 
 def test_small_words():
     assert [gain(x) for x in (0.0081, -0.0004, -0.0123, 1.5)] == ["+.008", "+.000", "−.012", "+1.500"]
-    assert [odds(x) for x in (1.234, -0.5, np.inf, -np.inf, np.nan)] == ["1.23", "−0.50", "∞", "−∞", "–"]
+    assert [odds(x) for x in (1.234, -0.5, -0.001, np.inf, -np.inf, np.nan)] == ["1.23", "−0.50", "0.00", "∞", "−∞", "–"]

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlx.audit.calibration import Calibration, excludes
+from dlx.audit.calibration import excludes
 from dlx.bootstrap import Interval
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.reporting.phrases import article, counted, interval, listed, three_decimals, threshold_percent
+from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
 from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.schema import plural
 
@@ -31,7 +31,7 @@ def gain(number: float) -> str:
 
 def odds(number: float) -> str:
     """Return a number that may be infinite, with two decimals; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{number:.2f}".replace("-", "−").replace("inf", "∞")
+    return "–" if math.isnan(number) else f"{round(number, 2) + 0.0:.2f}".replace("-", "−").replace("inf", "∞")
 
 
 def between(line: Any) -> Interval:
@@ -85,11 +85,11 @@ def bought(found: Measured) -> tuple[str, ...]:
     best = min((model.name for model in found.readable), key=lambda name: losses[name])
     against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
-        f"{line.model} ({interval(line.advantage, line.low, line.high, gain)} ROC AUC) {verdict(found, line.model, best)}"
+        f"{line.model} {verdict(found, line.model, best)} (ROC AUC {interval(line.advantage, line.low, line.high, gain)})"
         for line in against.itertuples()
     ]
     superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
-    return (f"Compared with {best}, {superlative} that can be read: {', and '.join(parts)}.",)
+    return (f"Compared with {best}, {superlative} that can be read: {'. '.join(parts)}.",)
 
 
 def calibrated(found: Measured) -> str:
@@ -103,13 +103,7 @@ def calibrated(found: Measured) -> str:
             f"On validation rows, calibration is not told apart from perfect for {listed(left)}; slopes on test rows, of "
             f"which 1 is perfect: {_slopes(found, left)}"
         )
-    for name, one in found.mended.items():
-        before, after = found.calibrations[name], one.calibration
-        parts.append(
-            f"{name} needs recalibration, as on validation rows {_why(found.validated[name])}; with it, on test rows its "
-            f"intercept goes from {odds(before.intercept.estimate)} to {shown(after.intercept)} and its slope from "
-            f"{odds(before.slope.estimate)} to {shown(after.slope)}"
-        )
+    parts += [f"{name} needs recalibration: {_cure(found, name)}" for name in found.mended]
     parts += [f"{name} needs recalibration and could not be recalibrated" for name in found.unmendable]
     return ". ".join(parts) + "."
 
@@ -118,14 +112,17 @@ def _slopes(found: Measured, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in names)
 
 
-def _why(validated: Calibration) -> str:
-    """Return what is told apart from perfect calibration, with its interval."""
-    reasons = []
-    if excludes(validated.slope, 1):
-        reasons.append(f"the interval of its slope, {shown(validated.slope)}, leaves out 1")
-    if excludes(validated.intercept, 0):
-        reasons.append(f"the interval of its intercept, {shown(validated.intercept)}, leaves out 0")
-    return listed(reasons)
+def _cure(found: Measured, name: str) -> str:
+    """Return what the validation rows said against a model's calibration, and what became of that on the test rows."""
+    perfect = {"slope": 1, "intercept": 0}
+    off = [what for what, value in perfect.items() if excludes(getattr(found.validated[name], what), value)]
+    said = [f"{what} {shown(getattr(found.validated[name], what))}" for what in off]
+    cured = [
+        f"{what} from {odds(getattr(found.calibrations[name], what).estimate)} to "
+        f"{shown(getattr(found.mended[name].calibration, what))}"
+        for what in off
+    ]
+    return f"{listed(said)} on validation rows; it changes the {listed(cured)} on test rows"
 
 
 def calibration_words(found: Measured, validation: Dataset) -> list[str]:
@@ -169,7 +166,7 @@ def _how(one: Mended) -> str:
     elif isinstance(model, TreeModel):
         means = "it stays a single tree, with other probabilities in its leaves"
     else:
-        means = f"nothing but predictions can be asked of it now, so that {method} explains both"
+        means = f"nothing but predictions can be asked of it now, so that both are explained by {method_label(method)}"
     return f"{kinds[one.kind]}, chosen in folds of the validation rows; {means}."
 
 
@@ -179,8 +176,7 @@ def worth(found: Measured, test: Dataset) -> str:
     ratio = float(found.costs["cost_ratio"].iloc[0])
     parts = [_worth(found, model, test) for model in found.opaque or found.models]
     return (
-        f"At the threshold of {threshold_percent(target)}, where a miss costs as much as {ratio:.3g} false alarms: "
-        f"{'; '.join(parts)}."
+        f"At the threshold of {threshold_percent(target)}, where a miss costs as much as {_alarms(ratio)}: {'; '.join(parts)}."
     )
 
 
@@ -204,13 +200,17 @@ def _cost(line: Any) -> str:
     return interval(line["cost"], line["cost_low"], line["cost_high"], three_decimals)
 
 
+def _alarms(ratio: float) -> str:
+    return "a false alarm" if round(ratio, 2) == 1 else f"{ratio:.3g} false alarms"
+
+
 def threshold_words(found: Measured, test: Dataset) -> list[str]:
     """Return what a miss and a false alarm are, and what the threshold says of their costs."""
     target, ratio = test.schema.target, float(found.costs["cost_ratio"].iloc[0])
     return [
         f"A miss is {article(target.person)} with {target.event} who is {target.cleared}; a false alarm is one without it "
         f"who is {target.flagged}. To act from {threshold_percent(target)} on is right if a miss costs as much as "
-        f"{ratio:.3g} false alarms: (1 − t) / t. Costs are in false alarms a person."
+        f"{_alarms(ratio)}: (1 − t) / t. Costs are in false alarms a person."
     ]
 
 
