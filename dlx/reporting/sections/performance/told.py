@@ -85,7 +85,8 @@ def bought(found: Measured) -> tuple[str, ...]:
     best = min((model.name for model in found.readable), key=lambda name: losses[name])
     against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
-        f"{line.model} {verdict(found, line.model, best)} (ROC AUC {interval(line.advantage, line.low, line.high, gain)})"
+        f"{line.model} {verdict(found, line.model, best)} (difference of ROC AUC "
+        f"{gain(line.advantage)}, {gain(line.low)} to {gain(line.high)})"
         for line in against.itertuples()
     ]
     superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
