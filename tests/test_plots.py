@@ -35,6 +35,18 @@ NAMES, LABELS = ["grade", "$x$", "<b>", "empty"], ["Grade_{school}", "$x$", "<b>
 PEOPLE = 12
 
 
+CURVE = pd.DataFrame({"predicted": [0.1, 0.5, 0.8], "observed": [0.2, 0.5, 0.7], "low": [0, 0.4, 0.6], "high": [0.3, 0.6, 0.9]})
+BENEFIT = pd.DataFrame(
+    {
+        "threshold": [0.1, 0.2, 0.3],
+        "net_benefit": [0.3, 0.2, 0.1],
+        "net_benefit_low": [0.2, 0.1, 0],
+        "net_benefit_high": [0.4, 0.3, 0.2],
+        "all": [0.2, 0.1, -0.1],
+    }
+)
+
+
 def rows():
     made = np.random.default_rng(0).normal(size=(PEOPLE, 5))
     made[:, 1:3] = np.random.default_rng(1).integers(3, size=(PEOPLE, 2))
@@ -122,6 +134,18 @@ DRAWN = {  # how to draw each, and what must be written on it
         ["which <model> (90 %)", "the rest (10 %)", "standard deviation of the contributions (log-odds)"],
     ),
     "sanity": (lambda ax: plots.draw_sanity(SANITY, {"a": "<A>"}, ax), ["layers made random, from the last"]),
+    "calibration": (
+        lambda ax: plots.draw_calibration(CURVE, ax, upper=0.9, mended=CURVE),
+        ["observed share of events"],
+    ),
+    "predictions": (
+        lambda ax: plots.draw_predictions(CURVE["low"].round(), CURVE["predicted"], ax, upper=1.0),
+        ["predicted probability"],
+    ),
+    "decision curve": (
+        lambda ax: plots.draw_decision_curve(BENEFIT, ax, threshold=0.2, others={"<$tree$>": BENEFIT}),
+        ["threshold", "net benefit", "20 %"],
+    ),
     "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
 }
 

@@ -10,6 +10,7 @@ from dlx.plots.explanations import (
     draw_partial_dependence,
     draw_waterfall,
 )
+from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
 __all__ = [
@@ -22,15 +23,18 @@ __all__ = [
     "UNITS",
     "UP",
     "draw_beeswarm",
+    "draw_calibration",
     "draw_causes",
     "draw_components",
     "draw_contrast",
+    "draw_decision_curve",
     "draw_errors",
     "draw_importance",
     "draw_interactions",
     "draw_matrix",
     "draw_noise",
     "draw_partial_dependence",
+    "draw_predictions",
     "draw_sanity",
     "draw_waterfall",
     "shortened",

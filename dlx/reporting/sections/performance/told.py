@@ -1,0 +1,248 @@
+"""The words of the section, made from what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dlx.audit.calibration import excludes
+from dlx.bootstrap import Interval
+from dlx.dataset import Dataset
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
+from dlx.reporting.sections.performance.measured import Measured, Mended
+from dlx.schema import plural
+
+MEASURES = {
+    "auc": "ROC AUC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "cost": "cost",
+}
+
+
+def gain(number: float) -> str:
+    """Return a difference with its sign and three decimals: "+.008"."""
+    words = f"{round(number, 3) + 0.0:+.3f}".replace("0.", ".", 1)  # + 0.0: no minus before a zero
+    return words.replace("-", "−")
+
+
+def odds(number: float) -> str:
+    """Return a number that may be infinite, with two decimals; a dash where there is none."""
+    return "–" if math.isnan(number) else f"{round(number, 2) + 0.0:.2f}".replace("-", "−").replace("inf", "∞")
+
+
+def between(line: Any) -> Interval:
+    """Return the estimate of a line of a table between the ends of its interval."""
+    return Interval(float(line["estimate"]), float(line["low"]), float(line["high"]))
+
+
+def shown(found: Interval) -> str:
+    """Return an intercept or slope with its interval."""
+    return interval(*found, odds)
+
+
+def opening(test: Dataset) -> str:
+    """Return by which rows the models are judged."""
+    assert test.outcomes is not None
+    return (
+        f"Judged on {plural(len(test), 'test row')}, {int(test.outcomes.sum()):,} of them with {test.schema.target.event}; dlx "
+        "trains no model on them. Intervals are 95 % bootstrap intervals over these rows, unless a table says otherwise."
+    )
+
+
+def verdict(found: Measured, model: str, reference: str) -> str:
+    """Return by what a model and a reference are told apart: a sentence's end, "is better by ROC AUC and cost"."""
+    pair = found.advantages[(found.advantages["model"] == model) & (found.advantages["reference"] == reference)]
+    apart = pair[pair["told_apart"]]
+    parts = [
+        f"is {word} by {listed([MEASURES[name] for name in some['metric']])}"
+        for word, some in (("better", apart[apart["advantage"] > 0]), ("worse", apart[apart["advantage"] < 0]))
+        if len(some)
+    ]
+    if not parts:
+        return f"is not told apart by any of {counted(len(pair))} measures"
+    rest = [MEASURES[name] for name in pair[~pair["told_apart"]]["metric"]]
+    return listed(parts) + (f"; not told apart by {listed(rest)}" if rest else "")
+
+
+def pairs(found: Measured) -> list[str]:
+    """Return a sentence for each model that cannot be read and each that can."""
+    return [
+        f"{model.name}, compared with {reference.name}, {verdict(found, model.name, reference.name)}."
+        for model in found.opaque
+        for reference in found.readable
+    ]
+
+
+def bought(found: Measured) -> tuple[str, ...]:
+    """Return what the accuracy of models that cannot be read buys over the best that can, by log loss; nothing without one."""
+    if not len(found.advantages):
+        return ()
+    losses = found.performance[found.performance["metric"] == "log_loss"].set_index("model")["estimate"]
+    best = min((model.name for model in found.readable), key=lambda name: losses[name])
+    against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
+    parts = [
+        f"{line.model} {verdict(found, line.model, best)} (difference of ROC AUC "
+        f"{gain(line.advantage)}, {gain(line.low)} to {gain(line.high)})"
+        for line in against.itertuples()
+    ]
+    superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
+    return (f"Compared with {best}, {superlative} that can be read: {'. '.join(parts)}.",)
+
+
+def calibrated(found: Measured) -> str:
+    """Return which models are calibrated, and which were recalibrated."""
+    if not found.validated:
+        return f"Calibration slopes on test rows, of which 1 is perfect: {_slopes(found, found.calibrations)}."
+    left = [name for name in found.validated if name not in found.mended and name not in found.unmendable]
+    parts = []
+    if left:
+        parts.append(
+            f"On validation rows, calibration is not told apart from perfect for {listed(left)}; slopes on test rows, of "
+            f"which 1 is perfect: {_slopes(found, left)}"
+        )
+    parts += [f"{name} needs recalibration: {_cure(found, name)}" for name in found.mended]
+    parts += [f"{name} needs recalibration and could not be recalibrated" for name in found.unmendable]
+    return ". ".join(parts) + "."
+
+
+def _slopes(found: Measured, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in names)
+
+
+def _cure(found: Measured, name: str) -> str:
+    """Return what the validation rows said against a model's calibration, and what became of that on the test rows."""
+    perfect = {"slope": 1, "intercept": 0}
+    off = [what for what, value in perfect.items() if excludes(getattr(found.validated[name], what), value)]
+    said = [f"{what} {shown(getattr(found.validated[name], what))}" for what in off]
+    cured = [
+        f"{what} from {odds(getattr(found.calibrations[name], what).estimate)} to "
+        f"{shown(getattr(found.mended[name].calibration, what))}"
+        for what in off
+    ]
+    return f"{listed(said)} on validation rows; it changes the {listed(cured)} on test rows"
+
+
+def calibration_words(found: Measured, validation: Dataset) -> list[str]:
+    """Return how calibration is judged, and where test rows contradict validation rows."""
+    words = [
+        "The intercept is what would have to be added to all log-odds (0 is perfect; above 0, the model predicts too "
+        "little). The slope is what they would have to be multiplied by (1 is perfect; below 1, predictions are too "
+        "extreme). A model is recalibrated if, on the validation rows, the interval of the slope leaves out 1 or that of the "
+        "intercept leaves out 0; the test rows only judge. Nets stop training by the validation rows, which may flatter them."
+    ]
+    if not found.validated:
+        return [
+            *words,
+            f"All {len(validation)} validation rows have the same outcome: whether to recalibrate cannot be judged by them.",
+        ]
+    surprised = [
+        name
+        for name, one in found.calibrations.items()
+        if one.needs_recalibration and not found.validated[name].needs_recalibration
+    ]
+    if surprised:
+        words.append(f"On the test rows {listed(surprised)} would need it, which the validation rows did not show.")
+    words += [f"{name} could not be recalibrated: {reason}." for name, reason in found.unmendable.items()]
+    return words
+
+
+def mended_words(found: Measured) -> list[str]:
+    """Return how each model was recalibrated, and what that means for its explanations."""
+    how = [f"{name}: {_how(one)}" for name, one in found.mended.items()]
+    return [*how, "The other sections ask the models as they are."]
+
+
+def _how(one: Mended) -> str:
+    kinds = {
+        "platt": "by Platt's stretch and shift of the log-odds",
+        "isotonic": "by isotonic regression, a rising step function",
+    }
+    model, method = one.model, one.change["method"].iloc[0]
+    if model.scales[0] == "logit" and one.kind == "platt" and isinstance(model, (NeuralModel, LinearModel, TreeModel)):
+        means = "every contribution to the log-odds is the old one times the slope, so that their order stays"
+    elif isinstance(model, TreeModel):
+        means = "it stays a single tree, with other probabilities in its leaves"
+    else:
+        means = f"nothing but predictions can be asked of it now, so that both are explained by {method_label(method)}"
+    return f"{kinds[one.kind]}, chosen in folds of the validation rows; {means}."
+
+
+def worth(found: Measured, test: Dataset) -> str:
+    """Return what acting on each model costs at the threshold, beside acting without one."""
+    target = test.schema.target
+    ratio = float(found.costs["cost_ratio"].iloc[0])
+    parts = [_worth(found, model, test) for model in found.opaque or found.models]
+    return (
+        f"At the threshold of {threshold_percent(target)}, where a miss costs as much as {_alarms(ratio)}: {'; '.join(parts)}."
+    )
+
+
+def _worth(found: Measured, model: Model, test: Dataset) -> str:
+    costs = found.costs[found.costs["model"] == model.name].set_index("acted_on")
+    without = min(("everybody", "nobody"), key=lambda rule: costs.loc[rule, "cost"])
+    at = found.curves[(found.curves["model"] == model.name) & (found.curves["threshold"] == test.schema.target.threshold)].iloc[
+        0
+    ]
+    counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
+    apart = "told apart" if at["advantage_low"] > 0 or at["advantage_high"] < 0 else "not told apart"
+    missed = counts.loc["false_negative", "count"]
+    return (
+        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
+        f"{three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and misses "
+        f"{missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
+    )
+
+
+def _cost(line: Any) -> str:
+    return interval(line["cost"], line["cost_low"], line["cost_high"], three_decimals)
+
+
+def _alarms(ratio: float) -> str:
+    return "a false alarm" if round(ratio, 2) == 1 else f"{ratio:.3g} false alarms"
+
+
+def threshold_words(found: Measured, test: Dataset) -> list[str]:
+    """Return what a miss and a false alarm are, and what the threshold says of their costs."""
+    target, ratio = test.schema.target, float(found.costs["cost_ratio"].iloc[0])
+    return [
+        f"A miss is {article(target.person)} with {target.event} who is {target.cleared}; a false alarm is one without it "
+        f"who is {target.flagged}. To act from {threshold_percent(target)} on is right if a miss costs as much as "
+        f"{_alarms(ratio)}: (1 − t) / t. Costs are in false alarms a person."
+    ]
+
+
+def evidence(found: Measured, test: Dataset) -> dict[str, str]:
+    """Return the evidence for the checklist, a sentence with numbers an item."""
+    models = [model.name for model in found.opaque or found.models]
+    covers = {
+        "discrimination": f"On {len(test):,} test rows: {'; '.join(_ranks(found, models))}.",
+        "calibration": "On test rows: "
+        + "; ".join(
+            f"{name} intercept {shown(found.calibrations[name].intercept)}, slope {shown(found.calibrations[name].slope)}"
+            for name in models
+        )
+        + ".",
+        "decision": worth(found, test),
+    }
+    compared = bought(found)
+    return (
+        covers
+        | ({"references": compared[0]} if compared else {})
+        | ({"recalibration": calibrated(found)} if found.validated else {})
+    )
+
+
+def _ranks(found: Measured, models: Sequence[str]) -> list[str]:
+    words = []
+    for name in models:
+        scores = found.performance[found.performance["model"] == name].set_index("metric")
+        both = [
+            f"{MEASURES[metric]} {interval(*between(scores.loc[metric]), three_decimals)}"
+            for metric in ("auc", "average_precision")
+        ]
+        words.append(f"{name} {', '.join(both)}")
+    return words
