@@ -18,8 +18,16 @@ ORDER: tuple[str, ...] = ("performance",)  # of performance, errors, fairness, c
 
 
 def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
-    """Return every section about the models, in the order in which they are read, the checklist last."""
+    """Return every section about the models, in the order in which they are read, the checklist last.
+
+    Whether probabilities come true is asked of the models as they are; everything else of those that it makes of them.
+    """
+    from dlx.audit.recalibration import in_use
     from dlx.reporting.sections import checklist
 
-    told = [importlib.import_module(f"{__name__}.{name}").section(setting, models) for name in ORDER]
+    used = [in_use(model, setting.case.validation, seed=setting.seed) for model in models]
+    told = [
+        importlib.import_module(f"{__name__}.{name}").section(setting, models if name == "performance" else used)
+        for name in ORDER
+    ]
     return [*told, checklist.section(setting, models, told)]

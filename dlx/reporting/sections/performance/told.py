@@ -9,7 +9,7 @@ from typing import Any
 from dlx.audit.calibration import excludes
 from dlx.bootstrap import Interval
 from dlx.dataset import Dataset
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
 from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.schema import plural
@@ -153,7 +153,11 @@ def calibration_words(found: Measured, validation: Dataset) -> list[str]:
 def mended_words(found: Measured) -> list[str]:
     """Return how each model was recalibrated, and what that means for its explanations."""
     how = [f"{name}: {_how(one)}" for name, one in found.mended.items()]
-    return [*how, "The other sections ask the models as they are."]
+    kept = [name for name, one in found.mended.items() if isinstance(one.model, BlackBox)]
+    asked = "The other sections ask and explain the recalibrated models."
+    if kept:
+        asked = f"The other sections ask and explain the recalibrated models, but {listed(kept)} as it was."
+    return [*how, asked]
 
 
 def _how(one: Mended) -> str:
