@@ -11,11 +11,11 @@ from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
-from dlx.reporting.auditing import audit_report, audit_sections, tables_of
+from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
 from dlx.reporting.refusals import file_name, refuse_unreportable
-from dlx.reporting.sections import Section
+from dlx.reporting.sections import Section, sections
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
@@ -109,7 +109,8 @@ def report(
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )
-        audited = audit_sections(case, found, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
+        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
+        audited = sections(setting, found)
     with narrator.step("Drawing the page"):
         _write(told, audited, page, command or _call(case, names, seed=seed, people=people, background=background))
     return page

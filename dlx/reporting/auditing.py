@@ -90,25 +90,17 @@ def audit_report(
     if not found or len(set(names)) < len(names):
         raise DlxError(f"an audit needs models of different names, got {', '.join(names) or 'none'}")
     with one_thread():
-        told = audit_sections(case, found, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
+        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
+        told = sections(setting, found)
     with narrator.step("Drawing the page"):
         _write(case, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
     return page
 
 
-def audit_sections(
-    case: Dataset,
-    models: Sequence[Model],
-    *,
-    seed: int,
-    background: int,
-    thorough: bool,
-    page: Path,
-    narrator: Narrator,
-) -> list[Section]:
-    """Return the sections of an audit, asked of some test rows drawn at random; explanations are kept beside the page."""
+def setting_of(case: Dataset, *, seed: int, background: int, thorough: bool, page: Path, narrator: Narrator) -> Setting:
+    """Return what every section is asked with: some test rows, drawn at random; explanations are kept beside the page."""
     drawn = np.random.default_rng(seed).permutation(len(case.test))[:PANEL]
-    setting = Setting(
+    return Setting(
         case=case,
         panel=case.test[np.sort(drawn)],
         background=case.background(background, seed=seed),
@@ -117,7 +109,6 @@ def audit_sections(
         keeper=Keeper(page.with_name(f"{page.stem}-explanations"), narrator),
         narrator=narrator,
     )
-    return sections(setting, models)
 
 
 def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:
