@@ -1,9 +1,10 @@
 """Measures dlx against captum, shap, lime and shapiq: CPU time a row as a ratio in one run, beside the error of both.
 
 python experiments/benchmark.py --quick takes some minutes; without --quick, more rounds and columns, half an hour; --growth
-explains the whole of credit_default instead. Writes table and growth (md, csv) and frontier (csv, svg, png) to --output. Peer and dlx alternate on one thread; medians of the rounds count. Nets have two hidden layers of 128, random ones
-and those of two cases, against 100 background rows; trees are 200 boosted ones of depth 6. Shapley values are computed on
-the least budget that is as good as the peer's default. notes.md says what was tried, what was kept and what was dropped.
+explains the whole of credit_default instead. Writes table and growth (md, csv) and frontier (csv, svg, png) to --output.
+Peer and dlx alternate on one thread; medians of the rounds count. Nets have two hidden layers of 128, random ones and those
+of two cases, against 100 background rows; trees are 200 boosted ones of depth 6. Shapley values are computed on the least
+budget that is as good as the peer's default. notes.md says what was tried, what was kept and what was dropped.
 """
 
 from __future__ import annotations
