@@ -10,6 +10,7 @@ from dlx.plots.explanations import (
     draw_partial_dependence,
     draw_waterfall,
 )
+from dlx.plots.fairness import draw_gap, draw_group_rates
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "draw_components",
     "draw_contrast",
     "draw_errors",
+    "draw_gap",
+    "draw_group_rates",
     "draw_importance",
     "draw_interactions",
     "draw_matrix",
