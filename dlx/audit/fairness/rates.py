@@ -60,13 +60,19 @@ class GroupRates:
                 "events": self.events[at],
                 "rate": rate,
                 "estimate": self.estimates[rate][at],
-                **dict(zip(("low", "high"), known_ends(self.draws[rate][:, at]), strict=True)),
+                **self._ends(rate, at),
                 "judged": not self.objections[rate][at],
                 "objection": self.objections[rate][at],
             }
             for rate in RATES
             for at, group in enumerate(self.groups)
         )
+
+    def _ends(self, rate: str, at: int) -> dict[str, float]:
+        """Return the ends of an interval; a rate of 0 or 1 is itself one end, as Jeffreys' method has it."""
+        low, high = known_ends(self.draws[rate][:, at])
+        estimate = self.estimates[rate][at]
+        return {"low": min(low, estimate), "high": max(high, estimate)}
 
     def judged(self, rate: str) -> np.ndarray:
         """Return the positions of the groups whose rate can be judged."""
@@ -90,7 +96,7 @@ class GroupRates:
         if len(fit) < 2:
             return _no_gap(f"only {len(fit)} of {len(self.groups)} groups can be judged")
         estimates, draws = self.estimates[rate], self.draws[rate]
-        low, high = fit[np.argmin(estimates[fit])], fit[np.argmax(estimates[fit])]
+        low, *_, high = fit[np.argsort(estimates[fit], kind="stable")]
         difference = (estimates[high] - estimates[low], *known_ends(draws[:, high] - draws[:, low]))
         ratio, why = (np.nan, np.nan, np.nan), ""
         if rate == CALIBRATION or not estimates[high] > 0:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from dlx.model import Model
 from dlx.reporting import fairness_tables as tables
+from dlx.reporting import fairness_verdicts as verdicts
 from dlx.reporting import fairness_words as words
 from dlx.reporting.fairness_evidence import FairnessEvidence, fairness_evidence
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
@@ -30,7 +31,7 @@ def section(setting: Setting, models: Sequence[Model]) -> Section:
     return Section(
         key="fairness",
         title=TITLE,
-        findings=words.findings(evidence, target),
+        findings=verdicts.findings(evidence, target),
         blocks=(
             *_treatment(evidence, setting, models),
             *_proxies(evidence, labels),
@@ -38,7 +39,7 @@ def section(setting: Setting, models: Sequence[Model]) -> Section:
             *_remedies(evidence),
         ),
         tables=_numbers(evidence),
-        covers=words.coverage(evidence, target),
+        covers=verdicts.coverage(evidence, target),
     )
 
 
@@ -106,9 +107,9 @@ def _widest_contrasts(evidence: FairnessEvidence) -> list[pd.DataFrame]:
 
 def _remedies(evidence: FairnessEvidence) -> list[Block]:
     mended = [by for by in evidence.shown if not evidence.mitigation.empty and by.name in set(evidence.mitigation["attribute"])]
-    blocks: list[Block] = [Heading("What would lessen the gaps, at what cost?"), Words((words.remedy_sentence(evidence),))]
+    blocks: list[Block] = [Heading("What would lessen the gaps, at what cost?"), Words((verdicts.remedy_sentence(evidence),))]
     if mended:
-        blocks.append(Listed(words.cheapest_remedies(evidence)))
+        blocks.append(Listed(verdicts.cheapest_remedies(evidence)))
         blocks.append(
             Words(
                 (
