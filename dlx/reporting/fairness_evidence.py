@@ -36,7 +36,7 @@ class FairnessEvidence:
     refused : list of Partition
         By which nobody may be compared.
     shown, others, crossed : list of Partition
-        Those that the page shows, the other protected columns, and pairs of those shown.
+        Those that the page shows, the other protected columns, and pairs of those shown that can be judged.
     opaque : list of Model
         Those that were explained and mended.
     rates, gaps : DataFrame
@@ -80,9 +80,11 @@ def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvid
     refused, fit = [by for by in every if by.objection], [by for by in every if not by.objection]
     shown = [by for by in fit if not named or by.name in named]
     others = [by for by in fit if by not in shown]
-    crossed = intersections(setting.case, [by.name for by in shown])
     opaque = [model for model in models if is_opaque(model)] or list(models)
-    rates, gaps = _treatment(setting, models, [*shown, *others, *crossed])
+    rates, gaps = _treatment(setting, models, [*shown, *others])
+    crossed = intersections(setting.case, [by.name for by in _judged(shown, gaps)])
+    more_rates, more_gaps = _treatment(setting, models, crossed)
+    rates, gaps = _stacked([rates, more_rates]), _stacked([gaps, more_gaps])
     told, carried, parts = _explained(setting, opaque, shown)
     mended = _mended(setting, opaque, _judged(shown, gaps), carried)
     return FairnessEvidence(refused, shown, others, crossed, opaque, rates, gaps, told, carried, parts, mended)
@@ -97,7 +99,10 @@ def architecture_of(model: Model, seed: int) -> str | None:
 
 
 def _treatment(setting: Setting, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rates, gaps = [], []
+    rates: list[pd.DataFrame] = []
+    gaps: list[pd.DataFrame] = []
+    if not every:
+        return _stacked(rates), _stacked(gaps)
     with setting.narrator.step("Comparing groups", "comparisons") as update:
         for model in models:
             for by in every:
@@ -113,7 +118,7 @@ def _explained(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
     people = _some(setting.case.test, setting.seed)
-    explained = [setting.explain(model, people, _exact(model)) for model in opaque]
+    explained = [setting.explain(model, people, _exact(model)) for model in (opaque if shown else ())]
     told, carried, parts = [], [], []
     with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
         for count, by in enumerate(shown, start=1):
@@ -157,7 +162,7 @@ def _mended(setting: Setting, opaque: Sequence[Model], judged: Sequence[Partitio
 
 def _judged(shown: Sequence[Partition], gaps: pd.DataFrame) -> list[Partition]:
     """Return the partitions of which at least one gap in a decision can be judged."""
-    judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
+    judged = set() if gaps.empty else set(gaps.loc[gaps["lowest"] != "", "attribute"])
     return [by for by in shown if by.name in judged]
 
 

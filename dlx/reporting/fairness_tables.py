@@ -37,13 +37,14 @@ def gaps_table(evidence: FairnessEvidence, every: Sequence[Partition], models: S
     rate, word = favourable(target)
     lines = []
     for by in every:
-        for model in models:
+        few = not any(evidence.gap(models[0], by, name)["lowest"] for name in (rate, TRUE_POSITIVE, FALSE_POSITIVE))
+        for model in models[:1] if few else models:
             gaps = {name: evidence.gap(model, by, name) for name in (rate, TRUE_POSITIVE, FALSE_POSITIVE, CALIBRATION)}
             first = gaps[rate]
             lines.append(
                 (
                     by.label,
-                    model,
+                    "every model" if few else model,
                     f"{first['lowest']} / {first['highest']}" if first["lowest"] else first["objection"],
                     interval(first["ratio"], first["ratio_low"], first["ratio_high"]),
                     *(_difference(gaps[name]) for name in (TRUE_POSITIVE, FALSE_POSITIVE, CALIBRATION)),
@@ -51,15 +52,16 @@ def gaps_table(evidence: FairnessEvidence, every: Sequence[Partition], models: S
             )
     return Table(
         f"How far apart groups are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
-        "the usual mark), and differences of rates, highest − lowest of the groups that can be judged; 95 % intervals",
+        "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and false positives and in "
+        "calibration (predicted − observed); 95 % intervals",
         (
             "Groups by",
             "Model",
             f"Lowest / highest share {word}",
             "Ratio",
-            "True positive rate",
-            "False positive rate",
-            "Predicted − observed",
+            "True positives",
+            "False positives",
+            "Calibration",
         ),
         tuple(lines),
     )

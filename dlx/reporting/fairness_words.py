@@ -112,7 +112,7 @@ def against_four_fifths(line: pd.Series) -> str:
         return "below four fifths"
     if line["ratio_low"] > FOUR_FIFTHS:
         return "above four fifths"
-    return "not to be told from four fifths"
+    return "not clearly below or above four fifths"
 
 
 def _others_differ(evidence: FairnessEvidence, by: Partition, rate: str) -> str:
