@@ -52,12 +52,12 @@ def gaps_table(evidence: FairnessEvidence, every: Sequence[Partition], models: S
             )
     return Table(
         f"How far apart groups are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
-        "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and false positives and in "
-        "calibration (predicted − observed); 95 % intervals",
+        "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and "
+        "false positives and in calibration (predicted − observed); 95 % intervals",
         (
             "Groups by",
             "Model",
-            f"Lowest / highest share {word}",
+            "Lowest / highest",
             "Ratio",
             "True positives",
             "False positives",
@@ -130,6 +130,7 @@ def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
             line[0].set_title(by.label)
             line[-1].axvline(0, color=GREY, linewidth=0.8)
         axes[0, -1].set_xlim(-_reach(evidence), _reach(evidence))
+        axes[0, -1].locator_params(axis="x", nbins=3)
         for ax in axes[:-1].flat:
             ax.set_xlabel("")
         legend(canvas, axes)
