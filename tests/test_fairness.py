@@ -15,7 +15,7 @@ from dlx import training
 from dlx.audit.fairness import tally
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import FairnessError, Partition, compared, intersections, partition
-from dlx.audit.fairness.proxies import auc_with_error, carriers, proxies, telling
+from dlx.audit.fairness.proxies import auc_with_error, carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.thresholds import fair_rule
 from dlx.audit.fairness.trade_offs import trade_off
@@ -267,7 +267,7 @@ def test_the_standard_error_of_an_auc_is_that_of_its_bootstrap():
 
 
 def test_a_column_that_tells_the_group_is_found_and_others_are_not():
-    found = proxies(case(), partition(case(), "sex"))
+    found = proxy_strength(case(), partition(case(), "sex"))
     assert len(found) == 1 and found["people"][0] == min(np.bincount(case().rows[:, 0].astype(int)))
     told = telling(case(), partition(case(), "sex"), found["group"][0]).set_index("column")
     assert told.index[0] == "height" and "sex" not in told.index
@@ -280,10 +280,10 @@ def test_a_column_that_tells_the_group_is_found_and_others_are_not():
 def test_each_group_of_several_is_told_from_the_rest_and_small_ones_are_not():
     people = dataclasses.replace(case(), rows=np.where(np.arange(6) == 1, np.minimum(case().rows, 52), case().rows))
     by = partition(people, "age", cuts={"age": (17, 30, 50)})
-    found = proxies(people, by).set_index("group")
+    found = proxy_strength(people, by).set_index("group")
     assert list(found.index) == ["over 17 years up to 30 years", "over 30 years up to 50 years", "over 50 years"]
     few = people[np.concatenate([np.arange(3), np.flatnonzero(people.rows[:, 1] > 50)])]
-    assert proxies(few, partition(few, "age", cuts={"age": (50,)}))["objection"].tolist() == [
+    assert proxy_strength(few, partition(few, "age", cuts={"age": (50,)}))["objection"].tolist() == [
         "too few to judge: 2 of 30 people"
     ]
     with pytest.raises(FairnessError, match="too few to judge: 2 of 30 people"):

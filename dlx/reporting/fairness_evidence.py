@@ -12,7 +12,7 @@ from dlx import models as architectures
 from dlx import training
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
-from dlx.audit.fairness.proxies import carriers, proxies, telling
+from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -81,9 +81,9 @@ def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvid
     shown = [by for by in fit if not named or by.name in named]
     others = [by for by in fit if by not in shown]
     opaque = [model for model in models if is_opaque(model)] or list(models)
-    rates, gaps = _treatment(setting, models, [*shown, *others])
+    rates, gaps = _treatment(setting, models, [*shown, *others], "Comparing groups")
     crossed = intersections(setting.case, [by.name for by in _judged(shown, gaps)])
-    more_rates, more_gaps = _treatment(setting, models, crossed)
+    more_rates, more_gaps = _treatment(setting, models, crossed, "Comparing groups of two columns at once")
     rates, gaps = _stacked([rates, more_rates]), _stacked([gaps, more_gaps])
     told, carried, parts = _explained(setting, opaque, shown)
     mended = _mended(setting, opaque, _judged(shown, gaps), carried)
@@ -98,12 +98,14 @@ def architecture_of(model: Model, seed: int) -> str | None:
     return None
 
 
-def _treatment(setting: Setting, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _treatment(
+    setting: Setting, models: Sequence[Model], every: Sequence[Partition], step: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     rates: list[pd.DataFrame] = []
     gaps: list[pd.DataFrame] = []
     if not every:
         return _stacked(rates), _stacked(gaps)
-    with setting.narrator.step("Comparing groups", "comparisons") as update:
+    with setting.narrator.step(step, "comparisons") as update:
         for model in models:
             for by in every:
                 treated = group_rates(model, setting.case.test, by, seed=setting.seed)
@@ -122,7 +124,7 @@ def _explained(
     told, carried, parts = [], [], []
     with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
         for count, by in enumerate(shown, start=1):
-            found = proxies(setting.case, by, seed=setting.seed)
+            found = proxy_strength(setting.case, by, seed=setting.seed)
             told.append(found)
             for group in found.loc[found["objection"] == "", "group"]:
                 alone = telling(setting.case, by, group, seed=setting.seed)

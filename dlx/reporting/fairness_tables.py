@@ -94,7 +94,7 @@ def remedies_table(evidence: FairnessEvidence, by: Partition) -> Table:
     lines = []
     for (model, remedy), own in table[table["attribute"] == by.name].groupby(["model", "remedy"], sort=False):
         if not own["measure"].iloc[0]:
-            lines.append((model, remedy, f"not possible: {own['objection'].iloc[0]}", *[""] * (len(MEASURES) - 1)))
+            lines.append((model, f"{remedy}: not possible", *["–"] * len(MEASURES)))
             continue
         lines.append((model, remedy, *(change_words(line, line["measure"]) for _, line in own.iterrows())))
     return Table(

@@ -9,6 +9,7 @@ import numpy as np
 from dlx.audit.fairness.groups import Partition
 from dlx.audit.fairness.tally import EVENTS
 from dlx.audit.fairness.trade_offs import COST, FALSE_GAP, RATIO, TRUE_GAP
+from dlx.bootstrap import LEVEL
 from dlx.model import Model
 from dlx.reporting.fairness_evidence import FairnessEvidence
 from dlx.reporting.fairness_words import against_four_fifths, change_words, favourable
@@ -81,9 +82,11 @@ def remedy_sentence(evidence: FairnessEvidence) -> str:
             "rates of errors by more than chance: the test rows are too few to show it."
         )
     dear = sum(_worse(tried.get_group(key)) for key in sure)
+    gaps = table[table["measure"].isin(MEASURE_WORDS) & table["change"].notna()]
     return (
         f"Of {len(tried)} remedies tried (of a model, for a column), {counted(len(sure))} lessened at least one gap by more "
-        f"than chance, and {counted(dear)} of these at a higher cost of decisions that is more than chance too."
+        f"than chance, and {counted(dear)} of these at a higher cost of decisions that is more than chance too; of the "
+        f"{len(gaps)} gaps looked at, {(1 - LEVEL) / 2 * len(gaps):.1f} would seem to shrink by chance alone."
     )
 
 
@@ -119,6 +122,13 @@ def _widest(evidence: FairnessEvidence, rate: str) -> tuple[Partition, Model, pd
     ]
     known = [one for one in lines if not np.isnan(one[2]["ratio"])]
     return min(known, key=lambda one: float(one[2]["ratio"])) if known else None
+
+
+def impossible(evidence: FairnessEvidence, by: Partition) -> tuple[str, ...]:
+    """Return why some remedies for a column cannot be had, a sentence each."""
+    table = evidence.mitigation
+    reasons = table.loc[(table["attribute"] == by.name) & (table["measure"] == ""), "objection"].unique()
+    return tuple(sentence(reason) for reason in reasons)
 
 
 def _outcomes(evidence: FairnessEvidence, by: Partition, line: pd.Series, target: Target) -> str:

@@ -76,7 +76,7 @@ def gap_sentence(evidence: FairnessEvidence, lines: pd.DataFrame, labels: dict[s
         named = [
             f"{labels[column]} ({signed(value)})" for column, value in zip(sure["column"], sure["difference"], strict=True)
         ]
-        made = f"most of it from {listed(named)}" if named else "no column's part is clear of chance"
+        made = f"the largest parts clear of chance {listed(named)}" if named else "no column's part clear of chance"
         told.append(
             f"{signed(whole['difference'])} {unit} ({signed(whole['low'])} to {signed(whole['high'])}) by "
             f"{model_words(model)}, {made}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDS = 5
 
 
-def proxies(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
+def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
     """Return how well all other columns together tell the groups: one group against the rest, a line each.
 
     Parameters

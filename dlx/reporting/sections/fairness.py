@@ -120,7 +120,10 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
                 )
             )
         )
-        blocks += [Folded(f"Remedies for {by.label}", (tables.remedies_table(evidence, by),)) for by in mended]
+        blocks += [
+            Folded(f"Remedies for {by.label}", (tables.remedies_table(evidence, by), Words(verdicts.impossible(evidence, by))))
+            for by in mended
+        ]
     return blocks
 
 
