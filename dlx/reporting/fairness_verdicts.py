@@ -78,8 +78,8 @@ def remedy_sentence(evidence: FairnessEvidence) -> str:
     sure = [key for key, lines in tried if not _improved(lines).empty]
     if not sure:
         return (
-            f"Of {len(tried)} remedies tried (of a model, for a column) none lessens a gap in the share chosen or in the "
-            "rates of errors by more than chance: the test rows are too few to show it."
+            f"Of {len(tried)} remedies tried (of a model, for a column) none lessens a gap in the shares or in the rates of "
+            "errors by more than chance."
         )
     dear = sum(_worse(tried.get_group(key)) for key in sure)
     gaps = table[table["measure"].isin(MEASURE_WORDS) & table["change"].notna()]

@@ -114,9 +114,10 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
             Words(
                 (
                     "Thresholds for each group are fairlearn's, fitted on the validation rows; they use the protected column "
-                    "when they decide, and draw lots between two thresholds, which a law may forbid. Reweighing makes group "
-                    "and outcome independent in training (Kamiran and Calders 2012); dropping trains without the column, or "
-                    "without it and the two columns that carry it most.",
+                    "when they decide, and draw lots between two thresholds, which a law may forbid. Equal odds are had at the "
+                    "least cost, equal selection with both outcomes weighed alike. Reweighing makes group and outcome "
+                    "independent in training (Kamiran and Calders 2012); dropping trains without the column, or without it "
+                    "and the two columns that carry it most.",
                 )
             )
         )
