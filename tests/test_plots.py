@@ -93,6 +93,18 @@ COMPONENTS = pd.DataFrame({"component": ["model", "rest"], "what": ["which <mode
 COMPONENTS = COMPONENTS.assign(size=[0.3, 0.1], size_low=[0.2, 0.05], size_high=[0.4, 0.15], share=[0.9, 0.1])
 BY_PERSON = pd.DataFrame({"model": [0.09, 0.16, -0.01], "rest": [0.01, 0.02, 0.0]})
 SANITY = pd.DataFrame({"method": ["a", "a"], "layers_random": [1, 2], "feature_agreement": [0.6, 0.3], "chance": 0.2})
+RATES = pd.DataFrame(
+    {"model": "net", "group": ["<women>", "$men$"], "estimate": [0.4, 0.5], "low": 0.3, "high": 0.6, "judged": [True, False]}
+)
+GAP = pd.DataFrame(
+    {
+        "model": ["net", "net", "trees", "trees"],
+        "column": ["$x$", "all columns"] * 2,
+        "difference": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+    }
+)
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -145,6 +157,14 @@ DRAWN = {  # how to draw each, and what must be written on it
     "decision curve": (
         lambda ax: plots.draw_decision_curve(BENEFIT, ax, threshold=0.2, others={"<$tree$>": BENEFIT}),
         ["threshold", "net benefit", "20 %"],
+    ),
+    "group rates": (
+        lambda ax: plots.draw_group_rates(RATES, ["<women>", "$men$"], ["net"], ax, of="share <granted>"),
+        ["<women>", "$men$", "too few", "share <granted>"],
+    ),
+    "gap of groups": (
+        lambda ax: plots.draw_gap(GAP, ["all columns", "$x$"], ["all columns", "<$x$>"], ["net", "trees"], ax),
+        ["all columns", "<$x$>"],
     ),
     "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
 }

@@ -82,6 +82,9 @@ def test_codes_of_no_level_are_refused(level):
         (lambda: Feature("x", "categorical"), "'x' is categorical and has no levels"),
         (lambda: Feature("x", "categorical", levels=("a", "a")), "names a level twice"),
         (lambda: Feature("x", "categorical", levels=("a", "b"), level_labels=("A",)), "2 levels and 1 level_labels"),
+        (lambda: Feature("x", cuts=(3, 2)), r"cuts must be increasing numbers of a numeric column, got \[3, 2\]"),
+        (lambda: Feature("x", cuts=("a",)), r"cuts must be increasing numbers of a numeric column, got \['a'\]"),
+        (lambda: Feature("x", "categorical", levels=("a", "b"), cuts=(0,)), r"got \[0\] for a categorical one"),
         (lambda: Target("y", levels=("a",)), "is binary and needs 2 levels"),
         (lambda: Target("y", "multiclass", levels=("a", "b")), "is multiclass and needs 3 levels"),
         (lambda: Target("y", "ordinal", levels=("a", "b")), "must be 'binary', 'multiclass' or 'regression', got"),
@@ -172,3 +175,18 @@ def test_a_column_of_ids_is_not_taken_for_a_category():
 def test_a_missing_outcome_is_named_with_its_row():
     with pytest.raises(SchemaError, match="target 'y' is missing in 1 row, first in row 7; leave these rows out"):
         Target("y", levels=("a", "b")).encode(pd.Series(["a", None, "b"], index=[5, 7, 9]))
+
+
+def test_cuts_and_what_is_compared_are_words_that_no_model_depends_on(tmp_path):
+    path, plain = tmp_path / "people.toml", tmp_path / "plain.toml"
+    plain.write_text(TOML)
+    path.write_text(TOML.replace("threshold", 'fairness_by = ["amount"]\nthreshold'))
+    with pytest.raises(SchemaError, match=r"fairness_by names 'amount', which is not protected; set protected = true"):
+        read_schema(path)
+    path.write_text(path.read_text().replace('unit = "EUR"', 'unit = "EUR"\nprotected = true\ncuts = [100, 250.5]'))
+    schema = read_schema(path)
+    assert schema["amount"].cuts == (100.0, 250.5) and schema.target.fairness_by == ("amount",)
+    assert schema.sha256 == read_schema(plain).sha256 and schema.codes == read_schema(plain).codes
+    path.write_text(TOML.replace("threshold", 'fairness_by = ["sex"]\nthreshold'))
+    with pytest.raises(SchemaError, match="no feature 'sex'"):
+        read_schema(path)

@@ -10,6 +10,7 @@ from dlx.plots.explanations import (
     draw_partial_dependence,
     draw_waterfall,
 )
+from dlx.plots.fairness import draw_gap, draw_group_rates
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
@@ -29,6 +30,8 @@ __all__ = [
     "draw_contrast",
     "draw_decision_curve",
     "draw_errors",
+    "draw_gap",
+    "draw_group_rates",
     "draw_importance",
     "draw_interactions",
     "draw_matrix",

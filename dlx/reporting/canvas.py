@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def canvas_of(
     *,
     width: float,
     height: float,
-    sharex: bool = False,
+    sharex: bool | Literal["col"] = False,
     sharey: bool = False,
     height_ratios: Sequence[float] | None = None,
 ) -> tuple[Canvas, np.ndarray]:

@@ -1,0 +1,185 @@
+"""What an audit measures of the treatment of groups, all of it in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx import models as architectures
+from dlx import training
+from dlx.audit.fairness.contributions import contrasts, explained_gap
+from dlx.audit.fairness.groups import Partition, compared, intersections
+from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
+from dlx.audit.fairness.rates import group_rates
+from dlx.dataset import Dataset
+from dlx.explanation import Explanation
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.remedies.mitigation import mitigations
+from dlx.reporting.setting import Setting, is_opaque
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_EXPLAINED = 1_200  # people whose contributions make the gaps
+STRONGEST = 2  # proxies that are dropped with their column
+
+
+@dataclass(frozen=True, eq=False)
+class FairnessEvidence:
+    """Everything that was measured.
+
+    Parameters
+    ----------
+    refused : list of Partition
+        By which nobody may be compared.
+    shown, others, crossed : list of Partition
+        Those that the page shows, the other protected columns, and pairs of those shown that can be judged.
+    opaque : list of Model
+        Those that were explained and mended.
+    rates, gaps : DataFrame
+        `GroupRates.to_frame()` and `GroupRates.gaps()` of every model and partition.
+    proxies, carriers : DataFrame
+        How well the rest tells the groups shown, and through which columns the opaque models could.
+    parts : DataFrame
+        `ExplainedGap.to_frame()` of the opaque models and every contrast of the groups shown.
+    mitigation : DataFrame
+        `mitigations` of the opaque models and the groups shown that can be judged.
+    """
+
+    refused: list[Partition]
+    shown: list[Partition]
+    others: list[Partition]
+    crossed: list[Partition]
+    opaque: list[Model]
+    rates: pd.DataFrame
+    gaps: pd.DataFrame
+    proxies: pd.DataFrame
+    carriers: pd.DataFrame
+    parts: pd.DataFrame
+    mitigation: pd.DataFrame
+
+    def gap(self, model: str, by: Partition, rate: str) -> pd.Series:
+        """Return the line of a gap."""
+        lines = self.gaps
+        return lines[(lines["model"] == model) & (lines["attribute"] == by.name) & (lines["rate"] == rate)].iloc[0]
+
+    def can_be_judged(self, by: Partition, rate: str) -> bool:
+        """Whether two groups or more have enough people for a rate."""
+        return bool(self.gap(self.opaque[0].name, by, rate)["lowest"])
+
+
+def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvidence | None:
+    """Return what was measured; None where the table has no protected column."""
+    every = compared(setting.case)
+    if not every:
+        return None
+    named = setting.case.schema.target.fairness_by
+    refused, fit = [by for by in every if by.objection], [by for by in every if not by.objection]
+    shown = [by for by in fit if not named or by.name in named]
+    others = [by for by in fit if by not in shown]
+    opaque = [model for model in models if is_opaque(model)] or list(models)
+    rates, gaps = _treatment(setting, models, [*shown, *others], "Comparing groups")
+    crossed = intersections(setting.case, [by.name for by in _judged(shown, gaps)])
+    more_rates, more_gaps = _treatment(setting, models, crossed, "Comparing groups of two columns at once")
+    rates, gaps = _stacked([rates, more_rates]), _stacked([gaps, more_gaps])
+    told, carried, parts = _explained(setting, opaque, shown)
+    mended = _mended(setting, opaque, _judged(shown, gaps), carried)
+    return FairnessEvidence(refused, shown, others, crossed, opaque, rates, gaps, told, carried, parts, mended)
+
+
+def architecture_of(model: Model, seed: int) -> str | None:
+    """Return what a model is an instance of, trained with the defaults of `dlx.train`; None for a model of one's own."""
+    for name in architectures.names():
+        if model.name == training.name_of(name, seed, {}):
+            return name if architectures.is_net(name) == isinstance(model, NeuralModel) else None
+    return None
+
+
+def _treatment(
+    setting: Setting, models: Sequence[Model], every: Sequence[Partition], step: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rates: list[pd.DataFrame] = []
+    gaps: list[pd.DataFrame] = []
+    if not every:
+        return _stacked(rates), _stacked(gaps)
+    with setting.narrator.step(step, "comparisons") as update:
+        for model in models:
+            for by in every:
+                treated = group_rates(model, setting.case.test, by, seed=setting.seed)
+                rates.append(treated.to_frame())
+                gaps.append(treated.gaps())
+                update(len(rates), len(models) * len(every))
+    return _stacked(rates), _stacked(gaps)
+
+
+def _explained(
+    setting: Setting, opaque: Sequence[Model], shown: Sequence[Partition]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
+    people = _some(setting.case.test, setting.seed)
+    explained = [setting.explain(model, people, _exact(model)) for model in (opaque if shown else ())]
+    told, carried, parts = [], [], []
+    with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
+        for count, by in enumerate(shown, start=1):
+            found = proxy_strength(setting.case, by, seed=setting.seed)
+            told.append(found)
+            for group in found.loc[found["objection"] == "", "group"]:
+                alone = telling(setting.case, by, group, seed=setting.seed)
+                carried += [carriers(explanation, alone, seed=setting.seed) for explanation in explained]
+            parts += _parts(setting, explained, people, by)
+            update(count, len(shown))
+    return _stacked(told), _stacked(carried), _stacked(parts)
+
+
+def _parts(setting: Setting, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:
+    return [
+        explained_gap(explanation, people, by, group, against, seed=setting.seed).to_frame()
+        for explanation in explained
+        for group, against in contrasts(people, by)
+    ]
+
+
+def _mended(setting: Setting, opaque: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+    tables = []
+    with setting.narrator.step("Remedies for unequal treatment", "models") as update:
+        for by in judged:
+            for model in opaque:
+                lines = carried[(carried["attribute"] == by.name) & (carried["model"] == model.name)]
+                strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates()[:STRONGEST]
+                table = mitigations(
+                    setting.case,
+                    model,
+                    by,
+                    architecture=architecture_of(model, setting.seed),
+                    proxies=tuple(strongest),
+                    seed=setting.seed,
+                )
+                tables.append(table)
+                update(len(tables), len(judged) * len(opaque))
+    return _stacked(tables)
+
+
+def _judged(shown: Sequence[Partition], gaps: pd.DataFrame) -> list[Partition]:
+    """Return the partitions of which at least one gap in a decision can be judged."""
+    judged = set() if gaps.empty else set(gaps.loc[gaps["lowest"] != "", "attribute"])
+    return [by for by in shown if by.name in judged]
+
+
+def _exact(model: Model) -> str:
+    """Return the method that gives a model's Shapley values as exactly as can be; all of them add up."""
+    return "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
+
+
+def _some(people: Dataset, seed: int) -> Dataset:
+    if len(people) <= MOST_EXPLAINED:
+        return people
+    return people[np.sort(np.random.default_rng(seed).permutation(len(people))[:MOST_EXPLAINED])]
+
+
+def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

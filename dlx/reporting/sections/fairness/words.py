@@ -1,0 +1,136 @@
+"""What a reader is told of the treatment of groups, made from the numbers of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.audit.fairness.groups import Partition
+from dlx.audit.fairness.tally import CLEARED, EVENTS, MIN_CASES, MIN_PEOPLE, SELECTED
+from dlx.audit.fairness.trade_offs import COST
+from dlx.plots import UNITS
+from dlx.reporting.phrases import (
+    interval,
+    listed,
+    model_words,
+    sentence,
+    signed,
+    three_decimals,
+    two_decimals,
+)
+from dlx.reporting.sections.fairness.evidence import FairnessEvidence
+from dlx.schema import Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOUR_FIFTHS = 0.8
+TELLING = 0.7  # AUC from which on the other columns are called a proxy
+RULE = (
+    f"A rate is judged where a group has {MIN_PEOPLE} people and, for rates among people with or without the event, "
+    f"{MIN_CASES} of them; calibration needs {MIN_CASES} of each."
+)
+
+
+def favourable(target: Target) -> tuple[str, str]:
+    """Return the rate that people want to be high, and its word: to be cleared where flagging is an adverse action."""
+    return (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
+
+
+def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target) -> str:
+    """Return who is treated how, by each opaque model, and whether four fifths are reached."""
+    rate, word = favourable(target)
+    if not evidence.can_be_judged(by, rate):
+        return f"{by.label}: {too_few_words(evidence, by)}"
+    told = []
+    for model in evidence.opaque:
+        line = evidence.gap(model.name, by, rate)
+        span = interval(line["ratio"], line["ratio_low"], line["ratio_high"])
+        told.append(f"{span} by {model_words(model)} ({against_four_fifths(line)})")
+    line = evidence.gap(evidence.opaque[0].name, by, rate)
+    return (
+        f"{by.label}: the share {word} is lowest for “{line['lowest']}” and highest for “{line['highest']}”"
+        f"{_others_differ(evidence, by, rate)}; lowest over highest is {listed(told)}. {_base_rates(evidence, by, target)}"
+    )
+
+
+def too_few_words(evidence: FairnessEvidence, by: Partition) -> str:
+    """Return why no two groups can be compared."""
+    lines = evidence.rates[(evidence.rates["attribute"] == by.name) & (evidence.rates["rate"] == SELECTED)]
+    lines = lines[(lines["model"] == evidence.opaque[0].name) & ~lines["judged"]]
+    few = [f"“{group}” has {people} people" for group, people in zip(lines["group"], lines["people"], strict=True)]
+    return f"too few to judge among the test rows: {listed(few)}." if few else "all people are in one group."
+
+
+def gap_sentence(evidence: FairnessEvidence, lines: pd.DataFrame, labels: dict[str, str]) -> str:
+    """Return which columns make the gap between two groups, by each opaque model; lines are those of one contrast."""
+    first = lines.iloc[0]
+    told = []
+    for model in evidence.opaque:
+        own = lines[lines["model"] == model.name]
+        whole, parts = own.iloc[-1], own.iloc[:-1]
+        unit = UNITS[whole["scale"]]
+        sure = parts[(parts["low"] > 0) | (parts["high"] < 0)][:3]
+        named = [
+            f"{labels[column]} ({signed(value)})" for column, value in zip(sure["column"], sure["difference"], strict=True)
+        ]
+        made = f"the largest parts clear of chance {listed(named)}" if named else "no column's part clear of chance"
+        told.append(
+            f"{signed(whole['difference'])} {unit} ({signed(whole['low'])} to {signed(whole['high'])}) by "
+            f"{model_words(model)}, {made}"
+        )
+    return f"“{first['group']}” against “{first['against']}”: {sentence('; '.join(told))}"
+
+
+def proxy_sentence(evidence: FairnessEvidence, by: Partition) -> str:
+    """Return how well the rest tells the groups of a partition."""
+    lines = evidence.proxies[(evidence.proxies["attribute"] == by.name) & (evidence.proxies["objection"] == "")]
+    if lines.empty:
+        return f"{by.label}: too few people of any group to tell them from the rest."
+    best = lines.loc[lines["auc"].idxmax()]
+    span = interval(best["auc"], best["low"], best["high"])
+    whether = "a proxy" if best["low"] > TELLING else "no strong proxy" if best["high"] < TELLING else "perhaps a proxy"
+    return f"{by.label}: the other columns tell “{best['group']}” with an AUC of {span}: together they are {whether} of it."
+
+
+def change_words(line: pd.Series, measure: str) -> str:
+    """Return before → after, and the change with its interval."""
+    show = three_decimals if measure == COST else two_decimals
+    if np.isnan(line["before"]):
+        return "–"
+    spans = [signed(line[name]) for name in ("change", "low", "high")]
+    return f"{show(line['before'])} → {show(line['after'])} ({spans[0]}; {spans[1]} to {spans[2]})"
+
+
+def against_four_fifths(line: pd.Series) -> str:
+    """Return where a ratio stands, its interval taken into account."""
+    if np.isnan(line["ratio"]):
+        return "no ratio, as the share is 0 in every group"
+    if line["ratio_high"] < FOUR_FIFTHS:
+        return "below four fifths"
+    if line["ratio_low"] > FOUR_FIFTHS:
+        return "above four fifths"
+    return "not clearly below or above four fifths"
+
+
+def _others_differ(evidence: FairnessEvidence, by: Partition, rate: str) -> str:
+    pairs = {tuple(evidence.gap(model.name, by, rate)[["lowest", "highest"]]) for model in evidence.opaque}
+    return "" if len(pairs) == 1 else f" (by {model_words(evidence.opaque[0])}; the others find other groups)"
+
+
+def _base_rates(evidence: FairnessEvidence, by: Partition, target: Target) -> str:
+    line = evidence.gap(evidence.opaque[0].name, by, EVENTS)
+    if not line["lowest"]:
+        return ""
+    ratio = interval(line["ratio"], line["ratio_low"], line["ratio_high"])
+    return (
+        f"The groups differ in outcomes too: the share with {target.event} is lowest for “{line['lowest']}”, {ratio} times "
+        f"that of “{line['highest']}”."
+    )
+
+
+def labels_of(names: Sequence[str], labels: Sequence[str]) -> dict[str, str]:
+    """Return how people call each column, and all of them."""
+    return dict(zip(names, labels, strict=True)) | {"all columns": "all columns"}
