@@ -128,6 +128,61 @@ def test_a_wrong_option_is_an_error_that_names_it(case, config, message):
         training.train(case, "mlp", config=config)
 
 
+def shares(case):
+    """Weights of training rows that double the women."""
+    return 1.0 + (case.train.rows[:, case.schema.position("sex")] == 0)
+
+
+def fitted(case, name, weights, **config):
+    return training.fit(name, case.train, case.validation, device="cpu", config=config, weights=weights)
+
+
+@pytest.mark.parametrize("name", ["mlp", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression"])
+def test_only_the_ratios_of_weights_matter_and_equal_ones_change_nothing(case, name):
+    config = SHORT if name == "mlp" else {}
+    plain, equal, skewed, doubled = (
+        fitted(case, name, weights, **config).model.predict(case.test, "logit")
+        for weights in (None, np.full(len(case.train), 0.5), shares(case), 2 * shares(case))
+    )
+    if name != "random_forest":  # scikit-learn draws its rows by weight, from other random numbers
+        np.testing.assert_array_equal(equal, plain)
+    np.testing.assert_allclose(doubled, skewed, atol=1e-6)
+    assert np.abs(skewed - plain).max() > 1e-3
+
+
+def test_a_weight_of_two_is_a_row_twice_in_a_tree(case):
+    twice = case.train[np.repeat(np.arange(len(case.train)), shares(case).astype(int))]
+    config = {"max_depth": 3, "min_rows": 1, "smoothing": 0}
+    weighted = fitted(case, "decision_tree", shares(case), **config)
+    repeated = training.fit("decision_tree", twice, case.validation, config=config)
+    np.testing.assert_allclose(*(made.model.predict(case.test, "probability") for made in (weighted, repeated)), atol=1e-6)
+
+
+def test_a_net_learns_the_weighted_log_loss(case):
+    config = {"hidden": 8, "dropout": 0, "input_dropout": 0, "batch_size": len(case.train), "max_epochs": 1}
+    still = config | {"learning_rate": 0.0}
+    net = fitted(case, "mlp", shares(case), **still)
+    predicted, outcomes = net.model.predict(case.train, "probability"), case.train.outcomes
+    losses = -np.log(np.where(outcomes == 1, predicted, 1 - predicted))
+    assert net.history["training_loss"][0] == pytest.approx(np.average(losses, weights=shares(case)), abs=1e-6)
+    assert net.history["validation_loss"][0] == pytest.approx(
+        log_loss(case.validation.outcomes, net.model.predict(case.validation, "probability")), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (lambda n: np.ones(n + 1), r"one entry a training row, \[180\], got shape \[181\]"),
+        (np.zeros, "weights must be positive and finite, got 0; leave out"),
+        (lambda n: np.full(n, np.nan), "weights must be positive and finite, got nan"),
+    ],
+)
+def test_weights_are_checked(case, weights, message):
+    with pytest.raises(TrainingError, match=message):
+        fitted(case, "decision_tree", weights(len(case.train)))
+
+
 def test_a_target_that_is_not_binary_is_an_error(case):
     target = Target("price", kind="regression")
     regression = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))

@@ -1,7 +1,8 @@
 """One architecture a file. The folder is the registry; a file's name is the architecture's name everywhere.
 
 A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1].
-Any other has ``fit(train, *, seed, <its options>) -> Model``. All options are numbers, with defaults.
+Any other has ``fit(train, *, seed, weights, <its options>) -> Model``, where weights [rows] have a mean of 1 or are None.
+All options are numbers, with defaults.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from dlx.errors import DlxError
+
+GIVEN = ("seed", "weights")  # what training passes to a fit, beside the options
 
 
 class ArchitectureError(DlxError):
@@ -46,4 +49,4 @@ def options(name: str) -> dict[str, Any]:
     """Return an architecture's own options with their defaults."""
     module = architecture(name)
     parameters = inspect.signature(module.build if is_net(name) else module.fit).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"}
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN}

@@ -19,6 +19,7 @@ def fit(
     train: Dataset,
     *,
     seed: int,
+    weights: np.ndarray | None = None,
     trees: int = 150,
     learning_rate: float = 0.05,
     leaves: int = 4,
@@ -33,6 +34,8 @@ def fit(
         Rows with outcomes 0 and 1.
     seed : int
         Seed of the rows that set the bins of large tables.
+    weights : ndarray [rows], optional
+        How much each row counts, with a mean of 1.
     trees, leaves, min_rows : int
         Number of trees, most leaves of a tree, and least training rows in a leaf.
     learning_rate : float
@@ -53,7 +56,7 @@ def fit(
         early_stopping=False,
         random_state=seed,
     )
-    boosted.fit(rows, outcomes)
+    boosted.fit(rows, outcomes, sample_weight=weights)
     return TreeModel(as_trees(boosted), train.schema, "gradient_boosting", scales=("logit", "probability"))
 
 

@@ -11,7 +11,7 @@ from dlx.model import LinearModel
 MAX_ITERATIONS = 5_000
 
 
-def fit(train: Dataset, *, seed: int, penalty: float = 10.0) -> LinearModel:
+def fit(train: Dataset, *, seed: int, weights: np.ndarray | None = None, penalty: float = 10.0) -> LinearModel:
     """Return the linear model, fitted.
 
     Parameters
@@ -20,6 +20,8 @@ def fit(train: Dataset, *, seed: int, penalty: float = 10.0) -> LinearModel:
         Rows with outcomes 0 and 1.
     seed : int
         Unused: nothing is random.
+    weights : ndarray [rows], optional
+        How much each row counts, with a mean of 1.
     penalty : float
         Weight of the squared coefficients.
     """
@@ -28,5 +30,5 @@ def fit(train: Dataset, *, seed: int, penalty: float = 10.0) -> LinearModel:
     del seed
     encoder = Encoder.fit(train.schema, train.rows)
     regression = LogisticRegression(C=1 / penalty, max_iter=MAX_ITERATIONS)
-    regression.fit(encoder.transform(train.rows).astype(np.float64), train.outcomes)
+    regression.fit(encoder.transform(train.rows).astype(np.float64), train.outcomes, sample_weight=weights)
     return LinearModel(regression.coef_[0], float(regression.intercept_[0]), encoder, "logistic_regression")

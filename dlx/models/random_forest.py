@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from dlx.dataset import Dataset
 from dlx.model import TreeModel
 from dlx.models._sklearn import averaged, training_rows
@@ -11,6 +13,7 @@ def fit(
     train: Dataset,
     *,
     seed: int,
+    weights: np.ndarray | None = None,
     trees: int = 200,
     max_depth: int = 8,
     min_rows: int = 3,
@@ -24,6 +27,8 @@ def fit(
         Rows with outcomes 0 and 1.
     seed : int
         Seed of the rows and columns that each tree sees.
+    weights : ndarray [rows], optional
+        How much each row counts, with a mean of 1.
     trees, max_depth, min_rows : int
         Number of trees, levels of a tree, and least training rows in a leaf.
     smoothing : float
@@ -33,6 +38,6 @@ def fit(
 
     rows, outcomes = training_rows(train)
     forest = RandomForestClassifier(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
-    forest.fit(rows, outcomes)
-    together = averaged(forest.estimators_, float(outcomes.mean()), smoothing)
+    forest.fit(rows, outcomes, sample_weight=weights)
+    together = averaged(forest.estimators_, float(np.average(outcomes, weights=weights)), smoothing)
     return TreeModel(together, train.schema, "random_forest", scales=("probability", "logit"))

@@ -148,9 +148,21 @@ def fit(
     device: str = "auto",
     config: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    weights: np.ndarray | None = None,
 ) -> Fitted:
-    """Return a model of the training rows; the validation rows only tell a net when to stop. See `train`."""
-    changed = overrides(architecture, config)
+    """Return a model of the training rows; the validation rows only tell a net when to stop. See `train`.
+
+    Parameters
+    ----------
+    architecture, seed, device, config, progress
+        As in `train`.
+    train_rows, validation : Dataset
+        Rows with outcomes of both classes.
+    weights : ndarray [rows], optional
+        How much each training row counts in the loss, positive; only their ratios matter, as they are scaled to a mean
+        of 1. Validation rows all count the same.
+    """
+    changed, weights = overrides(architecture, config), _relative(weights, train_rows)
     if seed < 0:
         raise TrainingError(f"seed must be at least 0, got {seed}")
     place = _device(device)
@@ -158,8 +170,8 @@ def fit(
         _check_target(rows)
         _check_classes(rows, part)
     if models.is_net(architecture):
-        return _fit_net(architecture, train_rows, validation, seed, place, changed, progress)
-    model = _fit_other(architecture, train_rows, seed, changed)
+        return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
+    model = _fit_other(architecture, train_rows, seed, changed, weights)
     if progress is not None:
         progress(1, 1)
     return Fitted(model, options(architecture) | changed, "cpu", _history([]))
@@ -179,16 +191,18 @@ def _fit_net(
     device: str,
     config: dict[str, Any],
     progress: Progress | None,
+    weights: np.ndarray | None,
 ) -> Fitted:
     from dlx.training.nets import descend
 
     settings = options(architecture) | config
     own = {name: settings[name] for name in models.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
-    encoder, base_rate = Encoder.fit(train_rows.schema, train_rows.rows), float(np.mean(_outcomes(train_rows)))
+    encoder = Encoder.fit(train_rows.schema, train_rows.rows)
+    base_rate = float(np.average(_outcomes(train_rows), weights=weights))
     network, history = descend(
         lambda: models.architecture(architecture).build(encoder.width, base_rate, **own),
-        _tensors(encoder, train_rows),
+        _tensors(encoder, train_rows, weights),
         _tensors(encoder, validation),
         recipe,
         seed=seed,
@@ -199,18 +213,19 @@ def _fit_net(
     return Fitted(model, own | dataclasses.asdict(recipe), device, _history(history))
 
 
-def _fit_other(architecture: str, train_rows: Dataset, seed: int, config: dict[str, Any]) -> Model:
+def _fit_other(architecture: str, train_rows: Dataset, seed: int, config: dict[str, Any], weights: np.ndarray | None) -> Model:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # so that sums have one order
-        model: Model = models.architecture(architecture).fit(train_rows, seed=seed, **config)
+        model: Model = models.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **config)
     return model
 
 
-def _tensors(encoder: Encoder, rows: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None = None) -> tuple[torch.Tensor, ...]:
     import torch
 
-    return torch.from_numpy(encoder.transform(rows.rows)), torch.from_numpy(_outcomes(rows).astype(np.float32))
+    columns = [encoder.transform(rows.rows), _outcomes(rows), *([] if weights is None else [weights])]
+    return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns)
 
 
 def _history(epochs: list[dict[str, float]]) -> pd.DataFrame:
@@ -222,6 +237,21 @@ def _history(epochs: list[dict[str, float]]) -> pd.DataFrame:
 def _outcomes(rows: Dataset) -> np.ndarray:
     assert rows.outcomes is not None
     return rows.outcomes
+
+
+def _relative(weights: np.ndarray | None, rows: Dataset) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != (len(rows),):
+        raise TrainingError(
+            f"weights must have one entry a training row, [{len(rows)}], got shape {list(weights.shape)}; "
+            "pass the weights in the order of the training rows"
+        )
+    strange = weights[~(np.isfinite(weights) & (weights > 0))]
+    if len(strange):
+        raise TrainingError(f"weights must be positive and finite, got {strange[0]:g}; leave out rows that shall not count")
+    return weights / weights.mean()
 
 
 def _check_target(dataset: Dataset) -> None:

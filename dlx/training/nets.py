@@ -21,7 +21,7 @@ from dlx.training.recipe import Recipe
 MIN_IMPROVEMENT = 1e-5
 WATCHED = "validation_loss"
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # dense rows [rows, width], outcomes [rows]
+Batch = tuple[torch.Tensor, ...]  # dense rows [rows, width], outcomes [rows] and, where rows count differently, weights [rows]
 Progress = Callable[[int, int], None]
 
 
@@ -41,8 +41,8 @@ def descend(
     ----------
     build : callable
         Makes the untrained net.
-    train, validation : pair of Tensor
-        Dense rows [rows, width] and outcomes [rows], float32, on the CPU.
+    train, validation : tuple of Tensor
+        Dense rows [rows, width] and outcomes [rows], float32, on the CPU; then, optionally, the weight of each row.
     recipe : Recipe
         With nothing left open.
     seed : int
@@ -105,31 +105,24 @@ class _Batches:
     Without a size, all rows are one batch; without a generator, they keep their order.
     """
 
-    def __init__(
-        self,
-        dense: torch.Tensor,
-        outcomes: torch.Tensor,
-        *,
-        size: int | None = None,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        self.dense, self.outcomes, self.generator = dense, outcomes, generator
-        self.count = max(1, len(dense) // (size or len(dense)))
+    def __init__(self, *columns: torch.Tensor, size: int | None = None, generator: torch.Generator | None = None) -> None:
+        self.columns, self.generator, self.length = columns, generator, len(columns[0])
+        self.count = max(1, self.length // (size or self.length))
 
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[Batch]:
-        order = torch.arange(len(self.dense))
+        order = torch.arange(self.length)
         if self.generator is not None:
-            order = torch.randperm(len(self.dense), generator=self.generator)
+            order = torch.randperm(self.length, generator=self.generator)
         for some in order.tensor_split(self.count):
-            yield self.dense[some], self.outcomes[some]
+            yield tuple(column[some] for column in self.columns)
 
 
 def _log_loss(network: nn.Module, batch: Batch) -> torch.Tensor:
-    dense, outcomes = batch
-    return binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes)
+    dense, outcomes, *weights = batch
+    return binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes, weight=weights[0] if weights else None)
 
 
 def _finite(loss: torch.Tensor, epoch: int) -> torch.Tensor:
