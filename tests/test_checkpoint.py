@@ -75,7 +75,7 @@ def test_a_folder_holds_three_files_and_says_what_made_it(case, runs, tmp_path):
     assert described["data_sha256"] == case.sha256 and described["config"] == SHORT
     assert described["best_epoch"] in (1, 2) and len(described["history"]) == 2
     assert {"dlx", "torch", "scikit-learn", "python"} <= set(described["versions"])
-    assert [line["metric"] for line in described["metrics"]] == ["auc", "brier", "log_loss"]
+    assert [line["metric"] for line in described["metrics"]] == ["auc", "average_precision", "brier", "log_loss"]
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -17,7 +17,12 @@ from dlx.schema import Feature, Schema
 
 SCHEMA = Schema((Feature("score"),))
 MODEL = wrap(lambda table: table["score"], SCHEMA, name="score")
-REFERENCES = {"auc": metrics.roc_auc_score, "brier": metrics.brier_score_loss, "log_loss": metrics.log_loss}
+REFERENCES = {
+    "auc": metrics.roc_auc_score,
+    "average_precision": metrics.average_precision_score,
+    "brier": metrics.brier_score_loss,
+    "log_loss": metrics.log_loss,
+}
 
 
 def people(count=200, *, digits=9, seed=0):

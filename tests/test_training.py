@@ -71,7 +71,7 @@ def test_what_comes_back_says_how_it_came_about(case, trained):
     assert trained.settings["batch_size"] == 64 and trained.settings["patience"] == 2
     assert trained.model.name == f"mlp-0-{training.digest(trained.config)}"
     assert trained.data_sha256 == case.sha256 and trained.device == "cpu"
-    assert list(trained.metrics["metric"]) == ["auc", "brier", "log_loss"]
+    assert list(trained.metrics["metric"]) == ["auc", "average_precision", "brier", "log_loss"]
 
 
 def test_names_carry_the_seed_unless_it_is_0(case):

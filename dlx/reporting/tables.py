@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 METRIC_LABELS = {
     "auc": "ROC AUC",
+    "average_precision": "Average precision",
     "brier": "Brier score",
     "log_loss": "Log loss",
 }

@@ -1,0 +1,185 @@
+"""Whether predicted probabilities come true: calibration intercept, slope and curve, with bootstrap intervals.
+
+Cox (1958), "Two further applications of a model for binary regression", and Van Calster et al. (2019), "Calibration: the
+Achilles heel of predictive analytics". The log-odds of the outcome are regressed on the predicted log-odds: by a shift
+alone (intercept: calibration in the large), by shift and slope, and by a restricted cubic spline (the curve).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.audit.logistic import interval_among, logistic_fits, resampled
+from dlx.audit.performance import judged
+from dlx.bootstrap import Interval
+from dlx.dataset import Dataset
+from dlx.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
+KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
+SHOWN = (0.01, 0.99)  # quantiles of the prediction between which the curve is drawn
+POINTS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How predicted probabilities and outcomes go together, on some rows.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    rows, events, certain : int
+        Rows, rows with the outcome, and rows whose probability was within 1e-6 of 0 or 1 and was moved there.
+    expected : float
+        Mean predicted probability.
+    observed : Interval
+        Share of events.
+    intercept : Interval
+        Log-odds to be added to every prediction; 0 is perfect, above 0 the model predicts too little.
+    slope : Interval
+        Factor of the predicted log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme. NaN where
+        all predictions are alike; infinite where they separate the outcomes.
+    curve : DataFrame
+        `predicted`, `observed`, `low`, `high`: share of events at a prediction, with a pointwise 95 % band.
+    """
+
+    model: str
+    rows: int
+    events: int
+    certain: int
+    expected: float
+    observed: Interval
+    intercept: Interval
+    slope: Interval
+    curve: pd.DataFrame
+
+    @property
+    def needs_recalibration(self) -> bool:
+        """Whether the interval of the slope leaves out 1, or that of the intercept leaves out 0."""
+        return excludes(self.slope, 1) or excludes(self.intercept, 0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a number: estimate, interval, what is perfect, and why there is no interval where there is none."""
+        import pandas as pd
+
+        sure = f"{self.certain} predictions within {SURE:g} of 0 or 1 were moved there" if self.certain else ""
+        alike = "all predictions are alike" if np.isnan(self.slope.estimate) else ""
+        lines = [
+            (
+                "mean_predicted",
+                self.expected,
+                np.nan,
+                np.nan,
+                self.observed.estimate,
+                "no interval: what the model says",
+            ),
+            ("share_of_events", *self.observed, self.expected, ""),
+            ("intercept", *self.intercept, 0.0, sure),
+            ("slope", *self.slope, 1.0, alike or sure),
+        ]
+        table = pd.DataFrame(lines, columns=["quantity", "estimate", "low", "high", "perfect", "note"])
+        return table.assign(model=self.model, rows=self.rows, events=self.events)[["model", *table.columns, "rows", "events"]]
+
+
+def excludes(interval: Interval, value: float) -> bool:
+    """Return whether the interval leaves out a value; one without ends leaves out nothing."""
+    return bool(value < interval.low or value > interval.high)
+
+
+def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
+    """Return the calibration of a model with 95 % bootstrap intervals, rows resampled whatever their outcome.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Rows with outcomes, not seen in training.
+    seed : int
+        Seed of the bootstrap.
+
+    Raises
+    ------
+    DlxError
+        If the outcomes are unknown or all alike.
+    """
+    outcomes, predicted = judged(model, people, "the calibration")
+    odds = log_odds(predicted)
+    shifts, slopes, curves, shares = [], [], [], []
+    grid = np.linspace(*np.quantile(predicted, SHOWN), POINTS)
+    spline = _Spline(odds)
+    for counts in resampled(len(outcomes), seed=seed):
+        shifts.append(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, counts)[:, 0])
+        slopes.append(_slopes(odds, outcomes, counts))
+        curves.append(spline.curves(outcomes, counts, log_odds(grid)))
+        shares.append(counts @ outcomes / len(outcomes))
+    return Calibration(
+        model=model.name,
+        rows=len(outcomes),
+        events=int(outcomes.sum()),
+        certain=int(((predicted < SURE) | (predicted > 1 - SURE)).sum()),
+        expected=float(predicted.mean()),
+        observed=interval_among(np.concatenate(shares)),
+        intercept=interval_among(np.concatenate(shifts)),
+        slope=interval_among(np.concatenate(slopes)),
+        curve=_curve(grid, np.vstack(curves)),
+    )
+
+
+def log_odds(predicted: np.ndarray) -> np.ndarray:
+    """Return the log-odds of probabilities, which are kept 1e-6 away from 0 and 1."""
+    from scipy.special import logit
+
+    return logit(np.clip(predicted, SURE, 1 - SURE))
+
+
+def _slopes(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the slope of each resample, NaN where all its predictions are alike."""
+    middle = counts @ odds / counts.sum(axis=1)
+    spread = (counts * (odds - middle[:, None]) ** 2).sum(axis=1)
+    extra = logistic_fits(np.column_stack([np.ones_like(odds), odds - odds.mean()]), outcomes, odds, counts)[:, 1]
+    return np.where(spread > 1e-12, 1 + extra, np.nan)
+
+
+class _Spline:
+    """A restricted cubic spline of the log-odds, with three knots; a line where the quantiles of the log-odds coincide."""
+
+    def __init__(self, odds: np.ndarray) -> None:
+        self.odds = odds
+        self.knots = np.quantile(odds, KNOTS)
+        self.is_bent = bool((np.diff(self.knots) > 1e-9).all())
+        self.is_flat = bool(np.ptp(odds) < 1e-9)
+
+    def columns(self, odds: np.ndarray) -> np.ndarray:
+        """Return what is fitted beside the predicted log-odds themselves, [rows, columns]."""
+        columns = [np.ones_like(odds)] + ([] if self.is_flat else [odds - self.odds.mean()])
+        if self.is_bent:
+            first, second, third = self.knots
+            cubes = [np.maximum(odds - knot, 0) ** 3 for knot in self.knots]
+            ends = ((third - first) * cubes[1] - (second - first) * cubes[2]) / (third - second)
+            columns.append((cubes[0] - ends) / (third - first) ** 2)
+        return np.column_stack(columns)
+
+    def curves(self, outcomes: np.ndarray, counts: np.ndarray, where: np.ndarray) -> np.ndarray:
+        """Return the probability of the outcome at some log-odds [resamples, points]; NaN where a resample has no fit."""
+        from scipy.special import expit
+
+        fits = logistic_fits(self.columns(self.odds), outcomes, self.odds, counts)
+        fits[~np.isfinite(fits).all(axis=1)] = np.nan
+        return expit(where + fits @ self.columns(where).T)
+
+
+def _curve(grid: np.ndarray, curves: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
+    lines = [interval_among(point) for point in curves.T]
+    return pd.DataFrame(lines, columns=["observed", "low", "high"]).assign(predicted=grid)[
+        ["predicted", "observed", "low", "high"]
+    ]

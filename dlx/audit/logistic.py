@@ -1,0 +1,81 @@
+"""Logistic regression on a few columns beside a fixed offset, of many resamples at once: what calibration is measured by.
+
+All in float64. The coefficients are maximum-likelihood estimates by Newton's method; a resample whose outcomes the columns
+separate has none, and gets an infinite one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlx.bootstrap import LEVEL, RESAMPLES, Interval
+
+MOST_STEPS = 60
+LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
+CLOSE = 1e-9
+CELLS = 4_000_000  # of resamples and rows at once: 32 MB
+
+
+def resampled(rows: int, *, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each row is drawn, float64 [resamples, rows], a chunk at a time; the first chunk's first is "once each".
+
+    Rows are drawn with replacement, whatever their outcome: what depends on the share of events varies with it.
+    """
+    rng = np.random.default_rng(seed)
+    left, first = RESAMPLES, True
+    while left:
+        some = min(left, max(1, CELLS // rows))
+        drawn = rng.integers(rows, size=(some, rows)) + rows * np.arange(some)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=some * rows).reshape(some, rows).astype(np.float64)
+        yield np.vstack([np.ones(rows), counts]) if first else counts
+        left, first = left - some, False
+
+
+def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the coefficients of outcome ~ offset + design, float64 [resamples, columns].
+
+    Parameters
+    ----------
+    design : ndarray [rows, columns]
+        What is fitted.
+    outcomes, offset : ndarray [rows]
+        0 or 1; log-odds that are added as they are.
+    counts : ndarray [resamples, rows]
+        How often each row counts.
+
+    Returns
+    -------
+    ndarray [resamples, columns]
+        Plus or minus infinity where the likelihood has no maximum.
+    """
+    from scipy.special import expit
+
+    found = np.zeros((len(counts), design.shape[1]))
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+    active, length = np.arange(len(counts)), np.full(len(counts), np.inf)
+    for _ in range(MOST_STEPS):
+        chance = expit(offset + found[active] @ design.T)
+        slope = (counts[active] * (outcomes - chance)) @ design
+        bend = ((counts[active] * chance * (1 - chance)) @ products).reshape(len(active), *2 * [design.shape[1]])
+        step = np.einsum("rkl,rl->rk", np.linalg.pinv(bend, hermitian=True), slope)
+        length[active] = np.abs(step @ design.T).max(axis=1)
+        found[active] += step * np.minimum(1, LONGEST_STEP / np.maximum(length[active], CLOSE))[:, None]
+        active = active[length[active] > CLOSE]
+        if not len(active):
+            break
+    found[active] = np.sign(found[active]) * np.inf
+    return found
+
+
+def interval_among(estimates: np.ndarray) -> Interval:
+    """Return the first of some estimates [1 + resamples] between the 95 % ends of the others, which may be infinite.
+
+    Resamples without an estimate (NaN) are left out; where the first has none, there is no interval.
+    """
+    others = estimates[1:][~np.isnan(estimates[1:])]
+    if np.isnan(estimates[0]) or not len(others):
+        return Interval(float(estimates[0]), np.nan, np.nan)
+    low, high = np.quantile(others, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # never between infinities
+    return Interval(float(estimates[0]), float(low), float(high))

@@ -1,0 +1,162 @@
+"""A model whose probabilities are put right on validation rows, and which can still be explained by its own methods.
+
+Platt (1999), "Probabilistic outputs for support vector machines": the predicted log-odds are stretched and shifted. Where a
+model adds up on the log-odds, its parts are stretched, so that every contribution on that scale is the old one times the
+slope. Zadrozny and Elkan (2002), "Transforming classifier scores into accurate multiclass probability estimates": isotonic
+regression, a rising step function, which no sum survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from dlx.audit.calibration import log_odds
+from dlx.audit.performance import judged
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["platt", "isotonic", "auto"]
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """New log-odds: intercept + slope · old log-odds."""
+
+    intercept: float
+    slope: float
+
+    def __call__(self, predicted: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability of predicted ones."""
+        from scipy.special import expit
+
+        return expit(self.intercept + self.slope * log_odds(predicted))
+
+
+def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed: int = 0) -> Model:
+    """Return the model with its probabilities calibrated on validation rows, by scikit-learn.
+
+    By Platt, a net gets one more linear layer, boosted trees get other leaves, a linear model other coefficients, and a
+    single tree stays one. By isotonic regression, or of a forest, what comes back is a `BlackBox`.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    validation : Dataset
+        Rows with outcomes that the model was not trained on; not those on which it is judged.
+    kind : {"platt", "isotonic", "auto"}
+        "auto" is Platt, unless the isotonic one has the lower log loss in five folds of the validation rows, by more than
+        the standard error of the difference.
+    seed : int
+        Seed of the folds.
+
+    Raises
+    ------
+    DlxError
+        If the outcomes are unknown or all alike, the predictions are alike, separate the outcomes, or rank them the wrong
+        way round.
+    """
+    if kind not in get_args(Kind):
+        raise DlxError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+    outcomes, predicted = judged(model, validation, "the recalibration")
+    _refuse_hopeless(model.name, outcomes, predicted)
+    stretch = platt(outcomes, predicted)
+    if stretch.slope <= 0:
+        raise DlxError(
+            f"{model.name} must rank the validation rows the right way round, but its slope is {stretch.slope:.2f}; "
+            "calibration cannot mend a ranking, train it again"
+        )
+    if kind == "auto":
+        kind = "isotonic" if _isotonic_is_better(outcomes, predicted, seed) else "platt"
+    name = f"{model.name} recalibrated"
+    if kind == "isotonic":
+        return _mapped(model, isotonic(outcomes, predicted), name)
+    return _stretched(model, stretch, name)
+
+
+def platt(outcomes: np.ndarray, predicted: np.ndarray) -> Stretch:
+    """Return the maximum-likelihood stretch of the log-odds."""
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(log_odds(predicted)[:, None], outcomes)
+    return Stretch(float(fitted.intercept_[0]), float(fitted.coef_[0, 0]))
+
+
+def isotonic(outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the rising function of the probability that is closest to the outcomes.
+
+    It stays 1 / (rows + 2) away from 0 and 1, Laplace's rule for what was never seen in so many rows, so that every logit
+    is finite.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    least = 1 / (len(outcomes) + 2)
+    fitted = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip").fit(predicted, outcomes)
+    return lambda new: np.asarray(fitted.predict(new), dtype=np.float64)
+
+
+def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> None:
+    if np.ptp(log_odds(predicted)) < 1e-9:
+        raise DlxError(
+            f"{name} predicts {predicted[0]:.3g} for all {len(predicted)} validation rows: there is nothing to stretch"
+        )
+    no, yes = predicted[outcomes == 0], predicted[outcomes == 1]
+    if no.max() <= yes.min() or yes.max() <= no.min():
+        raise DlxError(
+            f"recalibration needs predictions that overlap between the classes, but those of {name} separate the "
+            f"{len(outcomes)} validation rows, where any slope would do; pass more rows"
+        )
+
+
+def _isotonic_is_better(outcomes: np.ndarray, predicted: np.ndarray, seed: int) -> bool:
+    """Return whether isotonic regression beats Platt by more than a standard error, in rows that neither was fitted on."""
+    from sklearn.model_selection import StratifiedKFold
+
+    if min(outcomes.sum(), (1 - outcomes).sum()) < 2 * FOLDS:
+        return False
+    gained = np.zeros(len(outcomes))
+    for fitted, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(predicted, outcomes):
+        chances = [fit(outcomes[fitted], predicted[fitted])(predicted[held]) for fit in (platt, isotonic)]
+        by_platt, by_steps = (np.log(np.where(outcomes[held] == 1, chance, 1 - chance)) for chance in chances)
+        gained[held] = by_steps - by_platt
+    return bool(gained.mean() > gained.std(ddof=1) / len(gained) ** 0.5)
+
+
+def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
+    """Return the model by Platt, taken apart where it adds up on the log-odds."""
+    if model.scales[0] == "logit":
+        if isinstance(model, NeuralModel):
+            from dlx.audit._stretched_net import stretched_net
+
+            network = stretched_net(model, stretch.intercept, stretch.slope)
+            return replace(model, network=network, name=name)
+        if isinstance(model, LinearModel):
+            shifted = stretch.intercept + stretch.slope * model.intercept
+            return replace(model, coefficients=model.coefficients * stretch.slope, intercept=shifted, name=name)
+        if isinstance(model, TreeModel):
+            leaves = (model.trees.value * stretch.slope).astype(np.float32)
+            trees = replace(model.trees, value=leaves, base=stretch.intercept + stretch.slope * model.trees.base)
+            return replace(model, trees=trees, name=name)
+    return _mapped(model, stretch, name)
+
+
+def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: str) -> Model:
+    """Return the model with a function of its probability: a single tree of probabilities stays one, others are closed."""
+    if isinstance(model, TreeModel) and len(model.trees) == 1 and model.scales[0] == "probability":
+        leaf = model.trees.feature < 0
+        values = np.where(leaf, function(np.clip(model.trees.value + model.trees.base, 0, 1)), 0.0)
+        return replace(model, trees=replace(model.trees, value=values.astype(np.float32), base=0.0), name=name)
+
+    def calibrated(table: pd.DataFrame) -> np.ndarray:
+        return function(model.predict(table, "probability"))
+
+    return BlackBox(calibrated, model.schema, name, scales=("probability", "logit"))
