@@ -48,7 +48,7 @@ class Condition:
         if feature.is_categorical:
             inside, outside = self._names(among=True), self._names(among=False)
             is_most = 0 < len(outside) < len(inside)
-            return f"{feature.label}: not {either(outside)}" if is_most else f"{feature.label}: {either(inside)}"
+            return f"{feature.label}: any but {either(outside)}" if is_most else f"{feature.label}: {either(inside)}"
         if self.low == self.high:
             return f"{feature.label} {feature.missing_label}"
         return f"{feature.label} {self._range}" + (f" or {feature.missing_label}" if self.missing else "")
