@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,6 +47,10 @@ class Feature:
         What a missing value means, for example ``"not asked: never smoked"``.
     protected, actionable : bool
         Whether the law protects the attribute; whether the person can change it.
+    cuts : tuple of float
+        Where a numeric column is cut into groups of people: ``(25,)`` makes those up to 25, and those over 25.
+    no_groups : str
+        Why people must not be compared by a protected column, a sentence; empty where they may.
     reason : str
         The words of an adverse reason, for example ``"Length of employment"``.
     description : str
@@ -63,6 +68,8 @@ class Feature:
     missing_label: str = "missing"
     protected: bool = False
     actionable: bool = False
+    cuts: tuple[float, ...] = ()
+    no_groups: str = ""
     reason: str = ""
     description: str = ""
 
@@ -75,9 +82,15 @@ class Feature:
             raise SchemaError(f"feature {self.name!r} names a level twice: {list(self.levels)}")
         if self.level_labels and len(self.level_labels) != len(self.levels):
             raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
+        if self.cuts and (self.is_categorical or not _increase(self.cuts)):
+            raise SchemaError(
+                f"feature {self.name!r}: cuts must be increasing numbers of a numeric column, "
+                f"got {list(self.cuts)} for a {self.kind} one"
+            )
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
+        object.__setattr__(self, "cuts", tuple(float(cut) for cut in self.cuts))
 
     @property
     def is_categorical(self) -> bool:
@@ -157,6 +170,8 @@ class Target:
     adverse_action : bool
         Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
         then never printed as a reason.
+    fairness_by : tuple of str
+        The protected columns by which the treatment of people is compared first; all protected ones by default.
     """
 
     name: str
@@ -174,6 +189,7 @@ class Target:
     threshold: float = 0.5
     threshold_reason: str = "one half, as nothing else was stated"
     adverse_action: bool = False
+    fairness_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("binary", "multiclass", "regression"):
@@ -237,6 +253,11 @@ def check_codes(feature: Feature, column: np.ndarray) -> None:
             f"column {feature.name!r} takes codes 0 to {len(feature.levels) - 1}, got {strange[0]:g}; "
             "pass a DataFrame to have levels coded"
         )
+
+
+def _increase(cuts: tuple[float, ...]) -> bool:
+    numbers = all(isinstance(cut, (int, float)) and np.isfinite(cut) for cut in cuts)
+    return numbers and all(low < high for low, high in itertools.pairwise(cuts))
 
 
 def level_text(value: Any) -> str:

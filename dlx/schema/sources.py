@@ -34,7 +34,11 @@ def read_schema(path: str | Path) -> Schema:
         raise SchemaError(f"cannot read the schema {path}: {error}") from error
     if "target" not in described:
         raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
-    return Schema.from_dict(described)
+    schema = Schema.from_dict(described)
+    for name in schema.target.fairness_by:
+        if not schema[name].protected:
+            raise SchemaError(f"{path}: fairness_by names {name!r}, which is not protected; set protected = true for it")
+    return schema
 
 
 def infer_schema(table: pd.DataFrame, target: str, *, positive: str | None = None) -> Schema:

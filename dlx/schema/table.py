@@ -130,11 +130,15 @@ class Schema:
         )
 
     @property
+    def codes(self) -> list[list[Any]]:
+        """What the codes of rows mean: names, kinds, units, levels and what may be missing; not the words for people."""
+        return [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
+
+    @property
     def sha256(self) -> str:
-        """Hash of what the codes mean: names, kinds, units, levels and what may be missing; not of the words for people."""
-        meaning = [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
+        """Hash of what the codes of rows and outcomes mean, not of the words for people."""
         target = [self.target.name, self.target.kind, self.target.levels]
-        return hashlib.sha256(json.dumps([meaning, target]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.codes, target]).encode()).hexdigest()
 
 
 def refuse_repeated(table: pd.DataFrame) -> None:
