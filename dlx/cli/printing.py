@@ -63,6 +63,24 @@ def print_importance(explanation: Any) -> None:
     _print_table(title, ["column", "size", "share"], lines)
 
 
+def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None:
+    """Print what was done to a model, and what it changed; rates of groups only where the interval leaves out 0."""
+    for what in done:
+        print(f"{what[0].upper()}{what[1:]}")
+    told = table[(table["topic"] != "fairness") | (table["low"] > 0) | (table["high"] < 0)]
+    lines = [
+        [
+            line.topic,
+            f"{line.quantity}, {line.of}" if line.of else line.quantity,
+            f"{line.before:.3f}",
+            f"{line.after:.3f}",
+            f"{line.difference:+.3f} ({line.low:+.3f} to {line.high:+.3f})",
+        ]
+        for line in told.itertuples()
+    ]
+    _print_table(f"{model} on the test rows", ["topic", "what", "before", "after", "difference, 95 % interval"], lines)
+
+
 def print_agreement(table: pd.DataFrame) -> None:
     """Print how far each pair of explanations agrees."""
     lines = [

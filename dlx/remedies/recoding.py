@@ -41,7 +41,10 @@ class Recoding:
         """The reduced table's columns."""
         features = self.original.features
         merged = {i: merged_feature(features[i], groups) for i, groups in self.groups.items()}
-        return Schema(tuple(merged.get(i, features[i]) for i in self.kept), self.original.target)
+        names, target = [features[i].name for i in self.kept], self.original.target
+        still = tuple(name for name in target.fairness_by if name in names)
+        kept = tuple(merged.get(i, features[i]) for i in self.kept)
+        return Schema(kept, dataclasses.replace(target, fairness_by=still))
 
     @property
     def changes_nothing(self) -> bool:
