@@ -64,10 +64,12 @@ def print_importance(explanation: Any) -> None:
 
 
 def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None:
-    """Print what was done to a model, and what it changed; rates of groups only where the interval leaves out 0."""
+    """Print what was done to a model, and what it changed; of the groups, the eight whose rates changed most beyond chance."""
     for what in done:
         print(f"{what[0].upper()}{what[1:]}")
-    told = table[(table["topic"] != "fairness") | (table["low"] > 0) | (table["high"] < 0)]
+    is_rate = table["topic"] == "fairness"
+    changed = table[is_rate & ((table["low"] > 0) | (table["high"] < 0))]
+    most = changed.loc[changed["difference"].abs().sort_values(ascending=False, kind="stable").index[:8]]
     lines = [
         [
             line.topic,
@@ -76,7 +78,7 @@ def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None
             f"{line.after:.3f}",
             f"{line.difference:+.3f} ({line.low:+.3f} to {line.high:+.3f})",
         ]
-        for line in told.itertuples()
+        for line in table[~is_rate | table.index.isin(most.index)].itertuples()
     ]
     _print_table(f"{model} on the test rows", ["topic", "what", "before", "after", "difference, 95 % interval"], lines)
 

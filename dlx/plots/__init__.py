@@ -10,6 +10,7 @@ from dlx.plots.explanations import (
     draw_partial_dependence,
     draw_waterfall,
 )
+from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
 __all__ = [
@@ -22,16 +23,20 @@ __all__ = [
     "UNITS",
     "UP",
     "draw_beeswarm",
+    "draw_before_after",
     "draw_causes",
     "draw_components",
     "draw_contrast",
     "draw_errors",
     "draw_importance",
     "draw_interactions",
+    "draw_losses",
     "draw_matrix",
     "draw_noise",
     "draw_partial_dependence",
+    "draw_pushes",
     "draw_sanity",
+    "draw_slices",
     "draw_waterfall",
     "shortened",
     "style",

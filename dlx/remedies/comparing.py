@@ -38,7 +38,7 @@ def before_after(
     *,
     background: int = 100,
     people: int = 100,
-    columns: Sequence[str] = (),
+    left_out: Sequence[str] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return what a remedy changed, a line a quantity.
@@ -53,8 +53,8 @@ def before_after(
         Training rows that are the reference of explanations.
     people : int
         Test rows that are explained, drawn at random.
-    columns : sequence of str
-        Columns whose importance is told in any case, beside the five most important ones before and after.
+    left_out : sequence of str
+        Columns that the model after does not read; their importance is told beside that of the five most important ones.
     seed : int
         Seed of the bootstrap, the people and the background.
 
@@ -69,7 +69,7 @@ def before_after(
     Raises
     ------
     RemedyError
-        If the models read different columns.
+        If the models read different columns, or the model after reads one that is left out.
     DlxError
         If the outcomes of the test rows are unknown or all alike.
     """
@@ -83,7 +83,7 @@ def before_after(
     lines = [*_accuracy(outcomes, old, new, counts), *_calibration(outcomes, old, new, counts)]
     for partition in compared(case):
         lines += _fairness(partition, case.test, outcomes, old, new, counts)
-    lines += _explanations(before, after, case, background, people, columns, seed)
+    lines += _explanations(before, after, case, background, people, left_out, seed)
     return pd.DataFrame(lines, columns=COLUMNS).assign(model=after.name)
 
 
@@ -144,20 +144,32 @@ def _fairness(
 
 
 def _explanations(
-    before: Model, after: Model, case: Dataset, background: int, people: int, columns: Sequence[str], seed: int
+    before: Model, after: Model, case: Dataset, background: int, people: int, left_out: Sequence[str], seed: int
 ) -> Iterator[dict[str, Any]]:
     chosen = np.sort(np.random.default_rng(seed).permutation(len(case.test))[:people])
-    rows, reference, scale = case.test[chosen], case.background(background, seed=seed), before.scales[0]
+    rows, reference, scale = case.test[chosen].rows, case.background(background, seed=seed).rows, before.scales[0]
+    unread = [case.schema.position(name) for name in left_out]
+    blank_rows, blank_reference = _blanked(after, rows, reference, unread)
     sizes = [
-        np.abs(explain(model, rows, method=_method(model, scale), background=reference, scale=scale, seed=seed).values)
-        for model in (before, after)
+        np.abs(explain(model, people, method=_method(model, scale), background=against, scale=scale, seed=seed).values)
+        for model, people, against in ((before, rows, reference), (after, blank_rows, blank_reference))
     ]
     ranked = [np.argsort(-size.mean(axis=0), kind="stable")[:TOP] for size in sizes]
-    told = dict.fromkeys([*ranked[0], *ranked[1], *map(case.schema.position, columns)])
+    told = dict.fromkeys([*ranked[0], *ranked[1], *unread])
     counts = np.concatenate(list(resampled(len(rows), seed=seed)))
     for i in told:
         old, new = (counts @ size[:, i] / len(rows) for size in sizes)
         yield _line(EXPLANATIONS, f"mean absolute contribution, {scale}", case.schema.labels[i], old, new, len(rows))
+
+
+def _blanked(model: Model, rows: np.ndarray, reference: np.ndarray, unread: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return both with one value in the columns that the model does not read: a sampled Shapley value there is exactly 0."""
+    blank = rows.copy(), reference.copy()
+    for some in blank:
+        some[:, unread] = reference[0, unread]
+    if not np.array_equal(model.predict(blank[0], "probability"), model.predict(rows, "probability")):
+        raise RemedyError(f"{model.name} must not read the columns that are left out, but its predictions depend on them")
+    return blank
 
 
 def _method(model: Model, scale: str) -> str:

@@ -75,7 +75,7 @@ class Fixed:
             Test rows that are explained, drawn at random.
         """
         return before_after(
-            self.before, self.model, self.case, background=background, people=people, columns=self.remedy.drop, seed=self.seed
+            self.before, self.model, self.case, background=background, people=people, left_out=self.remedy.drop, seed=self.seed
         )
 
     def save(self, root: str | Path) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.mispredictions.verdicts import Verdicts
+from dlx.audit.mispredictions.verdicts import Verdicts, log_losses
 from dlx.bootstrap import interval_of_mean
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -56,13 +56,15 @@ class LossOf(OneOutput):
         return self.model.schema
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the loss of coded rows."""
-        return np.logaddexp(0.0, (1 - 2 * self.outcome) * self.model.predict(rows, "logit"))
+        """Return the loss of coded rows; probabilities that are not made of a logit are kept off 0 and 1."""
+        if self.model.scales[0] == "logit":
+            return np.logaddexp(0.0, (1 - 2 * self.outcome) * self.model.predict(rows, "logit"))
+        return log_losses(np.full(len(rows), self.outcome), self.model.predict(rows, "probability"))
 
 
 def loss_model(model: Model, outcome: int) -> Model:
     """Return a model's log loss with an outcome as a model on the scale "value"; a net stays a net."""
-    if not isinstance(model, NeuralModel):
+    if not isinstance(model, NeuralModel) or model.scales[0] != "logit":
         return LossOf(model, outcome)
     from torch import nn
 

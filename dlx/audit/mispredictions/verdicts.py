@@ -64,8 +64,7 @@ class Verdicts:
     @property
     def losses(self) -> np.ndarray:
         """The log loss of each person, nats [rows]."""
-        kept = np.clip(self.predicted, SMALLEST, 1 - SMALLEST)
-        return -np.where(self.outcomes == 1, np.log(kept), np.log1p(-kept))
+        return log_losses(self.outcomes, self.predicted)
 
     @property
     def expected_losses(self) -> np.ndarray:
@@ -82,6 +81,12 @@ class Verdicts:
     def given(self) -> np.ndarray:
         """The probability that the model gave to what happened [rows]."""
         return np.where(self.outcomes == 1, self.predicted, 1 - self.predicted)
+
+
+def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the log loss of each row, nats [rows]; probabilities are kept 1e-15 away from 0 and 1."""
+    kept = np.clip(predicted, SMALLEST, 1 - SMALLEST)
+    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
 
 def verdicts(model: Model, people: Dataset, *, what: str = "the audit of mispredictions") -> Verdicts:
