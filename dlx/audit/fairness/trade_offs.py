@@ -1,0 +1,100 @@
+"""What a remedy gives and takes: accuracy, cost and gaps before and after, on the same people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.audit.fairness.tally import (
+    FALSE_POSITIVE,
+    SELECTED,
+    TRUE_POSITIVE,
+    Treated,
+    auc_of,
+    known_ends,
+    rate_of,
+    resampled_people,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AUC, COST = "auc", "cost"
+RATIO, TRUE_GAP, FALSE_GAP = "selection_ratio", "true_positive_gap", "false_positive_gap"
+MEASURES = (AUC, COST, RATIO, TRUE_GAP, FALSE_GAP)
+
+
+def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: str = SELECTED, seed: int = 0) -> pd.DataFrame:
+    """Return a line a measure: before, after, and the change with its 95 % interval over the same resampled people.
+
+    Parameters
+    ----------
+    before, after : Treated
+        The same people, treated in two ways.
+    threshold : float
+        From which risk on people are flagged; a missed event costs (1 − threshold) / threshold needless flags.
+    favourable : {"selection_rate", "clearance_rate"}
+        Which of the two people want: to be flagged, or not to be.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        measure, before, after, change, low, high, objection. auc: of the predicted probability; cost: mean cost a
+        person, in needless flags; selection_ratio: lowest over highest favourable rate of the groups that can be judged;
+        true_positive_gap, false_positive_gap: highest − lowest rate. Fewer than two such groups have no gap, and the
+        objection says so.
+    """
+    import pandas as pd
+
+    drawn = resampled_people(before.codes, seed=seed)
+    everyone = np.ones((1, len(before.codes)), dtype=np.float32)
+    lines = []
+    for measure in MEASURES:
+        groups = _judged(before, measure, favourable)
+        numbers, objection = dict.fromkeys(("before", "after", "change", "low", "high"), np.nan), ""
+        if groups is not None and len(groups) < 2:
+            objection = f"only {plural_groups(len(groups))} can be judged"
+        else:
+            (was,), (is_now,) = (_measured(measure, one, everyone, groups, threshold, favourable) for one in (before, after))
+            draws = [_measured(measure, one, drawn, groups, threshold, favourable) for one in (before, after)]
+            low, high = known_ends(draws[1] - draws[0])
+            numbers = {"before": was, "after": is_now, "change": is_now - was, "low": low, "high": high}
+        lines.append({"measure": measure} | numbers | {"objection": objection})
+    return pd.DataFrame(lines)
+
+
+def plural_groups(count: int) -> str:
+    """Return a count of groups in words."""
+    return "1 group" if count == 1 else f"{count} groups"
+
+
+def _rate(measure: str, favourable: str) -> str:
+    return {RATIO: favourable, TRUE_GAP: TRUE_POSITIVE, FALSE_GAP: FALSE_POSITIVE}[measure]
+
+
+def _judged(treated: Treated, measure: str, favourable: str) -> list[int] | None:
+    """Return the groups that a gap is about; None for what is about everybody."""
+    if measure in (AUC, COST):
+        return None
+    rate = _rate(measure, favourable)
+    return [int(group) for group in np.unique(treated.codes) if not treated.why_not(rate, int(group))]
+
+
+def _measured(
+    measure: str, treated: Treated, drawn: np.ndarray, groups: list[int] | None, threshold: float, favourable: str
+) -> np.ndarray:
+    """Return a measure of each resample, [resamples]."""
+    if measure == AUC:
+        return auc_of(treated.outcomes, treated.predicted, drawn)
+    if measure == COST:
+        missed, needless = treated.outcomes * (1 - treated.flags), (1 - treated.outcomes) * treated.flags
+        return drawn @ ((1 - threshold) / threshold * missed + needless) / len(missed)
+    assert groups is not None
+    rates = rate_of(treated, _rate(measure, favourable), groups, drawn)
+    lowest, highest = rates.min(axis=1), rates.max(axis=1)
+    if measure != RATIO:
+        return highest - lowest
+    return np.divide(lowest, highest, out=np.full(len(rates), np.nan), where=highest > 0)
