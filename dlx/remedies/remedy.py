@@ -11,6 +11,7 @@ from typing import Any
 from dlx.dataset import Dataset
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.recoding import Recoding, recoding
+from dlx.schema import plural
 
 BY_OUTCOME = "outcome"
 RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a rare level
@@ -74,6 +75,21 @@ class Remedy:
     def digest(self) -> str:
         """A short hash of what is changed."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def in_short(self, recoded: Recoding) -> str:
+        """Return what is done in a few words: "without History of stroke, with rare levels of 7 columns merged"."""
+        schema, done = recoded.original, []
+        if self.drop:
+            done.append(f"without {', '.join(schema[name].label for name in self.drop)}")
+        if recoded.groups:
+            done.append(f"with rare levels of {plural(len(recoded.groups), 'column')} merged")
+        if self.monotone:
+            done.append(f"bound to rise or fall with {', '.join(schema[name].label for name in self.monotone)}")
+        if self.weights:
+            done.append("with other weights")
+        if self.recalibrate:
+            done.append("and recalibrated" if done else "as before and recalibrated")
+        return ", ".join(done) or "as before"
 
     def words(self, recoded: Recoding) -> list[str]:
         """Return what is done as people read it, a clause each: "left out: History of stroke"."""

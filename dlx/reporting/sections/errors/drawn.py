@@ -50,13 +50,13 @@ def pushes_figure(found: Sequence[Found], target: Target) -> Figure | None:
     if not told:
         return None
     with plots.style():
-        canvas, axes = canvas_of(len(told), 2, width=9.6, height=2.7 * len(told))
+        canvas, axes = canvas_of(len(told), 2, width=9.6, height=2.9 * len(told))
         for line, one in zip(axes, told, strict=True):
             for ax, kind in zip(line, KINDS, strict=True):
                 some = one.pushed[one.pushed["kind"] == kind]
                 if len(some):
                     plots.draw_pushes(some, ax)
-                    ax.set_title(f"{one.model.name}: {kind_words(kind, target)} ({some['errors'].iloc[0]})")
+                    ax.set_title(f"{one.model.name}\n{kind_words(kind, target)} ({some['errors'].iloc[0]})", fontsize=9)
         source = embedded(canvas)
     return Figure(
         source=source,
@@ -76,12 +76,12 @@ def losses_figure(found: Sequence[Found]) -> Figure | None:
     columns = min(2, len(panels))
     with plots.style():
         canvas, axes = canvas_of(
-            -(-len(panels) // columns), columns, width=4.8 * columns, height=2.9 * -(-len(panels) // columns)
+            -(-len(panels) // columns), columns, width=4.8 * columns, height=3.1 * -(-len(panels) // columns)
         )
         for ax, (one, part) in zip(axes.flat, panels, strict=False):
             some = one.losses[(one.losses["slice"] == part) & ~one.losses["column"].str.startswith("(")]
             plots.draw_losses(some, ax)
-            ax.set_title(f"{one.model.name}: {plots.shortened(part, 40)} ({some['rows'].iloc[0]})", fontsize=9)
+            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 44)} ({some['rows'].iloc[0]})", fontsize=9)
         source = embedded(canvas)
     return Figure(
         source=source,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from dlx.reporting.phrases import interval, percent, share, signed, three_decimals, two_decimals
@@ -53,7 +52,7 @@ def slices(found: Sequence[Found]) -> Table | None:
     if not lines:
         return None
     return Table(
-        "Slices that were found on the test rows (adjusted p at most .05): errors and log loss (nats) in the slice, elsewhere in "
+        "Slices found on the test rows (adjusted p at most .05): errors and log loss (nats) in the slice, and elsewhere in "
         "brackets; the difference by which it was found; the loss that the model's own probabilities expect there",
         ("Model", "Slice", "Rows", "Errors", "Log loss", "Difference (95 % interval)", "Expected loss", "Adjusted p"),
         tuple(lines),
@@ -97,11 +96,10 @@ def _caption(found: Found, what: str) -> str:
     return f"{found.model.name} before and after: {what}, {len(found.judged):,} test rows, paired intervals"
 
 
-def _numbers(line: pd.Series, show: object) -> tuple[str, str, str]:
-    assert callable(show)
-    return show(line.before), show(line.after), interval(_zero(line.difference), _zero(line.low), _zero(line.high), show)
+def _numbers(line: pd.Series, show: Callable[[float], str]) -> tuple[str, str, str]:
+    return show(line.before), show(line.after), interval(line.difference, line.low, line.high, thousandths)
 
 
-def _zero(number: float) -> float:
-    """Return a number without the sign of a zero that rounding would show."""
-    return 0.0 if abs(number) < 5e-4 else float(np.float64(number))
+def thousandths(number: float) -> str:
+    """Return a change with its sign and three decimals; one that rounds to nothing has no sign."""
+    return f"{number:+.3f}".replace("-", "−") if round(number, 3) else "0.000"

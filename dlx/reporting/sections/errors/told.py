@@ -22,6 +22,7 @@ from dlx.reporting.phrases import (
     two_decimals,
 )
 from dlx.reporting.sections.errors.drawn import kind_words
+from dlx.reporting.sections.errors.grids import thousandths
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
 from dlx.schema import Target, plural
 
@@ -119,10 +120,12 @@ def remedied(found: Found) -> str:
     ranked, loss = lines.loc["auc"], lines.loc["log_loss"]
     parts = [
         f"{name} goes from {three_decimals(line['before'])} to {three_decimals(line['after'])} "
-        f"(by {_signed3(line['difference'])}, {_signed3(line['low'])} to {_signed3(line['high'])})"
+        f"(by {thousandths(line['difference'])}, {thousandths(line['low'])} to {thousandths(line['high'])})"
         for name, line in (("ROC AUC", ranked), ("log loss", loss))
     ]
-    return sentence(f"{model_words(found.model)} with the remedy: {listed(parts)}, {_verdict(ranked, loss)}")
+    assert found.fixed is not None
+    done = found.fixed.remedy.in_short(found.fixed.recoding)
+    return sentence(f"{model_words(found.model)} trained {done}: {listed(parts)}, {_verdict(ranked, loss)}")
 
 
 def _verdict(ranked: pd.Series, loss: pd.Series) -> str:
@@ -135,14 +138,12 @@ def _verdict(ranked: pd.Series, loss: pd.Series) -> str:
     )
 
 
-def _signed3(number: float) -> str:
-    return f"{number:+.3f}".replace("-", "−")
-
-
 def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
     """Return the lines for the top of the page."""
-    said = [f"Where models err: {'; '.join(f'{model_words(one.model)}, {_searched(one)}' for one in found if one.slices)}."]
+    said: list[str] = []
     first = found[0]
+    if first.slices:
+        said.append(f"{_worst_slice(first.slices[0])}{sentence(f'{model_words(first.model)}: {_searched(first)}')}")
     strongest = [
         f"{kind_words(kind, target)} by {some['label'].iloc[0]} ({signed(some['push'].iloc[0])} {some['scale'].iloc[0]})"
         for kind, some in first.pushed.groupby("kind", sort=False)
@@ -151,7 +152,18 @@ def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
         said.append(f"What most pushes {model_words(first.model)} towards errors: {listed(strongest)}.")
     if first.fixed is not None:
         said.append(remedied(first))
-    return tuple(said if first.slices else said[1:])
+    return tuple(said)
+
+
+def _worst_slice(tested: Slices) -> str:
+    """Return the slice with the smallest p-value by loss, where it was found, as a sentence."""
+    if not tested.found:
+        return ""
+    line = tested.table.iloc[0]
+    return (
+        f"Where {tested.model} is worst: {line['slice']} ({line['rows']:,} test rows), with a log loss of "
+        f"{two_decimals(line['loss'])} against {two_decimals(line['loss_elsewhere'])} elsewhere. "
+    )
 
 
 def evidence(found: Sequence[Found], target: Target) -> dict[str, str]:
