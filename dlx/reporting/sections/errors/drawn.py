@@ -81,7 +81,7 @@ def losses_figure(found: Sequence[Found]) -> Figure | None:
         for ax, (one, part) in zip(axes.flat, panels, strict=False):
             some = one.losses[(one.losses["slice"] == part) & ~one.losses["column"].str.startswith("(")]
             plots.draw_losses(some, ax)
-            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 44)} ({some['rows'].iloc[0]})", fontsize=9)
+            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 34)} ({some['rows'].iloc[0]})", fontsize=9)
         source = embedded(canvas)
     return Figure(
         source=source,
