@@ -104,7 +104,9 @@ def test_a_model_without_errors_has_no_confident_ones_and_no_pushes():
     case = worlds.table("numeric")
     perfect = Verdicts("perfect", case, case.outcomes, np.where(case.outcomes == 1, 0.9, 0.1))
     assert len(confident_errors(perfect)) == 0
-    explained = dlx.explain(worlds.model("linear", "numeric"), case, method="linear_shap", background=case.rows[:9], scale="logit")
+    explained = dlx.explain(
+        worlds.model("linear", "numeric"), case, method="linear_shap", background=case.rows[:9], scale="logit"
+    )
     assert len(pushes(perfect, explained)) == 0
 
 
@@ -207,17 +209,17 @@ def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less():
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("discovery", "test", "of", "message"),
     [
-        (lambda some, other: slices(some, other, of="gain"), "slices are of 'loss' or 'risk', got 'gain'"),
-        (lambda some, other: slices(some, some), "of one model on different rows"),
-        (lambda some, other: slices(some, dataclasses.replace(other, model="another")), "of one model on different rows"),
-        (lambda some, other: slices(by_truth(people(0, 30)), other), "at least 40 rows to be found and as many to be tested, got 30"),
+        (by_truth(people(7)), by_truth(people(8)), "gain", "slices are of 'loss' or 'risk', got 'gain'"),
+        (by_truth(people(7)), by_truth(people(7)), "loss", "of one model on different rows"),
+        (by_truth(people(7)), dataclasses.replace(by_truth(people(8)), model="b"), "loss", "of one model on different rows"),
+        (by_truth(people(7, 30)), by_truth(people(8)), "loss", "40 rows to be found and as many to be tested, got 30"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused(asked, message):
+def test_a_search_that_cannot_be_is_refused(discovery, test, of, message):
     with pytest.raises(DlxError, match=message):
-        asked(by_truth(people(7)), by_truth(people(8)))
+        slices(discovery, test, of=of)
 
 
 def test_one_class_no_outcomes_and_no_binary_target_are_refused():

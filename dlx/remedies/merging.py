@@ -10,11 +10,12 @@ Groups = list[list[int]]
 
 
 def merged_levels(feature: Feature, column: np.ndarray, least: int) -> Groups:
-    """Return the levels of a categorical column in groups of codes, each in at least so many rows where that can be.
+    """Return the levels of a categorical column in groups of codes: those that are too rare do not stand alone.
 
-    Levels with an order are merged with the smaller of their neighbours, the rarest first. Of the others, those that are too
-    rare make one group; the next rarest joins it, as long as it is too rare itself. A column keeps two groups at least: if
-    it cannot, its levels stay as they are.
+    A level with an order is merged with the smaller of its neighbours, the rarest first, until all groups are large enough.
+    Of the others, those that are too rare make one group, which stays as it is if it is too rare itself: a frequent level
+    is not given up for it. A single rare level takes the next rarest along. A column keeps two groups at least: if it
+    cannot, its levels stay as they are.
 
     Parameters
     ----------
@@ -50,10 +51,8 @@ def _rare(groups: Groups, counts: np.ndarray, least: int) -> Groups:
     joined = [int(code) for code in order if counts[code] < least]
     if not joined:
         return groups
-    for code in order[len(joined) :]:
-        if len(joined) > 1 and counts[joined].sum() >= least:
-            break
-        joined.append(int(code))
+    if len(joined) == 1:
+        joined = [int(code) for code in order[:2]]
     return [[code] for code in range(len(counts)) if code not in joined] + [sorted(joined)]
 
 
