@@ -43,7 +43,7 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
             markersize=6,
             label=label,
         )
-    labels = [f"{words} ({rows})" for words, rows in zip(table["slice"], table["rows"], strict=True)]
+    labels = [f"{words} ({rows:,})" for words, rows in zip(table["slice"], table["rows"], strict=True)]
     ax.set_yticks(y, ["\n".join(textwrap.wrap(label, WRAPPED)) for label in labels], fontsize=8)
     return _rows(ax, len(table), of)
 
