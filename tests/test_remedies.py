@@ -15,7 +15,7 @@ from dlx.audit.performance import performance
 from dlx.audit.recalibration import recalibrated
 from dlx.dataset import Card, Dataset
 from dlx.model import BlackBox
-from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recoding
+from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recoding_of
 from dlx.remedies.folding import folded
 from dlx.remedies.merging import merged_feature, merged_levels
 from dlx.remedies.restoring import restored
@@ -99,7 +99,7 @@ def test_rare_levels_without_an_order_become_one(counts, groups):
 
 
 def test_reduced_rows_lack_the_columns_and_hold_the_merged_codes(table):
-    recoded = recoding(table.train, drop=["debt", "sex"], merge=30)
+    recoded = recoding_of(table.train, drop=["debt", "sex"], merge=30)
     assert recoded.schema.names == ("age", "town", "grade")
     assert recoded.schema["town"].levels == ("b", "d", "a / c / e / f")
     assert recoded.schema["grade"].levels == ("1 / 2 / 3", "4 / 5")
@@ -112,7 +112,7 @@ def test_reduced_rows_lack_the_columns_and_hold_the_merged_codes(table):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_them_reduced(table, architecture):
-    recoded = recoding(table.train, drop=["sex"], merge=30)
+    recoded = recoding_of(table.train, drop=["sex"], merge=30)
     train, validation = recoded.reduced(table.train), recoded.reduced(table.validation)
     reduced = training.fit(architecture, train, validation, device="cpu", config=FAST.get(architecture)).model
     model, rows = restored(reduced, recoded, table.train.rows), rows_of_every_kind(table)
@@ -124,7 +124,7 @@ def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_the
 
 
 def test_regrown_trees_count_their_training_rows_and_give_a_left_out_column_nothing(table):
-    recoded = recoding(table.train, drop=["sex"], merge=30)
+    recoded = recoding_of(table.train, drop=["sex"], merge=30)
     reduced = training.fit("gradient_boosting", recoded.reduced(table.train), recoded.reduced(table.validation)).model
     model = restored(reduced, recoded, table.train.rows)
     trees = model.trees
@@ -137,11 +137,11 @@ def test_regrown_trees_count_their_training_rows_and_give_a_left_out_column_noth
 
 def test_a_recoding_that_changes_nothing_leaves_the_model_as_it_is(table):
     model = training.fit("decision_tree", table.train, table.validation).model
-    assert restored(model, recoding(table.train), table.train.rows) is model
+    assert restored(model, recoding_of(table.train), table.train.rows) is model
 
 
 def test_a_black_box_cannot_be_restored(table):
-    recoded = recoding(table.train, drop=["sex"])
+    recoded = recoding_of(table.train, drop=["sex"])
     with pytest.raises(RemedyError, match="nothing is known but what it predicts"):
         restored(BlackBox(len, recoded.schema), recoded, table.train.rows)
 
@@ -156,7 +156,7 @@ def test_a_black_box_cannot_be_restored(table):
 )
 def test_a_recoding_that_cannot_be_is_refused(table, asked, message):
     with pytest.raises(RemedyError, match=message):
-        recoding(table.train, **asked)
+        recoding_of(table.train, **asked)
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -256,6 +256,15 @@ def test_the_table_tells_what_performance_and_counting_tell_and_pairs_the_people
     assert sex["before"] > 0 == sex["after"]
 
 
+def test_seeds_train_both_models_anew_and_the_first_is_the_model_itself(table):
+    fixed = fixed_of(table, "random_forest", drop=["sex"])
+    told = fixed.over_seeds(2).set_index(["seed", "quantity"])
+    assert told.loc[(0, "auc"), "after"] == performance(fixed.model, table.test).set_index("metric")["estimate"]["auc"]
+    again = training.fit("random_forest", table.train, table.validation, seed=1).model
+    assert told.loc[(1, "brier"), "before"] == performance(again, table.test).set_index("metric")["estimate"]["brier"]
+    np.testing.assert_allclose(told["difference"], told["after"] - told["before"])
+
+
 def test_a_model_compared_with_itself_differs_nowhere_and_by_nothing(table):
     model = training.fit("logistic_regression", table.train, table.validation).model
     told = before_after(model, dataclasses.replace(model, name="again"), table, background=10, people=10)
@@ -286,7 +295,7 @@ def test_the_cards_of_the_headline_cases_name_their_remedy(table):
     assert heart.drop == ("stroke_history", "general_health", "total_chol", "insulin")
     bank = dlx.load("bank_loan")
     assert known_remedy(bank).merge == 30
-    assert "purpose" in {bank.schema.names[i] for i in recoding(bank.train, merge=30).groups}
+    assert "purpose" in {bank.schema.names[i] for i in recoding_of(bank.train, merge=30).groups}
 
 
 def test_a_table_of_ones_own_has_its_rare_levels_merged_or_no_remedy(table):

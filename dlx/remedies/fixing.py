@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx import checkpoint, training
-from dlx.audit.performance import performance
+from dlx.audit.performance import METRICS, performance
 from dlx.audit.recalibration import recalibrated
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
@@ -20,7 +20,7 @@ from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.folding import folded
-from dlx.remedies.recoding import Recoding, recoding
+from dlx.remedies.recoding import Recoding, recoding_of
 from dlx.remedies.remedy import BY_OUTCOME, Remedy
 from dlx.remedies.restoring import restored
 
@@ -77,6 +77,36 @@ class Fixed:
         return before_after(
             self.before, self.model, self.case, background=background, people=people, left_out=self.remedy.drop, seed=self.seed
         )
+
+    def over_seeds(self, count: int = 3) -> pd.DataFrame:
+        """Return the accuracy of both over training seeds, this one and the next: what the intervals do not tell.
+
+        Parameters
+        ----------
+        count : int
+            How many seeds; both models are trained anew, with the architecture's defaults, for each but the first.
+
+        Returns
+        -------
+        DataFrame
+            A line a seed and metric: `before`, `after`, `difference`. No intervals: these are the single trainings.
+        """
+        import pandas as pd
+
+        outcomes, lines = self.case.test.outcomes, []
+        assert outcomes is not None
+        for seed in range(self.seed, self.seed + count):
+            models = (self.before, self.model) if seed == self.seed else self._trained_with(seed)
+            old, new = (model.predict(self.case.test, "probability") for model in models)
+            for name, metric in METRICS.items():
+                before, after = metric(outcomes, old), metric(outcomes, new)
+                lines.append((self.model.name, seed, name, before, after, after - before))
+        return pd.DataFrame(lines, columns=["model", "seed", "quantity", "before", "after", "difference"])
+
+    def _trained_with(self, seed: int) -> tuple[Model, Model]:
+        case = self.case
+        before = training.fit(self.architecture, case.train, case.validation, seed=seed, device="cpu").model
+        return before, _mended(case, self.architecture, self.remedy, self.recoding, before, seed, "cpu", None)[0]
 
     def save(self, root: str | Path) -> Path:
         """Return the checkpoint folder that now holds the fixed model: ``<root>/<case>/<architecture>-<seed>``.
@@ -158,34 +188,43 @@ def fix(
     """
     asked = Remedy(tuple(drop), merge, dict(monotone or {}), weights, recalibrate) if remedy is None else remedy
     narrator = narrator or Narrator()
-    recoded = recoding(case.train, drop=asked.drop, merge=asked.merge)
+    recoded = recoding_of(case.train, drop=asked.drop, merge=asked.merge)
     if before is None:
         before = obtain(case, architecture, seed=seed, device=device, root=checkpoints, narrator=narrator)
-    model, settings = before, training.options(architecture)
-    if asked.retrains or recoded.groups:
-        with narrator.step(f"Training {architecture} on {case.name} with the remedy", "epochs") as update:
-            trained = _trained(case, architecture, asked, recoded, seed, device, update)
-        model, settings = restored(trained.model, recoded, case.train.rows), trained.settings
-    if asked.recalibrate:
-        model = folded(recalibrated(model, case.validation, kind="platt", seed=seed))
+    with narrator.step(f"Fixing {architecture} of {case.name}", "epochs") as update:
+        model, settings = _mended(case, architecture, asked, recoded, before, seed, device, update)
     name = training.name_of(architecture, seed, {})
     model = dataclasses.replace(model, name=f"{name} fixed")  # type: ignore[type-var]
     return Fixed(case, architecture, seed, asked, recoded, before, model, settings)
 
 
-def _trained(
-    case: Dataset, architecture: str, remedy: Remedy, recoded: Recoding, seed: int, device: str, update: Any
-) -> training.Fitted:
-    return training.fit(
-        architecture,
-        recoded.reduced(case.train),
-        recoded.reduced(case.validation),
-        seed=seed,
-        device=device,
-        progress=update,
-        weights=row_weights(case, remedy.weights),
-        monotone=remedy.monotone,
-    )
+def _mended(
+    case: Dataset,
+    architecture: str,
+    remedy: Remedy,
+    recoded: Recoding,
+    before: Model,
+    seed: int,
+    device: str,
+    update: Callable[[int, int], None] | None,
+) -> tuple[Model, dict[str, Any]]:
+    """Return the model with the remedy, of the original columns, and the options of its training."""
+    model, settings = before, training.options(architecture)
+    if remedy.retrains or recoded.groups:
+        trained = training.fit(
+            architecture,
+            recoded.reduced(case.train),
+            recoded.reduced(case.validation),
+            seed=seed,
+            device=device,
+            progress=update,
+            weights=row_weights(case, remedy.weights),
+            monotone=remedy.monotone,
+        )
+        model, settings = restored(trained.model, recoded, case.train.rows), trained.settings
+    if remedy.recalibrate:
+        model = folded(recalibrated(model, case.validation, kind="platt", seed=seed))
+    return model, settings
 
 
 def row_weights(case: Dataset, by: str) -> np.ndarray | None:

@@ -101,7 +101,7 @@ class Recoding:
         return np.append(own, reduced_width - 1) if feature.missing else own
 
 
-def recoding(train: Dataset, *, drop: Sequence[str] = (), merge: int | None = None) -> Recoding:
+def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None = None) -> Recoding:
     """Return the recoding that leaves columns out and merges levels that are rare in the training rows.
 
     Parameters

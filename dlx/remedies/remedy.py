@@ -10,7 +10,7 @@ from typing import Any
 
 from dlx.dataset import Dataset
 from dlx.remedies.errors import RemedyError
-from dlx.remedies.recoding import Recoding, recoding
+from dlx.remedies.recoding import Recoding, recoding_of
 from dlx.schema import plural
 
 BY_OUTCOME = "outcome"
@@ -129,6 +129,6 @@ def known_remedy(case: Dataset) -> Remedy | None:
         }
         return Remedy(**named)
     least = max(2, round(RARE_SHARE * len(case.train)))
-    if not recoding(case.train, merge=least).groups:
+    if not recoding_of(case.train, merge=least).groups:
         return None
     return Remedy(merge=least, because=f"Levels in fewer than {least} training rows are too rare to learn from.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dlx.audit.mispredictions.verdicts import Verdicts
+from dlx.audit.mispredictions.deciding import Verdicts
 
 DRAWS = 9_999
 BLOCK = 500  # draws at a time

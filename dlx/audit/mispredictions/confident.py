@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.mispredictions.verdicts import FALSE_NEGATIVE, FALSE_POSITIVE, Verdicts
+from dlx.audit.mispredictions.deciding import FALSE_NEGATIVE, FALSE_POSITIVE, Verdicts
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.mispredictions.verdicts import Verdicts, log_losses
+from dlx.audit.mispredictions.deciding import Verdicts, log_losses
 from dlx.bootstrap import interval_of_mean
 from dlx.errors import DlxError
 from dlx.explanation import Explanation

@@ -107,6 +107,7 @@ def _tables(found: Sequence[Found]) -> dict[str, pd.DataFrame]:
         "errors_pushes": [one.pushed for one in found],
         "errors_losses": [one.losses for one in found],
         "errors_before_after": [one.change for one in found],
+        "errors_training_seeds": [one.seeds for one in found],
     }
     kept = {name: [table for table in parts if len(table)] for name, parts in tables.items()}
     return {name: pd.concat(parts, ignore_index=True) for name, parts in kept.items() if parts}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlx import plots
 from dlx.audit.mispredictions import Slices
-from dlx.audit.mispredictions.verdicts import KINDS
+from dlx.audit.mispredictions.deciding import KINDS
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import counted, listed
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found

@@ -30,6 +30,7 @@ from dlx.reporting.setting import Setting, is_opaque
 EVERYBODY = "everybody"
 MOST_PUSHED = 1_200  # test rows whose contributions are compared, drawn at random
 LOSSES = 250, 1_000  # test rows whose loss is explained, quick and thorough
+SEEDS = 3, 5  # trainings of a net with and without the remedy, quick and thorough
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,8 @@ class Found:
         The model with the case's remedy; None where it cannot be trained again, or no remedy is known.
     change : DataFrame
         `before_after`, without lines where there is none.
+    seeds : DataFrame
+        Accuracy before and after over training seeds, of a net; without lines where there is none.
     """
 
     model: Model
@@ -70,6 +73,7 @@ class Found:
     losses: pd.DataFrame
     fixed: Fixed | None
     change: pd.DataFrame
+    seeds: pd.DataFrame
 
 
 def measure(setting: Setting, models: Sequence[Model]) -> list[Found]:
@@ -100,6 +104,7 @@ def _measured(setting: Setting, model: Model, remedy: Remedy | None) -> Found:
         losses=_losses(setting, model, judged, searched),
         fixed=fixed,
         change=pd.DataFrame() if fixed is None else fixed.before_after(background=len(setting.background)),
+        seeds=_over_seeds(setting, fixed),
     )
 
 
@@ -159,3 +164,10 @@ def _fixed(setting: Setting, model: Model, remedy: Remedy | None) -> Fixed | Non
         before=model,
         narrator=setting.narrator,
     )
+
+
+def _over_seeds(setting: Setting, fixed: Fixed | None) -> pd.DataFrame:
+    """Return the accuracy over training seeds of a net, which another seed changes; boosted trees do not depend on it."""
+    if fixed is None or not architectures.is_net(fixed.architecture):
+        return pd.DataFrame()
+    return fixed.over_seeds(SEEDS[setting.depth.is_thorough])

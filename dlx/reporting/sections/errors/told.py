@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.audit.mispredictions import Slices
-from dlx.audit.mispredictions.verdicts import KINDS
+from dlx.audit.mispredictions.deciding import KINDS
 from dlx.bootstrap import interval_of_mean
 from dlx.reporting.phrases import (
     counted,
@@ -125,14 +125,24 @@ def remedied(found: Found) -> str:
     ]
     assert found.fixed is not None
     done = found.fixed.remedy.in_short(found.fixed.recoding)
-    return sentence(f"{model_words(found.model)} trained {done}: {listed(parts)}, {_verdict(ranked, loss)}")
+    verdict = _verdict(ranked, loss)
+    return sentence(f"{model_words(found.model)} trained {done}: {listed(parts)}, {verdict}") + _over_seeds(found.seeds)
+
+
+def _over_seeds(seeds: pd.DataFrame) -> str:
+    """Return how the difference in ROC AUC varies with the training seed, a sentence; empty where nothing was trained so."""
+    if not len(seeds):
+        return ""
+    changes = seeds[seeds["quantity"] == "auc"]["difference"].to_numpy()
+    agree = "the same direction" if np.unique(np.sign(changes)).size == 1 else "no common direction"
+    return f" Over {counted(len(changes))} training seeds the change of ROC AUC has {agree}: {listed([*map(thousandths, changes)])}."
 
 
 def _verdict(ranked: pd.Series, loss: pd.Series) -> str:
     worse = ranked["high"] < 0 or loss["low"] > 0
     better = ranked["low"] > 0 or loss["high"] < 0
     if worse and better:
-        return "better in one and worse in the other"
+        return "better in one and worse in the other on these test rows"
     return (
         "less accurate beyond chance" if worse else "more accurate beyond chance" if better else "no difference beyond chance"
     )

@@ -22,8 +22,8 @@ import numpy as np
 
 from dlx.audit.mispredictions.chances import holm, loss_chances, risk_chances
 from dlx.audit.mispredictions.conditions import Condition, together
+from dlx.audit.mispredictions.deciding import Verdicts
 from dlx.audit.mispredictions.leaves import candidates
-from dlx.audit.mispredictions.verdicts import Verdicts
 from dlx.bootstrap import RESAMPLES, ends_of
 from dlx.errors import DlxError
 
