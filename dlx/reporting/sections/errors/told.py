@@ -135,7 +135,8 @@ def _over_seeds(seeds: pd.DataFrame) -> str:
         return ""
     changes = seeds[seeds["quantity"] == "auc"]["difference"].to_numpy()
     agree = "the same direction" if np.unique(np.sign(changes)).size == 1 else "no common direction"
-    return f" Over {counted(len(changes))} training seeds the change of ROC AUC has {agree}: {listed([*map(thousandths, changes)])}."
+    each = listed([thousandths(change) for change in changes])
+    return f" Over {counted(len(changes))} training seeds the change of ROC AUC has {agree}: {each}."
 
 
 def _verdict(ranked: pd.Series, loss: pd.Series) -> str:
