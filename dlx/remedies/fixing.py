@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dlx import checkpoint, training
 from dlx.audit.performance import METRICS, performance
 from dlx.audit.recalibration import recalibrated
@@ -21,8 +19,9 @@ from dlx.remedies.comparing import before_after
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.folding import folded
 from dlx.remedies.recoding import Recoding, recoding_of
-from dlx.remedies.remedy import BY_OUTCOME, Remedy
+from dlx.remedies.remedy import Remedy
 from dlx.remedies.restoring import restored
+from dlx.remedies.weighting import row_weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -225,30 +224,6 @@ def _mended(
     if remedy.recalibrate:
         model = folded(recalibrated(model, case.validation, kind="platt", seed=seed))
     return model, settings
-
-
-def row_weights(case: Dataset, by: str) -> np.ndarray | None:
-    """Return the weight of each training row [rows], or None where rows count the same.
-
-    Parameters
-    ----------
-    case : Dataset
-        The table.
-    by : str
-        "outcome" balances the outcomes; a protected column makes its groups and the outcomes independent; empty for none.
-    """
-    from dlx.audit.fairness.groups import partition
-    from dlx.remedies.mitigation import reweighing
-
-    if not by:
-        return None
-    outcomes = case.train.outcomes
-    assert outcomes is not None
-    if by == BY_OUTCOME:
-        from sklearn.utils.class_weight import compute_sample_weight
-
-        return compute_sample_weight("balanced", outcomes)
-    return reweighing(partition(case, by).codes(case.train), outcomes)
 
 
 def _no_history() -> pd.DataFrame:

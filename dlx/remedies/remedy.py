@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from dlx.audit.mispredictions.conditions import either
 from dlx.dataset import Dataset
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.recoding import Recoding, recoding_of
@@ -77,10 +78,10 @@ class Remedy:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
 
     def in_short(self, recoded: Recoding) -> str:
-        """Return what is done in a few words: "without History of stroke, with rare levels of 7 columns merged"."""
+        """Return what is done in a few words: "without Age or Sex, with rare levels of 7 columns merged"."""
         schema, done = recoded.original, []
         if self.drop:
-            done.append(f"without {', '.join(schema[name].label for name in self.drop)}")
+            done.append(f"without {either([schema[name].label for name in self.drop])}")
         if recoded.groups:
             done.append(f"with rare levels of {plural(len(recoded.groups), 'column')} merged")
         if self.monotone:
@@ -95,7 +96,7 @@ class Remedy:
         """Return what is done as people read it, a clause each: "left out: History of stroke"."""
         schema, done = recoded.original, []
         if self.drop:
-            done.append(f"left out: {', '.join(schema[name].label for name in self.drop)}")
+            done.append(f"left out: {'; '.join(schema[name].label for name in self.drop)}")
         for position, groups in recoded.groups.items():
             feature = schema.features[position]
             merged = (" with ".join(feature.level_labels[code] for code in group) for group in groups if len(group) > 1)

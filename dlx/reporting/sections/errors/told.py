@@ -12,7 +12,6 @@ from dlx.audit.mispredictions.deciding import KINDS
 from dlx.bootstrap import interval_of_mean
 from dlx.reporting.phrases import (
     counted,
-    interval,
     listed,
     model_words,
     percent,
@@ -42,9 +41,11 @@ def opening(found: Found, target: Target) -> str:
     for kind, outcome in zip(KINDS, (0, 1), strict=True):
         of = judged.outcomes == outcome
         rate = interval_of_mean(judged.errors(kind)[of].astype(float))
-        whom = f"of {plural(int(of.sum()), target.person)} {'with' if outcome else 'without'} {target.event}"
+        ends = f", {percent(rate.low)} to {percent(rate.high)}" if np.isfinite(rate.low) else ""
+        count, all_ = int(judged.errors(kind).sum()), plural(int(of.sum()), target.person)
         parts.append(
-            f"{int(judged.errors(kind).sum())} {whom} are {kind_words(kind, target)} ({interval(*rate, show=percent)})"
+            f"{count} of {all_} {'with' if outcome else 'without'} {target.event} {'is' if count == 1 else 'are'} "
+            f"{kind_words(kind, target)} ({percent(rate.estimate)}{ends})"
         )
     return f"{sentence(f'{model_words(found.model)}: {listed(parts)}')} {_sure(found.sure)}"
 
@@ -144,9 +145,8 @@ def _verdict(ranked: pd.Series, loss: pd.Series) -> str:
     better = ranked["low"] > 0 or loss["high"] < 0
     if worse and better:
         return "better in one and worse in the other on these test rows"
-    return (
-        "less accurate beyond chance" if worse else "more accurate beyond chance" if better else "no difference beyond chance"
-    )
+    more = "less" if worse else "more"
+    return f"{more} accurate on these test rows, beyond chance" if worse or better else "no difference beyond chance"
 
 
 def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
