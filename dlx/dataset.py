@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,9 @@ class Card:
         What a reader must know before they believe a number, one sentence each.
     sha256 : str
         Checksum of the embedded file.
+    remedy : mapping
+        What a model of the table should be trained without or otherwise, as `dlx.remedies.Remedy` takes it, and because of
+        what; empty where nothing is known.
     """
 
     title: str = ""
@@ -49,6 +53,7 @@ class Card:
     notice: str = ""
     caveats: tuple[str, ...] = ()
     sha256: str = ""
+    remedy: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Splits(NamedTuple):

@@ -87,6 +87,15 @@ AGREEMENT = np.array([[1, 0.25, np.nan], [0.25, 1, 0.804], [np.nan, 0.804, 1]])
 NOISE = pd.DataFrame({"mean": [0.4, 0.9], "low": [0.3, 0.8], "high": [0.5, 1.0], "chance": 0.25, "floor": [0.8, 0.85]})
 NOISE = NOISE.assign(floor_low=NOISE["floor"] - 0.05, floor_high=NOISE["floor"] + 0.05)
 ERRORS = pd.DataFrame({"mean": [0.02, 0.3], "low": [0.01, 0.2], "high": [0.03, 0.4]})
+SLICES = pd.DataFrame(
+    {"slice": ["<b>: $y$", "grade: low"], "rows": [20, 1_300], "difference": [0.3, -0.1], "found": [True, False]}
+)
+SLICES = SLICES.assign(low=SLICES["difference"] - 0.1, high=SLICES["difference"] + 0.1)
+PARTS = pd.DataFrame(
+    {"label": ["$x$", "<b>"], "push": [0.2, -0.1], "mean": [0.2, -0.1], "low": -0.2, "high": 0.3, "scale": "logit"}
+)
+CHANGE = pd.DataFrame({"of": ["$x$", "<b>"], "quantity": "mean <size>", "before": [0.3, 0.2], "after": [0.1, 0.0]})
+CHANGE = CHANGE.assign(before_low=0.1, before_high=0.4, after_low=0.0, after_high=0.2)
 CAUSES = pd.DataFrame({"part": [0.3, -0.1, 0.2], "what": ["unit", "$scale$", "the methods"], "naive": 0.4})
 CAUSES = CAUSES.assign(low=CAUSES["part"] - 0.02, high=CAUSES["part"] + 0.02)
 COMPONENTS = pd.DataFrame({"component": ["model", "rest"], "what": ["which <model>", "the rest"], "scale": "logit"})
@@ -137,6 +146,13 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_errors(ERRORS, ["lime", "shap"], ["net: <LIME>", "net: $SHAP$"], ax, of="distance"),
         ["net: <LIME>", "net: $SHAP$", "distance"],
     ),
+    "slices": (
+        lambda ax: plots.draw_slices(SLICES, ax, of="more <loss>"),
+        ["<b>: $y$ (20)", "grade: low (1,300)", "more <loss>"],
+    ),
+    "pushes": (lambda ax: plots.draw_pushes(PARTS, ax), ["$x$", "<b>", "push towards the error (log-odds)"]),
+    "losses": (lambda ax: plots.draw_losses(PARTS, ax), ["$x$", "<b>", "part of the log loss: below 0 it helps (nats)"]),
+    "before and after": (lambda ax: plots.draw_before_after(CHANGE, ax), ["$x$", "<b>", "mean <size>"]),
     "causes": (
         lambda ax: plots.draw_causes(CAUSES, ax),
         ["as the libraries come", "unit", "$scale$", "the methods", "40.0", "−30.0", "+10.0", "20.0"],

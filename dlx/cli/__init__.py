@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from dlx.cli.fixing import fix
+from dlx.cli.options import (
+    Background,
+    Case,
+    Checkpoints,
+    Device,
+    Positive,
+    SchemaFile,
+    Seed,
+    TargetColumn,
+    case_of,
+    writable,
+)
 from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
 from dlx.errors import DlxError
 
@@ -34,15 +46,6 @@ app = typer.Typer(
     """,
     epilog="A mistake ends with status 2 and one line that says what to do; `--debug`, anywhere, shows the traceback.",
 )
-
-Case = Annotated[str, typer.Argument(help="A shipped case, or the path of a .csv or .parquet table.", show_default=False)]
-TargetColumn = Annotated[str | None, typer.Option("--target", help="Column to predict, for a table of your own.")]
-Positive = Annotated[str | None, typer.Option(help="The outcome that counts as positive, for a table of your own.")]
-SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
-Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
-Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
-Checkpoints = Annotated[Path, typer.Option(help="Folder of trained models; shipped ones are found without it.")]
 
 
 @app.command("list")
@@ -83,7 +86,7 @@ def train(
 
     for name in model:
         models.architecture(name)
-    data, narrator = _case(case, target, positive, schema), Narrator()
+    data, narrator = case_of(case, target, positive, schema), Narrator()
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
@@ -124,8 +127,8 @@ def explain(
     from dlx.runner import explain as explain_
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
-    data = _case(case, target, positive, schema)
-    folder = _writable(output or Path(data.name))
+    data = case_of(case, target, positive, schema)
+    folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(
@@ -159,7 +162,7 @@ def compare(
     from dlx.explanation import Explanation
     from dlx.files import write_atomically
 
-    _writable(output)
+    writable(output)
     compared = compare_([Explanation.load(path) for path in files])
     agreement = compared.agreement(top)
     tables = {
@@ -202,13 +205,13 @@ def report(
 
     Example: `dlx report heart_attack`
     """
-    data = _case(case, target, positive, schema)
+    data = case_of(case, target, positive, schema)
     from dlx import models, reporting
 
     names = tuple(model or reporting.DEFAULT_MODELS)
     for name in names:
         models.architecture(name)
-    page = _writable(output or Path(data.name)) / "report.html"
+    page = writable(output or Path(data.name)) / "report.html"
     print(
         reporting.report(
             data,
@@ -247,14 +250,14 @@ def audit(
 
     Example: `dlx audit bank_loan`
     """
-    data = _case(case, target, positive, schema)
+    data = case_of(case, target, positive, schema)
     from dlx import models
     from dlx.reporting import auditing
 
     names = tuple(model or auditing.DEFAULT_MODELS)
     for name in names:
         models.architecture(name)
-    page = _writable(output or Path(data.name)) / "audit.html"
+    page = writable(output or Path(data.name)) / "audit.html"
     print(
         auditing.audit_report(
             data,
@@ -268,6 +271,9 @@ def audit(
             command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )
+
+
+app.command()(fix)
 
 
 def main() -> None:
@@ -309,20 +315,6 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _case(case: str, target: str | None, positive: str | None, schema: Path | None) -> Dataset:
-    from dlx import datasets
-    from dlx.dataset import read_table
-
-    if Path(case).suffixes and Path(case).name.split(".")[0] in datasets.names():
-        raise DlxError(f"{case} has the name of a shipped case, whose models are not its own; give the file another name")
-    if case not in datasets.names() and Path(case).suffixes:
-        return read_table(case, target=target, positive=positive, schema=schema)
-    data = datasets.load(case)
-    if target or positive or schema:
-        raise DlxError(f"--target, --positive and --schema describe a table of your own, but {case} is shipped with them")
-    return data
-
-
 def _people(data: Dataset, people: str) -> Dataset:
     from dlx.dataset import from_frame, read_frame
 
@@ -331,14 +323,6 @@ def _people(data: Dataset, people: str) -> Dataset:
     if people.isdecimal() or not Path(people).suffixes:
         raise DlxError(f"--people takes a number from 1 on, or a .csv or .parquet file, got {people!r}")
     return from_frame(read_frame(people), data.schema, name=data.name)
-
-
-def _writable(folder: Path) -> Path:
-    """Return the folder, or raise before any work is done if results could not be written to it."""
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise DlxError(f"cannot write to {folder}: {place} is no folder that may be written to; pass another --output")
-    return folder
 
 
 def _numbers(options: list[str]) -> dict[str, Any]:

@@ -63,6 +63,26 @@ def print_importance(explanation: Any) -> None:
     _print_table(title, ["column", "size", "share"], lines)
 
 
+def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None:
+    """Print what was done to a model, and what it changed; of the groups, the eight whose rates changed most beyond chance."""
+    for what in done:
+        print(f"{what[0].upper()}{what[1:]}")
+    is_rate = table["topic"] == "fairness"
+    changed = table[is_rate & ((table["low"] > 0) | (table["high"] < 0))]
+    most = changed.loc[changed["difference"].abs().sort_values(ascending=False, kind="stable").index[:8]]
+    lines = [
+        [
+            line.topic,
+            f"{line.quantity}, {line.of}" if line.of else line.quantity,
+            f"{line.before:.3f}",
+            f"{line.after:.3f}",
+            f"{line.difference:+.3f} ({line.low:+.3f} to {line.high:+.3f})",
+        ]
+        for line in table[~is_rate | table.index.isin(most.index)].itertuples()
+    ]
+    _print_table(f"{model} on the test rows", ["topic", "what", "before", "after", "difference, 95 % interval"], lines)
+
+
 def print_agreement(table: pd.DataFrame) -> None:
     """Print how far each pair of explanations agrees."""
     lines = [

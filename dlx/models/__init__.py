@@ -2,7 +2,8 @@
 
 A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1].
 Any other has ``fit(train, *, seed, weights, <its options>) -> Model``, where weights [rows] have a mean of 1 or are None.
-All options are numbers, with defaults.
+One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
+are numbers, with defaults.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from dlx.errors import DlxError
 
-GIVEN = ("seed", "weights")  # what training passes to a fit, beside the options
+GIVEN = ("seed", "weights", "monotone")  # what training passes to a fit, beside the options
 
 
 class ArchitectureError(DlxError):
@@ -43,6 +44,11 @@ def architecture(name: str) -> ModuleType:
 def is_net(name: str) -> bool:
     """Whether an architecture is trained by gradient descent, and stopped by the validation rows."""
     return hasattr(architecture(name), "build")
+
+
+def can_be_monotone(name: str) -> bool:
+    """Whether an architecture can be bound to rise or fall with a column."""
+    return not is_net(name) and "monotone" in inspect.signature(architecture(name).fit).parameters
 
 
 def options(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def fit(
     *,
     seed: int,
     weights: np.ndarray | None = None,
+    monotone: np.ndarray | None = None,
     trees: int = 150,
     learning_rate: float = 0.05,
     leaves: int = 4,
@@ -36,6 +37,9 @@ def fit(
         Seed of the rows that set the bins of large tables.
     weights : ndarray [rows], optional
         How much each row counts, with a mean of 1.
+    monotone : ndarray of int [features], optional
+        1 where the logit must not fall as the column rises, -1 where it must not rise, 0 where it is free; a missing value
+        is not bound.
     trees, leaves, min_rows : int
         Number of trees, most leaves of a tree, and least training rows in a leaf.
     learning_rate : float
@@ -53,6 +57,7 @@ def fit(
         min_samples_leaf=min_rows,
         l2_regularization=l2,
         categorical_features=None,
+        monotonic_cst=monotone,
         early_stopping=False,
         random_state=seed,
     )

@@ -11,6 +11,7 @@ from dlx.plots.explanations import (
     draw_waterfall,
 )
 from dlx.plots.fairness import draw_gap, draw_group_rates
+from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
@@ -24,6 +25,7 @@ __all__ = [
     "UNITS",
     "UP",
     "draw_beeswarm",
+    "draw_before_after",
     "draw_calibration",
     "draw_causes",
     "draw_components",
@@ -34,11 +36,14 @@ __all__ = [
     "draw_group_rates",
     "draw_importance",
     "draw_interactions",
+    "draw_losses",
     "draw_matrix",
     "draw_noise",
     "draw_partial_dependence",
     "draw_predictions",
+    "draw_pushes",
     "draw_sanity",
+    "draw_slices",
     "draw_waterfall",
     "shortened",
     "style",

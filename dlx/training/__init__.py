@@ -16,6 +16,7 @@ from dlx.model import Model, NeuralModel
 from dlx.schema import plural
 from dlx.training.configuration import digest, options, overrides
 from dlx.training.errors import TrainingError
+from dlx.training.monotone import directions
 from dlx.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def fit(
     config: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     weights: np.ndarray | None = None,
+    monotone: Mapping[str, int] | None = None,
 ) -> Fitted:
     """Return a model of the training rows; the validation rows only tell a net when to stop. See `train`.
 
@@ -161,8 +163,11 @@ def fit(
     weights : ndarray [rows], optional
         How much each training row counts in the loss, positive; only their ratios matter, as they are scaled to a mean
         of 1. Validation rows all count the same.
+    monotone : mapping of str to int, optional
+        Columns with which the predicted risk must not fall (1) or must not rise (-1).
     """
     changed, weights = overrides(architecture, config), _relative(weights, train_rows)
+    bound = directions(architecture, train_rows.schema, monotone or {})
     if seed < 0:
         raise TrainingError(f"seed must be at least 0, got {seed}")
     place = _device(device)
@@ -171,7 +176,8 @@ def fit(
         _check_classes(rows, part)
     if models.is_net(architecture):
         return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
-    model = _fit_other(architecture, train_rows, seed, changed, weights)
+    given = {"weights": weights} if bound is None else {"weights": weights, "monotone": bound}
+    model = _fit_other(architecture, train_rows, seed, changed | given)
     if progress is not None:
         progress(1, 1)
     return Fitted(model, options(architecture) | changed, "cpu", _history([]))
@@ -213,11 +219,11 @@ def _fit_net(
     return Fitted(model, own | dataclasses.asdict(recipe), device, _history(history))
 
 
-def _fit_other(architecture: str, train_rows: Dataset, seed: int, config: dict[str, Any], weights: np.ndarray | None) -> Model:
+def _fit_other(architecture: str, train_rows: Dataset, seed: int, given: dict[str, Any]) -> Model:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # so that sums have one order
-        model: Model = models.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **config)
+        model: Model = models.architecture(architecture).fit(train_rows, seed=seed, **given)
     return model
 
 

@@ -1,0 +1,106 @@
+"""`dlx fix`: a model trained again with a remedy, and what that changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlx.cli.options import (
+    Background,
+    Case,
+    Checkpoints,
+    Device,
+    Positive,
+    SchemaFile,
+    Seed,
+    TargetColumn,
+    case_of,
+    writable,
+)
+from dlx.cli.printing import print_before_after
+from dlx.errors import DlxError
+
+if TYPE_CHECKING:
+    from dlx.dataset import Dataset
+    from dlx.remedies import Remedy
+
+DIRECTIONS = {"up": 1, "down": -1}
+
+
+def fix(
+    case: Case,
+    model: Annotated[list[str], typer.Option("--model", "-m", help="Model to fix; repeat for several.")],
+    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
+    merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
+    monotone: Annotated[
+        list[str] | None,
+        typer.Option(help="Column with which the risk must not fall or rise, as age:up or age:down. Boosted trees only."),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")
+    ] = "",
+    recalibrate: Annotated[bool, typer.Option(help="Stretch the probabilities on the validation rows.")] = False,
+    background: Background = 100,
+    seed: Seed = 0,
+    device: Device = "auto",
+    checkpoints: Checkpoints = Path("checkpoints"),
+    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    target: TargetColumn = None,
+    positive: Positive = None,
+    schema: SchemaFile = None,
+) -> None:
+    """Train models again with a remedy, and compare accuracy, calibration, fairness and explanations before and after.
+
+    Without any option the remedy is the one that the card of the case names. The fixed model is kept as a checkpoint below
+    `fixed-<remedy>` of the output folder, from where `--checkpoints` takes it.
+
+    Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
+    """
+    from dlx import models, remedies
+    from dlx.files import write_atomically
+    from dlx.model import BlackBox
+
+    for name in model:
+        models.architecture(name)
+    data = case_of(case, target, positive, schema)
+    remedy = _remedy(data, drop or [], merge, monotone or [], weights, recalibrate)
+    folder = writable(output or Path(data.name))
+    kept = folder / f"fixed-{remedy.digest}"
+    for name in model:
+        fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
+        table = fixed.before_after(background=background)
+        path = folder / f"{name}-{seed}-fixed-{remedy.digest}.csv"
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
+        print_before_after(fixed.model.name, fixed.words, table)
+        print(path)
+        if isinstance(fixed.model, BlackBox):
+            print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
+        else:
+            print(fixed.save(kept))
+
+
+def _remedy(data: Dataset, drop: list[str], merge: int | None, monotone: list[str], weights: str, recalibrate: bool) -> Remedy:
+    """Return the remedy that the options name, or the one that the case is known to need."""
+    from dlx.remedies import Remedy, known_remedy
+
+    if drop or merge is not None or monotone or weights or recalibrate:
+        return Remedy(tuple(drop), merge, _directions(monotone), weights, recalibrate)
+    known = known_remedy(data)
+    if known is None:
+        raise DlxError(
+            f"no remedy is known for {data.name}, whose levels are all frequent enough; name one: --drop, --merge, "
+            "--monotone, --weights or --recalibrate"
+        )
+    return known
+
+
+def _directions(options: list[str]) -> dict[str, int]:
+    directions = {}
+    for option in options:
+        name, _, way = option.rpartition(":")
+        if not name or way not in DIRECTIONS:
+            raise DlxError(f"--monotone takes column:up or column:down, got {option!r}")
+        directions[name] = DIRECTIONS[way]
+    return directions

@@ -1,0 +1,135 @@
+"""What is done to a model's recipe, and how it is told and written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dlx.audit.mispredictions.conditions import either
+from dlx.dataset import Dataset
+from dlx.remedies.errors import RemedyError
+from dlx.remedies.recoding import Recoding, recoding_of
+from dlx.schema import plural
+
+BY_OUTCOME = "outcome"
+RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a rare level
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What is changed before a model is trained again.
+
+    Parameters
+    ----------
+    drop : tuple of str
+        Columns that are left out.
+    merge : int, optional
+        Training rows that a level must have to stand alone; rarer ones are merged.
+    monotone : mapping of str to int
+        Columns with which the predicted risk must not fall (1) or must not rise (-1).
+    weights : str
+        "outcome": both outcomes count the same in training. A protected column: its groups and the outcomes count as if they
+        were independent (reweighing). Empty: rows count the same.
+    recalibrate : bool
+        Whether the probabilities are stretched on the validation rows (Platt).
+    because : str
+        Why this is a remedy, a sentence.
+    """
+
+    drop: tuple[str, ...] = ()
+    merge: int | None = None
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    weights: str = ""
+    recalibrate: bool = False
+    because: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drop", tuple(dict.fromkeys(self.drop)))
+        if bound := [name for name in self.monotone if name in self.drop]:
+            raise RemedyError(f"{', '.join(map(repr, bound))} cannot be bound and left out at once")
+        if self.is_empty:
+            raise RemedyError(
+                "a remedy must change something: columns to leave out, a count below which levels are merged, columns bound to "
+                "be monotone, weights, or recalibration"
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is changed at all."""
+        return not self.retrains and self.merge is None and not self.drop and not self.recalibrate
+
+    @property
+    def retrains(self) -> bool:
+        """Whether the model is trained again, whatever the levels that are merged."""
+        return bool(self.drop or self.monotone or self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is changed as plain values, without what is left as it is."""
+        chosen = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "because"}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items() if value}
+
+    @property
+    def digest(self) -> str:
+        """A short hash of what is changed."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+
+    def in_short(self, recoded: Recoding) -> str:
+        """Return what is done in a few words: "without Age or Sex, with rare levels of 7 columns merged"."""
+        schema, done = recoded.original, []
+        if self.drop:
+            done.append(f"without {either([schema[name].label for name in self.drop])}")
+        if recoded.groups:
+            done.append(f"with rare levels of {plural(len(recoded.groups), 'column')} merged")
+        if self.monotone:
+            done.append(f"bound to rise or fall with {', '.join(schema[name].label for name in self.monotone)}")
+        if self.weights:
+            done.append("with other weights")
+        if self.recalibrate:
+            done.append("and recalibrated" if done else "as before and recalibrated")
+        return ", ".join(done) or "as before"
+
+    def words(self, recoded: Recoding) -> list[str]:
+        """Return what is done as people read it, a clause each: "left out: History of stroke"."""
+        schema, done = recoded.original, []
+        if self.drop:
+            done.append(f"left out: {'; '.join(schema[name].label for name in self.drop)}")
+        for position, groups in recoded.groups.items():
+            feature = schema.features[position]
+            merged = (" with ".join(feature.level_labels[code] for code in group) for group in groups if len(group) > 1)
+            done.append(f"merged in {feature.label}: {'; '.join(merged)}")
+        if self.merge is not None and not recoded.groups:
+            done.append(f"merged nothing: no level that could be has fewer than {self.merge} training rows")
+        for name, direction in self.monotone.items():
+            done.append(f"bound to {'rise' if direction > 0 else 'fall'} with: {schema[name].label}")
+        if self.weights:
+            by = "outcomes" if self.weights == BY_OUTCOME else f"groups of {schema[self.weights].label}"
+            done.append(f"weighted: {by}")
+        if self.recalibrate:
+            done.append("recalibrated on the validation rows")
+        return done
+
+
+def known_remedy(case: Dataset) -> Remedy | None:
+    """Return the remedy that the card of a case names, or merging of rare levels where a table has any, or None.
+
+    Raises
+    ------
+    RemedyError
+        If the card names what a remedy does not have.
+    """
+    if case.card.remedy:
+        unknown = sorted(set(case.card.remedy) - {one.name for one in fields(Remedy)})
+        if unknown:
+            raise RemedyError(f"the card of {case.name!r} names {', '.join(unknown)}, which a remedy does not have")
+        named: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in case.card.remedy.items()
+        }
+        return Remedy(**named)
+    least = max(2, round(RARE_SHARE * len(case.train)))
+    if not recoding_of(case.train, merge=least).groups:
+        return None
+    return Remedy(merge=least, because=f"Levels in fewer than {least} training rows are too rare to learn from.")
