@@ -137,9 +137,19 @@ def pair_dependence(
     known = (places[0] >= 0) & (places[1] >= 0)
     np.add.at(counts, (places[0][known], places[1][known]), 1)
     own = [_outputs(model, people, grid[:, None], [i], scale).mean(axis=1) for grid, i in zip(grids, positions, strict=True)]
-    mean = _outputs(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape)
-    overall = float(model.predict(people, scale).mean())
-    return PairDependence(one, other, *grids, mean, *own, overall, counts, scale, model.name)
+    return PairDependence(
+        feature=one,
+        other=other,
+        grid=grids[0],
+        other_grid=grids[1],
+        mean=_outputs(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape),
+        own=own[0],
+        other_own=own[1],
+        overall=float(model.predict(people, scale).mean()),
+        counts=counts,
+        scale=scale,
+        model=model.name,
+    )
 
 
 def friedman_h(

@@ -69,7 +69,7 @@ def permutation_importance(
     """
     import pandas as pd
 
-    _refuse(model, people, metric, repeats)
+    outcomes = _outcomes(model, people, metric, repeats)
     names = list(model.schema.names if features is None else dict.fromkeys(features))
     positions = [model.schema.position(name) for name in names]
     rng = np.random.default_rng(check_seed(seed))
@@ -78,7 +78,7 @@ def permutation_importance(
     compare = _log_loss_rise if metric == "log_loss" else _auc_drop
     lines = []
     for done, position in enumerate(positions):
-        found, baseline = compare(people.outcomes, own, _shuffled(model, people.rows, position, orders), seed)
+        found, baseline = compare(outcomes, own, _shuffled(model, people.rows, position, orders), seed)
         feature = model.schema.features[position]
         lines.append(
             {
@@ -99,13 +99,15 @@ def permutation_importance(
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def _refuse(model: Model, people: Dataset, metric: str, repeats: int) -> None:
+def _outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.ndarray:
+    """Return the outcomes, once what was asked can be answered."""
     if metric not in METRICS:
         raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
     if repeats < 1:
         raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
     if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
         raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
+    return people.outcomes
 
 
 def _shuffled(model: Model, rows: np.ndarray, position: int, orders: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Draws what the rest of dlx computed, on given axes. Nothing is computed here but where ink goes."""
 
+from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
 from dlx.plots.evidence import draw_causes, draw_components, draw_errors, draw_noise, draw_sanity
 from dlx.plots.explanations import (
     draw_beeswarm,
@@ -23,14 +24,18 @@ __all__ = [
     "UP",
     "draw_beeswarm",
     "draw_causes",
+    "draw_centred_curves",
     "draw_components",
     "draw_contrast",
+    "draw_effects",
     "draw_errors",
     "draw_importance",
     "draw_interactions",
     "draw_matrix",
     "draw_noise",
+    "draw_pair",
     "draw_partial_dependence",
+    "draw_permutation",
     "draw_sanity",
     "draw_waterfall",
     "shortened",

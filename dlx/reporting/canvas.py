@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def canvas_of(
     width: float,
     height: float,
     sharex: bool = False,
-    sharey: bool = False,
+    sharey: bool | Literal["row"] = False,
     height_ratios: Sequence[float] | None = None,
 ) -> tuple[Canvas, np.ndarray]:
     """Return an empty figure, in inches, and its axes [lines, columns]."""

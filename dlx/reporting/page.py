@@ -12,7 +12,7 @@ from dlx.comparison.causes import Disagreement
 from dlx.comparison.judgement import own_error
 from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
-from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
+from dlx.reporting import effects_section, evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 
@@ -100,7 +100,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),
         "models_figure": figures.models_figure(study),
-        "effects_figure": figures.effects_figure(study),
+        "effects": effects_section.effects_blocks(study),
         "people": [_person(study, chosen) for chosen in study.chosen],
     }
 

@@ -14,11 +14,11 @@ from dlx import explainers
 from dlx.audit import performance
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.dataset import Dataset
-from dlx.effects import PartialDependence, partial_dependence
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, NeuralModel, Scale, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, Depth
+from dlx.reporting.effects_study import PAIRED, Effects, effects_of
 from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SLOW = ("kernel_shap",)
 PANEL = 40
-EFFECTS = 6
 KERNEL_COALITIONS = 512
 OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
 
@@ -58,8 +57,8 @@ class Study:
         Of a model by a method, of `people` or, for slow methods, of the panel.
     performance : DataFrame
         Of every model on the test rows.
-    effects : list of list of PartialDependence
-        A list a feature, one curve a model of `main` and `other`.
+    effects : Effects
+        What `main` and `other` do as columns change.
     harmony : Harmony
         What is known of the explanations themselves.
     seed : int
@@ -76,7 +75,7 @@ class Study:
     background: Dataset
     explanations: dict[tuple[str, str], Explanation]
     performance: pd.DataFrame
-    effects: list[list[PartialDependence]]
+    effects: Effects
     harmony: Harmony
     seed: int
 
@@ -186,7 +185,7 @@ def study(
         background=setting.background,
         explanations=explanations,
         performance=pd.concat(measured, ignore_index=True),
-        effects=_effects(explanations, main, other, explained, narrator),
+        effects=effects_of(setting, shown, explained, _top_of(explanations, shown)),
         harmony=harmony(setting, models, shown, explanations, readiness, siblings),
         seed=seed,
     )
@@ -248,15 +247,7 @@ def _explained(model: Model, method: str, people: Dataset, setting: Setting) -> 
     return made
 
 
-def _effects(
-    explanations: dict[tuple[str, str], Explanation], main: Model, other: Model | None, people: Dataset, narrator: Narrator
-) -> list[list[PartialDependence]]:
-    shown = [model for model in (main, other) if model is not None]
-    features = top_features([e for (name, _), e in explanations.items() if name in {m.name for m in shown}], EFFECTS)
-    scale: Scale = "probability" if "probability" in main.scales else main.scales[0]
-    curves = []
-    with narrator.step("Drawing partial dependence", "columns") as update:
-        for i, feature in enumerate(features):
-            curves.append([partial_dependence(model, people, feature, scale=scale) for model in shown])
-            update(i + 1, len(features))
-    return curves
+def _top_of(explanations: dict[tuple[str, str], Explanation], models: Sequence[Model]) -> list[str]:
+    """Return the columns that are most important to some models; in the schema's order where no method explains any."""
+    made = [e for (name, _), e in explanations.items() if name in {model.name for model in models}]
+    return top_features(made, PAIRED) if made else list(models[0].schema.names[:PAIRED])
