@@ -81,11 +81,13 @@ def _levels(
     ax: Axes,
 ) -> None:
     grid, markers = curves[0].grid, {c.model: m for c, m in zip(curves, cycle(MARKERS), strict=False)}
+    for curve in curves:
+        ax.hlines(np.arange(len(grid)), *curve.interval(), color=colours[curve.model], linewidth=1, alpha=0.6)
     for one in accumulated:
-        place = [_place(grid, value) for value in one.values]
+        place = _places(grid, one.values)
         look: dict[str, Any] = {"color": colours.get(one.model, INK), "markerfacecolor": "white", "markersize": 5}
         effect = one.effects + one.mean_output
-        ax.plot(effect, np.array(place) + DODGE, markers.get(one.model, "o"), label=f"{one.model}, ALE", **look)
+        ax.plot(effect, place + DODGE, markers.get(one.model, "o"), label=f"{one.model}, ALE", **look)
     counts = curves[0].counts if observed is None else people_at(grid, observed)
     if counts is not None:
         names = [shortened(curves[0].feature.format(x), 28) for x in grid]
@@ -94,8 +96,10 @@ def _levels(
             ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
 
 
-def _place(grid: np.ndarray, value: float) -> int:
-    return int(np.flatnonzero(np.isnan(grid) if np.isnan(value) else grid == value)[0])
+def _places(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return where each value is in the grid; NaN, which is not drawn, where it is not there: nobody lacks it."""
+    alike = (values[:, None] == grid) | (np.isnan(values)[:, None] & np.isnan(grid))
+    return np.where(alike.any(axis=1), alike.argmax(axis=1), np.nan)
 
 
 def draw_centred_curves(
@@ -126,6 +130,7 @@ def draw_centred_curves(
         ax.axvline(0, color=GREY, linewidth=0.8)
         ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 28) for x in curve.grid])
         ax.set_ylim(len(curve.grid) - 0.5, -0.5)
+        ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"change ({UNITS[curve.scale]})")
         return ax
     known = ~np.isnan(curve.grid)

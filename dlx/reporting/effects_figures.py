@@ -115,8 +115,9 @@ def pair_figure(study: Study) -> Figure:
         source,
         f"Mean output of {listed([pair.model for pair in surfaces])} with {one} and {other} set together, and what that adds "
         "beyond each of them alone.",
-        "Left: the mean output as both columns are set for everybody. Right: what is left of it after the partial dependence "
-        "of each column alone; white where a model just adds the two up. Grey: no training row is near.",
+        f"The pair that {study.effects.pairs['model'].iloc[0]} joins most. Left: the mean output as both columns are set for "
+        "everybody. Right: what is left of it after the partial dependence of each column alone; white where a model just "
+        "adds the two up. Grey: no training row is near.",
         "pair_dependence",
     )
 
@@ -133,7 +134,7 @@ def interactions_figure(study: Study) -> Figure:
         source = embedded(canvas)
     return Figure(
         source,
-        f"Mean size of the Shapley interactions of {joint.model} among {top_columns(len(names))}; on the diagonal main effects.",
+        f"Mean size of Shapley interactions of {joint.model} among {top_columns(len(names))}; main effects on the diagonal.",
         f"{joint.model}, over {len(joint)} people: off the diagonal half of what two columns add together, on it what a column "
         "adds alone. A row, with its signs, sums to the column's Shapley value. The colours end at the strongest pair.",
         "interactions",

@@ -32,7 +32,7 @@ PAIRED = 8
 LOCAL_PEOPLE = 1_000
 TEST_PEOPLE = 1_500
 PAIR_PEOPLE = 100
-REFERENCES, MIXED_ROWS = 20, 1_600_000  # reference rows of the interactions, and the rows that these may cost
+REFERENCES, MIXED_ROWS = 40, 3_200_000  # reference rows of the interactions, and the rows that these may cost
 Found = TypeVar("Found")
 
 
@@ -82,7 +82,7 @@ class _Attempts:
         try:
             return function()
         except Exception as error:  # a model may raise anything
-            self.remarks.append(f"{what} is left out: {type(error).__name__}: {error}")
+            self.remarks.append(f"{what}: {type(error).__name__}: {error}")
             return None
 
 

@@ -10,7 +10,7 @@ from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.joint_effects import Interactions
 from dlx.plots import UNITS
 from dlx.reporting.effects_study import Effects
-from dlx.reporting.phrases import interval, listed, percent, three_decimals, top_columns
+from dlx.reporting.phrases import interval, percent, three_decimals, top_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,10 +77,10 @@ def what_accuracy_rests_on(effects: Effects) -> str:
         first, beyond = some.iloc[0], int((some["low"] > 0).sum())
         cost = interval(first["importance"], first["low"], first["high"], three_decimals)
         parts.append(
-            f"{model} loses most without “{first['label']}”: its log loss of {three_decimals(first['baseline'])} rises by "
-            f"{cost}; for {beyond} of {len(some)} columns the rise is beyond noise"
+            f"The accuracy of {model} rests most on “{first['label']}”: when it is shuffled, the log loss of "
+            f"{three_decimals(first['baseline'])} rises by {cost}; for {beyond} of {len(some)} columns the rise is beyond noise"
         )
-    return f"{'. '.join(part[0].upper() + part[1:] if i else part for i, part in enumerate(parts))}." if parts else ""
+    return f"{'. '.join(parts)}." if parts else ""
 
 
 def which_pair_is_joined(effects: Effects) -> str:
@@ -96,7 +96,7 @@ def which_pair_is_joined(effects: Effects) -> str:
     if not parts:
         return ""
     columns = len(set(effects.pairs["feature"]) | set(effects.pairs["other_feature"]))
-    return f"Among all pairs of {top_columns(columns)}, {listed(parts)}. H is 0 where a model adds two columns up."
+    return f"Among all pairs of {top_columns(columns)}, {'; '.join(parts)}. H is 0 where a model adds two columns up."
 
 
 def what_a_main_effect_hides(joint: Interactions, table: pd.DataFrame) -> tuple[str, str]:
