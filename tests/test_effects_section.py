@@ -12,10 +12,11 @@ import worlds
 import dlx
 from dlx.dataset import Dataset
 from dlx.effects import accumulated_local_effects, partial_dependence
+from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
 from dlx.reporting import effects_words as words
-from dlx.reporting.depth import QUICK
+from dlx.reporting.depth import QUICK, Depth
 from dlx.reporting.effects_section import effects_blocks, effects_tables, interaction_table
 from dlx.reporting.effects_study import effects_of
 from dlx.reporting.setting import Setting
@@ -164,25 +165,66 @@ def test_a_model_that_answers_nothing_leaves_remarks_alone():
     assert len(story.effects.remarks) == 2 * 5 + 3
 
 
-def test_the_page_of_such_a_model_is_written(tmp_path, monkeypatch):
-    case = decided()
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leave the pictures of a page empty."""
+    for module in ("figures", "effects_figures", "evidence_figures"):
+        monkeypatch.setattr(f"dlx.reporting.{module}.embedded", lambda _: "data:,")
+    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 0.1, 3))
+
+
+def picky(case):
+    """Return a model that refuses a level that nobody has."""
 
     def score(people):
-        if (people["housing"].isna() & (people["income"] > 2.5)).any():
-            raise ValueError("nobody so rich leaves the housing out")
+        if (people["housing"] == "free").any():
+            raise ValueError("nobody lives for free")
         return 1 / (1 + np.exp(-people["age"] - 0.5 * people["income"].fillna(0)))
 
-    kept = case[~(np.isnan(case.rows[:, 1]) & (case.rows[:, 0] > 2.5))]
-    rich = kept.rows.copy()
-    rich[:3, 0] = 3.0
-    rich[:3, 1] = 0.0
-    table = Dataset(case.schema, rich, kept.outcomes, name="rich")
-    one = BlackBox(score, case.schema, "picky", scales=("probability", "logit"))
-    monkeypatch.setattr("dlx.reporting.effects_figures.embedded", lambda _: "data:,")
-    monkeypatch.setattr("dlx.reporting.figures.embedded", lambda _: "data:,")
-    monkeypatch.setattr("dlx.reporting.evidence_figures.embedded", lambda _: "data:,")
-    page = dlx.report(table, models=[one], people=8, background=6, path=tmp_path / "r.html", narrator=QUIET).read_text()
-    assert "What could not be measured" in page and "nobody so rich leaves the housing out" in page
+    return BlackBox(score, case.schema, "picky", scales=("probability", "logit"))
+
+
+def mute(case):
+    """Return a model that answers nothing but rows that are people."""
+    known = {row.tobytes() for row in case.rows}
+
+    def score(people):
+        rows = case.schema.encode(people)
+        if any(row.tobytes() not in known for row in rows):
+            raise ValueError("that is nobody")
+        return 1 / (1 + np.exp(-people["age"]))
+
+    return BlackBox(score, case.schema, "mute", scales=("probability", "logit"))
+
+
+def paying():
+    """Return the mixed table without those who live for free."""
+    case = worlds.table("mixed")
+    return case[case.rows[:, 1] != 2]
+
+
+def page(case, *models, path):
+    """Return the text of a small report."""
+    return dlx.report(case, models=models, people=8, background=6, path=path, narrator=QUIET).read_text()
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_page_is_written_of_a_model_that_refuses_a_level_nobody_has(tmp_path):
+    text = page(paying(), picky(paying()), path=tmp_path / "r.html")
+    assert "What could not be measured" in text
+    assert "The partial dependence of “housing” by picky: ValueError: nobody lives for free" in text
+    assert "ALE of “housing”" not in text  # it takes no step to a level that nobody has
+    assert "left out of this report" not in text
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_model_that_no_method_can_ask_is_left_out_and_said_to_be(tmp_path):
+    case = worlds.table("mixed")
+    text = page(case, mute(case), worlds.model("boosted", "mixed"), path=tmp_path / "r.html")
+    assert re.search(r"mute is left out of this report, since no method could explain it: .*that is nobody", text)
+    assert "boosted" in text
+    with pytest.raises(DlxError, match=r"needs a model that a method can explain, got mute: .*that is nobody"):
+        page(case, mute(case), path=tmp_path / "r.html")
 
 
 def test_a_table_of_one_column_has_no_pairs():

@@ -93,6 +93,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "performance": tables.performance_lines(study),
         "decisions": tables.decision_lines(study),
         "methods": tables.method_lines(study),
+        "left_out": study.left_out,
         "agreement": tables.agreement_lines(study),
         "top": study.top,
         "top_words": phrases.top_columns(study.top),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from dlx.reporting.effects_study import PAIRED, Effects, effects_of
 from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
+from dlx.reporting.refusals import mute_models, without
 from dlx.reporting.setting import Setting, Siblings, top_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Study:
         What is known of the explanations themselves.
     seed : int
         Seed of everything random.
+    left_out : mapping of str to str
+        Why models have no place here, by name: no method that gives Shapley values could be asked about them.
     """
 
     case: Dataset
@@ -78,6 +81,7 @@ class Study:
     effects: Effects
     harmony: Harmony
     seed: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def top(self) -> int:
@@ -155,19 +159,15 @@ def study(
     narrator : Narrator
         Says what is going on.
     """
-    import pandas as pd
-
-    test = case.test
     main, other = protagonists(models)
-    chosen, explained = _sample(test, choose(test, main, other), people, seed)
+    chosen, explained = _sample(case.test, choose(case.test, main, other), people, seed)
     panel = explained[: min(PANEL, len(explained))]
     setting = Setting(case, panel, case.background(background, seed=seed), seed, depth, Keeper(keep, narrator), narrator)
-    with narrator.step("Measuring performance", "models") as update:
-        measured = []
-        for i, model in enumerate(models):
-            measured.append(performance(model, test, seed=seed))
-            update(i + 1, len(models))
-    readiness = _readiness(models, setting)
+    measured, readiness = _performance(models, setting), _readiness(models, setting)
+    if mute := mute_models(models, readiness):
+        asked: dict[str, Any] = {"seed": seed, "people": people, "background": background, "depth": depth}
+        asked |= {"siblings": siblings, "keep": keep, "narrator": narrator}
+        return replace(study(case, without(models, mute, narrator), **asked), left_out=mute)
     explanations = {
         (line.model, line.method): _explained(model, line.method, panel if line.method in SLOW else explained, setting)
         for model in models
@@ -184,11 +184,22 @@ def study(
         chosen=chosen,
         background=setting.background,
         explanations=explanations,
-        performance=pd.concat(measured, ignore_index=True),
+        performance=measured,
         effects=effects_of(setting, shown, explained, _top_of(explanations, shown)),
         harmony=harmony(setting, models, shown, explanations, readiness, siblings),
         seed=seed,
     )
+
+
+def _performance(models: Sequence[Model], setting: Setting) -> pd.DataFrame:
+    import pandas as pd
+
+    measured = []
+    with setting.narrator.step("Measuring performance", "models") as update:
+        for i, model in enumerate(models):
+            measured.append(performance(model, setting.case.test, seed=setting.seed))
+            update(i + 1, len(models))
+    return pd.concat(measured, ignore_index=True)
 
 
 def _readiness(models: Sequence[Model], setting: Setting) -> pd.DataFrame:
