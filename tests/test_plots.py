@@ -93,9 +93,8 @@ COMPONENTS = pd.DataFrame({"component": ["model", "rest"], "what": ["which <mode
 COMPONENTS = COMPONENTS.assign(size=[0.3, 0.1], size_low=[0.2, 0.05], size_high=[0.4, 0.15], share=[0.9, 0.1])
 BY_PERSON = pd.DataFrame({"model": [0.09, 0.16, -0.01], "rest": [0.01, 0.02, 0.0]})
 SHUFFLED = pd.DataFrame({"model": ["net", "net", "$t$", "$t$"], "feature": ["a", "b"] * 2, "label": ["A", "<i> $j$"] * 2})
-SHUFFLED = SHUFFLED.assign(
-    importance=[0.1, 0.3, 0.2, 0.0], low=[0.0, 0.2, 0.1, -0.1], high=[0.2, 0.4, 0.3, 0.1], metric="log_loss"
-)
+SHUFFLED = SHUFFLED.assign(importance=[0.1, 0.3, 0.2, 0.0], low=[0.0, 0.2, 0.1, -0.1], high=[0.2, 0.4, 0.3, 0.1])
+SHUFFLED["metric"] = "log_loss"
 SANITY = pd.DataFrame({"method": ["a", "a"], "layers_random": [1, 2], "feature_agreement": [0.6, 0.3], "chance": 0.2})
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
@@ -127,7 +126,11 @@ DRAWN = {  # how to draw each, and what must be written on it
     ),
     "effects of levels": (
         lambda ax: plots.draw_effects(effects("<b>"), ax, accumulated=local("<b>"), observed=rows()[:, 1]),
-        ["<b>", "<i> (", "a & b (", "$y$ (", "missing ("],
+        [
+            "<b>",
+            *(f"{label} ({(rows()[:, 1] == code).sum()})" for code, label in enumerate(["<i>", "a & b", "$y$"])),
+            "missing (1)",
+        ],
     ),
     "effects of a column that all lack": (
         lambda ax: plots.draw_effects(effects("empty"), ax, accumulated=local("empty"), observed=rows()[:, 3]),
@@ -311,9 +314,9 @@ def test_levels_say_how_many_people_have_them_and_are_grey_where_nobody_has(ax):
     hollow = next(line for line in ax.lines if line.get_label() == "net, ALE")
     one = local("<b>")[0]
     grid = [*range(3), np.nan]
-    for effect, value, y in zip(hollow.get_xdata(), one.values, hollow.get_ydata(), strict=True):
+    np.testing.assert_allclose(hollow.get_xdata(), one.effects + one.mean_output)
+    for value, y in zip(one.values, hollow.get_ydata(), strict=True):
         assert round(y) == next(i for i, x in enumerate(grid) if x == value or (np.isnan(x) and np.isnan(value)))
-        assert effect == pytest.approx(one.effects[list(one.values).index(value)] + one.mean_output)
 
 
 def test_centred_curves_start_at_zero_and_their_mean_is_of_everybody(ax):
