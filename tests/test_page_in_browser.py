@@ -145,6 +145,13 @@ def test_a_narrow_screen_does_not_scroll_sideways(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_an_address_that_is_longer_than_a_narrow_screen_is_broken(page):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.evaluate("document.querySelector('footer p').append(' https://example.org/' + 'long/'.repeat(60))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("document.querySelector('footer p').lastChild.remove()")
+
+
 def test_the_page_is_read_in_order_by_its_headings(page):
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => Number(h.tagName[1]))")
     assert levels[0] == 1

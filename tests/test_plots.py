@@ -126,11 +126,7 @@ DRAWN = {  # how to draw each, and what must be written on it
     ),
     "effects of levels": (
         lambda ax: plots.draw_effects(effects("<b>"), ax, accumulated=local("<b>"), observed=rows()[:, 1]),
-        [
-            "<b>",
-            *(f"{label} ({(rows()[:, 1] == code).sum()})" for code, label in enumerate(["<i>", "a & b", "$y$"])),
-            "missing (1)",
-        ],
+        ["<b>", *(f"{label} ({(rows()[:, 1] == i).sum()})" for i, label in enumerate(["<i>", "a & b", "$y$"])), "missing (1)"],
     ),
     "effects of a column that all lack": (
         lambda ax: plots.draw_effects(effects("empty"), ax, accumulated=local("empty"), observed=rows()[:, 3]),

@@ -32,7 +32,7 @@ PAIRED = 8
 LOCAL_PEOPLE = 1_000
 TEST_PEOPLE = 1_500
 PAIR_PEOPLE = 100
-REFERENCES, MIXED_ROWS = 40, 3_200_000  # reference rows of the interactions, and the rows that these may cost
+REFERENCES, MIXED_ROWS = 40, 5_000_000  # reference rows of the interactions, and the rows that these may cost
 Found = TypeVar("Found")
 
 
