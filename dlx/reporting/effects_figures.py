@@ -135,8 +135,9 @@ def interactions_figure(study: Study) -> Figure:
     return Figure(
         source,
         f"Mean size of Shapley interactions of {joint.model} among {top_columns(len(names))}; main effects on the diagonal.",
-        f"{joint.model}, over {len(joint)} people: off the diagonal half of what two columns add together, on it what a column "
-        "adds alone. A row, with its signs, sums to the column's Shapley value. The colours end at the strongest pair.",
+        f"{joint.model}, over {len(joint)} people against {study.effects.references} rows of the background: off the diagonal "
+        "half of what two columns add together, on it what a column adds alone. A row, with its signs, sums to the column's "
+        "Shapley value. The colours end at the strongest pair.",
         "interactions",
     )
 

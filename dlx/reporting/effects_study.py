@@ -55,6 +55,8 @@ class Effects:
         Of the strongest pair of the first model in `pairs`, one a model.
     joint : Interactions or None
         Shapley interactions of the main model.
+    references : int
+        Reference rows of the interactions, some of the background.
     remarks : list of str
         What could not be measured, and why.
     """
@@ -68,6 +70,7 @@ class Effects:
     pairs: pd.DataFrame
     surfaces: list[PairDependence]
     joint: Interactions | None
+    references: int
     remarks: list[str]
 
 
@@ -105,9 +108,10 @@ def effects_of(setting: Setting, models: Sequence[Model], people: Dataset, featu
     curves, accumulated = _alone(setting, models, people, local, features[:SHOWN], attempts)
     importance = _shuffled(setting, models, attempts)
     pairs, surfaces = _in_pairs(setting, models, local, features[:PAIRED], attempts)
-    joint = _joint(setting, models[0], attempts)
+    panel, references = _affordable(setting)
+    joint = _joint(setting, models[0], panel, references, attempts)
     return Effects(
-        tuple(models), people, local, curves, accumulated, importance, pairs, surfaces, joint, list(attempts.remarks)
+        tuple(models), people, local, curves, accumulated, importance, pairs, surfaces, joint, len(references), attempts.remarks
     )
 
 
@@ -182,10 +186,9 @@ def _in_pairs(
     return pd.concat(found, ignore_index=True), surfaces
 
 
-def _joint(setting: Setting, model: Model, attempts: _Attempts) -> Interactions | None:
+def _joint(setting: Setting, model: Model, people: Dataset, references: Dataset, attempts: _Attempts) -> Interactions | None:
     if len(setting.case.schema) < 2:
         return None
-    people, references = _affordable(setting, len(setting.case.schema))
     with setting.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
 
         def ask() -> Interactions:
@@ -194,10 +197,11 @@ def _joint(setting: Setting, model: Model, attempts: _Attempts) -> Interactions 
         return attempts.of(f"The interactions in {model.name}", ask)
 
 
-def _affordable(setting: Setting, columns: int) -> tuple[Dataset, Dataset]:
-    """Return as many people of the panel and reference rows as the interactions of so many columns may cost."""
+def _affordable(setting: Setting) -> tuple[Dataset, Dataset]:
+    """Return as many people of the panel and reference rows as the interactions of all columns may cost."""
+    columns = len(setting.case.schema)
     each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
     most = max(1, MIXED_ROWS // each)
     people = setting.panel[: min(len(setting.panel), most)]
     references = len(setting.background) if setting.depth.is_thorough else min(REFERENCES, most // len(people))
-    return people, setting.background[: max(1, references)]
+    return people, _drawn(setting.background, max(1, references), setting.seed)
