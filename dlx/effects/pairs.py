@@ -1,16 +1,15 @@
-"""What the model says when two columns change for everybody, and how much of it is neither's alone: Friedman's H."""
+"""What the model says when two columns change for everybody, and what the pair adds beyond both alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import check_seed, frozen
-from dlx.effects.support import ends, grid_of, nearest, resampled
+from dlx.arrays import frozen
+from dlx.effects.support import grid_of, nearest
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAIR_POINTS = 10
-MOST_PEOPLE = 100
-ROUNDING = 1e-6  # of the largest output: a dependence that varies less does not vary (float32 nets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +122,7 @@ def pair_dependence(
     people = as_rows(model.schema, rows)
     if not len(people) or grid_points < 2:
         raise DlxError(f"two-way dependence needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
-    positions = _positions(model, features, "a pair", 2)
+    positions = positions_of(model, features, "a pair", 2)
     if len(positions) > 2:
         raise DlxError(f"a pair has 2 columns, got {len(positions)}: {', '.join(features)}")
     one, other = (model.schema.features[i] for i in positions)
@@ -136,13 +133,13 @@ def pair_dependence(
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     known = (places[0] >= 0) & (places[1] >= 0)
     np.add.at(counts, (places[0][known], places[1][known]), 1)
-    own = [_outputs(model, people, grid[:, None], [i], scale).mean(axis=1) for grid, i in zip(grids, positions, strict=True)]
+    own = [outputs_at(model, people, grid[:, None], [i], scale).mean(axis=1) for grid, i in zip(grids, positions, strict=True)]
     return PairDependence(
         feature=one,
         other=other,
         grid=grids[0],
         other_grid=grids[1],
-        mean=_outputs(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape),
+        mean=outputs_at(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape),
         own=own[0],
         other_own=own[1],
         overall=float(model.predict(people, scale).mean()),
@@ -152,61 +149,7 @@ def pair_dependence(
     )
 
 
-def friedman_h(
-    model: Model, rows: Any, features: Sequence[str], *, scale: Scale, most_people: int = MOST_PEOPLE, seed: int = 0
-) -> pd.DataFrame:
-    """Return Friedman's H of every pair of some columns, the largest interaction first (Friedman and Popescu 2008, eq. 44).
-
-    H compares what the two-way partial dependence has beyond the two one-way ones with its own spread: 0 where a model adds
-    the columns up, 1 where neither matters without the other; it can pass 1 where columns go together. `size` is that part
-    itself, its root mean square over people: H alone is large too where neither column matters. The intervals resample
-    people; since neither number can be negative, they lean upward.
-
-    Parameters
-    ----------
-    model : Model
-        Any model.
-    rows : Dataset, DataFrame or ndarray [rows, features]
-        The people.
-    features : sequence of str
-        Names of at least two columns.
-    scale : {"logit", "probability", "value"}
-        Unit of the output: a model that adds up log-odds interacts in probability.
-    most_people : int
-        More are sampled down to so many: the cost is their square, for each pair.
-    seed : int
-        Seed of the sample and of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        A line a pair: `h` and `size` with the ends of their 95 % intervals; `h` is NaN where the model does not react.
-
-    Raises
-    ------
-    DlxError
-        If there are fewer than two columns, or one twice, or fewer than two people.
-    SchemaError
-        If there is no such column.
-    """
-    people = as_rows(model.schema, rows)
-    positions = _positions(model, features, "Friedman's H", 2)
-    if min(len(people), most_people) < 2:
-        raise DlxError(f"Friedman's H needs at least 2 rows, got {min(len(people), most_people)}; pass more people")
-    rng = np.random.default_rng(check_seed(seed))
-    people = people[np.sort(rng.permutation(len(people))[:most_people])]
-    weights = np.vstack([np.full(len(people), 1 / len(people)), resampled(len(people), seed)])
-    alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
-    floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
-    lines = []
-    for i, j in combinations(positions, 2):
-        together = _at_people(model, people, [i, j], weights, scale)
-        measured = _spread(together - alone[i] - alone[j], weights), _spread(together, weights)
-        lines.append(_line(model, (i, j), *measured, floor) | {"people": len(people), "scale": scale})
-    return _sorted(lines)
-
-
-def _positions(model: Model, features: Sequence[str], what: str, least: int) -> list[int]:
+def positions_of(model: Model, features: Sequence[str], what: str, least: int) -> list[int]:
     """Return the positions of columns, which must be different."""
     positions = [model.schema.position(name) for name in features]
     if len(positions) < least:
@@ -217,49 +160,8 @@ def _positions(model: Model, features: Sequence[str], what: str, least: int) -> 
     return positions
 
 
-def _outputs(model: Model, people: np.ndarray, values: np.ndarray, positions: list[int], scale: Scale) -> np.ndarray:
+def outputs_at(model: Model, people: np.ndarray, values: np.ndarray, positions: list[int], scale: Scale) -> np.ndarray:
     """Return everybody's output with some columns set to each of some values [settings, columns]: [settings, people]."""
     changed = np.tile(people, (len(values), 1))
     changed[:, positions] = np.repeat(values, len(people), axis=0)
     return model.predict(changed, scale).reshape(len(values), len(people))
-
-
-def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: np.ndarray, scale: Scale) -> np.ndarray:
-    """Return the partial dependence at each person's own values, centred, [samples, people], for weights of people."""
-    own = np.where(np.isnan(people[:, positions]), np.inf, people[:, positions])  # people with the same values share a setting
-    values, which = np.unique(own, axis=0, return_inverse=True)
-    settings = np.where(np.isinf(values), np.nan, values)
-    dependence = (weights @ _outputs(model, people, settings, positions, scale).T)[:, which.ravel()]
-    return dependence - (weights * dependence).sum(axis=1, keepdims=True)
-
-
-def _spread(centred: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the root mean square over people, [samples]."""
-    return np.sqrt((weights * centred**2).sum(axis=1))
-
-
-def _line(model: Model, pair: tuple[int, int], beyond: np.ndarray, whole: np.ndarray, floor: float) -> dict[str, object]:
-    """Return the numbers of a pair: the first sample is everybody, the others are resampled."""
-    one, other = (model.schema.features[i] for i in pair)
-    h = np.where(whole > floor, beyond / np.maximum(whole, 1e-300), np.nan)
-    h_low, h_high = ends(h[1:][~np.isnan(h[1:])]) if whole[0] > floor else (np.nan, np.nan)
-    size_low, size_high = ends(beyond[1:])
-    return {
-        "model": model.name,
-        "feature": one.name,
-        "other_feature": other.name,
-        "label": one.label,
-        "other_label": other.label,
-        "h": h[0],
-        "h_low": h_low,
-        "h_high": h_high,
-        "size": beyond[0],
-        "size_low": size_low,
-        "size_high": size_high,
-    }
-
-
-def _sorted(lines: list[dict[str, object]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
