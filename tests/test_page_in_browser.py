@@ -68,10 +68,11 @@ def test_every_section_is_seen_and_reached_by_its_link(page, section):
 
 
 def test_every_picture_shows_something_and_says_what(page):
+    unfold(page)
     pictures = page.evaluate(
         "[...document.images].map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.getBoundingClientRect().width, i.alt])"
     )
-    assert len(pictures) == 5 + 2 * 4 + 2
+    assert len(pictures) == 4 + 2 * 4 + 2 + 5
     for complete, width, height, shown, alt in pictures:
         assert complete
         assert min(width, height) > 100
@@ -142,6 +143,13 @@ def test_a_narrow_screen_does_not_scroll_sideways(page):
     page.set_viewport_size({"width": 360, "height": 800})
     unfold(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_an_address_that_is_longer_than_a_narrow_screen_is_broken(page):
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.evaluate("document.querySelector('footer p').append(' https://example.org/' + 'long/'.repeat(60))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("document.querySelector('footer p').lastChild.remove()")
 
 
 def test_the_page_is_read_in_order_by_its_headings(page):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from dlx import plots
 from dlx.comparison import compare
-from dlx.effects import PartialDependence, partial_dependence
+from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence
 from dlx.explanation import Explanation
 from dlx.joint_effects import Interactions
 from dlx.model import wrap
@@ -68,6 +68,18 @@ def effects(feature, models=("net", "<trees>")):
     return [partial_dependence(wrap(worth, SCHEMA, name=m), rows(), feature, scale="value") for m in models]
 
 
+def worth(table):
+    return np.nan_to_num(table["$x$"].to_numpy(), nan=3.0) * table["<b>"].notna()
+
+
+def local(feature, models=("net", "<trees>")):
+    return [accumulated_local_effects(wrap(worth, SCHEMA, name=m), rows(), feature, scale="value") for m in models]
+
+
+def pair(one, other):
+    return pair_dependence(wrap(worth, SCHEMA, name="net"), rows(), (one, other), scale="value")
+
+
 def joint(size=1.0):
     half = size * np.random.default_rng(3).normal(size=(PEOPLE, 5, 5))
     values, nobody = half + half.swapaxes(1, 2), np.zeros(PEOPLE)
@@ -101,6 +113,9 @@ CAUSES = CAUSES.assign(low=CAUSES["part"] - 0.02, high=CAUSES["part"] + 0.02)
 COMPONENTS = pd.DataFrame({"component": ["model", "rest"], "what": ["which <model>", "the rest"], "scale": "logit"})
 COMPONENTS = COMPONENTS.assign(size=[0.3, 0.1], size_low=[0.2, 0.05], size_high=[0.4, 0.15], share=[0.9, 0.1])
 BY_PERSON = pd.DataFrame({"model": [0.09, 0.16, -0.01], "rest": [0.01, 0.02, 0.0]})
+SHUFFLED = pd.DataFrame({"model": ["net", "net", "$t$", "$t$"], "feature": ["a", "b"] * 2, "label": ["A", "<i> $j$"] * 2})
+SHUFFLED = SHUFFLED.assign(importance=[0.1, 0.3, 0.2, 0.0], low=[0.0, 0.2, 0.1, -0.1], high=[0.2, 0.4, 0.3, 0.1])
+SHUFFLED["metric"] = "log_loss"
 SANITY = pd.DataFrame({"method": ["a", "a"], "layers_random": [1, 2], "feature_agreement": [0.6, 0.3], "chance": 0.2})
 RATES = pd.DataFrame(
     {"model": "net", "group": ["<women>", "$men$"], "estimate": [0.4, 0.5], "low": 0.3, "high": 0.6, "judged": [True, False]}
@@ -137,6 +152,32 @@ DRAWN = {  # how to draw each, and what must be written on it
     "effect of levels": (
         lambda ax: plots.draw_partial_dependence(effects("<b>"), ax, observed=rows()[:, 1]),
         ["<b>", "<i>", "a & b", "$y$", "missing"],
+    ),
+    "effects of a number": (
+        lambda ax: plots.draw_effects(effects("$x$"), ax, accumulated=local("$x$"), observed=rows()[:, 0]),
+        ["$x$", "$", "value"],
+    ),
+    "effects of levels": (
+        lambda ax: plots.draw_effects(effects("<b>"), ax, accumulated=local("<b>"), observed=rows()[:, 1]),
+        ["<b>", *(f"{label} ({(rows()[:, 1] == i).sum()})" for i, label in enumerate(["<i>", "a & b", "$y$"])), "missing (1)"],
+    ),
+    "effects of a column that all lack": (
+        lambda ax: plots.draw_effects(effects("empty"), ax, accumulated=local("empty"), observed=rows()[:, 3]),
+        ["empty"],
+    ),
+    "centred curves": (lambda ax: plots.draw_centred_curves(effects("$x$")[0], ax), ["$", "change (value)"]),
+    "centred levels": (
+        lambda ax: plots.draw_centred_curves(effects("<b>")[0], ax),
+        ["<i>", "a & b", "missing", "change (value)"],
+    ),
+    "pair": (lambda ax: plots.draw_pair(pair("$x$", "<b>"), ax), ["$x$", "<b>", "<i>", "a & b", "mean output (value)"]),
+    "pair beyond both": (
+        lambda ax: plots.draw_pair(pair("$x$", "empty"), ax, part="beyond"),
+        ["$x$", "empty", "beyond both alone (value)"],
+    ),
+    "permutation importance": (
+        lambda ax: plots.draw_permutation(SHUFFLED, ["b", "a"], ax),
+        ["<i> $j$", "rise of the log loss when the column is shuffled"],
     ),
     "noise": (
         lambda ax: plots.draw_noise(NOISE, ["<i> – $j$", "a – b"], ax, retrained=[0.7, 0.9]),
@@ -308,6 +349,55 @@ def test_partial_dependence_draws_the_mean_and_a_level_for_missing(ax):
     np.testing.assert_array_equal(shape.get_ydata(), curves[0].mean[:-1])
     assert set(missing.get_ydata()) == {3.0} == {curves[0].mean[-1]}
     assert len(ax.lines[-1].get_xdata()) == PEOPLE - 2  # the rug: those whose value is known
+
+
+def test_ale_stands_at_the_mean_output_and_gaps_are_grey(ax):
+    crowd = np.r_[np.linspace(0, 1, 30), 9.0]
+    plots.draw_effects(effects("$x$"), ax, accumulated=local("$x$"), observed=crowd)
+    dashed = next(line for line in ax.lines if line.get_label() == "<trees>, ALE")
+    one = local("$x$")[1]
+    known = ~np.isnan(one.values)
+    np.testing.assert_allclose(dashed.get_ydata(), one.effects[known] + one.mean_output)
+    grey = [patch for patch in ax.patches if patch.get_width() == 8.0]
+    assert len(grey) == 1 and gaps(crowd) == [(1.0, 9.0)]
+
+
+def test_levels_say_how_many_people_have_them_and_are_grey_where_nobody_has(ax):
+    plots.draw_effects(effects("<b>"), ax, accumulated=local("<b>"), observed=np.array([0.0, 0, 2]))
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == ["<i> (2)", "a & b (0)", "$y$ (1)", "missing (0)"]
+    assert len(ax.patches) == 2
+    hollow = next(line for line in ax.lines if line.get_label() == "net, ALE")
+    one = local("<b>")[0]
+    grid = [*range(3), np.nan]
+    np.testing.assert_allclose(hollow.get_xdata(), one.effects + one.mean_output)
+    for value, y in zip(one.values, hollow.get_ydata(), strict=True):
+        assert round(y) == next(i for i, x in enumerate(grid) if x == value or (np.isnan(x) and np.isnan(value)))
+
+
+def test_centred_curves_start_at_zero_and_their_mean_is_of_everybody(ax):
+    curve = effects("$x$")[0]
+    plots.draw_centred_curves(curve, ax, people=3)
+    assert len(ax.lines) == 3 + 2
+    assert {line.get_ydata()[0] for line in ax.lines[:4]} == {0.0}
+    known = ~np.isnan(curve.grid)
+    np.testing.assert_allclose(ax.lines[3].get_ydata(), curve.mean[known] - curve.mean[0], atol=1e-12)
+
+
+def test_a_pair_is_masked_where_nobody_is(ax):
+    found = pair("$x$", "<b>")
+    plots.draw_pair(found, ax)
+    shown = ax.images[0].get_array()
+    np.testing.assert_array_equal(np.ma.getmaskarray(shown), found.counts.T == 0)
+    np.testing.assert_allclose(shown.compressed(), found.mean.T[found.counts.T > 0])
+
+
+def test_permutation_importance_has_a_marker_and_an_interval_a_model(ax):
+    plots.draw_permutation(SHUFFLED, ["b", "a"], ax)
+    drawn = {line.get_label(): list(line.get_xdata()) for line in ax.lines}
+    assert drawn["net"] == [0.3, 0.1] and drawn["$t$"] == [0.0, 0.2]
+    spans = [segment[:, 0].tolist() for lines in ax.collections for segment in lines.get_segments()]
+    assert spans == [[0.2, 0.4], [0.0, 0.2], [-0.1, 0.1], [0.1, 0.3]]
 
 
 def test_no_model_is_left_out_where_there_are_more_than_colours(ax):

@@ -21,7 +21,7 @@ from dlx.dataset import Card, Dataset
 from dlx.errors import DlxError
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
-from dlx.reporting import evidence_figures, evidence_words, figures, phrases, words
+from dlx.reporting import effects_figures, evidence_figures, evidence_words, figures, phrases, words
 from dlx.reporting.depth import THOROUGH, Depth
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.study import study
@@ -47,7 +47,7 @@ def few_replicates(monkeypatch):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leave the pictures of a page empty: laying them out takes most of the time."""
-    for module in (figures, evidence_figures):
+    for module in (figures, effects_figures, evidence_figures):
         monkeypatch.setattr(module, "embedded", lambda _: "data:,")
 
 
@@ -110,7 +110,7 @@ def test_the_page_is_one_small_file_that_asks_nothing_of_a_network(bank_loan_pag
 
 def test_no_picture_asks_anything_of_a_network_either(bank_loan_page):
     pictures = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", bank_loan_page.read_text())
-    assert len(pictures) == 5 + 2 * 4 + 2  # noise, distance to the truth
+    assert len(pictures) == 4 + 2 * 4 + 2 + 5  # noise, distance to the truth; effects
     for picture in pictures:
         drawn = base64.b64decode(picture).decode()
         assert not re.search(r"""(?:href|src)\s*=\s*["'](?!#|data:)""", drawn)
@@ -127,7 +127,8 @@ def test_every_section_is_there_and_linked(bank_loan_page, section):
 def test_every_table_is_written_and_every_row_is_whole(bank_loan_page):
     names = {path.stem for path in bank_loan_page.parent.glob("report-tables/*")}
     wanted = {"performance", "methods", "people", "importance", "contributions", "partial_dependence", "agreement"}
-    wanted |= {"agreement_by_person", "agreement_of_models", "contrast"}
+    wanted |= {"agreement_by_person", "agreement_of_models", "contrast", "accumulated_local_effects", "friedman_h"}
+    wanted |= {"interactions", "pair_dependence", "permutation_importance"}
     measured = {
         "preflight",
         "parity",

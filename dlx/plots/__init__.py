@@ -1,5 +1,6 @@
 """Draws what the rest of dlx computed, on given axes. Nothing is computed here but where ink goes."""
 
+from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
 from dlx.plots.evidence import draw_causes, draw_components, draw_errors, draw_noise, draw_sanity
 from dlx.plots.explanations import (
     draw_beeswarm,
@@ -28,9 +29,11 @@ __all__ = [
     "draw_before_after",
     "draw_calibration",
     "draw_causes",
+    "draw_centred_curves",
     "draw_components",
     "draw_contrast",
     "draw_decision_curve",
+    "draw_effects",
     "draw_errors",
     "draw_gap",
     "draw_group_rates",
@@ -39,7 +42,9 @@ __all__ = [
     "draw_losses",
     "draw_matrix",
     "draw_noise",
+    "draw_pair",
     "draw_partial_dependence",
+    "draw_permutation",
     "draw_predictions",
     "draw_pushes",
     "draw_sanity",

@@ -44,7 +44,7 @@ def canvas_of(
     width: float,
     height: float,
     sharex: bool | Literal["col"] = False,
-    sharey: bool = False,
+    sharey: bool | Literal["row"] = False,
     height_ratios: Sequence[float] | None = None,
 ) -> tuple[Canvas, np.ndarray]:
     """Return an empty figure, in inches, and its axes [lines, columns]."""

@@ -170,30 +170,6 @@ def contrast_figure(study: Study, chosen: Chosen) -> Figure | None:
     )
 
 
-def effects_figure(study: Study) -> Figure:
-    """Return the partial dependence of the top columns, the two main models overlaid."""
-    columns = 2
-    lines = -(-len(study.effects) // columns)
-    means = np.concatenate([curve.mean for curves in study.effects for curve in curves])
-    room = 0.05 * max(np.ptp(means), 1e-3)
-    limits = (means.min() - room, means.max() + room)
-    with plots.style():
-        canvas, axes = canvas_of(lines, columns, width=10.4, height=2.75 * lines)
-        for curves, ax in zip(study.effects, axes.flat, strict=False):
-            position = study.case.schema.position(curves[0].feature.name)
-            plots.draw_partial_dependence(curves, ax, observed=study.people.rows[:, position], limits=limits)
-        legend(canvas, axes)
-        source = embedded(canvas)
-    labels = [curves[0].feature.label for curves in study.effects]
-    return Figure(
-        source,
-        f"Mean predicted risk as one column changes for everybody: {', '.join(labels)}.",
-        f"Mean prediction over {len(study.people)} people as one column is set to each of its values for everybody. Ticks at "
-        "the bottom are the people; where there are none, a model guesses. Dotted: the prediction with the value missing.",
-        "partial_dependence",
-    )
-
-
 def listed_counts(counts: Sequence[int]) -> str:
     """Return "200 people" or "200 and 48 people"."""
     return " and ".join(str(count) for count in dict.fromkeys(counts)) + " people"

@@ -12,7 +12,7 @@ from dlx.comparison.causes import Disagreement
 from dlx.comparison.judgement import own_error
 from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
-from dlx.reporting import evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
+from dlx.reporting import effects_section, evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
 from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
@@ -95,6 +95,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "performance": tables.performance_lines(study),
         "decisions": tables.decision_lines(study),
         "methods": tables.method_lines(study),
+        "left_out": study.left_out,
         "agreement": tables.agreement_lines(study),
         "top": study.top,
         "top_words": phrases.top_columns(study.top),
@@ -102,7 +103,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),
         "models_figure": figures.models_figure(study),
-        "effects_figure": figures.effects_figure(study),
+        "effects": effects_section.effects_blocks(study),
         "people": [_person(study, chosen) for chosen in study.chosen],
     }
 

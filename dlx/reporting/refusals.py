@@ -1,14 +1,21 @@
-"""What no page can be made of, said before any work is done."""
+"""What no page can be made of, and which models one cannot tell of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.progress import Narrator
 from dlx.schema import SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHAPLEY = ("tree_shap", "linear_shap", "kernel_shap")
 
 
 def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path) -> None:
@@ -29,3 +36,23 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
 def file_name(name: str) -> str:
     """Return a name as a file may bear it."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"
+
+
+def mute_models(models: Sequence[Model], readiness: pd.DataFrame) -> dict[str, str]:
+    """Return why models cannot be told of, by name: none of the methods that a report rests on is valid for them."""
+    asked = readiness[readiness["method"].isin(SHAPLEY) & (readiness["verdict"] != "not valid")]
+    tried = readiness[readiness["method"] == "kernel_shap"].drop_duplicates("model").set_index("model")["reason"]
+    return {model.name: str(tried.get(model.name, "")) for model in models if model.name not in set(asked["model"])}
+
+
+def without(models: Sequence[Model], mute: Mapping[str, str], narrator: Narrator) -> list[Model]:
+    """Return the models that can be told of, or raise if there are none."""
+    for name, why in mute.items():
+        narrator.say(f"{name} is left out: {why}")
+    rest = [model for model in models if model.name not in mute]
+    if not rest:
+        raise DlxError(
+            f"a report needs a model that a method can explain, got {', '.join(mute)}: {next(iter(mute.values()))}; "
+            "methods ask about rows that mix two people's values: let the model answer them"
+        )
+    return rest

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,15 @@ from dlx import explainers
 from dlx.audit import performance
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.dataset import Dataset
-from dlx.effects import PartialDependence, partial_dependence
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, NeuralModel, Scale, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, Depth
+from dlx.reporting.effects_study import PAIRED, Effects, effects_of
 from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
+from dlx.reporting.refusals import mute_models, without
 from dlx.reporting.setting import Setting, Siblings, top_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 SLOW = ("kernel_shap",)
 PANEL = 40
-EFFECTS = 6
 KERNEL_COALITIONS = 512
 OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
 
@@ -58,12 +58,14 @@ class Study:
         Of a model by a method, of `people` or, for slow methods, of the panel.
     performance : DataFrame
         Of every model on the test rows.
-    effects : list of list of PartialDependence
-        A list a feature, one curve a model of `main` and `other`.
+    effects : Effects
+        What `main` and `other` do as columns change.
     harmony : Harmony
         What is known of the explanations themselves.
     seed : int
         Seed of everything random.
+    left_out : mapping of str to str
+        Why models have no place here, by name: no method that gives Shapley values could be asked about them.
     """
 
     case: Dataset
@@ -76,9 +78,10 @@ class Study:
     background: Dataset
     explanations: dict[tuple[str, str], Explanation]
     performance: pd.DataFrame
-    effects: list[list[PartialDependence]]
+    effects: Effects
     harmony: Harmony
     seed: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def top(self) -> int:
@@ -156,19 +159,15 @@ def study(
     narrator : Narrator
         Says what is going on.
     """
-    import pandas as pd
-
-    test = case.test
     main, other = protagonists(models)
-    chosen, explained = _sample(test, choose(test, main, other), people, seed)
+    chosen, explained = _sample(case.test, choose(case.test, main, other), people, seed)
     panel = explained[: min(PANEL, len(explained))]
     setting = Setting(case, panel, case.background(background, seed=seed), seed, depth, Keeper(keep, narrator), narrator)
-    with narrator.step("Measuring performance", "models") as update:
-        measured = []
-        for i, model in enumerate(models):
-            measured.append(performance(model, test, seed=seed))
-            update(i + 1, len(models))
-    readiness = _readiness(models, setting)
+    measured, readiness = _performance(models, setting), _readiness(models, setting)
+    if mute := mute_models(models, readiness):
+        asked: dict[str, Any] = {"seed": seed, "people": people, "background": background, "depth": depth}
+        asked |= {"siblings": siblings, "keep": keep, "narrator": narrator}
+        return replace(study(case, without(models, mute, narrator), **asked), left_out=mute)
     explanations = {
         (line.model, line.method): _explained(model, line.method, panel if line.method in SLOW else explained, setting)
         for model in models
@@ -185,11 +184,22 @@ def study(
         chosen=chosen,
         background=setting.background,
         explanations=explanations,
-        performance=pd.concat(measured, ignore_index=True),
-        effects=_effects(explanations, main, other, explained, narrator),
+        performance=measured,
+        effects=effects_of(setting, shown, explained, _top_of(explanations, shown)),
         harmony=harmony(setting, models, shown, explanations, readiness, siblings),
         seed=seed,
     )
+
+
+def _performance(models: Sequence[Model], setting: Setting) -> pd.DataFrame:
+    import pandas as pd
+
+    measured = []
+    with setting.narrator.step("Measuring performance", "models") as update:
+        for i, model in enumerate(models):
+            measured.append(performance(model, setting.case.test, seed=setting.seed))
+            update(i + 1, len(models))
+    return pd.concat(measured, ignore_index=True)
 
 
 def _readiness(models: Sequence[Model], setting: Setting) -> pd.DataFrame:
@@ -248,15 +258,7 @@ def _explained(model: Model, method: str, people: Dataset, setting: Setting) -> 
     return made
 
 
-def _effects(
-    explanations: dict[tuple[str, str], Explanation], main: Model, other: Model | None, people: Dataset, narrator: Narrator
-) -> list[list[PartialDependence]]:
-    shown = [model for model in (main, other) if model is not None]
-    features = top_features([e for (name, _), e in explanations.items() if name in {m.name for m in shown}], EFFECTS)
-    scale: Scale = "probability" if "probability" in main.scales else main.scales[0]
-    curves = []
-    with narrator.step("Drawing partial dependence", "columns") as update:
-        for i, feature in enumerate(features):
-            curves.append([partial_dependence(model, people, feature, scale=scale) for model in shown])
-            update(i + 1, len(features))
-    return curves
+def _top_of(explanations: dict[tuple[str, str], Explanation], models: Sequence[Model]) -> list[str]:
+    """Return the columns that are most important to some models; in the schema's order where no method explains any."""
+    made = [e for (name, _), e in explanations.items() if name in {model.name for model in models}]
+    return top_features(made, PAIRED) if made else list(models[0].schema.names[:PAIRED])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlx import explainers
 from dlx.files import write_atomically
+from dlx.reporting.effects_section import effects_tables
 from dlx.reporting.evidence_tables import evidence_tables
 from dlx.reporting.phrases import interval, method_label, model_words, two_decimals
 from dlx.reporting.study import Study
@@ -35,7 +36,6 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         "people": _people(study),
         "importance": pd.concat([study.importance(model) for model in study.models], ignore_index=True),
         "contributions": pd.concat([e.to_frame() for e in study.explanations.values()], ignore_index=True),
-        "partial_dependence": pd.concat([c.to_frame() for curves in study.effects for c in curves], ignore_index=True),
     }
     if compared:
         found["agreement"] = pd.concat([c.agreement(study.top) for c in compared], ignore_index=True)
@@ -44,7 +44,7 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
         found["agreement_of_models"] = across.agreement(study.top)
     if contrast is not None:
         found["contrast"] = contrast.to_frame()
-    return found | evidence_tables(study)
+    return found | effects_tables(study.effects, seed=study.seed) | evidence_tables(study)
 
 
 def write_tables(found: dict[str, pd.DataFrame], folder: Path) -> None:

@@ -73,7 +73,9 @@ def _tables(found: Measured, test: Dataset) -> dict[str, pd.DataFrame]:
     decided = [one.to_frame().assign(part="validation") for one in found.validated.values()]
     curves = [one.curve.assign(model=one.model) for one in [*found.calibrations.values(), *after]]
     tables = {
-        "performance": pd.concat([found.performance, *[one.performance for one in found.mended.values()]], ignore_index=True),
+        "performance_audited": pd.concat(
+            [found.performance, *[one.performance for one in found.mended.values()]], ignore_index=True
+        ),
         "calibration": pd.concat([*judged, *decided], ignore_index=True),
         "calibration_curves": pd.concat(curves, ignore_index=True),
         "test_predictions": _predictions(found, test),

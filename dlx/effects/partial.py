@@ -1,4 +1,4 @@
-"""What the model does when one column changes for everybody: partial dependence."""
+"""What the model says when one column changes for everybody: partial dependence, and each person's curve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import frozen
+from dlx.effects.support import ends, grid_of, people_at, resampled
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
@@ -34,6 +35,8 @@ class PartialDependence:
         Unit of the outputs.
     model : str
         Name of the model.
+    counts : ndarray [points], optional
+        How many of the people have each level, or are nearest to each number.
     """
 
     feature: Feature
@@ -41,21 +44,45 @@ class PartialDependence:
     curves: np.ndarray
     scale: str
     model: str
+    counts: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", frozen(self.grid, np.float64))
         object.__setattr__(self, "curves", frozen(self.curves, np.float64))
+        if self.counts is not None:
+            object.__setattr__(self, "counts", frozen(self.counts))
 
     @property
     def mean(self) -> np.ndarray:
         """Mean output at each value, [points]."""
         return self.curves.mean(axis=0)
 
+    @property
+    def anchor(self) -> int:
+        """Position of the value that centred curves start from: a number's lowest, a category's most common level."""
+        return int(np.argmax(self.counts)) if self.feature.is_categorical and self.counts is not None else 0
+
+    @property
+    def centred(self) -> np.ndarray:
+        """Each person's curve less its value at the anchor, [rows, points] (Goldstein et al. 2015, c-ICE)."""
+        return self.curves - self.curves[:, [self.anchor]]
+
+    def interval(self, *, centred: bool = False, seed: int = 0) -> np.ndarray:
+        """Return both ends of the 95 % bootstrap interval over people of the mean (or centred mean), [2, points].
+
+        One person has none: both are NaN.
+        """
+        curves = self.centred if centred else self.curves
+        if len(curves) < 2:
+            return np.full((2, len(self.grid)), np.nan)
+        return ends(resampled(len(curves), seed) @ curves)
+
     def to_frame(self) -> pd.DataFrame:
-        """Return one line a value: the mean output and the middle half of the people."""
+        """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""
         import pandas as pd
 
-        low, high = np.quantile(self.curves, (0.25, 0.75), axis=0)
+        quartile_low, quartile_high = np.quantile(self.curves, (0.25, 0.75), axis=0)
+        (low, high), (least, most) = self.interval(), np.quantile(self.centred, (0.1, 0.9), axis=0)
         return pd.DataFrame(
             {
                 "model": self.model,
@@ -64,8 +91,14 @@ class PartialDependence:
                 "value": [self.feature.format(x) for x in self.grid],
                 "code": self.grid,
                 "mean": self.mean,
-                "quartile_low": low,
-                "quartile_high": high,
+                "low": low,
+                "high": high,
+                "quartile_low": quartile_low,
+                "quartile_high": quartile_high,
+                "centred_mean": self.centred.mean(axis=0),
+                "centred_decile_low": least,
+                "centred_decile_high": most,
+                "people": np.nan if self.counts is None else self.counts,
                 "scale": self.scale,
             }
         )
@@ -74,7 +107,7 @@ class PartialDependence:
 def partial_dependence(
     model: Model, rows: Any, feature: str, *, scale: Scale, grid_points: int = GRID_POINTS
 ) -> PartialDependence:
-    """Return the partial dependence of a model on one column (Friedman 2001, section 8.2).
+    """Return the partial dependence of a model on one column (Friedman 2001, section 8.2), with everybody's own curve.
 
     Parameters
     ----------
@@ -88,23 +121,21 @@ def partial_dependence(
         Unit of the output.
     grid_points : int
         Values of a numeric column: quantiles of those observed.
+
+    Raises
+    ------
+    DlxError
+        If there are no rows or fewer than 2 grid points.
+    SchemaError
+        If there is no such column.
     """
     people = as_rows(model.schema, rows)
     if not len(people) or grid_points < 2:
         raise DlxError(f"partial dependence needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
     position = model.schema.position(feature)
-    grid = _grid(model.schema.features[position], people[:, position], grid_points)
+    column = model.schema.features[position]
+    grid = grid_of(column, people[:, position], grid_points)
     changed = np.repeat(people, len(grid), axis=0)
     changed[:, position] = np.tile(grid, len(people))
     curves = model.predict(changed, scale).reshape(len(people), len(grid))
-    return PartialDependence(model.schema.features[position], grid, curves, scale, model.name)
-
-
-def _grid(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
-    known = column[~np.isnan(column)]
-    missing = [np.nan] if len(known) < len(column) else []
-    if feature.is_categorical:
-        return np.r_[np.arange(len(feature.levels), dtype=np.float64), missing]
-    if not len(known):
-        return np.array(missing)
-    return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), missing]
+    return PartialDependence(column, grid, curves, scale, model.name, people_at(grid, people[:, position]))

@@ -1,0 +1,219 @@
+"""Draws what a model does as columns change: dependence of two kinds, people one by one, pairs, shuffled columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlx.effects import AccumulatedEffects, PairDependence, PartialDependence, gaps, people_at
+from dlx.plots.explanations import draw_partial_dependence
+from dlx.plots.style import COLOURS, GREY, INK, MARKERS, UNITS, shortened
+from dlx.schema import Feature
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+NOBODY = "#dfe2e6"
+TICKS = 6
+DODGE = 0.16
+
+
+def draw_effects(
+    curves: Sequence[PartialDependence],
+    ax: Axes,
+    *,
+    accumulated: Sequence[AccumulatedEffects] = (),
+    observed: np.ndarray | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw partial dependence (solid) and ALE (dashed) of one column, a colour a model; grey where nobody is.
+
+    ALE is moved up to the mean output, so that both read as outputs. A number has a rug of the people and bands of the 95 %
+    interval; a level has a dot for each, hollow for ALE, and how many people have it.
+
+    Parameters
+    ----------
+    curves : sequence of PartialDependence
+        Of one column, one a model.
+    ax : Axes
+        Where to draw.
+    accumulated : sequence of AccumulatedEffects
+        Of the same column, by some of the models.
+    observed : ndarray [rows], optional
+        The values of the people on whom the models were trained.
+    limits : pair of float, optional
+        Ends of the axis of the output, to share it with other columns.
+    """
+    draw_partial_dependence(curves, ax, observed=observed, limits=limits)
+    colours = {curve.model: colour for curve, colour in zip(curves, cycle(COLOURS), strict=False)}
+    draw = _levels if curves[0].feature.is_categorical else _numbers
+    draw(curves, accumulated, observed, colours, ax)
+    return ax
+
+
+def _numbers(
+    curves: Sequence[PartialDependence],
+    accumulated: Sequence[AccumulatedEffects],
+    observed: np.ndarray | None,
+    colours: dict[str, str],
+    ax: Axes,
+) -> None:
+    for curve in curves:
+        known, (low, high) = ~np.isnan(curve.grid), curve.interval()
+        ax.fill_between(curve.grid[known], low[known], high[known], color=colours[curve.model], alpha=0.1, linewidth=0)
+    for one in accumulated:
+        known = ~np.isnan(one.values)
+        height = one.effects[known] + one.mean_output
+        ax.plot(one.values[known], height, "--", color=colours.get(one.model, INK), linewidth=1.4, label=f"{one.model}, ALE")
+    for low, high in gaps(observed) if observed is not None else ():
+        ax.axvspan(low, high, color=NOBODY, linewidth=0, zorder=0)
+
+
+def _levels(
+    curves: Sequence[PartialDependence],
+    accumulated: Sequence[AccumulatedEffects],
+    observed: np.ndarray | None,
+    colours: dict[str, str],
+    ax: Axes,
+) -> None:
+    grid, markers = curves[0].grid, {c.model: m for c, m in zip(curves, cycle(MARKERS), strict=False)}
+    for curve in curves:
+        ax.hlines(np.arange(len(grid)), *curve.interval(), color=colours[curve.model], linewidth=1, alpha=0.6)
+    for one in accumulated:
+        place = _places(grid, one.values)
+        look: dict[str, Any] = {"color": colours.get(one.model, INK), "markerfacecolor": "white", "markersize": 5}
+        effect = one.effects + one.mean_output
+        ax.plot(effect, place + DODGE, markers.get(one.model, "o"), label=f"{one.model}, ALE", **look)
+    counts = curves[0].counts if observed is None else people_at(grid, observed)
+    if counts is not None:
+        names = [shortened(curves[0].feature.format(x), 28) for x in grid]
+        ax.set_yticks(range(len(grid)), [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)])
+        for empty in np.flatnonzero(counts == 0):
+            ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
+
+
+def _places(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return where each value is in the grid; NaN, which is not drawn, where it is not there: nobody lacks it."""
+    alike = (values[:, None] == grid) | (np.isnan(values)[:, None] & np.isnan(grid))
+    return np.where(alike.any(axis=1), alike.argmax(axis=1), np.nan)
+
+
+def draw_centred_curves(
+    curve: PartialDependence, ax: Axes, *, colour: str = COLOURS[0], people: int = 40, seed: int = 0
+) -> Axes:
+    """Draw how far each of some people's outputs move from the anchor (centred ICE), and the mean over all people.
+
+    Parameters
+    ----------
+    curve : PartialDependence
+        Of one column and model.
+    ax : Axes
+        Where to draw.
+    colour : str
+        Of the model.
+    people : int
+        How many are drawn, chosen at random; the mean is over all.
+    seed : int
+        Seed of the choice, and of the jitter that keeps dots apart.
+    """
+    rng = np.random.default_rng(seed)
+    some, mean = curve.centred[np.sort(rng.permutation(len(curve.curves))[:people])], curve.centred.mean(axis=0)
+    if curve.feature.is_categorical:
+        places = np.tile(np.arange(len(curve.grid)), (len(some), 1))
+        jitter = places + rng.uniform(-0.25, 0.25, places.shape)
+        ax.plot(some.ravel(), jitter.ravel(), "o", color=colour, alpha=0.2, markersize=3, markeredgewidth=0, rasterized=True)
+        ax.plot(mean, places[0] if len(some) else np.arange(len(mean)), "D", color=INK, markersize=5)
+        ax.axvline(0, color=GREY, linewidth=0.8)
+        ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 28) for x in curve.grid])
+        ax.set_ylim(len(curve.grid) - 0.5, -0.5)
+        ax.locator_params(axis="x", nbins=6)
+        ax.set_xlabel(f"change ({UNITS[curve.scale]})")
+        return ax
+    known = ~np.isnan(curve.grid)
+    ax.plot(curve.grid[known], some[:, known].T, color=colour, alpha=0.25, linewidth=0.8, rasterized=True)
+    ax.plot(curve.grid[known], mean[known], color=INK, linewidth=2)
+    ax.axhline(0, color=GREY, linewidth=0.8)
+    ax.set_xlabel(curve.feature.unit or "value")
+    ax.set_ylabel(f"change ({UNITS[curve.scale]})")
+    return ax
+
+
+def draw_pair(
+    pair: PairDependence,
+    ax: Axes,
+    *,
+    part: Literal["mean", "beyond"] = "mean",
+    limits: tuple[float, float] | None = None,
+) -> Axes:
+    """Draw the two-way partial dependence, or what the pair adds beyond both columns alone, as a heat map.
+
+    Cells are equally large, one for each pair of values of the grid, and grey where nobody is nearest to them.
+
+    Parameters
+    ----------
+    pair : PairDependence
+        Of one model.
+    ax : Axes
+        Where to draw.
+    part : {"mean", "beyond"}
+        Which.
+    limits : pair of float, optional
+        Ends of the colours, to share them with another model.
+    """
+    values = np.where(pair.counts > 0, pair.mean if part == "mean" else pair.beyond, np.nan)
+    most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
+    ends = limits or ((-most, most) if part == "beyond" else (float(np.nanmin(values)), float(np.nanmax(values))))
+    colours = "Blues" if part == "mean" else "RdBu_r"
+    ax.set_facecolor(NOBODY)
+    image = ax.imshow(values.T, origin="lower", aspect="auto", cmap=colours, vmin=ends[0], vmax=ends[1], interpolation="none")
+    _ticks(ax.set_xticks, pair.feature, pair.grid, rotation=30, ha="right", rotation_mode="anchor")
+    _ticks(ax.set_yticks, pair.other, pair.other_grid)
+    ax.set_xlabel(shortened(pair.feature.label))
+    ax.set_ylabel(shortened(pair.other.label, 28))
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.9)
+    bar.set_label(f"{'mean output' if part == 'mean' else 'beyond both alone'} ({UNITS[pair.scale]})", fontsize=8)
+    bar.outline.set_visible(False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _ticks(set_ticks: Any, feature: Feature, grid: np.ndarray, **look: Any) -> None:
+    """Name the values of a grid: every level, a number here and there."""
+    shown = np.arange(len(grid))
+    if not feature.is_categorical and len(grid) > TICKS:
+        shown = np.unique(np.linspace(0, len(grid) - 1, TICKS).round().astype(int))
+    set_ticks(shown, [shortened(feature.format(grid[i]), 22) for i in shown], fontsize=7.5, **look)
+
+
+def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw permutation importance with its 95 % intervals, a row a column, a marker a model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `dlx.effects.permutation_importance` of some models, put together; of one metric.
+    features : sequence of str
+        Names of the columns, the top one first.
+    ax : Axes
+        Where to draw.
+    """
+    labels = table.drop_duplicates("feature").set_index("feature")["label"]
+    models = list(table["model"].unique())
+    for i, (model, some) in enumerate(table.groupby("model", sort=False)):
+        some = some.set_index("feature").loc[list(features)]
+        y = np.arange(len(features)) + (i - (len(models) - 1) / 2) * 2 * DODGE
+        ax.hlines(y, some["low"], some["high"], color=COLOURS[i % len(COLOURS)], linewidth=1.6)
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "markersize": 5}
+        ax.plot(some["importance"], y, MARKERS[i % len(MARKERS)], label=str(model), **look)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
+    ax.set_ylim(len(features) - 0.4, -0.6)
+    worse = "rise of the log loss" if table["metric"].iloc[0] == "log_loss" else "drop of the ROC AUC"
+    ax.set_xlabel(f"{worse} when the column is shuffled")
+    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
