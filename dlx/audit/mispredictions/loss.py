@@ -115,13 +115,13 @@ def explained_losses(
 
 def _joined(parts: list[Explanation], order: np.ndarray, judged: Verdicts, name: str) -> Explanation:
     """Return the explanations of both outcomes as one, in the order of the people."""
+    failures = [why for part in parts for why in part.failures.values()]
+    if failures:
+        raise DlxError(f"the loss could not be explained: {failures[0]}")
     every = {
         field: np.concatenate([getattr(part, field) for part in parts])[order]
         for field in ("values", "base_values", "outputs", "standard_errors")
     }
-    failures = [why for part in parts for why in part.failures.values()]
-    if failures:
-        raise DlxError(f"the loss could not be explained: {failures[0]}")
     return dataclasses.replace(
         parts[0],
         **every,

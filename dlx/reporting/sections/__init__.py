@@ -26,8 +26,17 @@ def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
     from dlx.reporting.sections import checklist
 
     used = [in_use(model, setting.case.validation, seed=setting.seed) for model in models]
-    told = [
-        importlib.import_module(f"{__name__}.{name}").section(setting, models if name == "performance" else used)
-        for name in ORDER
-    ]
+    told = [_told(name, setting, models if name == "performance" else used) for name in ORDER]
     return [*told, checklist.section(setting, models, told)]
+
+
+def _told(name: str, setting: Setting, models: Sequence[Model]) -> Section:
+    """Return a section; one that cannot be told, because a model raises where others answer, says so and why."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    try:
+        told: Section = module.section(setting, models)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        setting.narrator.say(f"{module.TITLE} could not be told: {why}")
+        return Section(name, module.TITLE, (), (Words((f"This could not be measured. {why}",)),))
+    return told
