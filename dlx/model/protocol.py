@@ -93,7 +93,8 @@ def check_scale(model: Model, scale: str) -> None:
 def as_rows(schema: Schema, rows: Any) -> np.ndarray:
     """Return a Dataset, a DataFrame or an array as coded rows [rows, features]."""
     if isinstance(rows, Dataset):
-        return rows.rows if rows.schema.features == schema.features else schema.encode(rows.frame)
+        is_same = rows.schema.features == schema.features or rows.schema.sha256 == schema.sha256  # its words may differ
+        return rows.rows if is_same else schema.encode(rows.frame)
     if isinstance(rows, np.ndarray):
         return schema.check(rows)
     if not hasattr(rows, "columns"):

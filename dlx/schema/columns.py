@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["numeric", "categorical"]
 TargetKind = Literal["binary", "multiclass", "regression"]
+Direction = Literal["any", "up", "down"]
+DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
 
 
 class SchemaError(DlxError):
@@ -46,8 +48,12 @@ class Feature:
         What a missing value means, for example ``"not asked: never smoked"``.
     protected, actionable : bool
         Whether the law protects the attribute; whether the person can change it.
+    direction : {"any", "up", "down"}
+        Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
     reason : str
         The words of an adverse reason, for example ``"Length of employment"``.
+    level_reasons : tuple of str
+        The words where a person has a certain level, one a level; "" where `reason` says it.
     description : str
         One sentence for the reader who does not know the column.
     """
@@ -63,7 +69,9 @@ class Feature:
     missing_label: str = "missing"
     protected: bool = False
     actionable: bool = False
+    direction: Direction = "any"
     reason: str = ""
+    level_reasons: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +83,10 @@ class Feature:
             raise SchemaError(f"feature {self.name!r} names a level twice: {list(self.levels)}")
         if self.level_labels and len(self.level_labels) != len(self.levels):
             raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
+        if self.level_reasons and len(self.level_reasons) != len(self.levels):
+            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_reasons)} level_reasons")
+        if self.direction not in DIRECTIONS:
+            raise SchemaError(f"feature {self.name!r}: direction must be 'any', 'up' or 'down', got {self.direction!r}")
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
@@ -157,6 +169,8 @@ class Target:
     adverse_action : bool
         Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
         then never printed as a reason.
+    reasons_version : str
+        Version of the words in `Feature.reason` and `Feature.level_reasons`; raise it when they change.
     """
 
     name: str
@@ -174,6 +188,7 @@ class Target:
     threshold: float = 0.5
     threshold_reason: str = "one half, as nothing else was stated"
     adverse_action: bool = False
+    reasons_version: str = "1"
 
     def __post_init__(self) -> None:
         if self.kind not in ("binary", "multiclass", "regression"):
