@@ -158,7 +158,7 @@ def _look(
 def closest(crowd: Crowd, row: np.ndarray, changed: np.ndarray, which: np.ndarray, limit: float) -> np.ndarray:
     """Return, for each set of columns, the position of the closest changed person who is no lonelier than a limit.
 
-    Loneliness costs far more than the distance, so that the closest are looked at first, and few of them.
+    Loneliness costs far more than the distance, so that the closest are looked at first, and more only where they fail.
     """
     if not len(changed):
         return np.empty(0, int)
@@ -168,7 +168,7 @@ def closest(crowd: Crowd, row: np.ndarray, changed: np.ndarray, which: np.ndarra
     pending, chosen, first, count = set(which.tolist()), [], 0, FIRST_LOOK
     while pending and first <= rank.max():
         some = order[(rank >= first) & (rank < first + count) & np.isin(which[order], list(pending))]
-        for i in some[crowd.loneliness(changed[some]) <= limit] if len(some) else some:
+        for i in some[crowd.takes_in(row, changed[some], limit)]:
             if which[i] in pending:
                 pending.discard(which[i])
                 chosen.append(int(i))
