@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dice_ml
 import numpy as np
 import pandas as pd
+from raiutils.exceptions import UserConfigValidationException
 from scipy.special import expit, logit
 
 import dlx
@@ -59,15 +61,13 @@ class Shifted:
 
 def dice_genetic(model: Model, observed: Dataset, *, threshold: float, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
     """Return DiCE's genetic method: a coded row to its counterfactuals [found, features], in the directions of the schema."""
-    import dice_ml
-
     schema, actions = observed.schema, ActionSet.of(observed)
     numbers = [feature.name for feature in schema.features if not feature.is_categorical]
     table = observed.frame.assign(**{OUTCOME: (model.predict(observed.rows, "probability") >= threshold).astype(int)})
     data = dice_ml.Data(dataframe=table, continuous_features=numbers, outcome_name=OUTCOME)
     explainer = dice_ml.Dice(data, dice_ml.Model(Shifted(model, threshold), backend="sklearn"), method="genetic")
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 (DiCE draws from the global generator)
+    np.random.seed(seed)  # DiCE draws from the global generators
 
     def found(row: np.ndarray) -> np.ndarray:
         options = actions.options(row, all_observed=True)
@@ -133,8 +133,6 @@ def _easiest(metric: Metric, row: np.ndarray, rows: np.ndarray) -> dict[str, flo
 
 def _in_time(peer: Callable[[np.ndarray], np.ndarray], row: np.ndarray, seconds: float) -> np.ndarray:
     """Return what the peer finds; nothing where it says that there is nothing, or takes longer than allowed."""
-    from raiutils.exceptions import UserConfigValidationException
-
     with _limit(seconds), warnings.catch_warnings(record=True):  # pandas' about what DiCE does with tables, each time
         warnings.simplefilter("always")
         try:

@@ -10,6 +10,7 @@ from dlx.plots.explanations import (
     draw_partial_dependence,
     draw_waterfall,
 )
+from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
 __all__ = [
@@ -29,8 +30,11 @@ __all__ = [
     "draw_importance",
     "draw_interactions",
     "draw_matrix",
+    "draw_modifiable",
     "draw_noise",
     "draw_partial_dependence",
+    "draw_reason_stability",
+    "draw_recourse",
     "draw_sanity",
     "draw_waterfall",
     "shortened",

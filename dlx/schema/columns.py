@@ -84,7 +84,9 @@ class Feature:
         if self.level_labels and len(self.level_labels) != len(self.levels):
             raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
         if self.level_reasons and len(self.level_reasons) != len(self.levels):
-            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_reasons)} level_reasons")
+            raise SchemaError(
+                f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_reasons)} level_reasons"
+            )
         if self.direction not in DIRECTIONS:
             raise SchemaError(f"feature {self.name!r}: direction must be 'any', 'up' or 'down', got {self.direction!r}")
         object.__setattr__(self, "label", self.label or self.name)

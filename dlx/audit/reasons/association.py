@@ -71,7 +71,9 @@ class Grouping:
 
     def merged(self) -> list[tuple[str, ...]]:
         """Return the groups of more than one column."""
-        groups = [tuple(n for n, g in zip(self.names, self.group, strict=True) if g == one) for one in dict.fromkeys(self.group)]
+        groups = [
+            tuple(n for n, g in zip(self.names, self.group, strict=True) if g == one) for one in dict.fromkeys(self.group)
+        ]
         return [some for some in groups if len(some) > 1]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dlx.audit._shares import interval_of_share
 from dlx.audit.reasons.denials import Denial, ReasonsError
 from dlx.bootstrap import interval_of_mean
 
@@ -72,7 +73,7 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
 
 
 def _measured(pairs: list[tuple[Denial, Denial]], groups: int, seed: int) -> dict[str, float]:
-    same = interval_of_mean(np.array([float(a.groups == b.groups) for a, b in pairs]), seed=seed)
+    same = interval_of_share(np.array([a.groups == b.groups for a, b in pairs]))
     overlap = interval_of_mean(np.array([_overlap(a, b) for a, b in pairs]), seed=seed)
     first = [float(bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group) for a, b in pairs]
     chance = [min(len(a.groups), len(b.groups)) / groups for a, b in pairs]

@@ -89,7 +89,7 @@ class ReasonMap:
 
         lines = []
         for entry, feature in zip(self.entries, self.schema.features, strict=True):
-            special = dict(zip(feature.levels, entry.by_level, strict=True)) if entry.by_level else {}
+            special = dict(zip(feature.level_labels, entry.by_level, strict=True)) if entry.by_level else {}
             said = {"any": entry.words} | {level: words for level, words in special.items() if words}
             said |= {"better than usual": entry.neutral} if feature.direction != "any" else {}
             lines += [{"version": self.version, "column": entry.feature, "where": w, "words": text} for w, text in said.items()]

@@ -101,7 +101,7 @@ class Crowd:
 
     def _count_near(self, row: np.ndarray, to_row: np.ndarray, changed: np.ndarray, limit: float) -> np.ndarray:
         distances = np.repeat(to_row[None], len(changed), axis=0)
-        for column in np.flatnonzero((changed != row).any(axis=0)):
+        for column in np.flatnonzero((changed != row).any(axis=0)).tolist():
             values, which = np.unique(changed[:, column], return_inverse=True)
             real = self.metric.place_column(self.rows[:, column], column)
             own = np.abs(self.metric.place_column(row[[column]], column) - real).sum(axis=1)

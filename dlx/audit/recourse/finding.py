@@ -151,6 +151,7 @@ def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answe
         counterfactuals=tuple(counterfactuals),
         lowest_risk=trail.best_risk,
         lowest_row=trail.best_row,
+        movable=len(question.actions.options(trail.row)),
         exhausted=trail.exhausted,
         only_strange=trail.only_strange and not counterfactuals,
         evaluations=trail.evaluations,

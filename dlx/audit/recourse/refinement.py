@@ -49,7 +49,7 @@ def lowest(question: Question, trail: Trail) -> None:
 
 
 def _undo(question: Question, trail: Trail) -> None:
-    """Note the person of the lowest risk as found, with every column set back that need not change, unless unlike real people."""
+    """Note the person of the lowest risk as found, unless unlike real people, with every column set back that may be."""
     changed = trail.best_row.copy()
     for column in question.actions.columns:
         tried = changed.copy()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.refinement import differs
 from dlx.bootstrap import Interval, interval_of, interval_of_mean
 from dlx.schema import Schema
@@ -59,6 +60,8 @@ class Answer:
         the way.
     lowest_row : ndarray [features]
         The person of that risk.
+    movable : int
+        Columns that may change and have another value to go to.
     exhausted : int
         Up to how many columns all combinations of the grid were tried.
     only_strange : bool
@@ -73,6 +76,7 @@ class Answer:
     counterfactuals: tuple[Counterfactual, ...]
     lowest_risk: float
     lowest_row: np.ndarray
+    movable: int
     exhausted: int
     only_strange: bool
     evaluations: int
@@ -142,6 +146,7 @@ class Recourse:
                 "risk": answer.risk,
                 "lowest_risk": answer.lowest_risk,
                 "changes": " ".join(self.schema.names[i] for i in np.flatnonzero(differs(answer.lowest_row, answer.row))),
+                "columns_that_may_change": answer.movable,
                 "exhausted_columns": answer.exhausted,
                 "only_unlike_real_people": answer.only_strange,
                 "evaluations": answer.evaluations,
@@ -149,11 +154,11 @@ class Recourse:
             for answer in self.answers
             if not answer.counterfactuals
         ]
-        names = ("model", "person", "risk", "lowest_risk", "changes", "exhausted_columns", "only_unlike_real_people")
-        return pd.DataFrame(lines, columns=[*names, "evaluations"])
+        names = ["model", "person", "risk", "lowest_risk", "changes", "columns_that_may_change", "exhausted_columns"]
+        return pd.DataFrame(lines, columns=[*names, "only_unlike_real_people", "evaluations"])
 
     def summary(self, *, seed: int = 0) -> pd.DataFrame:
-        """Return a line a measure, with 95 % bootstrap intervals over the denied: how many have recourse, and how hard it is."""
+        """Return a line a measure, with 95 % intervals over the denied: how many have recourse, and how hard it is."""
         import pandas as pd
 
         first = [answer.counterfactuals[0] for answer in self.answers if answer.counterfactuals]
@@ -161,7 +166,7 @@ class Recourse:
         distance = np.array([one.distance for one in first])
         sets = np.array([len(answer.counterfactuals) for answer in self.answers if answer.counterfactuals], float)
         measures = {
-            "share_with_recourse": interval_of_mean(self.found.astype(float), seed=seed),
+            "share_with_recourse": interval_of_share(self.found),
             "median_columns_changed": _median(changed, seed),
             "mean_columns_changed": interval_of_mean(changed, seed=seed),
             "mean_distance": interval_of_mean(distance, seed=seed),
@@ -169,7 +174,7 @@ class Recourse:
         }
         return pd.DataFrame([{"model": self.model, "measure": name, **one._asdict()} for name, one in measures.items()])
 
-    def by_column(self, *, seed: int = 0) -> pd.DataFrame:
+    def by_column(self) -> pd.DataFrame:
         """Return a line a column that may change: the share of first counterfactuals, and of all, that change it."""
         import pandas as pd
 
@@ -177,8 +182,8 @@ class Recourse:
         lines = []
         for name in self.actionable:
             first = np.array([name in answer.counterfactuals[0].columns for answer in having], float)
-            some = np.array([any(name in one.columns for one in answer.counterfactuals) for answer in having], float)
-            told = interval_of_mean(some, seed=seed)._asdict()
+            some = np.array([any(name in one.columns for one in answer.counterfactuals) for answer in having])
+            told = interval_of_share(some)._asdict()
             lines.append({"model": self.model, "column": name, "first": first.mean() if len(first) else np.nan, **told})
         return pd.DataFrame(lines)
 

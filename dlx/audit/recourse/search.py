@@ -109,9 +109,7 @@ def search(question: Question, row: np.ndarray, risk: float, loneliness: float) 
     return trail
 
 
-def combined(
-    row: np.ndarray, options: Mapping[int, np.ndarray], sets: Sequence[Columns]
-) -> tuple[np.ndarray, np.ndarray]:
+def combined(row: np.ndarray, options: Mapping[int, np.ndarray], sets: Sequence[Columns]) -> tuple[np.ndarray, np.ndarray]:
     """Return a person changed in every way of some sets of columns [changed, features], and the set of each [changed]."""
     sizes = [prod(len(options[i]) for i in some) for some in sets]
     changed, start = np.repeat(row[None], sum(sizes), axis=0), 0

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.result import Recourse
-from dlx.bootstrap import interval_of_mean
 from dlx.model import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def transfer(found: Recourse, models: Sequence[Model], *, seed: int = 0) -> pd.DataFrame:
+def transfer(found: Recourse, models: Sequence[Model]) -> pd.DataFrame:
     """Return the share of first counterfactuals that other models grant too, of the people whom they deny as well.
 
     Parameters
@@ -24,8 +24,6 @@ def transfer(found: Recourse, models: Sequence[Model], *, seed: int = 0) -> pd.D
         Of one model.
     models : sequence of Model
         Other models of the same table.
-    seed : int
-        Seed of the bootstrap over people.
 
     Returns
     -------
@@ -41,7 +39,7 @@ def transfer(found: Recourse, models: Sequence[Model], *, seed: int = 0) -> pd.D
         if len(having):
             both = model.predict(having, "probability") >= found.threshold
         new = model.predict(found.best_rows()[both], "probability") if both.any() else np.empty(0)
-        granted = interval_of_mean((new < found.threshold).astype(float), seed=seed)
+        granted = interval_of_share(new < found.threshold)
         ends = {"granted": granted.estimate, "low": granted.low, "high": granted.high}
         lines.append({"model": found.model, "other": model.name, "people": int(both.sum())} | ends)
     return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])
