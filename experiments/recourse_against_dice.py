@@ -37,6 +37,7 @@ from dlx.threads import one_thread
 
 WANTED = 3
 TURN = 10  # people
+ROUNDING = 1e-6  # DiCE rounds numbers
 OUTCOME = "outcome"
 
 
@@ -94,9 +95,13 @@ def check(model: Model, actions: ActionSet, row: np.ndarray, made: np.ndarray, t
         return np.empty(0, bool)
     may, options = np.zeros(len(row), bool), actions.options(row, all_observed=True)
     may[list(options)] = True
-    same = (made == row) | (np.isnan(made) & np.isnan(row))
-    inside = [same[:, i] | ((made[:, i] >= min(v)) & (made[:, i] <= max(v))) for i, v in options.items()]
+    same = _same(made, row)
+    inside = [same[:, i] | ((made[:, i] >= min(v) - ROUNDING) & (made[:, i] <= max(v) + ROUNDING)) for i, v in options.items()]
     return (model.predict(made, "probability") < threshold) & (same | may).all(axis=1) & np.all(inside, axis=0)
+
+
+def _same(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+    return np.isclose(rows, row, rtol=0, atol=ROUNDING, equal_nan=True)
 
 
 def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 60.0) -> pd.DataFrame:
@@ -125,7 +130,7 @@ def _easiest(metric: Metric, row: np.ndarray, rows: np.ndarray) -> dict[str, flo
     """Return the columns changed and the distance of the counterfactual with the fewest, then the closest."""
     if not len(rows):
         return {"columns": np.nan, "distance": np.nan}
-    changed = (~((rows == row) | (np.isnan(rows) & np.isnan(row)))).sum(axis=1)
+    changed = (~_same(rows, row)).sum(axis=1)
     distance = metric.between(row, rows)
     first = np.lexsort((distance, changed))[0]
     return {"columns": float(changed[first]), "distance": float(distance[first])}
@@ -137,7 +142,11 @@ def _in_time(peer: Callable[[np.ndarray], np.ndarray], row: np.ndarray, seconds:
         warnings.simplefilter("always")
         try:
             return peer(row)
-        except (UserConfigValidationException, TimeoutError):
+        except TimeoutError:
+            return np.empty((0, len(row)))
+        except UserConfigValidationException as error:
+            if "No counterfactuals found" not in str(error):
+                raise
             return np.empty((0, len(row)))
 
 

@@ -108,8 +108,8 @@ def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
     ):
         some = (table if differs == "method" else judged)[lambda t, d=differs: t["differs"] == d]
         if len(some):
-            said.append(f"{words} for {_range(some)}")
-    return (sentence(f"the set of {MOST} reasons stays the very same {listed(said)} of the denied"),)
+            said.append(f"for {_range(some)} {words}")
+    return (sentence(f"the set of {MOST} reasons stays the very same, of all denied, {listed(said)}"),)
 
 
 def _range(some: pd.DataFrame) -> str:

@@ -73,7 +73,7 @@ def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[
     if any(one.found.any() for _, one in found):
         blocks += [_columns_figure(setting, tables["recourse_columns"])]
         blocks += [_example(setting, model, one) for model, one in found if one.found.any()][:1]
-        blocks += _other_models(moved)
+        blocks += _other_models(moved, [model.name for model in others])
     blocks.append(Folded("How it was searched for, and what stays as it is", (Listed(how_it_was_searched(setting, found)),)))
     finding = _finding(setting, *found[0], moved)
     evidence = f"{finding} Only columns marked as actionable change, in their direction; each change is verified by predict."
@@ -164,10 +164,15 @@ def _example(setting: Setting, model: Model, one: Recourse) -> Table:
     answer = sorted(having, key=lambda some: some.risk)[len(having) // 2]
     target = setting.case.schema.target
     caption = (
-        f"One example by {model.name}: {target.person} {answer.person}, {target.risk} {percent(answer.risk)}, "
+        f"One example by {model.name}: {target.person} {answer.person}, {target.risk} {_risk(answer.risk)}, "
         "the median of those with a way out"
     )
     return Table(caption, ("Way", "What would differ", "Risk then", "Distance"), _ways(one, answer))
+
+
+def _risk(risk: float) -> str:
+    """Return a risk with a decimal, so that one just below the threshold does not look like one above it."""
+    return f"{100 * risk:.1f} %"
 
 
 def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
@@ -175,15 +180,15 @@ def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
     for number, way in enumerate(answer.counterfactuals, 1):
         changes = [(one.schema[name], one.schema.position(name)) for name in way.columns]
         words = [f"{feature.label}: {feature.format(answer.row[i])} → {feature.format(way.row[i])}" for feature, i in changes]
-        lines.append((str(number), "; ".join(words), percent(way.risk), f"{way.distance:.2f}"))
+        lines.append((str(number), "; ".join(words), _risk(way.risk), f"{way.distance:.2f}"))
     return tuple(lines)
 
 
-def _other_models(moved: pd.DataFrame) -> list[Block]:
+def _other_models(moved: pd.DataFrame, order: Sequence[str]) -> list[Block]:
     """Return what each model says of the easiest changes that suffice for another."""
     if not (moved["people"] > 0).any():
         return []
-    names = list(dict.fromkeys(moved["other"]))
+    names = [name for name in order if name in set(moved["other"])]
     lines = []
     for model, some in moved.groupby("model", sort=False):
         by = some.set_index("other")
@@ -199,7 +204,9 @@ def _other_models(moved: pd.DataFrame) -> list[Block]:
 def _finding(setting: Setting, model: Model, one: Recourse, moved: pd.DataFrame) -> str:
     target = setting.case.schema.target
     found, total = int(one.found.sum()), len(one.answers)
+    flagged = len(denied(model, setting.case.test))
     who = f"all {total}" if found == total else f"{found} of {total}"
+    who += "" if total == flagged else f" (drawn from {flagged})"
     text = f"By {model_words(model)}, {who} test {people_word(target)} who are {target.flagged} would not be, "
     text += "were what they can change otherwise"
     ways = [len(answer.counterfactuals[0].columns) for answer in one.answers if answer.counterfactuals]
