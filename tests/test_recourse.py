@@ -58,7 +58,7 @@ def everything(person):
 
 
 def by_hand(person, threshold):
-    """Return the sets of columns that suffice and hold no smaller one, each with the distance of the closest plausible person."""
+    """Return the sets of columns that suffice and hold no smaller one, each with the least distance of a plausible person."""
     data, metric = case(), Metric.fit(case())
     crowd = Crowd(metric, data.rows)
     changed = everything(person)
@@ -276,7 +276,7 @@ def test_who_is_not_denied_or_nobody_is_said_so():
         recourse(model(), granted, observed=case())
     nobody = denied(wrap(lambda t: logit(t) - 99, SCHEMA, name="kind", scale="logit"), case())
     assert len(nobody) == 0
-    with pytest.raises(RecourseError, match="rule denies nobody here at 0.4"):
+    with pytest.raises(RecourseError, match=r"rule denies nobody here at 0\.4"):
         recourse(model(), nobody, observed=case())
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
+ROUNDING = 1e-5  # of the outputs of a float32 net in another batch
 NEAR = 100  # granted people, the nearest to the cutoff
 
 
@@ -173,8 +174,8 @@ def _denial(
 
 
 def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
-    target = explanation.schema.target
-    if not background.schema.target.adverse_action:
+    target = background.schema.target
+    if not target.adverse_action:
         raise ReasonsError(
             f"to be {target.flagged} is no adverse action in the sense of 12 CFR 1002.2(c), so there are no adverse-action "
             "reasons to give; set adverse_action = true in the schema's target if it is one"
@@ -183,7 +184,7 @@ def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
         raise ReasonsError(f"a denied person is given at least 1 reason, got most={most}")
     if array_id(background.rows) != explanation.background_id:
         raise ReasonsError(f"the background is not the one of the explanation by {explanation.method}; pass the same rows")
-    granted = explanation.outputs < _cutoff(background.schema.target, explanation.scale)
+    granted = explanation.outputs < _cutoff(target, explanation.scale) - ROUNDING
     if granted.any() or explanation.failed.any():
         who = explanation.index[int((granted | explanation.failed).argmax())]
         what = "is not denied" if granted.any() else "could not be explained"
