@@ -47,7 +47,7 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
     Returns
     -------
     DataFrame
-        A line a pair: what `differs`, both sources, `people`, `same` (the share with the same set of reasons) and `overlap`
+        A line a pair that both deny somebody: what `differs`, both sources, `people`, `same` (the share with the same set of reasons) and `overlap`
         (the mean of shared reasons over the larger set's size), each with a 95 % interval, `first` (the share whose first
         reason is the same), and `chance` (the overlap of sets of these sizes drawn at random).
 
@@ -63,9 +63,9 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
     lines = []
     for one, other in combinations(denials, 2):
         differs = [what for what, a, b in zip(Source._fields, one, other, strict=True) if a != b]
-        if len(differs) == 1:
-            left, right = ({denial.person: denial for denial in denials[source]} for source in (one, other))
-            pairs = [(left[person], right[person]) for person in left if person in right]
+        left, right = ({denial.person: denial for denial in denials[source]} for source in (one, other))
+        pairs = [(left[person], right[person]) for person in left if person in right]
+        if len(differs) == 1 and pairs:
             told = {"differs": differs[0], "one": one[Source._fields.index(differs[0])]}
             told |= {"other": other[Source._fields.index(differs[0])]}
             lines.append(told | one._asdict() | _measured(pairs, groups, seed))

@@ -101,9 +101,10 @@ def _told(setting: Setting, given: Given) -> Part:
     blocks.append(common(setting, given))
     finding: tuple[str, ...] = ()
     if len(given.denials) > 1:
-        tables["reason_stability"] = reason_stability(given.denials, groups=given.printable, seed=setting.seed)
-        finding = stability_words(tables["reason_stability"])
-        blocks += [Words(finding), stability_figure(tables["reason_stability"])]
+        stability = reason_stability(given.denials, groups=given.printable, seed=setting.seed)
+        if len(stability):  # somebody is denied by two sources that differ in one thing
+            tables["reason_stability"], finding = stability, stability_words(stability)
+            blocks += [Words(finding), stability_figure(stability)]
     blocks.append(Words((flagged_words(setting, given),)))
     blocks.append(Folded("The map of words, and which columns count as one", map_of_words(setting, given)))
     evidence = (

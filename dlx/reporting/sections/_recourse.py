@@ -132,13 +132,15 @@ def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
         parts.append(f"for {who} every change that suffices makes a person unlike all real ones")
     rest = without[~is_strange]
     if len(rest):
-        low, high = percent(rest["lowest_risk"].min()), percent(rest["lowest_risk"].max())
+        low, high = _risk(rest["lowest_risk"].min()), _risk(rest["lowest_risk"].max())
         is_known = (rest["exhausted_columns"] >= rest["columns_that_may_change"]).all()
         known = (
-            "all combinations of the values tried" if is_known else "the lowest found; there are too many combinations for all"
+            "by all combinations of the values tried"
+            if is_known
+            else "the lowest found; there are too many combinations for all"
         )
-        within = low if low == high else f"between {low} and {high}"
-        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below a value {within} ({known})")
+        bound = low if low == high else f"a bound between {low} and {high}, another for each"
+        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {bound} ({known})")
     return sentence("; ".join(parts))
 
 
