@@ -47,9 +47,10 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
     Returns
     -------
     DataFrame
-        A line a pair that both deny somebody: what `differs`, both sources, `people`, `same` (the share with the same set of reasons) and `overlap`
-        (the mean of shared reasons over the larger set's size), each with a 95 % interval, `first` (the share whose first
-        reason is the same), and `chance` (the overlap of sets of these sizes drawn at random).
+        A line a pair of sources that deny somebody in common: what `differs`, both sources, `people`, `same` (the share with
+        the same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 %
+        interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn
+        at random).
 
     Raises
     ------
