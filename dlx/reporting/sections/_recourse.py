@@ -129,7 +129,7 @@ def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
     parts = [f"by {model_words(model)}, no way was found for {counted(len(without))} of {len(one.answers)}"]
     if is_strange.any():
         who = "them" if is_strange.all() else counted(int(is_strange.sum()))
-        parts.append(f"for {who} every change that suffices makes a person unlike all real ones")
+        parts.append(f"for {who} every change found to suffice makes a person unlike all real ones")
     rest = without[~is_strange]
     if len(rest):
         low, high = _risk(rest["lowest_risk"].min()), _risk(rest["lowest_risk"].max())

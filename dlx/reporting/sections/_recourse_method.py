@@ -23,7 +23,7 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
         "Sets of one column, then of two and of three are tried, over all combinations of observed values (of a number 20 in "
         "the allowed direction, then the nearest of all), as far as they are at most 100,000; a set that holds a smaller "
         "sufficient one is not counted. Where nothing is found, sets of all sizes are tried, and from the lowest risk each "
-        f"column in turn over all observed values. Predictions a person: {listed(tried)}; CPU time a person: {listed(seconds)}.",
+        f"column in turn over all observed values. Predictions a person: {listed(tried)}; CPU time: {listed(seconds)}.",
         f"Plausible is a changed person no farther from the fifth nearest training row than {found[0][1].limit:.1f}, which "
         "95 % of the training rows keep among themselves, or than the person was already.",
         "Each way is verified by a call of predict of its own, on the changed row alone. Nothing in the search is random.",
