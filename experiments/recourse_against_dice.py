@@ -114,15 +114,15 @@ def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 6
         some = people[start : start + TURN]
         ours = recourse(model, some, observed=case.train, wanted=WANTED)
         answers = [np.array([one.row for one in answer.counterfactuals]) for answer in ours.answers]
-        made = [("dlx", row, rows, ours.seconds / len(some)) for row, rows in zip(some.rows, answers, strict=True)]
+        made = [("dlx", row, rows, ours.seconds / len(some), False) for row, rows in zip(some.rows, answers, strict=True)]
         for row in some.rows:
             before = time.process_time()
-            rows = _in_time(peer, row, patience)
-            made.append(("DiCE genetic", row, rows, time.process_time() - before))
-        for method, row, rows, seconds in made:
+            rows, late = _in_time(peer, row, patience)
+            made.append(("DiCE genetic", row, rows, time.process_time() - before, late))
+        for method, row, rows, seconds, late in made:
             valid = check(model, actions, row, rows, threshold)
             lines.append({"model": model.name, "method": method, "made": len(rows), "valid": int(valid.sum())})
-            lines[-1] |= _easiest(metric, row, rows[valid]) | {"seconds": seconds}
+            lines[-1] |= _easiest(metric, row, rows[valid]) | {"seconds": seconds, "late": late}
     return pd.DataFrame(lines)
 
 
@@ -136,18 +136,18 @@ def _easiest(metric: Metric, row: np.ndarray, rows: np.ndarray) -> dict[str, flo
     return {"columns": float(changed[first]), "distance": float(distance[first])}
 
 
-def _in_time(peer: Callable[[np.ndarray], np.ndarray], row: np.ndarray, seconds: float) -> np.ndarray:
-    """Return what the peer finds; nothing where it says that there is nothing, or takes longer than allowed."""
+def _in_time(peer: Callable[[np.ndarray], np.ndarray], row: np.ndarray, seconds: float) -> tuple[np.ndarray, bool]:
+    """Return what the peer finds, nothing where it says that there is nothing, and whether it took longer than allowed."""
     with _limit(seconds), warnings.catch_warnings(record=True):  # pandas' about what DiCE does with tables, each time
         warnings.simplefilter("always")
         try:
-            return peer(row)
+            return peer(row), False
         except TimeoutError:
-            return np.empty((0, len(row)))
+            return np.empty((0, len(row))), True
         except UserConfigValidationException as error:
             if "No counterfactuals found" not in str(error):
                 raise
-            return np.empty((0, len(row)))
+            return np.empty((0, len(row))), False
 
 
 @contextlib.contextmanager
@@ -155,13 +155,13 @@ def _limit(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TimeoutError(f"more than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -170,6 +170,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     told = grouped.agg(
         people=("valid", "size"),
         found=("valid", lambda valid: int((valid > 0).sum())),
+        out_of_patience=("late", "sum"),
         counterfactuals=("made", "sum"),
         valid=("valid", "sum"),
         median_columns=("columns", "median"),
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("case", help="a case with complete columns, for example bank_loan")
     parser.add_argument("models", nargs="+")
     parser.add_argument("--people", type=int, help="only the first denied ones")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds for a person, of DiCE")
+    parser.add_argument("--patience", type=float, default=60.0, help="CPU seconds for a person, of DiCE")
     parser.add_argument("--output", type=Path, default=Path("experiments/benchmark/recourse.csv"))
     asked = parser.parse_args()
     case = dlx.load(asked.case)
