@@ -129,6 +129,12 @@ GAP = pd.DataFrame(
         "high": 0.3,
     }
 )
+CHANGED = pd.DataFrame(
+    {"model": ["net"], "column": ["a"], "estimate": [0.4], "low": [0.3], "high": [0.5], "first": [0.2], "change": [0.1]}
+)
+SAME = pd.DataFrame([{name: 0.5 for part in ("same", "overlap") for name in (part, f"{part}_low", f"{part}_high")}]).assign(
+    chance=0.2
+)
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -223,6 +229,12 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_gap(GAP, ["all columns", "$x$"], ["all columns", "<$x$>"], ["net", "trees"], ax),
         ["all columns", "<$x$>"],
     ),
+    "recourse": (lambda ax: plots.draw_recourse(CHANGED, {"a": "<A>"}, ax), ["<A>"]),
+    "modifiable columns": (
+        lambda ax: plots.draw_modifiable(CHANGED.assign(to="$12"), {"a": "<A>"}, ax, of="$risk$"),
+        ["<A>: $12", "difference of the $risk$, percentage points"],
+    ),
+    "stability of reasons": (lambda ax: plots.draw_reason_stability(SAME, ["<net> / $trees"], ax), ["<net> / $trees"]),
     "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
 }
 

@@ -14,6 +14,7 @@ from dlx.plots.explanations import (
 from dlx.plots.fairness import draw_gap, draw_group_rates
 from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
+from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
 
 __all__ = [
@@ -41,12 +42,15 @@ __all__ = [
     "draw_interactions",
     "draw_losses",
     "draw_matrix",
+    "draw_modifiable",
     "draw_noise",
     "draw_pair",
     "draw_partial_dependence",
     "draw_permutation",
     "draw_predictions",
     "draw_pushes",
+    "draw_reason_stability",
+    "draw_recourse",
     "draw_sanity",
     "draw_slices",
     "draw_waterfall",

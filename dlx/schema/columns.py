@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["numeric", "categorical"]
 TargetKind = Literal["binary", "multiclass", "regression"]
+Direction = Literal["any", "up", "down"]
+DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
 
 
 class SchemaError(DlxError):
@@ -51,8 +53,12 @@ class Feature:
         Where a numeric column is cut into groups of people: ``(25,)`` makes those up to 25, and those over 25.
     no_groups : str
         Why people must not be compared by a protected column, a sentence; empty where they may.
+    direction : {"any", "up", "down"}
+        Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
     reason : str
         The words of an adverse reason, for example ``"Length of employment"``.
+    level_reasons : tuple of str
+        The words where a person has a certain level, one a level; "" where `reason` says it.
     description : str
         One sentence for the reader who does not know the column.
     """
@@ -70,7 +76,9 @@ class Feature:
     actionable: bool = False
     cuts: tuple[float, ...] = ()
     no_groups: str = ""
+    direction: Direction = "any"
     reason: str = ""
+    level_reasons: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -87,6 +95,12 @@ class Feature:
                 f"feature {self.name!r}: cuts must be increasing numbers of a numeric column, "
                 f"got {list(self.cuts)} for a {self.kind} one"
             )
+        if self.level_reasons and len(self.level_reasons) != len(self.levels):
+            raise SchemaError(
+                f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_reasons)} level_reasons"
+            )
+        if self.direction not in DIRECTIONS:
+            raise SchemaError(f"feature {self.name!r}: direction must be 'any', 'up' or 'down', got {self.direction!r}")
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
@@ -172,6 +186,8 @@ class Target:
         then never printed as a reason.
     fairness_by : tuple of str
         The protected columns by which the treatment of people is compared first; all protected ones by default.
+    reasons_version : str
+        Version of the words in `Feature.reason` and `Feature.level_reasons`; raise it when they change.
     """
 
     name: str
@@ -190,6 +206,7 @@ class Target:
     threshold_reason: str = "one half, as nothing else was stated"
     adverse_action: bool = False
     fairness_by: tuple[str, ...] = ()
+    reasons_version: str = "1"
 
     def __post_init__(self) -> None:
         if self.kind not in ("binary", "multiclass", "regression"):

@@ -1,0 +1,196 @@
+"""adverse_reasons(): why each denied person was denied, in words that the law lets a creditor print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.arrays import array_id
+from dlx.audit.reasons.association import Grouping
+from dlx.audit.reasons.wording import ReasonMap
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.model import Model
+from dlx.schema import Target
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
+ROUNDING = 1e-5  # of the outputs of a float32 net in another batch
+NEAR = 100  # granted people, the nearest to the cutoff
+
+
+class ReasonsError(DlxError):
+    """Reasons that cannot be given, or not of these people."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason, as it is printed and where it comes from.
+
+    Parameters
+    ----------
+    words, value : str
+        What is printed; the person's own value.
+    column : str
+        The column of the words: of those that count as one reason, the one that moved the risk most.
+    group : int
+        Which columns count as one; see `Grouping`.
+    contribution : float
+        Of the whole group, on the scale of the explanation, above 0: towards denial.
+    """
+
+    words: str
+    value: str
+    column: str
+    group: int
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Denial:
+    """Why a person was denied.
+
+    Parameters
+    ----------
+    person : object
+        The name of the row.
+    reasons : tuple of Reason
+        The largest first.
+    flagged : tuple of str
+        Protected columns and proxies that moved the risk as much as a printed reason; for a reviewer, never for print.
+    """
+
+    person: Any
+    reasons: tuple[Reason, ...]
+    flagged: tuple[str, ...]
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The set of reasons, whatever their words."""
+        return frozenset(reason.group for reason in self.reasons)
+
+
+def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR, threshold: float | None = None) -> Dataset:
+    """Return the granted people nearest the cutoff: the granted of the highest risk, at most `size` of them.
+
+    "Applicants whose total score was at or slightly above the minimum passing score", in the words of the commentary on
+    12 CFR 1002.9(b)(2); its other reference is all applicants.
+
+    Raises
+    ------
+    ReasonsError
+        If the model grants nobody, or the size or the threshold is out of range.
+    """
+    threshold = observed.schema.target.threshold if threshold is None else threshold
+    if size < 1 or not 0 < threshold < 1:
+        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size} and {threshold}")
+    risk = model.predict(observed, "probability")
+    granted = np.flatnonzero(risk < threshold)
+    if not len(granted):
+        raise ReasonsError(f"{model.name} grants nobody of {observed.name} at {threshold:.3g}; compare with all applicants")
+    nearest = granted[np.argsort(-risk[granted], kind="stable")[:size]]
+    return observed[np.sort(nearest)]
+
+
+def adverse_reasons(
+    explanation: Explanation, background: Dataset, *, wording: ReasonMap, grouping: Grouping, most: int = MOST
+) -> tuple[Denial, ...]:
+    """Return why each person was denied, the largest reason first.
+
+    Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards
+    denial. The words are those of the column that moved most. A protected column, or a proxy of one, is never a reason; it
+    is flagged where it moved the risk as much as the last reason did.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of denied people, on any scale of a classifier.
+    background : Dataset
+        The reference people that it was made against: those near the cutoff, or all applicants.
+    wording : ReasonMap
+        The words.
+    grouping : Grouping
+        Which columns are one reason, and which are never one.
+    most : int
+        Reasons a person.
+
+    Raises
+    ------
+    ReasonsError
+        If flagging a person is no adverse action, somebody is not denied or has no explanation, the background is another,
+        or `most` is below 1.
+    """
+    _refuse(explanation, background, most)
+    usual = [np.nanmean(column) if np.isfinite(column).any() else np.nan for column in background.rows.T]
+    return tuple(
+        _denial(person, values, row, usual, wording=wording, grouping=grouping, most=most)
+        for person, values, row in zip(explanation.index, explanation.values, explanation.rows, strict=True)
+    )
+
+
+def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
+    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; flagged columns."""
+    import pandas as pd
+
+    lines = [
+        said
+        | {"person": denial.person, "rank": rank, "reason": reason.words, "value": reason.value}
+        | {"column": reason.column, "contribution": reason.contribution, "flagged": " ".join(denial.flagged)}
+        for denial in denials
+        for rank, reason in enumerate(denial.reasons, 1)
+    ]
+    names = [*said, "person", "rank", "reason", "value", "column", "contribution", "flagged"]
+    return pd.DataFrame(lines, columns=names)
+
+
+def _denial(
+    person: Any,
+    values: np.ndarray,
+    row: np.ndarray,
+    usual: Sequence[float],
+    *,
+    wording: ReasonMap,
+    grouping: Grouping,
+    most: int,
+) -> Denial:
+    groups, features = np.array(grouping.group), wording.schema.features
+    allowed = np.array([name not in grouping.withheld for name in grouping.names])
+    sums = {int(g): float(values[(groups == g) & allowed].sum()) for g in dict.fromkeys(groups[allowed])}
+    order = [g for g in sorted(sums, key=lambda g: -sums[g]) if sums[g] > 0][:most]
+    reasons = []
+    for g in order:
+        lead = int(np.argmax(np.where((groups == g) & allowed, values, -np.inf)))
+        words = wording.words(lead, row[lead], usual[lead])
+        reasons.append(Reason(words, features[lead].format(row[lead]), grouping.names[lead], g, sums[g]))
+    least = reasons[-1].contribution if len(reasons) == most else 0.0
+    flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > 0 and values[i] >= least]
+    return Denial(person, tuple(reasons), tuple(grouping.names[i] for i in flagged))
+
+
+def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
+    target = background.schema.target
+    if not target.adverse_action:
+        raise ReasonsError(
+            f"to be {target.flagged} is no adverse action in the sense of 12 CFR 1002.2(c), so there are no adverse-action "
+            "reasons to give; set adverse_action = true in the schema's target if it is one"
+        )
+    if most < 1:
+        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most}")
+    if array_id(background.rows) != explanation.background_id:
+        raise ReasonsError(f"the background is not the one of the explanation by {explanation.method}; pass the same rows")
+    granted = explanation.outputs < _cutoff(target, explanation.scale) - ROUNDING
+    if granted.any() or explanation.failed.any():
+        who = explanation.index[int((granted | explanation.failed).argmax())]
+        what = "is not denied" if granted.any() else "could not be explained"
+        raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
+
+
+def _cutoff(target: Target, scale: str) -> float:
+    odds = target.threshold / (1 - target.threshold)
+    return float(np.log(odds)) if scale == "logit" else target.threshold

@@ -1,0 +1,169 @@
+"""recourse(): what a denied person could change, and be granted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dlx.audit.recourse.actions import ActionSet, RecourseError
+from dlx.audit.recourse.distance import Crowd, Metric
+from dlx.audit.recourse.refinement import differs, diverse, lowest, nearer
+from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
+from dlx.audit.recourse.search import Question, Trail, search
+from dlx.dataset import Dataset
+from dlx.model import Model
+from dlx.schema.columns import Direction
+from dlx.threads import one_thread
+
+
+def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
+    """Return the people whom a model denies: whose probability is the threshold or more; there may be none.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Anybody.
+    threshold : float, optional
+        Probability from which on a person is denied; the one of the target where None.
+
+    Raises
+    ------
+    RecourseError
+        If the threshold is not between 0 and 1.
+    """
+    return people[model.predict(people, "probability") >= checked_threshold(people, threshold)]
+
+
+def recourse(
+    model: Model,
+    people: Dataset,
+    *,
+    observed: Dataset,
+    threshold: float | None = None,
+    actionable: Mapping[str, Direction] | None = None,
+    wanted: int = 3,
+    most_columns: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recourse:
+    """Return what each denied person could change to be granted: close, sparse, like real people, verified by predict.
+
+    For each person, sets of one column, then of two and so on are tried, over all combinations of values that real people
+    have (of a number, 20 in the allowed direction; the closest of all observed ones is taken afterwards), as far as there
+    are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices,
+    so that the sets found are the ways that differ. Nothing is random.
+
+    A change is plausible if the changed person's distance to the fifth nearest real person is at most that which 95 % of
+    real people have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier of any kind.
+    people : Dataset
+        Denied people; see `denied`.
+    observed : Dataset
+        Real people, whose values may be taken: the training rows.
+    threshold : float, optional
+        Probability from which on a person is denied; the one of the target where None.
+    actionable : mapping of str to {"any", "up", "down"}, optional
+        Columns that may change, with their directions; the schema's where None.
+    wanted : int
+        Counterfactuals a person, which differ in the columns they change.
+    most_columns : int
+        Columns that one may change; more only where nothing else is found.
+    progress : callable, optional
+        Told how many people are done, and of how many.
+
+    Returns
+    -------
+    Recourse
+
+    Raises
+    ------
+    RecourseError
+        If nobody was given, somebody is not denied, nothing is actionable, or the threshold is not between 0 and 1.
+    SchemaError
+        If a column does not exist.
+
+    Notes
+    -----
+    Wachter et al. (2018), arXiv 1711.00399, for the question; Ustun et al. (2019), arXiv 1809.06514, for action sets.
+    """
+    started = time.process_time()
+    if wanted < 1 or most_columns < 1:
+        raise RecourseError(f"wanted and most_columns must be at least 1, got {wanted} and {most_columns}")
+    threshold = checked_threshold(people, threshold)
+    risks = _denied_risks(model, people, threshold)
+    crowd = Crowd(Metric.fit(observed), observed.rows)
+
+    def risk(rows: np.ndarray) -> np.ndarray:
+        return model.predict(rows, "probability")
+
+    question = Question(risk, threshold, ActionSet.of(observed, actionable), crowd, wanted, most_columns)
+    answers = []
+    with one_thread():
+        loneliness = crowd.loneliness(people.rows)
+        for i, row in enumerate(people.rows):
+            trail = search(question, row, float(risks[i]), float(loneliness[i]))
+            answers.append(_answer(question, trail, people.index[i], float(risks[i])))
+            if progress is not None:
+                progress(i + 1, len(people))
+    names = tuple(observed.schema.names[i] for i in question.actions.columns)
+    seconds = time.process_time() - started
+    return Recourse(model.name, observed.schema, threshold, names, crowd.limit, tuple(answers), seconds)
+
+
+def checked_threshold(people: Dataset, threshold: float | None) -> float:
+    """Return the threshold, by default the target's, or raise a `RecourseError` if it is none."""
+    threshold = people.schema.target.threshold if threshold is None else threshold
+    if not 0 < threshold < 1:
+        raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold}")
+    return threshold
+
+
+def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray:
+    if not len(people):
+        raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
+    risks = model.predict(people.rows, "probability")
+    if (risks < threshold).any():
+        i = int(np.flatnonzero(risks < threshold)[0])
+        raise RecourseError(
+            f"recourse is for people who are denied, but person {people.index[i]} has a probability of {risks[i]:.3f} by "
+            f"{model.name}, below {threshold:.3g}; choose people with dlx.audit.denied(model, people)"
+        )
+    return risks
+
+
+def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answer:
+    if not trail.found:
+        lowest(question, trail)
+    chosen = [nearer(question, trail, columns, row) for columns, row in diverse(question, trail)]
+    counterfactuals = [_verified(question, trail, row) for row in chosen]
+    return Answer(
+        person=person,
+        row=trail.row,
+        risk=risk,
+        counterfactuals=tuple(counterfactuals),
+        lowest_risk=trail.best_risk,
+        lowest_row=trail.best_row,
+        movable=len(question.actions.options(trail.row)),
+        exhausted=trail.exhausted,
+        only_strange=trail.only_strange and not counterfactuals,
+        evaluations=trail.evaluations,
+    )
+
+
+def _verified(question: Question, trail: Trail, row: np.ndarray) -> Counterfactual:
+    """Return a counterfactual with what predict says of it alone, and not in the batch in which it was found."""
+    risk = float(question.risk(row[None])[0])
+    assert risk < question.threshold, "a counterfactual is below the threshold by more than rounding"
+    schema, crowd = question.actions.schema, question.crowd
+    changed = np.flatnonzero(differs(row, trail.row))
+    names = tuple(schema.names[i] for i in changed)
+    distance = float(crowd.metric.between(trail.row, row[None])[0])
+    return Counterfactual(row, names, risk, distance, float(crowd.loneliness(row[None])[0]))

@@ -1,0 +1,125 @@
+"""How the predicted risk goes with each column that people can change, the others as they are: an association, no advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.audit.recourse.actions import ActionSet
+from dlx.audit.recourse.finding import checked_threshold
+from dlx.bootstrap import interval_of_mean
+from dlx.dataset import Dataset
+from dlx.model import Model
+from dlx.schema.columns import Direction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which a number is moved
+
+
+def modifiable(
+    model: Model,
+    people: Dataset,
+    *,
+    observed: Dataset,
+    threshold: float | None = None,
+    actionable: Mapping[str, Direction] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return how the risk of some people differs when one column that can change is moved, the others as they are.
+
+    A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
+    any is allowed), ordered levels to the first or the last, others to each. Whoever is there already, or beyond, is not
+    counted, nor whose value is missing.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Any people; those who are flagged, say.
+    observed : Dataset
+        Real people: the training rows.
+    threshold : float, optional
+        Probability from which on a person is flagged; the one of the target where None.
+    actionable : mapping of str to {"any", "up", "down"}, optional
+        Columns that may change, with their directions; the schema's where None.
+    seed : int
+        Seed of the bootstrap over people.
+
+    Returns
+    -------
+    DataFrame
+        A line a column and value: `column`, `direction`, `to`, `people` who move, `change` of the probability with its
+        95 % interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of the flagged
+        among them who would not be).
+
+    Raises
+    ------
+    RecourseError
+        If nothing is actionable, a protected column is named, or the threshold is not between 0 and 1.
+    SchemaError
+        If a column does not exist.
+    """
+    import pandas as pd
+
+    threshold = checked_threshold(people, threshold)
+    actions = ActionSet.of(observed, actionable)
+    risk = model.predict(people.rows, "probability")
+    lines = []
+    for column, direction, value in _targets(actions, observed):
+        own = people.rows[:, column]
+        moves = (own > value) if direction == "down" else (own < value) if direction == "up" else own != value
+        moves &= ~np.isnan(own)
+        if moves.any():
+            told = _measured(model, people, moves, column, value, actions, risk, threshold, seed)
+            feature = observed.schema.features[column]
+            place = {"model": model.name, "column": feature.name, "direction": direction, "to": feature.format(value)}
+            lines.append(place | told)
+    names = ("model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared")
+    return pd.DataFrame(lines, columns=list(names))
+
+
+def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direction, float]]:
+    """Yield each column with the values to which it is moved, and the direction in which that lies."""
+    for column, direction, values in zip(actions.columns, actions.directions, actions.observed, strict=True):
+        feature = actions.schema.features[column]
+        if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
+            yield from ((column, "any", float(value)) for value in values)
+            continue
+        ends = (values[0], values[-1]) if feature.is_categorical else _quartiles(observed.rows[:, column])
+        if direction != "up":
+            yield column, "down", float(ends[0])
+        if direction != "down":
+            yield column, "up", float(ends[1])
+
+
+def _quartiles(column: np.ndarray) -> tuple[float, float]:
+    low, high = np.nanquantile(column, (LOWER, UPPER), method="nearest")
+    return float(low), float(high)
+
+
+def _measured(
+    model: Model,
+    people: Dataset,
+    moves: np.ndarray,
+    column: int,
+    value: float,
+    actions: ActionSet,
+    risk: np.ndarray,
+    threshold: float,
+    seed: int,
+) -> dict[str, Any]:
+    moved = people.rows[moves].copy()
+    moved[:, column] = value
+    for i, original in enumerate(people.rows[moves]):
+        moved[i] = actions.settle(moved[i : i + 1], original)[0]
+    new = model.predict(moved, "probability")
+    change, flagged = new - risk[moves], risk[moves] >= threshold
+    estimate, low, high = interval_of_mean(change, seed=seed)
+    cleared = float((new < threshold)[flagged].mean()) if flagged.any() else np.nan
+    lower = float((change < 0).mean())
+    return {"people": len(new), "change": estimate, "low": low, "high": high, "lower": lower, "cleared": cleared}

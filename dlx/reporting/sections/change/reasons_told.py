@@ -1,0 +1,188 @@
+"""The tables, the figure and the sentences about the reasons of a denial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlx import plots
+from dlx.audit.reasons import Denial, Grouping, ReasonMap, Source
+from dlx.audit.reasons.denials import MOST
+from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
+from dlx.reporting.phrases import interval, listed, method_label, percent, sentence, share
+from dlx.reporting.sections.blocks import Block, Listed, Table
+from dlx.reporting.setting import Setting
+
+JUDGE = "shapley"
+CUTOFF, EVERYBODY = "near the cutoff", "all applicants"
+SHOWN_PAIRS = 14  # of the figure; all are in its table
+SHOWN_REASONS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The reasons of a run and what they were made with.
+
+    Parameters
+    ----------
+    denials : dict of Source to tuple of Denial
+        All reasons.
+    wording, grouping : ReasonMap, Grouping
+        The words, and which columns count as one.
+    untrusted : tuple of str
+        Which methods were left out, and why.
+    """
+
+    denials: dict[Source, tuple[Denial, ...]]
+    wording: ReasonMap
+    grouping: Grouping
+    untrusted: tuple[str, ...]
+
+    @property
+    def printable(self) -> int:
+        """How many different reasons there are."""
+        both = zip(self.grouping.group, self.grouping.names, strict=True)
+        return len({group for group, name in both if name not in self.grouping.withheld})
+
+    @property
+    def shown(self) -> list[Source]:
+        """One source a model and background: by the judge where it is trusted, else by the first method."""
+        found: dict[tuple[str, str], Source] = {}
+        for source in self.denials:
+            if (source.model, source.background) not in found or source.method == JUDGE:
+                found[source.model, source.background] = source
+        return list(found.values())
+
+
+def example(setting: Setting, given: Given) -> Table:
+    """Return the reasons of the person for whom they depend most on the model and on whom the denied are compared with."""
+    by_source = {source: {denial.person: denial for denial in given.denials[source]} for source in given.shown}
+    everywhere = [person for person in next(iter(by_source.values())) if all(person in some for some in by_source.values())]
+    candidates = everywhere or list(next(iter(by_source.values())))
+
+    def in_common(person: Any) -> int:
+        return len(frozenset.intersection(*(some[person].groups for some in by_source.values() if person in some)))
+
+    person = min(candidates, key=in_common)
+    told = [by_source[source].get(person) for source in given.shown]
+    lines = []
+    for rank in range(MOST):
+        some = [denial.reasons[rank] if denial is not None and rank < len(denial.reasons) else None for denial in told]
+        lines.append((str(rank + 1), *("–" if one is None else f"{one.words} ({one.value})" for one in some)))
+    methods = listed(list(dict.fromkeys(method_label(source.method) for source in given.shown)))
+    target = setting.case.schema.target
+    caption = (
+        f"One example, the {target.person} whose reasons depend most on the set-up: {target.person} {person}, by {methods}"
+    )
+    return Table(caption, ("", *(f"{source.model}, {source.background}" for source in given.shown)), tuple(lines))
+
+
+def common(setting: Setting, given: Given) -> Table:
+    """Return how often each reason is given, a column a model and background."""
+    labels: dict[int, list[str]] = {}
+    for group, label in zip(given.grouping.group, setting.case.schema.labels, strict=True):
+        labels.setdefault(group, []).append(label)
+    counts = {source: Counter(g for denial in given.denials[source] for g in denial.groups) for source in given.shown}
+    shares = {source: {g: n / len(given.denials[source]) for g, n in some.items()} for source, some in counts.items()}
+    order = sorted({g for some in shares.values() for g in some}, key=lambda g: -sum(s.get(g, 0.0) for s in shares.values()))
+    lines = tuple(
+        (" or ".join(labels[g]), *(percent(shares[source].get(g, 0.0)) for source in given.shown))
+        for g in order[:SHOWN_REASONS]
+    )
+    caption = f"The reasons given most often, share of the denied who are given each, among the {MOST} of a person"
+    return Table(caption, ("Reason about", *(f"{source.model}, {source.background}" for source in given.shown)), lines)
+
+
+def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return how often the set of reasons stays the same when one thing is chosen differently."""
+    judged = table[table["method"] == JUDGE] if (table["method"] == JUDGE).any() else table
+    said = []
+    for differs, words in (
+        ("background", "with all applicants instead of those near the cutoff"),
+        ("method", "by another trusted method"),
+        ("model", "by another model"),
+    ):
+        some = (table if differs == "method" else judged)[lambda t, d=differs: t["differs"] == d]
+        if len(some):
+            said.append(f"for {_range(some)} {words}")
+    return (sentence(f"the set of {MOST} reasons stays the very same, of all denied, {listed(said)}"),)
+
+
+def _range(some: pd.DataFrame) -> str:
+    low, high = some.loc[some["same"].idxmin()], some.loc[some["same"].idxmax()]
+    least = interval(low["same"], low["same_low"], low["same_high"], percent)
+    if len(some) == 1:
+        return least
+    if low["one"] != high["one"] or low["model"] != high["model"] or low["background"] != high["background"]:
+        return f"{least} to {interval(high['same'], high['same_low'], high['same_high'], percent)}"
+    return f"{least} or more"
+
+
+def stability_figure(table: pd.DataFrame) -> Figure:
+    """Return how far pairs of sources give the same reasons."""
+    kept = table.sort_values(["differs", "same"], kind="stable")
+    if len(kept) > SHOWN_PAIRS:  # those that agree least, of each kind
+        some = SHOWN_PAIRS // kept["differs"].nunique()
+        kept = kept.groupby("differs", sort=False).head(some)
+    with plots.style():
+        canvas, axes = canvas_of(1, 1, width=8.6, height=0.32 * len(kept) + 1.3)
+        plots.draw_reason_stability(kept, [_pair_label(line) for line in kept.to_dict("records")], axes.flat[0])
+        axes.flat[0].set_xlabel("share of the denied, or of their reasons")
+        legend(canvas, axes)
+        source = embedded(canvas)
+    worst = kept.iloc[int(kept["same"].argmin())]
+    alt = f"How often two sources give the same reasons; least often, {percent(worst['same'])}: {_pair_label(dict(worst))}."
+    caption = (
+        "Pairs that differ in one thing, those that agree least: the share of people with the very same set of reasons, and "
+        "the mean share of reasons in common; 95 % intervals over people. The stroke is what random sets have in common."
+    )
+    return Figure(source, alt, caption, "reason_stability")
+
+
+def _pair_label(line: dict[str, Any]) -> str:
+    if line["differs"] == "background":
+        return f"background: {line['model']}, {method_label(line['method'])}"
+    if line["differs"] == "method":
+        pair = f"{method_label(line['one'])} / {method_label(line['other'])}"
+        return f"method: {pair}, {line['model']}, {line['background']}"
+    return f"model: {line['one']} / {line['other']}, {method_label(line['method'])}, {line['background']}"
+
+
+def flagged_words(setting: Setting, given: Given) -> str:
+    """Return which columns are never printed, and how often they counted as much as a printed reason."""
+    schema, together = setting.case.schema, given.grouping
+    if not together.protected:
+        return "The schema marks no column as protected, so nothing is withheld; mark such columns with protected = true."
+    shares: dict[str, list[float]] = {}
+    for source in given.shown:
+        flags = [bool(denial.flagged) for denial in given.denials[source]]
+        shares.setdefault(source.model, []).append(float(np.mean(flags)))
+    told = listed([f"{percent(max(some))} of what {model} denies" for model, some in shares.items()])
+    proxies = [f"{schema[a].label} (with {schema[b].label}, {share(s)})" for a, (b, s) in together.proxies.items()]
+    named = listed([schema[name].label for name in together.protected])
+    return (
+        f"Never printed: {named}, and columns that stand in for them (association {share(together.threshold)} or more): "
+        f"{listed(proxies) if proxies else 'none'}. They moved the risk as much as a printed reason in {told}: what is printed "
+        "there is not all that counted, and a reviewer must know of it."
+    )
+
+
+def map_of_words(setting: Setting, given: Given) -> tuple[Block, ...]:
+    """Return the map, its version and hash, which columns are one reason, and which methods were not used."""
+    schema, together, words = setting.case.schema, given.grouping, given.wording.to_frame()
+    merged = "; ".join(listed([schema[name].label for name in some]) for some in together.merged())
+    measure = f"association {share(together.threshold)} or more: |Spearman's correlation|, correlation ratio or Cramér's V"
+    items = [
+        f"Version {given.wording.version}, sha256 {given.wording.sha256}. A level has words of its own where the general ones "
+        "would be vague or untrue; where a value is better than the usual one, its column is only named.",
+        f"One reason each, contributions summed: {merged} ({measure})."
+        if merged
+        else f"No columns are one reason ({measure}).",
+        *(f"Not used: {why}." for why in given.untrusted),
+    ]
+    lines = tuple((schema[w.column].label, w.where, w.words) for w in words.itertuples() if w.column not in together.withheld)
+    return (Listed(tuple(items)), Table("The map of words", ("Column", "Where", "Words"), lines))

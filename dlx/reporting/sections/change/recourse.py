@@ -1,0 +1,222 @@
+"""Recourse on the page: who could be granted by changing what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dlx import plots
+from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
+from dlx.dataset import Dataset
+from dlx.model import Model
+from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
+from dlx.reporting.phrases import article, counted, interval, listed, model_words, percent, sentence, threshold_percent
+from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
+from dlx.reporting.sections.change.part import Part, people_word
+from dlx.reporting.sections.change.recourse_method import how_it_was_searched
+from dlx.reporting.setting import Setting
+
+MANY = 200  # denied people that are searched for, at most
+FEW, WIDE = 25, 8  # as many where more columns than this can change: there are too many combinations for all
+WEAK = 0.8  # share of changes that another model accepts, below which a reader is told at once
+
+Found = list[tuple[Model, Recourse]]
+
+
+def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Model]) -> Part:
+    """Return who of the flagged could change what, by some models, and what others say of it."""
+    target = setting.case.schema.target
+    if not any(feature.actionable for feature in setting.case.schema.features):
+        text = (
+            f"No column of this table is marked as one that {article(target.person)} can change, so no recourse can be given."
+        )
+        return Part(blocks=(Words((text, "Mark such columns with actionable = true in the schema.")),))
+    found: Found = []
+    nobody = []
+    for model in models:
+        people = _sample(setting, denied(model, setting.case.test))
+        if not len(people):
+            nobody.append(sentence(f"of the test rows, nobody is {target.flagged} by {model_words(model)}"))
+            continue
+        with setting.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
+            found.append((model, recourse(model, people, observed=setting.case.train, progress=update)))
+    return _told(setting, found, others, nobody) if found else Part(blocks=(Words(tuple(nobody)),))
+
+
+def _sample(setting: Setting, people: Dataset) -> Dataset:
+    actionable = sum(feature.actionable for feature in setting.case.schema.features)
+    most = MANY if actionable <= WIDE or setting.depth.is_thorough else FEW
+    if len(people) <= most:
+        return people
+    return people[np.sort(np.random.default_rng(setting.seed).permutation(len(people))[:most])]
+
+
+def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[str]) -> Part:
+    tables = {
+        "recourse": pd.concat([one.summary(seed=setting.seed) for _, one in found], ignore_index=True),
+        "recourse_columns": pd.concat([one.by_column() for _, one in found], ignore_index=True),
+        "recourse_changes": pd.concat([one.to_frame() for _, one in found], ignore_index=True),
+        "recourse_boundary": pd.concat([one.boundary() for _, one in found], ignore_index=True),
+        "recourse_other_models": pd.concat([transfer(one, [m for m in others if m is not model]) for model, one in found]),
+    }
+    moved = tables["recourse_other_models"]
+    blocks: list[Block] = [
+        Heading(
+            f"What would keep {article(setting.case.schema.target.person)} from being {setting.case.schema.target.flagged}"
+        ),
+        Words((_question(setting), *nobody)),
+        _summary_table(setting, found, tables["recourse"]),
+        Words(tuple(_boundary_sentence(setting, model, one) for model, one in found)),
+    ]
+    if any(one.found.any() for _, one in found):
+        blocks += [_columns_figure(setting, tables["recourse_columns"])]
+        blocks += [_example(setting, model, one) for model, one in found if one.found.any()][:1]
+        blocks += _other_models(moved, [model.name for model in others])
+    blocks.append(Folded("How it was searched for, and what stays as it is", (Listed(how_it_was_searched(setting, found)),)))
+    finding = _finding(setting, *found[0], moved)
+    evidence = f"{finding} Only columns marked as actionable change, in their direction; each change is verified by predict."
+    return Part((finding,), tuple(blocks), tables, {"recourse": evidence})
+
+
+def _question(setting: Setting) -> str:
+    target, schema = setting.case.schema.target, setting.case.schema
+    words = {"any": "", "up": " (up)", "down": " (down)"}
+    named = [f"{feature.label}{words[feature.direction]}" for feature in schema.features if feature.actionable]
+    text = (
+        f"For each {target.person} whose {target.risk} is {threshold_percent(target)} or more: the fewest columns that would "
+        f"have to differ, and the nearest values, for it to be lower. What may change: {listed(named)}."
+    )
+    caution = (
+        "" if target.adverse_action else " It is what the model would answer about somebody else, no advice on what to do."
+    )
+    return text + caution
+
+
+def _summary_table(setting: Setting, found: Found, summary: pd.DataFrame) -> Table:
+    target = setting.case.schema.target
+    measures: tuple[tuple[str, Callable[[float], str]], ...] = (
+        ("share_with_recourse", percent),
+        ("median_columns_changed", lambda x: f"{x:g}"),
+        ("mean_counterfactuals", lambda x: f"{x:.1f}"),
+        ("mean_distance", lambda x: f"{x:.2f}"),
+    )
+    lines = []
+    for model, one in found:
+        of = summary[summary["model"] == model.name].set_index("measure")[["estimate", "low", "high"]]
+        cells = [_cell(of.loc[name], ("estimate", "low", "high"), show) for name, show in measures]
+        lines.append((model.name, f"{len(one.answers):,}", *cells))
+    caption = (
+        f"Test {people_word(target)} who are {target.flagged}: how many have a way out, how many columns the easiest changes, "
+        "how many ways there are (of three asked for), how far the easiest is, in standard deviations or steps; 95 % intervals"
+    )
+    return Table(
+        caption, ("Model", "Looked at", "With a way", "Columns (median)", "Ways (mean)", "Distance (mean)"), tuple(lines)
+    )
+
+
+def _cell(line: pd.Series, names: tuple[str, str, str], show: Callable[[float], str]) -> str:
+    estimate, low, high = (float(line[name]) for name in names)
+    return interval(estimate, low, high, show)
+
+
+def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
+    target, without = setting.case.schema.target, one.boundary()
+    if not len(without):
+        return sentence(f"by {model_words(model)}, there is a way for everybody who was looked at")
+    is_strange = without["only_unlike_real_people"].to_numpy(bool)
+    parts = [f"by {model_words(model)}, no way was found for {counted(len(without))} of {len(one.answers)}"]
+    if is_strange.any():
+        who = "them" if is_strange.all() else counted(int(is_strange.sum()))
+        parts.append(f"for {who} every change found to suffice makes a person unlike all real ones")
+    rest = without[~is_strange]
+    if len(rest):
+        low, high = _risk(rest["lowest_risk"].min()), _risk(rest["lowest_risk"].max())
+        is_known = (rest["exhausted_columns"] >= rest["columns_that_may_change"]).all()
+        known = (
+            "by all combinations of the values tried"
+            if is_known
+            else "the lowest found; there are too many combinations for all"
+        )
+        bound = low if low == high else f"a bound between {low} and {high}, another for each"
+        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {bound} ({known})")
+    return sentence("; ".join(parts))
+
+
+def _columns_figure(setting: Setting, columns: pd.DataFrame) -> Figure:
+    labels = dict(zip(setting.case.schema.names, setting.case.schema.labels, strict=True))
+    used = columns[columns["column"].isin(columns.loc[columns["estimate"] > 0, "column"]) & columns["estimate"].notna()]
+    unused = [labels[name] for name in columns["column"].unique() if name not in set(used["column"])]
+    with plots.style():
+        canvas, axes = canvas_of(1, 1, width=8.2, height=0.34 * used["column"].nunique() + 1.4)
+        plots.draw_recourse(used, labels, axes.flat[0])
+        legend(canvas, axes)
+        source = embedded(canvas)
+    most = used.loc[used["estimate"].idxmax()]
+    often = percent(most["estimate"])
+    alt = f"How often each column is changed; most often {labels[most['column']]}, {often} by {most['model']}."
+    caption = "Of those with a way out, the share of whom at least one of up to three ways changes the column; 95 % intervals."
+    return Figure(source, alt, caption + (f" Never changed: {listed(unused)}." if unused else ""), "recourse_columns")
+
+
+def _example(setting: Setting, model: Model, one: Recourse) -> Table:
+    """Return the ways of the person in the middle: of median risk among those who have some."""
+    having = [answer for answer in one.answers if answer.counterfactuals]
+    answer = sorted(having, key=lambda some: some.risk)[len(having) // 2]
+    target = setting.case.schema.target
+    caption = (
+        f"One example by {model.name}: {target.person} {answer.person}, {target.risk} {_risk(answer.risk)}, "
+        "the median of those with a way out"
+    )
+    return Table(caption, ("Way", "What would differ", "Risk then", "Distance"), _ways(one, answer))
+
+
+def _risk(risk: float) -> str:
+    """Return a risk with a decimal, so that one just below the threshold does not look like one above it."""
+    return f"{100 * risk:.1f} %"
+
+
+def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
+    lines = []
+    for number, way in enumerate(answer.counterfactuals, 1):
+        changes = [(one.schema[name], one.schema.position(name)) for name in way.columns]
+        words = [f"{feature.label}: {feature.format(answer.row[i])} → {feature.format(way.row[i])}" for feature, i in changes]
+        lines.append((str(number), "; ".join(words), _risk(way.risk), f"{way.distance:.2f}"))
+    return tuple(lines)
+
+
+def _other_models(moved: pd.DataFrame, order: Sequence[str]) -> list[Block]:
+    """Return what each model says of the easiest changes that suffice for another."""
+    if not (moved["people"] > 0).any():
+        return []
+    names = [name for name in order if name in set(moved["other"])]
+    lines = []
+    for model, some in moved.groupby("model", sort=False):
+        by = some.set_index("other")
+        cells = [_cell(by.loc[n], ("granted", "low", "high"), percent) if n in by.index else "–" for n in names]
+        lines.append((str(model), *cells))
+    text = "A change that just suffices for one model need not for another, so what people are told hangs on the model."
+    caption = (
+        "Share of the easiest changes for a model (line) that another (column) accepts, of people it flags too; 95 % intervals"
+    )
+    return [Words((text,)), Table(caption, ("Found for", *names), tuple(lines))]
+
+
+def _finding(setting: Setting, model: Model, one: Recourse, moved: pd.DataFrame) -> str:
+    target = setting.case.schema.target
+    found, total = int(one.found.sum()), len(one.answers)
+    flagged = len(denied(model, setting.case.test))
+    who = f"all {total}" if found == total else f"{found} of {total}"
+    who += "" if total == flagged else f" (drawn from {flagged})"
+    text = f"By {model_words(model)}, {who} test {people_word(target)} who are {target.flagged} would not be, "
+    text += "were what they can change otherwise"
+    ways = [len(answer.counterfactuals[0].columns) for answer in one.answers if answer.counterfactuals]
+    if ways:
+        median = int(np.ceil(np.median(ways)))
+        text += f"; for half of them {'one column is' if median == 1 else f'{counted(median)} columns are'} enough"
+    known = moved[(moved["model"] == model.name) & (moved["people"] > 0)]
+    worst = known.loc[known["granted"].idxmin()] if len(known) else None
+    if worst is not None and worst["granted"] < WEAK:
+        text += f", but {worst['other']} accepts {percent(worst['granted'])} of these changes"
+    return sentence(text)

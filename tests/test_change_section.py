@@ -1,0 +1,196 @@
+"""The section "What would change it": numbers of the run in words that hold, for any binary table."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import worlds
+
+import dlx
+from dlx.audit.reasons import Source
+from dlx.audit.recourse import denied
+from dlx.dataset import Dataset
+from dlx.model import wrap
+from dlx.progress import Narrator
+from dlx.reporting.auditing import setting_of
+from dlx.reporting.sections import ORDER, blocks
+from dlx.reporting.sections.change import section
+from dlx.reporting.sections.checklist import ITEMS
+from dlx.schema import Feature, Schema, Target
+
+
+def setting(case, folder):
+    return setting_of(case, seed=0, background=20, thorough=False, page=folder / "audit.html", narrator=Narrator(quiet=True))
+
+
+def told(case, models, folder):
+    return section(setting(case, folder), models)
+
+
+def words_of(part):
+    """Return every word that a section shows, blocks that are folded included."""
+    said = [*part.findings]
+
+    def add(pieces):
+        for piece in pieces:
+            if isinstance(piece, blocks.Folded):
+                said.append(piece.summary)
+                add(piece.blocks)
+            elif isinstance(piece, blocks.Table):
+                said.extend([piece.caption, *piece.header, *(cell for line in piece.lines for cell in line)])
+            else:
+                said.extend(getattr(piece, "sentences", None) or getattr(piece, "items", None) or [getattr(piece, "text", "")])
+                said.extend([getattr(piece, "alt", ""), getattr(piece, "caption", "")])
+
+    add(part.blocks)
+    return "\n".join(said)
+
+
+def figures(part):
+    return [piece for piece in part.blocks if piece.kind == "figure"]
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    case = dlx.load("bank_loan")
+    models = [dlx.load_model(case, name) for name in ("mlp", "gradient_boosting", "logistic_regression")]
+    return case, models, told(case, models, tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture(scope="module")
+def heart(tmp_path_factory):
+    case = dlx.load("heart_attack")
+    models = [dlx.load_model(case, "gradient_boosting")]
+    return case, models, told(case, models, tmp_path_factory.mktemp("heart"))
+
+
+def test_the_section_is_in_order_and_covers_known_items(bank):
+    _, _, part = bank
+    assert "change" in ORDER and part.key == "change"
+    assert set(part.covers) == {"recourse", "reasons"} <= {key for _, _, key in ITEMS}
+    assert {figure.table for figure in figures(part)} <= set(part.tables)
+    assert all(figure.alt.endswith(".") and figure.caption.endswith(".") for figure in figures(part))
+    assert all(len(table) or name == "recourse_boundary" for name, table in part.tables.items())
+
+
+def test_every_denied_test_person_of_bank_loan_has_recourse_by_few_allowed_columns(bank):
+    case, models, part = bank
+    changes = part.tables["recourse_changes"]
+    allowed = {feature.name for feature in case.schema.features if feature.actionable}
+    for model in models[:2]:
+        some = changes[changes["model"] == model.name]
+        assert set(some["person"]) == set(denied(model, case.test).index)
+        assert set(some["column"]) <= allowed
+        assert (some["new_risk"] < case.schema.target.threshold).all()
+        easiest = some[some["counterfactual"] == 1].groupby("person").size()
+        assert easiest.median() <= 3
+    assert f"all {len(denied(models[0], case.test))} test applicants" in part.findings[0]
+
+
+def test_changes_as_told_are_granted_by_predict(bank):
+    case, models, part = bank
+    changes = part.tables["recourse_changes"]
+    model, frame = models[1], case.frame
+    some = changes[changes["model"] == model.name]
+    for (person, _), lines in list(some.groupby(["person", "counterfactual"]))[:40]:
+        row = frame.loc[[person]].copy()
+        for line in lines.itertuples():
+            feature = case.schema[line.column]
+            if feature.is_categorical:
+                row[line.column] = feature.levels[feature.level_labels.index(line.to)]
+            else:
+                row[line.column] = float(line.to.replace(",", "").split()[0])
+        assert model.predict(row, "probability")[0] == pytest.approx(lines["new_risk"].iloc[0])
+
+
+def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank):
+    case, _, part = bank
+    reasons = part.tables["reasons"]
+    assert not any(case.schema[name].protected for name in reasons["column"].unique())
+    assert (reasons["contribution"] > 0).all() and reasons["rank"].max() == 4
+    assert set(reasons["background"]) == {"near the cutoff", "all applicants"}
+    assert "Never printed: Marital status and sex, Age and Foreign worker" in words_of(part)
+    assert set(part.tables["reason_stability"]["differs"]) == {"background", "method", "model"}
+    assert re.search(r"stays the very same, of all denied, for \d+ %", part.findings[1])
+
+
+def test_the_stability_that_is_told_is_that_of_the_reasons(bank):
+    _, _, part = bank
+    reasons, table = part.tables["reasons"], part.tables["reason_stability"]
+    line = table[(table["differs"] == "model") & (table["method"] == "shapley")].iloc[0]
+    one, other = (
+        reasons[(reasons["model"] == name) & (reasons["method"] == "shapley") & (reasons["background"] == line["background"])]
+        for name in (line["one"], line["other"])
+    )
+    merge = {"amount": "duration", "number_credits": "credit_history"}  # what counts as one reason on this table
+    sets = [
+        some.assign(column=some["column"].replace(merge)).groupby("person")["column"].agg(frozenset) for some in (one, other)
+    ]
+    both = sets[0].index.intersection(sets[1].index)
+    assert line["people"] == len(both)
+    assert line["same"] == pytest.approx(np.mean([sets[0][person] == sets[1][person] for person in both]))
+    assert Source._fields == ("model", "method", "background")
+
+
+def test_a_clinical_table_gets_no_reasons_and_no_advice(heart):
+    _, _, part = heart
+    text = words_of(part)
+    assert "12 CFR 1002.2(c)" in text and "reasons" not in part.tables and set(part.covers) == {"recourse"}
+    assert "no advice on treatment or behaviour" in text
+    assert part.blocks[0].text == "How the risk goes with what people can change"
+    assert not re.search(r"\byou should\b|\bshould (eat|stop|take)\b|\breduces? (the|your) risk\b", text.lower())
+    assert "Total cholesterol" in part.findings[0] and "consequences taken for causes" in part.findings[0]
+    assert "(drawn from" in part.findings[1]
+
+
+def test_a_table_without_actionable_or_protected_columns_is_told_so(tmp_path):
+    part = told(worlds.table("numeric"), [worlds.model("boosted", "numeric")], tmp_path)
+    assert "No column of this table is marked as one that a person can change" in words_of(part)
+    assert part.findings == () and part.tables == {} and part.covers == {}
+
+
+def lending(threshold=0.5, protected=False):
+    features = tuple(
+        dataclasses.replace(f, protected=protected and f.name == "debt", actionable=f.name == "amount")
+        for f in worlds.NUMERIC.features
+    )
+    target = dataclasses.replace(worlds.TARGET, threshold=threshold, adverse_action=True, flagged="denied")
+    data = worlds.table("numeric")
+    return Dataset(Schema(features, target), data.rows, data.outcomes, name="lending")
+
+
+def test_a_model_that_denies_nobody_is_told_so(tmp_path):
+    case = lending()
+    nobody = wrap(lambda table: np.full(len(table), 0.1), case.schema, name="mild", scale="probability")
+    part = told(case, [nobody], tmp_path)
+    assert "nobody is denied by the model mild" in words_of(part) and "there are no reasons to give" in words_of(part)
+    assert part.findings == ()
+
+
+def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_change(tmp_path):
+    case = lending(threshold=0.01)
+    strict = wrap(
+        lambda table: 0.5 + 0.05 * np.tanh(table["amount"] + table["debt"]), case.schema, name="strict", scale="probability"
+    )
+    part = told(case, [strict], tmp_path)
+    assert part.tables["recourse"].set_index("measure").loc["share_with_recourse", "estimate"] == 0
+    assert len(part.tables["recourse_boundary"]) == len(case.test)
+    assert "no way was found for 60 of 60" in words_of(part) and "by all combinations of the values tried" in words_of(part)
+    assert set(part.tables["reasons"]["background"]) == {"all applicants"}
+    assert "The schema marks no column as protected" in words_of(part)
+
+
+def test_markup_in_names_stays_text(tmp_path):
+    schema = Schema(
+        (Feature("<b>x</b>", actionable=True, label="<i>$x$</i>"), Feature("y")),
+        Target("t", levels=("n", "y"), adverse_action=True),
+    )
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    case = Dataset(schema, rows, (rows[:, 0] + rows[:, 1] > 0).astype(float))
+    model = wrap(lambda table: table["<b>x</b>"] + table["y"], schema, name="m", scale="logit")
+    part = told(case, [model], tmp_path)
+    assert len(figures(part)) >= 2 and isinstance(part.tables["recourse"], pd.DataFrame)
