@@ -63,4 +63,4 @@ def merged_feature(feature: Feature, groups: Groups) -> Feature:
     def named(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(" / ".join(names[code] for code in group) for group in groups)
 
-    return replace(feature, levels=named(feature.levels), level_labels=named(feature.level_labels))
+    return replace(feature, levels=named(feature.levels), level_labels=named(feature.level_labels), level_reasons=())

@@ -9,6 +9,7 @@ from dlx.model import Model
 from dlx.reporting.phrases import article
 from dlx.reporting.sections.blocks import Section, Table, Words
 from dlx.reporting.setting import Setting
+from dlx.schema import plural
 
 NOT_COVERED = "not covered"
 ACT, BANK, CLINIC = "EU AI Act, Annex IV", "SR 26-2", "TRIPOD+AI"
@@ -103,7 +104,13 @@ def _of_the_run(setting: Setting, models: Sequence[Model]) -> dict[str, str]:
         "class_imbalance": f"{100 * case.outcomes.mean():.1f} % of rows have {target.event}.",
         "sample_size": f"{_events(case.train):,} events to train on, {_events(case.test):,} to test on, "
         f"for {len(case.schema)} columns.",
-    } | ({"limitations": " ".join(case.card.caveats)} if case.card.caveats else {})
+    } | (
+        {
+            "limitations": f"{plural(len(case.card.caveats), 'limit')} of the data listed on this page; each section states its own."
+        }
+        if case.card.caveats
+        else {}
+    )
 
 
 def _events(rows: Dataset) -> int:
