@@ -11,6 +11,7 @@ from dlx.plots.explanations import (
     draw_waterfall,
 )
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
+from dlx.plots.vulnerability import draw_findings, draw_off_manifold, draw_settings
 
 __all__ = [
     "COLOURS",
@@ -26,12 +27,15 @@ __all__ = [
     "draw_components",
     "draw_contrast",
     "draw_errors",
+    "draw_findings",
     "draw_importance",
     "draw_interactions",
     "draw_matrix",
     "draw_noise",
+    "draw_off_manifold",
     "draw_partial_dependence",
     "draw_sanity",
+    "draw_settings",
     "draw_waterfall",
     "shortened",
     "style",

@@ -14,7 +14,7 @@ from dlx.reporting.setting import Setting
 
 __all__ = ["ORDER", "Block", "Folded", "Heading", "Listed", "Section", "Table", "Words", "sections"]
 
-ORDER: tuple[str, ...] = ()  # of performance, errors, fairness, change, vulnerability
+ORDER: tuple[str, ...] = ("vulnerability",)  # of performance, errors, fairness, change, vulnerability
 
 
 def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
