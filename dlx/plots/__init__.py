@@ -16,6 +16,7 @@ from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
 from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
+from dlx.plots.vulnerability import draw_findings, draw_off_manifold, draw_settings
 
 __all__ = [
     "COLOURS",
@@ -36,6 +37,7 @@ __all__ = [
     "draw_decision_curve",
     "draw_effects",
     "draw_errors",
+    "draw_findings",
     "draw_gap",
     "draw_group_rates",
     "draw_importance",
@@ -44,6 +46,7 @@ __all__ = [
     "draw_matrix",
     "draw_modifiable",
     "draw_noise",
+    "draw_off_manifold",
     "draw_pair",
     "draw_partial_dependence",
     "draw_permutation",
@@ -52,6 +55,7 @@ __all__ = [
     "draw_reason_stability",
     "draw_recourse",
     "draw_sanity",
+    "draw_settings",
     "draw_slices",
     "draw_waterfall",
     "shortened",

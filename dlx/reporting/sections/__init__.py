@@ -14,7 +14,7 @@ from dlx.reporting.setting import Setting
 
 __all__ = ["ORDER", "Block", "Folded", "Heading", "Listed", "Section", "Table", "Words", "sections"]
 
-ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change")
+ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "vulnerability")
 
 
 def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:

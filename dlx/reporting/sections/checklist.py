@@ -105,9 +105,7 @@ def _of_the_run(setting: Setting, models: Sequence[Model]) -> dict[str, str]:
         "sample_size": f"{_events(case.train):,} events to train on, {_events(case.test):,} to test on, "
         f"for {len(case.schema)} columns.",
     } | (
-        {
-            "limitations": f"{plural(len(case.card.caveats), 'limit')} of the data listed on this page; each section states its own."
-        }
+        {"limitations": f"{plural(len(case.card.caveats), 'limit')} of the data are listed on this page; sections name theirs."}
         if case.card.caveats
         else {}
     )
