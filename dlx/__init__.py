@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlx.audit import preflight as preflight
+    from dlx.audit.calibration import calibration as calibration
+    from dlx.audit.fairness import group_rates as group_rates
+    from dlx.audit.mispredictions import slices as slices
     from dlx.audit.performance import performance as performance
+    from dlx.audit.reasons import adverse_reasons as adverse_reasons
+    from dlx.audit.recalibration import recalibrated as recalibrated
+    from dlx.audit.recourse import recourse as recourse
+    from dlx.audit.vulnerability import fool as fool
     from dlx.checkpoint import load_model as load_model
     from dlx.checkpoint.runs import train as train
     from dlx.comparison import Comparison as Comparison
@@ -24,12 +31,16 @@ if TYPE_CHECKING:
     from dlx.dataset import from_frame as from_frame
     from dlx.dataset import read_table as read_table
     from dlx.datasets import load as load
+    from dlx.effects import accumulated_local_effects as accumulated_local_effects
+    from dlx.effects import friedman_h as friedman_h
     from dlx.effects import partial_dependence as partial_dependence
+    from dlx.effects import permutation_importance as permutation_importance
     from dlx.explanation import Explanation as Explanation
     from dlx.joint_effects import interactions as interactions
     from dlx.model import Model as Model
     from dlx.model import wrap as wrap
     from dlx.model import wrap_trees as wrap_trees
+    from dlx.remedies import fix as fix
     from dlx.reporting import audit_report as audit_report
     from dlx.reporting import report as report
     from dlx.runner import explain as explain
@@ -48,12 +59,19 @@ _HOMES = {
     "Model": "model",
     "Schema": "schema",
     "Target": "schema",
+    "accumulated_local_effects": "effects",
+    "adverse_reasons": "audit.reasons",
     "audit_report": "reporting",
+    "calibration": "audit.calibration",
     "compare": "comparison",
     "contrast": "comparison",
     "disagreement": "comparison",
     "explain": "runner",
+    "fix": "remedies",
+    "fool": "audit.vulnerability",
+    "friedman_h": "effects",
     "from_frame": "dataset",
+    "group_rates": "audit.fairness",
     "infer_schema": "schema",
     "interactions": "joint_effects",
     "judge": "comparison",
@@ -61,11 +79,15 @@ _HOMES = {
     "load_model": "checkpoint",
     "partial_dependence": "effects",
     "performance": "audit",
+    "permutation_importance": "effects",
     "preflight": "audit",
     "read_schema": "schema",
     "read_table": "dataset",
+    "recalibrated": "audit.recalibration",
+    "recourse": "audit.recourse",
     "replicate": "comparison",
     "report": "reporting",
+    "slices": "audit.mispredictions",
     "train": "checkpoint.runs",
     "wrap": "model",
     "wrap_trees": "model",

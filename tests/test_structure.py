@@ -17,6 +17,8 @@ PUBLIC = {
     *("Comparison", "Dataset", "Explanation", "Feature", "Laboratory", "Model", "Schema", "Target"),
     *("architectures", "audit_report", "cases", "compare", "contrast", "disagreement", "explain", "from_frame", "infer_schema"),
     *("interactions", "judge", "load", "load_model", "methods", "partial_dependence", "performance", "preflight"),
+    *("accumulated_local_effects", "adverse_reasons", "calibration", "fix", "fool", "friedman_h", "group_rates"),
+    *("permutation_importance", "recalibrated", "recourse", "slices"),
     *("read_schema", "read_table", "replicate", "report", "train", "wrap", "wrap_trees"),
 }
 

@@ -1,4 +1,8 @@
-"""Judging a model: how good it is, and which methods are fit to explain it."""
+"""Judging a model: how good, how calibrated and how fair it is, where it errs, what would change its answers, how it can hide.
+
+A room or a file a question: performance, calibration, recalibration, decisions, references; mispredictions; fairness;
+recourse, reasons; vulnerability; and readiness, which methods are fit to explain it.
+"""
 
 from dlx.audit.performance import performance
 from dlx.audit.readiness import findings, preflight

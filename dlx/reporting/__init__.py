@@ -110,7 +110,7 @@ def report(
             narrator=narrator,
         )
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        audited = sections(setting, found)
+        audited = sections(setting, found if thorough else [model for model in found if told.tells_of(model)])
     with narrator.step("Drawing the page"):
         _write(told, audited, page, command or _call(case, names, seed=seed, people=people, background=background))
     return page

@@ -23,7 +23,7 @@ from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.refusals import mute_models, without
-from dlx.reporting.setting import Setting, Siblings, top_of
+from dlx.reporting.setting import Setting, Siblings, is_opaque, top_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,10 @@ class Study:
     def top(self) -> int:
         """How many columns of a person count as the most important."""
         return top_of(self.case)
+
+    def tells_of(self, model: Model) -> bool:
+        """Whether a model is one of the two that are told of, or can be read without a method."""
+        return model in (self.main, self.other) or not is_opaque(model)
 
     def methods_of(self, model: Model) -> list[str]:
         """Return the methods by which a model was explained."""

@@ -134,7 +134,7 @@ def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray
         i = int(np.flatnonzero(risks < threshold)[0])
         raise RecourseError(
             f"recourse is for people who are denied, but person {people.index[i]} has a probability of {risks[i]:.3f} by "
-            f"{model.name}, below {threshold:.3g}; choose people with dlx.audit.denied(model, people)"
+            f"{model.name}, below {threshold:.3g}; choose people with dlx.audit.recourse.denied(model, people)"
         )
     return risks
 
