@@ -102,7 +102,7 @@ def test_help_names_the_commands_and_where_to_start(run):
         assert part in words(ended.out)
 
 
-@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report"])
+@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report", "audit", "fix"])
 def test_the_help_of_each_command_teaches_by_an_example(run, command):
     ended = run(command, "--help")
     assert ended.status == 0
@@ -176,7 +176,7 @@ def test_train_explain_and_report_a_table_of_one_s_own(run, own):
     assert checkpoint.describe(ended.out[-1])["architecture"] == "logistic_regression"
     ended = run("explain", own, *target, "--model", "logistic_regression", "--method", "linear_shap", *FEW)
     assert Path(ended.out[-1]).is_file()
-    command = ("report", own, *target, "--model", "logistic_regression", "--people", 6, "--background", 5)
+    command = ("report", own, *target, "--model", "logistic_regression", "--people", 6, "--background", 5, "--no-audit")
     ended = run(*command)
     assert ended.status == 0
     assert ended.out == ["own/report.html"]
@@ -270,7 +270,7 @@ def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])
-@pytest.mark.parametrize("command", [(*TREES, *FEW), ("report", "bank_loan", "--model", "gradient_boosting")])
+@pytest.mark.parametrize("command", [(*TREES, *FEW), ("report", "bank_loan", "--model", "gradient_boosting", "--no-audit")])
 def test_a_checkpoint_with_a_flipped_byte_is_refused_and_not_replaced(refused, tmp_path, file, command):
     shipped = checkpoint.shipped_root() / "bank_loan" / "gradient_boosting-0"
     copy = shutil.copytree(shipped, tmp_path / "checkpoints" / "bank_loan" / shipped.name)
@@ -310,7 +310,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, ex
     for command in (
         (*TREES, *FEW),
         ("compare", explained["trees"], explained["linear"]),
-        ("report", "bank_loan", "--model", "gradient_boosting"),
+        ("report", "bank_loan", "--model", "gradient_boosting", "--no-audit"),
     ):
         line = refused(*command, "--output", output)
         assert f"cannot write to {output}" in line

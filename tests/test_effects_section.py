@@ -205,7 +205,7 @@ def paying():
 
 def page(case, *models, path):
     """Return the text of a small report."""
-    return dlx.report(case, models=models, people=8, background=6, path=path, narrator=QUIET).read_text()
+    return dlx.report(case, models=models, people=8, background=6, audit=False, path=path, narrator=QUIET).read_text()
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -72,7 +72,8 @@ def test_every_picture_shows_something_and_says_what(page):
     pictures = page.evaluate(
         "[...document.images].map(i => [i.complete, i.naturalWidth, i.naturalHeight, i.getBoundingClientRect().width, i.alt])"
     )
-    assert len(pictures) == 4 + 2 * 4 + 2 + 5
+    audit = 15  # pictures of its sections
+    assert len(pictures) == 4 + 2 * 4 + 2 + 5 + audit
     for complete, width, height, shown, alt in pictures:
         assert complete
         assert min(width, height) > 100

@@ -28,6 +28,7 @@ from dlx.reporting.study import study
 from dlx.schema import Feature, Schema, SchemaError, Target
 
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
+AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
 MODELS = ("mlp", "gradient_boosting", "random_forest")
 QUIET = Narrator(quiet=True)
 
@@ -78,7 +79,7 @@ def articles(page: str) -> list[str]:
 def small(world: str, path: Path, narrator: Narrator = QUIET, **changed) -> Path:
     """Return the page of a net and boosted trees on a small table."""
     models = [worlds.model("net", world), worlds.model("boosted", world)]
-    asked = {"models": models, "people": 9, "background": 8} | changed
+    asked = {"models": models, "people": 9, "background": 8, "audit": False} | changed
     return dlx.report(worlds.table(world), path=path, narrator=narrator, **asked)
 
 
@@ -110,13 +111,14 @@ def test_the_page_is_one_small_file_that_asks_nothing_of_a_network(bank_loan_pag
 
 def test_no_picture_asks_anything_of_a_network_either(bank_loan_page):
     pictures = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", bank_loan_page.read_text())
-    assert len(pictures) == 4 + 2 * 4 + 2 + 5  # noise, distance to the truth; effects
+    audit = 15  # pictures of its sections
+    assert len(pictures) == 4 + 2 * 4 + 2 + 5 + audit  # noise, distance to the truth; effects
     for picture in pictures:
         drawn = base64.b64decode(picture).decode()
         assert not re.search(r"""(?:href|src)\s*=\s*["'](?!#|data:)""", drawn)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", [*SECTIONS, *AUDITED])
 def test_every_section_is_there_and_linked(bank_loan_page, section):
     page = bank_loan_page.read_text()
     assert page.count(f'<section id="{section}"') == 1
@@ -139,7 +141,12 @@ def test_every_table_is_written_and_every_row_is_whole(bank_loan_page):
         "agreement_against_noise",
         "library_defaults",
     }
-    assert names == wanted | measured
+    linked = set(re.findall(r'href="report-tables/(\w+)\.csv"', bank_loan_page.read_text()))
+    assert linked == names
+    assert wanted | measured <= names
+    audited = names - wanted - measured
+    for part in ("performance", "calibration", "errors_slices_loss", "fairness_rates", "reasons", "checklist"):
+        assert any(name.startswith(part) for name in audited), part
     assert len(table(bank_loan_page, "contributions")) == (5 + 3 + 3) * 12 * 20
     assert len(table(bank_loan_page, "people")) == 12
 
@@ -328,7 +335,8 @@ def test_a_protected_attribute_that_decides_is_withheld_where_reasons_are_regula
 def test_heart_attack_speaks_of_risk_and_never_of_denial(tmp_path):
     models = ["mlp", "gradient_boosting"]
     path = tmp_path / "heart.html"
-    page = dlx.report(dlx.load("heart_attack"), models=models, people=5, background=5, path=path, narrator=QUIET).read_text()
+    asked = {"people": 5, "background": 5, "audit": False, "narrator": QUIET}
+    page = dlx.report(dlx.load("heart_attack"), models=models, path=path, **asked).read_text()
     assert not re.search(r"deni(?:ed|al)|grant(?:ed)|loan|applicant", page, flags=re.IGNORECASE)
     assert re.search(r"of 1,051 people are flagged as high risk", page)
     assert "A clear" in page
@@ -416,7 +424,7 @@ def test_odd_names_give_a_right_page_and_stay_in_their_folder(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     case = odd_case()
     odd = dlx.wrap(lambda t: 0.5 + 0.4 * np.tanh(t["../a"] + t["$x$"]), case.schema, name="../<model>")
-    path = dlx.report(case, models=[odd], people=5, background=4, narrator=QUIET)
+    path = dlx.report(case, models=[odd], people=5, background=4, audit=False, narrator=QUIET)
     page = path.read_text()
     beside = {f"{path.stem}-tables", f"{path.stem}-explanations", path.name}
     assert {entry.name for entry in tmp_path.iterdir()} == beside
@@ -472,13 +480,13 @@ def test_a_table_of_one_s_own_with_models_trained_on_the_spot(tmp_path, monkeypa
     own.to_csv("own.csv", index=False)
     case = dlx.read_table("own.csv", target="churned", positive="yes")
     models = ["decision_tree", "logistic_regression"]
-    page = dlx.report(case, models=models, people=6, background=6)
+    page = dlx.report(case, models=models, people=6, background=6, audit=False)
     assert page == Path("own.html")
     assert "probability of churned = yes" in page.read_text()
     assert sorted(path.name for path in Path("checkpoints/own").iterdir()) == ["decision_tree-0", "logistic_regression-0"]
     before = files(tmp_path)
     assert "Training decision_tree on own" in capsys.readouterr().err
-    dlx.report(case, models=models, people=6, background=6)
+    dlx.report(case, models=models, people=6, background=6, audit=False)
     assert "Training" not in capsys.readouterr().err
     assert files(tmp_path) == before
 
@@ -547,6 +555,7 @@ def thorough_page(tmp_path_factory):
             models=["mlp", "resnet", "random_forest"],
             people=8,
             background=8,
+            audit=False,
             thorough=True,
             path=folder / "report.html",
             checkpoints=folder / "checkpoints",

@@ -185,6 +185,10 @@ def report(
     people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
+    audit: Annotated[
+        bool,
+        typer.Option(help="Tell where the models err too, whom they treat unfairly, what would change it: twice the time."),
+    ] = True,
     thorough: Annotated[
         bool,
         typer.Option(
@@ -220,6 +224,7 @@ def report(
             seed=seed,
             people=people,
             background=background,
+            audit=audit,
             thorough=thorough,
             retrain=retrain,
             device=device,

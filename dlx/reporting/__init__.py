@@ -14,7 +14,7 @@ from dlx.progress import Narrator
 from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
-from dlx.reporting.refusals import file_name, refuse_unreportable
+from dlx.reporting.refusals import file_name, refuse_same_names, refuse_unreportable
 from dlx.reporting.sections import Section, sections
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
@@ -34,6 +34,7 @@ def report(
     seed: int = 0,
     people: int = 200,
     background: int = 100,
+    audit: bool = True,
     thorough: bool = False,
     retrain: bool = False,
     device: str = "auto",
@@ -58,6 +59,10 @@ def report(
         How many test rows are explained by the fast methods.
     background : int
         How many training rows are the reference.
+    audit : bool
+        Whether the page also tells where the models err, whom they treat unfairly, what would change their answers and how
+        explanations are fooled: as `audit_report`, of the two models that are told of and those that can be read, or of all
+        where thorough. It takes about as long as the rest.
     thorough : bool
         Measure everything: noise floors, causes and faithfulness for every model that cannot be read, and the same
         architectures trained with five other seeds. Takes many minutes; an interrupted run goes on where it stopped.
@@ -89,9 +94,7 @@ def report(
         return obtain(case, architecture, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
 
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
-    names = [model.name for model in found]
-    if not found or len(set(names)) < len(names):
-        raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
+    refuse_same_names(found)
     siblings = {
         model.name: [trained(asked, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
         for asked, model in zip(models, found, strict=True)
@@ -110,9 +113,9 @@ def report(
             narrator=narrator,
         )
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        audited = sections(setting, found if thorough else [model for model in found if told.tells_of(model)])
+        audited = sections(setting, found if thorough else [m for m in found if told.tells_of(m)]) if audit else []
     with narrator.step("Drawing the page"):
-        _write(told, audited, page, command or _call(case, names, seed=seed, people=people, background=background))
+        _write(told, audited, page, command or _call(case, found, seed=seed, people=people, background=background))
     return page
 
 
@@ -122,7 +125,7 @@ def _write(told: Study, audited: Sequence[Section], page: Path, command: str) ->
     write_atomically(page, render(told, audited, tables_folder=folder.name, table_names=list(found), command=command))
 
 
-def _call(case: Dataset, models: list[str], **asked: int) -> str:
+def _call(case: Dataset, models: Sequence[Model], **asked: int) -> str:
     """Return how a report of a case is asked for in Python."""
     numbers = ", ".join(f"{name}={number}" for name, number in asked.items())
-    return f"dlx.report(dlx.load({case.name!r}), models={models}, {numbers})"
+    return f"dlx.report(dlx.load({case.name!r}), models={[model.name for model in models]}, {numbers})"

@@ -12,7 +12,6 @@ import numpy as np
 
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
@@ -20,7 +19,7 @@ from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
 from dlx.reporting.phrases import article, threshold_percent
-from dlx.reporting.refusals import file_name, refuse_unreportable
+from dlx.reporting.refusals import file_name, refuse_same_names, refuse_unreportable
 from dlx.reporting.sections import Section, sections
 from dlx.reporting.setting import Setting
 from dlx.reporting.tables import write_tables
@@ -86,13 +85,12 @@ def audit_report(
         obtain(case, model, seed=seed, device=device, root=checkpoints, narrator=narrator) if isinstance(model, str) else model
         for model in models
     ]
-    names = [model.name for model in found]
-    if not found or len(set(names)) < len(names):
-        raise DlxError(f"an audit needs models of different names, got {', '.join(names) or 'none'}")
+    refuse_same_names(found)
     with one_thread():
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
         told = sections(setting, found)
     with narrator.step("Drawing the page"):
+        names = [model.name for model in found]
         _write(case, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
     return page
 

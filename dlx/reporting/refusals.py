@@ -33,6 +33,13 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
 
 
+def refuse_same_names(models: Sequence[Model]) -> None:
+    """Raise if there are no models, or two of one name: a page could not tell them apart."""
+    names = [model.name for model in models]
+    if not names or len(set(names)) < len(names):
+        raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
+
+
 def file_name(name: str) -> str:
     """Return a name as a file may bear it."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"

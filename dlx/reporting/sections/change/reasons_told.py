@@ -78,7 +78,7 @@ def example(setting: Setting, given: Given) -> Table:
     caption = (
         f"One example, the {target.person} whose reasons depend most on the set-up: {target.person} {person}, by {methods}"
     )
-    return Table(caption, ("", *(f"{source.model}, {source.background}" for source in given.shown)), tuple(lines))
+    return Table(caption, ("Place", *(f"{source.model}, {source.background}" for source in given.shown)), tuple(lines))
 
 
 def common(setting: Setting, given: Given) -> Table:

@@ -10,6 +10,7 @@ import pandas as pd
 from dlx.audit.mispredictions import Slices
 from dlx.audit.mispredictions.deciding import KINDS
 from dlx.bootstrap import interval_of_mean
+from dlx.plots import UNITS
 from dlx.reporting.phrases import (
     counted,
     listed,
@@ -156,7 +157,7 @@ def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
     if first.slices:
         said.append(f"{_worst_slice(first.slices[0])}{sentence(f'{model_words(first.model)}: {_searched(first)}')}")
     strongest = [
-        f"{kind_words(kind, target)} by {some['label'].iloc[0]} ({signed(some['push'].iloc[0])} {some['scale'].iloc[0]})"
+        f"{kind_words(kind, target)} by {some['label'].iloc[0]} ({signed(some['push'].iloc[0])} {UNITS[some['scale'].iloc[0]]})"
         for kind, some in first.pushed.groupby("kind", sort=False)
     ]
     if strongest:
