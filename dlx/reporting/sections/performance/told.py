@@ -192,7 +192,8 @@ def _worth(found: Measured, model: Model, test: Dataset) -> str:
         0
     ]
     counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
-    apart = "told apart" if at["advantage_low"] > 0 or at["advantage_high"] < 0 else "not told apart"
+    dearer = "dearer" if at["advantage_high"] < 0 else "cheaper" if at["advantage_low"] > 0 else ""
+    apart = f"told apart: the model is {dearer}" if dearer else "not told apart"
     missed = counts.loc["false_negative", "count"]
     return (
         f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
@@ -206,7 +207,8 @@ def _cost(line: Any) -> str:
 
 
 def _alarms(ratio: float) -> str:
-    return "a false alarm" if round(ratio, 2) == 1 else f"{ratio:.3g} false alarms"
+    number = f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+    return "a false alarm" if round(ratio, 2) == 1 else f"{number} false alarms"
 
 
 def threshold_words(found: Measured, test: Dataset) -> list[str]:
