@@ -179,6 +179,7 @@ def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_chang
     part = told(case, [strict], tmp_path)
     assert part.tables["recourse"].set_index("measure").loc["share_with_recourse", "estimate"] == 0
     assert len(part.tables["recourse_boundary"]) == len(case.test)
+    assert "no way not to be denied was found for any of 60" in part.findings[0] and "nan" not in words_of(part)
     assert "no way was found for 60 of 60" in words_of(part) and "by all combinations of the values tried" in words_of(part)
     assert set(part.tables["reasons"]["background"]) == {"all applicants"}
     assert "The schema marks no column as protected" in words_of(part)
