@@ -70,6 +70,10 @@ class FairnessEvidence:
         """Whether two groups or more have enough people for a rate."""
         return bool(self.gap(self.opaque[0].name, by, rate)["lowest"])
 
+    def is_even(self, by: Partition, rate: str) -> bool:
+        """Whether every opaque model has the same rate in every group that can be judged, as where nobody is flagged."""
+        return all(self.gap(model.name, by, rate)["difference"] == 0 for model in self.opaque)
+
 
 def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvidence | None:
     """Return what was measured; None where the table has no protected column."""
