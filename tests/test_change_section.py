@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 
 import numpy as np
@@ -195,3 +196,19 @@ def test_markup_in_names_stays_text(tmp_path):
     model = wrap(lambda table: table["<b>x</b>"] + table["y"], schema, name="m", scale="logit")
     part = told(case, [model], tmp_path)
     assert len(figures(part)) >= 2 and isinstance(part.tables["recourse"], pd.DataFrame)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_section_that_cannot_be_told_says_why(name, tmp_path, monkeypatch):
+    every = importlib.import_module("dlx.reporting.sections")
+    module = importlib.import_module(f"dlx.reporting.sections.{name}")
+
+    def broken(*_):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(module, "section", broken)
+    monkeypatch.setattr(every, "ORDER", (name,))
+    case = lending()
+    model = wrap(lambda table: np.full(len(table), 0.4), case.schema, name="mild", scale="probability")
+    told = every.sections(setting(case, tmp_path), [model])[0]
+    assert told.title == module.TITLE and "ValueError: out of order" in words_of(told)

@@ -198,3 +198,10 @@ def test_cuts_and_what_is_compared_are_words_that_no_model_depends_on(tmp_path):
 )
 def test_a_threshold_is_not_called_one_half_where_another_one_was_stated(threshold, reason, said):
     assert Target("y", levels=("no", "yes"), threshold=threshold, threshold_reason=reason).threshold_reason.startswith(said)
+
+
+def test_what_the_law_protects_is_not_for_people_to_change(tmp_path):
+    path = tmp_path / "people.toml"
+    path.write_text(TOML.replace('unit = "EUR"', 'unit = "EUR"\nprotected = true\nactionable = true'))
+    with pytest.raises(SchemaError, match="'amount' is protected and actionable"):
+        read_schema(path)
