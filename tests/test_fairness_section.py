@@ -174,3 +174,8 @@ def test_the_drawing_of_a_gap_has_a_bar_a_column_and_model(told):
         for c in columns
     ]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], expected)
+
+
+def test_a_table_with_fewer_people_than_any_group_needs_makes_a_section(tmp_path):
+    few = told_of(people_of.case(50), [own_model()], tmp_path)
+    assert "too few people of any group to tell them from the rest" in text_of(few)
