@@ -166,3 +166,9 @@ def test_a_model_that_costs_more_than_acting_on_nobody_is_called_dearer(tmp_path
 def test_a_threshold_near_0_or_1_is_not_rounded_to_it(threshold, said, ratio):
     assert threshold_percent(Target("y", levels=("no", "yes"), threshold=threshold)) == said
     assert _alarms((1 - threshold) / threshold).startswith(ratio)
+
+
+def test_what_a_recalibrated_model_cost_before_is_said_to_be_before(told):
+    timid = worlds.forest("mixed").name
+    assert f"{timid} needs recalibration" in words(told)
+    assert f"{timid} before recalibration costs" in told.covers["decision"]

@@ -195,8 +195,9 @@ def _worth(found: Measured, model: Model, test: Dataset) -> str:
     dearer = "dearer" if at["advantage_high"] < 0 else "cheaper" if at["advantage_low"] > 0 else ""
     apart = f"told apart: the model is {dearer}" if dearer else "not told apart"
     missed = counts.loc["false_negative", "count"]
+    when = " before recalibration" if model.name in found.mended else ""  # the other sections ask the recalibrated model
     return (
-        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
+        f"{model.name}{when} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
         f"{three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and misses "
         f"{missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
     )
