@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 
 import numpy as np
@@ -179,6 +180,7 @@ def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_chang
     part = told(case, [strict], tmp_path)
     assert part.tables["recourse"].set_index("measure").loc["share_with_recourse", "estimate"] == 0
     assert len(part.tables["recourse_boundary"]) == len(case.test)
+    assert "no way not to be denied was found for any of 60" in part.findings[0] and "nan" not in words_of(part)
     assert "no way was found for 60 of 60" in words_of(part) and "by all combinations of the values tried" in words_of(part)
     assert set(part.tables["reasons"]["background"]) == {"all applicants"}
     assert "The schema marks no column as protected" in words_of(part)
@@ -194,3 +196,19 @@ def test_markup_in_names_stays_text(tmp_path):
     model = wrap(lambda table: table["<b>x</b>"] + table["y"], schema, name="m", scale="logit")
     part = told(case, [model], tmp_path)
     assert len(figures(part)) >= 2 and isinstance(part.tables["recourse"], pd.DataFrame)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_section_that_cannot_be_told_says_why(name, tmp_path, monkeypatch):
+    every = importlib.import_module("dlx.reporting.sections")
+    module = importlib.import_module(f"dlx.reporting.sections.{name}")
+
+    def broken(*_):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(module, "section", broken)
+    monkeypatch.setattr(every, "ORDER", (name,))
+    case = lending()
+    model = wrap(lambda table: np.full(len(table), 0.4), case.schema, name="mild", scale="probability")
+    told = every.sections(setting(case, tmp_path), [model])[0]
+    assert told.title == module.TITLE and "ValueError: out of order" in words_of(told)

@@ -12,7 +12,7 @@ import worlds
 import dlx
 from dlx import plots, training
 from dlx.dataset import Dataset
-from dlx.model import BlackBox
+from dlx.model import BlackBox, wrap
 from dlx.progress import Narrator
 from dlx.reporting.auditing import setting_of
 from dlx.reporting.canvas import Figure, canvas_of
@@ -140,3 +140,15 @@ def test_drawings_show_what_the_tables_say(bank):
     np.testing.assert_allclose(widths, first["push"].head(3))
     assert [abs(bar.get_width()) for bar in axes[1, 0].patches] == sorted(columns["mean"].abs(), reverse=True)[:4]
     assert len(axes[1, 1].get_yticks()) == (change["topic"] == "explanations").sum()
+
+
+@pytest.mark.parametrize(("threshold", "said"), [(0.999, "rightly flagged"), (0.001, "rightly not flagged")])
+def test_a_model_that_flags_nobody_or_everybody_says_whom_errors_cannot_be_compared_with(tmp_path, threshold, said):
+    case = own()
+    target = dataclasses.replace(case.schema.target, threshold=threshold)
+    case = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
+    section = told_of(
+        case, [wrap(lambda table: np.full(len(table), 0.4), case.schema, name="flat", scale="probability")], tmp_path
+    )
+    assert f", 0 {said}, too few to compare them with" in text(section)
+    assert "(100 %, 100 % to 100 %)" not in text(section) and "(0 %, 0 % to 0 %)" not in text(section)

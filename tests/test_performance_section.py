@@ -16,10 +16,12 @@ from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
 from dlx.progress import Narrator
 from dlx.reporting.auditing import setting_of
+from dlx.reporting.phrases import threshold_percent
 from dlx.reporting.sections.blocks import Table, Words
 from dlx.reporting.sections.checklist import ITEMS
 from dlx.reporting.sections.performance import section
-from dlx.reporting.sections.performance.told import gain, odds
+from dlx.reporting.sections.performance.told import _alarms, gain, odds
+from dlx.schema import Target
 
 KEYS = {"discrimination", "calibration", "recalibration", "decision", "references"}
 
@@ -142,3 +144,25 @@ def test_a_constant_model_and_one_of_certain_predictions_are_told_without_a_fail
 def test_small_words():
     assert [gain(x) for x in (0.0081, -0.0004, -0.0123, 1.5)] == ["+.008", "+.000", "−.012", "+1.500"]
     assert [odds(x) for x in (1.234, -0.5, -0.001, np.inf, -np.inf, np.nan)] == ["1.23", "−0.50", "0.00", "∞", "−∞", "–"]
+
+
+def test_a_model_that_costs_more_than_acting_on_nobody_is_called_dearer(tmp_path):
+    case = worlds.table("mixed", size=600)
+    target = dataclasses.replace(case.schema.target, threshold=0.9)
+    case = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
+    own = wrap(lambda table: np.where(table["age"] < 0, 0.95, 0.05), case.schema, name="upside down", scale="probability")
+    assert "(told apart: the model is dearer)" in section(made(case, tmp_path), [own]).covers["decision"]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said", "ratio"),
+    [
+        (1 / 6, "16.7 %", "5 false"),
+        (0.0001, "0.01 %", "9,999 false"),
+        (0.99999, "99.999 %", "1e-05 false"),
+        (0.5, "50 %", "a false"),
+    ],
+)
+def test_a_threshold_near_0_or_1_is_not_rounded_to_it(threshold, said, ratio):
+    assert threshold_percent(Target("y", levels=("no", "yes"), threshold=threshold)) == said
+    assert _alarms((1 - threshold) / threshold).startswith(ratio)

@@ -17,7 +17,7 @@ from torch import nn
 import dlx
 from dlx.audit.calibration import calibration, log_odds
 from dlx.audit.explained_change import explained_change
-from dlx.audit.recalibration import better_kind, in_use, isotonic, platt, recalibrated
+from dlx.audit.recalibration import better_kind, isotonic, platt, recalibrated
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.games.splitting import split
@@ -224,16 +224,3 @@ def test_explanations_of_other_people_or_on_another_scale_are_refused():
     for other in (dataclasses.replace(one, scale="probability"), dataclasses.replace(one, rows=one.rows + 1)):
         with pytest.raises(DlxError, match="of the same rows on one scale"):
             explained_change(one, other, top=1)
-
-
-def test_a_model_in_use_is_recalibrated_only_where_it_must_be_and_stays_explainable():
-    case = dlx.load("bank_loan")
-    net, tree, forest = (dlx.load_model("bank_loan", name) for name in ("mlp", "decision_tree", "random_forest"))
-    assert in_use(net, case.validation) is net
-    used = in_use(tree, case.validation)
-    assert isinstance(used, TreeModel)
-    assert used.name == "decision_tree recalibrated"
-    np.testing.assert_array_equal(
-        used.predict(case.test, "probability"), recalibrated(tree, case.validation).predict(case.test, "probability")
-    )
-    assert in_use(forest, case.validation) is forest

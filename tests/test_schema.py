@@ -188,5 +188,20 @@ def test_cuts_and_what_is_compared_are_words_that_no_model_depends_on(tmp_path):
     assert schema["amount"].cuts == (100.0, 250.5) and schema.target.fairness_by == ("amount",)
     assert schema.sha256 == read_schema(plain).sha256 and schema.codes == read_schema(plain).codes
     path.write_text(TOML.replace("threshold", 'fairness_by = ["sex"]\nthreshold'))
-    with pytest.raises(SchemaError, match="no feature 'sex'"):
+    with pytest.raises(SchemaError, match="fairness_by names 'sex', which is no feature; the features are"):
+        read_schema(path)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "reason", "said"),
+    [(0.5, "", "one half, as nothing"), (0.3, "", "stated in the schema without a reason"), (0.3, "0.3: costs", "0.3: costs")],
+)
+def test_a_threshold_is_not_called_one_half_where_another_one_was_stated(threshold, reason, said):
+    assert Target("y", levels=("no", "yes"), threshold=threshold, threshold_reason=reason).threshold_reason.startswith(said)
+
+
+def test_what_the_law_protects_is_not_for_people_to_change(tmp_path):
+    path = tmp_path / "people.toml"
+    path.write_text(TOML.replace('unit = "EUR"', 'unit = "EUR"\nprotected = true\nactionable = true'))
+    with pytest.raises(SchemaError, match="'amount' is protected and actionable"):
         read_schema(path)

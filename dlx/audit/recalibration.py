@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from dlx.audit.calibration import calibration, log_odds
+from dlx.audit.calibration import log_odds
 from dlx.audit.performance import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -81,20 +81,6 @@ def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed
     if kind == "isotonic":
         return _mapped(model, isotonic(outcomes, predicted), name)
     return _stretched(model, stretch, name)
-
-
-def in_use(model: Model, validation: Dataset, *, seed: int = 0) -> Model:
-    """Return the model whose explanations are worth reading: recalibrated, where the validation rows say that it must be.
-
-    A model that cannot be recalibrated, or only as a `BlackBox` that its own methods cannot explain, stays as it is.
-    """
-    try:
-        if not calibration(model, validation, seed=seed).needs_recalibration:
-            return model
-        after = recalibrated(model, validation, seed=seed)
-    except DlxError:
-        return model
-    return model if isinstance(after, BlackBox) and not isinstance(model, BlackBox) else after
 
 
 def platt(outcomes: np.ndarray, predicted: np.ndarray) -> Stretch:

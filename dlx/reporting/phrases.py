@@ -80,8 +80,11 @@ def percent(share: float) -> str:
 
 
 def threshold_percent(target: Target) -> str:
-    """Return the threshold as a percentage, with a decimal."""
-    return f"{100 * target.threshold:.1f}".removesuffix(".0") + " %"
+    """Return the threshold as a percentage, with a decimal; with more where it would read as 0 or 100 %."""
+    decimals = 1
+    while decimals < 12 and float(f"{100 * target.threshold:.{decimals}f}") in (0, 100):
+        decimals += 1
+    return f"{100 * target.threshold:.{decimals}f}".removesuffix(".0") + " %"
 
 
 def signed(number: float) -> str:

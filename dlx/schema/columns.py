@@ -19,6 +19,8 @@ Kind = Literal["numeric", "categorical"]
 TargetKind = Literal["binary", "multiclass", "regression"]
 Direction = Literal["any", "up", "down"]
 DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
+HALF = 0.5
+UNSTATED, UNREASONED = "one half, as nothing else was stated", "stated in the schema without a reason"
 
 
 class SchemaError(DlxError):
@@ -180,7 +182,7 @@ class Target:
     threshold : float
         Predicted probability from which on a person is flagged.
     threshold_reason : str
-        Where the threshold comes from.
+        Where the threshold comes from; by default that nobody said.
     adverse_action : bool
         Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
         then never printed as a reason.
@@ -202,8 +204,8 @@ class Target:
     flagged: str = "flagged"
     cleared: str = "not flagged"
     flagging: str = "flag"
-    threshold: float = 0.5
-    threshold_reason: str = "one half, as nothing else was stated"
+    threshold: float = HALF
+    threshold_reason: str = ""
     adverse_action: bool = False
     fairness_by: tuple[str, ...] = ()
     reasons_version: str = "1"
@@ -221,6 +223,8 @@ class Target:
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "event", self.event or f"{self.label} = {self.positive}")
         object.__setattr__(self, "risk", self.risk or f"probability of {self.event}")
+        unsaid = UNSTATED if self.threshold == HALF else UNREASONED
+        object.__setattr__(self, "threshold_reason", self.threshold_reason or unsaid)
 
     @property
     def positive(self) -> str:

@@ -35,7 +35,17 @@ def read_schema(path: str | Path) -> Schema:
     if "target" not in described:
         raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
     schema = Schema.from_dict(described)
+    for feature in schema.features:
+        if feature.protected and feature.actionable:
+            raise SchemaError(
+                f"{path}: {feature.name!r} is protected and actionable, but nobody is told to change what the law protects; "
+                "drop one of the two"
+            )
     for name in schema.target.fairness_by:
+        if name not in schema.names:
+            raise SchemaError(
+                f"{path}: fairness_by names {name!r}, which is no feature; the features are {', '.join(schema.names)}"
+            )
         if not schema[name].protected:
             raise SchemaError(f"{path}: fairness_by names {name!r}, which is not protected; set protected = true for it")
     return schema

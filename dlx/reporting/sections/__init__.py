@@ -20,13 +20,11 @@ ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "vulner
 def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
     """Return every section about the models, in the order in which they are read, the checklist last.
 
-    Whether probabilities come true is asked of the models as they are; everything else of those that it makes of them.
+    The models are asked as they are, because these are the ones that decide.
     """
-    from dlx.audit.recalibration import in_use
     from dlx.reporting.sections import checklist
 
-    used = [in_use(model, setting.case.validation, seed=setting.seed) for model in models]
-    told = [_told(name, setting, models if name == "performance" else used) for name in ORDER]
+    told = [_told(name, setting, models) for name in ORDER]
     return [*told, checklist.section(setting, models, told)]
 
 

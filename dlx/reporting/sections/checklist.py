@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.reporting.phrases import article
+from dlx.reporting.phrases import article, threshold_percent
 from dlx.reporting.sections.blocks import Section, Table, Words
+from dlx.reporting.sections.change.part import people_word
 from dlx.reporting.setting import Setting
 from dlx.schema import plural
 
@@ -94,12 +95,14 @@ def _of_the_run(setting: Setting, models: Sequence[Model]) -> dict[str, str]:
     assert case.outcomes is not None
     missing = [feature.label for feature in case.schema.features if feature.missing]
     return {
-        "purpose": f"Predicts the {target.risk}; from {target.threshold:.3f} on {article(target.person)} is {target.flagged}.",
+        "purpose": f"Predicts the {target.risk}; from {threshold_percent(target)} on {article(target.person)} is "
+        f"{target.flagged}.",
         "design": f"Models: {', '.join(model.name for model in models)}; threshold {target.threshold_reason}.",
         "data": f"{(case.card.source or case.name).rstrip('.')}: {len(case):,} rows, {len(case.schema)} columns.",
         "versions": f"Seed {setting.seed}; versions are in the set-up, data sha256 {case.sha256[:16]}.",
         "units": f"Contributions in {' and '.join(dict.fromkeys(model.scales[0] for model in models))}; stated at each figure.",
-        "background": f"{len(setting.background)} training rows, drawn at random: all applicants, not a chosen few.",
+        "background": f"{len(setting.background)} training rows, drawn at random: from all {people_word(target)}, "
+        "not a chosen few.",
         "missing_data": f"May be missing: {', '.join(missing)}." if missing else "No column has missing values.",
         "class_imbalance": f"{100 * case.outcomes.mean():.1f} % of rows have {target.event}.",
         "sample_size": f"{_events(case.train):,} events to train on, {_events(case.test):,} to test on, "

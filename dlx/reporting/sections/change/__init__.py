@@ -11,6 +11,8 @@ from dlx.reporting.sections.change.reasons import reasons_part
 from dlx.reporting.sections.change.recourse import recourse_part
 from dlx.reporting.setting import Setting, is_opaque
 
+TITLE = "What would change it"
+
 
 def section(setting: Setting, models: Sequence[Model]) -> Section:
     """Return what would change the answers of the opaque models, or of all where none is; the others judge the changes."""
@@ -20,7 +22,7 @@ def section(setting: Setting, models: Sequence[Model]) -> Section:
         parts = [parts[1], parts[0], parts[2]]
     return Section(
         key="change",
-        title="What would change it",
+        title=TITLE,
         findings=tuple(finding for part in parts for finding in part.findings),
         blocks=tuple(block for part in parts for block in part.blocks),
         tables={name: table for part in parts for name, table in part.tables.items()},

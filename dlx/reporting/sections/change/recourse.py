@@ -12,7 +12,17 @@ from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import article, counted, interval, listed, model_words, percent, sentence, threshold_percent
+from dlx.reporting.phrases import (
+    article,
+    counted,
+    interval,
+    listed,
+    model_words,
+    percent,
+    sentence,
+    threshold_percent,
+    two_decimals,
+)
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
 from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.sections.change.recourse_method import how_it_was_searched
@@ -98,9 +108,9 @@ def _summary_table(setting: Setting, found: Found, summary: pd.DataFrame) -> Tab
     target = setting.case.schema.target
     measures: tuple[tuple[str, Callable[[float], str]], ...] = (
         ("share_with_recourse", percent),
-        ("median_columns_changed", lambda x: f"{x:g}"),
-        ("mean_counterfactuals", lambda x: f"{x:.1f}"),
-        ("mean_distance", lambda x: f"{x:.2f}"),
+        ("median_columns_changed", lambda x: "–" if np.isnan(x) else f"{x:g}"),
+        ("mean_counterfactuals", lambda x: "–" if np.isnan(x) else f"{x:.1f}"),
+        ("mean_distance", two_decimals),
     )
     lines = []
     for model, one in found:
@@ -207,14 +217,18 @@ def _finding(setting: Setting, model: Model, one: Recourse, moved: pd.DataFrame)
     target = setting.case.schema.target
     found, total = int(one.found.sum()), len(one.answers)
     flagged = len(denied(model, setting.case.test))
+    drawn = "" if total == flagged else f" (drawn from {flagged})"
+    whom = f"test {people_word(target)} who are {target.flagged}"
+    if not found:
+        return sentence(
+            f"by {model_words(model)}, no way not to be {target.flagged} was found for any of {total}{drawn} {whom}"
+        )
     who = f"all {total}" if found == total else f"{found} of {total}"
-    who += "" if total == flagged else f" (drawn from {flagged})"
-    text = f"By {model_words(model)}, {who} test {people_word(target)} who are {target.flagged} would not be, "
-    text += "were what they can change otherwise"
+    text = f"By {model_words(model)}, {who}{drawn} {whom} would not be, were what they can change otherwise"
     ways = [len(answer.counterfactuals[0].columns) for answer in one.answers if answer.counterfactuals]
     if ways:
         median = int(np.ceil(np.median(ways)))
-        text += f"; for half of them {'one column is' if median == 1 else f'{counted(median)} columns are'} enough"
+        text += f"; for at least half of them {'one column is' if median == 1 else f'{counted(median)} columns are'} enough"
     known = moved[(moved["model"] == model.name) & (moved["people"] > 0)]
     worst = known.loc[known["granted"].idxmin()] if len(known) else None
     if worst is not None and worst["granted"] < WEAK:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dlx.audit.mispredictions import Slices
-from dlx.audit.mispredictions.deciding import KINDS
-from dlx.bootstrap import interval_of_mean
+from dlx.audit._shares import interval_of_share
+from dlx.audit.mispredictions import Slices, Verdicts
+from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS
+from dlx.audit.mispredictions.pushing import FEWEST
 from dlx.plots import UNITS
 from dlx.reporting.phrases import (
     counted,
@@ -41,7 +42,7 @@ def opening(found: Found, target: Target) -> str:
     judged, parts = found.judged, []
     for kind, outcome in zip(KINDS, (0, 1), strict=True):
         of = judged.outcomes == outcome
-        rate = interval_of_mean(judged.errors(kind)[of].astype(float))
+        rate = interval_of_share(judged.errors(kind)[of])
         ends = f", {percent(rate.low)} to {percent(rate.high)}" if np.isfinite(rate.low) else ""
         count, all_ = int(judged.errors(kind).sum()), plural(int(of.sum()), target.person)
         parts.append(
@@ -89,15 +90,24 @@ def pushed(found: Found, target: Target) -> list[str]:
     """Return which columns pushed most towards each kind of error, or why that cannot be said."""
     said = []
     for kind in KINDS:
-        some, count = found.pushed[found.pushed["kind"] == kind], int(found.judged.errors(kind).sum())
+        some = found.pushed[found.pushed["kind"] == kind]
         if not len(some):
-            said.append(f"{sentence(model_words(found.model))[:-1]}: {count} {kind_words(kind, target)}, too few to compare.")
+            said.append(f"{sentence(model_words(found.model))[:-1]}: {_too_few(found.judged, kind, target)}.")
             continue
         sure = some[some["low"] > 0].head(3)
         names = [f"{line.label} ({signed(line.push)}, {signed(line.low)} to {signed(line.high)})" for line in sure.itertuples()]
         what = f"pushed by {listed(names)}" if names else "no column pushed beyond chance"
         said.append(sentence(f"{model_words(found.model)}, {kind_words(kind, target)}: {what}"))
     return said
+
+
+def _too_few(judged: Verdicts, kind: str, target: Target) -> str:
+    """Return which of the two sorts of people is too small to compare the other with."""
+    wrong, right = int(judged.errors(kind).sum()), int(judged.hits(kind).sum())
+    hit = target.cleared if kind == FALSE_POSITIVE else target.flagged
+    if wrong < FEWEST:
+        return f"{wrong} {kind_words(kind, target)}, too few to compare"
+    return f"{wrong} {kind_words(kind, target)}, {right} rightly {hit}, too few to compare them with"
 
 
 def losses(found: Found) -> str:
@@ -136,7 +146,7 @@ def _over_seeds(seeds: pd.DataFrame) -> str:
     if not len(seeds):
         return ""
     changes = seeds[seeds["quantity"] == "auc"]["difference"].to_numpy()
-    agree = "the same direction" if np.unique(np.sign(changes)).size == 1 else "no common direction"
+    agree = "the same direction" if np.unique(np.sign(changes.round(3))).size == 1 else "no common direction"
     each = listed([thousandths(change) for change in changes])
     return f" Over {counted(len(changes))} training seeds the change of ROC AUC has {agree}: {each}."
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_EXPLAINED = 1_200  # people whose contributions make the gaps
 STRONGEST = 2  # proxies that are dropped with their column
+CARRIED = ("model", "attribute", "group", "column", "carried")  # what is asked of `carriers`
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,10 @@ class FairnessEvidence:
     def can_be_judged(self, by: Partition, rate: str) -> bool:
         """Whether two groups or more have enough people for a rate."""
         return bool(self.gap(self.opaque[0].name, by, rate)["lowest"])
+
+    def is_even(self, by: Partition, rate: str) -> bool:
+        """Whether every opaque model has the same rate in every group that can be judged, as where nobody is flagged."""
+        return all(self.gap(model.name, by, rate)["difference"] == 0 for model in self.opaque)
 
 
 def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvidence | None:
@@ -131,7 +136,7 @@ def _explained(
                 carried += [carriers(explanation, alone, seed=setting.seed) for explanation in explained]
             parts += _parts(setting, explained, people, by)
             update(count, len(shown))
-    return _stacked(told), _stacked(carried), _stacked(parts)
+    return _stacked(told), _stacked(carried, CARRIED), _stacked(parts)
 
 
 def _parts(setting: Setting, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:
@@ -179,7 +184,8 @@ def _some(people: Dataset, seed: int) -> Dataset:
     return people[np.sort(np.random.default_rng(seed).permutation(len(people))[:MOST_EXPLAINED])]
 
 
-def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Return all tables in one; an empty one of these columns where there is none."""
     import pandas as pd
 
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))

@@ -27,7 +27,10 @@ def findings(evidence: FairnessEvidence, target: Target) -> tuple[str, ...]:
     rate, word = favourable(target)
     widest = _widest(evidence, rate)
     said = []
-    if widest is not None:
+    judged = [by for by in evidence.shown if evidence.can_be_judged(by, rate)]
+    if judged and all(evidence.is_even(by, rate) for by in judged):
+        said.append(f"The share of people {word} is the same in every group that can be judged.")
+    elif widest is not None:
         by, model, line = widest
         span = interval(line["ratio"], line["ratio_low"], line["ratio_high"])
         said.append(
@@ -82,10 +85,11 @@ def remedy_sentence(evidence: FairnessEvidence) -> str:
             "errors by more than chance."
         )
     dear = sum(_worse(tried.get_group(key)) for key in sure)
+    dearer = counted(dear) if dear else "none"
     gaps = table[table["measure"].isin(MEASURE_WORDS) & table["change"].notna()]
     return (
         f"Of {len(tried)} remedies tried (of a model, for a column), {counted(len(sure))} lessened at least one gap by more "
-        f"than chance, and {counted(dear)} of these at a higher cost of decisions that is more than chance too; of the "
+        f"than chance, and {dearer} of these at a higher cost of decisions that is more than chance too; of the "
         f"{len(gaps)} gaps looked at, {(1 - LEVEL) / 2 * len(gaps):.1f} would seem to shrink by chance alone."
     )
 

@@ -44,6 +44,9 @@ def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target
     rate, word = favourable(target)
     if not evidence.can_be_judged(by, rate):
         return f"{by.label}: {too_few_words(evidence, by)}"
+    if evidence.is_even(by, rate):
+        same = f"{by.label}: the share {word} is the same in every group that can be judged."
+        return f"{same} {_base_rates(evidence, by, target)}"
     told = []
     for model in evidence.opaque:
         line = evidence.gap(model.name, by, rate)

@@ -9,7 +9,7 @@ from typing import Any
 from dlx.audit.calibration import excludes
 from dlx.bootstrap import Interval
 from dlx.dataset import Dataset
-from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
 from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.schema import plural
@@ -153,11 +153,7 @@ def calibration_words(found: Measured, validation: Dataset) -> list[str]:
 def mended_words(found: Measured) -> list[str]:
     """Return how each model was recalibrated, and what that means for its explanations."""
     how = [f"{name}: {_how(one)}" for name, one in found.mended.items()]
-    kept = [name for name, one in found.mended.items() if isinstance(one.model, BlackBox)]
-    asked = "The other sections ask and explain the recalibrated models."
-    if kept:
-        asked = f"The other sections ask and explain the recalibrated models, but {listed(kept)} as it was."
-    return [*how, asked]
+    return [*how, "The other sections ask the models as they are: those that decide. dlx fix --recalibrate makes them anew."]
 
 
 def _how(one: Mended) -> str:
@@ -192,7 +188,8 @@ def _worth(found: Measured, model: Model, test: Dataset) -> str:
         0
     ]
     counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
-    apart = "told apart" if at["advantage_low"] > 0 or at["advantage_high"] < 0 else "not told apart"
+    dearer = "dearer" if at["advantage_high"] < 0 else "cheaper" if at["advantage_low"] > 0 else ""
+    apart = f"told apart: the model is {dearer}" if dearer else "not told apart"
     missed = counts.loc["false_negative", "count"]
     return (
         f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
@@ -206,7 +203,8 @@ def _cost(line: Any) -> str:
 
 
 def _alarms(ratio: float) -> str:
-    return "a false alarm" if round(ratio, 2) == 1 else f"{ratio:.3g} false alarms"
+    number = f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+    return "a false alarm" if round(ratio, 2) == 1 else f"{number} false alarms"
 
 
 def threshold_words(found: Measured, test: Dataset) -> list[str]:
