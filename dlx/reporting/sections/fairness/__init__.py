@@ -61,7 +61,8 @@ def _treatment(evidence: FairnessEvidence, setting: Setting, models: Sequence[Mo
     opaque = [model.name for model in evidence.opaque]
     for summary, every in (("Two protected columns at once", evidence.crossed), ("Other protected columns", evidence.others)):
         if every:
-            blocks.append(Folded(summary, (tables.gaps_table(evidence, every, opaque, target),)))
+            groups = f"groups by {summary.lower()}"
+            blocks.append(Folded(summary, (tables.gaps_table(evidence, every, opaque, target, groups=groups),)))
     return blocks
 
 

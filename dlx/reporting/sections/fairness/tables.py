@@ -32,8 +32,10 @@ HEADS = {
 }
 
 
-def gaps_table(evidence: FairnessEvidence, every: Sequence[Partition], models: Sequence[str], target: Target) -> Table:
-    """Return a line a partition and model: how far apart its groups are."""
+def gaps_table(
+    evidence: FairnessEvidence, every: Sequence[Partition], models: Sequence[str], target: Target, *, groups: str = "groups"
+) -> Table:
+    """Return a line a partition and model: how far apart its groups are, which the caption calls `groups`."""
     rate, word = favourable(target)
     lines = []
     for by in every:
@@ -51,7 +53,7 @@ def gaps_table(evidence: FairnessEvidence, every: Sequence[Partition], models: S
                 )
             )
     return Table(
-        f"How far apart groups are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
+        f"How far apart {groups} are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
         "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and "
         "false positives and in calibration (predicted − observed); 95 % intervals",
         (
