@@ -235,6 +235,14 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
     )
 
 
+def refuse_bare(rows: Any, what: str) -> None:
+    """Raise if rows are no Dataset, where what columns mean must be known."""
+    if not isinstance(rows, Dataset):
+        raise DlxError(
+            f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
+        )
+
+
 def read_frame(path: str | Path) -> pd.DataFrame:
     """Return a csv or parquet file as a table; in a csv only an empty cell is missing.
 

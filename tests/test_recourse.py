@@ -17,6 +17,7 @@ from dlx.audit.recourse.distance import Crowd, Metric
 from dlx.audit.recourse.refinement import differs
 from dlx.audit.recourse.search import SAFETY
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 
@@ -321,3 +322,14 @@ def test_every_pair_of_sizes_is_tried_in_order():
                 answer.exhausted == min(sizes)
                 and answer.evaluations < 1 + sum(1 for k in (1, 2, 3) for _ in combinations(range(3), k)) * 200
             )
+
+
+def test_rows_without_a_schema_are_refused_with_the_remedy():
+    case, model = worlds.table("mixed"), worlds.model("boosted", "mixed")
+    for ask in (
+        lambda: denied(model, case.frame),
+        lambda: recourse(model, case.frame, observed=case),
+        lambda: recourse(model, denied(model, case)[:1], observed=case.rows),
+    ):
+        with pytest.raises(DlxError, match=r"must be a Dataset, got \w+; make one with dlx.from_frame"):
+            ask()

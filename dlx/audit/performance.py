@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.bootstrap import interval_of
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model
 
@@ -82,6 +82,7 @@ def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nda
     DlxError
         If outcomes are unknown or all alike.
     """
+    refuse_bare(people, "people")
     outcomes = people.outcomes
     if outcomes is None or not np.array_equal(np.unique(outcomes), (0, 1)):
         raise DlxError(f"{people.name}: {what} of {model.name} needs outcomes of both classes, {_got(outcomes)}")

@@ -13,7 +13,7 @@ from dlx.audit.recourse.distance import Crowd, Metric
 from dlx.audit.recourse.refinement import differs, diverse, lowest, nearer
 from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
 from dlx.schema.columns import Direction
 from dlx.threads import one_thread
@@ -36,7 +36,8 @@ def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> 
     RecourseError
         If the threshold is not between 0 and 1.
     """
-    return people[model.predict(people, "probability") >= checked_threshold(people, threshold)]
+    threshold = checked_threshold(people, threshold)
+    return people[model.predict(people, "probability") >= threshold]
 
 
 def recourse(
@@ -98,6 +99,7 @@ def recourse(
     if wanted < 1 or most_columns < 1:
         raise RecourseError(f"wanted and most_columns must be at least 1, got {wanted} and {most_columns}")
     threshold = checked_threshold(people, threshold)
+    refuse_bare(observed, "observed")
     risks = _denied_risks(model, people, threshold)
     crowd = Crowd(Metric.fit(observed), observed.rows)
 
@@ -120,6 +122,7 @@ def recourse(
 
 def checked_threshold(people: Dataset, threshold: float | None) -> float:
     """Return the threshold, by default the target's, or raise a `RecourseError` if it is none."""
+    refuse_bare(people, "people")
     threshold = people.schema.target.threshold if threshold is None else threshold
     if not 0 < threshold < 1:
         raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold}")
