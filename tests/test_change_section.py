@@ -186,6 +186,15 @@ def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_chang
     assert "The schema marks no column as protected" in words_of(part)
 
 
+def test_a_model_that_says_the_same_of_everybody_has_no_reasons(tmp_path):
+    case = lending()
+    harsh = wrap(lambda table: np.full(len(table), 0.9), case.schema, name="harsh", scale="probability")
+    part = told(case, [harsh], tmp_path)
+    assert "there are no reasons to give" in words_of(part)
+    assert "stays the very same" not in words_of(part)
+    assert "reasons" not in part.tables
+
+
 def test_markup_in_names_stays_text(tmp_path):
     schema = Schema(
         (Feature("<b>x</b>", actionable=True, label="<i>$x$</i>"), Feature("y")),

@@ -47,7 +47,10 @@ def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
         return Part(blocks=(Heading("Reasons"), Words((text,))))
     given = _given(setting, models)
     if not given.denials:
-        text = f"Nobody of the test rows is {target.flagged}, or no method is trusted: there are no reasons to give."
+        text = (
+            f"Nobody of the test rows is {target.flagged}, no method is trusted, or no column speaks against anybody: "
+            "there are no reasons to give."
+        )
         return Part(blocks=(Heading("Reasons"), Words((text, *given.untrusted))))
     return _told(setting, given)
 
@@ -66,7 +69,8 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
                 untrusted |= dict.fromkeys(doubts)
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
-                    denials[Source(model.name, one.method, background)] = reasons
+                    if any(denial.groups for denial in reasons):  # or nothing speaks against anybody
+                        denials[Source(model.name, one.method, background)] = reasons
     return Given(denials, wording, together, tuple(untrusted))
 
 
