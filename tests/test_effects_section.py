@@ -15,10 +15,10 @@ from dlx.effects import accumulated_local_effects, partial_dependence
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
-from dlx.reporting import effects_words as words
 from dlx.reporting.depth import QUICK, Depth
-from dlx.reporting.effects_section import effects_blocks, effects_tables, interaction_table
-from dlx.reporting.effects_study import effects_of
+from dlx.reporting.effects import words
+from dlx.reporting.effects.section import effects_blocks, effects_tables, interaction_table
+from dlx.reporting.effects.study import effects_of
 from dlx.reporting.setting import Setting
 from dlx.schema import Feature, Schema, Target
 
@@ -168,7 +168,7 @@ def test_a_model_that_answers_nothing_leaves_remarks_alone():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leave the pictures of a page empty."""
-    for module in ("figures", "effects_figures", "evidence_figures"):
+    for module in ("figures", "effects.figures", "evidence.figures"):
         monkeypatch.setattr(f"dlx.reporting.{module}.embedded", lambda _: "data:,")
     monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 0.1, 3))
 

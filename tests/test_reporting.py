@@ -21,8 +21,11 @@ from dlx.dataset import Card, Dataset
 from dlx.errors import DlxError
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
-from dlx.reporting import effects_figures, evidence_figures, evidence_words, figures, phrases, words
+from dlx.reporting import figures, phrases, words
 from dlx.reporting.depth import THOROUGH, Depth
+from dlx.reporting.effects import figures as effects_figures
+from dlx.reporting.evidence import figures as evidence_figures
+from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.study import study
 from dlx.schema import Feature, Schema, SchemaError, Target

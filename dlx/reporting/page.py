@@ -12,8 +12,12 @@ from dlx.comparison.causes import Disagreement
 from dlx.comparison.judgement import own_error
 from dlx.comparison.noise import SOURCES
 from dlx.comparison.trust import AGREEING_SHARE
-from dlx.reporting import effects_section, evidence_figures, evidence_tables, evidence_words, figures, phrases, tables, words
+from dlx.reporting import figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
+from dlx.reporting.effects import section as effects_section
+from dlx.reporting.evidence import figures as evidence_figures
+from dlx.reporting.evidence import tables as evidence_tables
+from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dlx import explainers
 from dlx.files import write_atomically
-from dlx.reporting.effects_section import effects_tables
-from dlx.reporting.evidence_tables import evidence_tables
+from dlx.reporting.effects.section import effects_tables
+from dlx.reporting.evidence.tables import evidence_tables
 from dlx.reporting.phrases import interval, method_label, model_words, two_decimals
 from dlx.reporting.study import Study
 

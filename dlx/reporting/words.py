@@ -10,7 +10,7 @@ import numpy as np
 from dlx.audit.performance import auc
 from dlx.bootstrap import interval_of
 from dlx.model import Model
-from dlx.reporting import evidence_words
+from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
 from dlx.reporting.study import Study, top_features

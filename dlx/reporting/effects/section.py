@@ -9,9 +9,8 @@ import numpy as np
 
 from dlx.effects.support import ends, resampled
 from dlx.joint_effects import Interactions
-from dlx.reporting import effects_figures as figures
-from dlx.reporting import effects_words as words
-from dlx.reporting.effects_study import Effects
+from dlx.reporting.effects import figures, words
+from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, three_decimals
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
 

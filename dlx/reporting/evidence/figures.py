@@ -10,7 +10,7 @@ from dlx import plots
 from dlx.comparison.causes import Disagreement
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.evidence_words import budget_words, cause_sentence
+from dlx.reporting.evidence.words import budget_words, cause_sentence
 from dlx.reporting.phrases import method_label, share, top_columns
 from dlx.reporting.study import Study
 

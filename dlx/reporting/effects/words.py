@@ -9,7 +9,7 @@ import numpy as np
 from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.joint_effects import Interactions
 from dlx.plots import UNITS
-from dlx.reporting.effects_study import Effects
+from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, percent, three_decimals, top_columns
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from dlx import plots
 from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.effects_study import Effects
+from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import listed, top_columns
 
 if TYPE_CHECKING:
