@@ -38,8 +38,8 @@ def test_both_sides_of_every_contest_compute_the_same(benchmarking, world):
     with one_thread():
         tried = [*contests.path_contests(world), *contests.shapley_contests(world)]
         for contest in tried:
-            theirs, ours = contest.peer(4), contest.ours(4)
-            assert theirs.shape == ours.shape == (4, 6)
+            theirs, ours = contest.peer(8), contest.ours(8)
+            assert theirs.shape == ours.shape == (8, 6)
             np.testing.assert_allclose(ours, theirs, atol=0.15 * np.abs(theirs).max())
             assert contest.error(ours) <= max(contest.error(theirs), 1e-5)
     assert {"integrated gradients, exact", "DeepLIFT over the background", "exact Shapley values"} <= {

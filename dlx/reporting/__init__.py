@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dlx.checkpoint.runs import obtain
@@ -95,11 +95,7 @@ def report(
 
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)
-    siblings = {
-        model.name: [trained(asked, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
-        for asked, model in zip(models, found, strict=True)
-        if thorough and isinstance(asked, str) and is_opaque(model)
-    }
+    siblings = _siblings(models, found, trained, seed) if thorough else {}
     with one_thread():
         told = study(
             case,
@@ -117,6 +113,17 @@ def report(
     with narrator.step("Drawing the page"):
         _write(told, audited, page, command or _call(case, found, seed=seed, people=people, background=background))
     return page
+
+
+def _siblings(
+    asked: Sequence[str | Model], found: Sequence[Model], trained: Callable[[str, int], Model], seed: int
+) -> dict[str, list[Model]]:
+    """Return the architectures that cannot be read, trained with other seeds, by the name of the model."""
+    return {
+        model.name: [trained(name, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
+        for name, model in zip(asked, found, strict=True)
+        if isinstance(name, str) and is_opaque(model)
+    }
 
 
 def _write(told: Study, audited: Sequence[Section], page: Path, command: str) -> None:

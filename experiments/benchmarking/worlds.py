@@ -75,7 +75,8 @@ class World:
             explainer = shap.KernelExplainer(self.predict, self.background)
             return np.asarray(explainer.shap_values(self.rows[:rows], l1_reg=0, silent=True, **options))
         masker = shap.maskers.Independent(self.background, max_samples=len(self.background))
-        explainer = getattr(shap.explainers, f"{kind}Explainer")(self.predict, masker)
+        seeded = {"seed": 0} if kind == "Permutation" else {}
+        explainer = getattr(shap.explainers, f"{kind}Explainer")(self.predict, masker, **seeded)
         return np.asarray(explainer(self.rows[:rows], silent=True, **options).values)
 
     def by_shapiq(self, rows: int, budget: int) -> np.ndarray:
