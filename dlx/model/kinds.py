@@ -48,7 +48,7 @@ class NeuralModel(OneOutput):
         self.network.eval()
 
     @property
-    def schema(self) -> Schema:  # type: ignore[override]
+    def schema(self) -> Schema:
         """The columns that it reads."""
         return self.encoder.schema
 
@@ -148,7 +148,7 @@ class LinearModel(OneOutput):
     scales: tuple[Scale, ...] = CLASSIFIER
 
     @property
-    def schema(self) -> Schema:  # type: ignore[override]
+    def schema(self) -> Schema:
         """The columns that it reads."""
         return self.encoder.schema
 

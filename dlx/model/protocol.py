@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,9 +48,16 @@ class Model(Protocol):
 class OneOutput(ABC):
     """Turns what a model computes into the scale that was asked for."""
 
-    name: str
-    schema: Schema
-    scales: tuple[Scale, ...]
+    if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
+
+        @property
+        def name(self) -> str: ...  # noqa: D102
+
+        @property
+        def schema(self) -> Schema: ...  # noqa: D102
+
+        @property
+        def scales(self) -> tuple[Scale, ...]: ...  # noqa: D102
 
     @property
     def target(self) -> str:

@@ -46,12 +46,12 @@ class LossOf(OneOutput):
     scales: tuple[Scale, ...] = REGRESSION
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The name in tables and on the page."""
         return _name(self.model, self.outcome)
 
     @property
-    def schema(self) -> Schema:  # type: ignore[override]
+    def schema(self) -> Schema:
         """The columns that it reads."""
         return self.model.schema
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.schema import Schema
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
 
 NEIGHBOURS = 5  # the distance to the fifth nearest real person says how ordinary somebody is
 ORDINARY_SHARE = 0.95  # of real people, who by definition are ordinary
@@ -114,12 +118,12 @@ class Crowd:
         return self.metric.place(self.rows)
 
     @cached_property
-    def _index(self) -> object:
+    def _index(self) -> NearestNeighbors:
         from sklearn.neighbors import NearestNeighbors
 
         return NearestNeighbors(metric="manhattan", algorithm="brute").fit(self._places)
 
     def _distances(self, rows: np.ndarray, skip: int) -> np.ndarray:
         count = min(NEIGHBOURS + skip, len(self.rows))
-        found, _ = self._index.kneighbors(self.metric.place(rows), n_neighbors=count)  # type: ignore[attr-defined]
+        found, _ = self._index.kneighbors(self.metric.place(rows), n_neighbors=count)
         return found[:, -1]
