@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from dlx.games.slopes import BENDS
-from dlx.games.tape import Added, Bent, Dense, Scaled, Step, Tape
+from dlx.games.tape import Added, Bent, Dense, Given, Scaled, Step, Tape
 
 PASSES_ON = (nn.Identity, nn.Dropout, nn.AlphaDropout)
 ASKS = ("__get__", "size", "dim")  # what a network may ask of a tensor without making another
@@ -78,7 +78,7 @@ def _is_heard(module: nn.Module) -> bool:
 
 def _tape_of_chain(network: nn.Module, width: int) -> Tape | None:
     """Return the steps of modules in a row, without running them; None where that is not all that the network is."""
-    steps = [Step(())]
+    steps: list[Step] = [Given()]
     for module in _in_a_row(network):
         make = None if _is_heard(module) else _maker(module)
         if make is None:
@@ -114,7 +114,7 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, dense: torch.Tensor, *, functions: bool) -> None:
         super().__init__()
-        self.steps: list[Step] = [Step(())]
+        self.steps: list[Step] = [Given()]
         self.understood = True
         self._named = {id(dense): (0, dense)}  # the tensors are held, so that no id is given twice
         self._functions = FUNCTIONS if functions else {}

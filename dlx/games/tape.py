@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ Values = dict[int, torch.Tensor]  # by step
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(ABC):
     """What makes a value [rows, width] of others.
 
     Parameters
@@ -28,17 +29,37 @@ class Step:
 
     sources: tuple[int, ...]
 
+    @abstractmethod
     def value(self, *values: torch.Tensor) -> torch.Tensor:
         """Return the step's value."""
-        raise NotImplementedError
-
-    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the gradient with respect to each source; for a linear step it depends on no value."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Step):
+class Linear(Step):
+    """A step whose gradient depends on no value."""
+
+    @abstractmethod
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient with respect to each source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Linear):
+    """The input, which is passed on as it is."""
+
+    sources: tuple[int, ...] = ()
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return the input."""
+        return values[0]
+
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient."""
+        return gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Linear):
     """A linear layer."""
 
     weight: torch.Tensor  # [outputs, inputs]
@@ -54,7 +75,7 @@ class Dense(Step):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled(Step):
+class Scaled(Linear):
     """Batch norm, once it is trained: a factor and a shift for each column."""
 
     factor: torch.Tensor  # [width]
@@ -70,7 +91,7 @@ class Scaled(Step):
 
 
 @dataclass(frozen=True, eq=False)
-class Added(Step):
+class Added(Linear):
     """The sum of the sources, and a number."""
 
     number: float = 0.0
@@ -201,7 +222,7 @@ class Tape:
                 found[i] = gradient
                 continue
             step = self.steps[i]
-            back = gradient * slope(i) if isinstance(step, Bent) else step.pull(gradient)
+            back = step.pull(gradient) if isinstance(step, Linear) else gradient * slope(i)
             for source in step.sources:
                 gradients[source] = gradients[source] + back if source in gradients else back
         return found
