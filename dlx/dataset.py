@@ -84,6 +84,8 @@ class Dataset:
         Where the data come from and what is wrong with them.
     extra : dict of str to ndarray [rows]
         Columns that are no features, for example the hospital.
+    table : DataFrame [rows, features + carried], optional
+        The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
     """
 
     schema: Schema
@@ -93,6 +95,7 @@ class Dataset:
     name: str = "table"
     card: Card = field(default_factory=Card)
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    table: pd.DataFrame | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -101,7 +104,7 @@ class Dataset:
         object.__setattr__(self, "index", index)
         if self.outcomes is not None:
             object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
-        for what, column in {"outcomes": self.outcomes, "index": index, **self.extra}.items():
+        for what, column in {"outcomes": self.outcomes, "index": index, "table": self.table, **self.extra}.items():
             if column is not None and len(column) != len(rows):
                 raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
 
@@ -119,6 +122,7 @@ class Dataset:
             name=self.name,
             card=self.card,
             extra={name: column[which] for name, column in self.extra.items()},
+            table=None if self.table is None else self.table.iloc[which],
         )
 
     def split(self, seed: int = 0) -> Splits:
@@ -172,7 +176,7 @@ class Dataset:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The rows as a table, levels spelled as in the data."""
+        """The rows as a table, with the levels and dtypes of the data."""
         return self.schema.decode(self.rows, index=self.index)
 
     @property
@@ -224,14 +228,16 @@ def read_table(
 
 def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
     """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
-    target = schema.target
+    rows, target = schema.encode(table), schema.target
+    names = {*schema.names, *(column.name for column in schema.carried)}
     return Dataset(
-        schema=schema,
-        rows=schema.encode(table),
+        schema=schema.typed(table),
+        rows=rows,
         outcomes=target.encode(table[target.name]) if target.name in table.columns else None,
         index=table.index.to_numpy(),
         name=name,
         card=card or Card(),
+        table=table[[name for name in table.columns if name in names]],
     )
 
 

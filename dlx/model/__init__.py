@@ -2,7 +2,7 @@
 
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
-from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Scale, ScaleError, as_rows, check_scale
+from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Provenance, Scale, ScaleError, as_rows, check_scale
 from dlx.model.wrapping import wrap
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "LinearModel",
     "Model",
     "NeuralModel",
+    "Provenance",
     "Scale",
     "ScaleError",
     "TreeModel",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.protocol import CLASSIFIER, OneOutput, Scale, ScaleError
+from dlx.model.protocol import CLASSIFIER, OneOutput, Provenance, Scale, ScaleError
 from dlx.schema import Feature, Schema, plural
 from dlx.threads import in_chunks
 
@@ -37,12 +37,15 @@ class NeuralModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         ``("logit", "probability")`` or ``("value",)``.
+    provenance : Provenance, optional
+        How dlx trained it; None for a model that it did not train.
     """
 
     network: torch.nn.Module
     encoder: Encoder
     name: str = "net"
     scales: tuple[Scale, ...] = CLASSIFIER
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         self.network.eval()
@@ -107,12 +110,15 @@ class TreeModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         The trees' own scale first: the logit of boosted trees, the probability of a forest.
+    provenance : Provenance, optional
+        How dlx trained it; None for a model that it did not train.
     """
 
     trees: Trees
     schema: Schema
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.trees.feature.max() >= len(self.schema):
@@ -139,6 +145,8 @@ class LinearModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         ``("logit", "probability")`` or ``("value",)``.
+    provenance : Provenance, optional
+        How dlx trained it; None for a model that it did not train.
     """
 
     coefficients: np.ndarray
@@ -146,6 +154,7 @@ class LinearModel(OneOutput):
     encoder: Encoder
     name: str = "linear"
     scales: tuple[Scale, ...] = CLASSIFIER
+    provenance: Provenance | None = None
 
     @property
     def schema(self) -> Schema:
@@ -173,6 +182,8 @@ class BlackBox(OneOutput):
         The function's own scale first.
     chosen : int, optional
         The class that the function speaks for; the positive one of a binary target.
+    provenance : Provenance, optional
+        How dlx trained it; None for a model that it did not train.
     """
 
     function: Callable[[pd.DataFrame], Any] = field(repr=False)
@@ -180,6 +191,7 @@ class BlackBox(OneOutput):
     name: str = "function"
     scales: tuple[Scale, ...] = CLASSIFIER
     chosen: int | None = None
+    provenance: Provenance | None = None
 
     @property
     def target(self) -> str:

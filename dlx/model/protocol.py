@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,6 +17,25 @@ Scale = Literal["logit", "probability", "value"]
 SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
 CLASSIFIER: tuple[Scale, ...] = ("logit", "probability")
 REGRESSION: tuple[Scale, ...] = ("value",)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who made a model, from what: enough to make it again.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `dlx.architectures()`: dlx trained it.
+    seed : int
+        Seed of its training.
+    config : mapping
+        The options of the architecture and of its training that differ from the defaults.
+    """
+
+    architecture: str
+    seed: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ScaleError(DlxError):
@@ -41,6 +62,10 @@ class Model(Protocol):
     def target(self) -> str:
         """Which outcome the output speaks for: a class, or the value of a regression."""
 
+    @property
+    def provenance(self) -> Provenance | None:
+        """How dlx trained it; None for a model that it did not train."""
+
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale, float64 [rows]."""
 
@@ -58,6 +83,9 @@ class OneOutput(ABC):
 
         @property
         def scales(self) -> tuple[Scale, ...]: ...  # noqa: D102
+
+        @property
+        def provenance(self) -> Provenance | None: ...  # noqa: D102
 
     @property
     def target(self) -> str:

@@ -2,6 +2,6 @@
 
 from dlx.schema.columns import Feature, SchemaError, Target, level_text, plural
 from dlx.schema.sources import infer_schema, read_schema
-from dlx.schema.table import Schema
+from dlx.schema.table import Carried, Schema
 
-__all__ = ["Feature", "Schema", "SchemaError", "Target", "infer_schema", "level_text", "plural", "read_schema"]
+__all__ = ["Carried", "Feature", "Schema", "SchemaError", "Target", "infer_schema", "level_text", "plural", "read_schema"]

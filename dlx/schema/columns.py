@@ -63,6 +63,10 @@ class Feature:
         The words where a person has a certain level, one a level; "" where `reason` says it.
     description : str
         One sentence for the reader who does not know the column.
+    dtype : str
+        How the table holds the column: pandas' name of its dtype; empty where nobody saw the table.
+    level_values : tuple of bool, int, float or str
+        The levels as the table holds them: integers, booleans or text; `levels` spells them.
     """
 
     name: str
@@ -82,6 +86,8 @@ class Feature:
     reason: str = ""
     level_reasons: tuple[str, ...] = ()
     description: str = ""
+    dtype: str = ""
+    level_values: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("numeric", "categorical"):
@@ -92,6 +98,8 @@ class Feature:
             raise SchemaError(f"feature {self.name!r} names a level twice: {list(self.levels)}")
         if self.level_labels and len(self.level_labels) != len(self.levels):
             raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
+        if self.level_values and len(self.level_values) != len(self.levels):
+            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_values)} level_values")
         if self.cuts and (self.is_categorical or not _increase(self.cuts)):
             raise SchemaError(
                 f"feature {self.name!r}: cuts must be increasing numbers of a numeric column, "

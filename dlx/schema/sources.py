@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlx.schema.columns import Feature, SchemaError, Target, level_text
+from dlx.schema.dtypes import typed
 from dlx.schema.table import Schema, refuse_repeated
 
 if TYPE_CHECKING:
@@ -82,14 +83,15 @@ def _infer_feature(name: str, column: pd.Series) -> Feature:
         raise SchemaError(f"column {name!r} has no value at all; leave it out")
     missing = bool(column.isna().any())
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return Feature(name, kind="numeric", missing=missing)
+        return typed(Feature(name, kind="numeric", missing=missing), column)
     levels = _sorted_levels(column)
     if len(levels) > max(MAX_INFERRED_CLASSES, len(column) // 2):
         raise SchemaError(
             f"column {name!r} is text with {len(levels)} different values in {len(column)} rows: an id, a date or free text; "
             "leave it out, or describe it in a schema"
         )
-    return Feature(name, kind="categorical", levels=levels, missing=missing)
+    ordered = bool(getattr(column.dtype, "ordered", False))
+    return typed(Feature(name, kind="categorical", levels=levels, ordered=ordered, missing=missing), column)
 
 
 def _infer_target(name: str, column: pd.Series, positive: str | None) -> Target:
@@ -109,6 +111,11 @@ def _infer_target(name: str, column: pd.Series, positive: str | None) -> Target:
 
 
 def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
+    """Return the levels in sorted order; pandas' categories in theirs, those that no row has too."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return tuple(map(level_text, column.dtype.categories))
     values = column.dropna().unique().tolist()
     try:
         return tuple(level_text(value) for value in sorted(values))

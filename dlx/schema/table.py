@@ -12,14 +12,43 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.schema.columns import Feature, SchemaError, Target, check_codes, from_entry, plural
+from dlx.schema.dtypes import restored, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
+class Carried:
+    """A column that is no feature, but that a model of one's own may read: it goes along unchanged with each person.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the table.
+    position : int
+        Its place among the columns of the table without the target.
+    why : str
+        Why it is no feature: "an id".
+    """
+
+    name: str
+    position: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Schema:
     """The features of a table, in order, and its target.
+
+    Parameters
+    ----------
+    features : tuple of Feature
+        The columns that models read and methods explain, in the table's order.
+    target : Target
+        What is predicted.
+    carried : tuple of Carried
+        Columns that are set aside: ids, constants, free text.
 
     Raises
     ------
@@ -29,11 +58,12 @@ class Schema:
 
     features: tuple[Feature, ...]
     target: Target = field(default_factory=lambda: Target("outcome", levels=("0", "1")))
+    carried: tuple[Carried, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.features:
             raise SchemaError("a schema needs at least one feature")
-        names = [*self.names, self.target.name]
+        names = [*self.names, *(column.name for column in self.carried), self.target.name]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
@@ -98,17 +128,17 @@ class Schema:
         return rows
 
     def decode(self, rows: np.ndarray, index: Iterable[Any] | None = None) -> pd.DataFrame:
-        """Return coded rows [rows, features] as a table with the levels as they are spelled in the data."""
+        """Return coded rows [rows, features] as a table with the levels and dtypes of the data."""
         import pandas as pd
 
-        columns = {}
-        for column, feature in zip(np.asarray(rows).T, self.features, strict=True):
-            if feature.is_categorical:
-                levels = np.array([*feature.levels, None], dtype=object)
-                columns[feature.name] = levels[np.where(np.isnan(column), len(feature.levels), column).astype(int)]
-            else:
-                columns[feature.name] = column
-        return pd.DataFrame(columns, index=None if index is None else list(index))
+        rows, index = np.asarray(rows), range(len(rows)) if index is None else list(index)
+        columns = {f.name: restored(f, column) for f, column in zip(self.features, rows.T, strict=True)}
+        return pd.DataFrame(columns, index=index)
+
+    def typed(self, table: pd.DataFrame) -> Schema:
+        """Return the schema with the dtypes of a table for the features that have none yet."""
+        features = tuple(f if f.dtype or f.name not in table else typed(f, table[f.name]) for f in self.features)
+        return dataclasses.replace(self, features=features)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as plain lists, strings and numbers."""
@@ -127,6 +157,7 @@ class Schema:
         return cls(
             features=tuple(from_entry(Feature, entry) for entry in features),
             target=from_entry(Target, described["target"]),
+            carried=tuple(Carried(**entry) for entry in described.get("carried", ())),
         )
 
     @property

@@ -1,0 +1,98 @@
+"""The dtypes that a table came with, and columns of codes as that table would have held them.
+
+Whoever trained a model of their own trained it on such a table: integers, booleans, text, pandas categories. Its
+predictions of anything else may be another model's, without a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.schema.columns import Feature, level_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATEGORY = "category"
+OBJECT_WITH_NONE = "object with None"  # where a missing value is None; elsewhere in objects it is NaN
+
+
+def typed(feature: Feature, column: pd.Series) -> Feature:
+    """Return a feature that remembers how a table holds it: the dtype of the column, and each level as a value of it.
+
+    A level that the column does not hold is what its text says in that dtype.
+    """
+    import pandas as pd
+
+    dtype = str(column.dtype)
+    if dtype == "object" and any(value is None for value in column):
+        dtype = OBJECT_WITH_NONE
+    if not feature.is_categorical:
+        return dataclasses.replace(feature, dtype=dtype)
+    categories = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
+    values = {level_text(value): _plain(value) for value in categories}
+    kind = np.asarray(categories).dtype.kind
+    found = tuple(values[level] if level in values else _value_of(level, kind) for level in feature.levels)
+    return dataclasses.replace(feature, dtype=dtype, level_values=found)
+
+
+def restored(feature: Feature, codes: np.ndarray) -> Any:
+    """Return a column of codes [rows] as the table held it; a number between the integers of an integer column is a float."""
+    if feature.is_categorical:
+        return _levels(feature, codes)
+    return _numbers(feature.dtype, np.asarray(codes, dtype=np.float64))
+
+
+def _levels(feature: Feature, codes: np.ndarray) -> Any:
+    import pandas as pd
+
+    gone, positions = np.isnan(codes), np.where(np.isnan(codes), 0, codes).astype(np.intp)
+    values = feature.level_values or feature.levels
+    if feature.dtype == CATEGORY:
+        known = pd.CategoricalDtype(list(values), ordered=feature.ordered)
+        return pd.Categorical.from_codes(np.where(gone, -1, positions), dtype=known)
+    held = np.empty(len(values) + 1, dtype=object)
+    held[:-1], held[-1] = values, None if feature.dtype in ("", OBJECT_WITH_NONE) else np.nan
+    column = held[np.where(gone, len(values), positions)]
+    if feature.dtype in ("", "object", OBJECT_WITH_NONE) or (gone.any() and _is_plain(feature.dtype)):
+        return column  # numpy's integers and booleans have no missing value
+    return pd.array(np.where(gone, pd.NA, column), dtype=feature.dtype)
+
+
+def _numbers(dtype: str, numbers: np.ndarray) -> Any:
+    import pandas as pd
+
+    if not dtype or dtype in ("object", "str", CATEGORY, OBJECT_WITH_NONE):
+        return numbers
+    wanted, gone = pd.api.types.pandas_dtype(dtype), np.isnan(numbers)
+    if pd.api.types.is_integer_dtype(wanted) and ((numbers[~gone] % 1 != 0).any() or (gone.any() and _is_plain(dtype))):
+        return numbers
+    if _is_plain(dtype):
+        return numbers.astype(dtype)
+    return pd.array(np.where(gone, pd.NA, numbers.astype(object)), dtype=dtype)
+
+
+def _is_plain(dtype: str) -> bool:
+    """Whether a dtype is numpy's."""
+    import pandas as pd
+
+    return isinstance(pd.api.types.pandas_dtype(dtype), np.dtype)
+
+
+def _plain(value: Any) -> Any:
+    """Return a level as a plain bool, int, float or text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def _value_of(level: str, kind: str) -> Any:
+    """Return a level that no row has as a value of numpy's kind of dtype; as text where it is none."""
+    if kind == "b" and level in ("True", "False"):
+        return level == "True"
+    try:
+        return int(level) if kind in "iu" else float(level) if kind == "f" else level
+    except ValueError:
+        return level
