@@ -112,6 +112,11 @@ class TreeModel(OneOutput):
         The trees' own scale first: the logit of boosted trees, the probability of a forest.
     provenance : Provenance, optional
         How dlx trained it; None for a model that it did not train.
+    original : callable, optional
+        What the library that grew the trees predicts itself: coded rows [rows, features] in, numbers [rows] on the first
+        of the scales out, whatever dlx read of the trees; None for trees that no library holds.
+    rounding : float
+        How far rounding alone may part `original` from the sum of the leaves: its own sum, in its own precision.
     """
 
     trees: Trees
@@ -119,6 +124,8 @@ class TreeModel(OneOutput):
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
     provenance: Provenance | None = None
+    original: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    rounding: float = 0.0
 
     def __post_init__(self) -> None:
         if self.trees.feature.max() >= len(self.schema):
