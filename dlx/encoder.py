@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,9 +88,9 @@ class Encoder:
         """Name of each dense column: "age", "housing = own", "savings > 100", "income is missing"."""
         return tuple(name for feature in self.schema.features for name in _names_of(feature))
 
-    def transform(self, rows: np.ndarray) -> np.ndarray:
-        """Return coded rows [rows, features] as dense input [rows, width], float32."""
-        dense = np.zeros((len(rows), self.width), dtype=np.float32)
+    def transform(self, rows: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
+        """Return coded rows [rows, features] as dense input [rows, width]; float32, or what a network of float64 reads."""
+        dense = np.zeros((len(rows), self.width), dtype=dtype)
         for i, feature in enumerate(self.schema.features):
             column, own = rows[:, i], _own_width(feature)
             missing = np.isnan(column) if feature.missing else None

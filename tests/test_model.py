@@ -93,7 +93,7 @@ def test_estimators_are_wrapped_by_what_they_can_do():
 def test_network_is_wrapped_with_its_encoder_or_on_plain_numbers():
     network = worlds.network("mixed").train()
     model = wrap(network, worlds.MIXED, encoder=worlds.encoder("mixed"), name="mine")
-    assert isinstance(model, NeuralModel) and model.name == "mine" and not network.training
+    assert isinstance(model, NeuralModel) and model.name == "mine" and network.training
     np.testing.assert_array_equal(
         model.predict(FRAME_MIXED, "logit"), worlds.model("net", "mixed").predict(FRAME_MIXED, "logit")
     )
@@ -141,7 +141,7 @@ FRAME_MIXED = worlds.table("mixed").frame
         (
             lambda: wrap(nn.Linear(5, 2), worlds.NUMERIC),
             ValueError,
-            "Linear must return one number a row, got 600 for 300 rows",
+            "Linear must return one number a row, got 128 for 64 rows",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.protocol import CLASSIFIER, OneOutput, Provenance, Scale, ScaleError
+from dlx.model.protocol import (
+    CLASSIFIER,
+    OneOutput,
+    Provenance,
+    Scale,
+    as_rows,
+    check_scale,
+    checked_outputs,
+    rescaled,
+    table_of,
+)
 from dlx.schema import Feature, Schema, plural
 from dlx.threads import in_chunks
 
@@ -20,7 +31,16 @@ if TYPE_CHECKING:
     from dlx.encoder import Encoder
     from dlx.trees import Trees
 
+_LIKE_A_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|True|False")
 CHUNK_ROWS = 4_096  # so that a layer's activations stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """Rows as a model of the user's own reads them, and what it predicted of them when it was wrapped."""
+
+    rows: Any
+    outputs: np.ndarray  # [rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +50,13 @@ class NeuralModel(OneOutput):
     Parameters
     ----------
     network : torch.nn.Module
-        Dense rows [rows, width] to logits (or values) [rows] or [rows, 1]; kept in evaluation mode.
+        Dense rows [rows, width] to one number a row, [rows] or [rows, 1]; kept in evaluation mode.
     encoder : Encoder
         Original columns to dense rows.
     name : str
         The name in tables and on the page.
     scales : tuple of str
-        ``("logit", "probability")`` or ``("value",)``.
+        The network's own scale first: ``("logit", "probability")``, the other way round, or ``("value",)``.
     provenance : Provenance, optional
         How dlx trained it; None for a model that it did not train.
     """
@@ -74,20 +94,23 @@ class NeuralModel(OneOutput):
         return replace(self, encoder=Encoder.identity(Schema(columns, self.schema.target)))
 
     def dense(self, rows: np.ndarray) -> torch.Tensor:
-        """Return coded rows as the network's input, float32 [rows, width] on its device."""
+        """Return coded rows as the network's input, [rows, width] in its precision and on its device."""
         import torch
 
-        return torch.from_numpy(self.encoder.transform(rows)).to(self.device)
+        from dlx.model.networks import dtype_of
+
+        is_double = dtype_of(self.network) == torch.float64
+        return torch.from_numpy(self.encoder.transform(rows, np.float64 if is_double else np.float32)).to(self.device)
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the network's output of coded rows; float32 inside, chunks on all cores."""
+        """Return the network's output of coded rows, in its own precision; chunks on all cores."""
         outputs = in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
         if len(outputs) != len(rows):
             raise DlxError(
                 f"{self.name} must return one number a row, got {len(outputs)} for {plural(len(rows), 'row')}; "
                 "add a last layer that picks one output"
             )
-        return outputs
+        return checked_outputs(outputs, self.name, self.scales[0])
 
     def _compute_chunk(self, rows: np.ndarray) -> np.ndarray:
         import torch
@@ -117,6 +140,8 @@ class TreeModel(OneOutput):
         of the scales out, whatever dlx read of the trees; None for trees that no library holds.
     rounding : float
         How far rounding alone may part `original` from the sum of the leaves: its own sum, in its own precision.
+    witness : Witness, optional
+        What `original` predicted when it was wrapped.
     """
 
     trees: Trees
@@ -126,6 +151,7 @@ class TreeModel(OneOutput):
     provenance: Provenance | None = None
     original: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
     rounding: float = 0.0
+    witness: Witness | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.trees.feature.max() >= len(self.schema):
@@ -191,6 +217,12 @@ class BlackBox(OneOutput):
         The class that the function speaks for; the positive one of a binary target.
     provenance : Provenance, optional
         How dlx trained it; None for a model that it did not train.
+    witness : Witness, optional
+        What the function gave when it was wrapped.
+    carried : tuple of str
+        The columns beside the features that it reads too: rows must be a table that has them.
+    companion : DataFrame [1, carried], optional
+        Their values, for rows that are codes: those of the one person that is explained.
     """
 
     function: Callable[[pd.DataFrame], Any] = field(repr=False)
@@ -199,6 +231,9 @@ class BlackBox(OneOutput):
     scales: tuple[Scale, ...] = CLASSIFIER
     chosen: int | None = None
     provenance: Provenance | None = None
+    witness: Witness | None = field(default=None, repr=False)
+    carried: tuple[str, ...] = ()
+    companion: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def target(self) -> str:
@@ -206,20 +241,68 @@ class BlackBox(OneOutput):
         levels = self.schema.target.level_labels
         return levels[self.chosen] if self.chosen is not None and levels else super().target
 
+    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
+        """Return the output of each row on a scale; see `OneOutput.predict`."""
+        check_scale(self, scale)
+        return rescaled(self._of_table(self.typed(rows).decoded(rows)), self.scales[0], scale, self.name)
+
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return what the function gives for the rows as a table; anything but one finite number a row is an error."""
-        outputs = np.asarray(self.function(self.schema.decode(rows)), dtype=np.float64)
-        outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
-        if outputs.shape != (len(rows),):
+        """Return what the function gives for coded rows as a table."""
+        return self._of_table(self.decoded(rows))
+
+    def typed(self, *some: Any) -> BlackBox:
+        """Return the model whose schema knows the dtypes of a table that is among the rows, where it did not yet."""
+        if all(feature.dtype for feature in self.schema.features):
+            return self
+        tables = [rows for one in some if (rows := table_of(one)) is not None]
+        return replace(self, schema=self.schema.typed(tables[0])) if tables else self
+
+    def decoded(self, rows: Any) -> pd.DataFrame:
+        """Return rows as the function is given them: decoded from their codes, with the columns that are carried."""
+        coded = as_rows(self.schema, rows)
+        _refuse_unspelled(self.schema, self.name)
+        return self._with_carried(self.schema.decode(coded), rows)
+
+    def as_it_came(self, rows: Any) -> pd.DataFrame:
+        """Return rows as the user holds them, where that is a table: in its dtypes, the columns in the order of the schema."""
+        table = table_of(rows)
+        if table is None:
+            return self.decoded(rows)
+        return table[[name for name in self.schema.columns if name in self.carried or name in self.schema.names]]
+
+    def _with_carried(self, features: pd.DataFrame, rows: Any) -> pd.DataFrame:
+        if not self.carried:
+            return features
+        table = table_of(rows)
+        known = self.companion if table is None else table
+        lacking = [name for name in self.carried if known is None or name not in known]
+        if known is None or lacking:
             raise DlxError(
-                f"{self.name} must return one number a row, shape [{len(rows)}], got {list(outputs.shape)}; "
+                f"{self.name} reads {', '.join(lacking)} too, which dlx does not change and codes do not hold; "
+                "pass rows as a table that has it, or wrap a function that does without"
+            )
+        for name in self.carried:
+            column = known[name]
+            features[name] = column.to_numpy() if len(column) == len(features) else column.iloc[0]
+        return features[[name for name in self.schema.columns if name in features]]
+
+    def _of_table(self, table: pd.DataFrame) -> np.ndarray:
+        """Return what the function gives; anything but one finite number a row is an error."""
+        outputs = np.asarray(self.function(table), dtype=np.float64)
+        outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
+        if outputs.shape != (len(table),):
+            raise DlxError(
+                f"{self.name} must return one number a row, shape [{len(table)}], got {list(outputs.shape)}; "
                 "choose one output, for example with dlx.wrap(..., target=1)"
             )
-        if not np.isfinite(outputs).all():
-            raise DlxError(f"{self.name} must return finite numbers, got {outputs[~np.isfinite(outputs)][0]}")
-        if self.scales[0] == "probability" and (outputs.min(initial=0) < 0 or outputs.max(initial=0) > 1):
-            raise ScaleError(
-                f"{self.name} returned {outputs.min():g} to {outputs.max():g}, which are no probabilities; "
-                "say on which scale it answers, for example dlx.wrap(..., scale='logit')"
+        return checked_outputs(outputs, self.name, self.scales[0])
+
+
+def _refuse_unspelled(schema: Schema, name: str) -> None:
+    """Raise where levels may be numbers or text, and nobody has seen the table."""
+    for feature in schema.features:
+        if feature.is_categorical and not feature.dtype and all(_LIKE_A_NUMBER.fullmatch(level) for level in feature.levels):
+            raise DlxError(
+                f"does {name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a DataFrame or "
+                "a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
             )
-        return outputs

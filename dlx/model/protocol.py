@@ -13,10 +13,14 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Schema
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Scale = Literal["logit", "probability", "value"]
 SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
 CLASSIFIER: tuple[Scale, ...] = ("logit", "probability")
 REGRESSION: tuple[Scale, ...] = ("value",)
+PROBABILITY_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,33 @@ def as_rows(schema: Schema, rows: Any) -> np.ndarray:
     if not hasattr(rows, "columns"):
         raise DlxError(f"rows must be a Dataset, a DataFrame or an array of codes, got {type(rows).__name__}")
     return schema.encode(rows)
+
+
+def table_of(rows: Any) -> pd.DataFrame | None:
+    """Return the table that rows came in, with the dtypes that it has; None for codes."""
+    if isinstance(rows, Dataset):
+        return rows.table
+    return rows if hasattr(rows, "columns") else None
+
+
+def scales_from(own: Scale) -> tuple[Scale, ...]:
+    """Return the scales of a model that answers on one: its own first."""
+    return REGRESSION if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
+
+
+def checked_outputs(outputs: np.ndarray, name: str, scale: Scale) -> np.ndarray:
+    """Return a model's outputs, or raise where one is not finite, or no probability; rounding beyond 0 and 1 is cut off."""
+    spoiled = np.flatnonzero(~np.isfinite(outputs))
+    if len(spoiled):
+        raise DlxError(f"{name} must return finite numbers, got {outputs[spoiled[0]]} for row {spoiled[0]} of {len(outputs)}")
+    if scale != "probability":
+        return outputs
+    if outputs.min(initial=0) < -PROBABILITY_ROUNDING or outputs.max(initial=0) > 1 + PROBABILITY_ROUNDING:
+        raise ScaleError(
+            f"{name} returned {outputs.min():g} to {outputs.max():g}, which are no probabilities; "
+            "say on which scale it answers, for example dlx.wrap(..., scale='logit')"
+        )
+    return np.clip(outputs, 0.0, 1.0)
 
 
 def rescaled(outputs: np.ndarray, own: Scale, wanted: Scale, name: str) -> np.ndarray:

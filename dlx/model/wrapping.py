@@ -1,70 +1,153 @@
-"""Anything that predicts, as a Model."""
+"""Anything that predicts, as a Model that predicts the same: or an error that says what cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.model.estimators import Reading, is_by_position, read_estimator
+from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
-from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Scale, ScaleError
+from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import torch
 
     from dlx.encoder import Encoder
+
+CHECKED = 256  # rows of a Dataset that a model is held to when it is wrapped
 
 
 def wrap(
     predictor: Any,
-    schema: Schema,
+    schema: Schema | Dataset,
     *,
     name: str | None = None,
     scale: Scale | None = None,
-    target: int | None = None,
+    target: int | str | None = None,
     encoder: Encoder | None = None,
+    check: Any = None,
 ) -> Model:
-    """Return anything that predicts as a Model.
+    """Return anything that predicts as a Model, held to what the predictor itself gives.
+
+    A network is copied: what happens to it later changes nothing. An estimator or a function is called whenever
+    the model predicts, with tables of the dtypes, the categories and the column order of the table that the schema was
+    inferred from. It is called directly, too, with rows that are at hand as they came, here and in `dlx.explain`: where
+    that gives other numbers, the model is refused.
 
     Parameters
     ----------
     predictor : callable, estimator or torch.nn.Module
-        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict` that takes a
-        DataFrame; or a network on dense rows [rows, width] that returns logits (values for a regression).
-    schema : Schema
-        The columns that it reads, and the target.
+        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`; or a network on dense
+        rows [rows, width] that returns one number a row: logits (values for a regression), or probabilities where it
+        ends in a sigmoid or `scale` says so.
+    schema : Schema or Dataset
+        The columns that it reads, and the target; with a Dataset the model is held to its own predictions of some of the rows.
     name : str, optional
         The name in tables and on the page.
     scale : {"logit", "probability", "value"}, optional
-        The scale on which a function answers; by default the probability, or the value of a regression.
-    target : int, optional
-        Which of several outputs is explained; the positive class of a binary target by default.
+        The scale on which a function or a network answers, and the first of the model's scales.
+    target : int or str, optional
+        Which of several classes is explained: a level of the target, or its position among them; the positive class of a
+        binary target by default. The classes of an estimator are found by their names; where it was fitted on 0, 1, ...
+        and the levels have other names, and for the columns of a function, by their position.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
+    check : Dataset or DataFrame, optional
+        Rows that the model is held to, in place of those of the Dataset.
 
     Raises
     ------
+    FidelityError
+        If dlx would predict otherwise than the predictor does.
     DlxError
-        If the predictor is neither callable nor has `predict_proba` or `predict`, or there is no output `target`.
+        If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
+    if isinstance(schema, Dataset):
+        case, schema = schema, schema.schema
+        check = case[:: max(1, len(case) // CHECKED)] if check is None else check
     name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
-    if scale is not None and scale not in SCALES:
-        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    is_regression = schema.target.kind == "regression"
+    _check_scale(scale, schema)
+    chosen = _position(target, schema)
     if _is_network(predictor):
         if target is not None:
             raise DlxError(f"{name} must have one output; add a last layer that picks output {target}, and leave target out")
-        return NeuralModel(predictor, encoder or _identity(schema), name, REGRESSION if is_regression else CLASSIFIER)
-    scale = scale or ("value" if is_regression else "probability")
-    scales = REGRESSION if scale == "value" else (scale, *(other for other in CLASSIFIER if other != scale))
-    if target is None and schema.target.kind == "binary":
-        target = 1
-    if target is not None and not is_regression and not 0 <= target < len(schema.target.levels):
-        raise DlxError(f"target must be 0 to {len(schema.target.levels) - 1}, got {target}")
-    return BlackBox(_one_column(_function_of(predictor, is_regression), name, target), schema, name, scales, target)
+        return _of_network(predictor, schema, name, scale, encoder, check)
+    if encoder is not None:
+        raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
+    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen)
+    if check is not None:
+        reading = _without_needless(reading, schema, check)
+    carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
+    model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
+    if check is None:
+        return model
+    _refuse_turned(model, reading, check)
+    return witnessed(model, check)
+
+
+def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
+    """Return a function that is not given the columns that are no features, where it answers the same without them."""
+    table = table_of(check)
+    if table is None or reading.columns != schema.columns or not schema.carried:
+        return reading
+    lean = dataclasses.replace(reading, columns=schema.names)
+    try:
+        return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
+    except DlxError:  # it needs one of them
+        return reading
+
+
+def _refuse_turned(model: BlackBox, reading: Reading, check: Any) -> None:
+    """Raise where classes are known by their position only, and the predictions rank the outcomes the wrong way round."""
+    classes, levels = getattr(reading.owner, "classes_", None), model.schema.target.levels
+    outcomes = getattr(check, "outcomes", None)
+    if classes is None or outcomes is None or len(levels) != 2 or not is_by_position(classes, levels):
+        return
+    error = wrong_way_round(outcomes == model.chosen, model.predict(check, model.scales[0]))
+    if error is not None:
+        raise DlxError(
+            f"{model.name} was fitted on the classes {', '.join(map(str, classes))}, of which the second was taken for "
+            f"{levels[1]!r}, but it ranks the outcomes the wrong way round (AUC {error:.2f}); fit it on {levels[0]!r} and "
+            f"{levels[1]!r}, or wrap a function that gives the probability of {levels[1]!r}"
+        )
+
+
+def wrong_way_round(positive: np.ndarray, outputs: np.ndarray) -> float | None:
+    """Return the AUC of outputs where it is below one half by more than three standard errors (Hanley and McNeil 1982)."""
+    from scipy.stats import rankdata
+
+    yes, no = int(positive.sum()), int((~positive).sum())
+    if not yes or not no:
+        return None
+    auc = (rankdata(outputs)[positive].sum() - yes * (yes + 1) / 2) / (yes * no)
+    error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing
+    return float(auc) if auc < 0.5 - 3 * error else None
+
+
+def _check_scale(scale: str | None, schema: Schema) -> None:
+    if scale is not None and scale not in SCALES:
+        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    if scale in ("logit", "probability") and schema.target.kind == "regression":
+        raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
+
+
+def _position(target: int | str | None, schema: Schema) -> int | None:
+    """Return the class to explain among the levels; None for a regression, or where several classes leave it open."""
+    levels = schema.target.levels
+    if target is None:
+        return 1 if schema.target.kind == "binary" else None
+    if isinstance(target, str) and target in levels:
+        return levels.index(target)
+    if isinstance(target, bool) or not isinstance(target, int) or (levels and not 0 <= target < len(levels)) or target < 0:
+        known = f"; the levels are {', '.join(map(repr, levels))}" if levels else ""
+        raise DlxError(f"target must be {f'0 to {len(levels) - 1}' if levels else '0 or more'}, got {target!r}{known}")
+    return target
 
 
 def _is_network(predictor: Any) -> bool:
@@ -72,6 +155,23 @@ def _is_network(predictor: Any) -> bool:
 
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(predictor, torch.nn.Module)
+
+
+def _of_network(
+    network: torch.nn.Module, schema: Schema, name: str, scale: Scale | None, encoder: Encoder | None, check: Any
+) -> NeuralModel:
+    """Return a frozen copy; the rows at hand are what it is tried on."""
+    import torch
+
+    from dlx.model import networks
+
+    encoder = _identity(schema) if encoder is None else encoder
+    if encoder.schema.codes != schema.codes:
+        raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
+    dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
+    is_regression = schema.target.kind == "regression"
+    copied = networks.frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
+    return NeuralModel(copied.network, encoder, name, scales_from(copied.scale))
 
 
 def _identity(schema: Schema) -> Encoder:
@@ -84,31 +184,3 @@ def _identity(schema: Schema) -> Encoder:
             "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
         )
     return Encoder.identity(schema)
-
-
-def _function_of(predictor: Any, is_regression: bool) -> Callable[[pd.DataFrame], Any]:
-    if hasattr(predictor, "classes_") and not hasattr(predictor, "predict_proba"):
-        raise DlxError(
-            f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; "
-            "wrap a function that gives numbers, for example its decision_function with scale='logit'"
-        )
-    if len(getattr(predictor, "classes_", (0, 1))) < 2:
-        raise DlxError(f"{type(predictor).__name__} has seen one class only; train it on outcomes of all classes")
-    for method in ("predict",) if is_regression else ("predict_proba", "predict"):
-        if hasattr(predictor, method):
-            return getattr(predictor, method)
-    if callable(predictor):
-        return predictor
-    raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
-
-
-def _one_column(function: Callable[[pd.DataFrame], Any], name: str, target: int | None) -> Callable[[pd.DataFrame], Any]:
-    def one_column(table: pd.DataFrame) -> np.ndarray:
-        outputs = np.asarray(function(table))
-        if outputs.ndim != 2 or outputs.shape[1] == 1 or target is None:
-            return outputs
-        if target >= outputs.shape[1]:
-            raise DlxError(f"target must be 0 to {outputs.shape[1] - 1}, the outputs of {name}, got {target}")
-        return outputs[:, target]
-
-    return one_column

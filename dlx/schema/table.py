@@ -74,6 +74,14 @@ class Schema:
         return tuple(feature.name for feature in self.features)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the table's columns in its order: features, and those that are carried; without the target."""
+        names = list(self.names)
+        for column in sorted(self.carried, key=lambda column: column.position):
+            names.insert(column.position, column.name)
+        return tuple(names)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the features that people read."""
         return tuple(feature.label for feature in self.features)

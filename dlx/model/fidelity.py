@@ -1,0 +1,125 @@
+"""Whoever wraps a model can hold dlx to it: what dlx predicts of rows, beside what the user's own model predicts of them.
+
+The user's model is called directly with the rows as they came (a table in its own dtypes; codes, for trees), in another
+order and in smaller batches. A difference beyond rounding is an error, never a number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dlx.errors import DlxError
+from dlx.model.kinds import BlackBox, TreeModel, Witness
+from dlx.model.protocol import Model, as_rows
+
+ROUNDING = 1e-6  # of the largest output, or of 1: what two ways to the same number may differ by
+IN_FLOAT32 = 10.0  # times as much, where the model may compute in float32
+WITNESSES = 16  # rows whose predictions are remembered, to know a model that was fitted again
+
+Held = BlackBox | TreeModel  # models behind which is one of the user's own
+
+
+class FidelityError(DlxError):
+    """A model of which dlx would predict something else than the model itself does."""
+
+
+def witnessed(model: Model, check: Any) -> Model:
+    """Return the model once it is held to some rows; what it predicts of a few of them is remembered.
+
+    Raises
+    ------
+    FidelityError
+        If dlx predicts otherwise than the model does.
+    """
+    held(model, [(check, model.predict(check, model.scales[0]))])
+    if not isinstance(model, Held) or (original := _original(model)) is None:
+        return model
+    few = _as_it_came(model, check)[:WITNESSES]
+    return dataclasses.replace(model, witness=Witness(few, _asked(original, few)))
+
+
+def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
+    """Raise if a model that was wrapped predicts otherwise than the user's own.
+
+    Nothing is asked of a model that has no other one behind it: a net, which is a copy, or one that dlx trained.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+    parts : sequence of (rows, ndarray [rows])
+        Each a Dataset, a DataFrame or codes, with what dlx predicts of them on the first of the model's scales.
+
+    Raises
+    ------
+    FidelityError
+        With the row, both numbers and the likely cause.
+    """
+    if not isinstance(model, Held) or (original := _original(model)) is None:
+        return
+    if model.witness is not None:
+        _refuse_another(model, model.witness, original)
+    for rows, ours in parts:
+        came = _as_it_came(model, rows)
+        theirs = np.empty(len(came))
+        for half in (slice(None, None, -2), slice(-2, None, -2)) if len(came) > 1 else (slice(None),):
+            theirs[half] = _asked(original, came[half])
+        off = np.abs(ours - theirs) - _limit(model, theirs)
+        if (off > 0).any():
+            row = int(np.argmax(off))
+            name = came.index[row] if hasattr(came, "index") else row
+            raise FidelityError(
+                f"dlx would explain another model than {model.name}: of row {name} it predicts {ours[row]:.6g}, "
+                f"{model.name} itself {theirs[row]:.6g} ({model.scales[0]}); {_cause(model, rows)}"
+            )
+
+
+def _refuse_another(model: Held, witness: Witness, original: Callable[[Any], np.ndarray]) -> None:
+    now = _asked(original, witness.rows)
+    off = np.abs(now - witness.outputs) - _limit(model, witness.outputs)
+    if (off > 0).any():
+        row = int(np.argmax(off))
+        raise FidelityError(
+            f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
+            f"{witness.outputs[row]:.6g} then and {now[row]:.6g} now ({model.scales[0]}); wrap it again"
+        )
+
+
+def _original(model: Held) -> Callable[[Any], np.ndarray] | None:
+    return model.original if isinstance(model, TreeModel) else model.function
+
+
+def _asked(original: Callable[[Any], np.ndarray], came: Any) -> np.ndarray:
+    return np.asarray(original(came), dtype=np.float64).reshape(-1)
+
+
+def _as_it_came(model: Held, rows: Any) -> Any:
+    return model.as_it_came(rows) if isinstance(model, BlackBox) else as_rows(model.schema, rows)
+
+
+def _limit(model: Held, outputs: np.ndarray) -> float:
+    largest = max(float(np.abs(outputs).max(initial=0.0)), 1.0 if model.scales[0] != "probability" else 0.0)
+    if isinstance(model, TreeModel):
+        return max(model.rounding, ROUNDING * largest)
+    return IN_FLOAT32 * ROUNDING * largest
+
+
+def _cause(model: Held, rows: Any) -> str:
+    if isinstance(model, TreeModel):
+        return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
+    came, given = model.as_it_came(rows), model.decoded(rows)
+    changed = [
+        f"{name!r} as {given[name].dtype} where the table holds {came[name].dtype}"
+        for name in came.columns
+        if came[name].dtype != given[name].dtype or not came[name].reset_index(drop=True).equals(given[name])
+    ]
+    if changed:
+        return (
+            f"dlx gives it {', '.join(changed)}: make a Dataset of the table that it was fitted on (dlx.from_frame), "
+            "and wrap it with that"
+        )
+    return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"

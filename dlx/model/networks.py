@@ -1,0 +1,230 @@
+"""A network of the user's own as dlx keeps it: a frozen copy, in its own precision, that gives one number a row."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from dlx.errors import DlxError
+from dlx.model.protocol import Scale, ScaleError
+
+FLOATS = (torch.float32, torch.float64)  # what networks compute in here; halves are widened to float32
+PROBES = 64  # random rows that a network is tried on
+SLACK = 32  # times the rounding of the precision, as a share of the largest output: what is not called a difference
+PICKED: dict[Scale, tuple[str, ...]] = {
+    "logit": ("logits", "logit"),
+    "probability": ("probabilities", "probability", "probs"),
+    "value": ("values", "value"),
+}
+
+
+class NetworkError(DlxError):
+    """A network that dlx cannot copy, call, or read one number a row from."""
+
+
+class Frozen(NamedTuple):
+    """A network that nobody else holds, and the scale of its output."""
+
+    network: nn.Module
+    scale: Scale
+
+
+def frozen(
+    network: nn.Module, width: int, dense: torch.Tensor | None, *, scale: Scale | None, is_regression: bool, name: str
+) -> Frozen:
+    """Return a frozen copy that gives one number a row; the network itself is neither called nor changed.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Of the user's own: in any mode, of any precision, with hooks and parametrizations, scripted or compiled.
+    width : int
+        Dense columns that it reads.
+    dense : Tensor [rows, width], optional
+        Rows to try it on; random ones by default.
+    scale : {"logit", "probability", "value"}, optional
+        What it returns; told by a last sigmoid where None.
+    is_regression : bool
+        Whether it returns values.
+    name : str
+        The name in errors.
+
+    Raises
+    ------
+    NetworkError
+        If it cannot be copied or called with dense rows, returns more than one number a row, or answers for a row by
+        those beside it.
+    ScaleError
+        If what it returns cannot be on the scale.
+    """
+    copied = _copied(network, name)
+    _refuse_several_inputs(copied, name)
+    dense, output = _tried(copied, width, dense, name)
+    if not isinstance(output, torch.Tensor):
+        copied = _Picking(copied, PICKED[scale or ("value" if is_regression else "logit")], name)
+    output = _outputs(copied, dense, name)
+    _refuse_company(copied, dense, output, name)
+    if is_regression:
+        return Frozen(copied, "value")
+    return _on_scale(copied, dense, output, scale, name)
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Return the precision of a network's weights: that of its input."""
+    floating = (weight.dtype for weight in (*network.parameters(), *network.buffers()) if weight.is_floating_point())
+    return next(floating, torch.float32)
+
+
+def _copied(network: nn.Module, name: str) -> nn.Module:
+    """Return a copy in evaluation mode; halves become float32, which holds them exactly."""
+    network = getattr(network, "_orig_mod", network)  # what torch.compile compiled
+    computed = (value for module in network.modules() for value in vars(module).values() if isinstance(value, torch.Tensor))
+    memo = {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
+    try:
+        copied: nn.Module = copy.deepcopy(network, memo)
+    except Exception as error:  # a copy runs the user's code
+        raise NetworkError(
+            f"{name} cannot be copied: {_first_line(error)}; wrap the network inside it, or a function"
+        ) from error
+    copied = copied.eval().requires_grad_(False)
+    return copied if dtype_of(copied) in FLOATS else copied.float()
+
+
+def _refuse_several_inputs(network: nn.Module, name: str) -> None:
+    try:
+        parameters = inspect.signature(network.forward).parameters.values()
+    except (TypeError, ValueError):  # a scripted forward may have none
+        return
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.kind not in several and p.default is inspect.Parameter.empty]
+    if len(needed) > 1:
+        raise NetworkError(
+            f"{name} must read one tensor of dense rows, but its forward takes {len(needed)}: {', '.join(needed)}; "
+            "wrap a module that splits the dense rows into them"
+        )
+
+
+def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str) -> tuple[torch.Tensor, Any]:
+    """Return dense rows that a network can read, and what it returns for them: those at hand, else random ones, else zeros."""
+    drawn = torch.randn(PROBES, width, generator=torch.Generator().manual_seed(0)) * torch.logspace(-1, 1, PROBES)[:, None]
+    weight = next(network.parameters(), torch.zeros(0))
+    for rows in [drawn, torch.zeros(2, width)] if dense is None else [dense]:
+        rows = rows.to(device=weight.device, dtype=dtype_of(network))
+        try:
+            with torch.no_grad():
+                return rows, network(rows)
+        except Exception as error:  # the user's code, on numbers that it was not made for
+            failed = error
+    raise NetworkError(
+        f"{name} cannot be called with dense rows, one tensor [rows, {width}]: {_first_line(failed)}; "
+        "pass the encoder that it was trained with, or wrap a module that takes such rows"
+    ) from failed
+
+
+def _outputs(network: nn.Module, dense: torch.Tensor, name: str) -> torch.Tensor:
+    with torch.no_grad():
+        output = network(dense)
+    if tuple(output.shape) not in ((len(dense),), (len(dense), 1)):
+        raise NetworkError(
+            f"{name} must return one number a row, got {output.numel()} for {len(dense)} rows; "
+            "add a last layer that picks one output"
+        )
+    return output.reshape(-1).double()
+
+
+def _refuse_company(network: nn.Module, dense: torch.Tensor, output: torch.Tensor, name: str) -> None:
+    """Raise if rows get other answers in another order and a smaller batch: batch norm without statistics, chance."""
+    some = torch.arange(len(dense) - 1, -1, -2)
+    again = _outputs(network, dense[some], name)
+    off = torch.nan_to_num((again - output[some]).abs())
+    if off.max() > SLACK * torch.finfo(dtype_of(network)).eps * output.nan_to_num().abs().max().clamp(min=1e-30):
+        row = int(off.argmax())
+        raise NetworkError(
+            f"{name} must answer for a row whatever rows are beside it, but gives {float(output[some][row]):.6g} among "
+            f"{len(dense)} rows and {float(again[row]):.6g} among {len(some)}; it normalises over the batch, or draws numbers"
+        )
+
+
+def _on_scale(copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scale: Scale | None, name: str) -> Frozen:
+    """Return the network with the scale of its output, a last sigmoid taken off; or refuse what cannot be."""
+    seen = output[torch.isfinite(output)]
+    bounded = bool(((seen >= 0) & (seen <= 1)).all())
+    if scale == "value":
+        return Frozen(copied, scale)
+    if scale == "probability" and not bounded:
+        raise ScaleError(
+            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g}, which are no probabilities; "
+            "say on which scale it answers: dlx.wrap(..., scale='logit')"
+        )
+    logits = _without_last_sigmoid(copied, dense) if bounded else None
+    if scale == "logit" and logits is not None:
+        raise ScaleError(f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'")
+    if logits is not None:
+        return Frozen(logits, "logit")
+    if scale is None and bounded and seen.numel() == PROBES and bool(seen.min() < seen.max()):
+        raise ScaleError(
+            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for very different rows: probabilities, or "
+            "logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
+        )
+    return Frozen(copied, scale or "logit")
+
+
+def _without_last_sigmoid(network: nn.Module, dense: torch.Tensor) -> nn.Module | None:
+    """Return the copy without the sigmoid that gives its output; None where no such module, called once, does."""
+    heard: dict[str, list[torch.Tensor]] = {path: [] for path, m in network.named_modules() if type(m) is nn.Sigmoid}
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for path, outputs in heard.items():
+            hook = network.get_submodule(path).register_forward_hook(lambda *a, outputs=outputs: outputs.append(a[2]))
+            hooks.callback(hook.remove)
+        last = network(dense)
+    for path, outputs in heard.items():
+        if len(outputs) == 1 and outputs[0].data_ptr() == last.data_ptr():
+            parent, _, child = path.rpartition(".")
+            if not path:
+                return nn.Identity()
+            setattr(network.get_submodule(parent), child, nn.Identity())
+            return network
+    return None
+
+
+class _Picking(nn.Module):
+    """A network that returns several tensors, of which one has one number a row."""
+
+    def __init__(self, network: nn.Module, wanted: tuple[str, ...], name: str) -> None:
+        super().__init__()
+        self.network, self.wanted, self.name = network, wanted, name
+
+    def forward(self, dense: torch.Tensor) -> torch.Tensor:
+        """Return that one, [rows] or [rows, 1]."""
+        named = _named(self.network(dense), self.name)
+        fitting = [key for key, value in named.items() if _is_one_number(value, len(dense))]
+        wanted = [key for key in self.wanted if key in fitting] or fitting
+        if len(wanted) == 1:
+            return named[wanted[0]]
+        shapes = ", ".join(f"{key} {list(getattr(value, 'shape', ()))}" for key, value in named.items())
+        raise NetworkError(
+            f"{self.name} must return one number a row, but {len(fitting) or 'none'} of its outputs are that: {shapes}; "
+            "wrap a module that returns the one to explain"
+        )
+
+
+def _named(output: Any, name: str) -> dict[Any, Any]:
+    if isinstance(output, Mapping):
+        return dict(output)
+    if isinstance(output, (tuple, list)):
+        return dict(zip(getattr(output, "_fields", range(len(output))), output, strict=True))
+    raise NetworkError(f"{name} must return a tensor, got {type(output).__name__}; wrap a module that returns one")
+
+
+def _is_one_number(value: Any, rows: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point() and tuple(value.shape) in ((rows,), (rows, 1))
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
