@@ -31,29 +31,24 @@ class LocalAccuracy:
 
     Parameters
     ----------
-    absolute : float, optional
-        Largest residual, in units of the scale.
     relative : float, optional
-        Largest residual as a share of the mean distance of outputs from the base value.
+        Largest residual as a share of the mean distance of outputs from the base value: whatever the unit, and however rare
+        the event. No promise where None.
     remedy : str
         What is wrong, and what to do, where the promise is broken.
     """
 
-    absolute: float | None = None
     relative: float | None = None
     remedy: str = ""
 
     def __str__(self) -> str:
-        if self.absolute is not None:
-            return f"adds up to within {self.absolute:g}"
-        if self.relative is not None:
-            return f"adds up to within {self.relative:.0%} of the mean effect"
-        return "does not promise to add up"
+        if self.relative is None:
+            return "does not promise to add up"
+        share = f"{self.relative:.1%}".replace(".0%", "%") if self.relative >= 0.001 else f"{self.relative:g}"
+        return f"adds up to within {share} of the mean effect"
 
     def limit(self, mean_effect: float) -> float:
         """Return the largest residual that keeps the promise; infinity where there is none."""
-        if self.absolute is not None:
-            return self.absolute
         return np.inf if self.relative is None else self.relative * mean_effect
 
 
@@ -130,6 +125,8 @@ class Explanation:
         Why a row, by its position, was not explained; its values are NaN.
     extras : dict of str to ndarray of float64 [rows]
         What else the method says of each row, by name, such as a surrogate's R2.
+    carried : tuple of str
+        Columns that the model reads beside the features: they went along unchanged with each person, and have no contribution.
     """
 
     values: np.ndarray
@@ -152,6 +149,7 @@ class Explanation:
     standard_errors: np.ndarray | None = None
     failures: dict[int, str] = field(default_factory=dict)
     extras: dict[str, np.ndarray] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -277,6 +275,7 @@ class Explanation:
         described = json.loads(text)
         described["schema"] = Schema.from_dict(described["schema"])
         described["index"] = np.array(described["index"])
+        described["carried"] = tuple(described.get("carried", ()))
         described["failures"] = {int(row): why for row, why in described.get("failures", {}).items()}
         described["extras"] = {
             name.removeprefix(_EXTRA): arrays.pop(name) for name in sorted(arrays) if name.startswith(_EXTRA)

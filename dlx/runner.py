@@ -17,7 +17,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
+from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_scale, held, rescaled, table_of
 from dlx.schema import plural
 from dlx.threads import one_thread
 
@@ -25,6 +25,7 @@ Implementation = Literal["dlx", "reference"]
 IMPLEMENTATIONS = ("dlx", "reference")
 BATCH_ROWS = 32
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
+FLOAT64_ROUNDING = 2.0**-44
 
 
 class LocalAccuracyError(DlxError):
@@ -81,6 +82,8 @@ def explain(
     ------
     MethodError
         If there is no such method or option, or it does not take the model.
+    FidelityError
+        If dlx predicts these rows otherwise than the user's own model, which was wrapped, does.
     SchemaError
         If the rows or the background do not fit the model's schema.
     ScaleError
@@ -92,19 +95,25 @@ def explain(
     run, made_by = _implementation(module, implementation, options)
     check_scale(model, scale)
     check_seed(seed)
+    if isinstance(model, BlackBox):
+        model = model.typed(rows, background)
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
-    outputs = model.predict(coded, scale)
+    own = model.scales[0]
+    outputs, references = model.predict(rows, own), model.predict(background, own)
+    held(model, [(rows, outputs), (background, references)])
+    rounding = rounding_of(model, np.concatenate([outputs, references]))
 
-    def attribute(some: np.ndarray) -> Attribution:
-        return run(model, some, reference, scale=scale, seed=seed, **options)
+    def attribute(which: slice) -> Attribution:
+        return run(_accompanied(model, rows, which), coded[which], reference, scale=scale, seed=seed, **options)
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
+    size = 1 if _carried(model) else size
     attribution, failures = _in_batches(attribute, coded, size, strict, progress)
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,
-        outputs=outputs,
+        outputs=rescaled(outputs, own, scale, model.name),
         standard_errors=attribution.standard_errors,
         extras=attribution.extras,
         rows=coded,
@@ -114,11 +123,33 @@ def explain(
         seed=seed,
         seconds=time.perf_counter() - started,
         evaluations=attribution.evaluations,
+        carried=_carried(model),
         **_said_of(model),
         **_said_by(module, method, made_by, options),
     )
-    rounding = FLOAT32_ROUNDING if isinstance(model, NeuralModel) else 0.0
-    return checked(explanation, module.PROMISE, model.predict(reference, scale), rounding, failures, strict=strict)
+    references = rescaled(references, own, scale, model.name)
+    return checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
+
+
+def rounding_of(model: Model, outputs: np.ndarray) -> float:
+    """Return what rounding alone may move an output by, as a share of the largest: more for what computes in float32."""
+    is_single = (outputs == outputs.astype(np.float32)).all()
+    if isinstance(model, NeuralModel):
+        is_single = model.precision == "float32"
+    return FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING
+
+
+def _carried(model: Model) -> tuple[str, ...]:
+    return model.carried if isinstance(model, BlackBox) else ()
+
+
+def _accompanied(model: Model, rows: Any, which: slice) -> Model:
+    """Return a model that reads more than the features with what the one person has in these columns."""
+    if not isinstance(model, BlackBox) or not model.carried:
+        return model
+    table = table_of(rows)
+    assert table is not None  # predict has read these columns
+    return replace(model, companion=table[list(model.carried)].iloc[which])
 
 
 def _said_of(model: Model) -> dict[str, Any]:
@@ -217,7 +248,7 @@ def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
 
 
 def _in_batches(
-    attribute: Callable[[np.ndarray], Attribution],
+    attribute: Callable[[slice], Attribution],
     rows: np.ndarray,
     size: int,
     strict: bool,
@@ -230,27 +261,27 @@ def _in_batches(
     failures: dict[int, str] = {}
     with one_thread():
         for start in range(0, len(rows), size):
-            some = rows[start : start + size]
+            end = min(start + size, len(rows))
             try:
-                parts.append(attribute(some))
+                parts.append(attribute(slice(start, end)))
             except Exception:
                 if strict:
                     raise
-                for i in range(len(some)):
-                    part, why = _alone(attribute, some[i : i + 1])
+                for row in range(start, end):
+                    part, why = _alone(attribute, row, rows.shape[1])
                     parts.append(part)
-                    failures |= {start + i: why} if why else {}
+                    failures |= {row: why} if why else {}
             if progress is not None:
-                progress(min(start + size, len(rows)), len(rows))
+                progress(end, len(rows))
     return _joined(parts), failures
 
 
-def _alone(attribute: Callable[[np.ndarray], Attribution], row: np.ndarray) -> tuple[Attribution, str]:
+def _alone(attribute: Callable[[slice], Attribution], row: int, width: int) -> tuple[Attribution, str]:
     """Return the attribution of one row, or NaN and why it has none."""
     try:
-        return attribute(row), ""
+        return attribute(slice(row, row + 1)), ""
     except Exception as error:
-        return Attribution(np.full(row.shape, np.nan), np.full(1, np.nan)), f"{type(error).__name__}: {error}"
+        return Attribution(np.full((1, width), np.nan), np.full(1, np.nan)), f"{type(error).__name__}: {error}"
 
 
 def _joined(parts: list[Attribution]) -> Attribution:

@@ -135,7 +135,7 @@ def test_what_is_no_explanation_is_an_error_that_names_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("promise", "words", "limit"),
     [
-        (LocalAccuracy(absolute=1e-6), "adds up to within 1e-06", 1e-6),
+        (LocalAccuracy(relative=1e-6), "adds up to within 1e-06 of the mean effect", 2e-6),
         (LocalAccuracy(relative=0.01), "adds up to within 1% of the mean effect", 0.02),
         (LocalAccuracy(), "does not promise to add up", np.inf),
     ],

@@ -10,12 +10,13 @@ from torch import nn
 
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
+from dlx.errors import DlxError
 from dlx.games import Game, exact_values, shapley_of_table
 from dlx.games.exact import all_coalitions
 from dlx.games.splitting import split
 from dlx.model import NeuralModel
 from dlx.models import mlp, resnet
-from dlx.runner import LocalAccuracyError, explain
+from dlx.runner import explain
 from dlx.schema import Feature, Schema
 
 
@@ -137,7 +138,7 @@ def test_net_with_a_missing_weight_is_one_clear_error(method):
     with torch.no_grad():
         model.network[1].weight[0, 0] = torch.nan
     case = Dataset(worlds.MIXED, worlds.people("mixed"))
-    with pytest.raises(LocalAccuracyError, match=f"{method} gave values for mlp that are not finite"):
+    with pytest.raises(DlxError, match="mlp must return finite numbers, got nan for row"):
         explain(model, case, method=method, background=worlds.background("mixed"), scale="logit")
 
 

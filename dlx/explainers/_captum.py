@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import nn
 
 from dlx.explanation import Attribution
 from dlx.model import NeuralModel, Scale, check_scale
 
-if TYPE_CHECKING:
-    import torch
-
 PAIRS_PER_CALL = 512  # pairs of one call, so that a layer of all steps stays in the cache
 
 
-def on_scale(model: NeuralModel, scale: Scale) -> torch.nn.Module:
+class LogOdds(nn.Module):
+    """The log-odds of a probability, behind a network that answers in probabilities."""
+
+    def forward(self, probability: torch.Tensor) -> torch.Tensor:
+        """Return them."""
+        return torch.logit(probability)
+
+
+def on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
     """Return a copy of the network that answers on a scale, so that hooks never touch the user's own."""
-    import copy
-
-    from torch import nn
-
     check_scale(model, scale)
     network = copy.deepcopy(model.network).eval().requires_grad_(False)
-    return nn.Sequential(network, nn.Sigmoid()) if scale == "probability" else nn.Sequential(network)
+    if scale == model.scales[0]:
+        return nn.Sequential(network)
+    return nn.Sequential(network, nn.Sigmoid() if scale == "probability" else LogOdds())
 
 
 def average_over(

@@ -16,14 +16,16 @@ from torch import nn
 
 from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.games.rescale import deeplift
+from dlx.games.slopes import BENDS
 from dlx.model import NeuralModel, Scale
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(
-    absolute=1e-4,
+    relative=1e-3,
     remedy="a nonlinearity of the net is a function, which the rule cannot see: make it a module, or use integrated_gradients",
 )
 IS_SHAPLEY = False
@@ -50,11 +52,14 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     Raises
     ------
     MethodError
-        If the net has a nonlinearity that captum would take for a plain gradient.
+        If the net has a nonlinearity that captum would take for a plain gradient or for which dlx has not written out the
+        rule, or looks up codes, where gradients are 0.
     """
     del seed
     network, persons = on_scale(model, scale), model.dense(rows)
+    refuse_lookups("deeplift", model, rows, background)
     refuse_unknown_nonlinearities(model.name, network, persons[:1])
+    refuse_unwritten_rules(model.name, network)
     found = deeplift(network, persons, model.dense(background))
     return Attribution(
         values=model.encoder.fold(found.values),
@@ -69,6 +74,7 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     Parameters are those of `attribute`, and so are the errors.
     """
     del seed
+    refuse_lookups("deeplift", model, rows, background)
     refuse_unknown_nonlinearities(model.name, on_scale(model, scale), model.dense(rows[:1]))
     return unchecked(model, rows, background, scale=scale)
 
@@ -103,6 +109,18 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
+        )
+
+
+def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
+    """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
+    unwritten = sorted(
+        {type(module).__name__ for module in leaves(network).values() if type(module) not in (*LINEAR_MODULES, *BENDS)}
+    )
+    if unwritten:
+        raise MethodError(
+            f"deeplift cannot explain {name}: dlx has no rule for {', '.join(unwritten)}; pass implementation='reference' for "
+            "captum's, or use integrated_gradients"
         )
 
 

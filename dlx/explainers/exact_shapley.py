@@ -15,7 +15,7 @@ from dlx.model import Model, Scale
 
 LABEL = "Exact Shapley values"
 LIBRARY = "dlx"
-PROMISE = LocalAccuracy(absolute=1e-6)
+PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over all orders, with every combination of columns tried?"
 BATCH_ROWS = 8

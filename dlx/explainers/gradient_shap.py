@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx.explainers import MethodError
 from dlx.explainers._captum import on_scale
+from dlx.explainers._lookups import refuse_lookups
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel, Scale
@@ -38,11 +39,17 @@ def attribute(
         Every row sees the same random references and points, so that the order of rows does not matter.
     n_samples : int
         Gradients a row, at least 2.
+
+    Raises
+    ------
+    MethodError
+        If the net looks up codes, where gradients are 0, or `n_samples` is less than 2.
     """
     from captum.attr import GradientShap
 
     if n_samples < 2:
         raise MethodError(f"n_samples must be at least 2, got {n_samples}")
+    refuse_lookups("gradient_shap", model, rows, background)
     network = on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
     references = model.dense(background)

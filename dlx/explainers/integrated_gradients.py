@@ -15,6 +15,7 @@ import torch
 
 from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.games.paths import integrated_gradients
 from dlx.model import NeuralModel, Scale
@@ -48,9 +49,15 @@ def attribute(
     n_steps : int
         Midpoints on each path, at first; more for rows that do not add up yet. None are needed where the integral is a
         finite sum, and a fifth as many Gauss-Legendre points where the net is smooth.
+
+    Raises
+    ------
+    MethodError
+        If the net looks up codes, where gradients are 0, or `n_steps` is less than 1.
     """
     del seed
     _check(n_steps)
+    refuse_lookups("integrated_gradients", model, rows, background)
     found = integrated_gradients(
         on_scale(model, scale),
         model.dense(rows),
@@ -76,6 +83,7 @@ def reference(
 
     del seed
     _check(n_steps)
+    refuse_lookups("integrated_gradients", model, rows, background)
     network = on_scale(model, scale)
 
     def summed(dense: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from dlx.model import Model, Scale
 
 LABEL = "Kernel SHAP"
 LIBRARY = "shap"
-PROMISE = LocalAccuracy(absolute=1e-6)
+PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over all orders in which columns could be made known?"
 

@@ -13,7 +13,7 @@ from dlx.model import LinearModel, Scale, ScaleError
 
 LABEL = "Linear SHAP"
 LIBRARY = "shap"
-PROMISE = LocalAccuracy(absolute=1e-6)
+PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 QUESTION = "How far does each column's value, times its coefficient, lie from the average person's?"
 

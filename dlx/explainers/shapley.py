@@ -17,7 +17,7 @@ from dlx.model import Model, Scale
 
 LABEL = "Sampled Shapley values"
 LIBRARY = "dlx"
-PROMISE = LocalAccuracy(absolute=1e-6)
+PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 QUESTION = "How much does each column add, averaged over all orders, judged from some combinations of columns?"
 

@@ -17,7 +17,7 @@ from dlx.model import Scale, ScaleError, TreeModel
 
 LABEL = "Tree SHAP"
 LIBRARY = "shap"
-PROMISE = LocalAccuracy(absolute=1e-6)
+PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 OURS = {"path_dependent": False}  # what our kernel computes; with other options shap does
 BATCH_ROWS = 8_192  # what is made of the background is made once a batch

@@ -1,8 +1,21 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
+from dlx.model.fidelity import FidelityError, held
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
-from dlx.model.protocol import CLASSIFIER, REGRESSION, SCALES, Model, Provenance, Scale, ScaleError, as_rows, check_scale
+from dlx.model.protocol import (
+    CLASSIFIER,
+    REGRESSION,
+    SCALES,
+    Model,
+    Provenance,
+    Scale,
+    ScaleError,
+    as_rows,
+    check_scale,
+    rescaled,
+    table_of,
+)
 from dlx.model.wrapping import wrap
 
 __all__ = [
@@ -10,6 +23,7 @@ __all__ = [
     "REGRESSION",
     "SCALES",
     "BlackBox",
+    "FidelityError",
     "LinearModel",
     "Model",
     "NeuralModel",
@@ -19,6 +33,9 @@ __all__ = [
     "TreeModel",
     "as_rows",
     "check_scale",
+    "held",
+    "rescaled",
+    "table_of",
     "trees_of",
     "wrap",
     "wrap_trees",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -82,6 +82,15 @@ class NeuralModel(OneOutput):
 
         return next((weight.device for weight in self.network.parameters()), torch.device("cpu"))
 
+    @property
+    def precision(self) -> Literal["float32", "float64"]:
+        """What the network computes in."""
+        import torch
+
+        from dlx.model.networks import dtype_of
+
+        return "float64" if dtype_of(self.network) == torch.float64 else "float32"
+
     def to(self, device: str) -> NeuralModel:
         """Return the model with its network on a device; the network itself is moved."""
         return replace(self, network=self.network.to(device))
@@ -97,10 +106,7 @@ class NeuralModel(OneOutput):
         """Return coded rows as the network's input, [rows, width] in its precision and on its device."""
         import torch
 
-        from dlx.model.networks import dtype_of
-
-        is_double = dtype_of(self.network) == torch.float64
-        return torch.from_numpy(self.encoder.transform(rows, np.float64 if is_double else np.float32)).to(self.device)
+        return torch.from_numpy(self.encoder.transform(rows, self.precision)).to(self.device)
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the network's output of coded rows, in its own precision; chunks on all cores."""
@@ -244,11 +250,18 @@ class BlackBox(OneOutput):
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale; see `OneOutput.predict`."""
         check_scale(self, scale)
-        return rescaled(self._of_table(self.typed(rows).decoded(rows)), self.scales[0], scale, self.name)
+        return rescaled(self.typed(rows).compute(rows), self.scales[0], scale, self.name)
 
-    def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return what the function gives for coded rows as a table."""
-        return self._of_table(self.decoded(rows))
+    def compute(self, rows: Any) -> np.ndarray:
+        """Return what the function gives for rows as a table; anything but one finite number a row is an error."""
+        outputs = np.asarray(self.function(self.decoded(rows)), dtype=np.float64)
+        outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
+        if outputs.shape != (len(rows),):
+            raise DlxError(
+                f"{self.name} must return one number a row, shape [{len(rows)}], got {list(outputs.shape)}; "
+                "choose one output, for example with dlx.wrap(..., target=1)"
+            )
+        return checked_outputs(outputs, self.name, self.scales[0])
 
     def typed(self, *some: Any) -> BlackBox:
         """Return the model whose schema knows the dtypes of a table that is among the rows, where it did not yet."""
@@ -285,17 +298,6 @@ class BlackBox(OneOutput):
             column = known[name]
             features[name] = column.to_numpy() if len(column) == len(features) else column.iloc[0]
         return features[[name for name in self.schema.columns if name in features]]
-
-    def _of_table(self, table: pd.DataFrame) -> np.ndarray:
-        """Return what the function gives; anything but one finite number a row is an error."""
-        outputs = np.asarray(self.function(table), dtype=np.float64)
-        outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
-        if outputs.shape != (len(table),):
-            raise DlxError(
-                f"{self.name} must return one number a row, shape [{len(table)}], got {list(outputs.shape)}; "
-                "choose one output, for example with dlx.wrap(..., target=1)"
-            )
-        return checked_outputs(outputs, self.name, self.scales[0])
 
 
 def _refuse_unspelled(schema: Schema, name: str) -> None:

@@ -78,7 +78,7 @@ def _code() -> str:
 def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
     """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
-    answers = np.concatenate([model.predict(coded, scale), model.predict(reference, scale)])
+    answers = np.concatenate([model.predict(some, scale) for some in (rows, background)])
     made_by = [_code(), version("dlx"), version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
     made_by.append(repr(sorted((explainers.options(method) | options).items())))
     data = [array_id(answers), array_id(coded), array_id(reference), model.schema.sha256]

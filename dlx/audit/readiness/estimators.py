@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlx.model.estimators import Reading
+
 DEPTH = 4  # a pipeline's step, behind its method, behind a closure of the user's, behind one of dlx's
 
 
@@ -23,7 +25,9 @@ def _behind(part: Any, depth: int) -> Iterator[Any]:
     yield part
     if depth == 0:
         return
-    if inspect.ismethod(part):
+    if isinstance(part, Reading):
+        inner = [part.call]
+    elif inspect.ismethod(part):
         inner = [part.__self__]
     elif inspect.isfunction(part):
         names = inspect.getclosurevars(part)

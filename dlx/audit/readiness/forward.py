@@ -1,4 +1,4 @@
-"""What happens in one forward of a torch network: functions that bend, columns without gradient, unsettled modules.
+"""What happens in one forward of a torch network: functions that bend, unsettled modules.
 
 Whether a function is linear is measured, not looked up: an affine function of two batches, taken at their mean, gives the
 mean of what it gives for each.
@@ -11,17 +11,13 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from dlx.model import NeuralModel
-
 BEND = 1e-4  # departure from the mean of two batches, as a share of their distance, above which a function is not linear
 ROUNDING = 1e-6  # of a float32 function, as a share of its largest input or output
 FEWEST_ROWS = 7  # of a watched forward, so that activations of either sign occur
-POINTS_PER_PERSON = 20
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
@@ -150,28 +146,3 @@ def _with_batches(value: Any, count: int, change: Callable[[torch.Tensor, int], 
 def _numbers(outputs: Any) -> list[torch.Tensor]:
     several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     return [output for output in several if isinstance(output, torch.Tensor) and output.is_floating_point()]
-
-
-def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int) -> np.ndarray:
-    """Return which features have a gradient of exactly 0 between people and references, bool [features].
-
-    Parameters
-    ----------
-    model : NeuralModel
-        The net.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    seed : int
-        Of the points on the straight paths from references to people.
-    """
-    rng = np.random.default_rng(seed)
-    persons = model.dense(np.repeat(rows, POINTS_PER_PERSON, axis=0))
-    references = model.dense(background[rng.integers(len(background), size=len(persons))])
-    share = torch.from_numpy(rng.random((len(persons), 1), dtype=np.float32)).to(persons.device)
-    points = (references + share * (persons - references)).requires_grad_()
-    output = model.network(points).sum()
-    slopes = torch.autograd.grad(output, points, allow_unused=True)[0] if output.requires_grad else None
-    if slopes is None:
-        return np.ones(len(model.schema), dtype=bool)
-    steepest = slopes.abs().amax(dim=0).cpu().numpy()
-    return np.maximum.reduceat(steepest, model.encoder.starts) == 0

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from torch import nn
 from torch.jit import ScriptModule
 
 from dlx.audit.readiness.bench import STEADY, Bench, Finding
-from dlx.audit.readiness.forward import bending_functions, without_gradient
+from dlx.audit.readiness.forward import bending_functions
 from dlx.explainers import deeplift
+from dlx.explainers._lookups import EMBEDDINGS, without_gradient
 
 GRADIENTS = ("deeplift", "gradient_shap", "integrated_gradients")
-EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
 
 def in_network(bench: Bench) -> Iterator[Finding]:

@@ -198,9 +198,9 @@ def _measured(bench: Bench, made: Explanation, options: dict[str, Any]) -> Trial
     lost, promise = bench.share(largest), explainers.method(made.method).PROMISE
     on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
     said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost:.2%} of the mean effect ({on})"
-    if promise.absolute is None and promise.relative is None:
+    if promise.relative is None:
         return Trial("approximate", lost, said)
-    return Trial("fine" if promise.relative is not None else verdict_of(lost), lost, said)
+    return Trial("fine", lost, said)
 
 
 def _lost_all_the_same(bench: Bench, method: str, options: dict[str, Any]) -> float:

@@ -1,0 +1,145 @@
+"""Columns that a net reads by steps, codes of an embedding or rounded numbers: gradients are 0 there, and explain nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.jit import ScriptModule
+from torch.overrides import TorchFunctionMode
+
+from dlx.explainers import MethodError
+from dlx.model import NeuralModel
+
+PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
+POINTS_PER_PERSON = 20
+STEADY = 1e-6  # share of the outputs' size that a prediction may move without a cause: the last digits of sums
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+SMOOTH = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
+ROUNDS = ("round", "floor", "ceil", "trunc", "fix", "sign", "heaviside")
+
+
+def refuse_lookups(method: str, model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> None:
+    """Raise a `MethodError` that names the columns whose gradient is 0 because the net looks up their value.
+
+    Parameters
+    ----------
+    method : str
+        Who asks.
+    model : NeuralModel
+        The net.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded; a few are tried.
+    """
+    if _is_smooth_chain(model.network):
+        return
+    rows, background = rows[:PEOPLE], background[:REFERENCES]
+    found = looked_up(model, rows, background)
+    embeddings = _varied_embeddings(model, rows, background)
+    if not found and not embeddings:
+        return
+    columns = ", ".join(found) or "some columns"
+    where = f"in {', '.join(embeddings)}" if embeddings else "by rounding or comparing it"
+    raise MethodError(
+        f"{method} cannot explain {model.name}: it looks up the value of {columns} {where}, where a gradient is 0 whatever "
+        "the column does; use shapley, kernel_shap or exact_shapley, or train a net that reads one-hot columns"
+    )
+
+
+def _is_smooth_chain(network: nn.Module) -> bool:
+    """Whether a network is nothing but linear layers and elementwise nonlinearities, one after the other."""
+    if type(network) is not nn.Sequential:
+        return isinstance(network, SMOOTH)
+    return all(_is_smooth_chain(module) for module in network)
+
+
+def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int = 0) -> list[str]:
+    """Return the names of the features that the output moves with, by steps alone: their gradient is exactly 0."""
+    found, is_closed = [], any(isinstance(module, ScriptModule) for module in model.network.modules())
+    for column in np.flatnonzero(without_gradient(model, rows, background, seed)):
+        swapped = np.repeat(rows, len(background), axis=0)
+        before, swapped_steps = _output_and_steps(model, swapped)
+        swapped[:, column] = np.tile(background[:, column], len(rows))
+        after, steps = _output_and_steps(model, swapped)
+        moved = (after - before).abs().max() > STEADY * torch.cat([before, after]).abs().max()
+        if moved and (is_closed or _differ(swapped_steps, steps)):
+            found.append(model.schema.names[column])
+    return found
+
+
+def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int) -> np.ndarray:
+    """Return which features have a gradient of exactly 0 between people and references, bool [features].
+
+    Parameters
+    ----------
+    model : NeuralModel
+        The net.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded.
+    seed : int
+        Of the points on the straight paths from references to people.
+    """
+    rng = np.random.default_rng(seed)
+    persons = model.dense(np.repeat(rows, POINTS_PER_PERSON, axis=0))
+    references = model.dense(background[rng.integers(len(background), size=len(persons))])
+    share = torch.from_numpy(rng.random((len(persons), 1), dtype=np.float32)).to(persons)
+    points = (references + share * (persons - references)).requires_grad_()
+    output = model.network(points).sum()
+    slopes = torch.autograd.grad(output, points, allow_unused=True)[0] if output.requires_grad else None
+    if slopes is None:
+        return np.ones(len(model.schema), dtype=bool)
+    steepest = slopes.abs().amax(dim=0).cpu().numpy()
+    return np.maximum.reduceat(steepest, model.encoder.starts) == 0
+
+
+def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> list[str]:
+    """Return the embeddings, by path, whose codes are not the same for everybody."""
+    varied: dict[str, bool] = {}
+
+    def listen(path: str, codes: torch.Tensor) -> None:
+        varied[path] = varied.get(path, False) or bool((codes != codes[:1]).any())
+
+    embeddings = {path: module for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)}
+    if not embeddings:
+        return []
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for path, module in embeddings.items():
+            name = f"{type(module).__name__} {path or 'network'}"
+            hook = module.register_forward_pre_hook(lambda _, given, name=name: listen(name, given[0]))
+            hooks.callback(hook.remove)
+        model.network(model.dense(np.concatenate([rows, background])))
+    return [path for path, is_varied in varied.items() if is_varied]
+
+
+class _Steps(TorchFunctionMode):
+    """Keeps what is made of real numbers and is none: codes, comparisons, rounded numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[torch.Tensor] = []
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        output = function(*args, **(kwargs or {}))
+        is_of_real = any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in args)
+        is_step = isinstance(output, torch.Tensor) and (
+            not output.is_floating_point() or function.__name__.rstrip("_") in ROUNDS
+        )
+        if is_of_real and is_step:
+            self.made.append(output)
+        return output
+
+
+def _output_and_steps(model: NeuralModel, rows: np.ndarray) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    with torch.no_grad(), _Steps() as steps:
+        output = model.network(model.dense(rows)).reshape(-1)
+    return output, steps.made
+
+
+def _differ(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    if [one.shape for one in before] != [one.shape for one in after]:
+        return True
+    return any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
