@@ -420,5 +420,5 @@ def test_weights_that_are_not_finite_are_one_clear_error(method, weight, depth):
         network[0].weight[:2, :2] = weight
     model = NeuralModel(network, worlds.encoder("numeric"), "broken")
     how = {"method": method, "background": worlds.background("numeric"), "scale": "logit"}
-    with pytest.raises(DlxError, match="broken must return finite numbers, got (nan|inf|-inf) for row"):
+    with pytest.raises(DlxError, match=r"broken must return finite numbers, got (nan|inf|-inf) for row"):
         explain(model, worlds.people("numeric"), **how)

@@ -190,7 +190,7 @@ def test_a_promise_is_a_share_of_the_effect_however_small_the_outputs(strength, 
         assert line["lost"] == pytest.approx(np.abs(made.residuals).max() / effect(model), rel=1e-3)
         assert line["verdict"] == "fine"
     else:
-        with pytest.raises(dlx.runner.LocalAccuracyError, match="deeplift of .* contributions must add up to"):
+        with pytest.raises(dlx.runner.LocalAccuracyError, match=r"deeplift of .* contributions must add up to"):
             dlx.explain(model, people, method="deeplift", background=background, scale="logit")
         assert line["verdict"] == "not valid" and "torch.tanh" in line["reason"]
 

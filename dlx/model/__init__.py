@@ -13,6 +13,7 @@ from dlx.model.protocol import (
     ScaleError,
     as_rows,
     check_scale,
+    provenance_of,
     rescaled,
     table_of,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "as_rows",
     "check_scale",
     "held",
+    "provenance_of",
     "rescaled",
     "table_of",
     "trees_of",

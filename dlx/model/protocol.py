@@ -42,6 +42,11 @@ class Provenance:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
+def provenance_of(model: Model) -> Provenance | None:
+    """Return how dlx trained a model; None where it did not, whatever the model's name."""
+    return getattr(model, "provenance", None)
+
+
 class ScaleError(DlxError):
     """A scale that a model does not have, or on which its output is infinite."""
 
@@ -66,10 +71,6 @@ class Model(Protocol):
     def target(self) -> str:
         """Which outcome the output speaks for: a class, or the value of a regression."""
 
-    @property
-    def provenance(self) -> Provenance | None:
-        """How dlx trained it; None for a model that it did not train."""
-
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale, float64 [rows]."""
 
@@ -87,9 +88,6 @@ class OneOutput(ABC):
 
         @property
         def scales(self) -> tuple[Scale, ...]: ...  # noqa: D102
-
-        @property
-        def provenance(self) -> Provenance | None: ...  # noqa: D102
 
     @property
     def target(self) -> str:

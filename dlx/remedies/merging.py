@@ -63,4 +63,5 @@ def merged_feature(feature: Feature, groups: Groups) -> Feature:
     def named(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(" / ".join(names[code] for code in group) for group in groups)
 
-    return replace(feature, levels=named(feature.levels), level_labels=named(feature.level_labels), level_reasons=())
+    labels = named(feature.level_labels)
+    return replace(feature, levels=named(feature.levels), level_labels=labels, level_reasons=(), level_values=(), dtype="")
