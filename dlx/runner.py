@@ -17,7 +17,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_scale, held, rescaled, table_of
+from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_scale, held, predicted, rescaled, table_of
 from dlx.schema import plural
 from dlx.threads import one_thread
 
@@ -100,7 +100,7 @@ def explain(
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
     own = model.scales[0]
-    outputs, references = model.predict(rows, own), model.predict(background, own)
+    outputs, references = predicted(model, rows), predicted(model, background)
     held(model, [(rows, outputs), (background, references)])
     rounding = rounding_of(model, np.concatenate([outputs, references]))
 

@@ -96,22 +96,21 @@ def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarra
 
 
 def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> list[str]:
-    """Return the embeddings, by path, whose codes are not the same for everybody."""
-    varied: dict[str, bool] = {}
-
-    def listen(path: str, codes: torch.Tensor) -> None:
-        varied[path] = varied.get(path, False) or bool((codes != codes[:1]).any())
-
+    """Return the embeddings, by path, that are asked for other codes when other rows come."""
     embeddings = {path: module for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)}
+    heard: dict[str, list[torch.Tensor]] = {path: [] for path in embeddings}
     if not embeddings:
         return []
+    count = max(len(rows), len(background))
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for path, module in embeddings.items():
-            name = f"{type(module).__name__} {path or 'network'}"
-            hook = module.register_forward_pre_hook(lambda _, given, name=name: listen(name, given[0]))
+            hook = module.register_forward_pre_hook(lambda _, given, path=path: heard[path].append(given[0]))
             hooks.callback(hook.remove)
-        model.network(model.dense(np.concatenate([rows, background])))
-    return [path for path, is_varied in varied.items() if is_varied]
+        model.network(model.dense(np.resize(rows, (count, rows.shape[1]))))
+        calls = {path: len(codes) for path, codes in heard.items()}
+        model.network(model.dense(np.resize(background, (count, rows.shape[1]))))
+    varied = (path for path, codes in heard.items() if _differ(codes[: calls[path]], codes[calls[path] :]))
+    return [f"{type(embeddings[path]).__name__} {path or 'network'}" for path in varied]
 
 
 class _Steps(TorchFunctionMode):

@@ -59,15 +59,17 @@ def attribute(
     logging.getLogger("shap").setLevel(logging.WARNING)
     columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
     ranks = np.column_stack([rank for _, rank in columns]).astype(np.float64)
+    unit = _unit(model, rows, background, scale)
     evaluated = 0
 
     def predict(table: np.ndarray) -> np.ndarray:
         nonlocal evaluated
         evaluated += len(table)
         picked = [distinct[rank] for (distinct, _), rank in zip(columns, table.T.astype(np.intp), strict=True)]
-        return model.predict(np.column_stack(picked), scale)
+        return model.predict(np.column_stack(picked), scale) / unit
 
     # Ranks, because shap gives 0 to a column whose values it finds close: times in seconds, lengths in metres of 1e-9.
+    # And outputs in units of their spread, because it gives 0 to a contribution below 1e-10.
     explainer = shap.KernelExplainer(predict, ranks[len(rows) :])
     values = np.empty(rows.shape)
     for i, row in enumerate(ranks[: len(rows)]):
@@ -75,4 +77,15 @@ def attribute(
             values[i] = explainer.shap_values(
                 row, nsamples="auto" if n_samples is None else n_samples, l1_reg=kept, silent=True
             )
-    return Attribution(values=values, base_values=np.full(len(rows), float(explainer.expected_value)), evaluations=evaluated)
+    return Attribution(
+        values=values * unit,
+        base_values=np.full(len(rows), float(explainer.expected_value) * unit),
+        evaluations=evaluated,
+    )
+
+
+def _unit(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale) -> float:
+    """Return the largest distance of an output from the mean reference; 1 where all are alike."""
+    references = model.predict(background, scale)
+    outputs = np.concatenate([references, model.predict(rows, scale)])
+    return float(np.abs(outputs - references.mean()).max()) or 1.0

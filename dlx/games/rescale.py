@@ -7,7 +7,6 @@ the network's precision, sums over references in float64.
 
 from __future__ import annotations
 
-import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import nn
 from dlx.games.recording import record
 from dlx.games.slopes import BENDS, mean_slope
 from dlx.games.tape import Tape, blocks, slope_between
+from dlx.model.networks import untrained_copy
 
 PAIRS_AT_ONCE = 2_048  # of a network that is not written out
 
@@ -71,7 +71,7 @@ def _written_out(tape: Tape, persons: torch.Tensor, references: torch.Tensor) ->
 
 def _by_autograd(network: nn.Module, persons: torch.Tensor, references: torch.Tensor) -> np.ndarray:
     """Return the same for a network that cannot be written out, on a copy whose nonlinear modules are replaced."""
-    network = copy.deepcopy(network).requires_grad_(False)
+    network = untrained_copy(network)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if type(child) in BENDS:

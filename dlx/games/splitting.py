@@ -2,7 +2,7 @@
 
 ``W(z ∘ x + (1 - z) ∘ b) = W b + Σ_j z_j (W_j x_j - W_j b_j)``, with W_j the dense columns that the original column j owns.
 A coalition then costs one row of a small matrix product, and no row is mixed or encoded. Differences are taken in
-float64, evaluations are float32.
+float64, evaluations are in the net's own precision.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class SplitNet:
         start = ours.sum(dim=0) + (0 if self.first.bias is None else self.first.bias)
         middle = ours.mean(dim=1, keepdim=True)
         with torch.no_grad():
-            return start.float(), (theirs - middle).float().flatten(0, 1), (ours - middle).float().flatten(0, 1)
+            kind = self.first.weight.dtype
+            return start.to(kind), (theirs - middle).to(kind).flatten(0, 1), (ours - middle).to(kind).flatten(0, 1)
 
     def _table(self, rows: np.ndarray) -> torch.Tensor:
         """Return what each column gives the first layer, float64 [players, rows, hidden]."""

@@ -1,6 +1,6 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
-from dlx.model.fidelity import FidelityError, held
+from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.model.protocol import (
@@ -35,6 +35,7 @@ __all__ = [
     "as_rows",
     "check_scale",
     "held",
+    "predicted",
     "provenance_of",
     "rescaled",
     "table_of",

@@ -173,7 +173,7 @@ def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bo
         lacking = [str(column) for column in names if str(column) not in schema.columns]
         if len(lacking) < len(names) or len(names) not in (len(schema), len(schema.columns)):
             raise DlxError(
-                f"{name} reads columns that the table lacks: {', '.join(lacking)}; it has {', '.join(schema.columns)}"
+                f"{name} reads columns that the table lacks: {', '.join(lacking)}; the table has {', '.join(schema.columns)}"
             )
     elif names is not None:
         return fitted, False
@@ -205,12 +205,9 @@ def _numbers(outputs: Any, name: str) -> np.ndarray:
 
 
 def _call_of(predictor: Any, owner: Any, is_regression: bool, name: str) -> Callable[[Any], Any]:
-    gives_classes = (
-        f"{name} gives classes; wrap a function that gives numbers, for example its decision_function with scale='logit'"
-    )
     if owner is not predictor:
         if hasattr(owner, "classes_") and getattr(predictor, "__name__", "") == "predict":
-            raise DlxError(gives_classes)
+            raise DlxError(f"predict of {type(owner).__name__} gives classes; wrap the estimator itself, or its predict_proba")
         return predictor
     if hasattr(predictor, "classes_") and is_regression:
         raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
+from dlx.model.estimators import PredictorError
 from dlx.model.kinds import BlackBox, TreeModel, Witness
 from dlx.model.protocol import Model, as_rows
 
@@ -35,11 +36,35 @@ def witnessed(model: Model, check: Any) -> Model:
     FidelityError
         If dlx predicts otherwise than the model does.
     """
-    held(model, [(check, model.predict(check, model.scales[0]))])
+    held(model, [(check, predicted(model, check))])
     if not isinstance(model, Held) or (original := _original(model)) is None:
         return model
     few = _as_it_came(model, check)[:WITNESSES]
     return dataclasses.replace(model, witness=Witness(few, _asked(original, few)))
+
+
+def predicted(model: Model, rows: Any) -> np.ndarray:
+    """Return what a model predicts of rows on the first of its scales.
+
+    Raises
+    ------
+    FidelityError
+        If it raises on what dlx gives it, but not on the rows as they came.
+    """
+    try:
+        return model.predict(rows, model.scales[0])
+    except PredictorError as error:
+        if not isinstance(model, BlackBox) or not _answers(model, rows):
+            raise
+        raise FidelityError(f"{error}; {_cause(model, rows)}") from error
+
+
+def _answers(model: BlackBox, rows: Any) -> bool:
+    try:
+        model.function(model.as_it_came(rows))
+    except PredictorError:
+        return False
+    return True
 
 
 def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:

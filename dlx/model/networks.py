@@ -81,18 +81,23 @@ def dtype_of(network: nn.Module) -> torch.dtype:
     return next(floating, torch.float32)
 
 
-def _copied(network: nn.Module, name: str) -> nn.Module:
-    """Return a copy in evaluation mode; halves become float32, which holds them exactly."""
-    network = getattr(network, "_orig_mod", network)  # what torch.compile compiled
+def untrained_copy(network: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode whose weights nothing trains; hooks and parametrizations come along."""
     computed = (value for module in network.modules() for value in vars(module).values() if isinstance(value, torch.Tensor))
     memo = {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
+    with torch.no_grad():  # or the weights of a scripted copy depend on those that they were copied from
+        copied: nn.Module = copy.deepcopy(network, memo).eval()
+    for weight in copied.parameters():
+        weight.requires_grad_(False)
+    return copied
+
+
+def _copied(network: nn.Module, name: str) -> nn.Module:
+    """Return an untrained copy; halves become float32, which holds them exactly."""
     try:
-        copied: nn.Module = copy.deepcopy(network, memo)
+        copied = untrained_copy(getattr(network, "_orig_mod", network))  # what torch.compile compiled
     except Exception as error:  # a copy runs the user's code
-        raise NetworkError(
-            f"{name} cannot be copied: {_first_line(error)}; wrap the network inside it, or a function"
-        ) from error
-    copied = copied.eval().requires_grad_(False)
+        raise NetworkError(f"{name} cannot be copied: {_first_line(error)}; wrap the network inside it") from error
     return copied if dtype_of(copied) in FLOATS else copied.float()
 
 

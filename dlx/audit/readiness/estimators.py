@@ -25,6 +25,7 @@ def _behind(part: Any, depth: int) -> Iterator[Any]:
     yield part
     if depth == 0:
         return
+    inner: list[Any]
     if isinstance(part, Reading):
         inner = [part.call]
     elif inspect.ismethod(part):
