@@ -17,7 +17,19 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_scale, held, predicted, rescaled, table_of
+from dlx.model import (
+    BlackBox,
+    Model,
+    NeuralModel,
+    Scale,
+    as_rows,
+    check_model,
+    check_scale,
+    held,
+    predicted,
+    rescaled,
+    table_of,
+)
 from dlx.schema import plural
 from dlx.threads import one_thread
 
@@ -91,6 +103,7 @@ def explain(
     LocalAccuracyError
         If the contributions do not add up as the method promises.
     """
+    check_model(model)
     module = _checked_method(method, model, options)
     run, made_by = _implementation(module, implementation, options)
     check_scale(model, scale)

@@ -355,6 +355,16 @@ def test_errors_of_a_users_function_are_one_line():
         wrap(len, NUMBERS, encoder=Encoder.identity(NUMBERS))
 
 
+def test_what_is_no_model_or_is_one_already_is_said():
+    with pytest.raises(DlxError, match=r"model must be a Model of dlx, got LogisticRegression; wrap it first: dlx.wrap"):
+        dlx.explain(LogisticRegression(), PEOPLE, method="shapley", background=PEOPLE, scale="logit")
+    with pytest.raises(DlxError, match="Sequential is a Model already"):
+        wrap(wrap(net(), NUMBERS), NUMBERS)
+    with pytest.raises(DlxError, match="check must have at least 1 row"):
+        wrap(lambda t: t["a"], VALUES, check=pd.DataFrame(PEOPLE[:0], columns=list(NAMES)))
+    assert len(wrap(LinearRegression().fit(PEOPLE, PEOPLE[:, 0]), VALUES).predict(PEOPLE[:0], "value")) == 0
+
+
 def test_tensors_frames_and_columns_are_numbers():
     rows = np.random.default_rng(0).random((5, 3))
     for given in (

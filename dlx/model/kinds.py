@@ -254,6 +254,8 @@ class BlackBox(OneOutput):
 
     def compute(self, rows: Any) -> np.ndarray:
         """Return what the function gives for rows as a table; anything but one finite number a row is an error."""
+        if not len(rows):
+            return np.empty(0)
         outputs = np.asarray(self.function(self.decoded(rows)), dtype=np.float64)
         outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
         if outputs.shape != (len(rows),):

@@ -121,6 +121,12 @@ class OneOutput(ABC):
         """Return the output on the first of the scales for coded rows."""
 
 
+def check_model(model: Any) -> None:
+    """Raise a `DlxError` if something is no Model: an estimator, a network or a function must be wrapped first."""
+    if not isinstance(model, Model):
+        raise DlxError(f"model must be a Model of dlx, got {type(model).__name__}; wrap it first: dlx.wrap(model, case)")
+
+
 def check_scale(model: Model, scale: str) -> None:
     """Raise a `ScaleError` if the model does not have the scale."""
     if scale not in model.scales:

@@ -71,6 +71,10 @@ def wrap(
     if isinstance(schema, Dataset):
         case, schema = schema, schema.schema
         check = case[:: max(1, len(case) // CHECKED)] if check is None else check
+    if isinstance(predictor, Model):
+        raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
+    if check is not None and not len(check):
+        raise DlxError("check must have at least 1 row, got 0 rows")
     name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
     _check_scale(scale, schema)
     chosen = _position(target, schema)

@@ -14,7 +14,7 @@ from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.errors import DlxError
 from dlx.explanation import Attribution
-from dlx.model import Model, NeuralModel, Scale, as_rows, check_scale
+from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale
 from dlx.runner import FLOAT32_ROUNDING
 from dlx.schema import plural
 
@@ -127,7 +127,9 @@ def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed
     """
     if people < 1:
         raise DlxError(f"people must be at least 1, got {people}")
+    check_model(model)
     check_scale(model, scale or model.scales[0])
+    model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded = [model.schema.check(as_rows(model.schema, some)) for some in (rows, background)]
     for name, some in zip(("rows", "background"), coded, strict=True):
         if not len(some):
