@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
+import dataclasses
 import hashlib
-import lzma
-import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen
-from dlx.errors import DlxError
-from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
+from dlx.errors import DlxError, listed
+from dlx.reading import Opened, Read, Reading, as_described, as_it_looks, name_of, open_table, plain_reading, read_frame
+from dlx.schema import Schema, SchemaError, plural, read_schema
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["Card", "Dataset", "Splits", "from_frame", "read_frame", "read_table", "refuse_bare", "shipped"]
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -86,6 +86,10 @@ class Dataset:
         Columns that are no features, for example the hospital.
     table : DataFrame [rows, features + carried], optional
         The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
+    reading : Reading
+        What each column was taken for, why, and what was done.
+    source : str
+        The file that it was read from; empty for a table of Python's.
     """
 
     schema: Schema
@@ -96,6 +100,8 @@ class Dataset:
     card: Card = field(default_factory=Card)
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     table: pd.DataFrame | None = field(default=None, repr=False)
+    reading: Reading = field(default_factory=Reading, repr=False)
+    source: str = ""
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -114,13 +120,11 @@ class Dataset:
     def __getitem__(self, which: Any) -> Dataset:
         """Return the rows at positions, a slice or a mask, as a Dataset."""
         which = as_slice(which, len(self))
-        return Dataset(
-            schema=self.schema,
+        return dataclasses.replace(
+            self,
             rows=self.rows[which],
             outcomes=None if self.outcomes is None else self.outcomes[which],
             index=self.index[which],
-            name=self.name,
-            card=self.card,
             extra={name: column[which] for name, column in self.extra.items()},
             table=None if self.table is None else self.table.iloc[which],
         )
@@ -195,13 +199,21 @@ def read_table(
     positive: str | None = None,
     schema: Schema | str | Path | None = None,
     name: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    missing: Collection[str] | None = None,
+    keep: Collection[str] = (),
+    categorical: Collection[str] = (),
 ) -> Dataset:
-    """Return a csv or parquet file as a Dataset.
+    """Return a file as a Dataset; `Dataset.reading` says what each column was taken for, why, and what was done.
+
+    Without a schema a column is what most of its cells are, by the rules of `dlx.reading.columns`, and columns that are no
+    features are set aside by those of `dlx.schema.inference`.
 
     Parameters
     ----------
     path : str or Path
-        A file that ends in .csv, .csv.gz, .csv.xz or .parquet.
+        A .csv, .tsv or .txt file, also packed as .gz, .zip, .xz or .bz2; an .xlsx workbook, or a .parquet file.
     target : str, optional
         The column to predict; needed where no schema is given.
     positive : str, optional
@@ -209,21 +221,75 @@ def read_table(
     schema : Schema, str or Path, optional
         A schema or the TOML file that describes one; inferred from the table by default.
     name : str, optional
-        The name of the case; the file's name by default.
+        The name of the case; the file's name without the suffixes above by default.
+    delimiter, encoding : str, optional
+        What separates the fields of a text file, and how it is encoded; recognised by default.
+    missing : collection of str, optional
+        Texts that mean missing in every column. By default only the empty cell does; in columns of numbers, dates and truth
+        values "NA", "?", "-" and the other marks of `dlx.schema.cells.MARKS` do too. An empty list leaves the empty cell alone.
+    keep : collection of str
+        Columns that are features, whatever they look like.
+    categorical : collection of str
+        Columns whose values are levels, even if they are numbers.
 
     Raises
     ------
     SchemaError
-        If the file cannot be read, or does not hold what the schema says.
+        If the file cannot be read as it is, or does not hold what the schema says.
     """
-    table = read_frame(path)
-    if schema is None:
-        if target is None:
-            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}")
-        schema = infer_schema(table, target, positive=positive)
-    elif not isinstance(schema, Schema):
-        schema = read_schema(schema)
-    return from_frame(table, schema, name=name or Path(path).name.split(".")[0])
+    path = Path(path)
+    name = _case_name(path) if name is None else name
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    try:
+        read = _described(opened, schema, target, positive, missing, keep, categorical) if schema is not None else None
+        if read is None:
+            if target is None:
+                names = listed(opened.table.columns)
+                raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
+            read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
+        made = from_frame(read.table, read.schema, name=name)
+    except SchemaError as error:
+        raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
+    return dataclasses.replace(made, reading=read.reading, source=str(path))
+
+
+def _described(
+    opened: Opened,
+    schema: Schema | str | Path,
+    target: str | None,
+    positive: str | None,
+    missing: Collection[str] | None,
+    keep: Collection[str],
+    categorical: Collection[str],
+) -> Read:
+    """Return a table as a schema describes it, or raise where what else was asked for contradicts it."""
+    schema = schema if isinstance(schema, Schema) else read_schema(schema)
+    said = schema.target
+    if target is not None and target != said.name:
+        raise SchemaError(f"the schema's target is {said.name!r}, not {target!r}; leave target out, or change the schema")
+    if positive is not None and positive not in (*said.levels[-1:], *said.level_labels[-1:]):
+        last = f"is its last level, {said.levels[-1]!r}" if said.levels else "is none, as it is a regression"
+        raise SchemaError(
+            f"the schema's positive outcome {last}, not {positive!r}; leave positive out, or change the order of the levels"
+        )
+    if keep or categorical:
+        raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
+    return as_described(opened, schema, missing=missing)
+
+
+def _case_name(path: Path) -> str:
+    """Return the name of the case that a file is, or raise if it is one that dlx ships."""
+    name = name_of(path)
+    if name.casefold() in shipped():
+        raise SchemaError(
+            f"{path} has the name of a shipped case, whose models are not its own; give the file another name, or pass name=..."
+        )
+    return name
+
+
+def shipped() -> list[str]:
+    """Return the names of the cases that dlx ships, sorted: the files of their folder."""
+    return sorted(path.stem for path in (Path(__file__).parent / "datasets").glob("*.py") if not path.stem.startswith("_"))
 
 
 def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
@@ -238,6 +304,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
         name=name,
         card=card or Card(),
         table=table[[name for name in table.columns if name in names]],
+        reading=plain_reading(schema, list(table.columns), len(table)),
     )
 
 
@@ -247,51 +314,3 @@ def refuse_bare(rows: Any, what: str) -> None:
         raise DlxError(
             f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
         )
-
-
-def read_frame(path: str | Path) -> pd.DataFrame:
-    """Return a csv or parquet file as a table; in a csv only an empty cell is missing.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such file, it is of another kind, has no rows, or is not well formed.
-    """
-    import pandas as pd
-
-    path = Path(path)
-    if not path.is_file():
-        raise SchemaError(f"there is no file {path}")
-    if not {".csv", ".parquet"} & set(path.suffixes):
-        raise SchemaError(f"{path} must be a .csv or a .parquet file")
-    try:
-        if ".parquet" in path.suffixes:
-            table = pd.read_parquet(path)
-        else:
-            _refuse_ragged_lines(path)
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""], index_col=False)
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
-    except (ValueError, OSError, EOFError, csv.Error, lzma.LZMAError, zlib.error) as error:
-        raise SchemaError(f"cannot read {path}: {error}") from error
-    if table.empty:
-        raise SchemaError(f"{path} has no rows")
-    return table
-
-
-def _refuse_ragged_lines(path: Path) -> None:
-    """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas shifts or fills it."""
-    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-    opener = openers.get(path.suffix, open)
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file)
-        header = next(lines, [])
-        repeated = sorted({name for name in header if header.count(name) > 1})
-        if repeated:
-            raise SchemaError(f"columns of the same name: {', '.join(repeated)}; rename them")
-        for fields in lines:
-            if fields and len(fields) != len(header):
-                raise SchemaError(
-                    f"line {lines.line_num} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
-                    "quote a value that holds a comma"
-                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,10 @@ def case_of(case: str, target: str | None, positive: str | None, schema: Path | 
     if Path(case).suffixes and Path(case).name.split(".")[0] in datasets.names():
         raise DlxError(f"{case} has the name of a shipped case, whose models are not its own; give the file another name")
     if case not in datasets.names() and Path(case).suffixes:
-        return read_table(case, target=target, positive=positive, schema=schema)
+        data = read_table(case, target=target, positive=positive, schema=schema)
+        for line in data.reading.lines():
+            print(line, file=sys.stderr)
+        return data
     data = datasets.load(case)
     if target or positive or schema:
         raise DlxError(f"--target, --positive and --schema describe a table of your own, but {case} is shipped with them")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema.columns import Feature, level_text
+from dlx.schema.cells import level_text
+from dlx.schema.columns import Feature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,301 @@
+"""Columns of text as what they are: numbers, truth values, dates, codes or words; each decided once, from all of its cells.
+
+- A column whose values are all numbers, in one of the spellings of `dlx.schema.numerals`, is numeric.
+- A column that is nearly all numbers (`dlx.schema.cells.look_at`) is an error that names the others.
+- The empty cell is missing. In columns of numbers, dates and truth values so are the marks of `dlx.schema.cells.MARKS`; in
+  columns of words they are levels ("None" is one), unless they are asked for as missing, and then in every column.
+- Words keep their spelling: blanks around them and upper case too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dlx.errors import listed
+from dlx.schema import Feature, SchemaError, level_text, plural
+from dlx.schema.cells import LARGEST, MARKS, look_at, number_of, quoted
+from dlx.schema.numerals import are_grouped_by_dots, is_ambiguous, numerals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRUTH = {"true": True, "false": False}
+LARGEST_WHOLE = 2**63 - 1
+
+
+class Column(NamedTuple):
+    """A column in its dtype, why it is what it is, and what was done to its cells."""
+
+    values: pd.Series
+    why: str = ""
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column of text: its different texts, how often each occurs, which one each row has, and their order.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    texts : tuple of str
+        The different texts, in the order in which they occur.
+    codes : ndarray [rows]
+        The text of each row.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, column: pd.Series) -> Cells:
+        """Return the cells of a column of text without gaps."""
+        import pandas as pd
+
+        codes, texts = pd.factorize(column)
+        return cls(str(column.name), tuple(texts), codes)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each text occurs."""
+        return dict(zip(self.texts, np.bincount(self.codes, minlength=len(self.texts)).tolist(), strict=True))
+
+    def told(self, texts: Iterable[str]) -> str:
+        """Return texts with their counts and first rows: "'NA' in 2 rows, first in row 7"."""
+        counts = self.counts
+        each = [f"{quoted(text)} in {plural(counts[text], 'row')}, first in row {self.first(text)}" for text in texts]
+        return listed(each[:3]) + (f", and {len(each) - 3} more" if len(each) > 3 else "")
+
+    def first(self, text: str) -> int:
+        """Return the first row that holds a text."""
+        return int((self.codes == self.texts.index(text)).argmax())
+
+    def numbers(self, values: Mapping[str, float]) -> np.ndarray:
+        """Return the number of each row; NaN where its text has none."""
+        return np.array([values.get(text, np.nan) for text in self.texts], dtype=np.float64)[self.codes]
+
+    def words(self, gone: Collection[str] = ()) -> pd.Series:
+        """Return the texts as a column of pandas, NaN where they mean missing."""
+        import pandas as pd
+
+        spelled = pd.array([np.nan if text in gone else text for text in self.texts], dtype="str")
+        return pd.Series(spelled.take(self.codes), name=self.name)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the text of a table is read.
+
+    Parameters
+    ----------
+    missing : frozenset of str
+        Texts that mean missing in every column.
+    marks : frozenset of str
+        Texts, in lower case, that mean missing in columns of numbers, dates and truth values.
+    decimal : {"", ".", ","}
+        The decimal mark, where columns say it.
+    """
+
+    missing: frozenset[str] = frozenset()
+    marks: frozenset[str] = MARKS
+    decimal: str = ""
+
+    @classmethod
+    def of(cls, missing: Collection[str] | None) -> Rules:
+        """Return the rules for what was asked for: None is the usual marks, nothing is the empty cell alone."""
+        if missing is None:
+            return cls()
+        if isinstance(missing, str) or not all(isinstance(mark, str) for mark in missing):
+            raise SchemaError(f"missing must be a list of texts, got {quoted(missing)}")
+        return cls(frozenset(mark.strip() for mark in missing), MARKS if missing else frozenset())
+
+    def gone(self, cells: Cells) -> list[str]:
+        """Return the texts of a column that are missing whatever else it holds."""
+        return [text for text in cells.texts if not text.strip() or text.strip() in self.missing]
+
+    def marked(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts that are missing beside numbers, dates and truth values."""
+        return [text for text in texts if text.strip().lower() in self.marks]
+
+
+PLAIN = Rules(marks=frozenset())
+
+
+def as_it_looks(cells: Cells, rules: Rules) -> Column:
+    """Return a column as what most of its cells are.
+
+    Raises
+    ------
+    SchemaError
+        If it is nearly all numbers, could be read as two, or holds a number that is not finite.
+    """
+    gone, counts = rules.gone(cells), cells.counts
+    known = {text: count for text, count in counts.items() if text not in set(gone)}
+    marks = rules.marked(known)
+    values = {text: count for text, count in known.items() if text not in set(marks)}
+    done = _gone(cells, [text for text in gone if text])
+    if not values:
+        return _words(cells, gone, marks, done) if marks else Column(_floats(cells, {}), "no value at all", done)
+    if {text.strip().lower() for text in values} <= set(TRUTH):
+        return Column(_truths(cells, {*gone, *marks}), "truth values", (*done, *_gone(cells, marks)))
+    look, odd = look_at(values)
+    if look == "dates":
+        told = (f"no dates: {cells.told(odd)}",) if odd else ()
+        return Column(cells.words({*gone, *marks}), "dates", (*done, *_gone(cells, marks), *told))
+    spelled = None if look == "codes" else numerals(values, decimal=rules.decimal)
+    if spelled:
+        return Column(
+            _floats(cells, spelled.values), spelled.words, (*done, *_gone(cells, marks), f"read as numbers: {spelled.words}")
+        )
+    if look == "numbers":
+        return Column(_numbers(cells, values), "numbers", (*done, *_gone(cells, marks)))
+    if is_ambiguous(values):
+        raise SchemaError(
+            f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
+            "without"
+        )
+    if look == "nearly numbers":
+        _refuse_others(cells, odd, sum(values.values()))
+    return _words(cells, gone, marks, done, look, odd)
+
+
+def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
+    """Return a column as a schema says: numbers, or levels as the file spells them.
+
+    Raises
+    ------
+    SchemaError
+        If a cell is no number, or one that is not finite.
+    """
+    gone = rules.gone(cells)
+    if feature.is_categorical:
+        return _levels(feature, cells, gone)
+    known = [text for text in cells.texts if text not in set(gone)]
+    marks = rules.marked(known)
+    values = [text for text in known if text not in set(marks)]
+    spelled = numerals(values, decimal=rules.decimal)
+    if spelled:
+        return Column(
+            _floats(cells, spelled.values), spelled.words, (*_gone(cells, marks), f"read as numbers: {spelled.words}")
+        )
+    odd = next((text for text in values if number_of(text) is None), None)
+    if odd is not None:
+        raise SchemaError(
+            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
+            "name it as missing: missing=[...] (--missing)"
+        )
+    return Column(_numbers(cells, dict.fromkeys(values, 0)), "numbers", _gone(cells, marks))
+
+
+def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
+    """Return a column as numbers or truth values where all of its cells are, and as text elsewhere."""
+    gone = rules.gone(cells)
+    known = {text: count for text, count in cells.counts.items() if text not in set(gone)}
+    if not known:
+        return _floats(cells, {})
+    if {text.strip().lower() for text in known} <= set(TRUTH):
+        return _truths(cells, set(gone))
+    if all(number_of(text) is not None for text in known) and look_at(known).look in ("numbers", "dates"):
+        return _numbers(cells, known)
+    return cells.words(gone)
+
+
+def decimal_mark(columns: Iterable[Cells], rules: Rules, delimiter: str) -> str:
+    """Return the decimal mark that the columns of a table show; the point where they show none and commas separate fields."""
+    found = set()
+    for cells in columns:
+        gone = {*rules.gone(cells), *rules.marked(cells.texts)}
+        texts = [text for text in cells.texts if text not in gone]
+        spelled = numerals(texts) if texts else None
+        if spelled and spelled.decimal == ",":
+            found.add(",")
+        elif not spelled and any("." in text for text in texts) and all(number_of(text) is not None for text in texts):
+            found |= set() if are_grouped_by_dots(texts) else {"."}
+    return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
+
+
+def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
+    """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
+    done, known = _gone(cells, [text for text in gone if text]), [text for text in cells.texts if text not in set(gone)]
+    typed = as_spelled(cells, Rules(frozenset(gone), frozenset()))
+    held = typed.iloc[[cells.first(text) for text in known]]
+    lost = any(text in feature.levels and level_text(value) != text for text, value in zip(known, held, strict=True))
+    return Column(cells.words(gone) if lost or feature.dtype == "str" else typed, "", done)
+
+
+def _words(
+    cells: Cells, gone: Collection[str], marks: list[str], done: tuple[str, ...], look: str = "words", odd: tuple[str, ...] = ()
+) -> Column:
+    """Return a column of levels, and what a reader may have meant otherwise."""
+    said = list(done)
+    if marks:
+        said.append(f"{cells.told(marks)}: a level, not missing")
+    if odd:
+        said.append(f"no numbers: {cells.told(odd)}")
+    alike: dict[str, list[str]] = {}
+    for text in cells.texts:
+        if text not in gone:
+            alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
+    several = [texts for texts in alike.values() if len(texts) > 1]
+    if several:
+        said.append(f"levels apart only by blanks or case: {_few(several[0])}")
+    return Column(cells.words(gone), "codes with leading zeros" if look == "codes" else "", tuple(said))
+
+
+def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
+    """Raise because most values of a column are numbers, but not these."""
+    counts = cells.counts
+    numbers = values - sum(counts[text] for text in odd)
+    raise SchemaError(
+        f"column {cells.name!r} is nearly all numbers ({numbers:,} of {values:,} values), but not {cells.told(odd)}; correct "
+        f"it, pass missing=[{odd[0].strip()!r}] (--missing) if it means missing, or categorical=[{cells.name!r}] "
+        "(--categorical) if the column holds levels"
+    )
+
+
+def _gone(cells: Cells, texts: list[str]) -> tuple[str, ...]:
+    """Return what is said of texts that were taken for missing."""
+    return (f"missing: {cells.told(texts)}",) if texts else ()
+
+
+def _few(texts: Iterable[str]) -> str:
+    return listed(list(map(quoted, texts))[:3])
+
+
+def _floats(cells: Cells, values: Mapping[str, float]) -> pd.Series:
+    import pandas as pd
+
+    for text, value in values.items():
+        if not abs(value) <= LARGEST:
+            rule = "must be finite" if np.isinf(value) else "must lie within 3.4e38, as models compute in float32"
+            raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}")
+    return pd.Series(cells.numbers(values), name=cells.name)
+
+
+def _numbers(cells: Cells, values: Mapping[str, int]) -> pd.Series:
+    """Return a column of numbers: integers where all are whole and none is missing; text where doubles would confuse them."""
+    import pandas as pd
+
+    numbers = {text: number_of(text) or 0.0 for text in values}
+    whole = {text: int(text) for text in values if text.strip().lstrip("+-").isdecimal()}
+    if any(int(numbers[text]) != exact for text, exact in whole.items()):
+        if len(whole) < len(cells.texts) or max(map(abs, whole.values())) > LARGEST_WHOLE:
+            return cells.words([text for text in cells.texts if text not in values])
+    elif len(whole) < len(cells.texts) or max(map(abs, whole.values())) > LARGEST_WHOLE:
+        return _floats(cells, numbers)
+    return pd.Series(np.array([whole[text] for text in cells.texts], dtype=np.int64)[cells.codes], name=cells.name)
+
+
+def _truths(cells: Cells, gone: set[str]) -> pd.Series:
+    """Return truth values, as pandas reads them: objects where some are missing."""
+    import pandas as pd
+
+    held = [np.nan if text in gone else TRUTH[text.strip().lower()] for text in cells.texts]
+    spelled = np.array(held, dtype=object if gone else bool)
+    return pd.Series(spelled[cells.codes], name=cells.name)

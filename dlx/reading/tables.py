@@ -1,0 +1,164 @@
+"""A file as a table in dtypes: by what its columns look like, or by what a schema says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlx.errors import did_you_mean, listed
+from dlx.reading import columns
+from dlx.reading.columns import Cells, Column, Rules
+from dlx.reading.delimited import named, read_text, text_table
+from dlx.reading.files import EXCEL, PARQUET, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
+from dlx.schema import Schema, SchemaError, infer_schema, level_text
+from dlx.schema.table import refuse_odd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Opened(NamedTuple):
+    """A file's table before its columns are decided: text, or what a typed file holds; and what was recognised of it."""
+
+    source: str
+    table: pd.DataFrame
+    is_text: bool
+    said: tuple[str, ...] = ()
+    delimiter: str = ""
+
+
+class Read(NamedTuple):
+    """A table in dtypes, its schema, and how it was read."""
+
+    table: pd.DataFrame
+    schema: Schema
+    reading: Reading
+
+
+def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
+    """Return the table of a file, text as text.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such file, it is of another kind or damaged, has no rows, or is not rectangular.
+    """
+    path = Path(path)
+    refuse_other_files(path)
+    kind = kind_of(path)[0]
+    if kind in (*PARQUET, *EXCEL) and (delimiter or encoding):
+        raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
+    if kind in PARQUET:
+        opened = Opened(str(path), read_parquet(path), is_text=False)
+    elif kind in EXCEL:
+        opened = _sheet(path)
+    else:
+        text = read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
+        opened = Opened(str(path), text.table, True, text.said, text.delimiter)
+    if opened.table.empty:
+        raise SchemaError(f"{path} has no rows")
+    try:
+        refuse_odd(opened.table)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    return opened
+
+
+def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
+    """Return a file as a table: numbers where a column holds nothing else, text as it is spelled; the empty cell is missing.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such file, it is of another kind, has no rows, or is not well formed.
+    """
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    if not opened.is_text:
+        return opened.table
+    return _joined({cells.name: columns.as_spelled(cells) for cells in _cells(opened)})
+
+
+def as_it_looks(
+    opened: Opened,
+    target: str,
+    *,
+    positive: str | None = None,
+    missing: Collection[str] | None = None,
+    keep: Collection[str] = (),
+    categorical: Collection[str] = (),
+) -> Read:
+    """Return a table whose columns are what most of their cells are, and the schema that it suggests."""
+    known = list(opened.table.columns)
+    if target not in known:
+        raise SchemaError(f"the table has no column {target!r}; it has {listed(known)}{did_you_mean(target, known)}")
+    rules = Rules.of(missing)
+    made: dict[str, Column] = {}
+    if opened.is_text:
+        every = _cells(opened)
+        rules = Rules(rules.missing, rules.marks, columns.decimal_mark(every, rules, opened.delimiter))
+        for cells in every:
+            spelled = cells.name in categorical
+            made[cells.name] = Column(columns.as_spelled(cells, rules)) if spelled else columns.as_it_looks(cells, rules)
+    else:
+        made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in known}
+    table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
+    return Read(table, schema, _reading(opened, schema, made))
+
+
+def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
+    """Return a table whose columns are what a schema says, and how it was read; the schema is as it was."""
+    rules, made = Rules.of(missing), {}
+    if opened.is_text:
+        every = _cells(opened)
+        rules = Rules(rules.missing, rules.marks, columns.decimal_mark(every, rules, opened.delimiter))
+        features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}
+        for cells in every:
+            described = features.get(cells.name)
+            made[cells.name] = (
+                columns.as_described(described, cells, rules) if described else Column(columns.as_spelled(cells, rules))
+            )
+    else:
+        made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in opened.table.columns}
+    table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    return Read(table, schema, _reading(opened, schema, made))
+
+
+def _sheet(path: Path) -> Opened:
+    lines, said = read_excel(path)
+    if len(lines) < 2:
+        raise SchemaError(f"{path} has no rows")
+    try:
+        table, more = named(lines[0], text_table(iter(lines[1:]), len(lines[0])))
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    return Opened(str(path), table, True, (*said, *more))
+
+
+def _cells(opened: Opened) -> list[Cells]:
+    return [Cells.of(opened.table[name]) for name in opened.table.columns]
+
+
+def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(series, index=None if like is None else like.index)
+
+
+def _without_marks(column: pd.Series, missing: frozenset[str]) -> pd.Series:
+    """Return a typed column without the values that mean missing, as they are spelled."""
+    gone = [value for value in column.dropna().unique() if level_text(value).strip() in missing] if missing else []
+    return column.mask(column.isin(gone)) if gone else column
+
+
+def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
+    aside = {column.name: column.why for column in schema.carried}
+    kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
+    kinds[schema.target.name] = OUTCOME
+    lines = []
+    for name, column in made.items():
+        why = column.why if name in kinds else aside.get(name, "not in the schema")
+        lines.append(ColumnReading(name, kinds.get(name, ASIDE), why, column.done))
+    return Reading(opened.source, len(opened.table), tuple(lines), opened.said)
