@@ -15,6 +15,7 @@ import numpy as np
 from dlx.arrays import as_slice, check_seed, frozen
 from dlx.errors import DlxError, listed
 from dlx.reading import Opened, Read, Reading, as_described, as_it_looks, name_of, open_table, plain_reading, read_frame
+from dlx.reading.suspicions import suspicions
 from dlx.schema import Schema, SchemaError, plural, read_schema
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ def read_table(
         made = from_frame(read.table, read.schema, name=name)
     except SchemaError as error:
         raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
-    return dataclasses.replace(made, reading=read.reading, source=str(path))
+    reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
+    return dataclasses.replace(made, reading=reading, source=str(path))
 
 
 def _described(

@@ -18,7 +18,7 @@ import numpy as np
 from dlx.errors import listed
 from dlx.schema import Feature, SchemaError, level_text, plural
 from dlx.schema.cells import LARGEST, MARKS, look_at, number_of, quoted
-from dlx.schema.numerals import are_grouped_by_dots, is_ambiguous, numerals
+from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,11 @@ LARGEST_WHOLE = 2**63 - 1
 
 
 class Column(NamedTuple):
-    """A column in its dtype, why it is what it is, and what was done to its cells."""
+    """A column in its dtype, what was done to its cells, and the unit that all of them had."""
 
     values: pd.Series
-    why: str = ""
     done: tuple[str, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,20 +141,18 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     values = {text: count for text, count in known.items() if text not in set(marks)}
     done = _gone(cells, [text for text in gone if text])
     if not values:
-        return _words(cells, gone, marks, done) if marks else Column(_floats(cells, {}), "no value at all", done)
+        return _words(cells, gone, marks, done) if marks else Column(_floats(cells, {}), done)
     if {text.strip().lower() for text in values} <= set(TRUTH):
-        return Column(_truths(cells, {*gone, *marks}), "truth values", (*done, *_gone(cells, marks)))
+        return Column(_truths(cells, {*gone, *marks}), (*done, *_gone(cells, marks)))
     look, odd = look_at(values)
     if look == "dates":
         told = (f"no dates: {cells.told(odd)}",) if odd else ()
-        return Column(cells.words({*gone, *marks}), "dates", (*done, *_gone(cells, marks), *told))
+        return Column(cells.words({*gone, *marks}), (*done, *_gone(cells, marks), *told))
     spelled = None if look == "codes" else numerals(values, decimal=rules.decimal)
     if spelled:
-        return Column(
-            _floats(cells, spelled.values), spelled.words, (*done, *_gone(cells, marks), f"read as numbers: {spelled.words}")
-        )
+        return _spelled(cells, spelled, (*done, *_gone(cells, marks)))
     if look == "numbers":
-        return Column(_numbers(cells, values), "numbers", (*done, *_gone(cells, marks)))
+        return Column(_numbers(cells, values), (*done, *_gone(cells, marks)))
     if is_ambiguous(values):
         raise SchemaError(
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
@@ -162,7 +160,8 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
         )
     if look == "nearly numbers":
         _refuse_others(cells, odd, sum(values.values()))
-    return _words(cells, gone, marks, done, look, odd)
+    said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
+    return _words(cells, gone, marks, (*done, *said))
 
 
 def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
@@ -181,16 +180,14 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
     values = [text for text in known if text not in set(marks)]
     spelled = numerals(values, decimal=rules.decimal)
     if spelled:
-        return Column(
-            _floats(cells, spelled.values), spelled.words, (*_gone(cells, marks), f"read as numbers: {spelled.words}")
-        )
+        return _spelled(cells, spelled, _gone(cells, marks))
     odd = next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
             "name it as missing: missing=[...] (--missing)"
         )
-    return Column(_numbers(cells, dict.fromkeys(values, 0)), "numbers", _gone(cells, marks))
+    return Column(_numbers(cells, dict.fromkeys(values, 0)), _gone(cells, marks))
 
 
 def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
@@ -226,36 +223,39 @@ def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
     typed = as_spelled(cells, Rules(frozenset(gone), frozenset()))
     held = typed.iloc[[cells.first(text) for text in known]]
     lost = any(text in feature.levels and level_text(value) != text for text, value in zip(known, held, strict=True))
-    return Column(cells.words(gone) if lost or feature.dtype == "str" else typed, "", done)
+    return Column(cells.words(gone) if lost or feature.dtype == "str" else typed, done)
 
 
-def _words(
-    cells: Cells, gone: Collection[str], marks: list[str], done: tuple[str, ...], look: str = "words", odd: tuple[str, ...] = ()
-) -> Column:
+def _spelled(cells: Cells, spelled: Numerals, done: tuple[str, ...]) -> Column:
+    return Column(_floats(cells, spelled.values), (*done, spelled.words), spelled.unit)
+
+
+def _words(cells: Cells, gone: Collection[str], marks: list[str], done: tuple[str, ...]) -> Column:
     """Return a column of levels, and what a reader may have meant otherwise."""
-    said = list(done)
-    if marks:
-        said.append(f"{cells.told(marks)}: a level, not missing")
-    if odd:
-        said.append(f"no numbers: {cells.told(odd)}")
+    levels = [text for text in cells.texts if text not in gone]
+    said = [*done, *([f"a level, not missing: {cells.told(marks)}"] if marks else [])]
     alike: dict[str, list[str]] = {}
-    for text in cells.texts:
-        if text not in gone:
-            alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
+    for text in levels:
+        alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
     several = [texts for texts in alike.values() if len(texts) > 1]
+    blank = [text for text in levels if text != text.strip()]
     if several:
         said.append(f"levels apart only by blanks or case: {_few(several[0])}")
-    return Column(cells.words(gone), "codes with leading zeros" if look == "codes" else "", tuple(said))
+    elif blank:
+        said.append(f"levels keep the blanks around them: {_few(blank)}")
+    return Column(cells.words(gone), tuple(said))
 
 
 def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
     """Raise because most values of a column are numbers, but not these."""
     counts = cells.counts
     numbers = values - sum(counts[text] for text in odd)
+    is_number = any(letter.isdecimal() for letter in odd[0])
+    meant = f"correct it, pass missing=[{odd[0].strip()!r}] (--missing) if it means missing"
+    remedy = "write all numbers without separators, signs and leading zeros" if is_number else meant
     raise SchemaError(
-        f"column {cells.name!r} is nearly all numbers ({numbers:,} of {values:,} values), but not {cells.told(odd)}; correct "
-        f"it, pass missing=[{odd[0].strip()!r}] (--missing) if it means missing, or categorical=[{cells.name!r}] "
-        "(--categorical) if the column holds levels"
+        f"column {cells.name!r} is nearly all numbers ({numbers:,} of {values:,} values), but not {cells.told(odd)}; "
+        f"{remedy}, or pass categorical=[{cells.name!r}] (--categorical) if the column holds levels"
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from dlx.schema import Schema, plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dlx.schema import Schema
-
-NUMBER, CATEGORY, OUTCOME, ASIDE = "number", "category", "outcome", "set aside"
+NUMBER, CATEGORY, OUTCOME, ASIDE = "numeric", "categorical", "outcome", "set aside"
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class ColumnReading:
     ----------
     name : str
         The column's name.
-    taken_for : {"number", "category", "outcome", "set aside"}
+    taken_for : {"numeric", "categorical", "outcome", "set aside"}
         What its values are; columns that are set aside are no features.
     why : str
-        Why: "all values are numbers", "an id".
+        Why it is set aside: "an id".
     done : tuple of str
-        What was done to its values, or what a reader should know of them: "'NA' in 1 row, first in row 7, is missing".
+        What was done to its values, or what a reader should know of them: "missing: 'NA' in 1 row, first in row 7".
     """
 
     name: str
@@ -91,10 +91,13 @@ class Reading:
     def summary(self) -> str:
         """The table in a line: rows, features, outcome, columns set aside, and how the file is written."""
         of = {kind: sum(column.taken_for == kind for column in self.columns) for kind in (NUMBER, CATEGORY, ASIDE)}
-        counts = [f"{of[kind]} {words}" for kind, words in ((NUMBER, "numeric"), (CATEGORY, "categorical")) if of[kind]]
-        parts = [f"{self.rows:,} rows", f"{' and '.join(counts)} columns"]
-        parts += [f"{of[ASIDE]} set aside"] if of[ASIDE] else []
+        parts = [plural(self.rows, "row"), *(f"{count} {kind}" for kind, count in of.items() if count)]
         return f"{self.source or 'the table'}: {', '.join([*parts, *self.file])}"
+
+    def told(self, more: Mapping[str, Sequence[str]]) -> Reading:
+        """Return the reading with more to say of columns, by name."""
+        columns = (replace(column, done=(*column.done, *more.get(column.name, ()))) for column in self.columns)
+        return replace(self, columns=tuple(columns))
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.columns), self.summary])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,7 @@ from dlx.reading.columns import Cells, Column, Rules
 from dlx.reading.delimited import named, read_text, text_table
 from dlx.reading.files import EXCEL, PARQUET, content_of, kind_of, read_excel, read_parquet, refuse_other_files
 from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
-from dlx.schema import Schema, SchemaError, infer_schema, level_text
+from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
@@ -105,11 +106,13 @@ def as_it_looks(
         made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in known}
     table = _joined({name: column.values for name, column in made.items()}, opened.table)
     schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
+    features = (replace(feature, unit=made[feature.name].unit) for feature in schema.features)
+    schema = replace(schema, features=tuple(features))
     return Read(table, schema, _reading(opened, schema, made))
 
 
 def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
-    """Return a table whose columns are what a schema says, and how it was read; the schema is as it was."""
+    """Return a table whose columns are what a schema says, and how it was read; columns that it lacks are carried along."""
     rules, made = Rules.of(missing), {}
     if opened.is_text:
         every = _cells(opened)
@@ -123,6 +126,10 @@ def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | N
     else:
         made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in opened.table.columns}
     table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    if not schema.carried:
+        others = [name for name in table.columns if name != schema.target.name]
+        unnamed = (Carried(name, i, "not in the schema") for i, name in enumerate(others) if name not in schema.names)
+        schema = replace(schema, carried=tuple(unnamed))
     return Read(table, schema, _reading(opened, schema, made))
 
 
@@ -159,6 +166,6 @@ def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading
     kinds[schema.target.name] = OUTCOME
     lines = []
     for name, column in made.items():
-        why = column.why if name in kinds else aside.get(name, "not in the schema")
+        why = "" if name in kinds else aside.get(name, "not in the schema")
         lines.append(ColumnReading(name, kinds.get(name, ASIDE), why, column.done))
     return Reading(opened.source, len(opened.table), tuple(lines), opened.said)

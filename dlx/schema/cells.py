@@ -25,7 +25,6 @@ NEARLY = 0.9  # of the values
 FEW = 20  # different numbers that may as well be levels
 FEW_WORDS = 10
 REPEATED = 0.01  # of the values: a word beside few numbers that is a level, no slip
-LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
@@ -76,6 +75,12 @@ def number_of(text: str) -> float | None:
     """Return the number that a text spells, infinity where it is beyond doubles, or None."""
     text = text.strip().replace("\u2212", "-")
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def is_inexact(text: str) -> bool:
+    """Whether a text spells a whole number that no double is."""
+    text = text.strip()
+    return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and int(text) != int(float(text))
 
 
 def numbers_of(column: pd.Series) -> np.ndarray:

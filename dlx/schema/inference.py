@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.errors import did_you_mean, listed
-from dlx.schema.cells import LARGEST_EXACT, is_calendar_number, level_text, look_at, number_of, plural, quoted, same_level
+from dlx.schema.cells import is_calendar_number, is_inexact, level_text, look_at, number_of, plural, quoted, same_level
 from dlx.schema.columns import Feature, SchemaError, Target
 from dlx.schema.dtypes import typed
 from dlx.schema.numerals import is_ambiguous, numerals
@@ -159,7 +159,8 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
     look = look_at(counts).look
     if look == "dates":
         return DATE
-    if look in ("numbers", "nearly numbers") or len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
+    are_numbers = look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))
+    if are_numbers or len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
         return ""
     words = np.mean([len(text.split()) for text in counts])
     return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
@@ -184,11 +185,15 @@ def _refuse_inexact(column: pd.Series) -> None:
 
     if pd.api.types.is_integer_dtype(column.dtype) or column.dtype == object:
         for row, value in column.dropna().items():
-            if abs(value) > LARGEST_EXACT and int(float(value)) != value:
-                raise SchemaError(
-                    f"column {column.name!r}, row {row}: {value} is a whole number beyond 2**53, which models would confuse "
-                    "with others; leave the column out, or make it levels: categorical=[...]"
-                )
+            if is_inexact(str(value)):
+                _refuse_beyond(column.name, row, value)
+
+
+def _refuse_beyond(name: object, row: object, value: object) -> None:
+    raise SchemaError(
+        f"column {name!r}, row {row}: {value} is a whole number beyond 2**53, which models would confuse with others; leave "
+        "the column out, or make it levels: categorical=[...]"
+    )
 
 
 def _refuse_numbers_in_words(column: pd.Series) -> None:
@@ -203,6 +208,8 @@ def _refuse_numbers_in_words(column: pd.Series) -> None:
             f"column {column.name!r} mixes {_types(column)}; make it one kind, for example table[{column.name!r}].astype(str)"
         )
     counts = column.dropna().astype(str).value_counts(sort=False).to_dict()
+    if inexact := next(filter(is_inexact, counts), None):
+        _refuse_beyond(column.name, column[column == inexact].index[0], inexact)
     look, odd = look_at(counts)
     many = len(counts) > MAX_INFERRED_CLASSES
     if (look == "numbers" and many) or look == "nearly numbers" or (many and (numerals(counts) or is_ambiguous(counts))):
