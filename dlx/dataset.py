@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from dlx.schema import Schema, SchemaError, plural, read_schema
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Card", "Dataset", "Splits", "from_frame", "read_frame", "read_table", "refuse_bare", "shipped"]
+__all__ = ["Card", "Dataset", "Splits", "from_frame", "read_frame", "read_people", "read_table", "refuse_bare", "shipped"]
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -241,18 +242,42 @@ def read_table(
     path = Path(path)
     name = _case_name(path) if name is None else name
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    try:
-        read = _described(opened, schema, target, positive, missing, keep, categorical) if schema is not None else None
-        if read is None:
-            if target is None:
-                names = listed(opened.table.columns)
-                raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
+    with _naming(path):
+        if schema is not None:
+            read = _described(opened, schema, target, positive, missing, keep, categorical)
+        elif target is None:
+            names = listed(opened.table.columns)
+            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
+        else:
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
         made = from_frame(read.table, read.schema, name=name)
-    except SchemaError as error:
-        raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
     reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
     return dataclasses.replace(made, reading=reading, source=str(path))
+
+
+def read_people(
+    path: str | Path,
+    like: Dataset,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    missing: Collection[str] | None = None,
+) -> Dataset:
+    """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    with _naming(path):
+        read = as_described(opened, like.schema, missing=missing)
+        made = from_frame(read.table, like.schema, name=like.name)
+    return dataclasses.replace(made, reading=read.reading, source=str(path))
+
+
+@contextlib.contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Name the file in what is raised of its table."""
+    try:
+        yield
+    except SchemaError as error:
+        raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
 
 
 def _described(

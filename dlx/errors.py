@@ -28,4 +28,4 @@ def listed(names: Iterable[object]) -> str:
 
 def one_line(message: object) -> str:
     """Return a library's message on one line."""
-    return " ".join(str(message).split()).rstrip(".")
+    return " ".join(str(message).split())
