@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlx.errors import listed, one_line
 from dlx.schema import SchemaError, plural
+from dlx.schema.cells import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def named(header: list[str], columns: dict[int, pd.Series]) -> tuple[pd.DataFram
     if repeated:
         raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
     blanks = [name for name in header if name != name.strip() and name.strip()]
-    said = [f"blanks around {plural(len(blanks), 'name')} left out"] if blanks else []
+    said = [f"blanks around names left out: {listed(map(quoted, blanks))}"] if blanks else []
     return pd.DataFrame({name: columns[i] for i, name in enumerate(names)}), said
 
 
@@ -112,6 +113,7 @@ def _rectangular(reader: Any, start: int) -> tuple[pd.DataFrame, list[str]]:
     columns = text_table(_chain(first, lines), len(first))
     at_end = len(first) > len(header) or (len(header) > 1 and not header[-1].strip() and not columns[len(first) - 1].any())
     table, said = named(header[: len(first) - at_end], columns)
+    said += ["a delimiter at the end of each line left out"] if at_end else []
     return table, [*said, *([f"{plural(empty[0], 'empty line')} left out"] if empty[0] else [])]
 
 

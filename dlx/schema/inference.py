@@ -4,8 +4,8 @@ These are set aside: they are carried along for models of one's own, but nothing
 
 - no value at all; a constant: one value in every row.
 - a saved index: the first column, without gaps 0, 1, 2, ... or 1, 2, 3, ... from the first row on.
-- an id: whole numbers or texts that differ in every row, where the name says so ("id", "customer_no", "OrderKey"), or that are
-  consecutive; texts of which more than half differ from all others of 20 or more.
+- an id: whole numbers most of which differ, where the name says so ("id", "customer_no", "OrderKey"); whole numbers that
+  differ in every row and are consecutive, in 100 rows or more, or beyond 2**53; more than 20 texts most of which differ.
 - free text: such texts of several words.
 - a date or a time.
 
@@ -141,15 +141,16 @@ def _why_numbers(column: pd.Series, *, first: bool) -> str:
     known = column.dropna()
     numbers = known.to_numpy() if known.dtype.kind in "iu" else known.to_numpy(dtype=np.float64, na_value=np.nan)
     different, complete = np.unique(numbers), len(numbers) == len(column)
-    if (numbers % 1 != 0).any():
+    if not np.isfinite(numbers).all() or (numbers % 1 != 0).any():
         return ""
     if len(different) > MAX_INFERRED_CLASSES and all(map(is_calendar_number, different)):
         return DATE
     by_name, is_count = named_like_an_id(str(column.name)), complete and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all()
     if is_count and ((first and len(column) >= ENOUGH_FOR_AN_INDEX) or by_name):
         return INDEX
-    is_run = complete and len(different) == len(numbers) == different[-1] - different[0] + 1
-    if is_run and len(numbers) >= ENOUGH_FOR_A_RUN:
+    all_differ = complete and len(different) == len(numbers)
+    is_run = all_differ and len(numbers) >= ENOUGH_FOR_A_RUN and different[-1] - different[0] == len(numbers) - 1
+    if is_run or (all_differ and any(is_inexact(str(number)) for number in known)):
         return ID
     return ID if by_name and len(different) > max(MAX_INFERRED_CLASSES, len(numbers) / 2) else ""
 
@@ -241,8 +242,8 @@ def _target(column: pd.Series, positive: str | None) -> Target:
         if is_number(column):
             return Target(name, kind="regression")
         raise SchemaError(
-            f"target {name!r} is text with {len(values)} different values; a class needs to occur more often, and at most "
-            f"{MAX_INFERRED_CLASSES} are taken: merge them, or describe the target in a schema"
+            f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
+            "classes are taken; merge them, or describe the target in a schema"
         )
     levels = _sorted_levels(column)
     if positive is not None:
