@@ -246,7 +246,7 @@ def read_table(
         if schema is not None:
             read = _described(opened, schema, target, positive, missing, keep, categorical)
         elif target is None:
-            names = listed(opened.table.columns)
+            names = listed(opened.names)
             raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
         else:
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,15 +17,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlx.errors import listed
-from dlx.schema import Feature, SchemaError, level_text, plural
-from dlx.schema.cells import LARGEST, MARKS, look_at, number_of, quoted
+from dlx.reading.cells import Cells
+from dlx.schema import Feature, SchemaError, level_text
+from dlx.schema.cells import LARGEST, MARKS, look_at, look_at_numbers, number_of, quoted
 from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TRUTH = {"true": True, "false": False}
+TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
 LARGEST_WHOLE = 2**63 - 1
+WHOLE = re.compile(r"(\s*[+-]?\d+\s*\n?)+", re.ASCII)
 
 
 class Column(NamedTuple):
@@ -33,59 +37,6 @@ class Column(NamedTuple):
     values: pd.Series
     done: tuple[str, ...] = ()
     unit: str = ""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A column of text: its different texts, how often each occurs, which one each row has, and their order.
-
-    Parameters
-    ----------
-    name : str
-        The column's name.
-    texts : tuple of str
-        The different texts, in the order in which they occur.
-    codes : ndarray [rows]
-        The text of each row.
-    """
-
-    name: str
-    texts: tuple[str, ...]
-    codes: np.ndarray
-
-    @classmethod
-    def of(cls, column: pd.Series) -> Cells:
-        """Return the cells of a column of text without gaps."""
-        import pandas as pd
-
-        codes, texts = pd.factorize(column)
-        return cls(str(column.name), tuple(texts), codes)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How often each text occurs."""
-        return dict(zip(self.texts, np.bincount(self.codes, minlength=len(self.texts)).tolist(), strict=True))
-
-    def told(self, texts: Iterable[str]) -> str:
-        """Return texts with their counts and first rows: "'NA' in 2 rows, first in row 7"."""
-        counts = self.counts
-        each = [f"{quoted(text)} in {plural(counts[text], 'row')}, first in row {self.first(text)}" for text in texts]
-        return listed(each[:3]) + (f", and {len(each) - 3} more" if len(each) > 3 else "")
-
-    def first(self, text: str) -> int:
-        """Return the first row that holds a text."""
-        return int((self.codes == self.texts.index(text)).argmax())
-
-    def numbers(self, values: Mapping[str, float]) -> np.ndarray:
-        """Return the number of each row; NaN where its text has none."""
-        return np.array([values.get(text, np.nan) for text in self.texts], dtype=np.float64)[self.codes]
-
-    def words(self, gone: Collection[str] = ()) -> pd.Series:
-        """Return the texts as a column of pandas, NaN where they mean missing."""
-        import pandas as pd
-
-        spelled = pd.array([np.nan if text in gone else text for text in self.texts], dtype="str")
-        return pd.Series(spelled.take(self.codes), name=self.name)
 
 
 @dataclass(frozen=True)
@@ -117,11 +68,12 @@ class Rules:
 
     def gone(self, cells: Cells) -> list[str]:
         """Return the texts of a column that are missing whatever else it holds."""
-        return [text for text in cells.texts if not text.strip() or text.strip() in self.missing]
+        texts = cells.texts if self.missing or cells.plain is None else [text for text in cells.texts if not text]
+        return [text for text in texts if not text.strip() or text.strip() in self.missing]
 
-    def marked(self, texts: Iterable[str]) -> list[str]:
+    def marked(self, cells: Cells) -> list[str]:
         """Return the texts that are missing beside numbers, dates and truth values."""
-        return [text for text in texts if text.strip().lower() in self.marks]
+        return [] if cells.plain is not None else [text for text in cells.texts if text.strip().lower() in self.marks]
 
 
 PLAIN = Rules(marks=frozenset())
@@ -135,24 +87,21 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     SchemaError
         If it is nearly all numbers, could be read as two, or holds a number that is not finite.
     """
-    gone, counts = rules.gone(cells), cells.counts
-    known = {text: count for text, count in counts.items() if text not in set(gone)}
-    marks = rules.marked(known)
-    values = {text: count for text, count in known.items() if text not in set(marks)}
+    if cells.plain is not None and len(cells.plain) and not rules.missing and rules.decimal != ",":
+        texts = [text for text in cells.texts if text]
+        if look_at_numbers(texts, cells.plain):
+            return Column(_numbers(cells, texts))
+    gone = rules.gone(cells)
+    marks = [text for text in rules.marked(cells) if text not in gone]
+    values = cells.counts_without((*gone, *marks))
     done = _gone(cells, [text for text in gone if text])
     if not values:
         return _words(cells, gone, marks, done) if marks else Column(_floats(cells, {}), done)
-    if {text.strip().lower() for text in values} <= set(TRUTH):
-        return Column(_truths(cells, {*gone, *marks}), (*done, *_gone(cells, marks)))
-    look, odd = look_at(values)
-    if look == "dates":
-        told = (f"no dates: {cells.told(odd)}",) if odd else ()
-        return Column(cells.words({*gone, *marks}), (*done, *_gone(cells, marks), *told))
-    spelled = None if look == "codes" else numerals(values, decimal=rules.decimal)
-    if spelled:
-        return _spelled(cells, spelled, (*done, *_gone(cells, marks)))
-    if look == "numbers":
-        return Column(_numbers(cells, values), (*done, *_gone(cells, marks)))
+    look, odd = ("truths", ()) if _are_truths(values) else look_at(values)
+    spelled = None if look in ("truths", "codes", "dates") else numerals(values, decimal=rules.decimal)
+    if spelled or look in ("truths", "numbers", "dates"):
+        done = (*done, *_gone(cells, marks), *((f"no dates: {cells.told(odd)}",) if odd and look == "dates" else ()))
+        return _values(cells, look, values, [*gone, *marks], done, spelled)
     if is_ambiguous(values):
         raise SchemaError(
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
@@ -162,6 +111,17 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
         _refuse_others(cells, odd, sum(values.values()))
     said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
     return _words(cells, gone, marks, (*done, *said))
+
+
+def _values(
+    cells: Cells, look: str, values: Collection[str], gone: list[str], done: tuple[str, ...], spelled: Numerals | None
+) -> Column:
+    """Return a column of numbers, truth values or dates, in which marks are missing."""
+    if spelled:
+        return _spelled(cells, spelled, done)
+    if look == "truths":
+        return Column(_truths(cells, set(gone)), done)
+    return Column(cells.words(gone) if look == "dates" and cells.plain is None else _numbers(cells, values), done)
 
 
 def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
@@ -175,30 +135,30 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
     gone = rules.gone(cells)
     if feature.is_categorical:
         return _levels(feature, cells, gone)
-    known = [text for text in cells.texts if text not in set(gone)]
-    marks = rules.marked(known)
-    values = [text for text in known if text not in set(marks)]
+    marks = [text for text in rules.marked(cells) if text not in gone]
+    values = cells.counts_without((*gone, *marks))
     spelled = numerals(values, decimal=rules.decimal)
     if spelled:
         return _spelled(cells, spelled, _gone(cells, marks))
-    odd = next((text for text in values if number_of(text) is None), None)
+    odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
             "name it as missing: missing=[...] (--missing)"
         )
-    return Column(_numbers(cells, dict.fromkeys(values, 0)), _gone(cells, marks))
+    return Column(_numbers(cells, values), _gone(cells, marks))
 
 
 def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
     """Return a column as numbers or truth values where all of its cells are, and as text elsewhere."""
     gone = rules.gone(cells)
-    known = {text: count for text, count in cells.counts.items() if text not in set(gone)}
+    known = cells.counts_without(gone)
     if not known:
         return _floats(cells, {})
-    if {text.strip().lower() for text in known} <= set(TRUTH):
+    if _are_truths(known):
         return _truths(cells, set(gone))
-    if all(number_of(text) is not None for text in known) and look_at(known).look in ("numbers", "dates"):
+    is_numeric = cells.plain is not None or all(number_of(text) is not None for text in known)
+    if is_numeric and look_at(known).look in ("numbers", "dates"):
         return _numbers(cells, known)
     return cells.words(gone)
 
@@ -207,20 +167,18 @@ def decimal_mark(columns: Iterable[Cells], rules: Rules, delimiter: str) -> str:
     """Return the decimal mark that the columns of a table show; the point where they show none and commas separate fields."""
     found = set()
     for cells in columns:
-        gone = {*rules.gone(cells), *rules.marked(cells.texts)}
-        texts = [text for text in cells.texts if text not in gone]
-        spelled = numerals(texts) if texts else None
-        if spelled and spelled.decimal == ",":
-            found.add(",")
-        elif not spelled and any("." in text for text in texts) and all(number_of(text) is not None for text in texts):
-            found |= set() if are_grouped_by_dots(texts) else {"."}
+        texts = cells.counts_without((*rules.gone(cells), *rules.marked(cells)))
+        if cells.plain is None:
+            found |= {spelled.decimal for spelled in [numerals(texts) if texts else None] if spelled and spelled.decimal == ","}
+        elif "." not in found and any("." in text for text in texts) and not are_grouped_by_dots(texts):
+            found.add(".")
     return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
 
 
 def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
     """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
-    done, known = _gone(cells, [text for text in gone if text]), [text for text in cells.texts if text not in set(gone)]
-    typed = as_spelled(cells, Rules(frozenset(gone), frozenset()))
+    done, known = _gone(cells, [text for text in gone if text]), list(cells.counts_without(gone))
+    typed = as_spelled(cells, Rules(frozenset(text.strip() for text in gone), frozenset()))
     held = typed.iloc[[cells.first(text) for text in known]]
     lost = any(text in feature.levels and level_text(value) != text for text, value in zip(known, held, strict=True))
     return Column(cells.words(gone) if lost or feature.dtype == "str" else typed, done)
@@ -269,27 +227,39 @@ def _few(texts: Iterable[str]) -> str:
 
 
 def _floats(cells: Cells, values: Mapping[str, float]) -> pd.Series:
+    return _finite(cells, cells.of_texts(values))
+
+
+def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
+    """Return a column of floats from the number of each text, or raise where one is none of float32's."""
     import pandas as pd
 
-    for text, value in values.items():
-        if not abs(value) <= LARGEST:
-            rule = "must be finite" if np.isinf(value) else "must lie within 3.4e38, as models compute in float32"
-            raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}")
-    return pd.Series(cells.numbers(values), name=cells.name)
+    with np.errstate(invalid="ignore"):
+        beyond = np.flatnonzero(np.abs(numbers) > LARGEST)
+    if len(beyond):
+        text = cells.texts[beyond[0]]
+        rule = "must be finite" if np.isinf(numbers[beyond[0]]) else "must lie within 3.4e38, as models compute in float32"
+        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}")
+    return pd.Series(numbers[cells.codes], name=cells.name)
 
 
-def _numbers(cells: Cells, values: Mapping[str, int]) -> pd.Series:
+def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
     """Return a column of numbers: integers where all are whole and none is missing; text where doubles would confuse them."""
     import pandas as pd
 
-    numbers = {text: number_of(text) or 0.0 for text in values}
-    whole = {text: int(text) for text in values if text.strip().lstrip("+-").isdecimal()}
-    if any(int(numbers[text]) != exact for text, exact in whole.items()):
-        if len(whole) < len(cells.texts) or max(map(abs, whole.values())) > LARGEST_WHOLE:
+    is_plain = cells.plain is not None and len(cells.plain) == len(values)
+    numbers = cells.plain_of_texts if is_plain else cells.of_texts({text: number_of(text) or 0.0 for text in values})
+    if WHOLE.fullmatch("\n".join(values)):
+        whole = [int(text) for text in values]
+        if len(values) == len(cells.texts) and max(map(abs, whole)) <= LARGEST_WHOLE:
+            return pd.Series(np.array(whole, dtype=np.int64)[cells.codes], name=cells.name)
+        if whole != numbers[~np.isnan(numbers)].tolist():
             return cells.words([text for text in cells.texts if text not in values])
-    elif len(whole) < len(cells.texts) or max(map(abs, whole.values())) > LARGEST_WHOLE:
-        return _floats(cells, numbers)
-    return pd.Series(np.array([whole[text] for text in cells.texts], dtype=np.int64)[cells.codes], name=cells.name)
+    return _finite(cells, numbers)
+
+
+def _are_truths(texts: Collection[str]) -> bool:
+    return len(texts) <= 2 * len(TRUTH_SPELLINGS) and all(text.strip() in TRUTH_SPELLINGS for text in texts)
 
 
 def _truths(cells: Cells, gone: set[str]) -> pd.Series:

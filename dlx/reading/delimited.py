@@ -13,16 +13,16 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dlx.errors import listed, one_line
+from dlx.reading.cells import Cells, columns_of
 from dlx.schema import SchemaError, plural
 from dlx.schema.cells import quoted
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
@@ -35,18 +35,14 @@ MARKS = {
 }
 FALLBACK, FALLBACK_WORDS = "cp1252", "no UTF-8, read as Windows-1252"
 ERASED = "ÿ"  # FF: what damaged files are filled with, where it is the only letter beyond ASCII
-SAMPLE, BLOCK = 1_000, 50_000  # lines
+SAMPLE = 1_000  # lines
 UNNAMED = "Unnamed: {}"
 
 
 class Text(NamedTuple):
-    """A table of text.
+    """The columns of a file; `said` is what was recognised of it, where it is not a comma-separated one in UTF-8."""
 
-    `table` holds each cell as it is spelled, "" where it is empty; `said` is what was recognised of the file, where it is
-    not a comma-separated one in UTF-8; `delimiter` is empty where there is none.
-    """
-
-    table: pd.DataFrame
+    columns: list[Cells]
     said: tuple[str, ...]
     delimiter: str
 
@@ -65,44 +61,29 @@ def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encod
     text, start, stated = _without_preface(text)
     delimiter = _named(delimiter) if delimiter else stated or _recognised(path, text)
     try:
-        table, more = _rectangular(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), start)
+        columns, more = _rectangular(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), start)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
     except csv.Error as error:
         raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
-    if delimiter != "," and len(table.columns) > 1:
+    if delimiter != "," and len(columns) > 1:
         more = [f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}", *more]
     more += [f"{plural(start, 'line')} above the header left out"] if start else []
-    return Text(table, (*said, *more), delimiter)
+    return Text(columns, (*said, *more), delimiter)
 
 
-def text_table(lines: Iterator[list[str]], width: int) -> dict[int, pd.Series]:
-    """Return the columns of lines of text, by position."""
-    import pandas as pd
-    import pyarrow as pa
-
-    blocks: list[list[pa.Array]] = [[] for _ in range(width)]
-    while block := list(islice(lines, BLOCK)):
-        for column, cells in zip(blocks, zip(*block, strict=True), strict=True):
-            column.append(pa.array(cells, pa.large_string()))
-    made = (pa.chunked_array(column, pa.large_string()) for column in blocks)
-    return {i: pd.Series(column.to_pandas(), dtype="str") for i, column in enumerate(made)}
-
-
-def named(header: list[str], columns: dict[int, pd.Series]) -> tuple[pd.DataFrame, list[str]]:
+def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tuple[list[Cells], list[str]]:
     """Return columns under the names of a header, and what was done to these."""
-    import pandas as pd
-
     names = [name.strip() or UNNAMED.format(i) for i, name in enumerate(header)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
     blanks = [name for name in header if name != name.strip() and name.strip()]
     said = [f"blanks around names left out: {listed(map(quoted, blanks))}"] if blanks else []
-    return pd.DataFrame({name: columns[i] for i, name in enumerate(names)}), said
+    return [Cells(name, *column) for name, column in zip(names, columns, strict=True)], said
 
 
-def _rectangular(reader: Any, start: int) -> tuple[pd.DataFrame, list[str]]:
+def _rectangular(reader: Any, start: int) -> tuple[list[Cells], list[str]]:
     """Return the lines of csv's reader as a table, or raise if one has more or fewer fields than the header."""
     header: list[str] = next((line for line in reader if any(line)), [])
     empty = [0]
@@ -110,9 +91,9 @@ def _rectangular(reader: Any, start: int) -> tuple[pd.DataFrame, list[str]]:
     first = next(lines, None)
     if first is None:
         raise SchemaError("has no rows")
-    columns = text_table(_chain(first, lines), len(first))
-    at_end = len(first) > len(header) or (len(header) > 1 and not header[-1].strip() and not columns[len(first) - 1].any())
-    table, said = named(header[: len(first) - at_end], columns)
+    columns = columns_of(chain([first], lines), len(first))
+    at_end = len(first) > len(header) or (len(header) > 1 and not header[-1].strip() and columns[-1][0] == [""])
+    table, said = named(header[: len(first) - at_end], columns[: len(first) - at_end])
     said += ["a delimiter at the end of each line left out"] if at_end else []
     return table, [*said, *([f"{plural(empty[0], 'empty line')} left out"] if empty[0] else [])]
 
@@ -131,11 +112,6 @@ def _checked(reader: Any, header: list[str], start: int, empty: list[int]) -> It
                 "quote a value that holds the delimiter, or name another delimiter"
             )
         yield fields
-
-
-def _chain(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:
-    yield first
-    yield from rest
 
 
 def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, list[str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dlx.errors import did_you_mean, listed
 from dlx.reading import columns
-from dlx.reading.columns import Cells, Column, Rules
-from dlx.reading.delimited import named, read_text, text_table
-from dlx.reading.files import EXCEL, PARQUET, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.cells import Cells, columns_of
+from dlx.reading.columns import Column, Rules
+from dlx.reading.delimited import named, read_text
+from dlx.reading.files import EXCEL, PARQUET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
 from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.table import refuse_odd
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
 
 
 class Opened(NamedTuple):
-    """A file's table before its columns are decided: text, or what a typed file holds; and what was recognised of it."""
+    """A file before its columns are decided.
+
+    `cells` are the columns of a text; `table` is what a typed file holds, and None for a text; `said` is what was recognised
+    of the file.
+    """
 
     source: str
-    table: pd.DataFrame
-    is_text: bool
+    cells: list[Cells]
+    table: pd.DataFrame | None = None
     said: tuple[str, ...] = ()
     delimiter: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)
 
 
 class Read(NamedTuple):
@@ -51,20 +61,19 @@ def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str 
     kind = kind_of(path)[0]
     if kind in (*PARQUET, *EXCEL) and (delimiter or encoding):
         raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
-    if kind in PARQUET:
-        opened = Opened(str(path), read_parquet(path), is_text=False)
-    elif kind in EXCEL:
-        opened = _sheet(path)
-    else:
+    if kind in EXCEL:
+        return _sheet(path)
+    if kind in TEXT:
         text = read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
-        opened = Opened(str(path), text.table, True, text.said, text.delimiter)
-    if opened.table.empty:
+        return Opened(str(path), text.columns, said=text.said, delimiter=text.delimiter)
+    table = read_parquet(path)
+    if table.empty:
         raise SchemaError(f"{path} has no rows")
     try:
-        refuse_odd(opened.table)
+        refuse_odd(table)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
-    return opened
+    return Opened(str(path), [], table)
 
 
 def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
@@ -76,9 +85,9 @@ def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str 
         If there is no such file, it is of another kind, has no rows, or is not well formed.
     """
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    if not opened.is_text:
+    if opened.table is not None:
         return opened.table
-    return _joined({cells.name: columns.as_spelled(cells) for cells in _cells(opened)})
+    return _joined({cells.name: columns.as_spelled(cells) for cells in opened.cells})
 
 
 def as_it_looks(
@@ -91,19 +100,17 @@ def as_it_looks(
     categorical: Collection[str] = (),
 ) -> Read:
     """Return a table whose columns are what most of their cells are, and the schema that it suggests."""
-    known = list(opened.table.columns)
-    if target not in known:
-        raise SchemaError(f"the table has no column {target!r}; it has {listed(known)}{did_you_mean(target, known)}")
-    rules = Rules.of(missing)
-    made: dict[str, Column] = {}
-    if opened.is_text:
-        every = _cells(opened)
-        rules = Rules(rules.missing, rules.marks, columns.decimal_mark(every, rules, opened.delimiter))
-        for cells in every:
-            spelled = cells.name in categorical
-            made[cells.name] = Column(columns.as_spelled(cells, rules)) if spelled else columns.as_it_looks(cells, rules)
-    else:
-        made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in known}
+    if target not in opened.names:
+        known = f"{listed(opened.names)}{did_you_mean(target, opened.names)}"
+        alone = "; if it has more columns, name what separates them: delimiter=..." if len(opened.names) == 1 else ""
+        raise SchemaError(f"the table has no column {target!r}; it has {known}{alone}")
+
+    def decided(cells: Cells, rules: Rules) -> Column:
+        if cells.name in categorical:
+            return Column(columns.as_spelled(cells, rules))
+        return columns.as_it_looks(cells, rules)
+
+    made = _decided(opened, decided, missing)
     table = _joined({name: column.values for name, column in made.items()}, opened.table)
     schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
     features = (replace(feature, unit=made[feature.name].unit) for feature in schema.features)
@@ -113,18 +120,14 @@ def as_it_looks(
 
 def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
     """Return a table whose columns are what a schema says, and how it was read; columns that it lacks are carried along."""
-    rules, made = Rules.of(missing), {}
-    if opened.is_text:
-        every = _cells(opened)
-        rules = Rules(rules.missing, rules.marks, columns.decimal_mark(every, rules, opened.delimiter))
-        features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}
-        for cells in every:
-            described = features.get(cells.name)
-            made[cells.name] = (
-                columns.as_described(described, cells, rules) if described else Column(columns.as_spelled(cells, rules))
-            )
-    else:
-        made = {name: Column(_without_marks(opened.table[name], rules.missing)) for name in opened.table.columns}
+    features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}
+
+    def decided(cells: Cells, rules: Rules) -> Column:
+        if cells.name in features:
+            return columns.as_described(features[cells.name], cells, rules)
+        return Column(columns.as_spelled(cells, rules))
+
+    made = _decided(opened, decided, missing)
     table = _joined({name: column.values for name, column in made.items()}, opened.table)
     if not schema.carried:
         others = [name for name in table.columns if name != schema.target.name]
@@ -138,14 +141,19 @@ def _sheet(path: Path) -> Opened:
     if len(lines) < 2:
         raise SchemaError(f"{path} has no rows")
     try:
-        table, more = named(lines[0], text_table(iter(lines[1:]), len(lines[0])))
+        cells, more = named(lines[0], columns_of(iter(lines[1:]), len(lines[0])))
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
-    return Opened(str(path), table, True, (*said, *more))
+    return Opened(str(path), cells, said=(*said, *more))
 
 
-def _cells(opened: Opened) -> list[Cells]:
-    return [Cells.of(opened.table[name]) for name in opened.table.columns]
+def _decided(opened: Opened, decided: Callable[[Cells, Rules], Column], missing: Collection[str] | None) -> dict[str, Column]:
+    """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
+    rules = Rules.of(missing)
+    if opened.table is not None:
+        return {name: Column(_without_marks(opened.table[name], rules.missing)) for name in opened.names}
+    rules = replace(rules, decimal=columns.decimal_mark(opened.cells, rules, opened.delimiter))
+    return {cells.name: decided(cells, rules) for cells in opened.cells}
 
 
 def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -164,8 +172,9 @@ def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading
     aside = {column.name: column.why for column in schema.carried}
     kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
     kinds[schema.target.name] = OUTCOME
+    rows = len(next(iter(made.values())).values)
     lines = []
     for name, column in made.items():
         why = "" if name in kinds else aside.get(name, "not in the schema")
         lines.append(ColumnReading(name, kinds.get(name, ASIDE), why, column.done))
-    return Reading(opened.source, len(opened.table), tuple(lines), opened.said)
+    return Reading(opened.source, rows, tuple(lines), opened.said)

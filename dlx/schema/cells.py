@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
-import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,9 +25,12 @@ NEARLY = 0.9  # of the values
 FEW = 20  # different numbers that may as well be levels
 FEW_WORDS = 10
 REPEATED = 0.01  # of the values: a word beside few numbers that is a level, no slip
+LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_NUMERIC = frozenset("0123456789+-.eE")
+_ANY_ZEROS = re.compile(r"^[+-]?0\d+$", re.ASCII | re.MULTILINE)
 _ZEROS = re.compile(r"[+-]?0\d+", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -77,6 +80,19 @@ def number_of(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
+def plain_numbers(texts: Collection[str]) -> np.ndarray | None:
+    """Return the numbers that texts of digits and signs alone spell, float64 [texts], or None where one spells none.
+
+    All of them at once, as most columns of numbers have hundreds of thousands.
+    """
+    if not set("".join(texts)) <= _NUMERIC:
+        return None
+    try:
+        return np.array(list(map(float, texts)))
+    except ValueError:
+        return None
+
+
 def is_inexact(text: str) -> bool:
     """Whether a text spells a whole number that no double is."""
     text = text.strip()
@@ -99,7 +115,7 @@ def _number_in(value: Any) -> float:
     if isinstance(value, str):
         number = number_of(value)
         return np.nan if number is None else number
-    return float(value) if isinstance(value, (numbers.Real, decimal.Decimal)) else np.nan
+    return float(value) if isinstance(value, (Real, decimal.Decimal)) else np.nan
 
 
 def same_level(text: str) -> str:
@@ -115,15 +131,23 @@ def is_date(text: str) -> bool:
     return bool(_DATE.fullmatch(text.strip()))
 
 
-def is_calendar_number(number: float) -> bool:
-    """Whether a number is a day written as 20230131."""
-    if not (19_000_101 <= number <= 21_001_231 and number % 1 == 0):
+def are_calendar_numbers(different: np.ndarray) -> bool:
+    """Whether numbers, more than 20 different ones, are all days written as 20230131."""
+    if len(different) <= FEW or different.min() < 19_000_101 or different.max() > 21_001_231 or (different % 1 != 0).any():
         return False
     try:
-        datetime.date(int(number) // 10_000, int(number) // 100 % 100, int(number) % 100)
+        for number in different.astype(int).tolist():
+            datetime.date(number // 10_000, number // 100 % 100, number % 100)
     except ValueError:
         return False
     return True
+
+
+def look_at_numbers(texts: Collection[str], numbers: np.ndarray) -> Look | None:
+    """Return what texts that all spell numbers look like; None where some have leading zeros, so that it depends."""
+    if _ANY_ZEROS.search("\n".join(texts)):
+        return None
+    return "dates" if are_calendar_numbers(numbers) else "numbers"
 
 
 def look_at(counts: Mapping[str, int]) -> Seen:
@@ -136,6 +160,9 @@ def look_at(counts: Mapping[str, int]) -> Seen:
       word that repeats itself beside at most 20 different numbers is a level ("0", "1", "2", "3+").
     - words: the rest.
     """
+    numbers = plain_numbers(counts)
+    if numbers is not None and (look := look_at_numbers(counts, numbers)):
+        return Seen(look)
     total = sum(counts.values())
     known = [text for text in counts if number_of(text) is not None]
     zeros = [text for text in known if _ZEROS.fullmatch(text.strip())]
@@ -146,7 +173,7 @@ def look_at(counts: Mapping[str, int]) -> Seen:
             return Seen("codes")
         known = known if often else [text for text in known if text not in set(zeros)]
     days = [text for text in counts if is_date(text)]
-    if len(known) > FEW and all(is_calendar_number(number_of(text) or 0.0) for text in known):
+    if are_calendar_numbers(np.array([number_of(text) or 0.0 for text in known])):
         days += known
     if _sum(counts, days) >= NEARLY * total:
         return Seen("dates", _without(counts, days))

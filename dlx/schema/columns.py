@@ -138,18 +138,24 @@ class Feature:
     def _level_codes(self, column: pd.Series) -> np.ndarray:
         codes = {level: float(code) for code, level in enumerate(self.levels)}
         spelled = {same_level(level): code for level, code in codes.items()}
-        missing = column.isna().to_numpy()
-        texts = [None if gone else level_text(value) for value, gone in zip(column, missing, strict=True)]
+        gone, values = column.isna().to_numpy(), column.array
+        if values.dtype == object:
+            texts, where = [None if one else level_text(value) for value, one in zip(values, gone, strict=True)], None
+        else:
+            where, different = column.factorize()
+            texts = [level_text(value) for value in different]
         for position, text in enumerate(texts):
             if text is not None and text not in codes:
                 code = spelled.get(same_level(text), codes.get(text.strip()))
                 if code is None:
+                    row = column.index[position if where is None else int((where == position).argmax())]
                     raise SchemaError(
-                        f"column {self.name!r}, row {column.index[position]}: unknown level {quoted(text)}; "
+                        f"column {self.name!r}, row {row}: unknown level {quoted(text)}; "
                         f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
                     )
                 codes[text] = code
-        return np.array([np.nan if text is None else codes[text] for text in texts], dtype=np.float64)
+        found = np.array([np.nan if text is None else codes[text] for text in texts], dtype=np.float64)
+        return found if where is None else np.where(gone, np.nan, found[where])
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
         numbers, known = numbers_of(column), column.notna().to_numpy()

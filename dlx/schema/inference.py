@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.errors import did_you_mean, listed
-from dlx.schema.cells import is_calendar_number, is_inexact, level_text, look_at, number_of, plural, quoted, same_level
+from dlx.schema.cells import (
+    LARGEST_EXACT,
+    are_calendar_numbers,
+    is_inexact,
+    level_text,
+    look_at,
+    number_of,
+    plural,
+    quoted,
+    same_level,
+)
 from dlx.schema.columns import Feature, SchemaError, Target
 from dlx.schema.dtypes import typed
 from dlx.schema.numerals import is_ambiguous, numerals
@@ -143,14 +153,14 @@ def _why_numbers(column: pd.Series, *, first: bool) -> str:
     different, complete = np.unique(numbers), len(numbers) == len(column)
     if not np.isfinite(numbers).all() or (numbers % 1 != 0).any():
         return ""
-    if len(different) > MAX_INFERRED_CLASSES and all(map(is_calendar_number, different)):
+    if are_calendar_numbers(different):
         return DATE
     by_name, is_count = named_like_an_id(str(column.name)), complete and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all()
     if is_count and ((first and len(column) >= ENOUGH_FOR_AN_INDEX) or by_name):
         return INDEX
     all_differ = complete and len(different) == len(numbers)
     is_run = all_differ and len(numbers) >= ENOUGH_FOR_A_RUN and different[-1] - different[0] == len(numbers) - 1
-    if is_run or (all_differ and any(is_inexact(str(number)) for number in known)):
+    if is_run or (all_differ and _inexact_row(known) is not None):
         return ID
     return ID if by_name and len(different) > max(MAX_INFERRED_CLASSES, len(numbers) / 2) else ""
 
@@ -170,7 +180,9 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
 def _feature(column: pd.Series, *, levels: bool) -> Feature:
     name, missing = str(column.name), bool(column.isna().any())
     if is_number(column) and not levels:
-        _refuse_inexact(column)
+        row = _inexact_row(known := column.dropna())
+        if row is not None:
+            _refuse_beyond(name, known.index[row], known.iloc[row])
         return typed(Feature(name, kind="numeric", missing=missing), column)
     if not levels:
         _refuse_numbers_in_words(column)
@@ -180,14 +192,14 @@ def _feature(column: pd.Series, *, levels: bool) -> Feature:
     return typed(Feature(name, kind="categorical", levels=_sorted_levels(column), ordered=ordered, missing=missing), column)
 
 
-def _refuse_inexact(column: pd.Series) -> None:
-    """Raise if whole numbers are so large that doubles do not tell them apart."""
+def _inexact_row(known: pd.Series) -> int | None:
+    """Return the position of the first whole number that no double is, or None."""
     import pandas as pd
 
-    if pd.api.types.is_integer_dtype(column.dtype) or column.dtype == object:
-        for row, value in column.dropna().items():
-            if is_inexact(str(value)):
-                _refuse_beyond(column.name, row, value)
+    if pd.api.types.is_float_dtype(known.dtype):
+        return None
+    large = np.flatnonzero(np.abs(known.to_numpy(dtype=np.float64)) >= LARGEST_EXACT)
+    return next((int(i) for i in large if is_inexact(str(known.iloc[int(i)]))), None)
 
 
 def _refuse_beyond(name: object, row: object, value: object) -> None:

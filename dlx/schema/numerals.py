@@ -11,10 +11,10 @@ A spelling must occur in two different values at least: one such value is a slip
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-from dlx.schema.cells import FEW, number_of
+from dlx.schema.cells import FEW, number_of, plain_numbers
 
 _BLANKS = " \u00a0\u2009\u202f"
 _CURRENCY = "$€£¥₹"
@@ -79,6 +79,8 @@ def numerals(texts: Iterable[str], *, decimal: str = "") -> Numerals | None:
         is None without it.
     """
     texts = list(texts)
+    if plain_numbers(texts) is not None and not (decimal == "," and are_grouped_by_dots(texts)):
+        return None
     bodies, unit = _without_unit([text.strip().replace("\u2212", "-") for text in texts])
     if all(number_of(body) is not None for body in bodies) and not (decimal == "," and are_grouped_by_dots(bodies)):
         return _read(texts, bodies, lambda body: body, "", unit, ".") if unit else None
@@ -94,24 +96,28 @@ def is_ambiguous(texts: Iterable[str]) -> bool:
     return numerals(texts) is None and all(numerals(texts, decimal=mark) is not None for mark in ".,")
 
 
-def are_grouped_by_dots(bodies: list[str]) -> bool:
+def are_grouped_by_dots(bodies: Collection[str]) -> bool:
     """Whether English numbers could as well be whole ones whose thousands are grouped by dots."""
     return _fits(SPELLINGS[4], bodies)
 
 
-def _fits(spelling: Spelling, bodies: list[str]) -> bool:
+def _fits(spelling: Spelling, bodies: Collection[str]) -> bool:
     """Whether all numbers are spelled so, and two of them could not be English ones without separators."""
-    own = [body for body in bodies if number_of(body) is None or (spelling.decimal == "," and "." in body)]
-    return len(set(own)) > 1 and all(spelling.pattern.fullmatch(body) for body in bodies)
+    if not all(spelling.pattern.fullmatch(body) for body in bodies):
+        return False
+    own = {body for body in bodies if number_of(body) is None or (spelling.decimal == "," and "." in body)}
+    return len(own) > 1
 
 
 def _without_unit(texts: list[str]) -> tuple[list[str], str]:
     """Return the numbers without the unit that all of them have, and the unit; as they are where there is none in common."""
-    found = [_AFFIXED.fullmatch(text) for text in texts]
-    units = {(match["before"], match["after"]) for match in found if match}
-    if not all(found) or len(units) != 1 or units == {("", "")}:
-        return texts, ""
-    bodies = [f"{match['sign']}{match['body']}" for match in found if match]
+    bodies, units = [], set()
+    for text in texts:
+        match = _AFFIXED.fullmatch(text)
+        units.add((match["before"], match["after"]) if match else ("", ""))
+        if match is None or len(units) > 1 or units == {("", "")}:
+            return texts, ""
+        bodies.append(f"{match['sign']}{match['body']}")
     before, after = units.pop()
     is_sign = bool(before) or after in (*"%‰°", *_CURRENCY)
     if (before and after) or (len(set(bodies)) < 2) or not (is_sign or len(set(bodies)) > FEW):
