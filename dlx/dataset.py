@@ -18,6 +18,7 @@ from dlx.errors import DlxError, listed
 from dlx.reading import Opened, Read, Reading, as_described, as_it_looks, name_of, open_table, plain_reading, read_frame
 from dlx.reading.suspicions import suspicions
 from dlx.schema import Schema, SchemaError, plural, read_schema
+from dlx.schema.cells import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ __all__ = ["Card", "Dataset", "Splits", "from_frame", "read_frame", "read_people
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
+LONGEST_NAME = 200  # bytes, of which a folder may have 255
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,7 @@ def read_table(
         If the file cannot be read as it is, or does not hold what the schema says.
     """
     path = Path(path)
-    name = _case_name(path) if name is None else name
+    name = _case_name(path, name)
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     with _naming(path):
         if schema is not None:
@@ -304,14 +306,17 @@ def _described(
     return as_described(opened, schema, missing=missing)
 
 
-def _case_name(path: Path) -> str:
-    """Return the name of the case that a file is, or raise if it is one that dlx ships."""
-    name = name_of(path)
-    if name.casefold() in shipped():
+def _case_name(path: Path, name: str | None) -> str:
+    """Return the name of the case that a file is, or raise if it is one that dlx ships, or none of a folder."""
+    own = name_of(path) if name is None else name
+    if own.casefold() in shipped():
         raise SchemaError(
             f"{path} has the name of a shipped case, whose models are not its own; give the file another name, or pass name=..."
         )
-    return name
+    strange = set(own) & set('/\\:*?"<>|') or {letter for letter in own if not letter.isprintable()}
+    if not own.strip() or own.startswith(".") or strange or len(own.encode()) > LONGEST_NAME:
+        raise SchemaError(f"a case's name must be fit for a folder, got {quoted(own)}; pass another one: name=...")
+    return own
 
 
 def shipped() -> list[str]:

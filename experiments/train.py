@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 
-from dlx import checkpoint, datasets, models, training
+from configs import Config, read_config
+
+from dlx import checkpoint, datasets, training
+from dlx.errors import DlxError
 from dlx.progress import Narrator
 
 
@@ -19,17 +21,20 @@ def main() -> None:
     parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     arguments = parser.parse_args()
     narrator = Narrator()
-    for path in arguments.configs:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        configs = [read_config(path) for path in arguments.configs]
+    except DlxError as error:
+        parser.error(str(error))
+    for config in configs:
         train_all(config, arguments.output, arguments.device, arguments.retrain, narrator)
 
 
-def train_all(config: dict, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
+def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
     """Train every model of a configuration with every seed, and print the paths."""
-    dataset = datasets.load(config["case"])
-    for architecture in config.get("models", models.names()):
-        options = config.get("overrides", {}).get(architecture, {})
-        for seed in config.get("seeds", [0]):
+    dataset = datasets.load(config.case)
+    for architecture in config.architectures:
+        options = config.overrides.get(architecture, {})
+        for seed in config.seeds:
             path = checkpoint.folder(dataset.name, architecture, seed=seed, root=root, config=options)
             if not retrain and checkpoint.is_current(path, dataset):
                 narrator.say(f"{path} is there already; --retrain trains it anew")

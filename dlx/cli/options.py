@@ -41,6 +41,7 @@ class Table:
     target: Annotated[str | None, _own("Column to predict.")] = None
     positive: Annotated[str | None, _own("The outcome that counts as positive.")] = None
     schema: Annotated[Path | None, _own("TOML file that describes the columns.")] = None
+    name: Annotated[str | None, _own("Name of the case and of its folders; the file's by default.")] = None
     delimiter: Annotated[str | None, _own("What separates the fields: comma, semicolon, tab, pipe or a character.")] = None
     encoding: Annotated[str | None, _own("How the text is encoded, for example cp1252.")] = None
     missing: Annotated[list[str] | None, _own("A text that means missing in every column; repeat for several.")] = None
@@ -55,7 +56,7 @@ class Table:
         case = self.case
         if case not in datasets.names() and Path(case).suffixes:
             keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
-            whole: dict[str, Any] = {"target": self.target, "positive": self.positive, "schema": self.schema}
+            whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
             return _told(read_table(case, keep=keep, categorical=categorical, **whole, **self._text))
         data = datasets.load(case)
         given = {name: value for name, value in vars(self).items() if name != "case" and value}

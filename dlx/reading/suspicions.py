@@ -18,7 +18,7 @@ import numpy as np
 from dlx.schema import Schema
 
 ROWS, LEVELS, FEWEST = 5_000, 50, 10
-NEAR, TELLING, EXPLAINED = 0.95, 0.99, 0.998
+NEAR, ALMOST, TELLING, EXPLAINED = 0.95, 0.9999, 0.99, 0.998
 
 
 def suspicions(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) -> dict[str, list[str]]:
@@ -53,19 +53,27 @@ def _copies(schema: Schema, rows: np.ndarray) -> Iterator[tuple[str, str]]:
     spread = filled.std(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = np.abs(np.nan_to_num(np.corrcoef((filled - filled.mean(axis=0)) / spread, rowvar=False)))
-    closest: dict[int, tuple[float, int]] = {}
+    closest: dict[int, tuple[float, str]] = {}
     for i, j in combinations(range(len(schema)), 2):
-        if levels[i].max() == 0 or levels[j].max() == 0:
-            continue
-        near = 1.0 if np.array_equal(levels[i], levels[j]) else 0.0
-        if not near and as_numbers[i] and as_numbers[j]:
-            near = min(float(correlation[i, j]), 0.9999)
-        elif not near and max(levels[i].max(), levels[j].max()) < LEVELS:
-            near = min(_cramer(levels[i], levels[j]), 0.9999)
-        if near > max(NEAR, closest.get(j, (0.0, 0))[0]):
-            closest[j] = near, i
-    for j, (near, i) in closest.items():
-        yield schema.names[j], f"copies {schema.names[i]!r}" if near == 1 else f"nearly copies {schema.names[i]!r} ({near:.2f})"
+        near, words = _nearness(levels[i], levels[j], float(correlation[i, j]) if as_numbers[i] and as_numbers[j] else None)
+        if near > max(NEAR, closest.get(j, (0.0, ""))[0]):
+            closest[j] = near, words.format(schema.names[i], near)
+    for j, (_, words) in closest.items():
+        yield schema.names[j], words
+
+
+def _nearness(one: np.ndarray, other: np.ndarray, correlation: float | None) -> tuple[float, str]:
+    """Return how near a column comes to be a copy of one, 0 to 1, and how that is said."""
+    if one.max() == 0 or other.max() == 0:
+        return 0.0, ""
+    if np.array_equal(one, other):
+        return 1.0, "copies {0!r}"
+    if correlation is not None:
+        return min(correlation, ALMOST), "nearly copies {0!r} (r = {1:.2f})"
+    if max(one.max(), other.max()) >= LEVELS:
+        return 0.0, ""
+    share = min(_cramer(one, other), ALMOST)
+    return share, "goes with {0!r} level by level" if share == ALMOST else "nearly copies {0!r} (V = {1:.2f})"
 
 
 def _levels(column: np.ndarray) -> np.ndarray:

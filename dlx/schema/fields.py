@@ -32,7 +32,7 @@ def conform(thing: Any, what: str, refused: Refused) -> None:
     for field in dataclasses.fields(thing):
         hint, value = hints[field.name], plain(getattr(thing, field.name))
         if not _is(hint, value):
-            raise refused(f"{what}: {field.name} must be {_words(hint)}, got {quoted(value)}")
+            raise refused(f"{what}: {field.name} must be {_words(hint)}, got {quoted(getattr(thing, field.name))}")
         if value == "" and isinstance(value, str) and field.default != "":
             raise refused(f"{what}: {field.name} must not be empty")
         object.__setattr__(thing, field.name, value)

@@ -122,7 +122,7 @@ def set_aside(column: pd.Series, *, first: bool = False) -> str:
         return EMPTY
     if pd.api.types.infer_dtype(known, skipna=False) in DATES:
         return DATE
-    if known.nunique() == 1 and len(known) == len(column):
+    if len(known) == len(column) and (known.map(level_text) if known.dtype == object else known).nunique() == 1:
         return CONSTANT
     if is_number(column):
         return _why_numbers(column, first=first)
@@ -170,9 +170,10 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
     look = look_at(counts).look
     if look == "dates":
         return DATE
-    are_numbers = look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))
-    if are_numbers or len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
+    if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
         return ""
+    if (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts) or is_ambiguous(counts):
+        return ""  # which is an error to raise, not an id
     words = np.mean([len(text.split()) for text in counts])
     return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
 
