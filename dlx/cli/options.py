@@ -108,7 +108,7 @@ class Strict(TyperCommand):
         for option in given:
             if not option.multiple and option.nargs == 1 and given.count(option) > 1:
                 name = max((*option.opts, *option.secondary_opts), key=len)
-                ctx.fail(f"{name} is taken once, but was given {given.count(option)} times")
+                ctx.fail(f"{name} is taken once, but given {given.count(option)} times")
         return super().parse_args(ctx, args)
 
 

@@ -146,7 +146,7 @@ class Feature:
             texts = [level_text(value) for value in different]
         for position, text in enumerate(texts):
             if text is not None and text not in codes:
-                code = spelled.get(same_level(text), codes.get(text.strip()))
+                code = spelled.get(same_level(text))
                 if code is None:
                     row = column.index[position if where is None else int((where == position).argmax())]
                     raise SchemaError(

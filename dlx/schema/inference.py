@@ -49,7 +49,7 @@ DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "
 NUMBERS_AFTER_ALL = (CONSTANT, INDEX, ID)
 
 _ID_FIRST = frozenset(("id", "uuid", "guid", "unnamed"))
-_ID_LAST = frozenset(("id", "ids", "uuid", "guid", "uid", "key", "nr", "index", "idx", "seqn", "serial", "pk", "identifier"))
+_ID_LAST = _ID_FIRST | frozenset(("ids", "uid", "key", "nr", "index", "idx", "seqn", "serial", "pk", "identifier", "phone"))
 _ID_AFTER_A_NOUN = frozenset(("no", "num", "number", "case", "ref", "reference", "code"))
 
 
