@@ -253,9 +253,9 @@ def test_keys_of_a_schema_file_have_their_types(tmp_path, key, value, said):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("threshold = 0.2", 'threshold = "0.2"', "target 'bad': threshold must be a finite number, got '0.2'"),
-        ("threshold = 0.2", "threshold = nan", "target 'bad': threshold must be a finite number, got nan"),
-        ("threshold = 0.2", "threshold = true", "target 'bad': threshold must be a finite number, got True"),
+        ("threshold = 0.2", 'threshold = "0.2"', "target 'bad': threshold must be a number, got '0.2'"),
+        ("threshold = 0.2", "threshold = nan", "target 'bad': threshold must be a number, got nan"),
+        ("threshold = 0.2", "threshold = true", "target 'bad': threshold must be a number, got True"),
         ("threshold = 0.2", 'adverse_action = "yes"', "adverse_action must be true or false"),
         ("threshold = 0.2", 'fairness_by = "sex"', "fairness_by must be a list of texts, got 'sex'"),
         ("threshold = 0.2", 'positive = "1"', "has no field 'positive'; the positive outcome is the last of 'levels'"),
@@ -291,7 +291,7 @@ def test_targets_and_tables_of_a_schema_file_are_checked(tmp_path, old, new, sai
         (lambda: Feature("x", "categorical", levels="ab"), "levels must be a list of texts, got 'ab'"),
         (lambda: Feature("x", "categorical", levels=(1, 2)), "levels must be a list of texts"),
         (lambda: Feature("x", missing=None), "missing must be true or false, got None"),
-        (lambda: Target("y", levels=("a", "b"), threshold=np.inf), "threshold must be a finite number, got inf"),
+        (lambda: Target("y", levels=("a", "b"), threshold=np.inf), r"threshold must lie in \(0, 1\), got inf"),
         (lambda: Target("y", levels=("a", "b"), level_labels=("A",)), "2 levels and 1 level_labels"),
         (lambda: Carried("id", -1), "position must be 0 or more"),
         (lambda: Carried("id", True), "position must be a whole number"),

@@ -101,7 +101,7 @@ class Feature:
             raise SchemaError(f"{what} is categorical and has no levels; list them in 'levels'")
         if not self.is_categorical and self.levels:
             raise SchemaError(f"{what} has levels, but its kind is numeric; set kind = 'categorical', or leave them out")
-        _check_levels(what, self.levels)
+        _check_spelling(what, self.levels)
         for name in ("level_labels", "level_values", "level_reasons"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.levels):
                 raise SchemaError(f"{what} has {len(self.levels)} levels and {len(getattr(self, name))} {name}")
@@ -233,7 +233,7 @@ class Target:
             raise SchemaError(
                 f"{what} is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind"
             )
-        _check_levels(what, self.levels)
+        _check_spelling(what, self.levels)
         if self.level_labels and len(self.level_labels) != len(self.levels):
             raise SchemaError(f"{what} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
         if not 0 < self.threshold < 1:
@@ -312,7 +312,7 @@ def check_codes(feature: Feature, column: np.ndarray) -> None:
         )
 
 
-def _check_levels(what: str, levels: tuple[str, ...]) -> None:
+def _check_spelling(what: str, levels: tuple[str, ...]) -> None:
     """Raise if two levels are the same, or spell the same, or one says nothing."""
     if len(set(levels)) != len(levels):
         raise SchemaError(f"{what} names a level twice: {list(levels)}")

@@ -63,7 +63,7 @@ _hints = functools.cache(get_type_hints)
 
 
 def _is(hint: Any, value: Any) -> bool:
-    """Whether a value is what an annotation says; numbers must be finite, and a truth value is no number."""
+    """Whether a value is what an annotation says; NaN and a truth value are no numbers."""
     origin, options = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return any(_is(option, value) for option in options)
@@ -81,14 +81,14 @@ def _is_one(hint: Any, value: Any) -> bool:
     if hint is Any:
         return not isinstance(value, (Mapping, tuple))
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and not np.isnan(value)
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
 def _words(hint: Any) -> str:
     """Return what an annotation asks for, as people say it."""
     origin, options = get_origin(hint), get_args(hint)
-    simple = {bool: "true or false", str: "text", int: "a whole number", float: "a finite number", type(None): "left out"}
+    simple = {bool: "true or false", str: "text", int: "a whole number", float: "a number", type(None): "left out"}
     if hint in simple:
         return simple[hint]
     if origin in (Union, types.UnionType):
@@ -96,6 +96,6 @@ def _words(hint: Any) -> str:
     if origin is Literal:
         return f"{', '.join(map(repr, options[:-1]))} or {options[-1]!r}"
     if origin is tuple:
-        each = {str: "texts", float: "finite numbers", int: "whole numbers", bool: "truth values"}.get(options[0], "values")
+        each = {str: "texts", float: "numbers", int: "whole numbers", bool: "truth values"}.get(options[0], "values")
         return f"a list of {each}" if options[-1] is Ellipsis else f"a list of {len(options)} {each}"
     return "a table of keys and values" if origin is not None else str(getattr(hint, "__name__", hint))

@@ -1,0 +1,189 @@
+"""A table with its schema: rows in original columns, outcomes, and splits that depend only on the seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dlx.arrays import as_slice, check_seed, frozen
+from dlx.errors import DlxError
+from dlx.reading import Reading
+from dlx.schema import Schema, SchemaError, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VALIDATION_SHARE = 0.2
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Card:
+    """The story of a table and its flaws, for the report.
+
+    Parameters
+    ----------
+    title, summary : str
+        What the table is, in a line and in a paragraph.
+    source, citation, licence, notice : str
+        Where it comes from, how to cite it, under which terms, and a notice that must travel with it.
+    caveats : tuple of str
+        What a reader must know before they believe a number, one sentence each.
+    sha256 : str
+        Checksum of the embedded file.
+    remedy : mapping
+        What a model of the table should be trained without or otherwise, as `dlx.remedies.Remedy` takes it, and because of
+        what; empty where nothing is known.
+    """
+
+    title: str = ""
+    summary: str = ""
+    source: str = ""
+    citation: str = ""
+    licence: str = ""
+    notice: str = ""
+    caveats: tuple[str, ...] = ()
+    sha256: str = ""
+    remedy: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Splits(NamedTuple):
+    """Three disjoint parts of a dataset."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of a table in original columns, with their outcomes.
+
+    Parameters
+    ----------
+    schema : Schema
+        What the columns mean.
+    rows : ndarray [rows, features]
+        float64, categories as codes, NaN where missing; read-only.
+    outcomes : ndarray [rows] or None
+        0 or 1, the class's position, or a value; None where unknown.
+    index : ndarray [rows]
+        The names of the rows, for example loan ids.
+    name : str
+        The name of the case.
+    card : Card
+        Where the data come from and what is wrong with them.
+    extra : dict of str to ndarray [rows]
+        Columns that are no features, for example the hospital.
+    table : DataFrame [rows, features + carried], optional
+        The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
+    reading : Reading
+        What each column was taken for, why, and what was done.
+    source : str
+        The file that it was read from; empty for a table of Python's.
+    """
+
+    schema: Schema
+    rows: np.ndarray
+    outcomes: np.ndarray | None = None
+    index: Any = None
+    name: str = "table"
+    card: Card = field(default_factory=Card)
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    table: pd.DataFrame | None = field(default=None, repr=False)
+    reading: Reading = field(default_factory=Reading, repr=False)
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        rows = frozen(self.schema.check(self.rows))
+        index = np.arange(len(rows)) if self.index is None else np.asarray(self.index)
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "index", index)
+        if self.outcomes is not None:
+            object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
+        for what, column in {"outcomes": self.outcomes, "index": index, "table": self.table, **self.extra}.items():
+            if column is not None and len(column) != len(rows):
+                raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, which: Any) -> Dataset:
+        """Return the rows at positions, a slice or a mask, as a Dataset."""
+        which = as_slice(which, len(self))
+        return dataclasses.replace(
+            self,
+            rows=self.rows[which],
+            outcomes=None if self.outcomes is None else self.outcomes[which],
+            index=self.index[which],
+            extra={name: column[which] for name, column in self.extra.items()},
+            table=None if self.table is None else self.table.iloc[which],
+        )
+
+    def split(self, seed: int = 0) -> Splits:
+        """Return train (60 %), validation (20 %) and test (20 %), stratified by class; a function of the seed only."""
+        from sklearn.model_selection import train_test_split
+
+        check_seed(seed)
+        if self.outcomes is None:
+            raise SchemaError(f"{self.name!r} has no outcomes; a split needs them")
+        strata = None if self.schema.target.kind == "regression" else self.outcomes
+        everyone = np.arange(len(self))
+        try:
+            rest, test = train_test_split(everyone, test_size=TEST_SHARE, stratify=strata, random_state=seed)
+            train, validation = train_test_split(
+                rest,
+                test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
+                stratify=None if strata is None else strata[rest],
+                random_state=seed,
+            )
+        except ValueError as error:
+            raise SchemaError(f"{self.name!r} cannot be split into train, validation and test: {error}") from error
+        return Splits(self[np.sort(train)], self[np.sort(validation)], self[np.sort(test)])
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The split of seed 0, on which the shipped models were trained."""
+        return self.split(seed=0)
+
+    @property
+    def train(self) -> Dataset:
+        """Rows to train on, 60 %."""
+        return self.splits.train
+
+    @property
+    def validation(self) -> Dataset:
+        """Rows to stop training by, 20 %."""
+        return self.splits.validation
+
+    @property
+    def test(self) -> Dataset:
+        """Rows that no model has seen, 20 %."""
+        return self.splits.test
+
+    def background(self, size: int = 100, *, seed: int = 0) -> Dataset:
+        """Return reference rows, drawn from the training rows without replacement; all of them if there are fewer."""
+        if size < 1:
+            raise DlxError(f"a background needs at least 1 row, got size={size}")
+        train = self.train
+        chosen = np.random.default_rng(check_seed(seed)).permutation(len(train))[:size]
+        return train[np.sort(chosen)]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a table, with the levels and dtypes of the data."""
+        return self.schema.decode(self.rows, index=self.index)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of schema, rows and outcomes: which data a model was trained on."""
+        digest = hashlib.sha256(self.schema.sha256.encode())
+        digest.update(np.ascontiguousarray(self.rows).tobytes())
+        digest.update(b"" if self.outcomes is None else np.ascontiguousarray(self.outcomes).tobytes())
+        return digest.hexdigest()
