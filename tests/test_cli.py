@@ -422,3 +422,16 @@ def test_how_a_table_was_read_is_printed_and_can_be_said(run, refused, own):
         "ticket",
     )
     assert checkpoint.describe(ended.out[-1])["schema"]["features"][2]["name"] == "ticket"
+
+
+def test_two_files_of_one_name_have_no_folder_in_common(run, own, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "own.csv").write_text(own.read_text().replace("basic", "gold"))
+    command = ("--target", "churned", "--model", "decision_tree")
+    assert run("train", own, *command).status == 0
+    assert run("train", "b/own.csv", *command, "--checkpoints", "others").status == 0
+    explained = (*command, "--method", "tree_shap", *FEW)
+    assert run("explain", own, *explained).status == 0
+    ended = run("explain", "b/own.csv", *explained, "--checkpoints", "others")
+    assert ended.status == 2 and "own holds what was made of own.csv, not of b/own.csv; pass --output" in ended.err[-1]
+    assert run("explain", "b/own.csv", *explained, "--checkpoints", "others", "--output", "b").status == 0

@@ -794,3 +794,20 @@ def test_near_names_are_suggested():
 def test_a_frame_is_read_without_deciding_anything(tmp_path):
     table = read_frame(written(tmp_path / "a.csv", {"a": spelled("NA"), "b": ["007", "1"] * 20, "c": ["1", ""] * 20}))
     assert table.dtypes.astype(str).tolist() == ["str", "str", "float64", "str"] and table["a"][7] == "NA"
+
+
+def test_two_files_of_one_name_do_not_overwrite_each_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "loans.csv", {"x": [str(i % (5 if folder == "a" else 7)) for i in range(ROWS)]})
+    first, other = (dlx.read_table(f"{folder}/loans.csv", target="y") for folder in "ab")
+    dlx.train(first, "decision_tree")
+    with pytest.raises(DlxError, match=r"holds what was made of a/loans.csv, not of b/loans.csv; give one of the two another"):
+        dlx.train(other, "decision_tree")
+    dlx.train(dlx.read_table("b/loans.csv", target="y", name="other loans"), "decision_tree")
+    assert dlx.load_model(first, "decision_tree").schema.names == ("x",)
+    written(tmp_path / "a" / "loans.csv", {"x": [str(i % 6) for i in range(ROWS)]})  # its rows may change
+    dlx.train(dlx.read_table("a/loans.csv", target="y"), "decision_tree")
+    (tmp_path / "a" / "loans.csv").unlink()  # and what is gone overwrites nothing
+    dlx.train(other, "decision_tree")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dlx import checkpoint, datasets, training
 from dlx.dataset import Dataset
+from dlx.dataset.claims import claim, refuse_claimed
 from dlx.model import Model
 from dlx.progress import Narrator
 
@@ -48,12 +49,14 @@ def train(
     """
     narrator = narrator or Narrator()
     path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
+    refuse_claimed(path.parent, case, "give one of the two another name: name=... (--name)")
     if not retrain and checkpoint.is_current(path, case):
         narrator.say(f"{path} is there already; retrain makes it anew")
         return checkpoint.load(path)
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
         trained = training.train(case, architecture, seed=seed, device=device, progress=update)
     checkpoint.save(trained, root)
+    claim(path.parent, case)
     return trained.model
 
 

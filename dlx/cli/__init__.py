@@ -82,7 +82,7 @@ def train(
 
     for name in distinct(model, "--model"):
         models.architecture(name)
-    data, narrator = table.read(), Narrator()
+    data, narrator = table.data, Narrator()
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
@@ -121,7 +121,7 @@ def explain(
     from dlx.runner import explain as explain_
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
-    data = table.read()
+    data = table.data
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
@@ -201,7 +201,7 @@ def report(
 
     Example: `dlx report heart_attack`
     """
-    data = table.read()
+    data = table.data
     from dlx import models, reporting
 
     names = tuple(distinct(model, "--model") or reporting.DEFAULT_MODELS)
@@ -245,7 +245,7 @@ def audit(
 
     Example: `dlx audit bank_loan`
     """
-    data = table.read()
+    data = table.data
     from dlx import models
     from dlx.reporting import auditing
 

@@ -58,7 +58,7 @@ def fix(
 
     for name in distinct(model, "--model"):
         models.architecture(name)
-    data = table.read()
+    data = table.data
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"

@@ -48,18 +48,25 @@ class Table:
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
 
-    def read(self) -> Dataset:
-        """Return the case, and print what of it is not plainly what it is; or raise if the options do not belong to it."""
+    has_own_folder: bool = False  # for what is made of it: no --output was given
+
+    @functools.cached_property
+    def data(self) -> Dataset:
+        """The case, told where it is not plainly what it is; an error where options do not belong to it."""
         from dlx import datasets
         from dlx.dataset import read_table
+        from dlx.dataset.claims import refuse_claimed
 
         case = self.case
         if case not in datasets.names() and Path(case).suffixes:
             keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
             whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
-            return _told(read_table(case, keep=keep, categorical=categorical, **whole, **self._text))
+            data = read_table(case, keep=keep, categorical=categorical, **whole, **self._text)
+            if self.has_own_folder:
+                refuse_claimed(data.name, data, "pass --output, or another --name")
+            return _told(data)
         data = datasets.load(case)
-        given = {name: value for name, value in vars(self).items() if name != "case" and value}
+        given = [name for name, value in vars(self).items() if name not in ("case", "has_own_folder") and value]
         if given:
             options_ = ", ".join(f"--{name}" for name in given)
             raise DlxError(
@@ -85,12 +92,17 @@ class Table:
 def takes_a_table(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with the options of a `Table` in place of its parameter `table`."""
     own = inspect.signature(command, eval_str=True).parameters.values()
-    case, *others = inspect.signature(Table, eval_str=True).parameters.values()
+    case, *others, _ = inspect.signature(Table, eval_str=True).parameters.values()
 
     @functools.wraps(command)
     def typed(**given: Any) -> None:
-        table = Table(**{option.name: given.pop(option.name) for option in (case, *others)})
+        from dlx.dataset.claims import claim
+
+        asked = {option.name: given.pop(option.name) for option in (case, *others)}
+        table = Table(**asked, has_own_folder=given.get("output", "") is None)
         command(table=table, **given)
+        if table.has_own_folder:
+            claim(table.data.name, table.data)
 
     after = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *others) if option.name != "table"]
     made: Any = typed

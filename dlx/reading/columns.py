@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 TRUTH = {"true": True, "false": False}
 TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
 LARGEST_WHOLE = 2**63 - 1
-WHOLE = re.compile(r"(\s*[+-]?\d+\s*\n?)+", re.ASCII)
+NOT_WHOLE = frozenset(".einfty")  # letters of a number that is not spelled as a whole one
 
 
 class Column(NamedTuple):
@@ -249,8 +248,8 @@ def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
 
     is_plain = cells.plain is not None and len(cells.plain) == len(values)
     numbers = cells.plain_of_texts if is_plain else cells.of_texts({text: number_of(text) or 0.0 for text in values})
-    if WHOLE.fullmatch("\n".join(values)):
-        whole = [int(text) for text in values]
+    if not set("".join(values).lower()) & NOT_WHOLE:
+        whole = [int(text.replace("\u2212", "-")) for text in values]
         if len(values) == len(cells.texts) and max(map(abs, whole)) <= LARGEST_WHOLE:
             return pd.Series(np.array(whole, dtype=np.int64)[cells.codes], name=cells.name)
         if whole != numbers[~np.isnan(numbers)].tolist():

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from dlx.schema.cells import FEW, number_of, plain_numbers
 
+LONGEST = 40  # characters of a number with its unit
 _BLANKS = " \u00a0\u2009\u202f"
 _CURRENCY = "$€£¥₹"
 _AFFIXED = re.compile(
@@ -113,7 +114,7 @@ def _without_unit(texts: list[str]) -> tuple[list[str], str]:
     """Return the numbers without the unit that all of them have, and the unit; as they are where there is none in common."""
     bodies, units = [], set()
     for text in texts:
-        match = _AFFIXED.fullmatch(text)
+        match = _AFFIXED.fullmatch(text) if len(text) <= LONGEST else None
         units.add((match["before"], match["after"]) if match else ("", ""))
         if match is None or len(units) > 1 or units == {("", "")}:
             return texts, ""
