@@ -191,6 +191,8 @@ def test_every_mark_is_one_in_upper_case_too():
         ("-Infinity", "row 7: numbers must be finite"),
         ("1e400", "row 7: numbers must be finite, got '1e400'"),
         ("-1e39", "row 7: numbers must lie within 3.4e38, as models compute in float32"),
+        ("9" * 5000, "row 7: numbers must be finite"),
+        ("5" * 400 + "x" * 400, "nearly all numbers"),
     ],
 )
 def test_other_text_among_numbers_is_an_error_that_names_it(tmp_path, cell, said):
@@ -811,3 +813,11 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(tmp_path, monkeypatch
     dlx.train(dlx.read_table("a/loans.csv", target="y"), "decision_tree")
     (tmp_path / "a" / "loans.csv").unlink()  # and what is gone overwrites nothing
     dlx.train(other, "decision_tree")
+
+
+def test_whole_numbers_that_no_double_is_are_ids_or_refused(tmp_path):
+    for digits in (17, 25, 400, 5000):
+        ids = read(tmp_path, card=["7" * (digits - 2) + f"{i:02d}" for i in range(ROWS)])
+        assert ids.schema.carried[0].why == "an id" and str(ids.table["card"][5]) == "7" * (digits - 2) + "05"
+        with pytest.raises(SchemaError, match=r"column 'card', row 0: 7.* is a whole number beyond 2\*\*53"):
+            read(tmp_path, card=["7" * (digits - 1) + str(i % 9) for i in range(ROWS)])

@@ -18,7 +18,7 @@ import numpy as np
 from dlx.errors import listed
 from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
-from dlx.schema.cells import LARGEST, MARKS, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.cells import LARGEST, LONGEST, MARKS, look_at, look_at_numbers, number_of, quoted
 from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
@@ -249,10 +249,10 @@ def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
     is_plain = cells.plain is not None and len(cells.plain) == len(values)
     numbers = cells.plain_of_texts if is_plain else cells.of_texts({text: number_of(text) or 0.0 for text in values})
     if not set("".join(values).lower()) & NOT_WHOLE:
-        whole = [int(text.replace("\u2212", "-")) for text in values]
-        if len(values) == len(cells.texts) and max(map(abs, whole)) <= LARGEST_WHOLE:
-            return pd.Series(np.array(whole, dtype=np.int64)[cells.codes], name=cells.name)
-        if whole != numbers[~np.isnan(numbers)].tolist():
+        exact = [int(text.replace("\u2212", "-")) for text in values if len(text) <= LONGEST]
+        if len(exact) == len(cells.texts) and max(map(abs, exact)) <= LARGEST_WHOLE:
+            return pd.Series(np.array(exact, dtype=np.int64)[cells.codes], name=cells.name)
+        if exact != numbers[~np.isnan(numbers)].tolist():
             return cells.words([text for text in cells.texts if text not in values])
     return _finite(cells, numbers)
 

@@ -25,6 +25,7 @@ NEARLY = 0.9  # of the values
 FEW = 20  # different numbers that may as well be levels
 FEW_WORDS = 10
 REPEATED = 0.01  # of the values: a word beside few numbers that is a level, no slip
+LONGEST = 300  # digits that a double has room for
 LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -96,7 +97,7 @@ def plain_numbers(texts: Collection[str]) -> np.ndarray | None:
 def is_inexact(text: str) -> bool:
     """Whether a text spells a whole number that no double is."""
     text = text.strip()
-    return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and int(text) != int(float(text))
+    return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and (len(text) > LONGEST or int(text) != int(float(text)))
 
 
 def numbers_of(column: pd.Series) -> np.ndarray:

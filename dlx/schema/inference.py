@@ -205,7 +205,7 @@ def _inexact_row(known: pd.Series) -> int | None:
 
 def _refuse_beyond(name: object, row: object, value: object) -> None:
     raise SchemaError(
-        f"column {name!r}, row {row}: {value} is a whole number beyond 2**53, which models would confuse with others; leave "
+        f"column {name!r}, row {row}: {str(value)[:40]} is a whole number beyond 2**53, which models would confuse with others; leave "
         "the column out, or make it levels: categorical=[...]"
     )
 
