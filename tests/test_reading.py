@@ -9,6 +9,7 @@ import decimal
 import gzip
 import io
 import lzma
+import sys
 import zipfile
 
 import numpy as np
@@ -262,6 +263,10 @@ def test_dots_group_thousands_where_the_table_has_decimal_commas(tmp_path):
         ([f"2023{m:02d}{d:02d}" for m in range(1, 13) for d in (1, 9)], "dates"),
         (["2023-01-31", "1/2/24", "Dec-2011", "31.12.1999 23:59", "12:30"], "dates"),
         (["20-29", "30-39", "May", "1.2.3.4", "v1.2", "2023"], "words"),
+        ([f"{i}%" if i % 2 else f"0.{i:02d}" for i in range(60)], "nearly numbers"),
+        ([f"{i},000" if i % 2 else f"{i}.5" for i in range(60)], "nearly numbers"),
+        ([f"10.0.{i}.1" for i in range(60)], "words"),
+        ([f"{i}A" for i in range(60)], "words"),
     ],
 )
 def test_a_column_is_what_its_values_look_like(cells, look):
@@ -451,6 +456,7 @@ def test_what_is_recognised_of_a_file_is_said(tmp_path, content, said):
         (b"\x81\x8d," + PLAIN.encode(), "a.csv", {}, "neither UTF-8 nor Windows-1252; name its encoding"),
         (PLAIN.replace("a", "ä").encode("latin-1"), "a.csv", {"encoding": "utf-8"}, "it is not in utf-8"),
         (PLAIN, "a.csv", {"encoding": "klingon"}, "there is no encoding 'klingon'"),
+        (PLAIN.encode() + "1,2,ü\n".encode() + b"1,2,\xfc\n", "a.csv", {}, "it is UTF-8 but for some bytes, first in line 43"),
         (PLAIN, "a.csv", {"delimiter": "::"}, "delimiter must be one character, or one of comma, semicolon"),
         ("age,pay,y\n1,2\n", "a.csv", {}, "line 2 has 2 fields, but the header has 3"),
         ("age,pay,y\n1,2,a\n1,2,a,\n", "a.csv", {}, "line 3 has 4 fields, but the header has 3"),
@@ -821,3 +827,10 @@ def test_whole_numbers_that_no_double_is_are_ids_or_refused(tmp_path):
         assert ids.schema.carried[0].why == "an id" and str(ids.table["card"][5]) == "7" * (digits - 2) + "05"
         with pytest.raises(SchemaError, match=r"column 'card', row 0: 7.* is a whole number beyond 2\*\*53"):
             read(tmp_path, card=["7" * (digits - 1) + str(i % 9) for i in range(ROWS)])
+
+
+def test_a_workbook_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    pd.DataFrame({"x": [1], "y": [0]}).to_excel(tmp_path / "a.xlsx", index=False)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(SchemaError, match=r"needs openpyxl: pip install 'dlx\[excel\]', or save the sheet as \.csv"):
+        dlx.read_table(tmp_path / "a.xlsx", target="y")

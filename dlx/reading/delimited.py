@@ -131,6 +131,12 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, lis
 
 
 def _in_fallback(path: Path, content: bytes) -> str:
+    rest = content.decode("utf-8", errors="ignore")
+    if not rest.isascii():
+        line = content[: _first_strange(content)].count(b"\n") + 1
+        raise SchemaError(
+            f"cannot read {path}: it is UTF-8 but for some bytes, first in line {line}; save it anew, or name its encoding"
+        )
     try:
         text = content.decode(FALLBACK)
     except UnicodeError:
@@ -141,6 +147,14 @@ def _in_fallback(path: Path, content: bytes) -> str:
             "'cp1250', 'shift_jis', 'gb18030'"
         )
     return text
+
+
+def _first_strange(content: bytes) -> int:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(content)
 
 
 def _without_preface(text: str) -> tuple[str, int, str]:

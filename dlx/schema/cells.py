@@ -30,6 +30,10 @@ LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_LIKE_A_NUMBER = re.compile(
+    r"[-+(]?[$€£¥₹]?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?[%‰$€£¥₹]?\)?", re.ASCII | re.IGNORECASE
+)
+_SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address
 _NUMERIC = frozenset("0123456789+-.eE")
 _ANY_ZEROS = re.compile(r"^[+-]?0\d+$", re.ASCII | re.MULTILINE)
 _ZEROS = re.compile(r"[+-]?0\d+", re.ASCII)
@@ -158,7 +162,8 @@ def look_at(counts: Mapping[str, int]) -> Seen:
     - codes: whole numbers of which some have leading zeros, all of one length or a tenth of them with such zeros.
     - numbers: all values are.
     - nearly numbers: 9 in 10 values are; or half of them are, with more than 20 different ones beside at most 10 words. But a
-      word that repeats itself beside at most 20 different numbers is a level ("0", "1", "2", "3+").
+      word that repeats itself beside at most 20 different numbers is a level ("0", "1", "2", "3+"). Numbers in several
+      spellings ("5%", "0.05", "1,200") are nearly numbers too, if there are more than 20.
     - words: the rest.
     """
     numbers = plain_numbers(counts)
@@ -183,9 +188,15 @@ def look_at(counts: Mapping[str, int]) -> Seen:
         return Seen("numbers")
     share, many = _sum(counts, known) / total, len({number_of(text) for text in known}) > FEW
     are_levels = not many and all(counts[text] >= max(2, REPEATED * total) for text in odd)
-    if (share >= NEARLY and not are_levels) or (share >= 0.5 and many and len(odd) <= FEW_WORDS):
+    nearly = (share >= NEARLY and not are_levels) or (share >= 0.5 and many and len(odd) <= FEW_WORDS)
+    if nearly or (len(counts) > FEW and _sum(counts, list(filter(_is_like_a_number, counts))) >= NEARLY * total):
         return Seen("nearly numbers", odd)
     return Seen("words", odd if known else ())
+
+
+def _is_like_a_number(text: str) -> bool:
+    text = text.strip()
+    return len(text) <= 40 and bool(_LIKE_A_NUMBER.fullmatch(text)) and not _SECTIONS.fullmatch(text)
 
 
 def _sum(counts: Mapping[str, int], texts: list[str]) -> int:

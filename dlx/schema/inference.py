@@ -85,6 +85,8 @@ def infer_schema(
         numbers and text, or is text that spells numbers.
     """
     refuse_odd(table)
+    if not len(table):
+        raise SchemaError("the table has no rows")
     known = list(table.columns)
     for name in (target, *keep, *categorical):
         if name not in known:
@@ -205,8 +207,8 @@ def _inexact_row(known: pd.Series) -> int | None:
 
 def _refuse_beyond(name: object, row: object, value: object) -> None:
     raise SchemaError(
-        f"column {name!r}, row {row}: {str(value)[:40]} is a whole number beyond 2**53, which models would confuse with others; leave "
-        "the column out, or make it levels: categorical=[...]"
+        f"column {name!r}, row {row}: {str(value)[:40]} is a whole number beyond 2**53, which models would confuse with "
+        "others; leave the column out, or make it levels: categorical=[...]"
     )
 
 
