@@ -21,7 +21,7 @@ from benchmarking.frontier import draw, frontier
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
 from benchmarking.worlds import random_world
 
-from dlx.files import write_atomically
+from dlx.files import csv_text, write_atomically
 from dlx.progress import Narrator
 from dlx.threads import one_thread
 
@@ -44,7 +44,7 @@ def main() -> None:
     steps = _growing(narrator) if asked.growth else _measured(asked, narrator)
     for name, table in steps:  # written as they come: an interrupt loses nothing
         found[name] = table
-        write_atomically(asked.output / f"{name}.csv", table.to_csv(index=False))
+        write_atomically(asked.output / f"{name}.csv", csv_text(table))
         write_atomically(asked.output / ("growth.md" if asked.growth else "table.md"), markdown(found))
         if name == "frontier":
             draw(table, asked.output)

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from dlx import datasets, models, training
 from dlx.audit.performance import auc, brier, log_loss
 from dlx.dataset import Dataset
-from dlx.files import write_atomically
+from dlx.files import csv_text, write_atomically
 from dlx.progress import Narrator
 
 FOLDS = 5
@@ -38,7 +38,7 @@ def main() -> None:
             folds = cross_validate(datasets.load(case), arguments.model or models.names(), arguments.repeats, progress)
         table = summary(folds)
         print(markdown(case, table))
-        print(write_atomically(arguments.output / f"{case}.csv", table.to_csv()), end="\n\n")
+        print(write_atomically(arguments.output / f"{case}.csv", csv_text(table.reset_index())), end="\n\n")
 
 
 def cross_validate(

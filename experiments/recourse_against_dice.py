@@ -31,7 +31,7 @@ import dlx
 from dlx.audit.recourse import ActionSet, denied, recourse
 from dlx.audit.recourse.distance import Metric
 from dlx.dataset import Dataset
-from dlx.files import write_atomically
+from dlx.files import csv_text, write_atomically
 from dlx.model import Model
 from dlx.threads import one_thread
 
@@ -198,7 +198,7 @@ def main() -> None:
             model = dlx.load_model(case, name)
             parts.append(contest(case, model, denied(model, case.test)[: asked.people], patience=asked.patience))
     told = summary(pd.concat(parts))
-    write_atomically(asked.output, told.to_csv(index=False))
+    write_atomically(asked.output, csv_text(told))
     print(told.to_string(index=False))
     print(asked.output)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_damage_is_an_error_that_names_the_file_and_the_remedy(saved, file, dama
     else:
         content[len(content) // 2] ^= 1
         (saved / file).write_bytes({"flip": content, "truncate": content[:-9], "empty": b""}[damage])
-    remedy = "make it with: dlx train mixed.csv --target COLUMN --model decision_tree"
+    remedy = "make it with: dlx train FILE --target COLUMN --model decision_tree .* FILE is the file of the case 'mixed'"
     with pytest.raises(CheckpointError, match=f"decision_tree-0.*{remedy}") as told:
         checkpoint.load(saved)
     named = "weights|model.json|manifest" if file == "manifest.json" else file
@@ -169,8 +170,6 @@ def test_an_interrupt_leaves_nothing_half_written(runs, tmp_path, monkeypatch, c
 
 
 def test_an_interrupted_replacement_leaves_what_was_there(case, runs, saved, monkeypatch):
-    from pathlib import Path
-
     rename, calls = Path.rename, []
 
     def interrupted(self, target):
@@ -216,12 +215,15 @@ def test_what_was_not_trained_says_how_to_train_it(tmp_path):
         checkpoint.load_model("../a", "mlp")
 
 
-def test_ones_own_come_before_the_shipped(tmp_path):
-    shipped = checkpoint.find("bank_loan", "mlp", root=tmp_path)
+def test_ones_own_come_before_the_shipped_and_a_folder_that_is_given_is_the_only_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = checkpoint.find("bank_loan", "mlp")
     assert shipped.parents[1] == checkpoint.shipped_root()
-    own = tmp_path / "bank_loan" / "mlp-0"
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint elsewhere/bank_loan/mlp-0; make it with: .* elsewhere"):
+        checkpoint.load_model("bank_loan", "mlp", root="elsewhere")
+    own = Path("checkpoints/bank_loan/mlp-0")
     shutil.copytree(shipped, own)
-    assert checkpoint.find("bank_loan", "mlp", root=tmp_path) == own
+    assert checkpoint.find("bank_loan", "mlp") == own == checkpoint.find("bank_loan", "mlp", root="checkpoints")
 
 
 @pytest.mark.parametrize("name", datasets.names())

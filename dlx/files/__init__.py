@@ -49,7 +49,9 @@ def write_atomically(path: str | Path, content: bytes | str) -> Path:
     return path
 
 
-def write_together(contents: Mapping[Path, bytes | str | Mapping[str, bytes | str]], *, ours: Callable[[Path], bool]) -> None:
+def write_together(
+    contents: Mapping[Path, bytes | str | Mapping[str, bytes | str]], *, ours: Callable[[Path], bool] = lambda _: False
+) -> None:
     """Write files and folders of files, all of them or none.
 
     Parameters
@@ -57,7 +59,7 @@ def write_together(contents: Mapping[Path, bytes | str | Mapping[str, bytes | st
     contents : mapping of Path to bytes, str, or mapping of str
         What is to stand where: a file, or a folder by the names of its files. One that stands there is replaced.
     ours : callable
-        Whether a path within a replaced folder is of dlx and goes; others stay in the folder.
+        Whether a path within a replaced folder is of dlx and goes; others, by default all, stay in the folder.
 
     Raises
     ------

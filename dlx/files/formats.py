@@ -31,15 +31,15 @@ def csv_text(table: pd.DataFrame) -> str:
     return str(written.to_csv(index=False, lineterminator="\n"))
 
 
-def parsed_json(content: bytes) -> Any:
+def parsed_json(content: bytes, *, finite: bool = True) -> Any:
     """Return what JSON says, or raise a `ValueError`.
 
-    Stricter than Python: UTF-8 only, no key twice, no NaN or Infinity, no half of a surrogate pair, no bottomless nesting.
+    Stricter than Python: UTF-8 only, no key twice, no half of a surrogate pair, no bottomless nesting and, where finite, no
+    NaN or Infinity.
     """
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
     try:
-        parsed = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_without_repetition, parse_constant=_no_number, parse_float=_finite
-        )
+        parsed = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repetition, **numbers)
         json.dumps(parsed, ensure_ascii=False).encode("utf-8")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error

@@ -115,13 +115,17 @@ class Fixed:
         Raises
         ------
         RemedyError
-            If nothing is known of the model but what it predicts, as of a recalibrated forest.
+            If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
+            checkpoint of a model that was not fixed.
         """
         if isinstance(self.model, BlackBox):
             raise RemedyError(
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
             )
+        path = checkpoint.folder(self.case.name, self.architecture, seed=self.seed, root=root)
+        if path.is_dir() and not checkpoint.is_fixed(path):
+            raise RemedyError(f"{path} holds a model that was not fixed; save the fixed one below a folder of its own")
         made = training.Trained(
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
@@ -150,7 +154,7 @@ def fix(
     seed: int = 0,
     device: str = "auto",
     before: Model | None = None,
-    checkpoints: str | Path = checkpoint.ROOT,
+    checkpoints: str | Path | None = None,
     narrator: Narrator | None = None,
 ) -> Fixed:
     """Return a model trained with a remedy, beside the model before; a remedy that only recalibrates trains nothing.
@@ -171,8 +175,8 @@ def fix(
         Where a net is trained.
     before : Model, optional
         The model before; by default the checkpoint of the architecture and seed, trained where there is none.
-    checkpoints : str or Path
-        The folder of trained models.
+    checkpoints : str or Path, optional
+        The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     narrator : Narrator, optional
         Says what is going on, on standard error.
 
