@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+LONGEST = 200  # bytes of a name, beyond which the hidden one of what is unfinished has no room
+
+
 class FileError(DlxError):
     """A place that cannot be written to."""
 
@@ -151,8 +154,10 @@ def refuse_unwritable(path: str | Path, remedy: str) -> None:
 
 def _why_unwritable(path: Path) -> str:
     try:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            os.lstat(path)  # a name that no system takes
+        if "\0" in str(path):
+            return "a name must not hold a null character"
+        if long := [part for part in path.parts if len(os.fsencode(part)) > LONGEST]:
+            return f"{long[0][:20]}… is too long a name"
         place = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
         if not place.is_dir():
             return f"{place} is no folder that may be written to"

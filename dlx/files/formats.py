@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+FORMULA = re.compile(r"[=+\-@\t\n＝＋－＠]")
 NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -17,8 +17,9 @@ def csv_text(table: pd.DataFrame) -> str:
     """Return a table as the text of a CSV file for people, without its index.
 
     Text that begins with = + - @, a tab or a line break, which a spreadsheet would run or swallow, gets an apostrophe before
-    it, names of columns too. Numbers stay as they are, negative ones and those in text ("-1.5") too. dlx reads none of these
-    files again; whoever does strips one apostrophe before such a sign.
+    it, names of columns too. Numbers stay as they are, negative ones and those in text ("-1.5") too. A line break within
+    text is written as one line feed. dlx reads none of these files again; whoever does strips one apostrophe before such a
+    sign.
     """
     import pandas as pd
 
@@ -47,9 +48,10 @@ def parsed_json(content: bytes, *, finite: bool = True) -> Any:
 
 
 def _escaped(cell: Any) -> Any:
-    if isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a carriage return without quotes
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

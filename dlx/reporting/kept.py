@@ -1,7 +1,7 @@
 """explain(), with a memory: what was made once is kept in a folder, and taken from there if what made it is the same.
 
-A file is named ``<maker>-<method>-<what>.safetensors``: a hash of dlx's code and of the versions that it computes with, and
-one of all that was asked. What another maker left can never be taken again, and goes when something new is kept.
+A file is named ``<method>-<asked>-<maker>.safetensors``: a hash of all that was asked, and one of dlx's code and of the
+versions that it computes with. What another maker left can never be taken again, and goes when something new is kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dlx.runner import explain
 
 APART = ("cli", "plots", "reporting", "remedies", "checkpoint", "training", "models", "datasets")  # computes no explanation
 LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
-KEPT = re.compile(r"((?P<maker>[0-9a-f]{8})-)?[a-z_]+-[0-9a-f]{16}\.safetensors")
+KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")
 
 
 class Keeper:
@@ -45,6 +45,7 @@ class Keeper:
         self.folder = folder
         self.narrator = narrator
         self._held: dict[str, Explanation] = {}
+        self._is_swept = False
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
@@ -55,10 +56,14 @@ class Keeper:
         if not os.path.isfile(path):
             return None
         try:
-            return Explanation.load(path)
+            found = Explanation.load(path)
+            if not _is_asked(found, model, rows, **asked):
+                raise ExplanationError(f"{path} is not the explanation that its name says")
         except ExplanationError as error:
             self.narrator.say(f"{error}; explaining again")
+            path.unlink(missing_ok=True)
             return None
+        return found
 
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
@@ -76,8 +81,10 @@ class Keeper:
         return found
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what other code or versions had kept."""
-        for path in folder.glob("*.safetensors"):
+        """Remove what other code or versions had kept, once."""
+        kept = [] if self._is_swept else [*folder.glob("*.safetensors")]
+        self._is_swept = True
+        for path in kept:
             found = KEPT.fullmatch(path.name)
             if found and found["maker"] != _maker():
                 path.unlink(missing_ok=True)
@@ -93,6 +100,14 @@ def _maker() -> str:
     return digest.hexdigest()[:8]
 
 
+def _is_asked(
+    found: Explanation, model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **_: Any
+) -> bool:
+    said = (found.method, found.model, found.scale, found.seed, found.rows_id, found.background_id)
+    coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
+    return said == (method, model.name, scale, seed, array_id(coded), array_id(reference))
+
+
 def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
     """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
@@ -101,4 +116,4 @@ def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Sc
     made_by.append(repr(sorted((explainers.options(method) | options).items())))
     data = [array_id(answers), array_id(coded), array_id(reference), model.schema.sha256]
     names = map(str, getattr(rows, "index", ()))
-    return f"{_maker()}-{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}"
+    return f"{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}-{_maker()}"
