@@ -95,7 +95,7 @@ def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
         other data.
     """
     path = Path(path)
-    said, files = _read(path)
+    said, files = _read(path, dataset)
     if dataset is not None and dataset.sha256 != said["data_sha256"]:
         raise CheckpointError(
             f"{path} was trained on other data than the present {dataset.name!r}: "
@@ -103,13 +103,15 @@ def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
         )
     try:
         schema = Schema.from_dict(said["schema"])
+        if schema.target.kind != "binary":
+            raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
         if dataset is not None:  # its words may have changed since; what its codes mean has not
             if schema.sha256 != dataset.schema.sha256:
                 raise ValueError("its columns are not those of the data that it names")
             schema = dataset.schema
         return model_of(said, unpack(files[WEIGHTS]), schema)
     except MALFORMED as error:
-        raise _unbelievable(path, error) from error
+        raise CheckpointError(f"{path} does not hold what it says: {_words(error)}; {remedy(path, dataset)}") from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -167,7 +169,7 @@ def is_current(path: str | Path, dataset: Dataset) -> bool:
 
 
 def find(
-    case: str,
+    case: str | Dataset,
     architecture: str,
     *,
     seed: int = 0,
@@ -184,12 +186,13 @@ def find(
         If it was not trained yet.
     """
     places = [ROOT, shipped_root()] if root is None else [root]
-    candidates = [folder(case, architecture, seed=seed, root=place, config=config) for place in places]
+    name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
+    candidates = [folder(name, architecture, seed=seed, root=place, config=config) for place in places]
     for candidate in candidates:
         recover(candidate)
         if os.path.isdir(candidate):
             return candidate
-    raise CheckpointError(f"there is no checkpoint {candidates[0]}; {remedy(candidates[0])}")
+    raise CheckpointError(f"there is no checkpoint {candidates[0]}; {remedy(candidates[0], table)}")
 
 
 def load_model(
@@ -223,26 +226,28 @@ def load_model(
     CheckpointError
         If it was not trained yet, was damaged, is another model, or belongs to other data.
     """
-    name = case.name if isinstance(case, Dataset) else case
-    path = find(name, architecture, seed=seed, root=root, config=config)
-    if isinstance(case, Dataset):
-        return load(path, dataset=case)
-    return load(path, dataset=datasets.load(case) if case in datasets.names() else None)
+    path = find(case, architecture, seed=seed, root=root, config=config)
+    if isinstance(case, str):
+        return load(path, dataset=datasets.load(case) if case in datasets.names() else None)
+    return load(path, dataset=case)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _read(path: Path, table: Dataset | None = None) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the description and the files of a checkpoint that is what its path says."""
-    files = read_folder(path, (WEIGHTS, DESCRIPTION))
+    try:
+        files = read_folder(path, (WEIGHTS, DESCRIPTION))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {remedy(path, table)}") from error
     try:
         said = parsed(files[DESCRIPTION])
     except MALFORMED as error:
-        raise _unbelievable(path / DESCRIPTION, error, path) from error
-    refuse_renamed(path, run_of(said))
+        what = f"{path / DESCRIPTION} does not hold what it says: {_words(error)}"
+        raise CheckpointError(f"{what}; {remedy(path, table)}") from error
+    refuse_renamed(path, run_of(said), table)
     return said, files
 
 
-def _unbelievable(what: Path, error: BaseException, path: Path | None = None) -> CheckpointError:
-    """Return the error of a checkpoint whose sums are right and whose contents are not, in one line."""
+def _words(error: BaseException) -> str:
+    """Return an error in one short line."""
     why = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
-    why = " ".join(why.split())[:300]
-    return CheckpointError(f"{what} does not hold what it says: {why}; {remedy(path or what)}")
+    return " ".join(why.split())[:300]

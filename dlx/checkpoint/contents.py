@@ -49,9 +49,10 @@ def unpack(content: bytes) -> Arrays:
 
 def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
     """Return the model of a description and its arrays, with the provenance of a plain training, or raise a `ValueError`."""
-    model = _built(said, arrays, schema)
-    _check_complete(model, arrays)
-    _check_sense(model)
+    with np.errstate(all="ignore"):  # what overflows, or is no number, is found out below
+        model = _built(said, arrays, schema)
+        _check_complete(model, arrays)
+        _check_sense(model)
     if REMEDY in said["settings"]:
         return model
     made_by = Provenance(said["architecture"], said["seed"], said["config"], said["data_sha256"])
@@ -62,7 +63,7 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     name, scales = said["name"], tuple(said["scales"])
     if said["kind"] == TreeModel.__name__:
         trees = _below("trees.", arrays)
-        _check_family(trees)
+        _check_trees(trees)
         return TreeModel(Trees.from_arrays(trees), schema, name, scales)
     encoder = Encoder(schema, **{name: arrays[f"encoder.{name}"] for name in ("center", "scale")})
     if said["kind"] == LinearModel.__name__:
@@ -110,9 +111,12 @@ def _no_more_than(arrays: Arrays) -> Iterator[None]:
         handle.remove()
 
 
-def _check_family(trees: Arrays) -> None:
-    """Raise if two nodes share a child: paths would double at each level."""
-    children = np.concatenate([trees["left"].ravel(), trees["right"].ravel()])
+def _check_trees(trees: Arrays) -> None:
+    """Raise unless each array is a list of numbers, or if two nodes share a child: paths would double at each level."""
+    for name, array in trees.items():
+        if array.ndim != 1:
+            raise ValueError(f"trees.{name} must be a list of numbers, got shape {list(array.shape)}")
+    children = np.concatenate([trees["left"], trees["right"]])
     children = children[children >= 0]
     if len(np.unique(children)) < len(children):
         raise ValueError("a node of the trees must have one parent")
@@ -133,8 +137,7 @@ def _check_complete(model: Kept, arrays: Arrays) -> None:
 def _check_sense(model: Kept) -> None:
     """Raise if the model gives no number for an ordinary row, or trees of probabilities leave 0 to 1."""
     row = np.zeros((1, len(model.schema))) if isinstance(model, TreeModel) else model.encoder.center[None]
-    with np.errstate(all="ignore"):
-        answer = model.compute(row)
+    answer = model.compute(row)
     if not np.isfinite(answer).all():
         raise ValueError(f"it gives {answer[0]} for an ordinary row")
     if isinstance(model, TreeModel) and model.scales[0] == "probability":

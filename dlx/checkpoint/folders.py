@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx.checkpoint.identity import CheckpointError, remedy
+from dlx.checkpoint.identity import CheckpointError
 from dlx.files import locked, parsed_json, put_in_place, recover, staging, write_atomically
 
 FORMAT = 1
@@ -41,13 +41,13 @@ def read_folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     """
     recover(path)
     if not os.path.isdir(path):
-        raise CheckpointError(f"there is no checkpoint {path}; {remedy(path)}")
+        raise CheckpointError(f"there is no checkpoint {path}")
     with locked(path.parent):  # a folder that is being replaced is read before or after, never half
         expected = _manifest(path, names)
         files = {name: _read(path, name) for name in names}
     for name, content in files.items():
         if _sha256(content) != expected[name]:
-            raise CheckpointError(f"{path / name} is not what {MANIFEST} says: truncated or altered; {remedy(path)}")
+            raise CheckpointError(f"{path / name} is not what {MANIFEST} says: truncated or altered")
     return files
 
 
@@ -63,11 +63,11 @@ def _manifest(path: Path, names: Sequence[str]) -> dict[str, str]:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{path / MANIFEST} is no manifest: truncated or altered; {remedy(path)}") from error
+        raise CheckpointError(f"{path / MANIFEST} is no manifest: truncated or altered") from error
     if type(written) is not int or written != FORMAT:
-        raise CheckpointError(f"{path} must have the format {FORMAT}, got {str(written)[:20]}; {remedy(path)}")
+        raise CheckpointError(f"{path} must have the format {FORMAT}, got {str(written)[:20]}")
     if set(expected) != set(names):
-        raise CheckpointError(f"{path / MANIFEST} must list {', '.join(names)}: truncated or altered; {remedy(path)}")
+        raise CheckpointError(f"{path / MANIFEST} must list {', '.join(names)}: truncated or altered")
     return expected
 
 
@@ -75,12 +75,12 @@ def _read(path: Path, name: str) -> bytes:
     try:
         found = (path / name).stat()
         if not stat.S_ISREG(found.st_mode):
-            raise CheckpointError(f"{path / name} is no file; {remedy(path)}")
+            raise CheckpointError(f"{path / name} is no file")
         if found.st_size > LARGEST:
-            raise CheckpointError(f"{path / name} has {found.st_size:,} bytes, more than any checkpoint; {remedy(path)}")
+            raise CheckpointError(f"{path / name} has {found.st_size:,} bytes, more than any checkpoint")
         return (path / name).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path / name} cannot be read: {error.strerror}; {remedy(path)}") from error
+        raise CheckpointError(f"{path / name} cannot be read: {error.strerror}") from error
 
 
 def _sha256(content: bytes) -> str:

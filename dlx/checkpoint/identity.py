@@ -52,7 +52,7 @@ class Run:
         return Path(root) / self.case / "-".join(filter(None, (self.architecture, str(self.seed), suffix)))
 
 
-def refuse_renamed(path: Path, said: Run) -> None:
+def refuse_renamed(path: Path, said: Run, table: Dataset | None) -> None:
     """Raise a `CheckpointError` if a folder does not bear the names of the run that it holds."""
     place = Path(os.path.abspath(path))
     wanted = said.below(place.parents[1] if len(place.parts) > 2 else place.parent)
@@ -60,7 +60,7 @@ def refuse_renamed(path: Path, said: Run) -> None:
         asked = f"{place.parent.name}/{place.name}"
         raise CheckpointError(
             f"{path} holds the {said}, which belongs into a folder {wanted.parent.name}/{wanted.name}, not {asked}: "
-            f"it was copied or renamed; rename it back, or {remedy(path)}"
+            f"it was copied or renamed; rename it back, or {remedy(path, table)}"
         )
 
 

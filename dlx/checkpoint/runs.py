@@ -120,6 +120,6 @@ def refuse_unkept(
 
 def _found(case: Dataset, architecture: str, seed: int, root: str | Path | None) -> Path | None:
     try:
-        return checkpoint.find(case.name, architecture, seed=seed, root=root)
+        return checkpoint.find(case, architecture, seed=seed, root=root)
     except checkpoint.CheckpointError:
         return None
