@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import html
 import io
 import json
 import os
@@ -16,12 +17,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlx import files
+import dlx
+from dlx import files, training
+from dlx.errors import DlxError
 from dlx.files import FileError, csv_text, parsed_json, refuse_unwritable, write_atomically, write_together
 from dlx.files.leftovers import LEFTOVER, beside, new_tag
+from dlx.progress import Narrator
+from dlx.reporting.kept import Keeper
+from dlx.reporting.tables import write_page
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -141,7 +148,7 @@ def test_two_writers_at_once_leave_the_page_and_the_tables_of_one(tmp_path):
         from pathlib import Path
         from dlx.files import write_together
         folder, who = Path(sys.argv[1]), sys.argv[2]
-        for _ in range(60):
+        for _ in range(30):
             tables = {"a.csv": who, f"{who}.csv": who}
             write_together({folder / "r.html": who, folder / "r-tables": tables}, ours=lambda path: True)
     """
@@ -197,6 +204,105 @@ def test_a_folder_without_permission_is_told_before_the_work(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(FileError, match="Permission denied"):
         refuse_unwritable(tmp_path / "new", "pass another")
+
+
+# A page and its tables -----------------------------------------------------------------------------------------------
+
+
+def page_of(page: Path, *tables: str) -> None:
+    """Write a page that links to its tables, as reports do."""
+    text = f"{tables} " + "".join(f'<a href="{html.escape(page.stem)}-tables/{html.escape(name)}.csv">' for name in tables)
+    write_page(page, text, {name: pd.DataFrame({"of": [len(tables)]}) for name in tables})
+
+
+@pytest.mark.parametrize("stem", ["report", "a & b", "(x)"])
+def test_tables_of_an_earlier_run_never_stay_beside_a_new_page_and_what_others_put_there_does(tmp_path, stem):
+    page = tmp_path / f"{stem}.html"
+    tables = tmp_path / f"{stem}-tables"
+    page_of(page, "performance", "errors", "noise")
+    (tables / "mine.csv").write_text("mine")
+    page_of(page, "performance")
+    assert names(tables) == ["mine.csv", "performance.csv"]
+    assert (tables / "performance.csv").read_text() == "of\n1\n" and (tables / "mine.csv").read_text() == "mine"
+
+
+def test_tables_whose_page_is_gone_go_with_the_next(tmp_path):
+    page = tmp_path / "report.html"
+    page_of(page, "performance", "errors")
+    (tmp_path / "report-tables" / "mine.txt").write_text("mine")
+    page.unlink()
+    page_of(page, "performance")
+    assert names(tmp_path / "report-tables") == ["mine.txt", "performance.csv"]
+
+
+@pytest.mark.parametrize("taken", ["report-tables", "report-explanations", "report.html"])
+def test_a_report_whose_place_is_taken_is_refused_before_the_work(tmp_path, taken):
+    (tmp_path / taken).mkdir() if taken.endswith("html") else (tmp_path / taken).touch()
+    for write in (dlx.report, dlx.audit_report):
+        with pytest.raises(DlxError, match="report"):
+            write(worlds.table("numeric"), models=["mlp"], path=tmp_path / "report.html", checkpoints=tmp_path / "models")
+    assert names(tmp_path) == [taken]
+
+
+def test_a_report_whose_models_could_not_be_kept_is_refused_before_any_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "models").touch()
+
+    def never(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(training, "train", never)
+    for write in (dlx.report, dlx.audit_report):
+        with pytest.raises(FileError, match=r"cannot write to \S+models: .*--checkpoints"):
+            write(worlds.table("numeric"), models=["mlp"], path=tmp_path / "r.html", checkpoints=tmp_path / "models")
+
+
+# Explanations that are kept ------------------------------------------------------------------------------------------
+
+
+class Heard(Narrator):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_what_other_code_kept_goes_and_what_is_not_ours_stays(tmp_path):
+    table, model = worlds.table("numeric"), worlds.model("linear", "numeric")
+    asked = {"method": "linear_shap", "background": table.background(4), "scale": "logit"}
+    keeper = Keeper(tmp_path, Heard())
+    keeper.explain(model, table.test[:2], **asked)
+    (ours,) = tmp_path.iterdir()
+    others = [tmp_path / f"{ours.stem[:-8]}{'0' * 8}.safetensors", tmp_path / "lime-0123456789abcdef.safetensors"]
+    theirs = [tmp_path / "mine.safetensors", tmp_path / "lime.txt"]
+    for path in (*others, *theirs):
+        path.touch()
+    keeper = Keeper(tmp_path, Heard())
+    assert keeper.find(model, table.test[:2], **asked) is not None and others[0].exists()
+    keeper.explain(model, table.test[:3], **asked)
+    assert set(tmp_path.iterdir()) >= {ours, *theirs} and not any(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("asked", [{"seed": 1}, {"people": 3}, {"scale": "probability"}, {"reference": 5}])
+def test_a_kept_explanation_under_another_name_is_made_anew(tmp_path, asked):
+    table, model = worlds.table("numeric"), worlds.model("linear", "numeric")
+
+    def ask(*, seed: int = 0, people: int = 2, scale: str = "logit", reference: int = 4):
+        rows, background = table.test[:people], table.background(reference)
+        return keeper.explain(model, rows, method="exact_shapley", background=background, scale=scale, seed=seed)
+
+    heard = Heard()
+    keeper = Keeper(tmp_path, heard)
+    ask()
+    (first,) = tmp_path.iterdir()
+    right = ask(**asked)
+    (second,) = set(tmp_path.iterdir()) - {first}
+    second.write_bytes(first.read_bytes())
+    np.testing.assert_array_equal(ask(**asked).values, right.values)
+    assert [line for line in heard.lines if "is not the explanation that its name says" in line]
 
 
 # CSV for people ------------------------------------------------------------------------------------------------------

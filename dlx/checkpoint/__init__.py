@@ -46,7 +46,6 @@ __all__ = [
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
-TRAINERS = ("dlx", "torch", "scikit-learn")  # the packages by whose version a training differs
 
 
 def folder(
@@ -145,10 +144,11 @@ def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
         return f"{path} was trained on other data than {dataset.name} has now"
     if REMEDY in said["settings"]:
         return f"{path} holds a model that was fixed"
-    if device not in ("auto", said["device"]) and models.is_net(said["architecture"]):
+    is_net = models.is_net(said["architecture"])
+    if is_net and device not in ("auto", said["device"]):
         return f"{path} was trained on the device {said['device']}"
-    here = versions()
-    other = [f"{name} {said['versions'].get(name)}" for name in TRAINERS if said["versions"].get(name) != here[name]]
+    here, by = versions(), said["versions"]
+    other = [f"{name} {by.get(name)}" for name in ("dlx", "torch" if is_net else "scikit-learn") if by.get(name) != here[name]]
     return f"{path} was trained by {', '.join(other)}" if other else ""
 
 

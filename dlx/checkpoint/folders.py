@@ -15,7 +15,7 @@ from dlx.files import locked, parsed_json, put_in_place, recover, staging, write
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LARGEST = 2**31  # bytes of a file, beyond which nothing is read
+LARGEST, LARGEST_TEXT = 2**31, 2**26  # bytes of a file, and of JSON, beyond which nothing is read
 
 
 def write_folder(final: Path, files: Mapping[str, bytes]) -> Path:
@@ -76,7 +76,7 @@ def _read(path: Path, name: str) -> bytes:
         found = (path / name).stat()
         if not stat.S_ISREG(found.st_mode):
             raise CheckpointError(f"{path / name} is no file")
-        if found.st_size > LARGEST:
+        if found.st_size > (LARGEST_TEXT if name.endswith(".json") else LARGEST):
             raise CheckpointError(f"{path / name} has {found.st_size:,} bytes, more than any checkpoint")
         return (path / name).read_bytes()
     except OSError as error:
