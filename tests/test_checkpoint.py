@@ -619,11 +619,14 @@ def test_a_fixed_model_is_never_replaced_without_a_word_and_never_replaces_a_pla
     fixed = fix(case, "decision_tree", drop=[case.schema.names[0]], before=runs["decision_tree"].model)
     path = fixed.save(tmp_path)
     assert fixed.save(tmp_path) == path and not checkpoint.is_current(path, case)
+    other = fix(case, "decision_tree", drop=[case.schema.names[1]], before=runs["decision_tree"].model)
+    with pytest.raises(RemedyError, match="holds a model that was not fixed so"):
+        other.save(tmp_path)
     with pytest.raises(CheckpointError, match=r"holds a model that was fixed, which training would replace; .* retrain"):
         dlx.train(case, "decision_tree", root=tmp_path, narrator=Narrator(quiet=True))
     assert obtain(case, "decision_tree", root=tmp_path).name == "decision_tree fixed"
     dlx.train(case, "decision_tree", root=tmp_path, retrain=True, narrator=Narrator(quiet=True))
-    with pytest.raises(RemedyError, match="holds a model that was not fixed"):
+    with pytest.raises(RemedyError, match="holds a model that was not fixed so"):
         fixed.save(tmp_path)
 
 

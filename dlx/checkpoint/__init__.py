@@ -37,9 +37,9 @@ __all__ = [
     "find",
     "folder",
     "is_current",
-    "is_fixed",
     "load",
     "load_model",
+    "remedy_of",
     "save",
     "shipped_root",
 ]
@@ -142,7 +142,7 @@ def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
         return str(error).partition(";")[0]
     if said["data_sha256"] != dataset.sha256:
         return f"{path} was trained on other data than {dataset.name} has now"
-    if REMEDY in said["settings"]:
+    if said["settings"].get(REMEDY) is not None:
         return f"{path} holds a model that was fixed"
     is_net = models.is_net(said["architecture"])
     if is_net and device not in ("auto", said["device"]):
@@ -152,18 +152,19 @@ def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
     return f"{path} was trained by {', '.join(other)}" if other else ""
 
 
-def is_fixed(path: str | Path) -> bool:
-    """Whether a folder holds a whole checkpoint of a model that was fixed (`dlx.fix`)."""
+def remedy_of(path: str | Path) -> dict[str, Any] | None:
+    """Return how the model of a whole checkpoint was fixed (`Remedy.to_dict`); None for one that was not."""
     try:
-        return REMEDY in describe(path)["settings"]
+        found: dict[str, Any] | None = describe(path)["settings"].get(REMEDY)
     except CheckpointError:
-        return False
+        return None
+    return found
 
 
 def is_current(path: str | Path, dataset: Dataset) -> bool:
     """Whether a folder holds a whole checkpoint that was trained on the dataset, and not fixed since."""
     try:
-        return bool(describe(path)["data_sha256"] == dataset.sha256) and not is_fixed(path)
+        return bool(describe(path)["data_sha256"] == dataset.sha256) and remedy_of(path) is None
     except CheckpointError:
         return False
 

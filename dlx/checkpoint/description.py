@@ -82,6 +82,8 @@ def _check_options(said: Mapping[str, Any]) -> None:
     settings = {name: value for name, value in said["settings"].items() if name != REMEDY}
     wanted = training.options(architecture) | config
     training.overrides(architecture, settings)
+    if not isinstance(said["settings"].get(REMEDY, {}), dict):
+        raise ValueError(f"its {REMEDY} must be a table, got {_short(said['settings'][REMEDY])}")
     for name, value in wanted.items():
         if name not in settings:
             raise ValueError(f"its settings lack {name}")

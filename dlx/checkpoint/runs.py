@@ -71,7 +71,7 @@ def train(
         if not why:
             narrator.say(f"{path} is there already; retrain makes it anew")
             return checkpoint.load(path, dataset=case)
-        if checkpoint.is_fixed(path):
+        if checkpoint.remedy_of(path) is not None:
             raise checkpoint.CheckpointError(f"{why}, which training would replace; {ELSEWHERE}, or ask to retrain")
         narrator.say(f"{why}; training anew")
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:

@@ -116,7 +116,7 @@ class Fixed:
         ------
         RemedyError
             If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
-            checkpoint of a model that was not fixed.
+            checkpoint of a model that was not fixed, or otherwise.
         """
         if isinstance(self.model, BlackBox):
             raise RemedyError(
@@ -124,8 +124,8 @@ class Fixed:
                 "leave recalibration out to keep it"
             )
         path = checkpoint.folder(self.case.name, self.architecture, seed=self.seed, root=root)
-        if path.is_dir() and not checkpoint.is_fixed(path):
-            raise RemedyError(f"{path} holds a model that was not fixed; save the fixed one below a folder of its own")
+        if path.is_dir() and checkpoint.remedy_of(path) != self.remedy.to_dict():
+            raise RemedyError(f"{path} holds a model that was not fixed so; save this one below a folder of its own")
         made = training.Trained(
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
