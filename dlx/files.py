@@ -14,9 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from dlx._formats import csv_text, parsed_json
+from dlx._leftovers import LEFTOVER, beside, new_tag, remove, sweep, take_back
 from dlx.errors import DlxError
-from dlx.files.formats import csv_text, parsed_json
-from dlx.files.leftovers import LEFTOVER, beside, new_tag, remove, sweep, take_back
 
 __all__ = [
     "FileError",
