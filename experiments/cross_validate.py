@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from dlx import datasets, models, training
 from dlx.audit.performance import auc, brier, log_loss
 from dlx.dataset import Dataset
-from dlx.files import csv_text, write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 
 FOLDS = 5
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=Path("cross_validation"), help="folder of the CSV files")
     arguments = parser.parse_args()
+    refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
     for case in arguments.case or datasets.names():
         with narrator.step(f"cross-validating {case}", "fits") as progress:

@@ -15,7 +15,7 @@ import pandas as pd
 
 import dlx
 from dlx.audit.vulnerability import findings_frame, fool
-from dlx.files import csv_text, write_together
+from dlx.files import csv_text, refuse_unwritable, write_together
 from dlx.threads import one_thread
 
 CASES = ("bank_loan", "heart_attack")
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=0.25, help="logits of the biased scores around the threshold")
     parser.add_argument("--output", type=Path, default=Path("fooling"), help="folder of the tables")
     asked = parser.parse_args()
+    refuse_unwritable(asked.output, "pass another --output")
     for name in asked.cases:
         shown, found = tables(name, asked)
         parts = {"shown": shown, "found": found}

@@ -9,6 +9,7 @@ from typing import Any
 
 from dlx import checkpoint, datasets, models, training
 from dlx.checkpoint import runs
+from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--device", choices=training.DEVICES, default="auto")
     parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     arguments = parser.parse_args()
+    refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
     for path in arguments.configs:
         config = tomllib.loads(path.read_text(encoding="utf-8"))

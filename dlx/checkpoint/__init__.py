@@ -193,7 +193,9 @@ def find(
         recover(candidate)
         if os.path.isdir(candidate):
             return candidate
-    raise CheckpointError(f"there is no checkpoint {candidates[0]}; {remedy(candidates[0], table)}")
+    others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
+    only = f", only {', '.join(others[:5])}" if others else ""
+    raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
 
 
 def load_model(

@@ -62,6 +62,7 @@ def fix(
     from dlx import models, remedies
     from dlx.files import csv_text, write_atomically
     from dlx.model import BlackBox
+    from dlx.remedies.fixing import refuse_replacing
 
     for name in model:
         models.architecture(name)
@@ -70,6 +71,8 @@ def fix(
     remedy = _remedy(data, drop or [], merge, monotone or [], weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
+    for name in model:
+        refuse_replacing(data, name, remedy, seed=seed, root=kept)
     for name in model:
         fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         table = fixed.before_after(background=background)

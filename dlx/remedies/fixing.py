@@ -123,9 +123,7 @@ class Fixed:
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
             )
-        path = checkpoint.folder(self.case.name, self.architecture, seed=self.seed, root=root)
-        if path.is_dir() and checkpoint.remedy_of(path) != self.remedy.to_dict():
-            raise RemedyError(f"{path} holds a model that was not fixed so; save this one below a folder of its own")
+        refuse_replacing(self.case, self.architecture, self.remedy, seed=self.seed, root=root)
         made = training.Trained(
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
@@ -139,6 +137,13 @@ class Fixed:
             data_sha256=self.case.sha256,
         )
         return checkpoint.save(made, root)
+
+
+def refuse_replacing(case: Dataset, architecture: str, remedy: Remedy, *, seed: int, root: str | Path) -> None:
+    """Raise a `RemedyError` if a fixed model would replace the checkpoint of one that was not fixed so."""
+    path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
+    if path.is_dir() and checkpoint.remedy_of(path) != remedy.to_dict():
+        raise RemedyError(f"{path} holds a model that was not fixed so; save the fixed one below another folder")
 
 
 def fix(
