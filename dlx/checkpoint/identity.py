@@ -98,8 +98,9 @@ def _table_words(case: str, table: Dataset | None) -> list[str]:
     """Return how the command line names a case: by its name, or by the file of this folder that bears it."""
     if case in datasets.names():
         return [case]
-    wanted, files = {f"{case}{end}".lower() for end in TABLES}, []
+    wanted, files = {f"{case}{end}".lower() for end in TABLES}, [str(getattr(table, "source", ""))]
     with contextlib.suppress(OSError):
-        files = sorted(name for name in os.listdir() if name.lower() in wanted)
-    words = [files[0] if files else "FILE", "--target", table.schema.target.name if table else "COLUMN"]
+        files += sorted(name for name in os.listdir() if name.lower() in wanted)
+    file = next((file for file in files if os.path.isfile(file)), "FILE")
+    words = [file, "--target", table.schema.target.name if table else "COLUMN"]
     return [*words, "--positive", table.schema.target.levels[-1]] if table and table.schema.target.levels else words
