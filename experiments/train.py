@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from configs import Config, read_config
 
 from dlx import checkpoint, datasets, training
+from dlx.checkpoint import runs
 from dlx.errors import DlxError
+from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
 
@@ -20,6 +23,7 @@ def main() -> None:
     parser.add_argument("--device", choices=training.DEVICES, default="auto")
     parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     arguments = parser.parse_args()
+    refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
     try:
         configs = [read_config(path) for path in arguments.configs]
@@ -35,14 +39,9 @@ def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: 
     for architecture in config.architectures:
         options = config.overrides.get(architecture, {})
         for seed in config.seeds:
-            path = checkpoint.folder(dataset.name, architecture, seed=seed, root=root, config=options)
-            if not retrain and checkpoint.is_current(path, dataset):
-                narrator.say(f"{path} is there already; --retrain trains it anew")
-            else:
-                with narrator.step(f"training {dataset.name} {path.name}", "epochs") as progress:
-                    trained = training.train(dataset, architecture, seed=seed, device=device, config=options, progress=progress)
-                checkpoint.save(trained, root)
-            print(path)
+            asked: dict[str, Any] = {"seed": seed, "root": root, "config": options}
+            runs.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
+            print(checkpoint.folder(dataset.name, architecture, **asked))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from dlx.cli.options import (
     Strict,
     Table,
     distinct,
+    kept_below,
     takes_a_table,
     writable,
 )
@@ -69,7 +70,7 @@ def train(
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to train; repeat for several.")],
     seed: Seed = 0,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     retrain: Annotated[bool, typer.Option(help="Train anew even if there is a checkpoint.")] = False,
 ) -> None:
     """Train models on a case and keep them as checkpoints.
@@ -78,14 +79,16 @@ def train(
     """
     from dlx import checkpoint, models
     from dlx.checkpoint import runs
+    from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
     for name in distinct(model, "--model"):
         models.architecture(name)
+    refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
-        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
+        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints or checkpoint.ROOT)
         print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)
 
@@ -109,18 +112,19 @@ def explain(
     ] = "dlx",
     seed: Seed = 0,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
 ) -> None:
     """Explain a model by one method; writes the explanation, and a table of it as CSV.
 
     Example: `dlx explain bank_loan --model mlp --method deeplift`
     """
     from dlx import checkpoint, explainers
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
+    kept_below(checkpoints)
     data = table.data
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
@@ -136,10 +140,11 @@ def explain(
             progress=update,
             **options,
         )
-    stem = folder / f"{trained.name}-{method}-{made.scale}-{seed}"
-    write_atomically(stem.with_suffix(".csv"), made.to_frame().to_csv(index=False, lineterminator="\n"))
+    stem = f"{trained.name}-{method}-{made.scale}-{seed}"
+    path = folder / f"{stem}.safetensors"
+    write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
     print_importance(made)
-    print(made.save(stem.with_suffix(".safetensors")))
+    print(path)
 
 
 @app.command(cls=Strict)
@@ -154,7 +159,7 @@ def compare(
     """
     from dlx.comparison import compare as compare_
     from dlx.explanation import Explanation
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_together
 
     writable(output)
     compared = compare_([Explanation.load(path) for path in files])
@@ -164,8 +169,7 @@ def compare(
         "agreement_by_person": compared.agreement_by_row(top),
         "importance": compared.importance(),
     }
-    for name, table in tables.items():
-        write_atomically(output / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_together({output / f"{name}.csv": csv_text(table) for name, table in tables.items()})
     print_agreement(agreement)
     print(output)
 
@@ -192,7 +196,7 @@ def report(
     ] = False,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
 ) -> None:
     """Write the comparison report: one page that opens from disk, with its tables as CSV beside it.
@@ -201,6 +205,7 @@ def report(
 
     Example: `dlx report heart_attack`
     """
+    kept_below(checkpoints)
     data = table.data
     from dlx import models, reporting
 
@@ -238,13 +243,14 @@ def audit(
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
 ) -> None:
     """Write the audit: where the models err, whom they treat unfairly, what would change it, how explanations are fooled.
 
     Example: `dlx audit bank_loan`
     """
+    kept_below(checkpoints)
     data = table.data
     from dlx import models
     from dlx.reporting import auditing

@@ -14,6 +14,7 @@ from dlx.cli.options import (
     Seed,
     Table,
     distinct,
+    kept_below,
     writable,
 )
 from dlx.cli.printing import print_before_after
@@ -42,7 +43,7 @@ def fix(
     background: Background = 100,
     seed: Seed = 0,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
 ) -> None:
     """Train models again with a remedy, and compare accuracy, calibration, fairness and explanations before and after.
@@ -53,20 +54,24 @@ def fix(
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
     from dlx import models, remedies
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_atomically
     from dlx.model import BlackBox
+    from dlx.remedies.fixing import refuse_replacing
 
     for name in distinct(model, "--model"):
         models.architecture(name)
+    kept_below(checkpoints)
     data = table.data
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     for name in model:
+        refuse_replacing(data, name, remedy, seed=seed, root=kept)
+    for name in model:
         fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         compared = fixed.before_after(background=background)
         path = folder / f"{name}-{seed}-fixed-{remedy.digest}.csv"
-        write_atomically(path, compared.to_csv(index=False, lineterminator="\n"))
+        write_atomically(path, csv_text(compared))
         print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
         if isinstance(fixed.model, BlackBox):

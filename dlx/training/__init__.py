@@ -12,9 +12,9 @@ import numpy as np
 from dlx import models
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
-from dlx.model import Model, NeuralModel
+from dlx.model import Model, NeuralModel, Provenance
 from dlx.schema import plural
-from dlx.training.configuration import digest, options, overrides
+from dlx.training.configuration import checked_seed, digest, options, overrides
 from dlx.training.errors import TrainingError
 from dlx.training.monotone import directions
 from dlx.training.recipe import Recipe
@@ -120,12 +120,13 @@ def train(
     """
     from dlx.audit import performance
 
-    changed = overrides(architecture, config)
+    changed, seed = overrides(architecture, config), checked_seed(seed)
     _check_target(dataset)
     train_rows, validation, test = dataset.splits
     _check_classes(test, "test")
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
-    model = dataclasses.replace(fitted.model, name=name_of(architecture, seed, changed))  # type: ignore[type-var]
+    made_by = Provenance(architecture, seed, changed, dataset.sha256)
+    model = dataclasses.replace(fitted.model, name=name_of(architecture, seed, changed), provenance=made_by)  # type: ignore[type-var]
     return Trained(
         model=model,
         settings=fitted.settings,
@@ -136,7 +137,7 @@ def train(
         seed=seed,
         config=changed,
         metrics=performance(model, test),
-        data_sha256=dataset.sha256,
+        data_sha256=made_by.data_sha256,
     )
 
 
@@ -168,9 +169,7 @@ def fit(
     """
     changed, weights = overrides(architecture, config), _relative(weights, train_rows)
     bound = directions(architecture, train_rows.schema, monotone or {})
-    if seed < 0:
-        raise TrainingError(f"seed must be at least 0, got {seed}")
-    place = _device(device)
+    seed, place = checked_seed(seed), _device(device)
     for rows, part in ((train_rows, "train"), (validation, "validation")):
         _check_target(rows)
         _check_classes(rows, part)
@@ -207,7 +206,7 @@ def _fit_net(
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
     base_rate = float(np.average(_outcomes(train_rows), weights=weights))
     network, history = descend(
-        lambda: models.architecture(architecture).build(encoder.width, base_rate, **own),
+        lambda: _built(architecture, encoder.width, base_rate, own),
         _tensors(encoder, train_rows, weights),
         _tensors(encoder, validation),
         recipe,
@@ -217,6 +216,15 @@ def _fit_net(
     )
     model = NeuralModel(network, encoder, architecture)
     return Fitted(model, own | dataclasses.asdict(recipe), device, _history(history))
+
+
+def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> torch.nn.Module:
+    try:
+        network: torch.nn.Module = models.architecture(architecture).build(width, base_rate, **own)
+    except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
+        asked = ", ".join(f"{name}={value}" for name, value in own.items())
+        raise TrainingError(f"{architecture} cannot be built with {asked}: {' '.join(str(error).split())}") from error
+    return network
 
 
 def _fit_other(architecture: str, train_rows: Dataset, seed: int, given: dict[str, Any]) -> Model:
