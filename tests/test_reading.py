@@ -792,6 +792,7 @@ def test_near_names_are_suggested():
     assert did_you_mean("zzz", ["age", "income"]) == ""
     for asked in (
         lambda: dlx.load("bank_lone"),
+        lambda: dlx.load_model("bank_lone", "mlp"),
         lambda: dlx.load_model("bank_loan", "mlpp"),
         lambda: dlx.load("bank_loan").schema["amont"],
     ):
