@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NUMBER, CATEGORY, OUTCOME, ASIDE = "numeric", "categorical", "outcome", "set aside"
 
 
+MOST_LINES = 40
+
+
 @dataclass(frozen=True)
 class ColumnReading:
     """What a column was taken for.
@@ -85,7 +88,11 @@ class Reading:
     def lines(self) -> list[str]:
         """Return what must be said in lines: of each column that is not plainly what it is, and of the whole; or nothing."""
         notable = [str(column) for column in self.columns if not column.is_plain]
-        return [*notable, self.summary] if notable or self.file else []
+        more = len(notable) - MOST_LINES
+        shown = (
+            [*notable[:MOST_LINES], f"and {plural(more, 'more column')}: Dataset.reading lists them"] if more > 0 else notable
+        )
+        return [*shown, self.summary] if notable or self.file else []
 
     @property
     def summary(self) -> str:

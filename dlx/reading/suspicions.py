@@ -17,7 +17,7 @@ import numpy as np
 
 from dlx.schema import Schema
 
-ROWS, LEVELS, FEWEST = 5_000, 50, 10
+ROWS, LEVELS, FEWEST, MOST_PAIRED = 5_000, 50, 10, 100
 NEAR, ALMOST, TELLING, EXPLAINED = 0.95, 0.9999, 0.99, 0.998
 
 
@@ -35,9 +35,7 @@ def suspicions(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) ->
     """
     step = max(1, len(rows) // ROWS)
     rows, outcomes = rows[::step], None if outcomes is None else outcomes[::step]
-    told: dict[str, list[str]] = {}
-    for later, words in _copies(schema, rows):
-        told.setdefault(later, []).append(words)
+    told = {name: [words] for name, words in _copies(schema, rows).items()}
     for name, column in zip(schema.names, rows.T, strict=True):
         share = 0.0 if outcomes is None else _telling(column, outcomes, schema.target.kind)
         if share:
@@ -45,35 +43,40 @@ def suspicions(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) ->
     return told
 
 
-def _copies(schema: Schema, rows: np.ndarray) -> Iterator[tuple[str, str]]:
-    """Yield columns that are copies of earlier ones; each of the one that is closest."""
+def _copies(schema: Schema, rows: np.ndarray) -> dict[str, str]:
+    """Return what is said of columns that are copies of earlier ones, each of the one that is closest."""
     levels = [_levels(column) for column in rows.T]
-    as_numbers = np.array([not f.is_categorical or f.ordered or len(f.levels) == 2 for f in schema.features])
-    filled = np.where(np.isnan(rows), np.nanmean(rows, axis=0), rows)
-    spread = filled.std(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = np.abs(np.nan_to_num(np.corrcoef((filled - filled.mean(axis=0)) / spread, rowvar=False)))
+    first: dict[bytes, int] = {}
     closest: dict[int, tuple[float, str]] = {}
-    for i, j in combinations(range(len(schema)), 2):
-        near, words = _nearness(levels[i], levels[j], float(correlation[i, j]) if as_numbers[i] and as_numbers[j] else None)
-        if near > max(NEAR, closest.get(j, (0.0, ""))[0]):
-            closest[j] = near, words.format(schema.names[i], near)
-    for j, (_, words) in closest.items():
-        yield schema.names[j], words
+    for j, column in enumerate(levels):
+        i = first.setdefault(column.tobytes(), j)
+        if i < j and column.max() > 0:
+            closest[j] = 1.0, f"copies {schema.names[i]!r}"
+    for i, j, near, words in (*_near_numbers(schema, rows), *_near_levels(schema, levels)):
+        if near > closest.get(j, (NEAR, ""))[0]:
+            closest[j] = min(near, ALMOST), words.format(schema.names[i], near)
+    return {schema.names[j]: words for j, (_, words) in sorted(closest.items())}
 
 
-def _nearness(one: np.ndarray, other: np.ndarray, correlation: float | None) -> tuple[float, str]:
-    """Return how near a column comes to be a copy of one, 0 to 1, and how that is said."""
-    if one.max() == 0 or other.max() == 0:
-        return 0.0, ""
-    if np.array_equal(one, other):
-        return 1.0, "copies {0!r}"
-    if correlation is not None:
-        return min(correlation, ALMOST), "nearly copies {0!r} (r = {1:.2f})"
-    if max(one.max(), other.max()) >= LEVELS:
-        return 0.0, ""
-    share = min(_cramer(one, other), ALMOST)
-    return share, "goes with {0!r} level by level" if share == ALMOST else "nearly copies {0!r} (V = {1:.2f})"
+def _near_numbers(schema: Schema, rows: np.ndarray) -> Iterator[tuple[int, int, float, str]]:
+    """Yield pairs of columns whose values have an order and correlate: earlier, later, |r|."""
+    own = [i for i, f in enumerate(schema.features) if not f.is_categorical or f.ordered or len(f.levels) == 2]
+    known = ~np.isnan(rows[:, own])
+    columns = np.where(known, rows[:, own], 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centred = np.where(known, columns - columns.sum(axis=0) / known.sum(axis=0), 0.0)
+        r = np.nan_to_num(np.abs(np.corrcoef(centred, rowvar=False).reshape(len(own), len(own))))
+    for i, j in zip(*np.nonzero(np.triu(r > NEAR, 1)), strict=True):
+        yield own[i], own[j], float(r[i, j]), "nearly copies {0!r} (r = {1:.2f})"
+
+
+def _near_levels(schema: Schema, levels: list[np.ndarray]) -> Iterator[tuple[int, int, float, str]]:
+    """Yield pairs of columns of levels, one of them without an order, that go together: earlier, later, Cramér's V."""
+    few = [i for i in schema.categorical if 0 < levels[i].max() < LEVELS][:MOST_PAIRED]
+    for i, j in combinations(few, 2):
+        if any(not schema.features[k].ordered and len(schema.features[k].levels) > 2 for k in (i, j)):
+            share = _cramer(levels[i], levels[j])
+            yield i, j, share, "goes with {0!r} level by level" if share > ALMOST else "nearly copies {0!r} (V = {1:.2f})"
 
 
 def _levels(column: np.ndarray) -> np.ndarray:
@@ -95,11 +98,13 @@ def _telling(column: np.ndarray, outcomes: np.ndarray, kind: str) -> float:
         share = max(_explained(column, outcomes), _explained(_learned(column, outcomes), outcomes))
         return share if share >= EXPLAINED else 0.0
     worst = 1.0
-    for outcome in np.unique(outcomes):
+    different = np.unique(outcomes)
+    for outcome in different[len(different) == 2 :]:
         own = outcomes == outcome
         if min(own.sum(), (~own).sum()) < FEWEST:
             return 0.0
-        worst = min(worst, max(_auc(column, own), _auc(np.isnan(column), own), _auc(_learned(column, own), own)))
+        scores = [column, _learned(column, own), *([np.isnan(column)] if np.isnan(column).any() else [])]
+        worst = min(worst, max(_auc(score, own) for score in scores))
     return worst if worst >= TELLING else 0.0
 
 
