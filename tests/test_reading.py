@@ -428,7 +428,7 @@ def read_bytes(tmp_path, content, file="odd.csv", **options):
         (PLAIN.replace("\n", ",\n"), "a delimiter at the end of each line left out"),
         (PLAIN.replace("b\n", "b,\n").replace("a\n", "a,\n"), "a delimiter at the end of each line left out"),
         (PLAIN + ",,\n,,\n", "2 empty lines left out"),
-        (PLAIN.replace("age,pay", " age , pay"), "blanks around names left out: ' age ', ' pay'"),
+        (PLAIN.replace("age,pay", "  age , pay"), "blanks around names left out: '  age ', ' pay'"),
         (PLAIN.encode("utf-16"), "UTF-16"),
         (PLAIN.replace(",b\n", ",ü\n").encode("latin-1"), "no UTF-8, read as Windows-1252"),
         (PLAIN.replace("\n", "\r"), ""),
@@ -600,6 +600,7 @@ def test_nested_columns_are_refused_by_name(tmp_path, value):
         ([" no", " yes"], "no", (" yes", " no")),
         (["00", "01"], "00", ("01", "00")),
         (["-", "+"], "-", ("+", "-")),
+        (["none", "some"], "none", ("some", "none")),
     ],
 )
 def test_outcomes_are_known_however_they_are_spelled(tmp_path, cells, positive, levels):
@@ -623,6 +624,7 @@ def same_in(levels, cell):
         (["1"], {}, "must have at least 2 different values, got 1"),
         (["a", "", "b"], {}, "the target 'y' is missing in 13 rows, first in row 1; leave these rows out"),
         (["0", "NA", "1"], {}, "the target 'y' is missing in 13 rows, first in row 1; leave these rows out"),
+        (["n/a", *"ab" * 20][:ROWS], {}, r"the target 'y' is missing: 'n/a' in 1 row, first in row 0; .*missing=\[\]"),
         ([f"l{i}" for i in range(ROWS)], {}, "has 40 different values that are no numbers"),
         ([f"{i}.5" for i in range(ROWS)], {"positive": "1"}, "of which none can be the positive outcome '1'"),
         (["yes", "no"], {"positive": "yse"}, "has no level 'yse'; it has 'no', 'yes'; did you mean 'yes'"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TRUTH = {"true": True, "false": False}
 TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
+FEW_UNKNOWN = 0.05  # of the outcomes
 LARGEST_WHOLE = 2**63 - 1
 NOT_WHOLE = frozenset(".einfty")  # letters of a number that is not spelled as a whole one
 
@@ -121,6 +122,17 @@ def _values(
     if look == "truths":
         return Column(_truths(cells, set(gone)), done)
     return Column(cells.words(gone) if look == "dates" and cells.plain is None else _numbers(cells, values), done)
+
+
+def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:
+    """Raise if a few outcomes are marks of missing beside two others at least: such a class must be meant."""
+    marks = [text for text in rules.marked(cells) if text not in rules.gone(cells)]
+    others = cells.counts_without((*rules.gone(cells), *marks))
+    if len(others) > 1 and 0 < sum(cells.counts[text] for text in marks) < FEW_UNKNOWN * len(cells.codes):
+        raise SchemaError(
+            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] if that is a "
+            "class"
+        )
 
 
 def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:

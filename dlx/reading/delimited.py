@@ -79,7 +79,7 @@ def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tup
     if repeated:
         raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
     blanks = [name for name in header if name != name.strip() and name.strip()]
-    said = [f"blanks around names left out: {listed(map(quoted, blanks))}"] if blanks else []
+    said = [f"blanks around names left out: {', '.join(map(quoted, blanks))}"] if blanks else []
     return [Cells(name, *column) for name, column in zip(names, columns, strict=True)], said
 
 

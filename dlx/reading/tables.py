@@ -106,6 +106,8 @@ def as_it_looks(
         raise SchemaError(f"the table has no column {target!r}; it has {known}{alone}")
 
     def decided(cells: Cells, rules: Rules) -> Column:
+        if cells.name == target:
+            columns.refuse_unknown_outcomes(cells, rules)
         if cells.name in categorical:
             return Column(columns.as_spelled(cells, rules))
         return columns.as_it_looks(cells, rules)
