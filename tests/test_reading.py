@@ -221,6 +221,7 @@ def test_numbers_are_known_however_they_are_spelled(tmp_path, cell):
         (lambda v: f"${v:,.2f}", "thousands are grouped by commas, all with $", "$"),
         (lambda v: f"{v:.2f} €".replace(".", ","), "decimal commas, all with €", "€"),
         (lambda v: f"{v:.0f} kg", "all with kg", "kg"),
+        (lambda v: f"{v:.0f}km", "all with km", "km"),
     ],
 )
 def test_a_column_spelled_otherwise_throughout_is_read_as_numbers_and_said(tmp_path, spelling, said, unit):
@@ -267,6 +268,7 @@ def test_dots_group_thousands_where_the_table_has_decimal_commas(tmp_path):
         ([f"{i},000" if i % 2 else f"{i}.5" for i in range(60)], "nearly numbers"),
         ([f"10.0.{i}.1" for i in range(60)], "words"),
         ([f"{i}A" for i in range(60)], "words"),
+        ([f"{100 + i}xx" for i in range(60)], "words"),
     ],
 )
 def test_a_column_is_what_its_values_look_like(cells, look):
@@ -837,3 +839,8 @@ def test_a_workbook_without_its_library_says_what_to_install(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(SchemaError, match=r"needs openpyxl: pip install 'dlx\[excel\]', or save the sheet as \.csv"):
         dlx.read_table(tmp_path / "a.xlsx", target="y")
+
+
+def test_letters_of_codes_are_no_unit(tmp_path):
+    assert read(tmp_path, code=[f"{100 + i % 25}xx" for i in range(ROWS)]).schema.carried[0].why == "an id"
+    assert read(tmp_path, term=[" 36 months", " 60 months"] * 20).schema["term"].levels == (" 36 months", " 60 months")

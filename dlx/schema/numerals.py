@@ -3,7 +3,8 @@
 - Thousands are grouped by commas (``1,234.5``), dots (``1.234,5``), blanks (``1 234,5``) or apostrophes (``1'234.5``), if all
   numbers of the column from 1,000 on are.
 - A decimal comma (``3,14``), if no number of the column has a decimal point.
-- A percent sign, a sign of a currency or another unit after or before the number, if all values have the same one.
+- A percent sign, a sign of a currency or another unit after or before the number, if all values have the same one; letters
+  after a blank, or those of `TOUCHING`, if there are more than 20 numbers.
 
 A spelling must occur in two different values at least: one such value is a slip.
 """
@@ -16,12 +17,15 @@ from typing import NamedTuple
 
 from dlx.schema.cells import FEW, number_of, plain_numbers
 
+TOUCHING = frozenset(
+    ("kg", "g", "mg", "t", "lb", "lbs", "km", "m", "cm", "mm", "mi", "ft", "l", "ml", "h", "min", "s", "ms", "kWh", "°C", "°F")
+)
 LONGEST = 40  # characters of a number with its unit
 _BLANKS = " \u00a0\u2009\u202f"
 _CURRENCY = "$€£¥₹"
 _AFFIXED = re.compile(
     rf"(?P<sign>[+-]?)(?P<before>[{_CURRENCY}]?)\s?(?P<body>[+-]?[\d.,'’{_BLANKS}]*\d[\d.,]*)"
-    rf"\s?(?P<after>[%‰°{_CURRENCY}]?[^\W\d_]{{0,8}}(/[^\W\d_]{{1,4}})?[²³]?)",
+    rf"(?P<gap>\s?)(?P<after>[%‰°{_CURRENCY}]?[^\W\d_]{{0,8}}(/[^\W\d_]{{1,4}})?[²³]?)",
 )
 
 
@@ -116,7 +120,7 @@ def _without_unit(texts: list[str]) -> tuple[list[str], str]:
     for text in texts:
         match = _AFFIXED.fullmatch(text) if len(text) <= LONGEST else None
         units.add((match["before"], match["after"]) if match else ("", ""))
-        if match is None or len(units) > 1 or units == {("", "")}:
+        if match is None or len(units) > 1 or units == {("", "")} or not (match["gap"] or _may_touch(match["after"])):
             return texts, ""
         bodies.append(f"{match['sign']}{match['body']}")
     before, after = units.pop()
@@ -124,6 +128,11 @@ def _without_unit(texts: list[str]) -> tuple[list[str], str]:
     if (before and after) or (len(set(bodies)) < 2) or not (is_sign or len(set(bodies)) > FEW):
         return texts, ""
     return bodies, before or after
+
+
+def _may_touch(unit: str) -> bool:
+    """Whether a unit is written without a blank before it: letters of a code are none."""
+    return not any(map(str.isalpha, unit)) or unit in TOUCHING
 
 
 def _read(texts: list[str], bodies: list[str], plain: Callable[[str], str], words: str, unit: str, decimal: str) -> Numerals:
