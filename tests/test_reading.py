@@ -844,3 +844,8 @@ def test_a_workbook_without_its_library_says_what_to_install(tmp_path, monkeypat
 def test_letters_of_codes_are_no_unit(tmp_path):
     assert read(tmp_path, code=[f"{100 + i % 25}xx" for i in range(ROWS)]).schema.carried[0].why == "an id"
     assert read(tmp_path, term=[" 36 months", " 60 months"] * 20).schema["term"].levels == (" 36 months", " 60 months")
+
+
+def test_what_was_asked_for_as_missing_is_said_under_a_schema_too(tmp_path):
+    case = described(tmp_path, ["1"], pay="-9", missing=["-9"])
+    assert np.isnan(case.rows[7, 0]) and case.reading["pay"].done == ("missing: '-9' in 1 row, first in row 7",)

@@ -148,16 +148,17 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
         return _levels(feature, cells, gone)
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
+    done = (*_gone(cells, [text for text in gone if text]), *_gone(cells, marks))
     spelled = numerals(values, decimal=rules.decimal)
     if spelled:
-        return _spelled(cells, spelled, _gone(cells, marks))
+        return _spelled(cells, spelled, done)
     odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
             "name it as missing: missing=[...] (--missing)"
         )
-    return Column(_numbers(cells, values), _gone(cells, marks))
+    return Column(_numbers(cells, values), done)
 
 
 def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
