@@ -17,10 +17,8 @@ from sklearn.linear_model import LogisticRegression
 import dlx
 from dlx.errors import DlxError
 from dlx.model import trees_of
-from dlx.model.foreign_trees import growing
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
-from dlx.trees import concatenate
 
 RNG = np.random.default_rng(0)
 LEVELS = 9
@@ -207,14 +205,6 @@ def test_they_are_explained_exactly_with_a_category_as_one_player(estimator):
     explained = explain(model, UNSEEN[:6], method="tree_shap", background=ROWS[:11], scale=model.scales[0])
     expected = oracles.shapley(model, UNSEEN[:6], ROWS[:11], model.scales[0])
     np.testing.assert_allclose(explained.values, expected, rtol=0, atol=1e-10)
-
-
-def test_runs_of_codes_have_the_cover_of_their_leaves():
-    named = {0: growing.among(0, [1, 2, 1, 2, 2, 1], 1, 2), 1: growing.Leaf(1.0, 30), 2: growing.Leaf(2.0, 12)}
-    grown = growing.grown(0, named.get)
-    assert grown["cover"][0] == pytest.approx(42)
-    codes = np.array([[0], [1], [2], [3], [4], [5], [6], [-1], [np.nan]])
-    np.testing.assert_array_equal(concatenate([grown]).predict(codes), [1, 2, 1, 2, 2, 1, 1, 1, 2])
 
 
 # Refused

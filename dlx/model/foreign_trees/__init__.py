@@ -6,18 +6,25 @@ One library a file. None is imported: a fitted model is read through what it off
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
+from dlx.model.foreign_trees.naming import columns_of, position_of_positive
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import CLASSIFIER, Scale
 from dlx.schema import Schema
-from dlx.trees import Trees
+from dlx.trees import LEAF, Trees
 
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 
 
-def wrap_trees(estimator: Any, schema: Schema, *, name: str | None = None) -> TreeModel:
+def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = None) -> TreeModel:
     """Return trees that another library grew on coded columns as a model whose trees can be explained exactly.
 
     Parameters
@@ -26,7 +33,7 @@ def wrap_trees(estimator: Any, schema: Schema, *, name: str | None = None) -> Tr
         Fitted by scikit-learn (decision tree, random forest, extra trees, gradient boosting, histogram gradient
         boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema as they
         are coded: numbers, and categories as 0, 1, 2, ..., which may be split as sets.
-    schema : Schema
+    case : Dataset or Schema
         The columns that it reads, and the target.
     name : str, optional
         The name in tables and on the page.
@@ -34,41 +41,67 @@ def wrap_trees(estimator: Any, schema: Schema, *, name: str | None = None) -> Tr
     Raises
     ------
     DlxError
-        If the estimator is none of these, or does not read the columns of the schema in their order.
+        If the estimator is none of these, is a subclass that changes what they predict, or does not read the columns of
+        the schema or have its outcomes.
+
+    Notes
+    -----
+    Columns are found by their names, in whatever order the estimator reads them, and by position where it was fitted
+    without names. The model speaks for the schema's positive outcome: classes that are named as the schema's levels are
+    found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
+    what a booster was trained for, which holds no names.
     """
-    trees, scale = trees_of(estimator)
-    is_regression = schema.target.kind == "regression"
-    if is_regression != (scale == "value"):
-        kind = "regression" if scale == "value" else "classification"
-        raise DlxError(f"the target of the schema must be that of a {kind}, as of {_kind(estimator)}")
-    _check_columns(estimator, schema)
-    scales = ("value",) if scale == "value" else (scale, *(other for other in CLASSIFIER if other != scale))
-    return TreeModel(trees, schema, name or _kind(estimator), scales)
+    schema = case.schema if isinstance(case, Dataset) else case
+    library = _library(estimator)
+    which = position_of_positive(library.classes(estimator), schema.target, kind_of(estimator))
+    try:
+        foreign = library.read(estimator, which)
+        columns = columns_of(library.names(estimator), library.count(estimator), schema, kind_of(estimator))
+        trees = _renumbered(foreign.trees, columns)
+    except DlxError:
+        raise
+    except (ValueError, KeyError) as error:
+        raise DlxError(f"{kind_of(estimator)} holds trees that dlx cannot read ({error}); {WAY_OUT}") from error
+    _check_target(foreign.scale, schema, kind_of(estimator))
+    scales = ("value",) if foreign.scale == "value" else (foreign.scale, *(s for s in CLASSIFIER if s != foreign.scale))
+    original, rounding = _of_columns(foreign.predict, columns), trees.rounding(foreign.precision) + trees.rounding("float64")
+    return TreeModel(trees, schema, name or kind_of(estimator), scales, original=original, rounding=rounding)
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
-    """Return the trees of a fitted model of another library, and the scale on which they add up.
+    """Return the trees of a fitted model of another library, and the scale on which they add up; for the second of two classes.
 
-    Rows, thresholds and leaves become float32 numbers, as everywhere in dlx: rows of float32 numbers go as they go in the
-    library, and outputs agree to the rounding of the leaves.
+    Rows are read in the precision in which the library reads them, and thresholds, sets and leaves are those of the
+    library: outputs agree to the rounding of its sum.
     """
+    library = _library(estimator)
+    library.classes(estimator)
+    foreign: Foreign = library.read(estimator, 1)
+    return foreign.trees, foreign.scale
+
+
+def _library(estimator: Any) -> Any:
     for cls in type(estimator).__mro__:
         library = cls.__module__.partition(".")[0]
         if library in _LIBRARIES:
-            return importlib.import_module(f"dlx.model.foreign_trees._{library}").read(estimator)
-    raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {_kind(estimator)}; dlx.wrap takes anything that predicts")
+            return importlib.import_module(f"dlx.model.foreign_trees._{library}")
+    raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
 
 
-def _kind(estimator: Any) -> str:
-    return type(estimator).__name__
+def _check_target(scale: Scale, schema: Schema, kind: str) -> None:
+    if (schema.target.kind == "regression") != (scale == "value"):
+        task = "regression" if scale == "value" else "classification"
+        raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
 
 
-def _check_columns(estimator: Any, schema: Schema) -> None:
-    wanted = [feature.name for feature in schema.features]
-    names = [str(column) for column in getattr(estimator, "feature_names_in_", wanted)]
-    count = getattr(estimator, "n_features_in_", len(wanted))
-    if count != len(wanted) or (set(names) == set(wanted) and names != wanted):
-        raise DlxError(
-            f"{_kind(estimator)} must read the columns of the schema in their order, {', '.join(wanted)}; "
-            f"it reads {', '.join(names) if names != wanted else f'{count} columns'}"
-        )
+def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
+    """Return trees of an estimator's columns as trees of those of a schema, by the position of each."""
+    place = np.array(columns)
+    feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
+    absent = trees.reading.absent.copy()
+    absent[:, 0] = place[absent[:, 0].astype(np.intp)]
+    return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
+
+
+def _of_columns(predict: Predict, columns: Sequence[int]) -> Predict:
+    return lambda rows: predict(np.asarray(rows, dtype=np.float64)[:, list(columns)])
