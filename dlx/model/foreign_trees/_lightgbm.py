@@ -125,7 +125,7 @@ def _zeros(trees: list[Text]) -> np.ndarray:
 def _grown(tree: Text, factor: float, sets: Sets) -> dict[str, np.ndarray]:
     """Return a tree's arrays: its splits first, which are in the order in which they were made, then its leaves."""
     columns, decisions = _numbers(tree, "split_feature", int), _numbers(tree, "decision_type", int)
-    threshold, leaves = _numbers(tree, "threshold", float), _numbers(tree, "leaf_value", float)
+    threshold, leaves = _around_zero(_numbers(tree, "threshold", float)), _numbers(tree, "leaf_value", float)
     splits, nodes = len(columns), len(columns) + len(leaves)
     missing_left, asked = _missing_left(decisions, threshold), without_sets(nodes)
     ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int).astype(np.uint32)
@@ -146,6 +146,12 @@ def _grown(tree: Text, factor: float, sets: Sets) -> dict[str, np.ndarray]:
         "value": np.append(np.zeros(splits), leaves * factor),
         "cover": np.concatenate(covers).astype(np.float64),
     }
+
+
+def _around_zero(threshold: np.ndarray) -> np.ndarray:
+    """Return thresholds that part rows as LightGBM does, which reads whatever it counts as zero as 0."""
+    is_zero = np.abs(threshold) <= _ZERO
+    return np.where(is_zero, np.where(threshold < 0, np.nextafter(-_ZERO, -1.0), _ZERO), threshold)
 
 
 def _missing_left(decisions: np.ndarray, threshold: np.ndarray) -> np.ndarray:
