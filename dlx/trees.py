@@ -180,6 +180,13 @@ class Trees:
 
     # Other forms
 
+    @property
+    def ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest leaf of each tree, [trees]."""
+        leaf = self.feature == LEAF
+        least = np.minimum.reduceat(np.where(leaf, self.value, np.inf), self.roots)
+        return least, np.maximum.reduceat(np.where(leaf, self.value, -np.inf), self.roots)
+
     def in_float32(self) -> Trees:
         """Return the trees with float32 thresholds and leaves, of half the size: rows of float32 numbers go the same way."""
         leaves = self.value.astype(np.float32)
@@ -187,9 +194,7 @@ class Trees:
 
     def rounding(self, precision: str) -> float:
         """Return how far a sum of the leaves in a precision may be from exact: as many roundings of sums as there are trees."""
-        leaf = self.feature == LEAF
-        least = np.minimum.reduceat(np.where(leaf, self.value, np.inf), self.roots)
-        most = np.maximum.reduceat(np.where(leaf, self.value, -np.inf), self.roots)
+        least, most = self.ranges
         largest = np.maximum(np.abs(self.base + np.cumsum(least)), np.abs(self.base + np.cumsum(most)))
         terms = np.maximum(np.abs(least), np.abs(most))  # each is rounded too, where it is a share of a leaf
         return float(np.finfo(precision).eps * (abs(self.base) + np.sum(largest + terms)))

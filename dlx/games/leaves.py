@@ -95,7 +95,6 @@ def _nodes(trees: Trees) -> Nodes:
 
 def _centred(trees: Trees) -> np.ndarray:
     """Return the leaves as distances from the middle of those of their tree, [nodes]."""
-    leaf, sizes = trees.feature == LEAF, np.diff(np.append(trees.roots, len(trees.feature)))
-    least = np.minimum.reduceat(np.where(leaf, trees.value, np.inf), trees.roots)
-    most = np.maximum.reduceat(np.where(leaf, trees.value, -np.inf), trees.roots)
-    return np.where(leaf, trees.value - np.repeat(least / 2 + most / 2, sizes), 0.0)
+    least, most = trees.ranges
+    middle = np.repeat(least / 2 + most / 2, np.diff(np.append(trees.roots, len(trees.feature))))
+    return np.where(trees.feature == LEAF, trees.value - middle, 0.0)

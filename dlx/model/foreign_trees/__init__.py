@@ -5,8 +5,9 @@ One library a file. None is imported: a fitted model is read through what it off
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,21 +52,16 @@ def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = Non
     found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
     what a booster was trained for, which holds no names.
     """
-    schema = case.schema if isinstance(case, Dataset) else case
+    schema, kind = case.schema if isinstance(case, Dataset) else case, kind_of(estimator)
     library = _library(estimator)
-    which = position_of_positive(library.classes(estimator), schema.target, kind_of(estimator))
-    try:
-        foreign = library.read(estimator, which)
-        columns = columns_of(library.names(estimator), library.count(estimator), schema, kind_of(estimator))
+    with _one_line(kind):
+        foreign = library.read(estimator, position_of_positive(library.classes(estimator), schema.target, kind))
+        columns = columns_of(library.names(estimator), library.count(estimator), schema, kind)
         trees = _renumbered(foreign.trees, columns)
-    except DlxError:
-        raise
-    except (ValueError, KeyError) as error:
-        raise DlxError(f"{kind_of(estimator)} holds trees that dlx cannot read ({error}); {WAY_OUT}") from error
-    _check_target(foreign.scale, schema, kind_of(estimator))
+    _check_target(foreign.scale, schema, kind)
     scales = ("value",) if foreign.scale == "value" else (foreign.scale, *(s for s in CLASSIFIER if s != foreign.scale))
     original, rounding = _of_columns(foreign.predict, columns), trees.rounding(foreign.precision) + trees.rounding("float64")
-    return TreeModel(trees, schema, name or kind_of(estimator), scales, original=original, rounding=rounding)
+    return TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding)
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
@@ -75,9 +71,22 @@ def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     library: outputs agree to the rounding of its sum.
     """
     library = _library(estimator)
-    library.classes(estimator)
-    foreign: Foreign = library.read(estimator, 1)
+    with _one_line(kind_of(estimator)):
+        library.classes(estimator)
+        foreign: Foreign = library.read(estimator, 1)
     return foreign.trees, foreign.scale
+
+
+@contextlib.contextmanager
+def _one_line(kind: str) -> Iterator[None]:
+    """Raise what is no mistake of ours, such as an error of the library's own, as a `DlxError` of one line."""
+    try:
+        yield
+    except DlxError:
+        raise
+    except (ValueError, KeyError) as error:
+        said = str(error).partition("\n")[0]
+        raise DlxError(f"{kind} holds trees that dlx cannot read ({said}); {WAY_OUT}") from error
 
 
 def _library(estimator: Any) -> Any:
@@ -89,8 +98,8 @@ def _library(estimator: Any) -> Any:
 
 
 def _check_target(scale: Scale, schema: Schema, kind: str) -> None:
-    if (schema.target.kind == "regression") != (scale == "value"):
-        task = "regression" if scale == "value" else "classification"
+    if schema.target.kind != ("regression" if scale == "value" else "binary"):
+        task = "regression" if scale == "value" else "classification of two outcomes"
         raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
 
 

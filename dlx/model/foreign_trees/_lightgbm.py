@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Sets, kind_of, known_class, not_fitted, without_sets
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Sets, check_classes, kind_of, known_class, not_fitted, without_sets
 from dlx.model.protocol import Scale
 from dlx.trees import LEAF, Reading, concatenate
 
@@ -26,12 +26,7 @@ def classes(estimator: Any) -> list[Any] | None:
     """Return the two classes of a fitted classifier; None for a regression, and for a booster, which knows no names."""
     is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
     _booster(estimator)
-    if is_classifier and len(estimator.classes_) != 2:
-        raise DlxError(
-            f"{kind_of(estimator)} must have one output, of two classes or a regression; "
-            f"it has {len(estimator.classes_)} classes; {WAY_OUT}"
-        )
-    return list(estimator.classes_) if is_classifier else None
+    return check_classes(estimator, estimator.classes_) if is_classifier else None
 
 
 def names(estimator: Any) -> list[str] | None:

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, Sets, kind_of, known_class, not_fitted, without_sets
+from dlx.model.foreign_trees.common import (
+    WAY_OUT,
+    Foreign,
+    Predict,
+    Sets,
+    check_classes,
+    kind_of,
+    known_class,
+    not_fitted,
+    without_sets,
+)
 from dlx.model.protocol import Scale
 from dlx.trees import LEAF, Reading, concatenate
 
@@ -25,14 +35,12 @@ def classes(estimator: Any) -> list[Any] | None:
     cls = known_class(estimator, "sklearn", KNOWN)
     if not any(hasattr(estimator, name) for name in ("tree_", "estimators_", "_predictors")):
         raise not_fitted(estimator)
-    is_classifier = cls.__name__.endswith("Classifier")
-    outputs, known = getattr(estimator, "n_outputs_", 1), getattr(estimator, "classes_", ())
-    if outputs != 1 or (is_classifier and len(known) != 2):
-        raise DlxError(
-            f"{kind_of(estimator)} must have one output, of two classes or a regression; "
-            f"it has {outputs} of {len(known)} classes; {WAY_OUT}"
-        )
-    return list(known) if is_classifier else None
+    outputs = getattr(estimator, "n_outputs_", 1)
+    if cls.__name__.endswith("Classifier"):
+        return check_classes(estimator, estimator.classes_, outputs)
+    if outputs != 1:
+        raise DlxError(f"{kind_of(estimator)} must have one output, got {outputs}; {WAY_OUT}")
+    return None
 
 
 def names(estimator: Any) -> list[str] | None:

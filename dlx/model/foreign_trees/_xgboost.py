@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from dlx.model.foreign_trees.common import (
     Foreign,
     Predict,
     Sets,
+    check_classes,
     kind_of,
     known_class,
     not_fitted,
@@ -39,17 +41,12 @@ def classes(estimator: Any) -> list[Any] | None:
     if not known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier"):
         return None
     _booster(estimator)
-    if len(estimator.classes_) != 2:
-        raise DlxError(
-            f"{kind_of(estimator)} must have one output, of two classes or a regression; "
-            f"it has {len(estimator.classes_)} classes; {WAY_OUT}"
-        )
     if callable(estimator.objective):
         raise DlxError(
             f"{kind_of(estimator)} must be fitted for an objective of XGBoost's, got one of its user's, which names no link "
             f"from trees to probabilities; {WAY_OUT}"
         )
-    return list(estimator.classes_)
+    return check_classes(estimator, estimator.classes_)
 
 
 def names(estimator: Any) -> list[str] | None:
@@ -116,8 +113,6 @@ def _base(learner: dict[str, Any], scale: Scale) -> float:
 
 def _without_missing(trees: Trees, estimator: Any) -> Trees:
     """Return trees that read what an estimator's parameter `missing` names as missing, in every column."""
-    from dataclasses import replace
-
     missing = float(np.float32(getattr(estimator, "missing", np.nan)))
     if np.isnan(missing):
         return trees

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from dlx.trees import LEAF, NO_SET, WORD, Trees
 
 Predict = Callable[[np.ndarray], np.ndarray]
 WAY_OUT = "dlx.wrap takes anything that predicts"
-_HARMLESS = ("fit", "get_params", "set_params")  # what a subclass may change without changing what is predicted
+_PREPARES = re.compile(r"__|fit|score$|get_params$|set_")  # what a subclass may change without changing what it predicts
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,23 @@ def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
     own = type(estimator).__mro__[: type(estimator).__mro__.index(cls)]
     changed = {name for sub in own for name in vars(sub)} | set(vars(estimator))
     changed = {name for name in changed if callable(getattr(cls, name, None)) or isinstance(getattr(cls, name, None), property)}
-    changed = {name for name in changed if name not in _HARMLESS and not name.startswith("__")}
+    changed = {name for name in changed if not _PREPARES.match(name)}
     if changed:
         raise DlxError(
             f"{kind_of(estimator)} changes {', '.join(sorted(changed))} of {cls.__name__}, so its trees may not be what it "
             f"predicts; {WAY_OUT}"
         )
     return cls
+
+
+def check_classes(estimator: Any, classes: Sequence[Any], outputs: int = 1) -> list[Any]:
+    """Return the two classes of a classifier of one output, or raise a `DlxError`."""
+    if outputs != 1 or len(classes) != 2:
+        raise DlxError(
+            f"{kind_of(estimator)} must have one output, of two classes or a regression; "
+            f"it has {outputs} of {len(classes)} classes; {WAY_OUT}"
+        )
+    return list(classes)
 
 
 def not_fitted(estimator: Any) -> DlxError:
