@@ -9,8 +9,8 @@ column is satisfied by one of them, the leaf is the game "all of A and none of B
 and 0 otherwise (Laberge and Pequignot, 2022, "Understanding interventional TreeSHAP"). They depend on x and b only
 through two patterns of k bits. So the mean over all references is a table over the patterns of x, made once; leaves that
 hang together share one, whose bits are the columns of their common path and the nodes between them. Where that is not
-worth it (long paths, few rows), the leaf is summed over pairs of a row and a reference. All sums are in float64, of what
-a leaf differs from the middle of its tree: what all leaves share gives nobody anything, and would cost digits.
+worth it (long paths, few rows), the leaf is summed over pairs of a row and a reference. All sums are in float64, and of
+what tells the leaves of a tree apart: what they share gives nobody anything, and would cost digits.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _nodes(trees: Trees) -> Nodes:
 
 
 def _centred(trees: Trees) -> np.ndarray:
-    """Return the leaves as distances from the middle of those of their tree, [nodes]."""
+    """Return the leaves as distances from the one of their tree that is nearest to 0, where all are on one side, [nodes]."""
     least, most = trees.ranges
-    middle = np.repeat(least / 2 + most / 2, np.diff(np.append(trees.roots, len(trees.feature))))
-    return np.where(trees.feature == LEAF, trees.value - middle, 0.0)
+    nearest = np.where(least > 0, least, np.minimum(most, 0.0))
+    nearest = np.repeat(nearest, np.diff(np.append(trees.roots, len(trees.feature))))
+    return np.where(trees.feature == LEAF, trees.value - nearest, 0.0)
