@@ -23,6 +23,17 @@ def _shapley_of_one(model, row: np.ndarray, background: np.ndarray, scale: str) 
     return shapley_of_game(dict(zip(some, worth, strict=True)), width)
 
 
+class Original:
+    """What a wrapped model's library predicts itself, as a model."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+
+    def predict(self, rows: np.ndarray, scale: str) -> np.ndarray:
+        assert scale == self.model.scales[0]
+        return self.model.original(rows)
+
+
 def coalitions(width: int) -> list[frozenset[int]]:
     """Return all sets of players, the empty one first."""
     return [frozenset(some) for size in range(width + 1) for some in combinations(range(width), size)]

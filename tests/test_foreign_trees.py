@@ -241,19 +241,8 @@ def test_doubles_go_as_in_their_library_on_and_beside_every_threshold(grower, ki
     for beside in (at, np.nextafter(at, np.inf), np.nextafter(at, -np.inf)):
         held_to_its_original(model, beside)
     explained = explain(model, rows[:3], method="tree_shap", background=rows[3:9], scale=model.scales[0])
-    expected = oracles.shapley(Original(model), rows[:3], rows[3:9], model.scales[0])
+    expected = oracles.shapley(oracles.Original(model), rows[:3], rows[3:9], model.scales[0])
     np.testing.assert_allclose(explained.values, expected, rtol=0, atol=8 * model.rounding)
-
-
-class Original:
-    """What a wrapped model's library predicts itself."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def predict(self, rows, scale):
-        assert scale == self.model.scales[0]
-        return self.model.original(rows)
 
 
 MANY = {
@@ -285,7 +274,7 @@ def test_a_thousand_categories_are_sets(grower):
     held_to_its_original(model, np.vstack([rows, unseen]))
     people, background = np.vstack([rows[:2], unseen[:2]]), rows[4:9]
     explained = explain(model, people, method="tree_shap", background=background, scale="value")
-    expected = oracles.shapley(Original(model), people, background, "value")
+    expected = oracles.shapley(oracles.Original(model), people, background, "value")
     np.testing.assert_allclose(explained.values, expected, rtol=0, atol=max(8 * model.rounding, 1e-12))
     by_shap = explain(model, people, method="tree_shap", background=background, scale="value", implementation="reference")
     np.testing.assert_allclose(by_shap.values, explained.values, rtol=0, atol=1e-5)
