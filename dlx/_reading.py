@@ -52,15 +52,15 @@ class Reading:
         if self.precision == "float32" and np.isinf(read).any():
             row, column = np.argwhere(np.isinf(read))[0]
             raise DlxError(
-                f"these trees read float32, which ends at 3.4e38, but column {column} is {rows[row, column]:.3g} in row {row}; "
-                "use a smaller unit"
+                f"these trees read float32, which ends at 3.4e38, but column {column} holds {rows[row, column]:.3g}; "
+                "use a larger unit"
             )
         if len(self.absent):
             read = self._without_absent(read.copy())
         if not self.takes_missing and np.isnan(read).any():
-            row, column = np.argwhere(np.isnan(read))[0]
+            column = np.argwhere(np.isnan(read))[0, 1]
             raise DlxError(
-                f"these trees take no missing value, as in their library, but column {column} is missing in row {row}; "
+                f"these trees take no missing value, as in their library, but column {column} holds one; "
                 "fill it in, or give dlx.wrap a pipeline that does"
             )
         return read

@@ -107,11 +107,10 @@ class Trees:
         read = self.reading.read(rows)
         for column in self._set_columns:
             values = read[:, column]
-            spoiled = np.flatnonzero((np.floor(values) != values) & ~np.isnan(values))
+            spoiled = values[(np.floor(values) != values) & ~np.isnan(values)]
             if len(spoiled):
                 raise DlxError(
-                    f"column {column} is split into sets of codes, which are whole numbers, "
-                    f"but is {values[spoiled[0]]:g} in row {spoiled[0]}"
+                    f"column {column} is split into sets of codes, which are whole numbers, but holds {spoiled[0]:g}"
                 )
         return read
 
@@ -212,6 +211,7 @@ class Trees:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Trees:
         """Return the trees that `arrays` described."""
+        _check_kinds(arrays)
         how = arrays.get("reading", np.zeros(2, dtype=int))
         if how.shape != (2,) or not np.isin(how, (0, 1)).all() or arrays["base"].shape != (1,):
             raise ValueError("trees must have one base and two flags of how rows are read")
@@ -244,6 +244,15 @@ class Trees:
             "values": self.value[nodes, None].copy(),
             "node_sample_weight": self.cover[nodes].copy(),
         }
+
+
+def _check_kinds(arrays: dict[str, np.ndarray]) -> None:
+    """Raise a ValueError if an array is not there, or does not hold what its name says."""
+    kinds = KINDS | {"base": np.float64} | {name: kind for name, kind in SETS.items() if name in arrays}
+    for name, kind in kinds.items():
+        if name not in arrays or not np.can_cast(arrays[name].dtype, kind, "same_kind"):
+            found = f"hold {arrays[name].dtype}" if name in arrays else "are not there"
+            raise ValueError(f"the {name} of trees must be {np.dtype(kind)}, but {found}")
 
 
 def concatenate(

@@ -69,7 +69,7 @@ def test_codes_in_a_set_go_left_and_all_others_right():
     assert trees.predict(np.array([[1.0, np.nan]])) == 3
     empty = Trees(**STUMP, **SETS | {"set_size": [0, 0, 0, 0, 0]})
     np.testing.assert_array_equal(empty.predict(np.array([[0.0, 0], [np.nan, 63]])), [3, 1])
-    with pytest.raises(DlxError, match=r"column 1 is split into sets of codes, which are whole numbers, but is 0\.5 in row 1"):
+    with pytest.raises(DlxError, match=r"column 1 is split into sets of codes, which are whole numbers, but holds 0\.5"):
         trees.predict(np.array([[0.0, 0], [0, 0.5]]))
 
 
@@ -83,7 +83,7 @@ def test_rows_are_read_in_the_precision_of_the_trees():
     np.testing.assert_array_equal(single.in_float32().predict(rows), [3, 3, 3])
     huge = np.array([[0.0, 0], [0, -1e39]])
     assert double.predict(huge)[1] == 1
-    with pytest.raises(DlxError, match=r"read float32, which ends at 3\.4e38, but column 1 is -1e\+39 in row 1; use"):
+    with pytest.raises(DlxError, match=r"read float32, which ends at 3\.4e38, but column 1 holds -1e\+39; use"):
         single.predict(huge)
 
 
@@ -93,7 +93,7 @@ def test_numbers_may_count_as_missing_and_missing_ones_may_be_refused():
     np.testing.assert_array_equal(trees.predict(rows), [1, 1, 3, 3])  # -1 would go left as a number
     assert (rows[0] == [7, 0]).all()
     complete = Trees(**STUMP, reading=Reading(takes_missing=False))
-    with pytest.raises(DlxError, match="take no missing value, as in their library, but column 1 is missing in row 2; fill"):
+    with pytest.raises(DlxError, match="take no missing value, as in their library, but column 1 holds one; fill"):
         complete.predict(np.array([[0, 0], [0, 0], [0, np.nan]]))
 
 
@@ -195,6 +195,11 @@ def test_child_in_another_tree_and_arrays_of_other_lengths_are_refused():
         Trees(**{**STUMP, "roots": []})
     with pytest.raises(ValueError, match="arrays of one length and a root"):
         Trees(**{**STUMP, "value": np.zeros((5, 2))})
+    for name, array in (("feature", np.zeros(5)), ("value", np.array(["a"] * 5)), ("missing_left", np.zeros(5, int))):
+        with pytest.raises(ValueError, match=f"the {name} of trees must be .*, but hold {array.dtype}"):
+            Trees.from_arrays(concatenate([local]).arrays() | {name: array})
+    with pytest.raises(ValueError, match="the value of trees must be float64, but are not there"):
+        Trees.from_arrays({n: a for n, a in concatenate([local]).arrays().items() if n != "value"})
     for name, array in (("reading", np.array([2, 0])), ("reading", np.array([1])), ("base", np.empty(0))):
         with pytest.raises(ValueError, match="must have one base and two flags"):
             Trees.from_arrays(concatenate([local]).arrays() | {name: array})
