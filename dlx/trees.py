@@ -95,6 +95,11 @@ class Trees:
         """Whether a node asks for a set of codes, [nodes]."""
         return self.set_start != NO_SET
 
+    def codes_of(self, node: int) -> np.ndarray:
+        """Return the codes in a node's set, rising."""
+        words = self.words[self.set_start[node] : self.set_start[node] + self.set_size[node]]
+        return np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
+
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of each row, float64 [rows]."""
         from dlx._leaves import sum_leaves

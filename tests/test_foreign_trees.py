@@ -12,6 +12,7 @@ import pytest
 import worlds
 import xgboost
 from sklearn import ensemble, tree
+from sklearn.base import TransformerMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -408,6 +409,16 @@ def test_columns_are_found_by_their_names_in_any_order(grower):
         dlx.wrap_trees(fitted, Schema(NUMERIC.features[:2], worlds.TARGET))
 
 
+def test_numbers_of_columns_are_no_names():
+    frame = pd.DataFrame(doubles("normal"))
+    outcomes = (frame[0] > frame[2]).astype(int)
+    for grower in ("xgboost", "lightgbm", "forest"):
+        held_to_its_original(dlx.wrap_trees(GROWN[grower]().fit(frame, outcomes), NUMERIC), frame.to_numpy())
+        fitted = GROWN[grower]().fit(frame[[0, 1]], outcomes)
+        with pytest.raises(DlxError, match="must read the columns of the schema, or as many in their order, a, b, c; it reads"):
+            dlx.wrap_trees(fitted, NUMERIC)
+
+
 def test_boosters_know_names_too_and_lightgbm_writes_blanks_as_underscores():
     rows = doubles("normal")
     outcomes = (rows[:, 0] - rows[:, 2] > 0).astype(int)
@@ -422,6 +433,74 @@ def test_boosters_know_names_too_and_lightgbm_writes_blanks_as_underscores():
     for booster, theirs in zip(made, probabilities, strict=True):
         model = held_to_its_original(dlx.wrap_trees(booster, schema), rows)
         np.testing.assert_allclose(model.predict(rows, "probability"), theirs, atol=1e-6)
+
+
+GRADES = Schema(
+    (
+        Feature("grade", "categorical", levels=("1", "2", "3", "4")),
+        Feature("thal", "categorical", levels=("3", "6", "7"), missing=True),
+        Feature("free", "categorical", levels=("no", "yes")),
+        Feature("x"),
+    ),
+    worlds.TARGET,
+)
+
+
+def graded():
+    """Coded rows of `GRADES`, the same with the numbers that the grades are in the table, and outcomes that need them all."""
+    rng = np.random.default_rng(0)
+    codes = np.column_stack(
+        [rng.integers(4, size=800), rng.integers(3, size=800), rng.integers(2, size=800), rng.normal(size=800)]
+    )
+    codes[:80, 1] = np.nan
+    numbers = codes.copy()
+    numbers[:, 0], numbers[80:, 1] = codes[:, 0] + 1, np.array([3, 6, 7])[codes[80:, 1].astype(int)]
+    score = np.sin(5 * codes[:, 0]) + np.nan_to_num(codes[:, 1], nan=0.5) * (codes[:, 0] > 1) + codes[:, 3] / 4
+    return codes, numbers, (score > np.median(score)).astype(int)
+
+
+@pytest.mark.parametrize("grower", ["histograms", "lightgbm", "xgboost", "forest", "extra trees"])
+@pytest.mark.parametrize("on_numbers", [False, True])
+def test_categories_that_are_numbers_in_the_table_may_be_given_as_these_or_as_codes(grower, on_numbers):
+    codes, numbers, outcomes = graded()
+    fitted = GROWN[grower]().fit(numbers if on_numbers else codes, outcomes)
+    model = held_to_its_original(dlx.wrap_trees(fitted, GRADES), codes)
+    np.testing.assert_allclose(
+        model.predict(codes, "probability"), predicted(fitted, numbers if on_numbers else codes)[:, 1], rtol=0, atol=1e-6
+    )
+    asks = {GRADES.names[column] for column in model.trees.feature[model.trees.has_set]}
+    assert asks == ({"grade", "thal"} if on_numbers else set())
+    explained = explain(model, codes[78:82], method="tree_shap", background=codes[:5], scale=model.scales[0])
+    expected = oracles.shapley(oracles.Original(model), codes[78:82], codes[:5], model.scales[0])
+    np.testing.assert_allclose(explained.values, expected, rtol=0, atol=10 * model.rounding)
+
+
+def test_sets_of_numbers_become_sets_of_codes():
+    codes, numbers, outcomes = graded()
+    options = {"n_estimators": 20, "max_depth": 4, "enable_categorical": True, "max_cat_to_onehot": 1, "n_jobs": 1}
+    made = [
+        ensemble.HistGradientBoostingClassifier(max_iter=20, categorical_features=[0, 1]).fit(numbers, outcomes),
+        xgboost.XGBClassifier(feature_types=["c", "c", "q", "q"], **options).fit(numbers, outcomes),
+        xgboost.XGBClassifier(feature_types=["q", "c", "q", "q"], missing=6, **options).fit(numbers, outcomes),
+    ]
+    for fitted in made:
+        model = held_to_its_original(dlx.wrap_trees(fitted, GRADES), codes)
+        np.testing.assert_allclose(model.predict(codes, "probability"), fitted.predict_proba(numbers)[:, 1], atol=1e-6)
+
+
+def test_trees_that_fit_numbers_and_codes_alike_are_refused_until_somebody_says_which():
+    codes, numbers, _ = graded()
+    stump = tree.DecisionTreeClassifier(max_depth=1).fit(numbers, codes[:, 0] > 1)
+    assert stump.tree_.threshold[0] == 2.5
+    with pytest.raises(
+        DlxError, match=r"grew on the numbers of 'grade' \(1, 2, 3, ...\) or on their codes .*, and do not; say codes"
+    ):
+        dlx.wrap_trees(stump, GRADES)
+    for on_codes, rows in ((True, codes), (False, numbers)):
+        model = held_to_its_original(dlx.wrap_trees(stump, GRADES, codes=on_codes), codes)
+        np.testing.assert_array_equal(model.predict(codes, "probability"), stump.predict_proba(rows)[:, 1])
+    same_either_way = tree.DecisionTreeClassifier(max_depth=1).fit(codes, codes[:, 3] > 0)  # asks x only
+    held_to_its_original(dlx.wrap_trees(same_either_way, GRADES), codes)
 
 
 def test_pandas_categories_that_are_codes_are_codes():
@@ -478,7 +557,7 @@ class Doubled(ensemble.HistGradientBoostingClassifier):
         return 2 * super()._raw_predict(rows, n_threads)
 
 
-class Renamed(ensemble.RandomForestClassifier):
+class Renamed(TransformerMixin, ensemble.RandomForestClassifier):
     def fit(self, rows, outcomes):
         return super().fit(rows, outcomes)
 

@@ -112,12 +112,7 @@ def _further(trees: Trees, path: Path, known: np.ndarray) -> list[Path]:
 
 
 def _goes_left(trees: Trees, node: int, codes: np.ndarray) -> np.ndarray:
-    if not trees.has_set[node]:
-        known = codes <= trees.limits[node]
-    else:
-        words = trees.words[trees.set_start[node] : trees.set_start[node] + trees.set_size[node]]
-        chosen = np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
-        known = np.isin(codes, chosen)
+    known = np.isin(codes, trees.codes_of(node)) if trees.has_set[node] else codes <= trees.limits[node]
     return np.where(codes == MISSING, trees.missing_left[node], known)
 
 

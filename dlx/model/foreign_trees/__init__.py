@@ -16,6 +16,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
+from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.foreign_trees.naming import columns_of, position_of_positive
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import CLASSIFIER, Scale
@@ -25,19 +26,22 @@ from dlx.trees import LEAF, Trees
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 
 
-def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = None) -> TreeModel:
+def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = None, codes: bool | None = None) -> TreeModel:
     """Return trees that another library grew on coded columns as a model whose trees can be explained exactly.
 
     Parameters
     ----------
     estimator : estimator or booster
         Fitted by scikit-learn (decision tree, random forest, extra trees, gradient boosting, histogram gradient
-        boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema as they
-        are coded: numbers, and categories as 0, 1, 2, ..., which may be split as sets.
+        boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema: numbers, and
+        categories as their codes 0, 1, 2, ... or as the numbers that they are in the table, which may be split as sets.
     case : Dataset or Schema
         The columns that it reads, and the target.
     name : str, optional
         The name in tables and on the page.
+    codes : bool, optional
+        Whether categories that are numbers in the table (grades 1 to 4) were given to the estimator as codes (0 to 3); by
+        default, what its trees ask says so.
 
     Raises
     ------
@@ -57,10 +61,16 @@ def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = Non
     with _one_line(kind):
         foreign = library.read(estimator, position_of_positive(library.classes(estimator), schema.target, kind))
         columns = columns_of(library.names(estimator), library.count(estimator), schema, kind)
-        trees = _renumbered(foreign.trees, columns)
+        trees, numbers = _renumbered(foreign.trees, columns), numbers_of(schema)
+        if were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
+            numbers = {}
+        trees = on_codes(trees, numbers)
     _check_target(foreign.scale, schema, kind)
     scales = ("value",) if foreign.scale == "value" else (foreign.scale, *(s for s in CLASSIFIER if s != foreign.scale))
-    original, rounding = _of_columns(foreign.predict, columns), trees.rounding(foreign.precision) + trees.rounding("float64")
+    original, rounding = (
+        _of_rows(foreign.predict, columns, numbers),
+        trees.rounding(foreign.precision) + trees.rounding("float64"),
+    )
     return TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding)
 
 
@@ -112,5 +122,6 @@ def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
     return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
 
 
-def _of_columns(predict: Predict, columns: Sequence[int]) -> Predict:
-    return lambda rows: predict(np.asarray(rows, dtype=np.float64)[:, list(columns)])
+def _of_rows(predict: Predict, columns: Sequence[int], numbers: Numbers) -> Predict:
+    """Return a prediction of an estimator's own columns as one of a schema's coded rows."""
+    return lambda rows: predict(as_numbers(rows, numbers)[:, list(columns)])

@@ -30,9 +30,8 @@ def classes(estimator: Any) -> list[Any] | None:
 
 
 def names(estimator: Any) -> list[str] | None:
-    """Return the names of the columns that it was fitted on, if they had any; LightGBM writes a blank as an underscore."""
-    found = _booster(estimator).feature_name()
-    return None if found == [f"Column_{i}" for i in range(len(found))] else found
+    """Return the names of the columns that it was fitted on, a blank written as an underscore."""
+    return list(_booster(estimator).feature_name())
 
 
 def count(estimator: Any) -> int:

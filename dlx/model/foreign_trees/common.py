@@ -99,8 +99,9 @@ def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
     DlxError
         If it is of none that is known, or a subclass that overrides what the class does.
     """
-    cls = next((cls for cls in type(estimator).__mro__ if cls.__module__.partition(".")[0] == library), None)
-    if cls is None or cls.__name__ not in known:
+    of_library = [cls for cls in type(estimator).__mro__ if cls.__module__.partition(".")[0] == library]
+    cls = next((cls for cls in of_library if cls.__name__ in known), None)
+    if cls is None:
         raise DlxError(f"{kind_of(estimator)} is not a fitted sum of trees; {WAY_OUT} (wrap_trees reads {', '.join(known)})")
     own = type(estimator).__mro__[: type(estimator).__mro__.index(cls)]
     changed = {name for sub in own for name in vars(sub)} | set(vars(estimator))

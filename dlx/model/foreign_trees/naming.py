@@ -12,6 +12,7 @@ from dlx.errors import DlxError
 from dlx.schema import Schema
 from dlx.schema.columns import Target, level_text
 
+_NUMBERED = ("", "f", "Column_")  # how columns without names are called
 _FLAGS = {"False": "0", "True": "1"}
 
 
@@ -24,15 +25,13 @@ def columns_of(names: Sequence[str] | None, count: int, schema: Schema, kind: st
         If they are not the columns of the schema, each once.
     """
     wanted = list(schema.names)
-    if names is None:
-        if count == len(wanted):
-            return list(range(count))
-        came = f"{count} columns"
-    else:
-        for known in (wanted, [re.sub(r"\s", "_", name) for name in wanted]):  # as LightGBM writes them
-            if sorted(names) == sorted(known) and len(set(known)) == len(known):
-                return [known.index(name) for name in names]
-        came = ", ".join(names)
+    for known in (wanted, [re.sub(r"\s", "_", name) for name in wanted]):  # as LightGBM writes them
+        if names is not None and sorted(names) == sorted(known) and len(set(known)) == len(known):
+            return [known.index(name) for name in names]
+    nameless = names is None or any(list(names) == [f"{word}{i}" for i in range(count)] for word in _NUMBERED)
+    if nameless and count == len(wanted):
+        return list(range(count))
+    came = f"{count} columns" if names is None else ", ".join(names)
     raise DlxError(
         f"{kind} must read the columns of the schema, or as many in their order, {', '.join(wanted)}; it reads {came}"
     )
