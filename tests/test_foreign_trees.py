@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import lightgbm
@@ -521,7 +522,8 @@ def test_a_dataset_stands_for_its_schema_and_the_original_for_the_model_as_it_is
     forest = ensemble.RandomForestClassifier(5, max_depth=3, random_state=0).fit(case.rows, case.outcomes)
     model = held_to_its_original(dlx.wrap_trees(forest, case), case.rows)
     assert model.schema is case.schema
-    before = model.predict(case, "probability")
+    before, copied = model.predict(case, "probability"), pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copied.original(case.rows), model.original(case.rows))
     forest.fit(case.rows, 1 - case.outcomes)
     np.testing.assert_array_equal(model.predict(case, "probability"), before)
     np.testing.assert_allclose(model.original(case.rows), forest.predict_proba(case.rows)[:, 1])

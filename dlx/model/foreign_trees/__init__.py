@@ -9,6 +9,7 @@ import contextlib
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,8 @@ def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = Non
         trees = on_codes(trees, numbers)
     _check_target(foreign.scale, schema, kind)
     scales = ("value",) if foreign.scale == "value" else (foreign.scale, *(s for s in CLASSIFIER if s != foreign.scale))
-    original, rounding = (
-        _of_rows(foreign.predict, columns, numbers),
-        trees.rounding(foreign.precision) + trees.rounding("float64"),
-    )
+    original = partial(_of_rows, foreign.predict, columns, numbers)
+    rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     return TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding)
 
 
@@ -122,6 +121,6 @@ def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
     return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
 
 
-def _of_rows(predict: Predict, columns: Sequence[int], numbers: Numbers) -> Predict:
-    """Return a prediction of an estimator's own columns as one of a schema's coded rows."""
-    return lambda rows: predict(as_numbers(rows, numbers)[:, list(columns)])
+def _of_rows(predict: Predict, columns: Sequence[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
+    """Return what an estimator predicts for a schema's coded rows [rows, features]."""
+    return predict(as_numbers(rows, numbers)[:, columns])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,11 @@ def read(estimator: Any, which: int) -> Foreign:
     sets = Sets()
     grown = [_grown(tree, factor, sets) for tree in trees]
     together = concatenate(grown, reading=Reading("float64", _zeros(trees)), words=sets.all())
+    return Foreign(together, scale, partial(_raw, estimator, factor))
 
-    def predict(rows: np.ndarray) -> np.ndarray:
-        return factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
 
-    return Foreign(together, scale, predict)
+def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:
+    return factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
 
 
 def _booster(estimator: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from dlx.errors import DlxError
 from dlx.model.foreign_trees.common import (
     WAY_OUT,
     Foreign,
-    Predict,
     Sets,
     check_classes,
     kind_of,
@@ -67,25 +67,33 @@ def read(estimator: Any, which: int) -> Foreign:
     grown = [_grown(member.tree_, pick, 1 / len(members)) for member in members]
     trees = concatenate(grown, reading=Reading("float32", takes_missing=_takes_missing(estimator)))
     if is_classifier:
-        return Foreign(trees, "probability", _on_table(estimator, lambda table: estimator.predict_proba(table)[:, which]))
-    return Foreign(trees, "value", _on_table(estimator, estimator.predict))
+        return Foreign(trees, "probability", partial(_probability, estimator, which))
+    return Foreign(trees, "value", partial(_value, estimator))
 
 
-def _on_table(estimator: Any, predict: Callable[[Any], np.ndarray]) -> Predict:
-    """Return a function of rows that gives an estimator the names of columns that it was fitted with."""
+def _table(estimator: Any, rows: np.ndarray) -> Any:
+    """Return rows of an estimator's columns with the names that it was fitted with, if it was."""
+    import pandas as pd
 
-    def predicted(rows: np.ndarray) -> np.ndarray:
-        import pandas as pd
+    known = names(estimator)
+    return rows if known is None else pd.DataFrame(rows, columns=known)
 
-        known = names(estimator)
-        return np.asarray(predict(rows if known is None else pd.DataFrame(rows, columns=known)), dtype=np.float64)
 
-    return predicted
+def _probability(estimator: Any, which: int, rows: np.ndarray) -> np.ndarray:
+    return estimator.predict_proba(_table(estimator, rows))[:, which]
+
+
+def _logit(estimator: Any, sign: int, rows: np.ndarray) -> np.ndarray:
+    return sign * estimator.decision_function(_table(estimator, rows))
+
+
+def _value(estimator: Any, rows: np.ndarray) -> np.ndarray:
+    return estimator.predict(_table(estimator, rows))
 
 
 def _takes_missing(estimator: Any) -> bool:
     try:
-        _on_table(estimator, estimator.predict)(np.full((1, estimator.n_features_in_), np.nan))
+        estimator.predict(_table(estimator, np.full((1, estimator.n_features_in_), np.nan)))
     except ValueError:
         return False
     return True
@@ -116,17 +124,11 @@ def _of_boosting(boosted: Any, which: int) -> Foreign:
     scale, members, sign = _scale(boosted), [tree for (tree,) in boosted.estimators_], 1 if which else -1
     if boosted.init is not None and not (isinstance(boosted.init, str) and boosted.init == "zero"):
         raise DlxError(f"{kind_of(boosted)} must start from a constant, not from a model: leave out init={boosted.init}")
-    predict = _boosted_output(boosted, scale, sign)
+    predict = partial(_logit, boosted, sign) if scale == "logit" else partial(_value, boosted)
     anybody = np.zeros((1, boosted.n_features_in_))
     start = predict(anybody)[0] - sign * boosted.learning_rate * sum(tree.predict(anybody)[0] for tree in members)
     grown = [_grown(tree.tree_, _first, sign * boosted.learning_rate) for tree in members]
     return Foreign(concatenate(grown, float(start), Reading("float32", takes_missing=False)), scale, predict)
-
-
-def _boosted_output(boosted: Any, scale: Scale, sign: int) -> Predict:
-    if scale == "logit":
-        return _on_table(boosted, lambda table: sign * boosted.decision_function(table))
-    return _on_table(boosted, boosted.predict)
 
 
 def _scale(boosted: Any) -> Scale:
@@ -169,7 +171,8 @@ def _of_histograms(boosted: Any, which: int) -> Foreign:
     columns = _columns(boosted)
     grown = [_grown_on_bins(tree.nodes, tree.raw_left_cat_bitsets, columns, sets, sign) for (tree,) in boosted._predictors]
     base = sign * float(np.ravel(boosted._baseline_prediction)[0])
-    return Foreign(concatenate(grown, base, Reading("float64"), sets.all()), scale, _boosted_output(boosted, scale, sign))
+    predict = partial(_logit, boosted, sign) if scale == "logit" else partial(_value, boosted)
+    return Foreign(concatenate(grown, base, Reading("float64"), sets.all()), scale, predict)
 
 
 def _columns(boosted: Any) -> list[_Column]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from dlx.errors import DlxError
 from dlx.model.foreign_trees.common import (
     WAY_OUT,
     Foreign,
-    Predict,
     Sets,
     check_classes,
     kind_of,
@@ -71,7 +71,7 @@ def read(estimator: Any, which: int) -> Foreign:
     trees, sets = model["trees"][: _last(estimator, model)], Sets()
     grown = [_grown(tree, sign * share, sets) for tree, share in zip(trees, kept, strict=False)]
     together = concatenate(grown, sign * _base(learner, scale), Reading("float32"), sets.all())
-    return Foreign(_without_missing(together, estimator), scale, _output(estimator, sign), "float32")
+    return Foreign(_without_missing(together, estimator), scale, partial(_margin, estimator, sign), "float32")
 
 
 def _booster(estimator: Any) -> Any:
@@ -121,18 +121,15 @@ def _without_missing(trees: Trees, estimator: Any) -> Trees:
     return replace(trees, reading=Reading("float32", absent))
 
 
-def _output(estimator: Any, sign: int) -> Predict:
-    if hasattr(estimator, "get_booster"):
-        return lambda rows: sign * np.asarray(estimator.predict(rows, output_margin=True), dtype=np.float64)
-
-    def predicted(rows: np.ndarray) -> np.ndarray:
+def _margin(estimator: Any, sign: int, rows: np.ndarray) -> np.ndarray:
+    """Return what an estimator, or a booster, adds up for rows of its own columns."""
+    table: Any = rows
+    if not hasattr(estimator, "get_booster"):
         import xgboost
 
         columns = {"feature_names": estimator.feature_names, "feature_types": estimator.feature_types}
         table = xgboost.DMatrix(rows, enable_categorical=True, **columns)
-        return sign * np.asarray(estimator.predict(table, output_margin=True), dtype=np.float64)
-
-    return predicted
+    return sign * np.asarray(estimator.predict(table, output_margin=True), dtype=np.float64)
 
 
 def _grown(tree: dict[str, Any], share: float, sets: Sets) -> dict[str, np.ndarray]:
