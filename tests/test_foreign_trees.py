@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import warnings
 
@@ -25,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 import dlx
 from dlx.errors import DlxError
 from dlx.explainers import tree_shap
-from dlx.model import trees_of
+from dlx.model import FidelityError, trees_of
 from dlx.model.foreign_trees.common import kind_of
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
@@ -379,7 +380,7 @@ def predicted(fitted, rows):
 def test_classes_that_are_not_the_outcomes_are_refused(grower, levels, outcomes):
     rows = doubles("normal")
     fitted = GROWN[grower]().fit(rows, np.array(outcomes)[(rows[:, 0] > 0.5).astype(int)])
-    with pytest.raises(DlxError, match=f"must be the outcomes of the schema, {levels[0]}, {levels[1]}, or 0 and 1; they are"):
+    with pytest.raises(DlxError, match=f"fitted on the classes of the target, '{levels[0]}', '{levels[1]}'; it has"):
         dlx.wrap_trees(fitted, Schema(NUMERIC.features, Target("outcome", levels=levels)))
 
 
@@ -390,7 +391,7 @@ def test_a_booster_speaks_for_what_it_was_trained_for_and_no_trees_speak_of_thre
     three = Schema(COLUMNS, Target("outcome", "multiclass", levels=("a", "b", "c")))
     with pytest.raises(DlxError, match="must be that of a classification of two outcomes"):
         dlx.wrap_trees(booster, three)
-    with pytest.raises(DlxError, match="must be the outcomes of the schema, a, b, c"):
+    with pytest.raises(DlxError, match="on the classes of the target, 'a', 'b', 'c'"):
         dlx.wrap_trees(ensemble.RandomForestClassifier(3).fit(KNOWN, CLASS), three)
 
 
@@ -521,12 +522,27 @@ def test_a_dataset_stands_for_its_schema_and_the_original_for_the_model_as_it_is
     case = worlds.table("numeric")
     forest = ensemble.RandomForestClassifier(5, max_depth=3, random_state=0).fit(case.rows, case.outcomes)
     model = held_to_its_original(dlx.wrap_trees(forest, case), case.rows)
-    assert model.schema is case.schema
+    assert model.schema is case.schema and model.witness is not None
     before, copied = model.predict(case, "probability"), pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.original(case.rows), model.original(case.rows))
     forest.fit(case.rows, 1 - case.outcomes)
     np.testing.assert_array_equal(model.predict(case, "probability"), before)
     np.testing.assert_allclose(model.original(case.rows), forest.predict_proba(case.rows)[:, 1])
+    with pytest.raises(FidelityError, match="was fitted again or changed since it was wrapped"):
+        explain(model, case[:3], method="tree_shap", background=case[3:9], scale="probability")
+
+
+def test_a_booster_that_was_trained_for_the_other_outcome_is_refused_where_outcomes_are_at_hand():
+    case = worlds.table("numeric")
+    named = dataclasses.replace(case.schema, target=Target("outcome", levels=("good", "bad")))
+    table = xgboost.DMatrix(case.rows, case.outcomes)
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, table, 5)
+    held_to_its_original(dlx.wrap_trees(booster, dataclasses.replace(case, schema=named)), case.rows)
+    turned = dataclasses.replace(case, schema=named, outcomes=1 - case.outcomes)
+    with pytest.raises(DlxError, match="ranks the outcomes the wrong way round"):
+        dlx.wrap_trees(booster, turned)
+    with pytest.raises(DlxError, match="ranks the outcomes the wrong way round"):
+        dlx.wrap_trees(booster, named, check=turned)
 
 
 # Explained

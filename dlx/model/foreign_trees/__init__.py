@@ -16,18 +16,28 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.model.estimators import class_position, known_columns
+from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
-from dlx.model.foreign_trees.naming import columns_of, position_of_positive
 from dlx.model.kinds import TreeModel
-from dlx.model.protocol import CLASSIFIER, Scale
-from dlx.schema import Schema
+from dlx.model.protocol import Scale, scales_from
+from dlx.model.wrapping import refuse_turned, some_of
+from dlx.schema import Schema, Target
 from dlx.trees import LEAF, Trees
 
+_NUMBERED = ("", "f", "Column_")  # how columns without names are called
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 
 
-def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = None, codes: bool | None = None) -> TreeModel:
+def wrap_trees(
+    estimator: Any,
+    case: Dataset | Schema,
+    *,
+    name: str | None = None,
+    check: Any = None,
+    codes: bool | None = None,
+) -> TreeModel:
     """Return trees that another library grew on coded columns as a model whose trees can be explained exactly.
 
     Parameters
@@ -37,15 +47,20 @@ def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = Non
         boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema: numbers, and
         categories as their codes 0, 1, 2, ... or as the numbers that they are in the table, which may be split as sets.
     case : Dataset or Schema
-        The columns that it reads, and the target.
+        The columns that it reads, and the target; with a Dataset the model is held to the estimator's own predictions of some
+        of the rows.
     name : str, optional
         The name in tables and on the page.
+    check : Dataset or DataFrame, optional
+        Rows that the model is held to, in place of those of the Dataset.
     codes : bool, optional
         Whether categories that are numbers in the table (grades 1 to 4) were given to the estimator as codes (0 to 3); by
         default, what its trees ask says so.
 
     Raises
     ------
+    FidelityError
+        If the trees, as dlx reads them, predict otherwise than the estimator does.
     DlxError
         If the estimator is none of these, is a subclass that changes what they predict, or does not read the columns of
         the schema or have its outcomes.
@@ -57,20 +72,31 @@ def wrap_trees(estimator: Any, case: Dataset | Schema, *, name: str | None = Non
     found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
     what a booster was trained for, which holds no names.
     """
-    schema, kind = case.schema if isinstance(case, Dataset) else case, kind_of(estimator)
-    library = _library(estimator)
+    schema = case.schema if isinstance(case, Dataset) else case
+    check = some_of(case) if check is None and isinstance(case, Dataset) else check
+    classes = _library(estimator).classes(estimator)
+    model = _read(estimator, classes, schema, name, codes)
+    if check is None:
+        return model
+    refuse_turned(model, (0, 1) if classes is None else classes, 1, check)
+    held = witnessed(model, check)
+    assert isinstance(held, TreeModel)
+    return held
+
+
+def _read(estimator: Any, classes: Any, schema: Schema, name: str | None, codes: bool | None) -> TreeModel:
+    library, kind = _library(estimator), kind_of(estimator)
     with _one_line(kind):
-        foreign = library.read(estimator, position_of_positive(library.classes(estimator), schema.target, kind))
-        columns = columns_of(library.names(estimator), library.count(estimator), schema, kind)
+        foreign = library.read(estimator, _positive(classes, schema.target, kind))
+        columns = _columns(library.names(estimator), library.count(estimator), schema, kind)
         trees, numbers = _renumbered(foreign.trees, columns), numbers_of(schema)
         if were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
             numbers = {}
         trees = on_codes(trees, numbers)
     _check_target(foreign.scale, schema, kind)
-    scales = ("value",) if foreign.scale == "value" else (foreign.scale, *(s for s in CLASSIFIER if s != foreign.scale))
     original = partial(_of_rows, foreign.predict, columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    return TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding)
+    return TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
@@ -104,6 +130,25 @@ def _library(estimator: Any) -> Any:
         if library in _LIBRARIES:
             return importlib.import_module(f"dlx.model.foreign_trees._{library}")
     raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
+
+
+def _positive(classes: Sequence[Any] | None, target: Target, kind: str) -> int:
+    """Return the position of a schema's positive outcome among an estimator's classes; 1 where it has no names for them."""
+    if classes is None or target.kind == "regression":
+        return 1
+    return class_position(classes, target.levels, len(target.levels) - 1, kind)
+
+
+def _columns(names: Sequence[str] | None, count: int, schema: Schema, kind: str) -> list[int]:
+    """Return where each column that an estimator reads stands in a schema, by name, or by position where it knows none."""
+    if names is not None and (fitted := known_columns(names, schema.names)):
+        return [schema.names.index(name) for name in fitted]
+    nameless = names is None or any(list(names) == [f"{word}{i}" for i in range(count)] for word in _NUMBERED)
+    if nameless and count == len(schema):
+        return list(range(count))
+    came = f"{count} columns" if names is None else ", ".join(names)
+    known = ", ".join(schema.names)
+    raise DlxError(f"{kind} must read the columns of the schema, or as many in their order, {known}; it reads {came}")
 
 
 def _check_target(scale: Scale, schema: Schema, kind: str) -> None:
