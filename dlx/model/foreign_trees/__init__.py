@@ -16,14 +16,14 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.model.estimators import class_position, known_columns
+from dlx.model.estimators import PredictorError, class_position, known_columns
 from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
 from dlx.model.wrapping import refuse_turned, some_of
-from dlx.schema import Schema, Target
+from dlx.schema import Schema, Target, plural
 from dlx.trees import LEAF, Trees
 
 _NUMBERED = ("", "f", "Column_")  # how columns without names are called
@@ -94,7 +94,7 @@ def _read(estimator: Any, classes: Any, schema: Schema, name: str | None, codes:
             numbers = {}
         trees = on_codes(trees, numbers)
     _check_target(foreign.scale, schema, kind)
-    original = partial(_of_rows, foreign.predict, columns, numbers)
+    original = partial(_of_rows, kind, foreign.predict, columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     return TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
 
@@ -166,6 +166,10 @@ def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
     return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
 
 
-def _of_rows(predict: Predict, columns: Sequence[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
-    """Return what an estimator predicts for a schema's coded rows [rows, features]."""
-    return predict(as_numbers(rows, numbers)[:, columns])
+def _of_rows(kind: str, predict: Predict, columns: Sequence[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
+    """Return what an estimator predicts for a schema's coded rows [rows, features]; an error of its own becomes one line."""
+    try:
+        return predict(as_numbers(rows, numbers)[:, columns])
+    except Exception as error:
+        said = str(error).partition("\n")[0]
+        raise PredictorError(f"{kind} raised {type(error).__name__} on {plural(len(rows), 'row')}: {said}") from error
