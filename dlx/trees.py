@@ -191,6 +191,14 @@ class Trees:
         least = np.minimum.reduceat(np.where(leaf, self.value, np.inf), self.roots)
         return least, np.maximum.reduceat(np.where(leaf, self.value, -np.inf), self.roots)
 
+    @property
+    def contrasts(self) -> np.ndarray:
+        """The leaves less the one of their tree that is nearest to 0, where all are on one side of it, [nodes]."""
+        least, most = self.ranges
+        nearest = np.where(least > 0, least, np.minimum(most, 0.0))
+        nearest = np.repeat(nearest, np.diff(np.append(self.roots, len(self.feature))))
+        return np.where(self.feature == LEAF, self.value - nearest, 0.0)
+
     def in_float32(self) -> Trees:
         """Return the trees with float32 thresholds and leaves, of half the size: rows of float32 numbers go the same way."""
         leaves = self.value.astype(np.float32)

@@ -81,6 +81,7 @@ def test_a_target_of_a_milliard_costs_no_digits(way):
     kept = moved.value - 2.0**30  # what 2^30 leaves of each leaf
     expected = leaf_values(dataclasses.replace(trees, value=np.where(trees.feature < 0, kept, 0)), rows, background)
     np.testing.assert_allclose(leaf_values(moved, rows, background, budget=WAYS[way]), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(_shap.shap_values(moved, rows, background)[0], expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -34,18 +34,19 @@ def shap_values(trees: Trees, rows: np.ndarray, background: np.ndarray | None) -
     background : ndarray [references, features], optional
         Coded; without it, the values are path-dependent.
     """
+    mean, trees = _mean(trees), replace(trees, value=trees.contrasts)  # shap holds leaves in float32
     codes, references = trees.codes(rows), None if background is None else trees.codes(background)
     largest = int(np.diff(np.append(trees.roots, len(trees.feature))).max())
     if not trees.has_set.any() and (references is None or largest <= MOST_NODES):
         ranked = replace(trees, threshold=trees.limits, reading=Reading())
-        return _by_shap(ranked, _with_nan(codes), None if references is None else _with_nan(references)), _mean(trees)
+        return _by_shap(ranked, _with_nan(codes), None if references is None else _with_nan(references)), mean
     values, paths = np.zeros(codes.shape), _paths(trees, codes, references)
     while some := list(islice(paths, CHAINS)):
         met = np.column_stack([met for path in some for met in path.met.values()])
         chains = concatenate(_chains(trees, some))
         found = _by_shap(chains, met[: len(codes)], None if references is None else met[len(codes) :])
         np.add.at(values.T, [column for path in some for column in path.met], found.T)
-    return values, _mean(trees)
+    return values, mean
 
 
 def _by_shap(trees: Trees, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:

@@ -90,12 +90,4 @@ def _nodes(trees: Trees) -> Nodes:
     parent = np.full(len(trees.feature), -1, dtype=np.int32)
     parent[trees.left[inner]] = parent[trees.right[inner]] = inner
     walked = (trees.feature, trees.limits, trees.left, trees.right, trees.missing_left)
-    return Nodes(*walked, trees.set_start, trees.set_size, trees.words, _centred(trees), parent)
-
-
-def _centred(trees: Trees) -> np.ndarray:
-    """Return the leaves as distances from the one of their tree that is nearest to 0, where all are on one side, [nodes]."""
-    least, most = trees.ranges
-    nearest = np.where(least > 0, least, np.minimum(most, 0.0))
-    nearest = np.repeat(nearest, np.diff(np.append(trees.roots, len(trees.feature))))
-    return np.where(trees.feature == LEAF, trees.value - nearest, 0.0)
+    return Nodes(*walked, trees.set_start, trees.set_size, trees.words, trees.contrasts, parent)
