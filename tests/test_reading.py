@@ -626,6 +626,7 @@ def same_in(levels, cell):
         (["1"], {}, "must have at least 2 different values, got 1"),
         (["a", "", "b"], {}, "the target 'y' is missing in 13 rows, first in row 1; leave these rows out"),
         (["0", "NA", "1"], {}, "the target 'y' is missing in 13 rows, first in row 1; leave these rows out"),
+        (["n/a", *"-+" * 20][:ROWS], {}, r"the target 'y' is missing: 'n/a' in 1 row"),
         (["n/a", *"ab" * 20][:ROWS], {}, r"the target 'y' is missing: 'n/a' in 1 row, first in row 0; .*missing=\[\]"),
         ([f"l{i}" for i in range(ROWS)], {}, "has 40 different values that are no numbers"),
         ([f"{i}.5" for i in range(ROWS)], {"positive": "1"}, "of which none can be the positive outcome '1'"),
@@ -849,3 +850,17 @@ def test_letters_of_codes_are_no_unit(tmp_path):
 def test_what_was_asked_for_as_missing_is_said_under_a_schema_too(tmp_path):
     case = described(tmp_path, ["1"], pay="-9", missing=["-9"])
     assert np.isnan(case.rows[7, 0]) and case.reading["pay"].done == ("missing: '-9' in 1 row, first in row 7",)
+
+
+def test_what_may_surprise_in_a_typed_file_is_said_too(tmp_path):
+    table = frame(
+        rooms=spelled("None", like=lambda i: str(i % 5)), job=["nurse", "Nurse"] * 20, size=pd.Categorical(["?", "s"] * 20)
+    )
+    table.loc[[7, 8], "rooms"] = "None"
+    table.to_parquet(tmp_path / "a.parquet")
+    reading = dlx.read_table(tmp_path / "a.parquet", target="y").reading
+    assert reading["rooms"].done[0] == "a level, not missing: 'None' in 2 rows, first in row 7"
+    assert reading["job"].done[0] == "levels apart only by blanks or case: 'nurse', 'Nurse'"
+    assert reading["size"].done[0].startswith("a level, not missing: '?' in 20 rows")
+    case = dlx.read_table(tmp_path / "a.parquet", target="y", missing=["None"])
+    assert case.schema["rooms"].missing and case.reading["rooms"].done[0] == "missing: 'None' in 2 rows"

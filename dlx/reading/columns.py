@@ -126,9 +126,9 @@ def _values(
 
 def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:
     """Raise if a few outcomes are marks of missing beside two others at least: such a class must be meant."""
-    marks = [text for text in rules.marked(cells) if text not in rules.gone(cells)]
-    others = cells.counts_without((*rules.gone(cells), *marks))
-    if len(others) > 1 and 0 < sum(cells.counts[text] for text in marks) < FEW_UNKNOWN * len(cells.codes):
+    gone, few = rules.gone(cells), FEW_UNKNOWN * len(cells.codes)
+    marks = [text for text in rules.marked(cells) if text not in gone and cells.counts[text] < few]
+    if marks and len(cells.counts_without((*gone, *marks))) > 1:
         raise SchemaError(
             f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] if that is a "
             "class"
@@ -201,9 +201,13 @@ def _spelled(cells: Cells, spelled: Numerals, done: tuple[str, ...]) -> Column:
 
 
 def _words(cells: Cells, gone: Collection[str], marks: list[str], done: tuple[str, ...]) -> Column:
-    """Return a column of levels, and what a reader may have meant otherwise."""
+    return Column(cells.words(gone), (*done, *surprises(cells, gone, marks)))
+
+
+def surprises(cells: Cells, gone: Collection[str], marks: list[str]) -> tuple[str, ...]:
+    """Return what a reader may have meant otherwise of a column of levels."""
     levels = [text for text in cells.texts if text not in gone]
-    said = [*done, *([f"a level, not missing: {cells.told(marks)}"] if marks else [])]
+    said = [f"a level, not missing: {cells.told(marks)}"] if marks else []
     alike: dict[str, list[str]] = {}
     for text in levels:
         alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
@@ -213,7 +217,7 @@ def _words(cells: Cells, gone: Collection[str], marks: list[str], done: tuple[st
         said.append(f"levels apart only by blanks or case: {_few(several[0])}")
     elif blank:
         said.append(f"levels keep the blanks around them: {_few(blank)}")
-    return Column(cells.words(gone), tuple(said))
+    return tuple(said)
 
 
 def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:

@@ -14,7 +14,7 @@ from dlx.reading.columns import Column, Rules
 from dlx.reading.delimited import named, read_text
 from dlx.reading.files import EXCEL, PARQUET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
 from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
-from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
+from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text, plural
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _decided(opened: Opened, decided: Callable[[Cells, Rules], Column], missing:
     """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
     rules = Rules.of(missing)
     if opened.table is not None:
-        return {name: Column(_without_marks(opened.table[name], rules.missing)) for name in opened.names}
+        return {name: _typed(opened.table[name], rules) for name in opened.names}
     rules = replace(rules, decimal=columns.decimal_mark(opened.cells, rules, opened.delimiter))
     return {cells.name: decided(cells, rules) for cells in opened.cells}
 
@@ -164,10 +164,18 @@ def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> p
     return pd.DataFrame(series, index=None if like is None else like.index)
 
 
-def _without_marks(column: pd.Series, missing: frozenset[str]) -> pd.Series:
-    """Return a typed column without the values that mean missing, as they are spelled."""
-    gone = [value for value in column.dropna().unique() if level_text(value).strip() in missing] if missing else []
-    return column.mask(column.isin(gone)) if gone else column
+def _typed(column: pd.Series, rules: Rules) -> Column:
+    """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
+    gone = [value for value in column.dropna().unique() if level_text(value).strip() in rules.missing] if rules.missing else []
+    left = column.mask(column.isin(gone)) if gone else column
+    count = int(column.isin(gone).sum()) if gone else 0
+    done = (f"missing: {listed(map(repr, gone))} in {plural(count, 'row')}",) if gone else ()
+    known = left.dropna()
+    if known.empty or not all(isinstance(value, str) for value in known.unique()):
+        return Column(left, done)
+    codes, texts = known.factorize()
+    cells = Cells(str(column.name), [str(text) for text in texts], codes)
+    return Column(left, (*done, *columns.surprises(cells, (), rules.marked(cells))))
 
 
 def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
