@@ -835,6 +835,17 @@ def test_whole_numbers_that_no_double_is_are_ids_or_refused(tmp_path):
             read(tmp_path, card=["7" * (digits - 1) + str(i % 9) for i in range(ROWS)])
 
 
+def test_a_formula_that_no_program_has_computed_is_refused(tmp_path):
+    import openpyxl
+
+    pd.DataFrame({"x": range(ROWS), "y": OUTCOMES}).to_excel(tmp_path / "a.xlsx", index=False)
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    book.active["A3"] = "=1+1"
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(SchemaError, match=r"a\.xlsx, cell A3: a formula that no program has computed"):
+        dlx.read_table(tmp_path / "a.xlsx", target="y")
+
+
 def test_a_workbook_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     pd.DataFrame({"x": [1], "y": [0]}).to_excel(tmp_path / "a.xlsx", index=False)
     monkeypatch.setitem(sys.modules, "openpyxl", None)

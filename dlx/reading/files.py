@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlx.errors import listed, one_line
 from dlx.schema import SchemaError
@@ -124,14 +124,28 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
     except ImportError as error:
         raise SchemaError(f"{path} needs openpyxl: pip install 'dlx[excel]', or save the sheet as .csv") from error
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book, written = (openpyxl.load_workbook(path, read_only=True, data_only=computed) for computed in (True, False))
+        _refuse_uncomputed(path, book.worksheets[0], written.worksheets[0])
         lines = [[_spelled(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+    except SchemaError:
+        raise
     except (*BROKEN, KeyError, IndexError, SyntaxError) as error:
         raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
     lines = [line for line in lines if any(line)]
     width = max((i + 1 for line in lines for i, cell in enumerate(line) if cell), default=0)
     several = [f"the first of {len(book.sheetnames)} sheets, {book.sheetnames[0]!r}"] if len(book.sheetnames) > 1 else []
     return [(line + [""] * width)[:width] for line in lines], several
+
+
+def _refuse_uncomputed(path: Path, values: Any, written: Any) -> None:
+    """Raise if a sheet holds a formula that no program has computed: its cell would look empty."""
+    for row, formulas in zip(values.iter_rows(values_only=True), written.iter_rows(), strict=False):
+        for value, cell in zip(row, formulas, strict=False):
+            if value is None and cell.data_type == "f":
+                raise SchemaError(
+                    f"{path}, cell {cell.coordinate}: a formula that no program has computed; open the workbook and save it, "
+                    "or save the sheet as .csv"
+                )
 
 
 def _spelled(cell: object) -> str:
