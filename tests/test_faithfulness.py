@@ -163,7 +163,7 @@ def test_replaced_values_are_the_donors_but_a_level_always_differs():
 
 def test_another_level_is_drawn_by_its_frequency_and_stays_where_there_is_none():
     schema = Schema(
-        (Feature("a", "categorical", levels=("u", "v", "w"), missing=True), Feature("b", "categorical", levels="xy"))
+        (Feature("a", "categorical", levels=("u", "v", "w"), missing=True), Feature("b", "categorical", levels=("x", "y")))
     )
     background = np.array([[0.0, 1]] * 5 + [[1, 1]] * 2 + [[np.nan, 1]] * 3)
     own = np.tile([0.0, 1.0], (1, 4000, 1))

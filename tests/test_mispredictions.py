@@ -32,7 +32,7 @@ from dlx.audit.performance import log_loss
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
-from dlx.schema import Feature, Schema
+from dlx.schema import Feature, Schema, Target
 
 SMALL = Schema(
     (
@@ -228,7 +228,7 @@ def test_one_class_no_outcomes_and_no_binary_target_are_refused():
         verdicts(model, case[case.outcomes == 0])
     with pytest.raises(DlxError, match="needs outcomes of both classes, got none"):
         verdicts(model, dataclasses.replace(case, outcomes=None))
-    regression = dataclasses.replace(case.schema, target=dataclasses.replace(case.schema.target, kind="regression", levels=()))
+    regression = dataclasses.replace(case.schema, target=Target("cost", kind="regression"))
     with pytest.raises(DlxError, match="needs a binary outcome"):
         verdicts(model, dataclasses.replace(case, schema=regression))
 

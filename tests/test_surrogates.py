@@ -15,13 +15,14 @@ from sklearn.metrics import pairwise_distances
 from torch import nn
 
 from dlx.encoder import Encoder
+from dlx.errors import DlxError
 from dlx.explainers import lime
 from dlx.explainers._lime import CompleteCodes, explainer_of
 from dlx.explanation import Attribution, Explanation, ExplanationError
 from dlx.games import local_surrogates, moments, surrogates
 from dlx.games.neighbourhoods import Neighbourhood
 from dlx.model import BlackBox, Model, NeuralModel
-from dlx.runner import LocalAccuracyError, explain
+from dlx.runner import explain
 from dlx.schema import Feature, Schema
 from dlx.threads import one_thread
 
@@ -341,7 +342,7 @@ def test_nets_that_give_no_numbers_are_told():
     with torch.no_grad():
         network[0].weight.fill_(np.nan)
     model = NeuralModel(network, worlds.encoder("numeric"))
-    with pytest.raises(LocalAccuracyError, match="lime gave values for net that are not finite"):
+    with pytest.raises(DlxError, match="net must return finite numbers, got nan for row 0"):
         explained(model, rows_of("numeric"), background_of("numeric"), n_samples=100)
 
 

@@ -19,6 +19,7 @@ LABEL = "Kernel SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
+COMMON = (1e-4, 1e4)  # spreads of outputs at which shap's absolute limits say nothing
 QUESTION = "How much does each column add, averaged over all orders in which columns could be made known?"
 
 
@@ -69,7 +70,7 @@ def attribute(
         return model.predict(np.column_stack(picked), scale) / unit
 
     # Ranks, because shap gives 0 to a column whose values it finds close: times in seconds, lengths in metres of 1e-9.
-    # And outputs in units of their spread, because it gives 0 to a contribution below 1e-10.
+    # And tiny outputs in units of their spread, because it gives 0 to a contribution below 1e-10.
     explainer = shap.KernelExplainer(predict, ranks[len(rows) :])
     values = np.empty(rows.shape)
     for i, row in enumerate(ranks[: len(rows)]):
@@ -85,7 +86,8 @@ def attribute(
 
 
 def _unit(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale) -> float:
-    """Return the largest distance of an output from the mean reference; 1 where all are alike."""
+    """Return the largest distance of an output from the mean reference, where that is far from 1; else 1, as shap has it."""
     references = model.predict(background, scale)
     outputs = np.concatenate([references, model.predict(rows, scale)])
-    return float(np.abs(outputs - references.mean()).max()) or 1.0
+    spread = float(np.abs(outputs - references.mean()).max())
+    return 1.0 if spread == 0 or COMMON[0] <= spread <= COMMON[1] else spread

@@ -154,8 +154,8 @@ class Feature:
                         f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
                     )
                 codes[text] = code
-        found = np.array([np.nan if text is None else codes[text] for text in texts], dtype=np.float64)
-        return found if where is None else np.where(gone, np.nan, found[where])
+        found = np.array([*(np.nan if text is None else codes[text] for text in texts), np.nan], dtype=np.float64)
+        return found[:-1] if where is None else found[np.where(gone, -1, where)]
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
         numbers, known = numbers_of(column), column.notna().to_numpy()
