@@ -57,11 +57,23 @@ def _rare(groups: Groups, counts: np.ndarray, least: int) -> Groups:
 
 
 def merged_feature(feature: Feature, groups: Groups) -> Feature:
-    """Return the column with a level a group, which is named after those that it holds."""
+    """Return the column with a level a group, which is named after those that it holds, and is what all of them are."""
     from dataclasses import replace
 
     def named(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(" / ".join(names[code] for code in group) for group in groups)
 
-    labels = named(feature.level_labels)
-    return replace(feature, levels=named(feature.levels), level_labels=labels, level_reasons=(), level_values=(), dtype="")
+    def wholly(some: tuple[str, ...]) -> tuple[str, ...]:
+        inside = [all(feature.levels[code] in some for code in group) for group in groups]
+        return tuple(level for level, kept in zip(named(feature.levels), inside, strict=True) if kept)
+
+    return replace(
+        feature,
+        levels=named(feature.levels),
+        level_labels=named(feature.level_labels),
+        level_values=(),
+        dtype="",
+        level_reasons=(),
+        reachable=wholly(feature.reachable),
+        adverse_levels=wholly(feature.adverse_levels),
+    )

@@ -20,6 +20,7 @@ Kind = Literal["numeric", "categorical"]
 TargetKind = Literal["binary", "multiclass", "regression"]
 Direction = Literal["any", "up", "down"]
 DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
+Adverse = Literal["", "high", "low"]
 HALF = 0.5
 UNSTATED, UNREASONED = "one half, as nothing else was stated", "stated in the schema without a reason"
 
@@ -58,10 +59,24 @@ class Feature:
         Why people must not be compared by a protected column, a sentence; empty where they may.
     direction : {"any", "up", "down"}
         Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
+    bounds : tuple of float
+        The lowest and the highest number that a person may be asked for, ``(7, 9)`` hours of sleep; real people bound it too.
+    largest_change : float
+        How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
+    reachable : tuple of str
+        The levels that a person may be asked for; all where empty.
+    fixed : str
+        Why nobody can change the column any more: ``"past"``; empty where nothing is known.
+    derived_from : tuple of str
+        The columns that it is computed from, so that it cannot change by itself.
     reason : str
         The words of an adverse reason, for example ``"Length of employment"``.
     level_reasons : tuple of str
         The words where a person has a certain level, one a level; "" where `reason` says it.
+    adverse : {"", "high", "low"}
+        On which side of the usual value the words of the reason are true; "" where nobody said.
+    adverse_levels : tuple of str
+        The levels of which the words are true.
     description : str
         One sentence for the reader who does not know the column.
     dtype : str
@@ -84,8 +99,15 @@ class Feature:
     cuts: tuple[float, ...] = ()
     no_groups: str = ""
     direction: Direction = "any"
+    bounds: tuple[float, ...] = ()
+    largest_change: float = 0.0
+    reachable: tuple[str, ...] = ()
+    fixed: str = ""
+    derived_from: tuple[str, ...] = ()
     reason: str = ""
     level_reasons: tuple[str, ...] = ()
+    adverse: Adverse = ""
+    adverse_levels: tuple[str, ...] = ()
     description: str = ""
     dtype: str = ""
     level_values: tuple[Any, ...] = ()
@@ -105,10 +127,13 @@ class Feature:
         for name in ("level_labels", "level_values", "level_reasons"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.levels):
                 raise SchemaError(f"{what} has {len(self.levels)} levels and {len(getattr(self, name))} {name}")
+        _check_change(self)
+        _check_adverse(self)
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
         object.__setattr__(self, "cuts", tuple(float(cut) for cut in self.cuts))
+        object.__setattr__(self, "bounds", tuple(float(bound) for bound in self.bounds))
 
     @property
     def is_categorical(self) -> bool:
@@ -195,6 +220,9 @@ class Target:
         Predicted probability from which on a person is flagged.
     threshold_reason : str
         Where the threshold comes from; by default that nobody said.
+    past : bool
+        Whether the outcome has come about before the columns are measured (a heart attack that people report, a disease that
+        they have): no change undoes it, so that nobody is told what to change.
     adverse_action : bool
         Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
         then never printed as a reason.
@@ -218,6 +246,7 @@ class Target:
     flagging: str = "flag"
     threshold: float = HALF
     threshold_reason: str = ""
+    past: bool = False
     adverse_action: bool = False
     fairness_by: tuple[str, ...] = ()
     reasons_version: str = "1"
@@ -323,6 +352,39 @@ def _check_spelling(what: str, levels: tuple[str, ...]) -> None:
         other = spelled.setdefault(same_level(level), level)
         if other != level:
             raise SchemaError(f"{what} has levels that are the same but for their spelling: {other!r} and {level!r}")
+
+
+def _check_change(feature: Feature) -> None:
+    """Raise if what may be asked of a person contradicts itself or the kind of the column."""
+    name, bounds = feature.name, feature.bounds
+    if feature.actionable and (feature.fixed or feature.derived_from):
+        why = f"derived from {', '.join(feature.derived_from)}" if feature.derived_from else f"fixed ({feature.fixed})"
+        raise SchemaError(f"feature {name!r} is {why} and actionable, but nobody can change it; drop one of the two")
+    if bounds and (feature.is_categorical or len(bounds) != 2 or not bounds[0] < bounds[1]):
+        raise SchemaError(
+            f"feature {name!r}: bounds must be the lowest and the highest number of a numeric column, "
+            f"got {list(bounds)} for a {feature.kind} one"
+        )
+    if not 0 <= feature.largest_change < np.inf:
+        raise SchemaError(f"feature {name!r}: largest_change must be a number from 0 on, got {feature.largest_change!r}")
+    _check_levels(feature, "reachable", feature.reachable)
+
+
+def _check_adverse(feature: Feature) -> None:
+    """Raise if the adverse side contradicts the kind of the column."""
+    if feature.adverse and feature.is_categorical and not feature.ordered and len(feature.levels) > 2:
+        raise SchemaError(
+            f"feature {feature.name!r} has levels without order, so that none is high or low; name the adverse ones in "
+            "adverse_levels"
+        )
+    _check_levels(feature, "adverse_levels", feature.adverse_levels)
+
+
+def _check_levels(feature: Feature, key: str, named: tuple[str, ...]) -> None:
+    strange = [level for level in named if level not in feature.levels]
+    if strange:
+        known = f"its levels: {', '.join(map(repr, feature.levels))}" if feature.levels else "it has no levels"
+        raise SchemaError(f"feature {feature.name!r}: {key} names {strange[0]!r}, which is no level; {known}")
 
 
 def _shown(value: Any) -> Any:

@@ -39,6 +39,9 @@ def read_schema(path: str | Path) -> Schema:
                 f"{path}: {feature.name!r} is protected and actionable, but nobody is told to change what the law protects; "
                 "drop one of the two"
             )
+        for name in feature.derived_from:
+            if name not in schema.names or name == feature.name:
+                raise SchemaError(f"{path}: {feature.name!r} is derived from {name!r}, which is no other feature")
     for name in schema.target.fairness_by:
         if name not in schema.names:
             raise SchemaError(

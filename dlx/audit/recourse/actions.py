@@ -8,13 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dlx.audit.recourse.numerals import Numerals
+from dlx.audit.recourse.together import Together
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.schema import Schema
+from dlx.schema import Feature, Schema
 from dlx.schema.columns import DIRECTIONS, Direction
 
 GRID = 20  # values of a number, evenly spaced in rank, that are tried in combination
 LEAST_IMPLIED = 20  # people with a level, all of whom lack another value, before the level is taken to imply that
+ORDINARY = (0.01, 0.99)  # quantiles of real people between which a number that is asked for lies
+FARTHEST = 2.0  # standard deviations by which a column may change, where the schema does not say
+FEWEST_LEVELS = 2.0  # that ordered levels may change by in any case
+NEGATIVE = 0.05  # share of people below 0 under which nobody is asked for a negative number
+
+Columns = tuple[int, ...]
 
 
 class RecourseError(DlxError):
@@ -31,7 +39,7 @@ class Implied(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ActionSet:
-    """The columns that a person can change, their directions, and the values that real people have.
+    """The columns that a person can change, their directions, the values that real people have, and how far they may go.
 
     Parameters
     ----------
@@ -42,25 +50,50 @@ class ActionSet:
     directions : tuple of str
         "any", "up" or "down", one a column.
     observed : tuple of ndarray
-        All values that real people have, ascending, one array a column.
+        The values that may be asked for, as they are written, ascending, one array a column.
+    farthest : tuple of float
+        The largest change of each column, in its unit or in levels.
+    numerals : Numerals
+        How values are written.
+    together : Together
+        The columns that go together.
     implied : tuple of Implied
         What goes missing with a level.
     """
 
     schema: Schema
-    columns: tuple[int, ...]
+    columns: Columns
     directions: tuple[Direction, ...]
     observed: tuple[np.ndarray, ...]
+    farthest: tuple[float, ...]
+    numerals: Numerals
+    together: Together
     implied: tuple[Implied, ...] = ()
 
     @classmethod
-    def of(cls, observed: Dataset, actionable: Mapping[str, Direction] | None = None) -> ActionSet:
+    def of(
+        cls, observed: Dataset, actionable: Mapping[str, Direction] | None = None, *, accepted: np.ndarray | None = None
+    ) -> ActionSet:
         """Return what may change, from the schema, or from a mapping of columns to directions.
+
+        Values are those of real people: of a number, within the schema's bounds and within the 1 and 99 % quantiles of all
+        and of those whom the model accepts, rounded as they are written, and below 0 only where one in twenty is. A column
+        changes by the schema's `largest_change` at most, or else by two standard deviations (ordered levels by two in any
+        case).
+
+        Parameters
+        ----------
+        observed : Dataset
+            Real people.
+        actionable : mapping of str to {"any", "up", "down"}, optional
+            Columns that may change; the schema's where None.
+        accepted : ndarray of bool [rows], optional
+            Whom of them the model accepts; everybody where None, or where there is nobody.
 
         Raises
         ------
         RecourseError
-            If nothing is actionable, a column is protected, or a direction does not exist.
+            If nothing is actionable, a column is protected or cannot change, or a direction does not exist.
         SchemaError
             If there is no such column.
         """
@@ -69,9 +102,13 @@ class ActionSet:
             actionable = {feature.name: feature.direction for feature in schema.features if feature.actionable}
         _refuse(schema, actionable)
         columns = tuple(sorted(schema.position(name) for name in actionable))
-        values = tuple(np.unique(column[~np.isnan(column)]) for column in observed.rows[:, columns].T)
+        numerals, rows = Numerals.of(observed), observed.rows
+        among = rows if accepted is None or not accepted.any() else rows[accepted]
+        values = tuple(_values(schema.features[i], i, rows[:, i], among[:, i], numerals) for i in columns)
+        farthest = tuple(_farthest(schema.features[i], rows[:, i]) for i in columns)
         directions = tuple(actionable[schema.names[i]] for i in columns)
-        return cls(schema, columns, directions, values, _implied(observed, columns))
+        implied = _implied(observed, columns)
+        return cls(schema, columns, directions, values, farthest, numerals, Together.of(observed), implied)
 
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
@@ -80,9 +117,12 @@ class ActionSet:
         it can be measured, but not changed.
         """
         found = {}
-        for column, direction, values in zip(self.columns, self.directions, self.observed, strict=True):
+        for column, direction, values, farthest in zip(
+            self.columns, self.directions, self.observed, self.farthest, strict=True
+        ):
             own = row[column]
             allowed = values[(values > own) if direction == "up" else (values < own) if direction == "down" else values != own]
+            allowed = allowed[np.abs(allowed - own) <= farthest * (1 + 1e-12)]
             if np.isnan(own) or not len(allowed):
                 continue
             if not all_observed and not self.schema.features[column].is_categorical and len(allowed) > GRID:
@@ -90,12 +130,44 @@ class ActionSet:
             found[column] = allowed[np.argsort(np.abs(allowed - own), kind="stable")]
         return found
 
+    def moves(self, row: np.ndarray, *, all_observed: bool = False) -> dict[Columns, np.ndarray]:
+        """Return what a person may do: columns that change together, and their new values [moves, columns].
+
+        Most columns change alone. Those that are bound together move in parallel: each normal score by as much as the
+        first one's, so that the person stays where they were beside what is usual for the other value.
+        """
+        options = self.options(row, all_observed=all_observed)
+        bound = {column: group for group in self.together.bound(row) for column in group}
+        alone = {(column,): values[:, None] for column, values in options.items() if column not in bound}
+        groups = {min(group): group for group in bound.values() if all(column in options for column in group)}
+        every = self.options(row, all_observed=True)
+        both = {tuple(group): self._parallel(row, group, options, every) for group in groups.values()}
+        found = alone | {columns: values for columns, values in both.items() if len(values)}
+        return dict(sorted(found.items()))
+
+    def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
+        """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
+        return self.together.allows(row, changed)
+
     def settle(self, rows: np.ndarray, original: np.ndarray) -> np.ndarray:
         """Return coded rows [rows, features], changed from an original [features], with what goes missing with a new level."""
+        rows = np.where(np.isnan(rows), original, rows)  # what a level left missing before comes back with another
         for column, level, lacks in self.implied:
             took = (rows[:, column] == level) & (original[column] != level)
             rows[took, lacks] = np.nan
         return rows
+
+    def _parallel(
+        self, row: np.ndarray, group: Mapping[int, float], options: Mapping[int, np.ndarray], every: Mapping[int, np.ndarray]
+    ) -> np.ndarray:
+        first, *others = group
+        step = self.together.score(first, options[first]) - self.together.score(first, row[[first]])
+        moved = [options[first]]
+        for column in others:
+            wanted = self.together.score(column, row[[column]]) + group[first] * group[column] * step
+            off = np.abs(self.together.score(column, every[column]) - wanted[:, None])
+            moved.append(every[column][off.argmin(axis=1)])
+        return np.unique(np.column_stack(moved), axis=0)
 
 
 def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
@@ -105,13 +177,45 @@ def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
             "set actionable = true in the schema, or pass actionable={column: direction}"
         )
     for name, direction in actionable.items():
-        if schema[name].protected:
+        feature = schema[name]
+        if feature.protected:
             raise RecourseError(f"column {name!r} is protected and must not be changed; leave it out of actionable")
+        if feature.fixed or feature.derived_from:
+            why = f"it follows from {', '.join(feature.derived_from)}" if feature.derived_from else feature.fixed
+            raise RecourseError(f"column {name!r} cannot be changed by anybody ({why}); leave it out of actionable")
         if direction not in DIRECTIONS:
             raise RecourseError(f"the direction of {name!r} must be 'any', 'up' or 'down', got {direction!r}")
 
 
-def _implied(observed: Dataset, columns: tuple[int, ...]) -> tuple[Implied, ...]:
+def _values(feature: Feature, column: int, everybody: np.ndarray, accepted: np.ndarray, numerals: Numerals) -> np.ndarray:
+    """Return the values of a column that may be asked for, ascending."""
+    known = everybody[~np.isnan(everybody)]
+    if feature.is_categorical:
+        levels = np.unique(accepted[~np.isnan(accepted)])
+        asked = [code for code, level in enumerate(feature.levels) if level in (feature.reachable or feature.levels)]
+        return levels[np.isin(levels, asked)]
+    inside = [some[~np.isnan(some)] for some in (known, accepted)]
+    ends = np.array([np.quantile(some, ORDINARY) for some in inside if len(some)] + [feature.bounds or (-np.inf, np.inf)])
+    low, high = ends[:, 0].max(), ends[:, 1].min()
+    if (known < 0).mean() < NEGATIVE:
+        low = max(low, 0.0)
+    values = np.unique(numerals.rounded(column, known))
+    return values[(values >= low) & (values <= high)]
+
+
+def _farthest(feature: Feature, column: np.ndarray) -> float:
+    if feature.largest_change:
+        return feature.largest_change
+    if feature.is_categorical and not feature.ordered:
+        return np.inf
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return np.inf
+    spread = FARTHEST * float(np.clip(known, *np.quantile(known, ORDINARY)).std())
+    return max(spread, FEWEST_LEVELS) if feature.is_categorical else spread
+
+
+def _implied(observed: Dataset, columns: Columns) -> tuple[Implied, ...]:
     """Return which levels of actionable columns leave another actionable column missing in every observed row."""
     found = []
     for column in columns:

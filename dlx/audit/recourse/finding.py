@@ -15,8 +15,11 @@ from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
+from dlx.rounding import side_true
 from dlx.schema.columns import Direction
 from dlx.threads import one_thread
+
+MARGIN = 0.1  # of the odds at the threshold, by which a way out stays below it
 
 
 def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
@@ -49,17 +52,24 @@ def recourse(
     actionable: Mapping[str, Direction] | None = None,
     wanted: int = 3,
     most_columns: int = 3,
+    margin: float = MARGIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recourse:
-    """Return what each denied person could change to be granted: close, sparse, like real people, verified by predict.
+    """Return what each denied person could change to be granted: close, sparse, possible, verified by predict as printed.
 
     For each person, sets of one column, then of two and so on are tried, over all combinations of values that real people
     have (of a number, 20 in the allowed direction; the closest of all observed ones is taken afterwards), as far as there
     are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices,
     so that the sets found are the ways that differ. Nothing is random.
 
-    A change is plausible if the changed person's distance to the fifth nearest real person is at most that which 95 % of
-    real people have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
+    A way leads past the threshold by a margin: the odds of being denied are a tenth lower than at the threshold, or less,
+    so that a small change elsewhere does not undo it. Numbers are rounded as they are written before anything is tried, so
+    that what is printed, typed in again, is granted.
+
+    A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
+    those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
+    (`Together`). It is plausible if the changed person's distance to the fifth nearest real person is at most that which
+    95 % of real people have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
 
     Parameters
     ----------
@@ -77,6 +87,8 @@ def recourse(
         Counterfactuals a person, which differ in the columns they change.
     most_columns : int
         Columns that one may change; more only where nothing else is found.
+    margin : float
+        Share by which the odds must be lower than at the threshold, from 0 to below 1; at 1/6 a tenth means 15.3 %.
     progress : callable, optional
         Told how many people are done, and of how many.
 
@@ -87,7 +99,8 @@ def recourse(
     Raises
     ------
     RecourseError
-        If nobody was given, somebody is not denied, nothing is actionable, or the threshold is not between 0 and 1.
+        If the outcome is already there (`Target.past`), nobody was given, somebody is not denied, nothing is actionable, or
+        the threshold or the margin is out of range.
     SchemaError
         If a column does not exist.
 
@@ -99,14 +112,17 @@ def recourse(
     if wanted < 1 or most_columns < 1:
         raise RecourseError(f"wanted and most_columns must be at least 1, got {wanted} and {most_columns}")
     threshold = checked_threshold(people, threshold)
+    goal = goal_of(threshold, margin)
     refuse_bare(observed, "observed")
+    _refuse_past(people)
     risks = _denied_risks(model, people, threshold)
+    actions = ActionSet.of(observed, actionable, accepted=model.predict(observed, "probability") < threshold)
     crowd = Crowd(Metric.fit(observed), observed.rows)
 
     def risk(rows: np.ndarray) -> np.ndarray:
         return model.predict(rows, "probability")
 
-    question = Question(risk, threshold, ActionSet.of(observed, actionable), crowd, wanted, most_columns)
+    question = Question(risk, goal, actions, crowd, wanted, most_columns)
     answers = []
     with one_thread():
         loneliness = crowd.loneliness(people.rows)
@@ -115,9 +131,22 @@ def recourse(
             answers.append(_answer(question, trail, people.index[i], float(risks[i])))
             if progress is not None:
                 progress(i + 1, len(people))
-    names = tuple(observed.schema.names[i] for i in question.actions.columns)
     seconds = time.process_time() - started
-    return Recourse(model.name, observed.schema, threshold, names, crowd.limit, tuple(answers), seconds)
+    return Recourse(model.name, actions, threshold, goal, crowd.limit, tuple(answers), seconds)
+
+
+def goal_of(threshold: float, margin: float = MARGIN) -> float:
+    """Return the probability at which the odds are lower than at a threshold by a margin.
+
+    Raises
+    ------
+    RecourseError
+        If the margin is not from 0 to below 1.
+    """
+    if not 0 <= margin < 1:
+        raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin}")
+    odds = (1 - margin) * threshold / (1 - threshold)
+    return threshold if margin == 0 else odds / (1 + odds)
 
 
 def checked_threshold(people: Dataset, threshold: float | None) -> float:
@@ -129,15 +158,27 @@ def checked_threshold(people: Dataset, threshold: float | None) -> float:
     return threshold
 
 
+def _refuse_past(people: Dataset) -> None:
+    target = people.schema.target
+    if target.past:
+        raise RecourseError(
+            f"there is no recourse against what has come about already: {target.event} is there when the columns are measured, "
+            "and no change undoes it; dlx.audit.recourse.modifiable() tells how the model's answer goes with what people can "
+            "change"
+        )
+
+
 def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray:
     if not len(people):
         raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
-    risks = model.predict(people.rows, "probability")
+    risks = model.predict(people, "probability")
     if (risks < threshold).any():
         i = int(np.flatnonzero(risks < threshold)[0])
+        printed = f"{threshold:.3g}"
         raise RecourseError(
-            f"recourse is for people who are denied, but person {people.index[i]} has a probability of {risks[i]:.3f} by "
-            f"{model.name}, below {threshold:.3g}; choose people with dlx.audit.recourse.denied(model, people)"
+            f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
+            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by "
+            f"{model.name}, below {printed}; choose people with dlx.audit.recourse.denied(model, people)"
         )
     return risks
 
@@ -154,7 +195,7 @@ def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answe
         counterfactuals=tuple(counterfactuals),
         lowest_risk=trail.best_risk,
         lowest_row=trail.best_row,
-        movable=len(question.actions.options(trail.row)),
+        movable=sum(map(len, question.actions.moves(trail.row))),
         exhausted=trail.exhausted,
         only_strange=trail.only_strange and not counterfactuals,
         evaluations=trail.evaluations,
@@ -162,11 +203,14 @@ def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answe
 
 
 def _verified(question: Question, trail: Trail, row: np.ndarray) -> Counterfactual:
-    """Return a counterfactual with what predict says of it alone, and not in the batch in which it was found."""
-    risk = float(question.risk(row[None])[0])
-    assert risk < question.threshold, "a counterfactual is below the threshold by more than rounding"
-    schema, crowd = question.actions.schema, question.crowd
-    changed = np.flatnonzero(differs(row, trail.row))
-    names = tuple(schema.names[i] for i in changed)
-    distance = float(crowd.metric.between(trail.row, row[None])[0])
-    return Counterfactual(row, names, risk, distance, float(crowd.loneliness(row[None])[0]))
+    """Return a counterfactual with what predict says of it alone, its changes read from their words."""
+    actions, crowd = question.actions, question.crowd
+    changed, typed = np.flatnonzero(differs(row, trail.row)).tolist(), trail.row.copy()
+    for column in changed:
+        typed[column] = actions.numerals.read(column, actions.numerals.text(column, row[column]))
+    assert not differs(typed, row).any(), "what is written reads back"
+    risk = float(question.risk(typed[None])[0])
+    assert risk <= question.goal, "a counterfactual is down to the goal by more than rounding"
+    names = tuple(actions.schema.names[i] for i in changed)
+    distance = float(crowd.metric.between(trail.row, typed[None])[0])
+    return Counterfactual(typed, names, risk, distance, float(crowd.loneliness(typed[None])[0]))

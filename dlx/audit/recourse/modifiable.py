@@ -32,8 +32,8 @@ def modifiable(
     """Return how the risk of some people differs when one column that can change is moved, the others as they are.
 
     A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
-    any is allowed), ordered levels to the first or the last, others to each. Whoever is there already, or beyond, is not
-    counted, nor whose value is missing.
+    any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
+    is there already, or beyond, is not counted, nor whose value is missing.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def modifiable(
         moves &= ~np.isnan(own)
         if moves.any():
             told = _measured(model, people, moves, column, value, actions, risk, threshold, seed)
-            feature = observed.schema.features[column]
-            place = {"model": model.name, "column": feature.name, "direction": direction, "to": feature.format(value)}
+            name, to = observed.schema.names[column], actions.numerals.text(column, value)
+            place = {"model": model.name, "column": name, "direction": direction, "to": to}
             lines.append(place | told)
     names = ("model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared")
     return pd.DataFrame(lines, columns=list(names))
@@ -90,16 +90,20 @@ def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direc
         if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
             yield from ((column, "any", float(value)) for value in values)
             continue
-        ends = (values[0], values[-1]) if feature.is_categorical else _quartiles(observed.rows[:, column])
+        if not len(values):
+            continue
+        ends = (values[0], values[-1]) if feature.is_categorical else _quartiles(observed.rows[:, column], values)
         if direction != "up":
             yield column, "down", float(ends[0])
         if direction != "down":
             yield column, "up", float(ends[1])
 
 
-def _quartiles(column: np.ndarray) -> tuple[float, float]:
-    low, high = np.nanquantile(column, (LOWER, UPPER), method="nearest")
-    return float(low), float(high)
+def _quartiles(column: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Return the quartiles of a column, as values that may be asked for."""
+    ends = np.nanquantile(column, (LOWER, UPPER), method="nearest")
+    low, high = (float(values[np.abs(values - end).argmin()]) for end in ends)
+    return low, high
 
 
 def _measured(

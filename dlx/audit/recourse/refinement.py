@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.audit.recourse.search import Columns, Question, Trail, closest, combined
+from dlx.audit.recourse.actions import Columns
+from dlx.audit.recourse.search import Question, Trail, closest, combined
 
 PASSES = 3  # over all columns, when the lowest risk is looked for
 
@@ -18,7 +19,9 @@ def nearer(question: Question, trail: Trail, columns: Columns, changed: np.ndarr
             continue
         values = options[column]
         values = values[np.abs(values - trail.row[column]) < np.abs(changed[column] - trail.row[column])]
-        tried, which = combined(changed, {column: values}, [(column,)])
+        tried, which = combined(changed, {(column,): values[:, None]}, [((column,),)])
+        possible = question.actions.possible(trail.row, tried)
+        tried, which = tried[possible], which[possible]
         if not len(tried):
             continue
         risks = question.risk(tried)
@@ -30,13 +33,16 @@ def nearer(question: Question, trail: Trail, columns: Columns, changed: np.ndarr
 
 
 def lowest(question: Question, trail: Trail) -> None:
-    """Note the lowest risk within reach: from the best combination, each column in turn over all values of real people."""
-    options = question.actions.options(trail.row, all_observed=True)
+    """Note the lowest risk within reach: from the best combination, each move in turn over all values of real people."""
+    moves = question.actions.moves(trail.row, all_observed=True)
     for _ in range(PASSES):
         before = trail.best_risk
-        for column, values in options.items():
-            tried, _which = combined(trail.best_row, {column: np.append(values, trail.row[column])}, [(column,)])
+        for move, values in moves.items():
+            tried, _which = combined(trail.best_row, {move: np.vstack([values, trail.row[list(move)]])}, [(move,)])
             tried = question.actions.settle(tried, trail.row)
+            tried = tried[question.actions.possible(trail.row, tried)]
+            if not len(tried):
+                continue
             risks = question.risk(tried)
             trail.evaluations += len(tried)
             best = int(risks.argmin())
@@ -45,19 +51,21 @@ def lowest(question: Question, trail: Trail) -> None:
         if trail.best_risk == before:
             break
     if question.crosses(np.array([trail.best_risk]))[0]:
-        _undo(question, trail)
+        _undo(question, trail, list(moves))
 
 
-def _undo(question: Question, trail: Trail) -> None:
-    """Note the person of the lowest risk as found, unless unlike real people, with every column set back that may be."""
+def _undo(question: Question, trail: Trail, moves: list[Columns]) -> None:
+    """Note the person of the lowest risk as found, unless unlike real people, with every move taken back that may be."""
     changed = trail.best_row.copy()
-    for column in question.actions.columns:
-        tried = changed.copy()
-        tried[column] = trail.row[column]
-        changed = tried if question.crosses(question.risk(tried[None]))[0] else changed
-    trail.evaluations += len(question.actions.columns)
+    for move in moves:
+        tried = changed[None].copy()
+        tried[:, move] = trail.row[list(move)]
+        tried = question.actions.settle(tried, trail.row)
+        is_fine = question.actions.possible(trail.row, tried)[0] and question.crosses(question.risk(tried))[0]
+        changed = tried[0] if is_fine else changed
+    trail.evaluations += len(moves)
     if question.crowd.loneliness(changed[None])[0] <= trail.loneliness:
-        trail.found[tuple(i for i in question.actions.columns if differs(changed, trail.row)[i])] = changed
+        trail.found[tuple(np.flatnonzero(differs(changed, trail.row)).tolist())] = changed
     else:
         trail.only_strange = True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit._shares import interval_of_share
+from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.refinement import differs
 from dlx.bootstrap import Interval, interval_of, interval_of_mean
 from dlx.schema import Schema
@@ -90,12 +91,12 @@ class Recourse:
     ----------
     model : str
         Its name.
-    schema : Schema
-        What the columns mean.
+    actions : ActionSet
+        What may change, and to what.
     threshold : float
         Probability from which on a person is denied.
-    actionable : tuple of str
-        Columns that may change.
+    goal : float
+        Probability that a way leads to at most: below the threshold by the margin.
     limit : float
         Distance to the fifth nearest other that 95 % of real people do not exceed.
     answers : tuple of Answer
@@ -105,12 +106,22 @@ class Recourse:
     """
 
     model: str
-    schema: Schema
+    actions: ActionSet
     threshold: float
-    actionable: tuple[str, ...]
+    goal: float
     limit: float
     answers: tuple[Answer, ...]
     seconds: float
+
+    @property
+    def schema(self) -> Schema:
+        """What the columns mean."""
+        return self.actions.schema
+
+    @property
+    def actionable(self) -> tuple[str, ...]:
+        """Columns that may change."""
+        return tuple(self.schema.names[i] for i in self.actions.columns)
 
     @property
     def found(self) -> np.ndarray:
@@ -123,7 +134,10 @@ class Recourse:
         return np.array(rows).reshape(len(rows), len(self.schema))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a change: person, number of the counterfactual, column, from, to, risks, distances."""
+        """Return a line a change: person, number of the counterfactual, column, from, to, risks, distances.
+
+        What stands under `to`, typed in instead of what stands under `from`, gives `new_risk`: it is what was tried.
+        """
         import pandas as pd
 
         lines = [
@@ -188,14 +202,14 @@ class Recourse:
         return pd.DataFrame(lines)
 
     def _line(self, answer: Answer, number: int, one: Counterfactual, name: str) -> dict[str, Any]:
-        i, feature = self.schema.position(name), self.schema[name]
+        i, numerals = self.schema.position(name), self.actions.numerals
         return {
             "model": self.model,
             "person": answer.person,
             "counterfactual": number,
             "column": name,
-            "from": feature.format(answer.row[i]),
-            "to": feature.format(one.row[i]),
+            "from": numerals.exactly(i, answer.row[i]),
+            "to": numerals.text(i, one.row[i]),
             "risk": answer.risk,
             "new_risk": one.risk,
             "distance": one.distance,

@@ -9,28 +9,28 @@ from math import prod
 
 import numpy as np
 
-from dlx.audit.recourse.actions import ActionSet
+from dlx.audit.recourse.actions import ActionSet, Columns
 from dlx.audit.recourse.distance import Crowd
 
 BEAM = 50  # changed people that are changed further where there are too many combinations to try them all
 LEVEL_ROWS = 100_000  # combinations of one number of columns that are all tried
-SAFETY = 1e-6  # below the threshold by as much as rounding in another batch could move a float32 net
+SAFETY = 4e-6  # on the logit: as much as rounding in another batch could move a float32 net
 FIRST_LOOK = 8  # of the closest candidates of a set of columns, before more are looked at
 
-Columns = tuple[int, ...]
+Set = tuple[Columns, ...]  # moves that are made at once
 Risk = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What is asked of everybody: which changes bring the risk below a threshold, without leaving the crowd.
+    """What is asked of everybody: which changes bring the risk down to a goal, without leaving the crowd.
 
     Parameters
     ----------
     risk : callable
         Coded rows to probabilities [rows].
-    threshold : float
-        Probability from which on a person is denied.
+    goal : float
+        The highest probability that is beyond the threshold by the margin.
     actions : ActionSet
         What may change.
     crowd : Crowd
@@ -42,15 +42,15 @@ class Question:
     """
 
     risk: Risk
-    threshold: float
+    goal: float
     actions: ActionSet
     crowd: Crowd
     wanted: int
     most: int
 
     def crosses(self, risks: np.ndarray) -> np.ndarray:
-        """Return which risks are below the threshold, beyond rounding."""
-        return risks < self.threshold - SAFETY
+        """Return which risks are down to the goal, beyond rounding."""
+        return risks < self.goal - SAFETY * self.goal * (1 - self.goal)
 
 
 @dataclass(eq=False)
@@ -88,47 +88,62 @@ class Trail:
 def search(question: Question, row: np.ndarray, risk: float, loneliness: float) -> Trail:
     """Return what was found for one denied person [features].
 
-    Sets of columns are tried in order of size, all values of all sets that hold no sufficient one; the search stops at
-    the size at which enough were found. Larger sets than asked for are tried only where nothing was found.
+    Sets of columns are tried in order of size, all moves of all sets that hold no sufficient one; the search stops at the
+    size at which enough were found. Larger sets than asked for are tried only where nothing was found.
     """
     trail = Trail(row, max(loneliness, question.crowd.limit), {}, row, risk)
-    options = question.actions.options(row)
+    moves = question.actions.moves(row)
     beam: list[tuple[Columns, np.ndarray]] = []
-    for size in range(1, len(options) + 1):
+    for size in range(1, 1 + sum(map(len, moves))):
         if len(trail.found) >= question.wanted or (trail.found and size > question.most):
             break
-        sets = [some for some in combinations(options, size) if not _holds(some, trail.found)]
-        if sum(prod(len(options[i]) for i in some) for some in sets) <= LEVEL_ROWS and trail.exhausted == size - 1:
-            changed, which = combined(row, options, sets)
-            trail.exhausted = size
-        else:
-            sets, changed, which = _extended(beam, options, trail.found)
-        if not len(changed):
+        is_exhaustive = trail.exhausted == size - 1
+        sets = [some for some in _sets(moves, size) if not _holds(_columns(some), trail.found)] if is_exhaustive else []
+        if is_exhaustive and trail.found and not sets:
             break
-        beam = _look(question, trail, sets, changed, which)
+        if is_exhaustive and sum(prod(len(moves[move]) for move in some) for some in sets) <= LEVEL_ROWS:
+            changed, which = combined(row, moves, sets)
+            columns, trail.exhausted = [_columns(some) for some in sets], size
+        else:
+            columns, changed, which = _extended(beam, moves, trail.found)
+            if not len(changed):
+                break
+        beam = _look(question, trail, columns, changed, which) or beam
     return trail
 
 
-def combined(row: np.ndarray, options: Mapping[int, np.ndarray], sets: Sequence[Columns]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a person changed in every way of some sets of columns [changed, features], and the set of each [changed]."""
-    sizes = [prod(len(options[i]) for i in some) for some in sets]
+def combined(row: np.ndarray, moves: Mapping[Columns, np.ndarray], sets: Sequence[Set]) -> tuple[np.ndarray, np.ndarray]:
+    """Return a person changed by all of some sets of moves [changed, features], and the set of each [changed]."""
+    sizes = [prod(len(moves[move]) for move in some) for some in sets]
     changed, start = np.repeat(row[None], sum(sizes), axis=0), 0
     for some, size in zip(sets, sizes, strict=True):
-        values = np.meshgrid(*(options[i] for i in some), indexing="ij")
-        changed[start : start + size, some] = np.stack([value.ravel() for value in values], axis=1)
+        chosen = np.meshgrid(*(np.arange(len(moves[move])) for move in some), indexing="ij")
+        for move, which in zip(some, chosen, strict=True):
+            changed[start : start + size, move] = moves[move][which.ravel()]
         start += size
     return changed, np.repeat(np.arange(len(sets)), sizes)
 
 
+def _sets(moves: Iterable[Columns], size: int) -> list[Set]:
+    """Return all sets of moves that change some number of columns."""
+    names = list(moves)
+    counts = range(1, size + 1) if any(len(move) > 1 for move in names) else (size,)
+    return [some for count in counts for some in combinations(names, count) if sum(map(len, some)) == size]
+
+
+def _columns(some: Set) -> Columns:
+    return tuple(sorted(column for move in some for column in move))
+
+
 def _extended(
-    beam: Sequence[tuple[Columns, np.ndarray]], options: Mapping[int, np.ndarray], found: Iterable[Columns]
+    beam: Sequence[tuple[Columns, np.ndarray]], moves: Mapping[Columns, np.ndarray], found: Iterable[Columns]
 ) -> tuple[list[Columns], np.ndarray, np.ndarray]:
-    """Return the changed people of the beam with one more column changed in every way."""
+    """Return the changed people of the beam with one more move made in every way."""
     rows: dict[Columns, list[np.ndarray]] = {}
-    for (columns, row), (column, values) in product(beam, options.items()):
-        some = tuple(sorted({*columns, column}))
-        if column not in columns and not _holds(some, found):
-            rows.setdefault(some, []).append(combined(row, {column: values}, [(column,)])[0])
+    for (columns, row), (move, values) in product(beam, moves.items()):
+        some = tuple(sorted({*columns, *move}))
+        if not set(move) & set(columns) and not _holds(some, found):
+            rows.setdefault(some, []).append(combined(row, {move: values}, [(move,)])[0])
     if not rows:
         return [], np.empty((0, 0)), np.empty(0, int)
     which = [np.full(sum(map(len, parts)), i) for i, parts in enumerate(rows.values())]
@@ -138,8 +153,12 @@ def _extended(
 def _look(
     question: Question, trail: Trail, sets: Sequence[Columns], changed: np.ndarray, which: np.ndarray
 ) -> list[tuple[Columns, np.ndarray]]:
-    """Predict for changed people, note what suffices and the best, and return the beam."""
+    """Predict for changed people who are possible, note what suffices and the best, and return the beam."""
     changed = question.actions.settle(changed, trail.row)
+    possible = question.actions.possible(trail.row, changed)
+    changed, which = changed[possible], which[possible]
+    if not len(changed):
+        return []
     risks = question.risk(changed)
     trail.evaluations += len(changed)
     best = int(risks.argmin())
