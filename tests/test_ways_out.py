@@ -138,8 +138,7 @@ def test_heart_attack_is_no_case_for_recourse_and_its_bounds_hold_where_one_asks
 def test_the_past_and_what_is_derived_cannot_be_asked_for():
     case = dlx.load("credit_default")
     model = wrap(lambda t: np.full(len(t), 0.9), case.schema, name="strict", scale="probability")
-    with pytest.raises(RecourseError, match="none is actionable"):
-        recourse(model, case.test[:2], observed=case.train)
+    assert [feature.name for feature in case.schema.features if feature.actionable] == ["LIMIT_BAL"]
     with pytest.raises(RecourseError, match=r"column 'PAY_1' cannot be changed by anybody \(past\)"):
         recourse(model, case.test[:2], observed=case.train, actionable={"PAY_1": "down"})
     bank = dlx.load("bank_loan")

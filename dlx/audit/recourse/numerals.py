@@ -60,6 +60,11 @@ class Numerals:
         number = f"{Decimal(repr(float(value))):,f}"
         return f"{number.removesuffix('.0')} {feature.unit}".strip()
 
+    def own(self, column: int, value: float, to: str) -> str:
+        """Return a person's own value in words beside the one that it would change to, no longer than it need be."""
+        text = self.text(column, float(self.rounded(column, np.array([value]))[0]))
+        return self.exactly(column, value) if text == to else text
+
     def read(self, column: int, text: str) -> float:
         """Return the value that a text says, as somebody who types it in would."""
         feature = self.schema.features[column]

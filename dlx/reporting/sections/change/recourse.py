@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,13 +21,14 @@ from dlx.reporting.phrases import (
     model_words,
     percent,
     sentence,
-    threshold_percent,
     two_decimals,
 )
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
 from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.sections.change.recourse_method import how_it_was_searched
 from dlx.reporting.setting import Setting
+from dlx.rounding import percent_beside, threshold_in_percent
+from dlx.schema import plural
 
 MANY = 200  # denied people that are searched for, at most
 FEW, WIDE = 25, 8  # as many where more columns than this can change: there are too many combinations for all
@@ -38,11 +40,8 @@ Found = list[tuple[Model, Recourse]]
 def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Model]) -> Part:
     """Return who of the flagged could change what, by some models, and what others say of it."""
     target = setting.case.schema.target
-    if not any(feature.actionable for feature in setting.case.schema.features):
-        text = (
-            f"No column of this table is marked as one that {article(target.person)} can change, so no recourse can be given."
-        )
-        return Part(blocks=(Words((text, "Mark such columns with actionable = true in the schema.")),))
+    if why_not := _why_not(setting):
+        return Part(blocks=(Words((why_not,)),), covers={"recourse": why_not} if target.past else {})
     found: Found = []
     nobody = []
     for model in models:
@@ -53,6 +52,25 @@ def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Mo
         with setting.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
             found.append((model, recourse(model, people, observed=setting.case.train, progress=update)))
     return _told(setting, found, others, nobody) if found else Part(blocks=(Words(tuple(nobody)),))
+
+
+def _why_not(setting: Setting) -> str:
+    """Return why nobody can be told a way out; empty where somebody can."""
+    schema, target = setting.case.schema, setting.case.schema.target
+    if target.past:
+        return sentence(
+            f"no ways out are given: {target.event} is there already when the columns are measured, and no change of a column "
+            "undoes it"
+        )
+    if any(feature.actionable for feature in schema.features):
+        return ""
+    why = Counter(feature.fixed for feature in schema.features if feature.fixed)
+    fixed = "; ".join(f"{plural(count, 'column')}: {words}" for words, count in why.most_common())
+    can = f"{article(target.person)} can change" + (f" ({fixed})" if fixed else "")
+    return (
+        f"No column of this table is marked as one that {can}, so no recourse can be given. Mark such columns with "
+        "actionable = true in the schema."
+    )
 
 
 def _sample(setting: Setting, people: Dataset) -> Dataset:
@@ -76,7 +94,7 @@ def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[
         Heading(
             f"What would keep {article(setting.case.schema.target.person)} from being {setting.case.schema.target.flagged}"
         ),
-        Words((_question(setting), *nobody)),
+        Words((_question(setting, found[0][1].goal), *nobody)),
         _summary_table(setting, found, tables["recourse"]),
         Words(tuple(_boundary_sentence(setting, model, one) for model, one in found)),
     ]
@@ -86,17 +104,22 @@ def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[
         blocks += _other_models(moved, [model.name for model in others])
     blocks.append(Folded("How it was searched for, and what stays as it is", (Listed(how_it_was_searched(setting, found)),)))
     finding = _finding(setting, *found[0], moved)
-    evidence = f"{finding} Only columns marked as actionable change, in their direction; each change is verified by predict."
+    evidence = (
+        f"{finding} Only columns marked as actionable change, in their direction, within the range of real people; each change "
+        "is verified by predict as it is printed."
+    )
     return Part((finding,), tuple(blocks), tables, {"recourse": evidence})
 
 
-def _question(setting: Setting) -> str:
+def _question(setting: Setting, goal: float) -> str:
     target, schema = setting.case.schema.target, setting.case.schema
     words = {"any": "", "up": " (up)", "down": " (down)"}
     named = [f"{feature.label}{words[feature.direction]}" for feature in schema.features if feature.actionable]
+    odds, goal_odds = (p / (1 - p) for p in (target.threshold, goal))
     text = (
-        f"For each {target.person} whose {target.risk} is {threshold_percent(target)} or more: the fewest columns that would "
-        f"have to differ, and the nearest values, for it to be lower. What may change: {listed(named)}."
+        f"For each {target.person} whose {target.risk} is {threshold_in_percent(target.threshold)} or more: the fewest columns "
+        f"that would have to differ, and the nearest values, for it to be {_risk(goal, target.threshold)} or less, where the "
+        f"odds are {percent(1 - goal_odds / odds)} below those of the threshold. What may change: {listed(named)}."
     )
     caution = (
         "" if target.adverse_action else " It is what the model would answer about somebody else, no advice on what to do."
@@ -142,16 +165,20 @@ def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
         parts.append(f"for {who} every change found to suffice makes a person unlike all real ones")
     rest = without[~is_strange]
     if len(rest):
-        low, high = _risk(rest["lowest_risk"].min()), _risk(rest["lowest_risk"].max())
-        is_known = (rest["exhausted_columns"] >= rest["columns_that_may_change"]).all()
-        known = (
-            "by all combinations of the values tried"
-            if is_known
-            else "the lowest found; there are too many combinations for all"
-        )
-        bound = low if low == high else f"a bound between {low} and {high}, another for each"
-        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {bound} ({known})")
+        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {_bound(one, rest)}")
     return sentence("; ".join(parts))
+
+
+def _bound(one: Recourse, rest: pd.DataFrame) -> str:
+    """Return how low the risk of those without a way gets, how surely, and for how many that is below the threshold."""
+    low, high = (_risk(risk, one.threshold) for risk in (rest["lowest_risk"].min(), rest["lowest_risk"].max()))
+    is_known = (rest["exhausted_columns"] >= rest["columns_that_may_change"]).all()
+    known = (
+        "by all combinations of the values tried" if is_known else "the lowest found; there are too many combinations for all"
+    )
+    close = int((rest["lowest_risk"] < one.threshold).sum())
+    within = f", {counted(close)} below the threshold but not by the margin" if close else ""
+    return f"{low if low == high else f'a bound between {low} and {high}, another for each'} ({known}{within})"
 
 
 def _columns_figure(setting: Setting, columns: pd.DataFrame) -> Figure:
@@ -176,23 +203,25 @@ def _example(setting: Setting, model: Model, one: Recourse) -> Table:
     answer = sorted(having, key=lambda some: some.risk)[len(having) // 2]
     target = setting.case.schema.target
     caption = (
-        f"One example by {model.name}: {target.person} {answer.person}, {target.risk} {_risk(answer.risk)}, "
+        f"One example by {model.name}: {target.person} {answer.person}, {target.risk} {_risk(answer.risk, one.threshold)}, "
         "the median of those with a way out"
     )
     return Table(caption, ("Way", "What would differ", "Risk then", "Distance"), _ways(one, answer))
 
 
-def _risk(risk: float) -> str:
-    """Return a risk with a decimal, so that one just below the threshold does not look like one above it."""
-    return f"{100 * risk:.1f} %"
+def _risk(risk: float, threshold: float) -> str:
+    """Return a risk with a decimal, more where it would read as on the other side of the threshold."""
+    return percent_beside(risk, threshold, 1)
 
 
 def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
-    lines = []
+    lines, numerals = [], one.actions.numerals
     for number, way in enumerate(answer.counterfactuals, 1):
-        changes = [(one.schema[name], one.schema.position(name)) for name in way.columns]
-        words = [f"{feature.label}: {feature.format(answer.row[i])} → {feature.format(way.row[i])}" for feature, i in changes]
-        lines.append((str(number), "; ".join(words), _risk(way.risk), f"{way.distance:.2f}"))
+        words = []
+        for i in map(one.schema.position, way.columns):
+            to = numerals.text(i, way.row[i])
+            words.append(f"{one.schema.labels[i]}: {numerals.own(i, answer.row[i], to)} → {to}")
+        lines.append((str(number), "; ".join(words), _risk(way.risk, one.threshold), f"{way.distance:.2f}"))
     return tuple(lines)
 
 
@@ -206,7 +235,7 @@ def _other_models(moved: pd.DataFrame, order: Sequence[str]) -> list[Block]:
         by = some.set_index("other")
         cells = [_cell(by.loc[n], ("granted", "low", "high"), percent) if n in by.index else "–" for n in names]
         lines.append((str(model), *cells))
-    text = "A change that just suffices for one model need not for another, so what people are told hangs on the model."
+    text = "A change that suffices for one model need not for another, so what people are told hangs on the model."
     caption = (
         "Share of the easiest changes for a model (line) that another (column) accepts, of people it flags too; 95 % intervals"
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from dlx.audit.reasons import association
 from dlx.audit.recourse import Recourse
+from dlx.audit.recourse.together import BOUND, TOGETHER
 from dlx.model import Model
 from dlx.reporting.phrases import listed, share
 from dlx.reporting.setting import Setting
@@ -24,11 +25,26 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
         "the allowed direction, then the nearest of all), as far as they are at most 100,000; a set that holds a smaller "
         "sufficient one is not counted. Where nothing is found, sets of all sizes are tried, and from the lowest risk each "
         f"column in turn over all observed values. Predictions a person: {listed(tried)}; CPU time: {listed(seconds)}.",
+        "Possible is what real people have: a number between the 1 and 99 % quantiles of all and of those whom the model "
+        "accepts, and between the schema's bounds; a column that goes no farther than the schema allows, or two standard "
+        "deviations. " + _together(setting, found[0][1]),
         f"Plausible is a changed person no farther from the fifth nearest training row than {found[0][1].limit:.1f}, which "
         "95 % of the training rows keep among themselves, or than the person was already.",
-        "Each way is verified by a call of predict of its own, on the changed row alone. Nothing in the search is random.",
+        "Values are rounded as they are printed before they are tried, and each way is verified by a call of predict of its "
+        "own, on the changed row alone: typed in as printed, it gives the risk beside it. Nothing in the search is random.",
         *_goes_along(setting),
     )
+
+
+def _together(setting: Setting, one: Recourse) -> str:
+    """Return which columns stay plausible together, and which change only together."""
+    labels, pairs = setting.case.schema.labels, one.actions.together.pairs
+    said = f"Of columns that go together (correlation of ranks above {share(TOGETHER)}) each stays plausible given the other"
+    if not pairs:
+        return f"{said}: here there are none."
+    strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
+    named = [f"“{labels[p.one]}” with “{labels[p.other]}” ({share(p.correlation)})" for p in strongest]
+    return f"{said}, and from {share(BOUND)} on neither changes without the other: {listed(named)}."
 
 
 def _goes_along(setting: Setting) -> tuple[str, ...]:
@@ -43,4 +59,7 @@ def _goes_along(setting: Setting) -> tuple[str, ...]:
     if not pairs:
         return ()
     named = [f"“{b}” with “{a}” ({share(strength)})" for strength, a, b in sorted(pairs, reverse=True)[:4]]
-    return (f"Columns that cannot be changed stay as they are, though some might follow; these go together: {listed(named)}.",)
+    text = f"Columns that cannot be changed stay as they are, though some might follow; these go together: {listed(named)}."
+    actionable = {feature.name for feature in schema.features if feature.actionable}
+    derived = [f"“{feature.label}”" for feature in schema.features if actionable & set(feature.derived_from)]
+    return (f"{text} {listed(derived)} will be computed anew from what changes." if derived else text,)
