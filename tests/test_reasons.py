@@ -100,7 +100,8 @@ def test_columns_that_go_together_are_one_and_a_stand_in_for_a_protected_one_is_
     assert found.merged() == [("length", "amount")]
     assert found.protected == ("age",) and set(found.proxies) == {"district"} and found.proxies["district"][0] == "age"
     assert found.withheld == {"age", "district"}
-    assert grouping(people(), threshold=1.0).merged() == [] and grouping(people(), threshold=1.0).proxies == {}
+    strict = grouping(people(), threshold=1.0)
+    assert strict.merged() == [] and strict.proxies == found.proxies  # what is a proxy does not hang on what is merged
 
 
 @pytest.mark.parametrize("threshold", [0, 1.1, float("nan")])
@@ -141,7 +142,8 @@ def test_words_are_those_of_the_level_and_true_of_the_person():
     assert wording.words(SAVINGS, 2, 1.2) == "Savings"  # more than usual is not insufficient
     assert wording.words(AMOUNT, 900, 800) == "Amount requested" and wording.words(AMOUNT, 700, 800) == "Amount"
     assert wording.words(LENGTH, 1, 24) == wording.words(LENGTH, np.nan, 24) == "Length of the loan requested"
-    assert reasons_of([0, 0, 1, 0, 0, 0, 0], row=[30, 3000, 2, 1, 2, 50, 1]).reasons[0].words == "Savings"
+    many = reasons_of([0, 0, 1, 0.5, 0, 0, 0], row=[30, 3000, 2, 1, 2, 50, 1])
+    assert [reason.words for reason in many.reasons] == ["Occupation"] and many.review == ("savings",)
 
 
 def test_the_map_of_words_has_a_version_and_a_hash_of_every_word():
@@ -191,7 +193,8 @@ def test_reasons_are_refused_where_they_would_be_wrong():
 
 def denials(*values, scale="logit"):
     background = people()
-    rows = people(len(values), seed=2).rows
+    rows = people(len(values), seed=2).rows.copy()
+    rows[:, SAVINGS] = 0
     asked = {"wording": ReasonMap.of(SCHEMA), "grouping": grouping(background), "most": 2}
     return adverse_reasons(explained(values, rows, background, scale=scale), background, **asked)
 
@@ -223,6 +226,6 @@ def test_the_reasons_of_bank_loan_are_adverse_and_hold_no_protected_column():
     for background in (near_cutoff(model, case.train), case.background(50)):
         made = dlx.explain(model, some, method="tree_shap", background=background, scale="logit")
         for denial in adverse_reasons(made, background, wording=ReasonMap.of(case.schema), grouping=grouping(case.train)):
-            assert len(denial.reasons) == 4 and all(reason.contribution > 0 for reason in denial.reasons)
+            assert 3 <= len(denial.reasons) <= 4 and all(reason.contribution > 0 for reason in denial.reasons)
             assert not any(case.schema[reason.column].protected for reason in denial.reasons)
             assert all(case.schema[name].protected for name in denial.flagged)

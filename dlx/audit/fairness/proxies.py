@@ -8,15 +8,14 @@ import numpy as np
 
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.tally import MIN_PEOPLE, resampled_people
-from dlx.bootstrap import LEVEL, ends_of
+from dlx.audit.fairness.telling import FOLDS, auc_with_error, told_by_column, with_interval
+from dlx.bootstrap import ends_of
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FOLDS = 5
 
 
 def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
@@ -46,14 +45,14 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
     for group in _groups_to_tell(codes):
         inside = codes == group
         objection = _too_few(inside)
-        told = (np.nan,) * 3
+        auc = (np.nan,) * 3
         if not objection:
             boosting = HistGradientBoostingClassifier(
                 max_leaf_nodes=4, learning_rate=0.05, max_iter=150, early_stopping=False, random_state=seed
             )
-            told = _with_ends(*_cross_validated(boosting, rows, inside, seed))
+            auc = with_interval(*_cross_validated(boosting, rows, inside, seed))[:3]
         said = {"attribute": by.name, "group": by.groups[group], "people": int(inside.sum())}
-        lines.append(said | dict(zip(("auc", "low", "high"), told, strict=True)) | {"objection": objection})
+        lines.append(said | dict(zip(("auc", "low", "high"), auc, strict=True)) | {"objection": objection})
     return pd.DataFrame(lines)
 
 
@@ -63,8 +62,8 @@ def telling(case: Dataset, by: Partition, group: str, *, seed: int = 0) -> pd.Da
     Returns
     -------
     DataFrame
-        attribute, group, column, tells with its 95 % interval and its standard error: 2 AUC − 1 of a small decision
-        tree on this column, judged on five folds; 0 is chance, 1 the group itself.
+        attribute, group, column, tells with its 95 % interval and its standard error: 2 AUC − 1 of this column alone, a
+        tree with a leaf a value, judged on five folds (`telling.told_by_column`); 0 is chance, 1 the group itself.
 
     Raises
     ------
@@ -72,20 +71,18 @@ def telling(case: Dataset, by: Partition, group: str, *, seed: int = 0) -> pd.Da
         If there is no such group, or it, or the rest, has fewer than 30 people.
     """
     import pandas as pd
-    from sklearn.tree import DecisionTreeClassifier
 
     if group not in by.groups:
         raise FairnessError(f"{by.name} has no group {group!r}; its groups: {', '.join(map(repr, by.groups))}")
     inside = by.codes(case) == by.groups.index(group)
     if objection := _too_few(inside):
         raise FairnessError(f"{group!r} of {by.name} is {objection}")
-    tree = DecisionTreeClassifier(max_leaf_nodes=8, min_samples_leaf=10, random_state=seed)
     lines = []
     for place in _others(case, by):
-        auc, error = _cross_validated(tree, case.rows[:, [place]], inside, seed)
-        tells, low, high = (2 * number - 1 for number in _with_ends(auc, error))
+        (found,) = told_by_column(case.schema.features[place], case.rows[:, place], inside[:, None], seed=seed)
+        tells, low, high = (2 * number - 1 for number in found[:3])
         said = {"attribute": by.name, "group": group, "column": case.schema.names[place]}
-        lines.append(said | {"tells": tells, "low": low, "high": high, "error": 2 * error})
+        lines.append(said | {"tells": tells, "low": low, "high": high, "error": 2 * found.error})
     return pd.DataFrame(lines).sort_values("tells", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -123,19 +120,6 @@ def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> 
     return table.assign(scale=explanation.scale).sort_values("carried", ascending=False, kind="stable", ignore_index=True)
 
 
-def auc_with_error(outcomes: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores)
-    shares = []  # for each person, the share of the other class that is on the right side
-    for inside, others in ((outcomes, ~outcomes), (~outcomes, outcomes)):
-        below = ranks[inside] - rankdata(scores[inside])
-        shares.append(below / others.sum() if inside is outcomes else 1 - below / others.sum())
-    variance = sum(share.var(ddof=1) / len(share) for share in shares)
-    return float(shares[0].mean()), float(np.sqrt(variance))
-
-
 def _others(case: Dataset, by: Partition) -> list[int]:
     return [i for i, name in enumerate(case.schema.names) if name not in by.columns]
 
@@ -158,10 +142,3 @@ def _cross_validated(estimator: Any, rows: np.ndarray, inside: np.ndarray, seed:
     with one_thread():
         scores = cross_val_predict(estimator, rows, inside, cv=folds, method="predict_proba")[:, 1]
     return auc_with_error(inside, scores)
-
-
-def _with_ends(estimate: float, error: float) -> tuple[float, float, float]:
-    from scipy.stats import norm
-
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * error
-    return estimate, max(estimate - reach, 0.0), min(estimate + reach, 1.0)

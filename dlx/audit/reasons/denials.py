@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
 ROUNDING = 1e-5  # of the outputs of a float32 net in another batch
+WITHHELD = ("flagged", "review", "together")  # why a column that counted as much as a printed reason is not printed
 NEAR = 100  # granted people, the nearest to the cutoff
 
 
@@ -64,11 +65,17 @@ class Denial:
         The largest first.
     flagged : tuple of str
         Protected columns and proxies that moved the risk as much as a printed reason; for a reviewer, never for print.
+    review : tuple of str
+        Columns that did so although the person's value lies on the good side: a reason would go against its words.
+    together : tuple of str
+        Columns that did so, and are not printed as they and the printed ones together tell a protected group.
     """
 
     person: Any
     reasons: tuple[Reason, ...]
     flagged: tuple[str, ...]
+    review: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
 
     @property
     def groups(self) -> frozenset[int]:
@@ -104,8 +111,10 @@ def adverse_reasons(
     """Return why each person was denied, the largest reason first.
 
     Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards
-    denial. The words are those of the column that moved most. A protected column, or a proxy of one, is never a reason; it
-    is flagged where it moved the risk as much as the last reason did.
+    denial. The words are those of the column that moved most, of those whose words are true of the person's value. A reason
+    that would go against its words (`goes_against`), or, where nothing says which values are adverse, against the outcomes
+    of real people, is not printed but listed for review. A protected column, or a proxy of one, is never a reason, nor a
+    column that makes the printed ones together a proxy; it is flagged where it moved the risk as much as the last reason did.
 
     Parameters
     ----------
@@ -135,18 +144,37 @@ def adverse_reasons(
 
 
 def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
-    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; flagged columns."""
+    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld."""
     import pandas as pd
 
     lines = [
         said
         | {"person": denial.person, "rank": rank, "reason": reason.words, "value": reason.value}
-        | {"column": reason.column, "contribution": reason.contribution, "flagged": " ".join(denial.flagged)}
+        | {"column": reason.column, "contribution": reason.contribution}
+        | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
         for denial in denials
         for rank, reason in enumerate(denial.reasons, 1)
     ]
-    names = [*said, "person", "rank", "reason", "value", "column", "contribution", "flagged"]
+    names = [*said, "person", "rank", "reason", "value", "column", "contribution", *WITHHELD]
     return pd.DataFrame(lines, columns=names)
+
+
+def goes_against(wording: ReasonMap, grouping: Grouping, column: int, value: float, usual: float) -> bool:
+    """Return whether a reason would go against its words, or, where these leave it open, against real people's outcomes.
+
+    Parameters
+    ----------
+    wording : ReasonMap
+        The words.
+    grouping : Grouping
+        The real people.
+    column : int
+        Position of the column.
+    value, usual : float
+        The person's code, and the mean code of the reference people.
+    """
+    said = wording.goes_against(column, value, usual)
+    return grouping.contradicts(column, value) if said is None else said
 
 
 def _denial(
@@ -159,18 +187,45 @@ def _denial(
     grouping: Grouping,
     most: int,
 ) -> Denial:
-    groups, features = np.array(grouping.group), wording.schema.features
-    allowed = np.array([name not in grouping.withheld for name in grouping.names])
+    groups, names = np.array(grouping.group), grouping.names
+    allowed = np.array([name not in grouping.withheld for name in names])
     sums = {int(g): float(values[(groups == g) & allowed].sum()) for g in dict.fromkeys(groups[allowed])}
-    order = [g for g in sorted(sums, key=lambda g: -sums[g]) if sums[g] > 0][:most]
-    reasons = []
-    for g in order:
-        lead = int(np.argmax(np.where((groups == g) & allowed, values, -np.inf)))
-        words = wording.words(lead, row[lead], usual[lead])
-        reasons.append(Reason(words, features[lead].format(row[lead]), grouping.names[lead], g, sums[g]))
+    candidates, review = [], []
+    for g in sorted((g for g in sums if sums[g] > 0), key=lambda g: -sums[g]):
+        leads = [int(i) for i in np.argsort(-values, kind="stable") if groups[i] == g and allowed[i] and values[i] > 0]
+        true = [i for i in leads if not goes_against(wording, grouping, i, row[i], usual[i])]
+        if not true:
+            review.append((leads[0], sums[g]))
+            continue
+        lead = true[0]
+        words, value = wording.words(lead, row[lead], usual[lead]), wording.schema.features[lead].format(row[lead])
+        candidates.append(Reason(words, value, names[lead], g, sums[g]))
+    reasons, together = _printable(candidates, grouping, most)
     least = reasons[-1].contribution if len(reasons) == most else 0.0
     flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > 0 and values[i] >= least]
-    return Denial(person, tuple(reasons), tuple(grouping.names[i] for i in flagged))
+    return Denial(
+        person,
+        tuple(reasons),
+        tuple(names[i] for i in flagged),
+        tuple(names[i] for i, contribution in review if contribution >= least),
+        tuple(reason.column for reason in together if reason.contribution >= least),
+    )
+
+
+def _printable(candidates: Sequence[Reason], grouping: Grouping, most: int) -> tuple[list[Reason], list[Reason]]:
+    """Return the largest reasons that together tell no protected group, and those that are left out as they would."""
+    chosen: list[Reason] = list(candidates[:most])
+    if grouping.together(reason.column for reason in chosen) is None:
+        return chosen, []
+    chosen, left_out = [], []
+    for reason in candidates:
+        if len(chosen) == most:
+            break
+        if grouping.together(one.column for one in (*chosen, reason)) is None:
+            chosen.append(reason)
+        else:
+            left_out.append(reason)
+    return chosen, left_out
 
 
 def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:

@@ -25,11 +25,11 @@ from dlx.reporting.sections.change.reasons_told import (
     Given,
     common,
     example,
-    flagged_words,
     map_of_words,
     stability_figure,
     stability_words,
 )
+from dlx.reporting.sections.change.reasons_withheld import withheld
 from dlx.reporting.setting import Setting
 
 METHODS = ("deeplift", "integrated_gradients", "tree_shap", "linear_shap", "shapley", "lime")  # quick for many people
@@ -69,7 +69,7 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
                 untrusted |= dict.fromkeys(doubts)
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
-                    if any(denial.groups for denial in reasons):  # or nothing speaks against anybody
+                    if any(denial.reasons or denial.review for denial in reasons):  # or nothing speaks against anybody
                         denials[Source(model.name, one.method, background)] = reasons
     return Given(denials, wording, together, tuple(untrusted))
 
@@ -101,15 +101,16 @@ def _told(setting: Setting, given: Given) -> Part:
         "reasons": pd.concat([to_frame(some, **source._asdict()) for source, some in given.denials.items()], ignore_index=True),
         "reason_words": given.wording.to_frame(),
     }
-    blocks: list[Block] = [Heading("Reasons for a denial"), Words((_what(setting, given),)), example(setting, given)]
-    blocks.append(common(setting, given))
+    blocks: list[Block] = [Heading("Reasons for a denial"), Words((_what(setting, given),))]
+    if len(tables["reasons"]):
+        blocks += [example(setting, given), common(given)]
     finding: tuple[str, ...] = ()
     if len(given.denials) > 1:
         stability = reason_stability(given.denials, groups=given.printable, seed=setting.seed)
         if len(stability):  # somebody is denied by two sources that differ in one thing
             tables["reason_stability"], finding = stability, stability_words(stability)
             blocks += [Words(finding), stability_figure(stability)]
-    blocks.append(Words((flagged_words(setting, given),)))
+    blocks += withheld(setting, given)
     blocks.append(Folded("The map of words, and which columns count as one", map_of_words(setting, given)))
     evidence = (
         f"Up to {MOST} reasons for each denied {setting.case.schema.target.person}, by trusted methods, against both reference "
@@ -127,8 +128,9 @@ def _what(setting: Setting, given: Given) -> str:
     }
     told = [f"by {listed(methods[model])} for the {count:,} whom {model} denies" for model, count in people.items()]
     return (
-        f"At most {MOST} reasons each, what moved the risk up most, in the words of a fixed map. The commentary on 12 CFR "
-        "1002.9(b)(2) lets a lender compare with applicants at or slightly above the cutoff, or with all applicants: here the "
+        f"At most {MOST} reasons each, what moved the risk up most, in the words of a fixed map and only where these are true "
+        "of the person. The commentary on 12 CFR 1002.9(b)(2) lets a lender compare with applicants at or slightly above the "
+        "cutoff, or with all applicants: here the "
         f"granted training rows nearest the threshold, or {len(setting.background)} training rows at random. Made "
         f"{'; '.join(told)}."
     )

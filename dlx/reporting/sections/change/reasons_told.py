@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dlx import plots
@@ -81,20 +80,16 @@ def example(setting: Setting, given: Given) -> Table:
     return Table(caption, ("Place", *(f"{source.model}, {source.background}" for source in given.shown)), tuple(lines))
 
 
-def common(setting: Setting, given: Given) -> Table:
-    """Return how often each reason is given, a column a model and background."""
-    labels: dict[int, list[str]] = {}
-    for group, label in zip(given.grouping.group, setting.case.schema.labels, strict=True):
-        labels.setdefault(group, []).append(label)
-    counts = {source: Counter(g for denial in given.denials[source] for g in denial.groups) for source in given.shown}
-    shares = {source: {g: n / len(given.denials[source]) for g, n in some.items()} for source, some in counts.items()}
-    order = sorted({g for some in shares.values() for g in some}, key=lambda g: -sum(s.get(g, 0.0) for s in shares.values()))
+def common(given: Given) -> Table:
+    """Return how often each reason is given, in its words, a column a model and background."""
+    counts = {source: Counter(w for d in given.denials[source] for w in {r.words for r in d.reasons}) for source in given.shown}
+    shares = {source: {w: n / len(given.denials[source]) for w, n in some.items()} for source, some in counts.items()}
+    order = sorted({w for some in shares.values() for w in some}, key=lambda w: -sum(s.get(w, 0.0) for s in shares.values()))
     lines = tuple(
-        (" or ".join(labels[g]), *(percent(shares[source].get(g, 0.0)) for source in given.shown))
-        for g in order[:SHOWN_REASONS]
+        (words, *(percent(shares[source].get(words, 0.0)) for source in given.shown)) for words in order[:SHOWN_REASONS]
     )
     caption = f"The reasons given most often, share of the denied who are given each, among the {MOST} of a person"
-    return Table(caption, ("Reason about", *(f"{source.model}, {source.background}" for source in given.shown)), lines)
+    return Table(caption, ("Reason", *(f"{source.model}, {source.background}" for source in given.shown)), lines)
 
 
 def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
@@ -152,25 +147,6 @@ def _pair_label(line: dict[str, Any]) -> str:
     return f"model: {line['one']} / {line['other']}, {method_label(line['method'])}, {line['background']}"
 
 
-def flagged_words(setting: Setting, given: Given) -> str:
-    """Return which columns are never printed, and how often they counted as much as a printed reason."""
-    schema, together = setting.case.schema, given.grouping
-    if not together.protected:
-        return "The schema marks no column as protected, so nothing is withheld; mark such columns with protected = true."
-    shares: dict[str, list[float]] = {}
-    for source in given.shown:
-        flags = [bool(denial.flagged) for denial in given.denials[source]]
-        shares.setdefault(source.model, []).append(float(np.mean(flags)))
-    told = listed([f"{percent(max(some))} of what {model} denies" for model, some in shares.items()])
-    proxies = [f"{schema[a].label} (with {schema[b].label}, {share(s)})" for a, (b, s) in together.proxies.items()]
-    named = listed([schema[name].label for name in together.protected])
-    return (
-        f"Never printed: {named}, and columns that stand in for them (association {share(together.threshold)} or more): "
-        f"{listed(proxies) if proxies else 'none'}. They moved the risk as much as a printed reason in {told}: what is printed "
-        "there is not all that counted, and a reviewer must know of it."
-    )
-
-
 def map_of_words(setting: Setting, given: Given) -> tuple[Block, ...]:
     """Return the map, its version and hash, which columns are one reason, and which methods were not used."""
     schema, together, words = setting.case.schema, given.grouping, given.wording.to_frame()
@@ -178,8 +154,9 @@ def map_of_words(setting: Setting, given: Given) -> tuple[Block, ...]:
     measure = f"association {share(together.threshold)} or more: |Spearman's correlation|, correlation ratio or Cramér's V"
     items = [
         f"Version {given.wording.version}, sha256 {given.wording.sha256}. A level has words of its own where the general ones "
-        "would be vague or untrue; where a value is better than the usual one, its column is only named.",
-        f"One reason each, contributions summed: {merged} ({measure})."
+        "would be vague or untrue. Where they are not true of a person's value, nothing is printed, and the column is listed "
+        "for review.",
+        f"One reason each, contributions summed: {merged} ({measure}, or the same words)."
         if merged
         else f"No columns are one reason ({measure}).",
         *(f"Not used: {why}." for why in given.untrusted),

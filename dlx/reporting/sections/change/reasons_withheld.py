@@ -1,0 +1,103 @@
+"""What is not printed as a reason: protected columns, what stands in for them, what goes against its words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from dlx.audit.fairness.telling import TELLING
+from dlx.audit.reasons import Proxy
+from dlx.audit.reasons.denials import Denial
+from dlx.reporting.phrases import counted, interval, listed, percent, sentence, share
+from dlx.reporting.sections.blocks import Block, Table, Words
+from dlx.reporting.sections.change.reasons_told import Given
+from dlx.reporting.setting import Setting
+from dlx.schema import Schema
+
+SHOWN_FOR_REVIEW = 8
+
+
+def withheld(setting: Setting, given: Given) -> list[Block]:
+    """Return what is never printed and why, how often it counted, and what a reviewer must look at."""
+    said = [_protected(setting, given), *_too_few(setting, given), *_together(setting, given), *_empty(setting, given)]
+    return [Words(tuple(said)), *_for_review(setting, given)]
+
+
+def _protected(setting: Setting, given: Given) -> str:
+    schema, grouping = setting.case.schema, given.grouping
+    if not grouping.protected:
+        return "The schema marks no column as protected, so nothing is withheld; mark such columns with protected = true."
+    proxies = [f"{schema[column].label} ({_proxy(schema, proxy)})" for column, proxy in grouping.proxies.items()]
+    named = listed([schema[name].label for name in grouping.protected])
+    return (
+        f"Never printed: {named}, and columns that alone tell a group of them from the rest (AUC above {share(TELLING)} beyond "
+        f"doubt, cross-validated, gaps and any shape of the column included): {listed(proxies) if proxies else 'none'}. They "
+        f"moved the risk as much as a printed reason in {_shares(given, 'flagged')}: what is printed there is not all that "
+        "counted, and a reviewer must know of it."
+    )
+
+
+def _too_few(setting: Setting, given: Given) -> tuple[str, ...]:
+    schema, few = setting.case.schema, given.grouping.stand_ins.unjudged
+    if not few:
+        return ()
+    named = listed([f"“{group.name}” of {schema[group.column].label} ({group.fewest} training rows)" for group in few])
+    return (f"What stands in for {named} cannot be told, as there are too few; it may be printed.",)
+
+
+def _together(setting: Setting, given: Given) -> tuple[str, ...]:
+    schema = setting.case.schema
+    counts = Counter(name for source in given.shown for denial in given.denials[source] for name in denial.together)
+    if not counts:
+        return ()
+    most = listed([f"“{schema[name].label}”" for name, _ in counts.most_common(3)])
+    return (
+        f"The columns printed for one {schema.target.person} are not a proxy together either: what would make them one was "
+        f"left out in {_shares(given, 'together')}, most often {most}.",
+    )
+
+
+def _empty(setting: Setting, given: Given) -> tuple[str, ...]:
+    target = setting.case.schema.target
+    none = [
+        f"{counted(count)} whom {source.model} denies ({source.background})"
+        for source in given.shown
+        if (count := sum(not denial.reasons for denial in given.denials[source]))
+    ]
+    if not none:
+        return ()
+    return (sentence(f"no reason can be printed for {listed(none)}: nobody can tell them why they are {target.flagged}"),)
+
+
+def _for_review(setting: Setting, given: Given) -> list[Block]:
+    """Return how often each column counted against a person whose value speaks for them."""
+    counts = {s: Counter(name for denial in given.denials[s] for name in denial.review) for s in given.shown}
+    order = [name for name, _ in sum(counts.values(), Counter()).most_common(SHOWN_FOR_REVIEW)]
+    if not order:
+        return []
+    schema, target = setting.case.schema, setting.case.schema.target
+    lines = tuple(
+        (schema[name].label, schema[name].reason, *(percent(counts[s][name] / len(given.denials[s])) for s in given.shown))
+        for name in order
+    )
+    caption = (
+        f"For review, never printed: what counted as much as a printed reason although the {target.person}'s value goes "
+        "against the words, or, where the schema does not say which values are adverse, against the outcomes; share of the "
+        "denied"
+    )
+    return [Table(caption, ("Column", "Words", *(f"{s.model}, {s.background}" for s in given.shown)), lines)]
+
+
+def _proxy(schema: Schema, proxy: Proxy) -> str:
+    told = interval(proxy.auc, proxy.low, proxy.high)
+    return f"tells “{proxy.group}” of {schema[proxy.attribute].label}, AUC {told}"
+
+
+def _shares(given: Given, what: str) -> str:
+    """Return of how many of the denied something was withheld, by each model: the background where it is most."""
+    shares: dict[str, list[float]] = {}
+    for source in given.shown:
+        some: tuple[Denial, ...] = given.denials[source]
+        shares.setdefault(source.model, []).append(float(np.mean([bool(getattr(denial, what)) for denial in some])))
+    return listed([f"{percent(max(some))} of what {model} denies" for model, some in shares.items()])
