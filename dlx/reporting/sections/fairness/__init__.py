@@ -69,7 +69,7 @@ def _treatment(evidence: FairnessEvidence, setting: Setting, models: Sequence[Mo
 def _proxies(evidence: FairnessEvidence, labels: dict[str, str]) -> list[Block]:
     return [
         Heading("Can the groups be told from the other columns?"),
-        Listed(tuple(words.proxy_sentence(evidence, by) for by in evidence.shown)),
+        Listed(tuple(words.proxy_sentence(evidence, by, labels) for by in evidence.shown)),
         Folded("Each group, and the columns that carry it", (tables.proxies_table(evidence, labels),)),
     ]
 

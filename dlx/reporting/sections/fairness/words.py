@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.audit.fairness.groups import Partition
 from dlx.audit.fairness.tally import CLEARED, EVENTS, MIN_CASES, MIN_PEOPLE, SELECTED
+from dlx.audit.fairness.telling import TELLING
 from dlx.audit.fairness.trade_offs import COST
 from dlx.plots import UNITS
 from dlx.reporting.phrases import (
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOUR_FIFTHS = 0.8
-TELLING = 0.7  # AUC from which on the other columns are called a proxy
 RULE = (
     f"A rate is judged where a group has {MIN_PEOPLE} people and, for rates among people with or without the event, "
     f"{MIN_CASES} of them; calibration needs {MIN_CASES} of each."
@@ -87,15 +87,32 @@ def gap_sentence(evidence: FairnessEvidence, lines: pd.DataFrame, labels: dict[s
     return f"“{first['group']}” against “{first['against']}”: {sentence('; '.join(told))}"
 
 
-def proxy_sentence(evidence: FairnessEvidence, by: Partition) -> str:
-    """Return how well the rest tells the groups of a partition."""
+def proxy_sentence(evidence: FairnessEvidence, by: Partition, labels: dict[str, str]) -> str:
+    """Return how well the rest tells the groups of a partition, together and each by itself."""
     lines = evidence.proxies[(evidence.proxies["attribute"] == by.name) & (evidence.proxies["objection"] == "")]
     if lines.empty:
         return f"{by.label}: too few people of any group to tell them from the rest."
     best = lines.loc[lines["auc"].idxmax()]
     span = interval(best["auc"], best["low"], best["high"])
     whether = "a proxy" if best["low"] > TELLING else "no strong proxy" if best["high"] < TELLING else "perhaps a proxy"
-    return f"{by.label}: the other columns tell “{best['group']}” with an AUC of {span}: together they are {whether} of it."
+    alone = _tell_alone(evidence, by, labels)
+    return (
+        f"{by.label}: the other columns tell “{best['group']}” with an AUC of {span}: together they are {whether} of it. By "
+        f"itself {alone or 'none of them is a proxy of a group'}."
+    )
+
+
+def _tell_alone(evidence: FairnessEvidence, by: Partition, labels: dict[str, str]) -> str:
+    """Return the columns that are a proxy of a group by themselves, each with the group that it tells best."""
+    lines = evidence.carriers[evidence.carriers["attribute"] == by.name]
+    lines = lines[(1 + lines["tells_low"]) / 2 > TELLING] if len(lines) else lines
+    best = lines.sort_values("tells_low", ascending=False).drop_duplicates("column") if len(lines) else lines
+    told = [
+        f"“{labels[line['column']]}” tells “{line['group']}” with an AUC of "
+        f"{interval(*((1 + line[end]) / 2 for end in ('tells', 'tells_low', 'tells_high')))}"
+        for _, line in best.iterrows()
+    ]
+    return listed(told) if told else ""
 
 
 def change_words(line: pd.Series, measure: str) -> str:
