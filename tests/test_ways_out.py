@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import dlx
-from dlx.audit.recourse import ActionSet, RecourseError, denied, modifiable, recourse
+from dlx.audit.recourse import ActionSet, RecourseError, denied, modifiable, recourse, transfer
 from dlx.audit.recourse.finding import goal_of
 from dlx.audit.recourse.numerals import Numerals
 from dlx.audit.recourse.together import Together
 from dlx.dataset import Dataset
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.schema.table import Carried
 
 TARGET = Target("y", levels=("0", "1"))
 property_test = settings(max_examples=20, deadline=None, derandomize=True)
@@ -317,3 +318,24 @@ def test_moving_one_column_for_the_mean_keeps_to_the_bounds_too():
     case, rule = one_number(np.arange(200.0), bounds=(70, 120))
     table = modifiable(rule, case, observed=case).set_index("direction")
     assert table.loc["down", "to"] == "70" and table.loc["up", "to"] == "120"
+
+
+def test_what_a_model_of_ones_own_reads_beside_the_features_stays_with_the_person():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"branch": rng.choice(["a", "b"], 200), "debt": rng.integers(0, 100, 200), "rate": rng.random(200)})
+    schema = Schema((Feature("debt", actionable=True), Feature("rate")), TARGET, carried=(Carried("branch", 0, "an id"),))
+    case = dlx.from_frame(table.assign(y=rng.integers(0, 2, 200)), schema)
+
+    def rule(people):
+        assert people["debt"].dtype == "int64"
+        return np.where(people["debt"] > people["branch"].map({"a": 30, "b": 60}), 0.9, 0.1)
+
+    model = wrap(rule, case, name="rule", scale="probability")
+    people = denied(model, case)[:12]
+    ways = recourse(model, people, observed=case)
+    lines = {"a": 30, "b": 60}
+    for branch, answer in zip(people.table["branch"], ways.answers, strict=True):
+        assert all(lines[branch] - 4 <= one.row[0] <= lines[branch] for one in answer.counterfactuals)
+    assert ways.found.mean() > 0.6 and set(rule(ways.best().table)) == {0.1}
+    assert transfer(ways, [model]).loc[0, "granted"] == 1
+    assert modifiable(model, case, observed=case).set_index("direction").loc["down", "lower"] > 0

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlx.audit.recourse.actions import ActionSet, RecourseError
 from dlx.audit.recourse.distance import Crowd, Metric
+from dlx.audit.recourse.people import for_person
 from dlx.audit.recourse.refinement import differs, diverse, lowest, nearer
 from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
+from dlx.model.fidelity import held, predicted
 from dlx.rounding import side_true
 from dlx.schema.columns import Direction
 from dlx.threads import one_thread
@@ -103,6 +106,8 @@ def recourse(
         the threshold or the margin is out of range.
     SchemaError
         If a column does not exist.
+    FidelityError
+        If a model that was wrapped predicts otherwise of the ways found than the user's own.
 
     Notes
     -----
@@ -118,21 +123,21 @@ def recourse(
     risks = _denied_risks(model, people, threshold)
     actions = ActionSet.of(observed, actionable, accepted=model.predict(observed, "probability") < threshold)
     crowd = Crowd(Metric.fit(observed), observed.rows)
-
-    def risk(rows: np.ndarray) -> np.ndarray:
-        return model.predict(rows, "probability")
-
-    question = Question(risk, goal, actions, crowd, wanted, most_columns)
     answers = []
     with one_thread():
         loneliness = crowd.loneliness(people.rows)
         for i, row in enumerate(people.rows):
+            risk = partial(for_person(model, people, i).predict, scale="probability")
+            question = Question(risk, goal, actions, crowd, wanted, most_columns)
             trail = search(question, row, float(risks[i]), float(loneliness[i]))
             answers.append(_answer(question, trail, people.index[i], float(risks[i])))
             if progress is not None:
                 progress(i + 1, len(people))
-    seconds = time.process_time() - started
-    return Recourse(model.name, actions, threshold, goal, crowd.limit, tuple(answers), seconds)
+    found = Recourse(model.name, actions, people, threshold, goal, crowd.limit, tuple(answers), time.process_time() - started)
+    if found.found.any():
+        best = found.best()
+        held(model, [(best, predicted(model, best))])
+    return found
 
 
 def goal_of(threshold: float, margin: float = MARGIN) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.finding import checked_threshold
+from dlx.audit.recourse.people import with_values
 from dlx.bootstrap import interval_of_mean
 from dlx.dataset import Dataset
 from dlx.model import Model
@@ -68,7 +69,7 @@ def modifiable(
 
     threshold = checked_threshold(people, threshold)
     actions = ActionSet.of(observed, actionable)
-    risk = model.predict(people.rows, "probability")
+    risk = model.predict(people, "probability")
     lines = []
     for column, direction, value in _targets(actions, observed):
         own = people.rows[:, column]
@@ -121,7 +122,7 @@ def _measured(
     moved[:, column] = value
     for i, original in enumerate(people.rows[moves]):
         moved[i] = actions.settle(moved[i : i + 1], original)[0]
-    new = model.predict(moved, "probability")
+    new = model.predict(with_values(people[moves], moved), "probability")
     change, flagged = new - risk[moves], risk[moves] >= threshold
     estimate, low, high = interval_of_mean(change, seed=seed)
     cleared = float((new < threshold)[flagged].mean()) if flagged.any() else np.nan

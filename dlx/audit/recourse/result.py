@@ -9,8 +9,10 @@ import numpy as np
 
 from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.actions import ActionSet
+from dlx.audit.recourse.people import with_values
 from dlx.audit.recourse.refinement import differs
 from dlx.bootstrap import Interval, interval_of, interval_of_mean
+from dlx.dataset import Dataset
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ class Recourse:
         Its name.
     actions : ActionSet
         What may change, and to what.
+    people : Dataset
+        The denied, one an answer.
     threshold : float
         Probability from which on a person is denied.
     goal : float
@@ -107,6 +111,7 @@ class Recourse:
 
     model: str
     actions: ActionSet
+    people: Dataset
     threshold: float
     goal: float
     limit: float
@@ -132,6 +137,10 @@ class Recourse:
         """Return the first counterfactual of everybody who has one, coded [found, features]."""
         rows = [answer.counterfactuals[0].row for answer in self.answers if answer.counterfactuals]
         return np.array(rows).reshape(len(rows), len(self.schema))
+
+    def best(self) -> Dataset:
+        """Return everybody who has a counterfactual as in the first one, the rest of their table as it came."""
+        return with_values(self.people[self.found], self.best_rows())
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a change: person, number of the counterfactual, column, from, to, risks, distances.

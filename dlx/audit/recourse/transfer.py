@@ -32,13 +32,13 @@ def transfer(found: Recourse, models: Sequence[Model]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    having = np.array([answer.row for answer in found.answers if answer.counterfactuals])
+    having, best = found.people[found.found], found.best()
     lines = []
     for model in models:
         both = np.zeros(0, bool)
         if len(having):
             both = model.predict(having, "probability") >= found.threshold
-        new = model.predict(found.best_rows()[both], "probability") if both.any() else np.empty(0)
+        new = model.predict(best[both], "probability") if both.any() else np.empty(0)
         granted = interval_of_share(new < found.threshold)
         ends = {"granted": granted.estimate, "low": granted.low, "high": granted.high}
         lines.append({"model": found.model, "other": model.name, "people": int(both.sum())} | ends)
