@@ -13,7 +13,7 @@ import dlx
 from dlx.arrays import array_id
 from dlx.audit.fairness import partition, telling
 from dlx.audit.fairness.telling import MOST_TOGETHER, protected_groups, told_by_column, told_together
-from dlx.audit.reasons import ReasonMap, adverse_reasons, goes_against, grouping
+from dlx.audit.reasons import ReasonMap, Spoken, adverse_reasons, grouping
 from dlx.audit.reasons.denials import to_frame
 from dlx.audit.reasons.wording import adverse_side
 from dlx.dataset import Dataset
@@ -217,7 +217,7 @@ def test_levels_are_printed_where_the_schema_calls_them_adverse():
     assert [denial.reasons[0].words for denial in told] == ["other", "Rents", "other"]
     assert [denial.review for denial in told] == [("housing",), (), ("housing",)]
     ladder = dataclasses.replace(housing, ordered=True, adverse="high", adverse_levels=())
-    assert [goes_against(ReasonMap.of(case.schema), grouping(case), 0, code, 1.0) for code in range(3)] == [True, False, True]
+    assert [Spoken.of(case, case).goes_against(0, code) for code in range(3)] == [True, False, True]
     assert adverse_side(ladder) == "high" and adverse_side(dataclasses.replace(housing, reason="No housing")) == ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit import performance
+from dlx.audit.reasons import Spoken
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -87,6 +89,11 @@ class Study:
     def top(self) -> int:
         """How many columns of a person count as the most important."""
         return top_of(self.case)
+
+    @cached_property
+    def spoken(self) -> Spoken:
+        """The words of reasons, and what is never told as one."""
+        return Spoken.of(self.case.train, self.background)
 
     def tells_of(self, model: Model) -> bool:
         """Whether a model is one of the two that are told of, or can be read without a method."""

@@ -249,30 +249,45 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
 
 
 def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], str]:
-    schema, found = study.case.schema, model_verdict(study, study.main, position)
+    schema, found, spoken = study.case.schema, model_verdict(study, study.main, position), study.spoken
     reasons: dict[str, Reason] = {}
     withheld: list[str] = []
+    against: list[str] = []
     if found is None:
         return [], ""
+    never = spoken.grouping.withheld if schema.target.adverse_action else frozenset()
     for i in np.argsort(-sign * found.share, kind="stable"):
-        feature = schema.features[i]
+        feature, code = schema.features[i], float(study.people.rows[position, i])
         if len(reasons) == REASONS or sign * found.share[i] <= 0:
             break
         if not found.is_reason(i):
             continue
-        if schema.target.adverse_action and feature.protected:
+        if feature.name in never:
             withheld.append(feature.label)
-            continue
-        words = feature.reason if sign > 0 else feature.label
-        value = feature.format(study.people.rows[position, i])
-        reasons.setdefault(words, Reason(words, value, int(found.support[i]), found.methods))
-    remark = ""
+        elif sign > 0 and spoken.goes_against(int(i), code):
+            against.append(feature.label)
+        else:
+            words = spoken.words(int(i), code) if sign > 0 else feature.label
+            reasons.setdefault(words, Reason(words, feature.format(code), int(found.support[i]), found.methods))
+    return list(reasons.values()), _untold(withheld, against, "raises" if sign > 0 else "lowers")
+
+
+def _untold(withheld: list[str], against: list[str], moved: str) -> str:
+    """Return what moved the risk but is no reason: protected attributes and stand-ins, and what goes against its words."""
+    moved_by = {True: moved, False: moved.removesuffix("s")}
+    said = []
     if withheld:
-        noun = "a protected attribute, which is" if len(withheld) == 1 else "protected attributes, which are"
-        named = listed([f"“{label}”" for label in withheld])
-        moved = "raises" if sign > 0 else "lowers"
-        remark = f"{named} {moved} the risk too: {noun} never given as a reason, but a reviewer must know of it."
-    return list(reasons.values()), remark
+        one, several = "a protected attribute, or a stand-in for one, is", "protected attributes, and stand-ins for them, are"
+        said.append(
+            f"{listed([f'“{label}”' for label in withheld])} {moved_by[len(withheld) == 1]} the risk too: "
+            f"{one if len(withheld) == 1 else several} never given as a reason, but a reviewer must know of it."
+        )
+    if against:
+        said.append(
+            f"{listed([f'“{label}”' for label in against])} {moved_by[len(against) == 1]} the risk although the value speaks "
+            "against that: no reason to give, but one for review."
+        )
+    return " ".join(said)
 
 
 def _contrast(study: Study, position: int) -> str:

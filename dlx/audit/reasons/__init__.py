@@ -1,8 +1,9 @@
 """Reasons for an adverse action (12 CFR 1002.9), in words that may be printed, and how far they can be relied on."""
 
 from dlx.audit.reasons.association import Grouping, association, grouping
-from dlx.audit.reasons.denials import Denial, Reason, ReasonsError, adverse_reasons, goes_against, near_cutoff
+from dlx.audit.reasons.denials import Denial, Reason, ReasonsError, adverse_reasons, near_cutoff
 from dlx.audit.reasons.proxies import Proxy, StandIns
+from dlx.audit.reasons.spoken import Spoken
 from dlx.audit.reasons.stability import Source, reason_stability
 from dlx.audit.reasons.wording import ReasonMap
 
@@ -14,10 +15,10 @@ __all__ = [
     "ReasonMap",
     "ReasonsError",
     "Source",
+    "Spoken",
     "StandIns",
     "adverse_reasons",
     "association",
-    "goes_against",
     "grouping",
     "near_cutoff",
     "reason_stability",

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx.arrays import array_id
 from dlx.audit.reasons.association import Grouping
+from dlx.audit.reasons.spoken import Spoken, usual_of
 from dlx.audit.reasons.wording import ReasonMap
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -112,9 +113,10 @@ def adverse_reasons(
 
     Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards
     denial. The words are those of the column that moved most, of those whose words are true of the person's value. A reason
-    that would go against its words (`goes_against`), or, where nothing says which values are adverse, against the outcomes
-    of real people, is not printed but listed for review. A protected column, or a proxy of one, is never a reason, nor a
-    column that makes the printed ones together a proxy; it is flagged where it moved the risk as much as the last reason did.
+    that would go against its words (`ReasonMap.goes_against`), or, where nothing says which values are adverse, against the
+    outcomes of real people, is not printed but listed for review. A protected column, or a proxy of one, is never a reason,
+    nor a column that makes the printed ones together a proxy; it is flagged where it moved the risk as much as the last
+    reason did.
 
     Parameters
     ----------
@@ -136,9 +138,9 @@ def adverse_reasons(
         or `most` is below 1.
     """
     _refuse(explanation, background, most)
-    usual = [np.nanmean(column) if np.isfinite(column).any() else np.nan for column in background.rows.T]
+    spoken = Spoken(wording, grouping, usual_of(background))
     return tuple(
-        _denial(person, values, row, usual, wording=wording, grouping=grouping, most=most)
+        _denial(person, values, row, spoken, most)
         for person, values, row in zip(explanation.index, explanation.values, explanation.rows, strict=True)
     )
 
@@ -159,48 +161,20 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names)
 
 
-def goes_against(wording: ReasonMap, grouping: Grouping, column: int, value: float, usual: float) -> bool:
-    """Return whether a reason would go against its words, or, where these leave it open, against real people's outcomes.
-
-    Parameters
-    ----------
-    wording : ReasonMap
-        The words.
-    grouping : Grouping
-        The real people.
-    column : int
-        Position of the column.
-    value, usual : float
-        The person's code, and the mean code of the reference people.
-    """
-    said = wording.goes_against(column, value, usual)
-    return grouping.contradicts(column, value) if said is None else said
-
-
-def _denial(
-    person: Any,
-    values: np.ndarray,
-    row: np.ndarray,
-    usual: Sequence[float],
-    *,
-    wording: ReasonMap,
-    grouping: Grouping,
-    most: int,
-) -> Denial:
-    groups, names = np.array(grouping.group), grouping.names
-    allowed = np.array([name not in grouping.withheld for name in names])
+def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, most: int) -> Denial:
+    groups, names, features = np.array(spoken.grouping.group), spoken.grouping.names, spoken.wording.schema.features
+    allowed = np.array([name not in spoken.grouping.withheld for name in names])
     sums = {int(g): float(values[(groups == g) & allowed].sum()) for g in dict.fromkeys(groups[allowed])}
     candidates, review = [], []
     for g in sorted((g for g in sums if sums[g] > 0), key=lambda g: -sums[g]):
         leads = [int(i) for i in np.argsort(-values, kind="stable") if groups[i] == g and allowed[i] and values[i] > 0]
-        true = [i for i in leads if not goes_against(wording, grouping, i, row[i], usual[i])]
+        true = [i for i in leads if not spoken.goes_against(i, row[i])]
         if not true:
             review.append((leads[0], sums[g]))
             continue
         lead = true[0]
-        words, value = wording.words(lead, row[lead], usual[lead]), wording.schema.features[lead].format(row[lead])
-        candidates.append(Reason(words, value, names[lead], g, sums[g]))
-    reasons, together = _printable(candidates, grouping, most)
+        candidates.append(Reason(spoken.words(lead, row[lead]), features[lead].format(row[lead]), names[lead], g, sums[g]))
+    reasons, together = _printable(candidates, spoken.grouping, most)
     least = reasons[-1].contribution if len(reasons) == most else 0.0
     flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > 0 and values[i] >= least]
     return Denial(
