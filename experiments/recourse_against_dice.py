@@ -2,9 +2,10 @@
 
 python experiments/recourse_against_dice.py bank_loan mlp gradient_boosting
 
-Both may change the same columns in the same directions within the observed values, are asked for three counterfactuals a
-person, and run on one thread, in turns of ten people; DiCE has its default options. A counterfactual is valid if our
-predict puts it below the threshold and nothing changed but what may, in its direction. DiCE's start looks for valid people
+Both may change the same columns in the same directions within the same bounds, must lead past the threshold by the same
+margin, are asked for three counterfactuals a person, and run on one thread, in turns of ten people; DiCE has its default
+options. A counterfactual is valid if our predict puts it at the goal or below and nothing changed but what may, in its
+direction and bounds; that columns that go together stay together is asked of ours alone. DiCE's start looks for valid people
 at random, without end where there are few; --patience ends it, and the person counts as not found.
 """
 
@@ -30,6 +31,7 @@ from scipy.special import expit, logit
 import dlx
 from dlx.audit.recourse import ActionSet, denied, recourse
 from dlx.audit.recourse.distance import Metric
+from dlx.audit.recourse.finding import goal_of
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.model import Model
@@ -60,13 +62,15 @@ class Shifted:
         return (self.predict_proba(table)[:, 1] >= 0.5).astype(int)
 
 
-def dice_genetic(model: Model, observed: Dataset, *, threshold: float, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+def dice_genetic(
+    model: Model, observed: Dataset, actions: ActionSet, *, goal: float, seed: int = 0
+) -> Callable[[np.ndarray], np.ndarray]:
     """Return DiCE's genetic method: a coded row to its counterfactuals [found, features], in the directions of the schema."""
-    schema, actions = observed.schema, ActionSet.of(observed)
+    schema = observed.schema
     numbers = [feature.name for feature in schema.features if not feature.is_categorical]
-    table = observed.frame.assign(**{OUTCOME: (model.predict(observed.rows, "probability") >= threshold).astype(int)})
+    table = observed.frame.assign(**{OUTCOME: (model.predict(observed.rows, "probability") >= goal).astype(int)})
     data = dice_ml.Data(dataframe=table, continuous_features=numbers, outcome_name=OUTCOME)
-    explainer = dice_ml.Dice(data, dice_ml.Model(Shifted(model, threshold), backend="sklearn"), method="genetic")
+    explainer = dice_ml.Dice(data, dice_ml.Model(Shifted(model, goal), backend="sklearn"), method="genetic")
     random.seed(seed)
     np.random.seed(seed)  # DiCE draws from the global generators
 
@@ -89,15 +93,15 @@ def _permitted(feature: dlx.Feature, own: float, values: np.ndarray) -> list[Any
     return [feature.levels[int(v)] for v in values] if feature.is_categorical else [values[0], values[-1]]
 
 
-def check(model: Model, actions: ActionSet, row: np.ndarray, made: np.ndarray, threshold: float) -> np.ndarray:
-    """Return which counterfactuals [made, features] are valid: below the threshold, and only what may change did."""
+def check(model: Model, actions: ActionSet, row: np.ndarray, made: np.ndarray, goal: float) -> np.ndarray:
+    """Return which counterfactuals [made, features] are valid: at the goal or below, and only what may change did."""
     if not len(made):
         return np.empty(0, bool)
     may, options = np.zeros(len(row), bool), actions.options(row, all_observed=True)
     may[list(options)] = True
     same = _same(made, row)
     inside = [same[:, i] | ((made[:, i] >= min(v) - ROUNDING) & (made[:, i] <= max(v) + ROUNDING)) for i, v in options.items()]
-    return (model.predict(made, "probability") < threshold) & (same | may).all(axis=1) & np.all(inside, axis=0)
+    return (model.predict(made, "probability") <= goal) & (same | may).all(axis=1) & np.all(inside, axis=0)
 
 
 def _same(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -106,9 +110,9 @@ def _same(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
 
 def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 60.0) -> pd.DataFrame:
     """Return a line a person and method: whether found, how many valid, columns changed by the easiest, CPU seconds."""
-    threshold = case.schema.target.threshold
-    actions, metric = ActionSet.of(case.train), Metric.fit(case.train)
-    peer = dice_genetic(model, case.train, threshold=threshold)
+    threshold, metric = case.schema.target.threshold, Metric.fit(case.train)
+    actions, goal = ActionSet.of(case.train, accepted=model.predict(case.train, "probability") < threshold), goal_of(threshold)
+    peer = dice_genetic(model, case.train, actions, goal=goal)
     lines = []
     for start in range(0, len(people), TURN):
         some = people[start : start + TURN]
@@ -120,7 +124,7 @@ def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 6
             rows, late = _in_time(peer, row, patience)
             made.append(("DiCE genetic", row, rows, time.process_time() - before, late))
         for method, row, rows, seconds, late in made:
-            valid = check(model, actions, row, rows, threshold)
+            valid = check(model, actions, row, rows, goal)
             lines.append({"model": model.name, "method": method, "made": len(rows), "valid": int(valid.sum())})
             lines[-1] |= _easiest(metric, row, rows[valid]) | {"seconds": seconds, "late": late}
     return pd.DataFrame(lines)

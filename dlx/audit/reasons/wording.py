@@ -16,6 +16,7 @@ from dlx.schema.columns import Adverse
 if TYPE_CHECKING:
     import pandas as pd
 
+BETTER = "better than usual"  # where the column is only named, and nothing is printed
 _OF_LITTLE = re.compile(r"(no|low|short|few|too (little|few|low|short)|lack of|limited)\b|.*\bin(sufficient|adequate)\b", re.I)
 _OF_MUCH = re.compile(r"(high|long|many|large|heavy|too (much|many|high|long|large))\b|.*\b(excessive|delinquent)\b", re.I)
 
@@ -33,7 +34,8 @@ class Words:
     by_level : tuple of str
         What is said instead at each level; "" where `words` says it.
     neutral : str
-        What is said where the value lies on the good side of the usual one, so that `words` would not be true.
+        What the column is called where `words` would not be true: the value lies on the good side of the usual one (then it
+        is no reason), or is missing.
     """
 
     feature: str
@@ -119,7 +121,7 @@ class ReasonMap:
         for entry, feature in zip(self.entries, self.schema.features, strict=True):
             special = dict(zip(feature.level_labels, entry.by_level, strict=True)) if entry.by_level else {}
             said = {"any": entry.words} | {level: words for level, words in special.items() if words}
-            said |= {"better than usual": entry.neutral} if adverse_side(feature) else {}
+            said |= {BETTER: entry.neutral} if adverse_side(feature) else {}
             lines += [{"version": self.version, "column": entry.feature, "where": w, "words": text} for w, text in said.items()]
         return pd.DataFrame(lines)
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from dlx import plots
-from dlx.audit.reasons import Denial, Grouping, ReasonMap, Source
+from dlx.audit.reasons import Denial, Grouping, Reason, ReasonMap, Source
 from dlx.audit.reasons.denials import MOST
+from dlx.audit.reasons.wording import BETTER
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import interval, listed, method_label, percent, sentence, share
 from dlx.reporting.sections.blocks import Block, Listed, Table
@@ -71,13 +72,18 @@ def example(setting: Setting, given: Given) -> Table:
     lines = []
     for rank in range(MOST):
         some = [denial.reasons[rank] if denial is not None and rank < len(denial.reasons) else None for denial in told]
-        lines.append((str(rank + 1), *("–" if one is None else f"{one.words} ({one.value})" for one in some)))
+        lines.append((str(rank + 1), *("–" if one is None else _with_value(one) for one in some)))
     methods = listed(list(dict.fromkeys(method_label(source.method) for source in given.shown)))
     target = setting.case.schema.target
     caption = (
         f"One example, the {target.person} whose reasons depend most on the set-up: {target.person} {person}, by {methods}"
     )
     return Table(caption, ("Place", *(f"{source.model}, {source.background}" for source in given.shown)), tuple(lines))
+
+
+def _with_value(reason: Reason) -> str:
+    """Return the words of a reason with the person's value, where they do not say it already."""
+    return reason.words if reason.value.lower() in reason.words.lower() else f"{reason.words} ({reason.value})"
 
 
 def common(given: Given) -> Table:
@@ -161,5 +167,6 @@ def map_of_words(setting: Setting, given: Given) -> tuple[Block, ...]:
         else f"No columns are one reason ({measure}).",
         *(f"Not used: {why}." for why in given.untrusted),
     ]
-    lines = tuple((schema[w.column].label, w.where, w.words) for w in words.itertuples() if w.column not in together.withheld)
+    printed = words[~words["column"].isin(together.withheld) & (words["where"] != BETTER)]
+    lines = tuple((schema[w.column].label, w.where, w.words) for w in printed.itertuples())
     return (Listed(tuple(items)), Table("The map of words", ("Column", "Where", "Words"), lines))

@@ -43,7 +43,7 @@ def _too_few(setting: Setting, given: Given) -> tuple[str, ...]:
     if not few:
         return ()
     named = listed([f"“{group.name}” of {schema[group.column].label} ({group.fewest} training rows)" for group in few])
-    return (f"What stands in for {named} cannot be told, as there are too few; it may be printed.",)
+    return (f"What stands in for {named} cannot be told, as there are too few; it may be among what is printed.",)
 
 
 def _together(setting: Setting, given: Given) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.sections.change.recourse_method import how_it_was_searched
 from dlx.reporting.setting import Setting
 from dlx.rounding import percent_beside, threshold_in_percent
-from dlx.schema import plural
+from dlx.schema import Target, plural
 
 MANY = 200  # denied people that are searched for, at most
 FEW, WIDE = 25, 8  # as many where more columns than this can change: there are too many combinations for all
@@ -41,7 +41,7 @@ def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Mo
     """Return who of the flagged could change what, by some models, and what others say of it."""
     target = setting.case.schema.target
     if why_not := _why_not(setting):
-        return Part(blocks=(Words((why_not,)),), covers={"recourse": why_not} if target.past else {})
+        return Part(blocks=(_heading(target), Words((why_not,))), covers={"recourse": why_not} if target.past else {})
     found: Found = []
     nobody = []
     for model in models:
@@ -52,6 +52,10 @@ def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Mo
         with setting.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
             found.append((model, recourse(model, people, observed=setting.case.train, progress=update)))
     return _told(setting, found, others, nobody) if found else Part(blocks=(Words(tuple(nobody)),))
+
+
+def _heading(target: Target) -> Heading:
+    return Heading(f"What would keep {article(target.person)} from being {target.flagged}")
 
 
 def _why_not(setting: Setting) -> str:
@@ -91,9 +95,7 @@ def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[
     }
     moved = tables["recourse_other_models"]
     blocks: list[Block] = [
-        Heading(
-            f"What would keep {article(setting.case.schema.target.person)} from being {setting.case.schema.target.flagged}"
-        ),
+        _heading(setting.case.schema.target),
         Words((_question(setting, found[0][1].goal), *nobody)),
         _summary_table(setting, found, tables["recourse"]),
         Words(tuple(_boundary_sentence(setting, model, one) for model, one in found)),

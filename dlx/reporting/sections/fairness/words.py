@@ -98,7 +98,7 @@ def proxy_sentence(evidence: FairnessEvidence, by: Partition, labels: dict[str, 
     alone = _tell_alone(evidence, by, labels)
     return (
         f"{by.label}: the other columns tell “{best['group']}” with an AUC of {span}: together they are {whether} of it. By "
-        f"itself {alone or 'none of them is a proxy of a group'}."
+        f"itself {alone or 'no column is a proxy of a group'}."
     )
 
 
