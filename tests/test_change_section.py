@@ -126,6 +126,30 @@ def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank)
     assert re.search(r"stays the very same, of all denied, for \d+ %", part.findings[1])
 
 
+def test_no_reason_goes_against_its_words_and_one_reason_has_one_wording(bank):
+    _, _, part = bank
+    reasons, text = part.tables["reasons"], words_of(part)
+    for column, value in (
+        ("installment_rate", "less than 20 %"),
+        ("property", "real estate"),
+        ("housing", "owns"),
+        ("credit_history", "existing credits paid back duly so far"),
+    ):
+        assert not ((reasons["column"] == column) & (reasons["value"] == value)).any() and f"({value})" not in text
+    assert "Limited credit history" not in text and "For review, never printed" in text
+    assert reasons["review"].str.contains("installment_rate").any()
+    assert not reasons.duplicated(["model", "method", "background", "person", "reason"]).any()
+    (most,) = [piece for piece in part.blocks if getattr(piece, "caption", "").startswith("The reasons given most often")]
+    assert {line[0] for line in most.lines} <= set(reasons["reason"])
+    said = reasons[
+        (reasons["model"] == "mlp") & (reasons["method"] == "shapley") & (reasons["background"] == "near the cutoff")
+    ]
+    denied_by_mlp = said["person"].nunique()
+    for line in most.lines:
+        people = said.loc[said["reason"] == line[0], "person"].nunique()
+        assert abs(people / denied_by_mlp - float(line[1].removesuffix(" %")) / 100) < 0.006
+
+
 def test_the_stability_that_is_told_is_that_of_the_reasons(bank):
     _, _, part = bank
     reasons, table = part.tables["reasons"], part.tables["reason_stability"]

@@ -253,7 +253,7 @@ def test_the_same_words_are_one_reason_and_are_printed_once():
         ("other", pytest.approx(0.2)),
     ]
     (other,) = printed(case, [1, 0.7, 0.2], [0, 1, 50])  # the larger part goes against the words, the other does not
-    assert other.reasons[0].column == "june" and other.review == ()
+    assert (other.reasons[0].column, other.reasons[0].contribution) == ("june", pytest.approx(0.7)) and other.review == ("may",)
 
 
 def test_no_reason_of_bank_loan_is_absurd():

@@ -146,7 +146,7 @@ class Feature:
             return self.missing_label
         if self.is_categorical:
             return self.level_labels[int(value)]
-        number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+        number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
         return f"{number} {self.unit}".strip()
 
     def encode(self, column: pd.Series) -> np.ndarray:

@@ -36,11 +36,6 @@ class Told(NamedTuple):
     high: float
     error: float
 
-    @property
-    def is_proxy(self) -> bool:
-        """Whether even the lower end of the interval lies above .7."""
-        return self.low > TELLING
-
 
 @dataclass(frozen=True, eq=False)
 class Group:

@@ -44,7 +44,7 @@ class Reason:
     group : int
         Which columns count as one; see `Grouping`.
     contribution : float
-        Of the whole group, on the scale of the explanation, above 0: towards denial.
+        Of the group, without what goes against its words, on the scale of the explanation, above 0: towards denial.
     """
 
     words: str
@@ -67,7 +67,7 @@ class Denial:
     flagged : tuple of str
         Protected columns and proxies that moved the risk as much as a printed reason; for a reviewer, never for print.
     review : tuple of str
-        Columns that did so although the person's value lies on the good side: a reason would go against its words.
+        Columns that did so although their words are not true of the person's value.
     together : tuple of str
         Columns that did so, and are not printed as they and the printed ones together tell a protected group.
     """
@@ -112,11 +112,11 @@ def adverse_reasons(
     """Return why each person was denied, the largest reason first.
 
     Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards
-    denial. The words are those of the column that moved most, of those whose words are true of the person's value. A reason
-    that would go against its words (`ReasonMap.goes_against`), or, where nothing says which values are adverse, against the
-    outcomes of real people, is not printed but listed for review. A protected column, or a proxy of one, is never a reason,
-    nor a column that makes the printed ones together a proxy; it is flagged where it moved the risk as much as the last
-    reason did.
+    denial. The words are those of the column that moved most. What moved the risk up although the words are not true of the
+    person's value (`ReasonMap.goes_against`), or, where nothing says which values are adverse, although real people with such
+    a value have the event clearly less often, is neither summed nor printed, but listed for review. A protected column, or a
+    proxy of one, is never a reason, nor a column that makes the printed ones together a proxy; it is flagged where it moved
+    the risk as much as the last reason did.
 
     Parameters
     ----------
@@ -162,18 +162,21 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
 
 
 def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, most: int) -> Denial:
-    groups, names, features = np.array(spoken.grouping.group), spoken.grouping.names, spoken.wording.schema.features
-    allowed = np.array([name not in spoken.grouping.withheld for name in names])
-    sums = {int(g): float(values[(groups == g) & allowed].sum()) for g in dict.fromkeys(groups[allowed])}
+    groups, names, withheld = np.array(spoken.grouping.group), spoken.grouping.names, spoken.grouping.withheld
+    allowed = np.array([name not in withheld for name in names])
     candidates, review = [], []
-    for g in sorted((g for g in sums if sums[g] > 0), key=lambda g: -sums[g]):
-        leads = [int(i) for i in np.argsort(-values, kind="stable") if groups[i] == g and allowed[i] and values[i] > 0]
-        true = [i for i in leads if not spoken.goes_against(i, row[i])]
-        if not true:
-            review.append((leads[0], sums[g]))
-            continue
-        lead = true[0]
-        candidates.append(Reason(spoken.words(lead, row[lead]), features[lead].format(row[lead]), names[lead], g, sums[g]))
+    for g in dict.fromkeys(groups[allowed].tolist()):
+        members = [i for i in np.argsort(-values, kind="stable").tolist() if groups[i] == g and allowed[i]]
+        whole = float(values[members].sum())
+        against = [i for i in members if values[i] > 0 and spoken.goes_against(i, row[i])]
+        true = [i for i in members if values[i] > 0 and i not in against]
+        if against and whole > 0:
+            review.append((names[against[0]], min(whole, float(values[against].sum()))))
+        contribution = whole - float(values[against].sum())
+        if true and contribution > 0:
+            value = spoken.wording.schema.features[true[0]].format(row[true[0]])
+            candidates.append(Reason(spoken.words(true[0], row[true[0]]), value, names[true[0]], g, contribution))
+    candidates.sort(key=lambda reason: -reason.contribution)
     reasons, together = _printable(candidates, spoken.grouping, most)
     least = reasons[-1].contribution if len(reasons) == most else 0.0
     flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > 0 and values[i] >= least]
@@ -181,7 +184,7 @@ def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, mo
         person,
         tuple(reasons),
         tuple(names[i] for i in flagged),
-        tuple(names[i] for i, contribution in review if contribution >= least),
+        tuple(name for name, contribution in sorted(review, key=lambda one: -one[1]) if contribution >= least),
         tuple(reason.column for reason in together if reason.contribution >= least),
     )
 

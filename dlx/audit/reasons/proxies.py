@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.audit.fairness.telling import Group, Told, protected_groups, told_by_column, told_together
+from dlx.audit.fairness.telling import TELLING, Group, Told, protected_groups, told_by_column, told_together
 from dlx.dataset import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Proxy(NamedTuple):
@@ -34,14 +37,14 @@ class StandIns:
         By each protected column, those that can be judged.
     unjudged : tuple of Group
         Those of whom too few people are known: nothing is said of them, least of all that a column is safe.
-    alone : dict of str to Proxy
-        The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group.
+    best : dict of str to Proxy
+        What each column tells by itself of the group that it tells best beyond doubt.
     """
 
     observed: Dataset
     groups: tuple[Group, ...]
     unjudged: tuple[Group, ...]
-    alone: dict[str, Proxy]
+    best: dict[str, Proxy]
     _known: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -50,14 +53,16 @@ class StandIns:
         every = protected_groups(observed)
         groups = tuple(group for group in every if group.can_be_judged)
         unjudged = tuple(group for group in every if not group.can_be_judged)
-        alone: dict[str, Proxy] = {}
-        if groups:
-            inside = _inside(groups)
-            for feature, column in zip(observed.schema.features, observed.rows.T, strict=True):
-                proxy = None if feature.protected else _proxy(groups, told_by_column(feature, column, inside))
-                if proxy is not None:
-                    alone[feature.name] = proxy
-        return cls(observed, groups, unjudged, alone)
+        best: dict[str, Proxy] = {}
+        for feature, column in zip(observed.schema.features, observed.rows.T, strict=True):
+            if groups and not feature.protected:
+                best[feature.name] = _best(groups, told_by_column(feature, column, _inside(groups)))
+        return cls(observed, groups, unjudged, best)
+
+    @property
+    def alone(self) -> dict[str, Proxy]:
+        """The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group."""
+        return {name: proxy for name, proxy in self.best.items() if proxy.low > TELLING}
 
     def together(self, columns: Iterable[str]) -> Proxy | None:
         """Return the proxy that some columns make together; None where they make none."""
@@ -70,14 +75,21 @@ class StandIns:
         if len(places) < 2 or not self.groups:
             return None
         features = [self.observed.schema.features[i] for i in places]
-        return _proxy(self.groups, told_together(features, self.observed.rows[:, places], _inside(self.groups)))
+        told = _best(self.groups, told_together(features, self.observed.rows[:, places], _inside(self.groups)))
+        return told if told.low > TELLING else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a column: the protected attribute and group that it tells best, AUC with its interval, is_proxy."""
+        import pandas as pd
+
+        lines = [{"column": name, **proxy._asdict(), "is_proxy": name in self.alone} for name, proxy in self.best.items()]
+        return pd.DataFrame(lines, columns=["column", *Proxy._fields, "is_proxy"])
 
 
 def _inside(groups: tuple[Group, ...]) -> np.ndarray:
     return np.column_stack([group.inside for group in groups])
 
 
-def _proxy(groups: tuple[Group, ...], told: Sequence[Told]) -> Proxy | None:
-    """Return the group that is told best beyond doubt, if it is told well enough."""
+def _best(groups: tuple[Group, ...], told: Sequence[Told]) -> Proxy:
     group, best = max(zip(groups, told, strict=True), key=lambda pair: pair[1].low)
-    return Proxy(group.column, group.name, best.auc, best.low, best.high) if best.is_proxy else None
+    return Proxy(group.column, group.name, best.auc, best.low, best.high)

@@ -101,6 +101,8 @@ def _told(setting: Setting, given: Given) -> Part:
         "reasons": pd.concat([to_frame(some, **source._asdict()) for source, some in given.denials.items()], ignore_index=True),
         "reason_words": given.wording.to_frame(),
     }
+    if len(proxies := given.grouping.stand_ins.to_frame()):
+        tables["reason_proxies"] = proxies
     blocks: list[Block] = [Heading("Reasons for a denial"), Words((_what(setting, given),))]
     if len(tables["reasons"]):
         blocks += [example(setting, given), common(given)]

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from dlx.audit.fairness.telling import TELLING
+from dlx.audit.fairness.telling import TELLING, Group
 from dlx.audit.reasons import Proxy
 from dlx.audit.reasons.denials import Denial
 from dlx.reporting.phrases import counted, interval, listed, percent, sentence, share
@@ -16,6 +16,7 @@ from dlx.reporting.setting import Setting
 from dlx.schema import Schema
 
 SHOWN_FOR_REVIEW = 8
+SHOWN_GROUPS = 3  # of a column, of which there are too few people
 
 
 def withheld(setting: Setting, given: Given) -> list[Block]:
@@ -42,8 +43,15 @@ def _too_few(setting: Setting, given: Given) -> tuple[str, ...]:
     schema, few = setting.case.schema, given.grouping.stand_ins.unjudged
     if not few:
         return ()
-    named = listed([f"“{group.name}” of {schema[group.column].label} ({group.fewest} training rows)" for group in few])
+    columns = {name: [group for group in few if group.column == name] for name in dict.fromkeys(group.column for group in few)}
+    named = listed([_named(schema[column].label, groups) for column, groups in columns.items()])
     return (f"What stands in for {named} cannot be told, as there are too few; it may be among what is printed.",)
+
+
+def _named(label: str, groups: list[Group]) -> str:
+    first = [f"“{group.name}” ({group.fewest} training rows)" for group in groups[:SHOWN_GROUPS]]
+    rest = len(groups) - len(first)
+    return f"{listed([*first, *([f'{rest:,} more'] if rest else [])])} of {label}"
 
 
 def _together(setting: Setting, given: Given) -> tuple[str, ...]:
