@@ -13,6 +13,7 @@ from dlx.model import Model
 from dlx.reporting.phrases import listed, share
 from dlx.reporting.setting import Setting
 
+SHOWN = 4  # columns that are named
 GOES_ALONG = 0.3  # association from which on a column that stays should have moved with one that changes
 
 
@@ -32,6 +33,7 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
         "95 % of the training rows keep among themselves, or than the person was already.",
         "Values are rounded as they are printed before they are tried, and each way is verified by a call of predict of its "
         "own, on the changed row alone: typed in as printed, it gives the risk beside it. Nothing in the search is random.",
+        *_fixed(setting),
         *_goes_along(setting),
     )
 
@@ -45,6 +47,19 @@ def _together(setting: Setting, one: Recourse) -> str:
     strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
     named = [f"“{labels[p.one]}” with “{labels[p.other]}” ({share(p.correlation)})" for p in strongest]
     return f"{said}, and from {share(BOUND)} on neither changes without the other: {listed(named)}."
+
+
+def _fixed(setting: Setting) -> tuple[str, ...]:
+    """Return which columns nobody can change any more, and why."""
+    why: dict[str, list[str]] = {}
+    for feature in setting.case.schema.features:
+        if feature.fixed:
+            why.setdefault(feature.fixed, []).append(f"“{feature.label}”")
+    shown = []
+    for words, names in why.items():
+        rest = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+        shown.append(f"{listed([*names[:SHOWN], *rest])} ({words})")
+    return (f"Fixed: {'; '.join(shown)}.",) if shown else ()
 
 
 def _goes_along(setting: Setting) -> tuple[str, ...]:
