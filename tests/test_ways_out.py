@@ -84,6 +84,7 @@ def test_integers_are_printed_as_integers_and_others_in_their_own_resolution():
             assert numerals.read(i, numerals.text(i, value)) == value or np.isnan(value)
     for value in (16129.871, 1e-9, 123456789.123, 5.0):
         assert float(numerals.exactly(0, value).replace(",", "")) == value
+    assert numerals.exactly(2, float(np.float32(97.26))) == "97.26"
     assert numerals.exactly(0, 16129.871) == "16,129.871" and numerals.exactly(0, 5.0) == "5"
 
 

@@ -53,11 +53,12 @@ class Numerals:
         return f"{value + 0.0:,.{max(0, self.places[column])}f} {feature.unit}".strip()
 
     def exactly(self, column: int, value: float) -> str:
-        """Return a person's own value in words, all its digits: "16,129.87 EUR"."""
+        """Return a person's own value in words, all digits of its precision: "16,129.87 EUR"."""
         feature = self.schema.features[column]
         if np.isnan(value) or feature.is_categorical:
             return self.text(column, value)
-        number = f"{Decimal(repr(float(value))):,f}"
+        held = np.float32(value) if feature.dtype.lower() == "float32" else np.float64(value)
+        number = f"{Decimal(str(held)):,f}"
         return f"{number.removesuffix('.0')} {feature.unit}".strip()
 
     def own(self, column: int, value: float, to: str) -> str:
