@@ -117,7 +117,7 @@ def without(case: Dataset, columns: Sequence[str]) -> Dataset:
     target = case.schema.target
     named = tuple(name for name in target.fairness_by if name not in columns)
     schema = Schema(tuple(case.schema.features[i] for i in kept), dataclasses.replace(target, fairness_by=named))
-    return dataclasses.replace(case, schema=schema, rows=case.rows[:, kept])
+    return dataclasses.replace(case, schema=schema, rows=case.rows[:, kept], table=None)
 
 
 def _remedies(

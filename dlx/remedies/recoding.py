@@ -72,7 +72,7 @@ class Recoding:
 
     def reduced(self, dataset: Dataset) -> Dataset:
         """Return a dataset with the reduced columns, the same rows in the same order."""
-        return dataclasses.replace(dataset, schema=self.schema, rows=self.reduce(dataset.rows))
+        return dataclasses.replace(dataset, schema=self.schema, rows=self.reduce(dataset.rows), table=None)
 
     def full_encoder(self, reduced: Encoder) -> Encoder:
         """Return the encoder of the original table that standardises the kept columns as the reduced one does."""
