@@ -25,6 +25,7 @@ from dlx.dataset import Dataset
 from dlx.model import BlackBox
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.stats import weighted_auc
 
 SCHEMA = Schema(
     (
@@ -249,8 +250,8 @@ def test_resampled_auc_is_scikit_learns_with_weights():
     drawn = tally.resampled_people(np.zeros(80), seed=1)
     assert (drawn.sum(axis=1) == 80).all()
     expected = [roc_auc_score(outcomes, predicted, sample_weight=weights) for weights in drawn[:30]]
-    np.testing.assert_allclose(tally.auc_of(outcomes, predicted, drawn)[:30], expected, atol=1e-12)
-    assert np.isnan(tally.auc_of(np.ones(80), predicted, drawn)).all()
+    np.testing.assert_allclose(weighted_auc(outcomes, predicted, drawn)[:30], expected, atol=1e-12)
+    assert np.isnan(weighted_auc(np.ones(80), predicted, drawn)).all()
 
 
 def test_the_standard_error_of_an_auc_is_that_of_its_bootstrap():

@@ -10,7 +10,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import row_norms
 from dlx.bootstrap import interval_of_mean
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.agreement import limits_of, metrics_by_row
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -144,7 +144,8 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
     for measure in ERRORS:
         values = by_row[measure].to_numpy()
         known = values[~np.isnan(values)]
-        mean, low, high = interval_of_mean(values, seed=seed)
+        limits = None if measure == "relative_error" else limits_of(measure)
+        mean, low, high = interval_of_mean(values, within=limits, seed=seed)
         lines.append(
             {
                 "model": explanation.model,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlx.bootstrap import Interval, interval_of_means
-from dlx.comparison.agreement import chance_level, metrics_by_row, pair_of
+from dlx.comparison.agreement import chance_level, limits_of, metrics_by_row, pair_of
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -157,7 +157,7 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
 
     lines, of = [], replicates.of
     for metric, values in replicates.metrics(k).items():
-        estimate, low, high = interval_of_means(values, seed=seed)
+        estimate, low, high = interval_of_means(values, within=limits_of(metric), seed=seed)
         line: dict[str, object] = {
             "model": of.model,
             "method": of.method,
@@ -201,7 +201,8 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     for metric, agreement in pair.items():
         noisier, most = min((a, itself[metric]), (b, itself_too[metric]), key=lambda floor: _mean(floor[1]))
         short = most - agreement
-        mean, floor, shortfall = (interval_of_means(v, seed=seed) for v in (agreement[None], most, short))
+        mean, floor = (interval_of_means(v, within=limits_of(metric), seed=seed) for v in (agreement[None], most))
+        shortfall = interval_of_means(short, seed=seed)
         chance = chance_level(metric, k, width)
         lines.append(
             pair_of(a, b)

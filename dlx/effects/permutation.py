@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_means
+from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_means, rarest
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.stats import weighted_auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,15 +137,4 @@ def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed:
     base = weighted_auc(outcomes, own, weights)
     after = np.column_stack([weighted_auc(outcomes, one, weights) for one in shuffled])
     drop = base - (repeats * after).sum(axis=1)
-    return Interval(float(drop[0]), *ends_of(drop[1:])), float(base[0])
-
-
-def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve for some weights of people [samples, people], ties counting half, [samples]."""
-    _, place = np.unique(predicted, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(place[order]) > 0])
-    positive = np.add.reduceat((weights * (outcomes == 1))[:, order], starts, axis=1)
-    negative = np.add.reduceat((weights * (outcomes == 0))[:, order], starts, axis=1)
-    below = negative.cumsum(axis=1) - negative / 2
-    return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+    return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])

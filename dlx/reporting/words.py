@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.performance import auc
-from dlx.bootstrap import interval_of
 from dlx.model import Model
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import model_verdict, verdict_sentence
+from dlx.stats import auc_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,18 +119,14 @@ def _who_predicts_best(study: Study) -> str:
 
 
 def _difference(study: Study, best: Model, shown: list[Model]) -> str:
-    """Return whether the best model's AUC differs from the others' beyond noise, by a bootstrap of the same people."""
+    """Return whether the best model's AUC differs from the others' beyond noise, by DeLong's paired interval."""
     test = study.case.test
     outcomes = test.outcomes
     assert outcomes is not None
     ahead = []
     for model in shown:
         one, two = best.predict(test, "probability"), model.predict(test, "probability")
-
-        def gain(rows: np.ndarray, one: np.ndarray = one, two: np.ndarray = two) -> float:
-            return auc(outcomes[rows], one[rows]) - auc(outcomes[rows], two[rows])
-
-        if interval_of(gain, outcomes, seed=study.seed).low > 0:
+        if auc_difference(outcomes, one, two).low > 0:
             ahead.append(model_words(model))
     if not ahead:
         return f"With {len(test):,} people to test on, that does not show a difference"

@@ -73,9 +73,7 @@ def interaction_table(joint: Interactions, *, seed: int = 0) -> pd.DataFrame:
 
     first, second = np.triu_indices(len(joint.schema))
     values = joint.values[:, first, second]
-    low, high = np.full((2, len(first)), np.nan)
-    if len(joint) > 1:
-        low, high = ends(resampled(len(joint), seed) @ np.abs(values))
+    low, high = ends(resampled(len(joint), seed) @ np.abs(values), len(joint))
     errors = np.zeros(len(first)) if joint.standard_errors is None else joint.standard_errors[:, first, second].mean(axis=0)
     names, labels = (np.array(words, dtype=object) for words in (joint.schema.names, joint.schema.labels))
     table = pd.DataFrame(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dlx.audit._shares import interval_of_share
 from dlx.audit.mispredictions import Slices, Verdicts
 from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS
 from dlx.audit.mispredictions.pushing import FEWEST
@@ -26,6 +25,7 @@ from dlx.reporting.sections.errors.drawn import kind_words
 from dlx.reporting.sections.errors.grids import thousandths
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
 from dlx.schema import Target, plural
+from dlx.stats import interval_of_share
 
 METHOD = (
     "Slices were searched on the validation rows: a regression tree of depth 2 on every column and every pair of columns, "

@@ -12,7 +12,7 @@ from dlx.reporting import phrases
 from dlx.reporting.phrases import method_label, model_words, share, three_decimals, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.performance.measured import Measured
-from dlx.reporting.sections.performance.told import between, gain, shown
+from dlx.reporting.sections.performance.told import between, chance, gain, shown
 from dlx.reporting.tables import METRIC_LABELS
 
 HEADERS = (*METRIC_LABELS.values(), "Cost a person")
@@ -83,12 +83,13 @@ def calibrated(found: Measured) -> Table:
         validated, judged = found.validated.get(name), found.calibrations[name]
         if validated is not None:
             decided = "recalibrate" if validated.needs_recalibration else "leave"
-            lines.append((name, "validation", *_calibration(validated), decided))
+            lines.append((name, "validation", *_calibration(validated), chance(validated), decided))
         apart = "told apart from perfect" if judged.needs_recalibration else "not told apart from perfect"
-        lines.append((name, "test", *_calibration(judged), apart))
+        lines.append((name, "test", *_calibration(judged), chance(judged), apart))
     return Table(
-        "Intercept and slope of the log-odds, with 95 % bootstrap intervals",
-        ("Model", "Rows", "Mean predicted", "Share of events", "Intercept", "Slope", "Verdict"),
+        "Intercept and slope of the log-odds, with 95 % intervals by the profile likelihood, and the chance of both together "
+        "or more, were the model calibrated",
+        ("Model", "Rows", "Mean predicted", "Share of events", "Intercept", "Slope", "Chance", "Verdict"),
         tuple(lines),
     )
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlx.audit.calibration import excludes
-from dlx.bootstrap import Interval
+from dlx.audit.calibration import Calibration
+from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
+from dlx.reporting.phrases import article, counted, interval, listed, method_label, percent, three_decimals, threshold_percent
 from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.schema import plural
 
@@ -42,6 +42,11 @@ def between(line: Any) -> Interval:
 def shown(found: Interval) -> str:
     """Return an intercept or slope with its interval."""
     return interval(*found, odds)
+
+
+def chance(found: Calibration) -> str:
+    """Return the p-value of a calibration's test: "p = .012", "p < .001"."""
+    return "p < .001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}".replace("0.", ".")
 
 
 def opening(test: Dataset) -> str:
@@ -115,15 +120,12 @@ def _slopes(found: Measured, names: Iterable[str]) -> str:
 
 def _cure(found: Measured, name: str) -> str:
     """Return what the validation rows said against a model's calibration, and what became of that on the test rows."""
-    perfect = {"slope": 1, "intercept": 0}
-    off = [what for what, value in perfect.items() if excludes(getattr(found.validated[name], what), value)]
-    said = [f"{what} {shown(getattr(found.validated[name], what))}" for what in off]
-    cured = [
-        f"{what} from {odds(getattr(found.calibrations[name], what).estimate)} to "
-        f"{shown(getattr(found.mended[name].calibration, what))}"
-        for what in off
-    ]
-    return f"{listed(said)} on validation rows; it changes the {listed(cured)} on test rows"
+    before, judged, after = found.validated[name], found.calibrations[name], found.mended[name].calibration
+    return (
+        f"intercept {shown(before.intercept)} and slope {shown(before.slope)} on validation rows, {chance(before)} together; "
+        f"it changes the intercept from {odds(judged.intercept.estimate)} to {shown(after.intercept)} and the slope from "
+        f"{odds(judged.slope.estimate)} to {shown(after.slope)} on test rows"
+    )
 
 
 def calibration_words(found: Measured, validation: Dataset) -> list[str]:
@@ -131,8 +133,9 @@ def calibration_words(found: Measured, validation: Dataset) -> list[str]:
     words = [
         "The intercept is what would have to be added to all log-odds (0 is perfect; above 0, the model predicts too "
         "little). The slope is what they would have to be multiplied by (1 is perfect; below 1, predictions are too "
-        "extreme). A model is recalibrated if, on the validation rows, the interval of the slope leaves out 1 or that of the "
-        "intercept leaves out 0; the test rows only judge. Nets stop training by the validation rows, which may flatter them."
+        "extreme). A model is recalibrated if the validation rows reject both together, intercept 0 and slope 1, at "
+        f"{percent(1 - LEVEL)} (likelihood-ratio test; one calibrated model in {round(1 / (1 - LEVEL))} is rejected); the test "
+        "rows only judge. Nets stop training by the validation rows, which may flatter them."
     ]
     if not found.validated:
         return [
