@@ -1,0 +1,96 @@
+"""Numbers as they are printed: rounded, but never across the line that they are read against.
+
+A risk of 16.6 % is below a threshold of 1/6, and "17 % (granted)" is not what it says. Whatever is compared with a
+threshold is printed by a function of this file, so that reading the page again gives the same decision.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+MORE = 3  # decimals that are added at most, before a number is rounded away from the line
+
+
+def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "", strict: bool = False) -> str:
+    """Return a number as text that stands on the number's own side of a line: from the line on, or below it.
+
+    It is rounded to the nearest, with up to three more decimals where fewer would cross the line. A number that is nearer
+    to the line than that is rounded away from it, by less than two units of the last decimal.
+
+    Parameters
+    ----------
+    number, line : float
+        The number, and what it is compared with.
+    decimals : int
+        Decimals where the number is far from the line.
+    printed : str
+        The line as the reader sees it, if it is rounded: the text is on the right side of both.
+    strict : bool
+        Whether a number above the line must not be printed as the line itself: the end of an interval beside 0.
+
+    Returns
+    -------
+    str
+        Digits with a decimal point, a minus where it is negative, no sign otherwise; a dash for NaN.
+    """
+    if math.isnan(number):
+        return "–"
+    return _side_true(_decimal(number), _decimal(line), Decimal(printed) if printed else _decimal(line), decimals, strict)
+
+
+def percent_beside(probability: float, threshold: float) -> str:
+    """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
+
+    Whole percents from 10 % on and a decimal below, as long as they do not cross the threshold.
+    """
+    if math.isnan(probability):
+        return "–"
+    shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
+    decimals = 1 if probability < 0.1 else 0
+    text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
+    return f"{text.removesuffix('.0')} %"
+
+
+def threshold_in_percent(threshold: float) -> str:
+    """Return a threshold in per cent with a decimal, more where it would read as 0 or 100 %; "16.7 %", "5 %"."""
+    decimals = 1
+    while decimals < 12 and float(f"{100 * threshold:.{decimals}f}") in (0, 100):
+        decimals += 1
+    return f"{100 * threshold:.{decimals}f}".removesuffix(".0") + " %"
+
+
+def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, strict: bool) -> str:
+    low, high = min(line, printed), max(line, printed)
+
+    def stands(text: Decimal) -> bool:
+        if number < line:
+            return text < low
+        if strict:
+            return text > high if number > line else low <= text <= high
+        return text >= high
+
+    for more in range(MORE + 1):
+        text = round(number, decimals + more)
+        if stands(text):
+            return _digits(text)
+    lies_between = low <= number < high  # the line and what is printed of it: the nearest number on its own grid
+    places = max(decimals, _places(printed)) if lies_between else decimals + MORE
+    step, nearest, rounding = (-1, low, ROUND_FLOOR) if number < line else (1, high, ROUND_CEILING)
+    text = nearest.quantize(Decimal(1).scaleb(-places), rounding)
+    return _digits(text if stands(text) else text + Decimal(step).scaleb(-places))
+
+
+def _decimal(number: float) -> Decimal:
+    """Return the shortest decimal that is this number, so that .05 is 5 % and no more."""
+    return Decimal(repr(float(number)))
+
+
+def _places(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "a line is finite"
+    return max(0, -exponent)
+
+
+def _digits(number: Decimal) -> str:
+    return f"{number if number else abs(number):f}"

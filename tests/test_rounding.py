@@ -1,0 +1,70 @@
+"""Numbers near a line are printed on their own side of it: of the line itself, and of the line as it is printed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlx.rounding import percent_beside, side_true, threshold_in_percent
+
+SIXTH = 1 / 6
+probabilities = st.floats(0, 1)
+thresholds = st.sampled_from([SIXTH, 0.05, 0.5, 1 / 3, 0.1234, 0.999, 1e-4]) | st.floats(1e-6, 1 - 1e-6)
+property_test = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+@property_test
+@given(thresholds, probabilities, st.floats(-12, 0), st.booleans())
+def test_a_probability_read_back_gives_the_same_decision(threshold, anywhere, closeness, is_near):
+    near = threshold + (anywhere - 0.5) * 10**closeness
+    probability = min(max(near, 0.0), 1.0) if is_near else anywhere
+    read = Decimal(percent_beside(probability, threshold).removesuffix(" %"))
+    printed = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
+    assert (read >= printed) == (probability >= threshold)
+    assert (read >= 100 * Decimal(repr(threshold))) == (probability >= threshold)
+
+
+@property_test
+@given(st.floats(-2, 2), st.floats(-2, 2), st.integers(0, 4))
+def test_any_number_stays_on_its_side_of_any_line_and_close_to_itself(number, line, decimals):
+    read = float(side_true(number, line, decimals))
+    assert (read >= line) == (number >= line)
+    assert abs(read - number) <= 10.0**-decimals
+    above = Decimal(side_true(number, line, decimals, strict=True))
+    assert (above > Decimal(repr(line))) == (number > line)
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "said"),
+    [
+        (0.1651, SIXTH, "16.5 %"),
+        (0.1666, SIXTH, "16.66 %"),
+        (0.16666666, SIXTH, "16.666 %"),
+        (SIXTH, SIXTH, "17 %"),
+        (0.4, SIXTH, "40 %"),
+        (0.0499, 0.05, "4.99 %"),
+        (0.05, 0.05, "5 %"),
+        (0.049999999, 0.05, "4.9999 %"),
+        (0.12341, 0.1234, "12.34 %"),
+        (0.12335, 0.1234, "12 %"),
+        (float("nan"), 0.5, "–"),
+    ],
+)
+def test_percents_are_whole_where_that_does_not_cross_the_threshold(probability, threshold, said):
+    assert percent_beside(probability, threshold) == said
+
+
+def test_a_threshold_and_the_end_of_an_interval_beside_zero():
+    assert [threshold_in_percent(t) for t in (SIXTH, 0.05, 0.5, 1e-5, 0.99999)] == [
+        "16.7 %",
+        "5 %",
+        "50 %",
+        "0.001 %",
+        "99.999 %",
+    ]
+    assert side_true(0.0004, 0, 3, strict=True) == "0.0004" and side_true(0.0, 0, 3, strict=True) == "0.000"
+    assert side_true(-0.0004, 0, 3) == "-0.0004" and side_true(0.0004, 0, 3) == "0.000"
+    assert side_true(0.7996, 0.8) == "0.7996" and side_true(0.8, 0.8) == "0.80" and side_true(float("nan"), 0) == "–"
