@@ -74,6 +74,8 @@ def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, 
         text = round(number, decimals + more)
         if stands(text):
             return _digits(text)
+    if strict and number == line:
+        return _digits(printed)
     lies_between = low <= number < high  # the line and what is printed of it: the nearest number on its own grid
     places = max(decimals, _places(printed)) if lies_between else decimals + MORE
     step, nearest, rounding = (-1, low, ROUND_FLOOR) if number < line else (1, high, ROUND_CEILING)
