@@ -12,12 +12,15 @@ import torch
 import worlds
 
 from dlx import checkpoint, datasets, models, training
+from dlx.audit.recalibration import recalibrated
 from dlx.checkpoint import CheckpointError, folders
 from dlx.checkpoint.contents import _narrowed, unpack
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
+from dlx.model import Provenance
 from dlx.models import ArchitectureError
 from dlx.progress import Narrator
+from dlx.remedies import fix
 from dlx.schema import Schema
 
 SHORT = {"max_epochs": 2}
@@ -272,3 +275,20 @@ def test_a_model_speaks_in_the_present_words_of_its_table(tmp_path):
     reworded = Dataset(Schema(tuple(features), table.schema.target), table.rows, table.outcomes, name=table.name)
     assert checkpoint.load(path, dataset=reworded).schema == reworded.schema
     assert checkpoint.load(path).schema == table.schema
+
+
+@pytest.mark.parametrize("name", ["mlp", "gradient_boosting", "logistic_regression"])
+def test_provenance_is_set_by_training_and_comes_back(case, runs, tmp_path, name):
+    made_by = runs[name].model.provenance
+    assert made_by == Provenance(name, 0, runs[name].config, case.sha256)
+    assert checkpoint.load(checkpoint.save(runs[name], tmp_path)).provenance == made_by
+
+
+def test_a_model_that_anything_was_done_to_has_no_provenance(case, runs, tmp_path):
+    plain = runs["logistic_regression"].model
+    fixed = fix(case, "logistic_regression", drop=[case.schema.names[0]], before=plain)
+    assert fixed.before.provenance is plain.provenance and fixed.model.provenance is None
+    assert checkpoint.load(fixed.save(tmp_path)).provenance is None
+    assert fix(case, "logistic_regression", recalibrate=True, before=plain).model.provenance is None
+    assert recalibrated(plain, case.validation).provenance is None
+    assert training.fit("logistic_regression", case.train, case.validation).model.provenance is None

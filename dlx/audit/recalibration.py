@@ -145,14 +145,16 @@ def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
             from dlx.audit._stretched_net import stretched_net
 
             network = stretched_net(model, stretch.intercept, stretch.slope)
-            return replace(model, network=network, name=name)
+            return replace(model, network=network, name=name, provenance=None)
         if isinstance(model, LinearModel):
             shifted = stretch.intercept + stretch.slope * model.intercept
-            return replace(model, coefficients=model.coefficients * stretch.slope, intercept=shifted, name=name)
+            return replace(
+                model, coefficients=model.coefficients * stretch.slope, intercept=shifted, name=name, provenance=None
+            )
         if isinstance(model, TreeModel):
             leaves = (model.trees.value * stretch.slope).astype(np.float32)
             trees = replace(model.trees, value=leaves, base=stretch.intercept + stretch.slope * model.trees.base)
-            return replace(model, trees=trees, name=name)
+            return replace(model, trees=trees, name=name, provenance=None)
     return _mapped(model, stretch, name)
 
 
@@ -161,7 +163,7 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
     if isinstance(model, TreeModel) and len(model.trees) == 1 and model.scales[0] == "probability":
         leaf = model.trees.feature < 0
         values = np.where(leaf, function(np.clip(model.trees.value + model.trees.base, 0, 1)), 0.0)
-        return replace(model, trees=replace(model.trees, value=values.astype(np.float32), base=0.0), name=name)
+        return replace(model, trees=replace(model.trees, value=values.astype(np.float32), base=0.0), name=name, provenance=None)
 
     def calibrated(table: pd.DataFrame) -> np.ndarray:
         return function(model.predict(table, "probability"))

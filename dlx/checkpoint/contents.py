@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from importlib.metadata import version
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 
 from dlx import models
 from dlx.encoder import Encoder
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.schema import Schema
 from dlx.training import Trained
 from dlx.trees import Trees
 
 Arrays = dict[str, np.ndarray]
+REMEDY = "remedy"  # the setting of a model that was fixed
 
 
 def pack(model: Model) -> bytes:
@@ -37,7 +39,15 @@ def unpack(content: bytes) -> Arrays:
 
 
 def model_of(described: dict[str, Any], arrays: Arrays) -> Model:
-    """Return the model of a description and its arrays."""
+    """Return the model of a description and its arrays, with the provenance of a plain training."""
+    model = _bare_model(described, arrays)
+    if REMEDY in described["settings"]:
+        return model
+    made_by = Provenance(described["architecture"], described["seed"], described["config"], described["data_sha256"])
+    return dataclasses.replace(model, provenance=made_by)
+
+
+def _bare_model(described: dict[str, Any], arrays: Arrays) -> NeuralModel | TreeModel | LinearModel:
     schema, name, scales = Schema.from_dict(described["schema"]), described["name"], tuple(described["scales"])
     if described["kind"] == TreeModel.__name__:
         return TreeModel(Trees.from_arrays(_below("trees.", arrays)), schema, name, scales)

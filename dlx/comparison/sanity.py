@@ -123,7 +123,8 @@ def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]
         for count, name in enumerate(reversed(names), 1):
             network = copy.deepcopy(network)
             _reset(network.get_submodule(name))
-            stages.append((name, replace(model, network=network, name=f"{model.name}, {plural(count, 'layer')} random")))
+            title = f"{model.name}, {plural(count, 'layer')} random"
+            stages.append((name, replace(model, network=network, name=title, provenance=None)))
     return stages
 
 

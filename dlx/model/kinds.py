@@ -100,7 +100,7 @@ class NeuralModel(OneOutput):
         from dlx.encoder import Encoder
 
         columns = tuple(Feature(f"dense {i}", label=name) for i, name in enumerate(self.encoder.names))
-        return replace(self, encoder=Encoder.identity(Schema(columns, self.schema.target)))
+        return replace(self, encoder=Encoder.identity(Schema(columns, self.schema.target)), provenance=None)
 
     def dense(self, rows: np.ndarray) -> torch.Tensor:
         """Return coded rows as the network's input, [rows, width] in its precision and on its device."""

@@ -25,7 +25,11 @@ PROBABILITY_ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who made a model, from what: enough to make it again.
+    """Who made a model, from what: enough to make it again with ``dlx.training.train``.
+
+    Training a table sets it, and loading a checkpoint of such a training. A model that anything was done to since is none
+    of these: retrained with a remedy, recalibrated, trained on rows of one's choice (`dlx.training.fit`); its provenance is
+    None, before it is saved and after it is loaded.
 
     Parameters
     ----------
@@ -35,11 +39,14 @@ class Provenance:
         Seed of its training.
     config : mapping
         The options of the architecture and of its training that differ from the defaults.
+    data_sha256 : str
+        `Dataset.sha256` of the table; empty where unknown.
     """
 
     architecture: str
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
+    data_sha256: str = ""
 
 
 def provenance_of(model: Model) -> Provenance | None:

@@ -193,7 +193,7 @@ def fix(
     with narrator.step(f"Fixing {architecture} of {case.name}", "epochs") as update:
         model, settings = _mended(case, architecture, asked, recoded, before, seed, device, update)
     name = training.name_of(architecture, seed, {})
-    model = dataclasses.replace(model, name=f"{name} fixed")  # type: ignore[type-var]
+    model = dataclasses.replace(model, name=f"{name} fixed", provenance=None)  # type: ignore[type-var]
     return Fixed(case, architecture, seed, asked, recoded, before, model, settings)
 
 

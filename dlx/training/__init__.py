@@ -12,7 +12,7 @@ import numpy as np
 from dlx import models
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
-from dlx.model import Model, NeuralModel
+from dlx.model import Model, NeuralModel, Provenance
 from dlx.schema import plural
 from dlx.training.configuration import digest, options, overrides
 from dlx.training.errors import TrainingError
@@ -125,7 +125,8 @@ def train(
     train_rows, validation, test = dataset.splits
     _check_classes(test, "test")
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
-    model = dataclasses.replace(fitted.model, name=name_of(architecture, seed, changed))  # type: ignore[type-var]
+    made_by = Provenance(architecture, seed, changed, dataset.sha256)
+    model = dataclasses.replace(fitted.model, name=name_of(architecture, seed, changed), provenance=made_by)  # type: ignore[type-var]
     return Trained(
         model=model,
         settings=fitted.settings,
@@ -136,7 +137,7 @@ def train(
         seed=seed,
         config=changed,
         metrics=performance(model, test),
-        data_sha256=dataset.sha256,
+        data_sha256=made_by.data_sha256,
     )
 
 

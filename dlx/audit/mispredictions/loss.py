@@ -71,7 +71,7 @@ def loss_model(model: Model, outcome: int) -> Model:
     from dlx.audit.mispredictions._loss_net import LogLoss
 
     network = nn.Sequential(model.network, LogLoss(outcome))
-    return dataclasses.replace(model, network=network, name=_name(model, outcome), scales=REGRESSION)
+    return dataclasses.replace(model, network=network, name=_name(model, outcome), scales=REGRESSION, provenance=None)
 
 
 def _name(model: Model, outcome: int) -> str:
