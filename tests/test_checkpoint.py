@@ -291,4 +291,7 @@ def test_a_model_that_anything_was_done_to_has_no_provenance(case, runs, tmp_pat
     assert checkpoint.load(fixed.save(tmp_path)).provenance is None
     assert fix(case, "logistic_regression", recalibrate=True, before=plain).model.provenance is None
     assert recalibrated(plain, case.validation).provenance is None
-    assert training.fit("logistic_regression", case.train, case.validation).model.provenance is None
+    weighted = training.fit("logistic_regression", case.train, case.validation, weights=np.linspace(1, 2, len(case.train)))
+    assert weighted.model.provenance is None
+    of_rows = training.fit("logistic_regression", case.train, case.validation).model.provenance
+    assert of_rows == Provenance("logistic_regression", 0, {}, case.train.sha256)

@@ -60,7 +60,6 @@ def fix(
     """
     from dlx import models, remedies
     from dlx.files import write_atomically
-    from dlx.model import BlackBox
 
     for name in model:
         models.architecture(name)
@@ -75,7 +74,7 @@ def fix(
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
         print_before_after(fixed.model.name, fixed.words, table)
         print(path)
-        if isinstance(fixed.model, BlackBox):
+        if not fixed.can_be_kept:
             print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
         else:
             print(fixed.save(kept))

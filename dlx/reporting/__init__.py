@@ -11,6 +11,7 @@ from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.progress import Narrator
+from dlx.remedies import recipe_of
 from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
@@ -95,7 +96,7 @@ def report(
 
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)
-    siblings = _siblings(models, found, trained, seed) if thorough else {}
+    siblings = _siblings(case, found, trained) if thorough else {}
     with one_thread():
         told = study(
             case,
@@ -115,14 +116,13 @@ def report(
     return page
 
 
-def _siblings(
-    asked: Sequence[str | Model], found: Sequence[Model], trained: Callable[[str, int], Model], seed: int
-) -> dict[str, list[Model]]:
-    """Return the architectures that cannot be read, trained with other seeds, by the name of the model."""
+def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int], Model]) -> dict[str, list[Model]]:
+    """Return models that cannot be read, and that dlx trained with its defaults, with other seeds, by the name of the model."""
+    recipes = {model.name: recipe_of(model, case) for model in found if is_opaque(model)}
     return {
-        model.name: [trained(name, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
-        for name, model in zip(asked, found, strict=True)
-        if isinstance(name, str) and is_opaque(model)
+        name: [trained(made_by.architecture, made_by.seed + i) for i in range(1, TRAINING_SEEDS + 1)]
+        for name, made_by in recipes.items()
+        if made_by is not None and not made_by.config
     }
 
 

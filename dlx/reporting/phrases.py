@@ -62,6 +62,12 @@ def model_words(model: Model) -> str:
     return f"the model {model.name}"
 
 
+def not_trained_words(models: list[str]) -> str:
+    """Return which models no remedy could train again, and why; "" where there are none."""
+    were = "was" if len(models) == 1 else "were"
+    return f"{listed(models)} {were} not trained by dlx on this table, and so not trained again." if models else ""
+
+
 def listed(parts: list[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -175,12 +175,16 @@ def fit(
     for rows, part in ((train_rows, "train"), (validation, "validation")):
         _check_target(rows)
         _check_classes(rows, part)
+    is_plain = weights is None and bound is None
+    made_by = Provenance(architecture, seed, changed, train_rows.sha256) if is_plain else None
     if models.is_net(architecture):
-        return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
+        fitted = _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
+        return dataclasses.replace(fitted, model=dataclasses.replace(fitted.model, provenance=made_by))  # type: ignore[type-var]
     given = {"weights": weights} if bound is None else {"weights": weights, "monotone": bound}
     model = _fit_other(architecture, train_rows, seed, changed | given)
     if progress is not None:
         progress(1, 1)
+    model = dataclasses.replace(model, provenance=made_by)  # type: ignore[type-var]
     return Fitted(model, options(architecture) | changed, "cpu", _history([]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx.model import Model
+from dlx.reporting.phrases import not_trained_words
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.fairness import tables, verdicts, words
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence, fairness_evidence
@@ -109,6 +110,8 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
     blocks: list[Block] = [Heading("What would lessen the gaps, at what cost?"), Words((verdicts.remedy_sentence(evidence),))]
     if mended:
         blocks.append(Listed(verdicts.cheapest_remedies(evidence)))
+        if own := not_trained_words(evidence.not_trained_again):
+            blocks.append(Words((own,)))
         blocks.append(
             Words(
                 (
