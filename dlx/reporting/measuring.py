@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARITY_PEOPLE = 5
+FEW_SEEDS = 3
 
 
 def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanation]:
@@ -86,6 +87,18 @@ def made_again(
                         )
                     )
         found += _retrained(setting, model, methods, on_panel, siblings.get(model.name, ()))
+    return found
+
+
+def seeded_again(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Replicates]:
+    """Return the explanations of some people with a few other seeds: enough to trust a method, or not to."""
+    found, few = [], min(FEW_SEEDS, setting.depth.replicates)
+    for model in models:
+        made = [e[: setting.depth.noise_people] for (name, _), e in on_panel.items() if name == model.name]
+        with setting.narrator.step(f"Explaining {model.name} again, with other seeds", "times") as update:
+            explain = counting(setting.keeper.explain, update, len(made) * few)
+            asked: dict[str, Any] = {"background": setting.background, "count": few, "explain": explain}
+            found += [replicate(model, one, source="seed", **asked) for one in made]
     return found
 
 

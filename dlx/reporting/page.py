@@ -20,6 +20,7 @@ from dlx.reporting.evidence import tables as evidence_tables
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
+from dlx.reporting.verdicts import whose_word
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -118,6 +119,7 @@ def _evidence(study: Study) -> dict[str, Any]:
         "training_seeds": TRAINING_SEEDS,
         "is_trained_again": bool(len(study.harmony.siblings)),
         "agreeing_share": phrases.percent(AGREEING_SHARE),
+        "whose_word": whose_word(study, study.main),
         "thorough_only": evidence_words.THOROUGH_ONLY,
         "how_sure": evidence_words.how_sure(study),
         "why_they_differ": evidence_words.why_they_differ(study),

@@ -85,7 +85,7 @@ def parity_lines(study: Study) -> list[list[str]]:
 def trust_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: whether it is trusted, and why."""
     return [
-        [line.model, method_label(line.method), "trusted" if line.trusted else "not trusted", line.why, line.remark]
+        [line.model, method_label(line.method), line.verdict, line.why, line.remark]
         for line in study.harmony.trust.itertuples()
     ]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from dlx.comparison.causes import REST, Disagreement
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
+from dlx.comparison.trust import DISTRUSTED, NOT_REFUTED, TRUSTED
 from dlx.model import Model
 from dlx.reporting.phrases import counted, interval, listed, method_label, model_words, percent, sentence, share, top_columns
 from dlx.reporting.study import Study
@@ -145,10 +146,13 @@ def _looked_at(study: Study) -> list[Model]:
 def _who_is_trusted(study: Study, model: Model) -> str:
     table = study.harmony.trust
     table = table[table["model"] == model.name]
-    trusted = [method_label(method) for method in table["method"][table["trusted"]]]
-    doubted = [f"{method_label(line.method)}, because {line.why}" for line in table[~table["trusted"]].itertuples()]
-    text = f"{counted(len(trusted))} of {counted(len(table))} methods are trusted"
+    by = {verdict: table[table["verdict"] == verdict] for verdict in (TRUSTED, NOT_REFUTED, DISTRUSTED)}
+    trusted = [method_label(method) for method in by[TRUSTED]["method"]]
+    text = f"{counted(len(trusted))} of {counted(len(table))} methods {'is' if len(trusted) == 1 else 'are'} trusted"
     text += f": {listed(trusted)}" if trusted else ""
+    for lacking, some in by[NOT_REFUTED].groupby("not_measured", sort=False):
+        text += f". Not refuted, but {lacking} was not measured: {listed([method_label(m) for m in some['method']])}"
+    doubted = [f"{method_label(line.method)}, because {line.why}" for line in by[DISTRUSTED].itertuples()]
     return text + (f". Not trusted: {'; '.join(doubted)}" if doubted else "")
 
 
