@@ -16,7 +16,7 @@ from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
 from dlx.reporting.refusals import file_name, refuse_same_names, refuse_unreportable
-from dlx.reporting.sections import Section, sections
+from dlx.reporting.sections import Section, finished, page_of
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import tables, write_tables
@@ -84,6 +84,8 @@ def report(
         If the case has no binary outcome.
     DlxError
         If there are no models, two of one name, or nobody to explain.
+    UnfinishedError
+        If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
@@ -110,9 +112,13 @@ def report(
             narrator=narrator,
         )
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        audited = sections(setting, found if thorough else [m for m in found if told.tells_of(m)]) if audit else []
-    with narrator.step("Drawing the page"):
-        _write(told, audited, page, command or _call(case, found, seed=seed, people=people, background=background))
+        shown = found if thorough else [m for m in found if told.tells_of(m)]
+        audited, fault = finished(setting, shown) if audit else ([], None)
+    written = page_of(page, fault)
+    with narrator.step(f"Drawing the page, {written}"):
+        _write(told, audited, written, command or _call(case, found, seed=seed, people=people, background=background))
+    if fault is not None:
+        raise fault
     return page
 
 

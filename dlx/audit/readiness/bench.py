@@ -146,9 +146,3 @@ def _copied(model: Model) -> Model:
     for mine, theirs in zip(copied.network.modules(), model.network.modules(), strict=True):
         mine.training = theirs.training  # a NeuralModel turns training off when it is made
     return copied
-
-
-def one_line(error: Exception) -> str:
-    """Return an error as one line; what dlx raised speaks for itself."""
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, DlxError) else f"{type(error).__name__}: {first}"

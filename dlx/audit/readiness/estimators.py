@@ -27,7 +27,7 @@ def _behind(part: Any, depth: int) -> Iterator[Any]:
         return
     inner: list[Any]
     if isinstance(part, Reading):
-        inner: list[Any] = [part.call]
+        inner = [part.call]
     elif inspect.ismethod(part):
         inner = [part.__self__]
     elif inspect.isfunction(part):

@@ -9,6 +9,7 @@ from torch.jit import ScriptModule
 
 from dlx.audit.readiness.bench import STEADY, Bench, Finding
 from dlx.audit.readiness.forward import bending_functions
+from dlx.errors import is_own_fault
 from dlx.explainers import deeplift
 from dlx.explainers._lookups import EMBEDDINGS, without_gradient
 
@@ -48,7 +49,9 @@ def _lost_by_deeplift(bench: Bench) -> float:
     model = bench.evaluated
     try:
         made = deeplift.unchecked(model, bench.rows, bench.background, scale=bench.scale)
-    except Exception:  # captum on a net that it does not know
+    except Exception as error:  # captum on a net that it does not know
+        if is_own_fault(error):
+            raise
         return np.nan
     return bench.lost(made, model.predict(bench.rows, bench.scale))
 
