@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import worlds
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from dlx import plots
+from dlx import explainers, plots
 from dlx.comparison import compare
 from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence
 from dlx.explanation import Explanation
@@ -478,3 +479,39 @@ def test_a_negative_component_is_drawn_as_nothing(ax):
 def test_an_untouched_net_agrees_with_itself(ax):
     plots.draw_sanity(SANITY, {"a": "A"}, ax)
     assert ax.lines[0].get_xydata().tolist() == [[0, 1], [1, 0.6], [2, 0.3]]
+
+
+# one look for one model or method
+
+
+def test_a_method_looks_the_same_in_every_figure_whatever_subset_is_drawn():
+    everything = plots.method_looks(explainers.names())
+    assert len(set(everything.values())) == len(everything) and len({look.colour for look in everything.values()}) >= 9
+    for some in (["lime", "deeplift"], ["tree_shap"], ["lime"], ["kernel_shap", "unheard of", "lime"]):
+        for name, look in plots.method_looks(some).items():
+            assert name not in everything or look == everything[name]
+    strangers = plots.method_looks(["lime", "a", "b"])
+    assert len(set(strangers.values())) == 3
+
+
+def test_a_model_looks_the_same_on_the_whole_page():
+    names = ["mlp", "mine", "gradient_boosting", "other"]
+    with plots.models_of_page(names):
+        whole = plots.model_looks(names)
+        assert plots.model_looks(["other", "mine"]) == {name: whole[name] for name in ("other", "mine")}
+        assert plots.model_looks(["mine", "mine fixed"])["mine fixed"] not in {whole["mine"]}
+    assert len(set(plots.model_looks(["x", "y", "z"]).values())) == 3
+
+
+def test_marks_of_models_and_methods_are_never_red_or_blue():
+    for colour in plots.COLOURS:
+        red, green, blue = to_rgba(colour)[:3]
+        assert not (blue > 1.6 * max(red, green)) and not (red > 2.2 * max(green, blue))
+
+
+def test_what_is_darker_in_a_heat_map_of_the_output_is_more_and_never_blue(ax):
+    surface = pair_dependence(worlds.model("boosted", "numeric"), worlds.table("numeric"), ("age", "debt"), scale="logit")
+    plots.draw_pair(surface, ax, part="mean")
+    image = ax.get_images()[0]
+    most, least = image.cmap(1.0), image.cmap(0.0)
+    assert sum(most[:3]) < sum(least[:3]) and most[0] > 2 * most[2]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, UNITS, UP, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, model_looks, shortened
 from dlx.schema import Feature, plural
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from dlx.joint_effects import Interactions
 
 
-def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str]) -> Axes:
+def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str] | None = None) -> Axes:
     """Draw mean |contribution| of some features, one row each, one marker a method.
 
     Parameters
@@ -32,18 +31,19 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, c
         Names of the features, the top one first.
     ax : Axes
         Where to draw.
-    colours : dict of str to str
-        Colour of each method.
+    colours : dict of str to str, optional
+        Colour of each method; by default the one that it has in every figure.
     """
     places = {name: place for place, name in enumerate(features)}
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     methods = list(table["method"].unique())
+    looks = method_looks(methods)
     for offset, (method, some) in zip(_spread(len(methods)), table.groupby("method", sort=False), strict=True):
         some = some[some["feature"].isin(places)]
         y = some["feature"].map(places).to_numpy(dtype=float) + offset
-        marker = MARKERS[list(colours).index(str(method)) % len(MARKERS)]
-        ax.hlines(y, 0, some["importance"], color=colours[str(method)], alpha=0.35, linewidth=1.2)
-        ax.plot(some["importance"], y, marker, color=colours[str(method)], markersize=4.5, label=str(method))
+        colour = looks[str(method)].colour if colours is None else colours[str(method)]
+        ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
+        ax.plot(some["importance"], y, looks[str(method)].marker, color=colour, markersize=4.5, label=str(method))
     ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
     ax.set_ylim(len(features) - 0.4, -0.6)
     ax.set_xlim(left=0)
@@ -173,8 +173,10 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
     y = np.arange(len(named))
     difference = contrast.values[row, named]
     ax.barh(y, difference, color=[UP if d > 0 else DOWN for d in difference], height=0.55, alpha=0.55)
-    for explanation, marker, colour in ((contrast.a, "o", COLOURS[0]), (contrast.b, "s", COLOURS[1])):
-        ax.plot(explanation.values[row, named], y, marker, color=colour, markersize=5, label=explanation.model)
+    looks = model_looks([contrast.a.model, contrast.b.model])
+    for explanation in (contrast.a, contrast.b):
+        look = looks[explanation.model]
+        ax.plot(explanation.values[row, named], y, look.marker, color=look.colour, markersize=5, label=explanation.model)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_yticks(y, [shortened(schema.features[i].label) for i in named])
     ax.set_ylim(len(named) - 0.4, -0.6)
@@ -203,8 +205,9 @@ def draw_partial_dependence(
     limits : pair of float, optional
         Ends of the axis of the output, to share it with other columns.
     """
-    feature = curves[0].feature
-    for curve, colour, marker in zip(curves, cycle(COLOURS), cycle(MARKERS), strict=False):
+    feature, looks = curves[0].feature, model_looks([curve.model for curve in curves])
+    for curve in curves:
+        colour, marker = looks[curve.model]
         if feature.is_categorical:
             x, known = np.arange(len(curve.grid)), np.ones(len(curve.grid), dtype=bool)
             ax.plot(curve.mean, x, marker, color=colour, markersize=5, label=curve.model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, UNITS, UP, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def draw_before_after(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.hlines(
         y, np.minimum(table["before"], table["after"]), np.maximum(table["before"], table["after"]), color=GRID, linewidth=4
     )
-    for name, shift, colour, marker in (("before", -0.14, GREY, "o"), ("after", 0.14, COLOURS[0], "D")):
+    for name, shift, colour, marker in (("before", -0.14, GREY, "o"), ("after", 0.14, INK, "D")):
         ax.hlines(y + shift, table[f"{name}_low"], table[f"{name}_high"], color=colour, linewidth=1.4)
         ax.plot(table[name], y + shift, marker, color=colour, markersize=5, label=name)
     ax.set_yticks(y, [shortened(label) for label in table["of"]])

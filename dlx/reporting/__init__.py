@@ -10,6 +10,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.files import write_atomically
 from dlx.model import Model
+from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
 from dlx.reporting.auditing import audit_report, setting_of, tables_of
@@ -99,7 +100,7 @@ def report(
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)
     siblings = _siblings(case, found, trained) if thorough else {}
-    with one_thread():
+    with one_thread(), models_of_page([model.name for model in found]):
         told = study(
             case,
             found,
@@ -115,7 +116,7 @@ def report(
         shown = found if thorough else [m for m in found if told.tells_of(m)]
         audited, fault = finished(setting, shown) if audit else ([], None)
     written = page_of(page, fault)
-    with narrator.step(f"Drawing the page, {written}"):
+    with narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in found]):
         _write(told, audited, written, command or _call(case, found, seed=seed, people=people, background=background))
     if fault is not None:
         raise fault

@@ -14,6 +14,7 @@ from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.files import write_atomically
 from dlx.model import Model
+from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
@@ -88,7 +89,7 @@ def audit_report(
         for model in models
     ]
     refuse_same_names(found)
-    with one_thread():
+    with one_thread(), models_of_page([model.name for model in found]):
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
         told, fault = finished(setting, found)
     written = page_of(page, fault)

@@ -30,11 +30,10 @@ def importance_figure(study: Study) -> Figure:
         canvas, axes = canvas_of(
             lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True
         )
-        colours = _method_colours(study)
         for model, ax in zip(shown, axes.flat, strict=False):
-            plots.draw_importance(study.importance(model), top, ax, colours=colours)
+            plots.draw_importance(study.importance(model), top, ax)
             ax.set_title(model.name)
-        legend(canvas, axes, colours)
+        legend(canvas, axes, methods=True)
         source = embedded(canvas)
     leaders = [
         f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}" for model in shown
@@ -195,11 +194,6 @@ def _agreement_matrix(comparison: Comparison, k: int) -> np.ndarray:
 
 def _bars_of(explained: Sequence[Explanation], position: int) -> list[str]:
     return top_features([explanation[position] for explanation in explained], BARS)
-
-
-def _method_colours(study: Study) -> dict[str, str]:
-    methods = sorted({method for _, method in study.explanations})
-    return dict(zip(methods, plots.COLOURS, strict=False))
 
 
 def _widen(axes: np.ndarray) -> None:

@@ -104,6 +104,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "agreement": tables.agreement_lines(study),
         "top": study.top,
         "top_words": phrases.top_columns(study.top),
+        "what_goes_together": words.what_goes_together(study),
         "importance_figure": figures.importance_figure(study),
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.model import Model
+from dlx.reporting.effects.words import what_tells_the_outcome, which_columns_say_the_same
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REASONS = 4
-FEW_PEOPLE = 50
 
 
 def findings(study: Study) -> list[str]:
     """Return what was found, the most useful first."""
     parts = (
+        _what_tells_all,
         _who_predicts_best,
         _whom_it_flags,
         _what_matters,
@@ -96,10 +97,14 @@ def story(study: Study, chosen: Chosen) -> Story:
     return Story(chosen, name, opening, verdict_sentence(study, position), contrast, raises, lowers, withheld)
 
 
-def _how_few_people(study: Study) -> str:
-    if len(study.case.test) >= FEW_PEOPLE:
-        return ""
-    return f"there are only {len(study.case.test)} people to test on: take every number below for a rough guess"
+def what_goes_together(study: Study) -> list[str]:
+    """Return which columns alone tell the outcome, and which say the same: what importance must be read with."""
+    table = study.effects.importance
+    return [text for text in (what_tells_the_outcome(table), which_columns_say_the_same(table)) if text]
+
+
+def _what_tells_all(study: Study) -> str:
+    return what_tells_the_outcome(study.effects.importance)
 
 
 def _who_predicts_best(study: Study) -> str:

@@ -60,8 +60,7 @@ def people_figure(study: Study) -> Figure:
         )
         for curves, line in zip(effects.curves, axes, strict=True):
             for curve in curves:
-                place = names.index(curve.model)
-                colour = plots.COLOURS[place % len(plots.COLOURS)]
+                place, colour = names.index(curve.model), plots.model_looks(names)[curve.model].colour
                 plots.draw_centred_curves(curve, line[place], colour=colour, people=PEOPLE, seed=study.seed)
                 line[place].set_title(f"{plots.shortened(curve.feature.label, 30)}: {curve.model}")
         source = embedded(canvas)

@@ -31,7 +31,9 @@ def effects_blocks(study: Study) -> list[Block]:
         blocks += [*_said(words.whom_the_mean_hides(effects))]
         blocks += [Folded("Person by person: centred curves", (figures.people_figure(study),))]
     if len(effects.importance):
-        blocks += [Heading("What accuracy rests on"), *_said(words.what_accuracy_rests_on(effects))]
+        table = effects.importance
+        blocks += [Heading("What accuracy rests on"), *_said(words.what_tells_the_outcome(table))]
+        blocks += [*_said(words.what_accuracy_rests_on(effects)), *_said(words.what_copies_cost(table))]
         blocks += [figures.permutation_figure(study)]
     if len(effects.pairs):
         blocks += [Heading("Which columns work together"), *_said(words.which_pair_is_joined(effects))]
