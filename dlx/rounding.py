@@ -39,6 +39,11 @@ def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "
     return _side_true(_decimal(number), _decimal(line), Decimal(printed) if printed else _decimal(line), decimals, strict)
 
 
+def rounded(number: float, decimals: int, times: int = 1) -> str:
+    """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN."""
+    return "–" if math.isnan(number) else _digits(round(times * _decimal(number), decimals))
+
+
 def percent_beside(probability: float, threshold: float) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 LEVEL = 0.95
+CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 CLOSE = 1e-9  # areas that differ by less are the same
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.audit.mispredictions.slicing import LEVEL
 from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, shortened
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
     found = table["found"].to_numpy(dtype=bool)
     ax.axvline(0, color=GREY, linewidth=1)
     ax.hlines(y, table["low"], table["high"], color=[UP if is_found else GREY for is_found in found], linewidth=1.6)
-    for some, face, label in ((found, UP, "found: adjusted p at most .05"), (~found, "white", "may be chance")):
+    for some, face, label in (
+        (found, UP, f"found: adjusted p at most {100 * LEVEL:g} %"),
+        (~found, "white", "may be chance"),
+    ):
         ax.plot(
             table["difference"][some],
             y[some],

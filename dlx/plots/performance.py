@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.plots.style import GREY, INK, UP, model_looks
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,9 @@ def draw_calibration(curve: pd.DataFrame, ax: Axes, *, upper: float, mended: pd.
         The curve of the same model, recalibrated.
     """
     ax.plot([0, 1], [0, 1], ":", color=GREY, linewidth=1.2, label=PERFECT)
-    ax.fill_between(curve["predicted"], curve["low"], curve["high"], color=GREY, alpha=0.25, linewidth=0, label="95 % band")
+    ax.fill_between(
+        curve["predicted"], curve["low"], curve["high"], color=GREY, alpha=0.25, linewidth=0, label=f"{CERTAIN} band"
+    )
     ax.plot(curve["predicted"], curve["observed"], color=INK, linewidth=1.8, label="the model")
     if mended is not None:
         ax.plot(mended["predicted"], mended["observed"], "--", color=GREY, linewidth=1.8, label="recalibrated")
@@ -85,7 +88,7 @@ def draw_decision_curve(table: pd.DataFrame, ax: Axes, *, threshold: float, othe
     ax.axhline(0, color=INK, linewidth=1.0, label="act on nobody")
     ax.plot(x, table["all"], color=GREY, linewidth=1.4, label="act on everybody")
     ax.fill_between(
-        x, table["net_benefit_low"], table["net_benefit_high"], color=GREY, alpha=0.25, linewidth=0, label="95 % band"
+        x, table["net_benefit_low"], table["net_benefit_high"], color=GREY, alpha=0.25, linewidth=0, label=f"{CERTAIN} band"
     )
     for name, look in model_looks(list(others)).items():
         other = others[name]

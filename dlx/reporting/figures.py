@@ -12,7 +12,7 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.people import Chosen
-from dlx.reporting.phrases import method_label, model_words, top_columns
+from dlx.reporting.phrases import method_label, model_words, share, top_columns, two_decimals
 from dlx.reporting.study import Study, top_features
 from dlx.schema import plural
 
@@ -89,7 +89,7 @@ def methods_figure(study: Study) -> Figure | None:
         source,
         f"Share of {top_columns(k)} that two methods both name, for each model; the table below has the numbers.",
         f"Share of {top_columns(k)} of a person that two methods both name, averaged over {study.panel} people. "
-        f"1 is full agreement; the palest blue is chance, {chance:.2f}.",
+        f"1 is full agreement; the palest blue is chance, {share(chance)}.",
         "agreement",
     )
 
@@ -136,7 +136,7 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
         _widen(axes)
         source = embedded(canvas)
     reads = "; ".join(
-        f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}"
+        f"{model.name} by {method_label(method)} ends at {two_decimals(e.outputs[chosen.position])}"
         for (model, method), e in zip(shown, explained, strict=True)
     )
     return Figure(

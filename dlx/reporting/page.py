@@ -51,9 +51,11 @@ def environment() -> Environment:
     """Return what turns a template into a page: every value is escaped, and one that is lacking is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters["data_values"] = phrases.data_values
+    return made
 
 
 def page_parts() -> dict[str, str]:

@@ -13,6 +13,7 @@ from dlx.reporting.effects import figures, words
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, three_decimals
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def _pairs_table(pairs: pd.DataFrame) -> Table:
     ]
     return Table(
         f"Friedman's H and the size of the interaction (root mean square, in the model's own unit), over "
-        f"{pairs['people'].iloc[0]} people, with 95 % bootstrap intervals.",
+        f"{pairs['people'].iloc[0]} people, with {CERTAIN} bootstrap intervals.",
         ("Model", "Columns", "H", "Size"),
         tuple(lines),
     )

@@ -77,7 +77,7 @@ def what_accuracy_rests_on(effects: Effects) -> str:
     parts = []
     for model, some in effects.importance.groupby("model", sort=False):
         first, beyond = some.iloc[0], int((some["low"] > 0).sum())
-        cost = interval(first["importance"], first["low"], first["high"], three_decimals)
+        cost = interval(first["importance"], first["low"], first["high"], three_decimals, 0)
         parts.append(
             f"The accuracy of {model} rests most on “{first['label']}”: when it is shuffled, the log loss of "
             f"{three_decimals(first['baseline'])} rises by {cost}; for {beyond} of {len(some)} columns the rise is beyond noise"
@@ -117,10 +117,10 @@ def what_copies_cost(importance: pd.DataFrame) -> str:
     for group in _copies(importance):
         for model, some in importance[importance["feature"].isin(group)].groupby("model", sort=False):
             first = some.iloc[0]
-            together = interval(first["together"], first["together_low"], first["together_high"], three_decimals)
+            together = interval(first["together"], first["together_low"], first["together_high"], three_decimals, 0)
             said.append(
                 f"Shuffled together, {listed([f'“{label}”' for label in some['label']])} cost {model} {together}; "
-                f"alone, at most {interval(first['importance'], first['low'], first['high'], three_decimals)}"
+                f"alone, at most {interval(first['importance'], first['low'], first['high'], three_decimals, 0)}"
             )
     return f"{'. '.join(said)}." if said else ""
 

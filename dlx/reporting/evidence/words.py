@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.comparison.causes import REST, Disagreement
+from dlx.comparison.defaults import KEPT_COLUMNS
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
 from dlx.comparison.trust import DISTRUSTED, NOT_REFUTED, TRUSTED
 from dlx.model import Model
-from dlx.reporting.phrases import counted, interval, listed, method_label, model_words, percent, sentence, share, top_columns
+from dlx.reporting.phrases import (
+    counted,
+    interval,
+    listed,
+    method_label,
+    model_words,
+    percent,
+    sentence,
+    share,
+    three_decimals,
+    top_columns,
+)
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -20,7 +32,7 @@ CAUSE_WORDS = {
     "unit": "the unit (LIME's slopes or contributions)",
     "scale": "the output scale",
     "background": "the baseline or background",
-    "sampling": "the cut to ten columns (and sampling noise)",
+    "sampling": f"the cut to {counted(KEPT_COLUMNS)} columns (and sampling noise)",
     "grouping": "one-hot columns taken alone",
 }
 AGREEMENT = "feature_agreement"
@@ -167,7 +179,7 @@ def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
     )
     if len(alike):
         worst = alike.loc[alike["shortfall"].idxmax()]
-        least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"])
+        least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"], share, 0)
         short = f"at most they agree {least} less than" if worst["shortfall"] > 0 else "they agree no less than"
         text += f": {short} the noisier of the two does with itself on another background"
     apart = known[known["verdict"] != ALIKE]
@@ -186,7 +198,8 @@ def _quotable(table: pd.DataFrame) -> str:
     if line is None or line.verdict not in (ALIKE, DIFFERENT, CHANCE):
         return ""
     return (
-        f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high)}; {method_label(line.floor_of)} agrees "
+        f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high, share, line.chance)}; "
+        f"{method_label(line.floor_of)} agrees "
         f"with itself {interval(line.floor, line.floor_low, line.floor_high)} on another background; by chance it would be "
         f"{share(line.chance)}: {line.verdict}"
     )
@@ -208,7 +221,8 @@ def _multiplicity(study: Study, model: Model) -> str:
     if not kept:
         return text
     return (
-        f"{text} (AUC {good['auc'].min():.3f} to {good['auc'].max():.3f}); their explanations keep {share(min(kept))} to "
+        f"{text} (AUC {three_decimals(good['auc'].min())} to {three_decimals(good['auc'].max())}); their "
+        f"explanations keep {share(min(kept))} to "
         f"{share(max(kept))} of {top_columns(study.top)}, by method"
     )
 

@@ -17,6 +17,7 @@ from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
 from dlx.reporting.sections.fairness.words import change_words, favourable
 from dlx.schema import Target
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def gaps_table(
     return Table(
         f"How far apart {groups} are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
         "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and "
-        "false positives and in calibration (predicted − observed); 95 % intervals",
+        f"false positives and in calibration (predicted − observed); {CERTAIN} intervals",
         (
             "Groups by",
             "Model",
@@ -100,7 +101,7 @@ def remedies_table(evidence: FairnessEvidence, by: Partition) -> Table:
             continue
         lines.append((model, remedy, *(change_words(line, line["measure"]) for _, line in own.iterrows())))
     return Table(
-        f"Remedies for {by.label}: before → after (change; its 95 % interval over the same resampled test rows). Cost in "
+        f"Remedies for {by.label}: before → after (change; its {CERTAIN} interval over the same resampled test rows). Cost in "
         "needless flags a person; ratio lowest over highest; gaps highest − lowest of the groups that can be judged",
         ("Model", "Remedy", *(HEADS[measure] for measure in MEASURES)),
         tuple(lines),
@@ -140,7 +141,7 @@ def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
     return Figure(
         source,
         alt=f"Rates by group under {listed(names)}: a mark with its interval for every group with enough people.",
-        caption="A row a group of the test rows, with its people and events; marks are estimates, lines 95 % bootstrap "
+        caption=f"A row a group of the test rows, with its people and events; marks are estimates, lines {CERTAIN} bootstrap "
         "intervals. “too few” stands where a rate cannot be judged.",
         table="fairness_rates",
     )
@@ -167,8 +168,8 @@ def gaps_figure(evidence: FairnessEvidence, contrasts: Sequence[pd.DataFrame], l
     return Figure(
         source,
         alt=f"Which columns make the gap between two groups, under {listed(names)}: bars with intervals, the whole gap first.",
-        caption="“all columns” is the gap in mean output, which the columns add up to; the six largest are drawn, with 95 % "
-        "bootstrap intervals.",
+        caption=f"“all columns” is the gap in mean output, which the columns add up to; the six largest are drawn, with "
+        f"{CERTAIN} bootstrap intervals.",
         table="fairness_gap_columns",
     )
 

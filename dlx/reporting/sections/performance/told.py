@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,8 +9,20 @@ from dlx.audit.calibration import Calibration
 from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.reporting.phrases import article, counted, interval, listed, method_label, percent, three_decimals, threshold_percent
+from dlx.reporting.phrases import (
+    article,
+    counted,
+    interval,
+    listed,
+    method_label,
+    percent,
+    thousandths,
+    three_decimals,
+    threshold_percent,
+    two_decimals,
+)
 from dlx.reporting.sections.performance.measured import Measured, Mended
+from dlx.rounding import side_true
 from dlx.schema import plural
 
 MEASURES = {
@@ -22,16 +33,7 @@ MEASURES = {
     "cost": "cost",
 }
 
-
-def gain(number: float) -> str:
-    """Return a difference with its sign and three decimals: "+.008"."""
-    words = f"{round(number, 3) + 0.0:+.3f}".replace("0.", ".", 1)  # + 0.0: no minus before a zero
-    return words.replace("-", "−")
-
-
-def odds(number: float) -> str:
-    """Return a number that may be infinite, with two decimals; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{round(number, 2) + 0.0:.2f}".replace("-", "−").replace("inf", "∞")
+gain, odds = thousandths, two_decimals  # of a difference; of an intercept or slope, which may be infinite
 
 
 def between(line: Any) -> Interval:
@@ -39,14 +41,15 @@ def between(line: Any) -> Interval:
     return Interval(float(line["estimate"]), float(line["low"]), float(line["high"]))
 
 
-def shown(found: Interval) -> str:
-    """Return an intercept or slope with its interval."""
-    return interval(*found, odds)
+def shown(found: Interval, perfect: float) -> str:
+    """Return an intercept or slope with its interval, whose ends are on their side of what is perfect."""
+    return interval(*found, two_decimals, perfect)
 
 
 def chance(found: Calibration) -> str:
     """Return the p-value of a calibration's test: "p = .012", "p < .001"."""
-    return "p < .001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}".replace("0.", ".")
+    shown = side_true(found.p_value, 1 - LEVEL, 3, strict=True).removeprefix("0")
+    return "p < .001" if found.p_value < 0.001 else f"p = {shown}"
 
 
 def opening(test: Dataset) -> str:
@@ -54,7 +57,8 @@ def opening(test: Dataset) -> str:
     assert test.outcomes is not None
     return (
         f"Judged on {plural(len(test), 'test row')}, {int(test.outcomes.sum()):,} of them with {test.schema.target.event}; dlx "
-        "trains no model on them. Intervals are 95 % bootstrap intervals over these rows, unless a table says otherwise."
+        f"trains no model on them. Intervals are {percent(LEVEL)} intervals over these rows: DeLong's of the ROC AUC, by the "
+        "profile likelihood of intercept and slope, a bootstrap of the other measures."
     )
 
 
@@ -91,7 +95,7 @@ def bought(found: Measured) -> tuple[str, ...]:
     against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
         f"{line.model} {verdict(found, line.model, best)} (difference of ROC AUC "
-        f"{gain(line.advantage)}, {gain(line.low)} to {gain(line.high)})"
+        f"{interval(line.advantage, line.low, line.high, thousandths)})"
         for line in against.itertuples()
     ]
     superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
@@ -115,16 +119,16 @@ def calibrated(found: Measured) -> str:
 
 
 def _slopes(found: Measured, names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in names)
+    return ", ".join(f"{name} {shown(found.calibrations[name].slope, 1)}" for name in names)
 
 
 def _cure(found: Measured, name: str) -> str:
     """Return what the validation rows said against a model's calibration, and what became of that on the test rows."""
     before, judged, after = found.validated[name], found.calibrations[name], found.mended[name].calibration
     return (
-        f"intercept {shown(before.intercept)} and slope {shown(before.slope)} on validation rows, {chance(before)} together; "
-        f"it changes the intercept from {odds(judged.intercept.estimate)} to {shown(after.intercept)} and the slope from "
-        f"{odds(judged.slope.estimate)} to {shown(after.slope)} on test rows"
+        f"intercept {shown(before.intercept, 0)} and slope {shown(before.slope, 1)} on validation rows, {chance(before)} "
+        f"together; it changes the intercept from {two_decimals(judged.intercept.estimate)} to {shown(after.intercept, 0)} and "
+        f"the slope from {two_decimals(judged.slope.estimate)} to {shown(after.slope, 1)} on test rows"
     )
 
 
@@ -227,7 +231,7 @@ def evidence(found: Measured, test: Dataset) -> dict[str, str]:
         "discrimination": f"On {len(test):,} test rows: {'; '.join(_ranks(found, models))}.",
         "calibration": "On test rows: "
         + "; ".join(
-            f"{name} intercept {shown(found.calibrations[name].intercept)}, slope {shown(found.calibrations[name].slope)}"
+            f"{name} intercept {shown(found.calibrations[name].intercept, 0)}, slope {shown(found.calibrations[name].slope, 1)}"
             for name in models
         )
         + ".",
