@@ -8,9 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlx import explainers
 from dlx.comparison.causes import Disagreement
+from dlx.comparison.defaults import CENTRES, KEPT_COLUMNS
+from dlx.comparison.faithfulness import NEIGHBOURS as DONORS
 from dlx.comparison.judgement import own_error
 from dlx.comparison.noise import SOURCES
+from dlx.comparison.stability import NEIGHBOURS
 from dlx.comparison.trust import AGREEING_SHARE
 from dlx.reporting import figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
@@ -21,6 +25,7 @@ from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
 from dlx.reporting.verdicts import whose_word
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -86,10 +91,17 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "panel": study.panel,
             "background": len(study.background),
             "coalitions": KERNEL_COALITIONS,
+            "samples": explainers.options("lime")["n_samples"],
+            "gradients": explainers.options("gradient_shap")["n_samples"],
+            "neighbours": NEIGHBOURS,
+            "donors": DONORS,
+            "centres": phrases.counted(CENTRES),
+            "kept": phrases.counted(KEPT_COLUMNS),
             "stability": min(study.panel, study.harmony.depth.stability_people),
             "settings": min(study.panel, study.harmony.depth.settings_people),
         },
         "threshold": phrases.threshold_percent(target),
+        "certain": CERTAIN,
         "seed": study.seed,
         "command": command,
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",

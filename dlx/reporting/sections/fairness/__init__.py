@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx.model import Model
-from dlx.reporting.phrases import not_trained_words
+from dlx.reporting.phrases import counted, not_trained_words
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.fairness import tables, verdicts, words
-from dlx.reporting.sections.fairness.evidence import FairnessEvidence, fairness_evidence
+from dlx.reporting.sections.fairness.evidence import STRONGEST, FairnessEvidence, fairness_evidence
 from dlx.reporting.setting import Setting
 
 TITLE = "Fairness"
@@ -119,7 +119,7 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
                     "when they decide, and draw lots between two thresholds, which a law may forbid. Equal odds are had at the "
                     "least cost, equal selection with both outcomes weighed alike. Reweighing makes group and outcome "
                     "independent in training (Kamiran and Calders 2012); dropping trains without the column, or without it "
-                    "and the two columns that carry it most.",
+                    f"and the {counted(STRONGEST)} columns that carry it most.",
                 )
             )
         )

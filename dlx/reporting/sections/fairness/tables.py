@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.audit.fairness.groups import Partition
+from dlx.audit.fairness.proxies import FOLDS
 from dlx.audit.fairness.tally import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
 from dlx.audit.fairness.trade_offs import MEASURES
 from dlx.plots import GREY, UNITS, draw_gap, draw_group_rates, shortened, style
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import interval, listed, model_words, two_decimals
+from dlx.reporting.phrases import counted, interval, listed, model_words, share, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
-from dlx.reporting.sections.fairness.words import change_words, favourable
+from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, TELLING, change_words, favourable
 from dlx.schema import Target
 from dlx.stats import CERTAIN
 
@@ -49,7 +50,7 @@ def gaps_table(
                     by.label,
                     "every model" if few else model,
                     f"{first['lowest']} / {first['highest']}" if first["lowest"] else first["objection"],
-                    interval(first["ratio"], first["ratio_low"], first["ratio_high"]),
+                    interval(first["ratio"], first["ratio_low"], first["ratio_high"], share, FOUR_FIFTHS),
                     *(_difference(gaps[name]) for name in (TRUE_POSITIVE, FALSE_POSITIVE, CALIBRATION)),
                 )
             )
@@ -80,12 +81,12 @@ def proxies_table(evidence: FairnessEvidence, labels: dict[str, str]) -> Table:
             own = own[(own["model"] == model.name) & (own["attribute"] == told["attribute"]) & (own["group"] == told["group"])]
             named = [f"{labels[line['column']]} {two_decimals(line['carried'])}" for _, line in own[:MOST_CARRIERS].iterrows()]
             through.append(", ".join(named) or "–")
-        auc = told["objection"] or interval(told["auc"], told["low"], told["high"])
+        auc = told["objection"] or interval(told["auc"], told["low"], told["high"], share, TELLING)
         lines.append((labels[told["attribute"]], told["group"], f"{told['people']:,}", auc, *through))
     units = listed(list(dict.fromkeys(UNITS[model.scales[0]] for model in evidence.opaque)))
     return Table(
-        "How well all other columns tell a group from the rest (AUC over five folds of all rows; .5 is chance), and the "
-        f"columns that carry it: mean |contribution| ({units}) × how well the column alone tells the group (2 AUC − 1)",
+        f"How well all other columns tell a group from the rest (AUC over {counted(FOLDS)} folds of all rows; .5 is chance), "
+        f"and the columns that carry it: mean |contribution| ({units}) × how well the column alone tells the group (2 AUC − 1)",
         ("Groups by", "Group", "People", "AUC", *(f"Carried in {model_words(model)}" for model in evidence.opaque)),
         tuple(lines),
     )
@@ -168,8 +169,8 @@ def gaps_figure(evidence: FairnessEvidence, contrasts: Sequence[pd.DataFrame], l
     return Figure(
         source,
         alt=f"Which columns make the gap between two groups, under {listed(names)}: bars with intervals, the whole gap first.",
-        caption=f"“all columns” is the gap in mean output, which the columns add up to; the six largest are drawn, with "
-        f"{CERTAIN} bootstrap intervals.",
+        caption=f"“all columns” is the gap in mean output, which the columns add up to; the {counted(MOST_COLUMNS)} largest "
+        f"are drawn, with {CERTAIN} bootstrap intervals.",
         table="fairness_gap_columns",
     )
 
@@ -195,4 +196,4 @@ def _size(lines: pd.DataFrame, group: str) -> str:
 def _difference(line: pd.Series) -> str:
     if np.isnan(line["difference"]):
         return "too few"
-    return interval(line["difference"], line["difference_low"], line["difference_high"])
+    return interval(line["difference"], line["difference_low"], line["difference_high"], share, 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dlx import plots
+from dlx.audit.calibration import KNOTS, SHOWN
 from dlx.dataset import Dataset
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import listed, percent, share, threshold_percent, two_decimals
+from dlx.reporting.phrases import counted, listed, percent, share, threshold_percent, two_decimals
 from dlx.reporting.sections.performance.measured import Measured
 from dlx.stats import CERTAIN
 
@@ -43,10 +44,10 @@ def calibration_figure(found: Measured, test: Dataset) -> Figure:
         source,
         f"Calibration curves of {len(found.models)} models on a diagonal. Slopes: {slopes}.",
         "Share of events among people of a predicted probability: logistic regression on a restricted cubic spline of the "
-        f"log-odds, three knots, with a pointwise {CERTAIN} bootstrap band, between the 1st and the 99th percentile of the "
-        f"predictions. Both axes end at {percent(upper)}. Above the diagonal the model predicts too little. Bars: where the "
-        "predictions lie, of people with the outcome (up) and of the others (down), as shares of each "
-        "(test_predictions.csv).",
+        f"log-odds, {counted(len(KNOTS))} knots, with a pointwise {CERTAIN} bootstrap band, between the {percent(SHOWN[0])} "
+        f"and the {percent(SHOWN[1])} quantile of the predictions. Both axes end at {percent(upper)}. Above the diagonal the "
+        "model predicts too little. Bars: where the predictions lie, of people with the outcome (up) and of the others (down), "
+        "as shares of each (test_predictions.csv).",
         "calibration_curves",
     )
 
