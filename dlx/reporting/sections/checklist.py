@@ -71,13 +71,11 @@ def section(setting: Setting, models: Sequence[Model], told: Sequence[Section]) 
     for one in told:
         evidence |= one.covers
     lines = tuple((framework, item, evidence.get(key, NOT_COVERED)) for framework, item, key in ITEMS)
-    missing = sum(line[2] == NOT_COVERED for line in lines)
+    missing, texts = sum(line[2] == NOT_COVERED for line in lines), counted(len({line[0] for line in lines}))
     return Section(
         key="checklist",
         title="A reviewer's checklist",
-        findings=(
-            f"Of {len(lines)} items of {counted(len({line[0] for line in lines}))} checklists, this run gives evidence for {len(lines) - missing}.",
-        ),
+        findings=(f"Of {len(lines)} items of {texts} checklists, this run gives evidence for {len(lines) - missing}.",),
         blocks=(
             Words(
                 (
