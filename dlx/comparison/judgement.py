@@ -111,7 +111,8 @@ def errors(explanations: Sequence[Explanation], judge: Explanation, *, k: int = 
     -------
     DataFrame
         One line a method and measure: median, mean and 95 % interval of the mean over rows; the judge's own relative
-        error, by its standard errors (0 where it is exact); whether the method sets out to give Shapley values; and the
+        error, by its standard errors (0 where it is exact); `judge_unvaried`, the rows whose standard errors of 0 prove nothing
+        because nothing was seen to vary among its samples; whether the method sets out to give Shapley values; and the
         rows with a value, those that failed, and those for which the measure is not defined (see `errors_by_row`).
 
     Raises
@@ -159,6 +160,7 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
                 "low": low,
                 "high": high,
                 "judge_error": own_error(judge),
+                "judge_unvaried": int(judge.unvaried.sum()),
                 "is_shapley": explainers.method(explanation.method).IS_SHAPLEY,
                 "rows": len(known),
                 "failed": failed,

@@ -178,9 +178,11 @@ def _judge_words(study: Study) -> str:
     if all(judge.method == "exact_shapley" for judge in judges):
         return "by trying every combination of columns: they are exact"
     error = phrases.percent(max(own_error(judge) for judge in judges))
+    still = max(int(judge.unvaried.sum()) for judge in judges)
+    unseen = f" (for up to {still} of them none of the samples varied, which is no proof of an error of 0)" if still else ""
     return (
         "by chosen combinations of columns for every reference row, all of them where these are few: "
-        f"their own standard error, in the median over people, is at most {error} of their length for any model"
+        f"their own standard error, in the median over people, is at most {error} of their length for any model{unseen}"
     )
 
 

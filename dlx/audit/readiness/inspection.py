@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.audit.readiness.bench import STEADY, Bench, Finding, prepared
+from dlx.audit.readiness.bench import STEADY, Bench, Finding, lost_words, prepared
 from dlx.audit.readiness.estimators import native_categories
 from dlx.errors import in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
@@ -76,11 +76,14 @@ def _unsteady(bench: Bench) -> Iterator[Finding]:
     """Whether the prediction of a row changes from call to call, or with the rows beside it."""
     rows, people = np.concatenate([bench.rows, bench.background]), len(bench.rows)
     moved = bench.share(float(np.abs(bench.predict(rows) - bench.predict(rows)).max()))
-    what, said = "random", f"the same rows are predicted {moved:.1%} of the mean effect apart in two calls"
+    what, said = "random", f"the same rows are predicted {lost_words(moved)} of the mean effect apart in two calls"
     if moved <= STEADY:
         parts, how = _in_parts(bench)
         moved = bench.share(float(np.abs(parts - bench.outputs[:people]).max()))
-        what, said = "batch", f"a row is predicted {moved:.1%} of the mean effect apart {how} and among {len(rows)} rows"
+        what, said = (
+            "batch",
+            f"a row is predicted {lost_words(moved)} of the mean effect apart {how} and among {len(rows)} rows",
+        )
     if moved > STEADY:
         causes = _causes(bench)
         because = f": {'; '.join(causes.values())}; call eval() on it" if causes else ""
@@ -132,7 +135,7 @@ def _trees(bench: Bench) -> Iterator[Finding]:
     gap = bench.share(_gap_of_means(bench))
     text = f"the trees of {name} add up on the scale {own!r}"
     if bench.scale != own:
-        text += f", not on {bench.scale!r}, where the mean of the background alone is {gap:.1%} of the mean effect off"
+        text += f", not on {bench.scale!r}, where the mean of the background alone is {lost_words(gap)} of the mean effect off"
     yield Finding("scale", "", ("tree_shap",) if bench.scale != own else (), text, gap)
     rows = np.concatenate([bench.rows, bench.background])
     changed = float((bench.predict(rows.astype(np.float32).astype(np.float64)) != bench.outputs).mean())

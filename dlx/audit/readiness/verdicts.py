@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.audit.readiness.bench import PEOPLE, Bench, Finding, prepared
+from dlx.audit.readiness.bench import APPROXIMATE, FINE, PEOPLE, Bench, Finding, lost_words, prepared
 from dlx.audit.readiness.inspection import found_on
 from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
@@ -24,8 +24,6 @@ from dlx.threads import one_thread
 if TYPE_CHECKING:
     import pandas as pd
 
-FINE = 0.01  # share of the mean effect that may be missing in the worst row of a method that is fine
-APPROXIMATE = 0.10  # and of one that is approximate; where more is missing, the method is not valid
 EXACT_EVALUATIONS = 200_000  # of exact_shapley: people and references are cut to fit
 EXACT_WIDTH = 16
 RESTS_ON = {"gradient_shap": "integrated_gradients"}  # an average that is not valid has no valid sample
@@ -201,7 +199,7 @@ def _measured(bench: Bench, made: Explanation, options: dict[str, Any]) -> Trial
     largest = float(np.abs(made.residuals).max())
     lost, promise = bench.share(largest), explainers.method(made.method).PROMISE
     on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
-    said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost:.2%} of the mean effect ({on})"
+    said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
     if promise.relative is None:
         return Trial("approximate", lost, said)
     return Trial("fine", lost, said)
