@@ -29,6 +29,7 @@ from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.study import study
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.stats import auc_difference
 
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
 AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
@@ -240,6 +241,21 @@ def test_the_performance_table_of_the_page_repeats_the_csv(bank_loan_page):
     page = html.unescape(bank_loan_page.read_text())
     for line in table(bank_loan_page, "performance").itertuples():
         assert f"<td>{line.estimate:.3f} ({line.low:.3f} to {line.high:.3f})</td>" in page
+
+
+def test_the_best_model_is_ahead_of_exactly_those_that_the_paired_interval_leaves_behind(bank_loan_page):
+    test = dlx.load("bank_loan").test
+    scores = table(bank_loan_page, "performance").query("metric == 'auc'").set_index("model")["estimate"]
+    best = scores.idxmax()
+    predicted = {name: dlx.load_model("bank_loan", name).predict(test, "probability") for name in scores.index}
+    others = [name for name in scores.index if name != best]
+    ahead = [name for name in others if auc_difference(test.outcomes, predicted[best], predicted[name]).low > 0]
+    page = html.unescape(bank_loan_page.read_text())
+    if ahead:
+        assert f"ahead beyond noise of {phrases.counted(len(ahead))} of the {phrases.counted(len(others))} others" in page
+        assert f"others: {phrases.listed(ahead)}" in page
+    else:
+        assert "that does not show a difference" in page
 
 
 def test_each_person_s_risk_and_contrast_repeat_the_csv(bank_loan_page):
