@@ -53,7 +53,7 @@ def test_the_same_proportion_is_rounded_to_the_same_number_in_both_styles():
 
 
 def test_what_was_not_seen_to_vary_says_so_and_what_has_no_interval_has_none():
-    assert interval(0.0, 0.0, 0.0, thousandths) == "+.000 (no variation seen)"
+    assert interval(0.0, 0.0, 0.0, thousandths) == "0 (no variation seen)"
     assert interval(1.0, 1.0, 1.0) == "1.00 (no variation seen)"
     assert interval(0.5, math.nan, math.nan) == ".50"
 

@@ -70,6 +70,11 @@ class Replicates:
                 if one != its:
                     raise DlxError(f"replicates must share their {what}, got {one} and {its}")
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether every replicate is the one that is shown, to the last bit: what was changed does not matter at all."""
+        return all(np.array_equal(other.values, self.of.values, equal_nan=True) for other in self.explanations)
+
     def metrics(self, k: int) -> dict[str, np.ndarray]:
         """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""
         found = [metrics_by_row(self.of.values, other.values, k) for other in self.explanations]
@@ -157,7 +162,8 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
 
     lines, of = [], replicates.of
     for metric, values in replicates.metrics(k).items():
-        estimate, low, high = interval_of_means(values, within=limits_of(metric), seed=seed)
+        limits = None if replicates.is_certain else limits_of(metric)
+        estimate, low, high = interval_of_means(values, within=limits, seed=seed)
         line: dict[str, object] = {
             "model": of.model,
             "method": of.method,

@@ -44,6 +44,8 @@ class Style:
         if math.isinf(number):
             return "∞" if number > 0 else "−∞"
         number = 0.0 if abs(number) < ROUNDING else number
+        if number == line == 0:
+            return "0"
         digits = rounded(number, self.decimals) if line is None else side_true(number, line, self.decimals, strict=True)
         size = digits.removeprefix("-")
         if self.is_bare and size.startswith("0."):
@@ -109,6 +111,11 @@ def not_trained_words(models: list[str]) -> str:
     """Return which models no remedy could train again, and why; "" where there are none."""
     were = "was" if len(models) == 1 else "were"
     return f"{listed(models)} {were} not trained by dlx on this table, and so not trained again." if models else ""
+
+
+def spaced(text: str) -> str:
+    """Return a text of the library as the page prints it: a per cent sign stands apart from its number."""
+    return re.sub(r"(?<=\d)%", " %", text)
 
 
 def listed(parts: list[str]) -> str:

@@ -9,7 +9,7 @@ from dlx import explainers
 from dlx.files import write_atomically
 from dlx.reporting.effects.section import effects_tables
 from dlx.reporting.evidence.tables import evidence_tables
-from dlx.reporting.phrases import interval, method_label, model_words, share, three_decimals
+from dlx.reporting.phrases import interval, method_label, model_words, share, spaced, three_decimals
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def method_lines(study: Study) -> list[list[str]]:
                 first.implementation,
                 ", ".join(made),
                 f"{len(first):,}",
-                f"{first.promise}; largest gap {worst:.1g}",
+                f"{spaced(first.promise)}; largest gap {worst:.1g}",
             ]
         )
     return lines

@@ -54,8 +54,7 @@ def noise_figure(study: Study) -> Figure | None:
         f"Share of {top_columns(study.top)} that two methods both name (dot, with its {CERTAIN} interval), over "
         f"{lines[0].rows} people. The band ends at the noise floor: what the noisier of the two reaches "
         f"with itself against {study.harmony.depth.replicates} other backgrounds of the same size. A dot at or beyond the end "
-        "of its band is no evidence of a difference, nor is one whose distance to it may be chance; with so few people "
-        "intervals are somewhat too narrow.",
+        "of its band is no evidence of a difference, nor is one whose distance to it may be chance.",
         "agreement_against_noise",
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from dlx import explainers
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.noise import SOURCES, noise_floor
-from dlx.reporting.phrases import Style, interval, method_label, percent, share, three_decimals
+from dlx.reporting.phrases import Style, interval, method_label, percent, share, spaced, three_decimals
 from dlx.reporting.study import Study
 from dlx.reporting.verdicts import verdict_lines
 
@@ -70,7 +70,7 @@ def readiness_lines(study: Study) -> list[list[str]]:
             continue
         lost = "" if np.isnan(line.lost) else percent(line.lost)
         instead = method_label(line.fallback) if line.fallback else ""
-        lines.append([line.model, method_label(line.method), line.verdict, lost, line.reason, instead])
+        lines.append([line.model, method_label(line.method), line.verdict, lost, spaced(line.reason), instead])
     return lines
 
 
@@ -85,7 +85,7 @@ def parity_lines(study: Study) -> list[list[str]]:
 def trust_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: whether it is trusted, and why."""
     return [
-        [line.model, method_label(line.method), line.verdict, line.why, line.remark]
+        [line.model, method_label(line.method), line.verdict, spaced(line.why), spaced(line.remark)]
         for line in study.harmony.trust.itertuples()
     ]
 

@@ -20,6 +20,7 @@ from dlx.reporting.phrases import (
     percent,
     sentence,
     share,
+    spaced,
     three_decimals,
     top_columns,
 )
@@ -164,7 +165,7 @@ def _who_is_trusted(study: Study, model: Model) -> str:
     text += f": {listed(trusted)}" if trusted else ""
     for lacking, some in by[NOT_REFUTED].groupby("not_measured", sort=False):
         text += f". Not refuted, but {lacking} was not measured: {listed([method_label(m) for m in some['method']])}"
-    doubted = [f"{method_label(line.method)}, because {line.why}" for line in by[DISTRUSTED].itertuples()]
+    doubted = [f"{method_label(line.method)}, because {spaced(line.why)}" for line in by[DISTRUSTED].itertuples()]
     return text + (f". Not trusted: {'; '.join(doubted)}" if doubted else "")
 
 

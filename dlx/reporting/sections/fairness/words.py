@@ -104,6 +104,8 @@ def change_words(line: pd.Series, measure: str) -> str:
     show = three_decimals if measure == COST else two_decimals
     if np.isnan(line["before"]):
         return "–"
+    if line["low"] == line["high"] == line["change"] == 0:
+        return f"{show(line['before'])} → {show(line['after'])} (no change)"
     spans = [signed(line[name], 0) for name in ("change", "low", "high")]
     return f"{show(line['before'])} → {show(line['after'])} ({spans[0]}; {spans[1]} to {spans[2]})"
 

@@ -25,6 +25,7 @@ from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.rounding import side_true
 from dlx.schema import plural
 
+ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 MEASURES = {
     "auc": "ROC AUC",
     "average_precision": "average precision",
@@ -195,13 +196,15 @@ def _worth(found: Measured, model: Model, test: Dataset) -> str:
         0
     ]
     counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
-    dearer = "dearer" if at["advantage_high"] < 0 else "cheaper" if at["advantage_low"] > 0 else ""
-    apart = f"told apart: the model is {dearer}" if dearer else "not told apart"
-    missed = counts.loc["false_negative", "count"]
+    ratio, missed = float(at["cost_ratio"]), counts.loc["false_negative", "count"]
+    gain, low, high = (round(ratio * at[f"advantage{end}"], ROUNDED) for end in ("", "_low", "_high"))
+    saved, less = (Interval(-gain, -high, -low), "more") if gain < 0 else (Interval(gain, low, high), "less")
+    dearer = "dearer" if less == "more" else "cheaper"
+    apart = f"told apart: the model is {dearer}" if saved.excludes(0) else "not told apart"
     return (
-        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
-        f"{three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and misses "
-        f"{missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
+        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, {interval(*saved, three_decimals, 0)} {less} "
+        f"than the {three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and "
+        f"misses {missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
     )
 
 
