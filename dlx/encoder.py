@@ -43,6 +43,8 @@ class Encoder:
             if array.shape != (len(self.schema),) or not np.isfinite(array).all():
                 raise ValueError(f"{name} must be {len(self.schema)} finite numbers, one a feature; got {array}")
             object.__setattr__(self, name, array)
+        if (self.scale <= 0).any():
+            raise ValueError(f"scale must be positive, got {self.scale.min():g}")
 
     @classmethod
     def fit(cls, schema: Schema, rows: np.ndarray) -> Encoder:

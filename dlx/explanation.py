@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import shap
 
-_ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
-_EXTRA = "extras/"  # before the names of extras among a file's arrays
-_METADATA_KEY = "dlx.explanation"
+ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
 ROUNDING = 1e-12  # of the contributions: standard errors that are 0
 NO_VARIATION = "sampled, and no variation seen: that is no proof that there is none"
 
@@ -154,7 +150,7 @@ class Explanation:
     carried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in _ARRAYS:
+        for name in ARRAYS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
         object.__setattr__(self, "extras", {name: frozen(array, np.float64) for name, array in self.extras.items()})
@@ -167,7 +163,7 @@ class Explanation:
     def __getitem__(self, which: Any) -> Explanation:
         """Return the explanation of the rows at positions, a slice or a mask."""
         which = as_slice(which, len(self))
-        parts = {name: getattr(self, name)[which] for name in (*_ARRAYS, "index") if getattr(self, name) is not None}
+        parts = {name: getattr(self, name)[which] for name in (*ARRAYS, "index") if getattr(self, name) is not None}
         kept = np.arange(len(self))[which]
         failures = {new: self.failures[old] for new, old in enumerate(kept.tolist()) if old in self.failures}
         extras = {name: array[which] for name, array in self.extras.items()}
@@ -249,18 +245,15 @@ class Explanation:
             output_names=self.scale,
         )
 
+    def packed(self) -> bytes:
+        """Return the bytes of the file that `save` writes."""
+        from dlx._explanation_file import packed
+
+        return packed(self)
+
     def save(self, path: str | Path) -> Path:
         """Write the explanation to one safetensors file, whole or not at all; return its path."""
-        from safetensors.numpy import save
-
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS if getattr(self, name) is not None}
-        arrays |= {_EXTRA + name: np.ascontiguousarray(array) for name, array in self.extras.items()}
-        apart = (*_ARRAYS, "extras", "schema", "index")
-        described = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
-        described |= {"schema": self.schema.to_dict(), "index": np.asarray(self.index).tolist()}
-        text = json.dumps(described, default=np.generic.item)  # a seed or an option may be a number of numpy
-        # One entry, the digest first: safetensors writes several in an order that changes.
-        return write_atomically(path, save(arrays, metadata={_METADATA_KEY: _digest(text, arrays) + text}))
+        return write_atomically(path, self.packed())
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
@@ -269,30 +262,11 @@ class Explanation:
         Raises
         ------
         ExplanationError
-            If there is no such file, it is no explanation of dlx, or it was altered.
+            If there is no such file, it is no explanation of dlx, it was altered, or what it holds is none.
         """
-        from safetensors import SafetensorError, safe_open
+        from dlx._explanation_file import unpacked
 
-        try:
-            with safe_open(str(path), framework="numpy") as file:
-                metadata = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (OSError, SafetensorError) as error:
-            raise ExplanationError(f"cannot read the explanation {path}: {error}") from error
-        if _METADATA_KEY not in metadata:
-            raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
-        digest, text = metadata[_METADATA_KEY][:64], metadata[_METADATA_KEY][64:]
-        if digest != _digest(text, arrays):
-            raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
-        described = json.loads(text)
-        described["schema"] = Schema.from_dict(described["schema"])
-        described["index"] = np.array(described["index"])
-        described["carried"] = tuple(described.get("carried", ()))
-        described["failures"] = {int(row): why for row, why in described.get("failures", {}).items()}
-        described["extras"] = {
-            name.removeprefix(_EXTRA): arrays.pop(name) for name in sorted(arrays) if name.startswith(_EXTRA)
-        }
-        return cls(**arrays, **described)
+        return unpacked(Path(path))
 
     def _check_shapes(self) -> None:
         count, width = np.shape(self.rows)
@@ -312,10 +286,3 @@ class Explanation:
                 raise ExplanationError(f"{name} must be {[count]}, got {list(array.shape)}")
         if width != len(self.schema):
             raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
-
-
-def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()

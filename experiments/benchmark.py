@@ -21,7 +21,7 @@ from benchmarking.frontier import draw, frontier
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
 from benchmarking.worlds import random_world
 
-from dlx.files import write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 from dlx.threads import one_thread
 
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("experiments/benchmark"), help="folder to write to")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    refuse_unwritable(asked.output, "pass another --output")
     if asked.measure:
         print(measured_here(asked.measure[0], asked.measure[1], int(asked.measure[2])))
         return
@@ -44,7 +45,7 @@ def main() -> None:
     steps = _growing(narrator) if asked.growth else _measured(asked, narrator)
     for name, table in steps:  # written as they come: an interrupt loses nothing
         found[name] = table
-        write_atomically(asked.output / f"{name}.csv", table.to_csv(index=False))
+        write_atomically(asked.output / f"{name}.csv", csv_text(table))
         write_atomically(asked.output / ("growth.md" if asked.growth else "table.md"), markdown(found))
         if name == "frontier":
             draw(table, asked.output)

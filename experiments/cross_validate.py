@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from dlx import datasets, models, training
 from dlx.audit.performance import auc, brier, log_loss
 from dlx.dataset import Dataset
-from dlx.files import write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 
 FOLDS = 5
@@ -32,13 +32,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=Path("cross_validation"), help="folder of the CSV files")
     arguments = parser.parse_args()
+    refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
     for case in arguments.case or datasets.names():
         with narrator.step(f"cross-validating {case}", "fits") as progress:
             folds = cross_validate(datasets.load(case), arguments.model or models.names(), arguments.repeats, progress)
         table = summary(folds)
         print(markdown(case, table))
-        print(write_atomically(arguments.output / f"{case}.csv", table.to_csv()), end="\n\n")
+        print(write_atomically(arguments.output / f"{case}.csv", csv_text(table.reset_index())), end="\n\n")
 
 
 def cross_validate(

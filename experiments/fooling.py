@@ -15,6 +15,7 @@ import pandas as pd
 
 import dlx
 from dlx.audit.vulnerability import findings_frame, fool
+from dlx.files import csv_text, refuse_unwritable, write_together
 from dlx.threads import one_thread
 
 CASES = ("bank_loan", "heart_attack")
@@ -33,11 +34,11 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=0.25, help="logits of the biased scores around the threshold")
     parser.add_argument("--output", type=Path, default=Path("fooling"), help="folder of the tables")
     asked = parser.parse_args()
-    asked.output.mkdir(parents=True, exist_ok=True)
+    refuse_unwritable(asked.output, "pass another --output")
     for name in asked.cases:
         shown, found = tables(name, asked)
-        shown.to_csv(asked.output / f"{name}-shown.csv", index=False)
-        found.to_csv(asked.output / f"{name}-found.csv", index=False)
+        parts = {"shown": shown, "found": found}
+        write_together({asked.output / f"{name}-{part}.csv": csv_text(table) for part, table in parts.items()})
         print(f"\n{name}\n{shown[SHOWN].round(3).to_string(index=False)}\n\n{found[FOUND].round(3).to_string(index=False)}")
 
 

@@ -31,7 +31,7 @@ import dlx
 from dlx.audit.recourse import ActionSet, denied, recourse
 from dlx.audit.recourse.distance import Metric
 from dlx.dataset import Dataset
-from dlx.files import write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.model import Model
 from dlx.threads import one_thread
 
@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60.0, help="CPU seconds for a person, of DiCE")
     parser.add_argument("--output", type=Path, default=Path("experiments/benchmark/recourse.csv"))
     asked = parser.parse_args()
+    refuse_unwritable(asked.output.parent, "pass another --output")
     case = dlx.load(asked.case)
     with one_thread():
         parts = []
@@ -198,7 +199,7 @@ def main() -> None:
             model = dlx.load_model(case, name)
             parts.append(contest(case, model, denied(model, case.test)[: asked.people], patience=asked.patience))
     told = summary(pd.concat(parts))
-    write_atomically(asked.output, told.to_csv(index=False))
+    write_atomically(asked.output, csv_text(told))
     print(told.to_string(index=False))
     print(asked.output)
 

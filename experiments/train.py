@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from dlx import checkpoint, datasets, models, training
+from dlx.checkpoint import runs
+from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
 
@@ -18,6 +21,7 @@ def main() -> None:
     parser.add_argument("--device", choices=training.DEVICES, default="auto")
     parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     arguments = parser.parse_args()
+    refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
     for path in arguments.configs:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -30,14 +34,9 @@ def train_all(config: dict, root: Path, device: str, retrain: bool, narrator: Na
     for architecture in config.get("models", models.names()):
         options = config.get("overrides", {}).get(architecture, {})
         for seed in config.get("seeds", [0]):
-            path = checkpoint.folder(dataset.name, architecture, seed=seed, root=root, config=options)
-            if not retrain and checkpoint.is_current(path, dataset):
-                narrator.say(f"{path} is there already; --retrain trains it anew")
-            else:
-                with narrator.step(f"training {dataset.name} {path.name}", "epochs") as progress:
-                    trained = training.train(dataset, architecture, seed=seed, device=device, config=options, progress=progress)
-                checkpoint.save(trained, root)
-            print(path)
+            asked: dict[str, Any] = {"seed": seed, "root": root, "config": options}
+            runs.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
+            print(checkpoint.folder(dataset.name, architecture, **asked))
 
 
 if __name__ == "__main__":

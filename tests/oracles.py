@@ -15,17 +15,37 @@ def shapley(model, rows: np.ndarray, background: np.ndarray, scale: str) -> np.n
 
 def _shapley_of_one(model, row: np.ndarray, background: np.ndarray, scale: str) -> np.ndarray:
     width = len(row)
-    coalitions = [frozenset(some) for size in range(width + 1) for some in combinations(range(width), size)]
-    mixed = np.repeat(background[None], len(coalitions), axis=0)  # [coalitions, references, features]
-    for members, references in zip(coalitions, mixed, strict=True):
+    some = coalitions(width)
+    mixed = np.repeat(background[None], len(some), axis=0)  # [coalitions, references, features]
+    for members, references in zip(some, mixed, strict=True):
         references[:, list(members)] = row[list(members)]
-    worth = model.predict(mixed.reshape(-1, width), scale).reshape(len(coalitions), -1).mean(axis=1)
-    worth_of = dict(zip(coalitions, worth, strict=True))
+    worth = model.predict(mixed.reshape(-1, width), scale).reshape(len(some), -1).mean(axis=1)
+    return shapley_of_game(dict(zip(some, worth, strict=True)), width)
+
+
+class Original:
+    """What a wrapped model's library predicts itself, as a model."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+
+    def predict(self, rows: np.ndarray, scale: str) -> np.ndarray:
+        assert scale == self.model.scales[0]
+        return self.model.original(rows)
+
+
+def coalitions(width: int) -> list[frozenset[int]]:
+    """Return all sets of players, the empty one first."""
+    return [frozenset(some) for size in range(width + 1) for some in combinations(range(width), size)]
+
+
+def shapley_of_game(worth_of: dict[frozenset[int], float], width: int) -> np.ndarray:
+    """Return the Shapley values of a game, of which the worth of each coalition is known, [players]."""
     values = np.zeros(width)
-    for members in coalitions:
-        weight = factorial(len(members)) * factorial(max(width - len(members) - 1, 0)) / factorial(width)
+    for members, worth in worth_of.items():
         for player in set(range(width)) - members:
-            values[player] += weight * (worth_of[members | {player}] - worth_of[members])
+            weight = factorial(len(members)) * factorial(width - len(members) - 1) / factorial(width)
+            values[player] += weight * (worth_of[members | {player}] - worth)
     return values
 
 

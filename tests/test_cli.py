@@ -318,6 +318,57 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(refused, ex
     assert (tmp_path / "file").read_text() == "mine"
 
 
+ASKED = {
+    "train": ("train", "bank_loan", "--model", "decision_tree"),
+    "explain": (*TREES, *FEW),
+    "report": ("report", "bank_loan", "--model", "decision_tree", "--no-audit"),
+    "audit": ("audit", "bank_loan", "--model", "decision_tree"),
+    "fix": ("fix", "bank_loan", "--model", "decision_tree", "--drop", "age"),
+}
+
+
+@pytest.mark.parametrize("command", ASKED)
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_of_models_that_cannot_be_one_is_refused_before_data_are_read(refused, tmp_path, monkeypatch, command, place):
+    def never(_):
+        raise AssertionError("read")
+
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setattr(datasets, "load", never)
+    line = refused(*ASKED[command], "--checkpoints", place)
+    assert f"cannot write to {place}" in line and "--checkpoints" in line
+
+
+def test_a_folder_of_models_that_is_given_is_the_only_one_that_is_looked_into(run, refused, tmp_path):
+    line = refused(*TREES, *FEW, "--checkpoints", "nosuch")
+    assert "there is no checkpoint nosuch/bank_loan/gradient_boosting-0" in line
+    assert line.endswith("make it with: dlx train bank_loan --model gradient_boosting --checkpoints nosuch")
+    ended = run("train", "bank_loan", "--model", "decision_tree", "--checkpoints", "mine")
+    assert ended.out[-1] == "mine/bank_loan/decision_tree-0"
+    tree = ("explain", "bank_loan", "--model", "decision_tree", "--method", "tree_shap", "--background", "8")
+    assert run(*tree, *FEW, "--checkpoints", "mine").status == 0
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_model_under_another_name_is_not_explained(run, refused, tmp_path):
+    tree = checkpoint.shipped_root() / "bank_loan" / "decision_tree-0"
+    shutil.copytree(tree, tmp_path / "checkpoints" / "bank_loan" / "gradient_boosting-0")
+    line = refused(*TREES, *FEW)
+    assert "holds the decision_tree of bank_loan, seed 0" in line and "not bank_loan/gradient_boosting-0" in line
+    ended = run("train", "bank_loan", "--model", "gradient_boosting")
+    assert ended.status == 0 and "training anew" in words(ended.err)
+    assert run(*TREES, *FEW).status == 0
+
+
+def test_what_train_finds_is_said(run, own):
+    command = ("train", own, "--target", "churned", "--model", "decision_tree")
+    assert run(*command).status == 0
+    assert "is there already" in words(run(*command).err)
+    lines = own.read_text().splitlines(keepends=True)
+    own.write_text("".join(lines[:140]))
+    assert "was trained on other data than own has now; training anew" in words(run(*command).err)
+
+
 def test_debug_shows_the_traceback_wherever_it_stands(run, monkeypatch):
     for command in (["--debug", "report", "nosuch"], ["report", "nosuch", "--debug"]):
         monkeypatch.setattr(sys, "argv", ["dlx", *command])

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import worlds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import dlx
+from dlx._explanation_file import METADATA_KEY, _digest
 from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
 
 
+@pytest.fixture(scope="module")
+def saved_bytes(tmp_path_factory):
+    """A file of an explanation and what it held."""
+    path = example().save(tmp_path_factory.mktemp("saved") / "e.safetensors")
+    return SimpleNamespace(path=path, content=path.read_bytes())
+
+
 @pytest.fixture
 def explanation():
+    return example()
+
+
+def example():
     rng = np.random.default_rng(0)
     rows, values = worlds.people("mixed"), rng.normal(size=(5, 5))
     return Explanation(
@@ -166,3 +185,122 @@ def test_a_sampled_standard_error_of_0_without_seen_variation_says_so():
         scale="value",
     )
     assert not exact.unvaried.any()  # all combinations were tried: an error of 0 is one
+
+
+# What is on disk is what it says -------------------------------------------------------------------------------------
+
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
+LINE = r"^[^\n]{,1000}$"
+
+
+def signed(path, said=None, **arrays):
+    """Write an explanation anew, with other fields or arrays and the digest that fits; None leaves an array out."""
+    with safe_open(str(path), framework="numpy") as file:
+        text = file.metadata()[METADATA_KEY][64:]
+        held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    text = text if said is None else said if isinstance(said, str) else json.dumps(json.loads(text) | said)
+    held = {name: np.ascontiguousarray(array) for name, array in (held | arrays).items() if array is not None}
+    save_file(held, path, metadata={METADATA_KEY: _digest(text, held) + text})
+    return path
+
+
+def field(name, value):
+    return pytest.param({name: value}, id=f"{name}={str(value)[:20]}")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *[field("scale", value) for value in ("odds", "", None, 1, ["logit"])],
+        *[field(name, value) for name in ("method", "model", "implementation", "background_id") for value in (None, 3, [], {})],
+        *[field("target", value) for value in (None, 3, ["a"])],
+        *[field("index", value) for value in (None, 3, "abcde", [1, 2], [1, 2, 3, 4, "5"], [1.5] * 5, [2**70] * 5, {})],
+        *[field("options", value) for value in (None, [], "a", 3)],
+        *[field("seed", value) for value in (None, -1, 1.5, "0", True, 2**70)],
+        *[field("seconds", value) for value in (None, -1, "0", float("nan"), float("inf"))],
+        *[field("evaluations", value) for value in (None, -1, 0.5, "0")],
+        *[field("promise", value) for value in (None, 1)],
+        *[field("failures", value) for value in (None, [], {"5": ""}, {"-1": ""}, {"a": ""}, {"0": 3}, {"9" * 30: ""})],
+        *[field("schema", value) for value in (None, [], {}, 3, {"features": [], "target": {}}, {"features": 3, "target": 4})],
+        field("unknown", 1),
+        "", "{", "null", "[]", "3", "[" * 100_000, '{"a": 1, "a": 2}', '{"seed": 1e999}', '"\\ud800"',
+    ],
+)  # fmt: skip
+def test_forged_fields_are_one_line_even_if_the_digest_is_right(explanation, tmp_path, said):
+    with pytest.raises(ExplanationError, match=LINE):
+        Explanation.load(signed(explanation.save(tmp_path / "e.safetensors"), said))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        *[{name: None} for name in ("values", "base_values", "outputs", "rows")],
+        *[{name: np.zeros(shape)} for name in ("values", "rows", "standard_errors") for shape in (0, (5, 4), (4, 5), (0, 5))],
+        *[{name: np.zeros(shape)} for name in ("base_values", "outputs", "extras/r2") for shape in (0, 4, (5, 1))],
+        *[{name: np.zeros((5, 5), dtype)} for name in ("values", "rows") for dtype in (np.float32, np.int64, bool)],
+        *[{name: np.full(5, value)} for name in ("base_values", "outputs") for value in (np.nan, np.inf)],
+        *[{"values": np.full((5, 5), value)} for value in (np.nan, np.inf, -np.inf)],
+        {"standard_errors": np.full((5, 5), -1.0)},
+        {"rows": np.full((5, 5), 99.5)},
+        {"rows": np.full((5, 5), np.inf)},
+        {"new": np.zeros(5)},
+    ],
+    ids=lambda arrays: " ".join(f"{name} {getattr(array, 'shape', '')}" for name, array in arrays.items()),
+)  # fmt: skip
+def test_forged_arrays_are_one_line_even_if_the_digest_is_right(explanation, tmp_path, arrays):
+    with pytest.raises(ExplanationError, match=LINE):
+        Explanation.load(signed(explanation.save(tmp_path / "e.safetensors"), None, **arrays))
+
+
+def test_values_are_not_a_number_only_where_a_failure_says_so(explanation, tmp_path):
+    values = explanation.values.copy()
+    values[3] = np.nan
+    failed = dataclasses.replace(explanation, values=values, failures={3: "no reason"}, extras={"r2": np.full(5, np.nan)})
+    path = failed.save(tmp_path / "e.safetensors")
+    assert Explanation.load(path).failures == {3: "no reason"}
+    with pytest.raises(ExplanationError, match="its values must be finite, but for rows whose failure is told"):
+        Explanation.load(signed(path, {"failures": {"2": "another"}}))
+
+
+@pytest.mark.parametrize("other", ["folder", "pipe", "loop", "claim", "weights"])
+def test_what_is_no_explanation_is_refused_without_waiting_for_it(tmp_path, other):
+    path = tmp_path / "e.safetensors"
+    if other == "folder":
+        path.mkdir()
+    elif other == "pipe":
+        os.mkfifo(path)
+    elif other == "loop":
+        path.symlink_to(path)
+    elif other == "claim":  # an exabyte, in a header
+        header = b'{"values":{"dtype":"F64","shape":[1000000000,1000000000],"data_offsets":[0,8000000000000000000]}}'
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+    else:
+        save_file({"values": np.zeros((5, 5))}, path)
+    with pytest.raises(ExplanationError, match=LINE):
+        Explanation.load(path)
+
+
+def test_no_more_is_read_than_the_people_that_are_named(explanation, tmp_path):
+    """A sparse file may hold a terabyte of zeros without taking any room."""
+    path = explanation.save(tmp_path / "e.safetensors")
+    with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata()
+    size = 2**36
+    entries = {
+        "__metadata__": metadata,
+        "values": {"dtype": "F64", "shape": [size // 40, 5], "data_offsets": [0, size // 40 * 40]},
+    }
+    header = json.dumps(entries).encode()
+    with path.open("wb") as sparse:
+        sparse.write(len(header).to_bytes(8, "little") + header)
+        sparse.truncate(8 + len(header) + size // 40 * 40)
+    with pytest.raises(ExplanationError, match=r"lacks base_values, outputs, rows"):
+        Explanation.load(path)
+
+
+@FEW
+@given(at=st.integers(0, 5_000), content=st.binary(max_size=60))
+def test_no_bytes_are_a_traceback(saved_bytes, at, content):
+    saved_bytes.path.write_bytes(saved_bytes.content[:at] + content + saved_bytes.content[at + len(content) :])
+    with contextlib.suppress(ExplanationError):
+        Explanation.load(saved_bytes.path)

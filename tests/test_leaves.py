@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import oracles
 import pytest
 import worlds
+from forests import random_rows, random_trees, trees_and_rows
+from hypothesis import given, settings
 
-from dlx.explainers import tree_shap
+from dlx.explainers import _shap, tree_shap
 from dlx.games import _leaf_loops, _leaf_plan, leaf_values, leaves
 from dlx.model import TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
-from dlx.trees import concatenate
+from dlx.trees import Reading, concatenate
 
 WAYS = {"tables": 2**62, "small tables": 8 * 2**11, "pairs": 0}
-
-
-def random_tree(rng, width, depth):
-    """A tree that asks columns at random, the same ones again and again, with thresholds among the values of rows."""
-    numbers = {name: [] for name in ("feature", "threshold", "left", "right", "missing_left", "value", "cover")}
-
-    def grow(level):
-        here = len(numbers["feature"])
-        asks = level < depth and (level < 2 or rng.random() < 0.8)
-        given = (rng.integers(width) if asks else -1, rng.integers(-2, 3) / 2, -1, -1, rng.random() < 0.5, rng.normal(), 1.0)
-        for name, number in zip(numbers, given, strict=True):
-            numbers[name].append(number)
-        if asks:
-            numbers["left"][here], numbers["right"][here] = grow(level + 1), grow(level + 1)
-        return here
-
-    grow(0)
-    return {name: np.array(array) for name, array in numbers.items()}
-
-
-def random_trees(seed, width=5, depth=7, count=4):
-    rng = np.random.default_rng(seed)
-    return concatenate([random_tree(rng, width, depth) for _ in range(count)], base=0.3)
 
 
 def holed(seed, size, width=5):
@@ -66,6 +47,41 @@ def check(trees, rows, background, budget=leaves.BUDGET):
 def test_random_trees_that_ask_columns_again_with_missing_values(seed, way):
     values = check(random_trees(seed), holed(seed, 12), holed(seed + 1, 9), WAYS[way])
     assert np.abs(values).max() > 0.1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("sets", "levels"), [((0,), 6), ((1, 3), 40), ((0, 1, 2, 3, 4), 1000)])
+def test_random_trees_that_split_columns_into_sets(sets, levels, way):
+    trees = random_trees(2, depth=6, sets=sets, levels=levels)
+    values = check(trees, random_rows(0, 10, sets=sets, levels=levels), random_rows(1, 8, sets=sets, levels=levels), WAYS[way])
+    assert np.abs(values).max() > 0.1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_that_only_doubles_tell_apart(way):
+    shape = {"thresholds": (0.1, 123456789.01, 1.7e9 + 0.5)}
+    trees = random_trees(0, reading=Reading("float64"), **shape)
+    check(trees, random_rows(0, 12, **shape), random_rows(1, 9, **shape), WAYS[way])
+
+
+@given(trees_and_rows())
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_any_trees_by_brute_force_and_by_shap(made):
+    trees, rows = made
+    values = check(trees, rows[:4], rows[4:9], leaves.BUDGET)
+    by_shap, _ = _shap.shap_values(trees, rows[:4], rows[4:9])
+    np.testing.assert_allclose(by_shap, values, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_target_of_a_milliard_costs_no_digits(way):
+    trees = random_trees(1)
+    moved = dataclasses.replace(trees, value=np.where(trees.feature < 0, trees.value + 2.0**30, 0.0))
+    rows, background = holed(0, 8), holed(1, 6)
+    kept = moved.value - 2.0**30  # what 2^30 leaves of each leaf
+    expected = leaf_values(dataclasses.replace(trees, value=np.where(trees.feature < 0, kept, 0)), rows, background)
+    np.testing.assert_allclose(leaf_values(moved, rows, background, budget=WAYS[way]), expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(_shap.shap_values(moved, rows, background)[0], expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -207,3 +223,47 @@ def test_method_is_exact_and_shap_is_its_reference(world):
     by_shap = tree_shap.reference(model, rows, background, scale="logit")
     np.testing.assert_allclose(by_shap.values, explained.values, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(by_shap.base_values, explained.base_values)
+
+
+def path_dependent(trees, row):
+    """Shapley values of one row, and the mean, where a column that is not known goes both ways, by the cover of each."""
+
+    def expected(node, known):
+        column, left, right = trees.feature[node], trees.left[node], trees.right[node]
+        if column < 0:
+            return trees.value[node]
+        if column not in known:
+            return np.average([expected(left, known), expected(right, known)], weights=trees.cover[[left, right]])
+        return expected(left if _shap._goes_left(trees, node, codes[:, column])[0] else right, known)
+
+    codes, width = trees.codes(row[None]), len(row)
+    game = {known: sum(expected(int(root), known) for root in trees.roots) for known in oracles.coalitions(width)}
+    return oracles.shapley_of_game(game, width), trees.base + game[frozenset()]
+
+
+@pytest.mark.parametrize("sets", [(), (0,), (0, 2)])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_path_dependent_values_are_those_of_the_shares_of_training_rows(sets, precision):
+    shape = {"sets": sets, "thresholds": (0.1, 1.7e9 + 0.5) if precision == "float64" else (-1, 0.5)}
+    trees = random_trees(4, 3, 5, 3, levels=40, reading=Reading(precision), **shape)
+    rows = random_rows(5, 6, 3, levels=40, **shape)
+    made = tree_shap.attribute(model_of(trees, 3), rows, rows, scale="logit", path_dependent=True)
+    for row, values, base in zip(rows, made.values, made.base_values, strict=True):
+        expected, mean = path_dependent(trees, row)
+        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-9)
+        assert base == pytest.approx(mean, abs=1e-12)
+
+
+def test_shap_is_given_trees_of_more_nodes_than_it_can_number():
+    """A full tree of depth 15, of which shap's 16-bit numbers would point elsewhere."""
+    size = 2**16 - 1
+    inner, rng = np.arange(size // 2), np.random.default_rng(0)
+    feature, left, right = (np.full(size, -1) for _ in range(3))
+    feature[inner], left[inner], right[inner] = rng.integers(4, size=len(inner)), 2 * inner + 1, 2 * inner + 2
+    shared = {"missing_left": np.zeros(size, dtype=bool), "cover": np.ones(size), "threshold": rng.normal(size=size)}
+    value = np.where(feature < 0, rng.normal(size=size), 0)
+    trees = concatenate([{"feature": feature, "left": left, "right": right, "value": value, **shared}])
+    assert size > _shap.MOST_NODES
+    rows, background = rng.normal(size=(2, 4)), rng.normal(size=(3, 4))
+    values = check(trees, rows, background)
+    np.testing.assert_allclose(_shap.shap_values(trees, rows, background)[0], values, rtol=0, atol=1e-5)

@@ -453,10 +453,9 @@ def test_forest_is_exact_on_its_own_scale_and_not_valid_on_the_other():
     )
 
 
-def test_trees_read_as_float32_are_checked():
+def test_trees_are_checked_for_their_scale():
     checks = {one.what: one for one in found(worlds.model("boosted", "mixed"), "mixed")}
-    assert set(checks) == {"scale", "float32"}
-    assert checks["float32"].measured == 0 and checks["float32"].affects == () and checks["scale"].affects == ()
+    assert set(checks) == {"scale"} and checks["scale"].affects == ()
 
 
 def native(*, categorical=(1, 3)):

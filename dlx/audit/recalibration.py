@@ -154,7 +154,7 @@ def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
         if isinstance(model, TreeModel):
             leaves = (model.trees.value * stretch.slope).astype(np.float32)
             trees = replace(model.trees, value=leaves, base=stretch.intercept + stretch.slope * model.trees.base)
-            return replace(model, trees=trees, name=name, provenance=None)
+            return replace(model, trees=trees, name=name, provenance=None, original=None)
     return _mapped(model, stretch, name)
 
 
@@ -163,7 +163,8 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
     if isinstance(model, TreeModel) and len(model.trees) == 1 and model.scales[0] == "probability":
         leaf = model.trees.feature < 0
         values = np.where(leaf, function(np.clip(model.trees.value + model.trees.base, 0, 1)), 0.0)
-        return replace(model, trees=replace(model.trees, value=values.astype(np.float32), base=0.0), name=name, provenance=None)
+        trees = replace(model.trees, value=values.astype(np.float32), base=0.0)
+        return replace(model, trees=trees, name=name, provenance=None, original=None)
 
     def of_table(table: pd.DataFrame) -> np.ndarray:
         return function(model.predict(table, "probability"))

@@ -1,37 +1,51 @@
 """Models on disk: one folder a run, whole or not there, verified before anything in it is parsed. No pickle.
 
-The folder is ``<root>/<case>/<architecture>-<seed>``, with ``-<hash>`` where options differ from the defaults:
+The folder is ``<root>/<case>/<architecture>-<seed>``, with ``-<hash>`` where options differ from the defaults, and bears no
+other name: what a checkpoint says of itself must be what its path says. It holds:
 
 - ``weights.safetensors``: a net's weights and its encoder, the arrays of trees, or coefficients
 - ``model.json``: what it is, how it was trained, how good it is
 - ``manifest.json``: the sha256 of the two
+
+Where no root is given, a checkpoint is looked for below ./checkpoints and among the shipped ones; where one is given, there
+and nowhere else.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx import training
-from dlx.checkpoint.contents import describe_trained, model_of, pack, unpack
-from dlx.checkpoint.folders import CheckpointError, as_json, read_folder, remedy, write_folder
+from dlx import datasets, models, training
+from dlx.checkpoint.contents import model_of, pack, unpack
+from dlx.checkpoint.description import REMEDY, described, parsed, run_of, versions
+from dlx.checkpoint.folders import as_json, read_folder, write_folder
+from dlx.checkpoint.identity import ROOT, CheckpointError, Run, refuse_renamed, remedy, shipped_root
 from dlx.dataset import Dataset
+from dlx.files import recover
 from dlx.model import Model
+from dlx.schema import Schema
 from dlx.training import Trained
 
-__all__ = ["CheckpointError", "describe", "find", "folder", "is_current", "load", "load_model", "save", "shipped_root"]
+__all__ = [
+    "ROOT",
+    "CheckpointError",
+    "describe",
+    "differs",
+    "find",
+    "folder",
+    "is_current",
+    "load",
+    "load_model",
+    "remedy_of",
+    "save",
+    "shipped_root",
+]
 
-ROOT = Path("checkpoints")
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
-
-
-def shipped_root() -> Path:
-    """Return the folder of the checkpoints that come with dlx: in the wheel, or beside the package in a clone."""
-    package = Path(__file__).parents[1]
-    packed = package / "_checkpoints"
-    return packed if packed.is_dir() else package.parent / "checkpoints"
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
 def folder(
@@ -44,10 +58,9 @@ def folder(
     CheckpointError
         If the case's name cannot be the name of a folder.
     """
-    if not case or case.startswith(".") or set(case) & set('/\\:*?"<>|\0'):
+    if case.startswith(".") or set(case) & set('/\\:*?"<>|\0') or len(case.splitlines()) != 1:
         raise CheckpointError(f"a case's name must be fit for a folder, got {case!r}; pass another name to read_table")
-    suffix = training.digest(training.overrides(architecture, config))
-    return Path(root) / case / "-".join(filter(None, (architecture, str(seed), suffix)))
+    return Run(case, architecture, seed, training.overrides(architecture, config)).below(root)
 
 
 def save(trained: Trained, root: str | Path = ROOT) -> Path:
@@ -61,7 +74,7 @@ def save(trained: Trained, root: str | Path = ROOT) -> Path:
         The folder of all checkpoints.
     """
     final = folder(trained.case, trained.architecture, seed=trained.seed, root=root, config=trained.config)
-    return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(describe_trained(trained))})
+    return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(described(trained))})
 
 
 def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
@@ -70,29 +83,34 @@ def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
     Parameters
     ----------
     path : str or Path
-        The folder.
+        The folder, ``<case>/<architecture>-<seed>``; one that was renamed, or copied under another name, is refused.
     dataset : Dataset, optional
         The table that it must have been trained on.
 
     Raises
     ------
     CheckpointError
-        If a file is lacking, was truncated or altered, or the model was trained on other data.
+        If a file is lacking, was truncated or altered, does not hold what the path says, or the model was trained on
+        other data.
     """
     path = Path(path)
-    files = read_folder(path, (WEIGHTS, DESCRIPTION))
-    described = _parsed(path, files[DESCRIPTION])
-    if dataset is not None and dataset.sha256 != described["data_sha256"]:
+    said, files = _read(path, dataset)
+    if dataset is not None and dataset.sha256 != said["data_sha256"]:
         raise CheckpointError(
             f"{path} was trained on other data than the present {dataset.name!r}: "
-            f"sha256 {described['data_sha256'][:12]}…, not {dataset.sha256[:12]}…; {remedy(path)}"
+            f"sha256 {said['data_sha256'][:12]}…, not {dataset.sha256[:12]}…; {remedy(path, dataset)}"
         )
-    if dataset is not None:  # its words may have changed since; what its codes mean has not
-        described["schema"] = dataset.schema.to_dict()
     try:
-        return model_of(described, unpack(files[WEIGHTS]))
-    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
-        raise CheckpointError(f"{path} does not hold what it says: {error}; {remedy(path)}") from error
+        schema = Schema.from_dict(said["schema"])
+        if schema.target.kind != "binary":
+            raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
+        if dataset is not None:  # its words may have changed since; what its codes mean has not
+            if schema.sha256 != dataset.schema.sha256:
+                raise ValueError("its columns are not those of the data that it names")
+            schema = dataset.schema
+        return model_of(said, unpack(files[WEIGHTS]), schema)
+    except MALFORMED as error:
+        raise CheckpointError(f"{path} does not hold what it says: {_words(error)}; {remedy(path, dataset)}") from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -101,29 +119,65 @@ def describe(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If a file is lacking, was truncated or altered.
+        If a file is lacking, was truncated or altered, or does not hold what the path says.
     """
-    path = Path(path)
-    return _parsed(path, read_folder(path, (WEIGHTS, DESCRIPTION))[DESCRIPTION])
+    return _read(Path(path))[0]
+
+
+def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
+    """Return what a checkpoint has that a training on a dataset would not give, in words; empty where it would be the same.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder.
+    dataset : Dataset
+        What would be trained on.
+    device : {"auto", "cpu", "cuda"}
+        Where; "auto" is anywhere.
+    """
+    try:
+        said = describe(path)
+    except CheckpointError as error:
+        return str(error).partition(";")[0]
+    if said["data_sha256"] != dataset.sha256:
+        return f"{path} was trained on other data than {dataset.name} has now"
+    if said["settings"].get(REMEDY) is not None:
+        return f"{path} holds a model that was fixed"
+    is_net = models.is_net(said["architecture"])
+    if is_net and device not in ("auto", said["device"]):
+        return f"{path} was trained on the device {said['device']}"
+    here, by = versions(), said["versions"]
+    other = [f"{name} {by.get(name)}" for name in ("dlx", "torch" if is_net else "scikit-learn") if by.get(name) != here[name]]
+    return f"{path} was trained by {', '.join(other)}" if other else ""
+
+
+def remedy_of(path: str | Path) -> dict[str, Any] | None:
+    """Return how the model of a whole checkpoint was fixed (`Remedy.to_dict`); None for one that was not."""
+    try:
+        found: dict[str, Any] | None = describe(path)["settings"].get(REMEDY)
+    except CheckpointError:
+        return None
+    return found
 
 
 def is_current(path: str | Path, dataset: Dataset) -> bool:
-    """Whether a folder holds a whole checkpoint that was trained on the dataset."""
+    """Whether a folder holds a whole checkpoint that was trained on the dataset, and not fixed since."""
     try:
-        return bool(describe(path)["data_sha256"] == dataset.sha256)
+        return bool(describe(path)["data_sha256"] == dataset.sha256) and remedy_of(path) is None
     except CheckpointError:
         return False
 
 
 def find(
-    case: str,
+    case: str | Dataset,
     architecture: str,
     *,
     seed: int = 0,
     root: str | Path | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Return the folder of a run: below `root`, by default ./checkpoints, or else among the shipped ones.
+    """Return the folder of a run: below `root`, where that is given; else below ./checkpoints or among the shipped ones.
 
     Raises
     ------
@@ -132,11 +186,16 @@ def find(
     CheckpointError
         If it was not trained yet.
     """
-    candidates = [folder(case, architecture, seed=seed, root=place, config=config) for place in (root or ROOT, shipped_root())]
+    places = [ROOT, shipped_root()] if root is None else [root]
+    name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
+    candidates = [folder(name, architecture, seed=seed, root=place, config=config) for place in places]
     for candidate in candidates:
-        if candidate.is_dir():
+        recover(candidate)
+        if os.path.isdir(candidate):
             return candidate
-    raise CheckpointError(f"there is no checkpoint {candidates[0]}; {remedy(candidates[0])}")
+    others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
+    only = f", only {', '.join(others[:5])}" if others else ""
+    raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
 
 
 def load_model(
@@ -152,13 +211,14 @@ def load_model(
     Parameters
     ----------
     case : str or Dataset
-        Name of the case; or the dataset itself, which then must be the one that the model was trained on.
+        The dataset, which must be the one that the model was trained on; or the name of a case. The name of a shipped case
+        stands for its data.
     architecture : str
         One of `dlx.models.names()`.
     seed : int
         The seed it was trained with.
     root : str or Path, optional
-        Where to look first; ./checkpoints by default.
+        The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones.
     config : mapping, optional
         The options that it was trained with.
 
@@ -167,16 +227,30 @@ def load_model(
     ArchitectureError
         If there is no such architecture.
     CheckpointError
-        If it was not trained yet, was damaged, or belongs to other data.
+        If it was not trained yet, was damaged, is another model, or belongs to other data.
     """
-    name = case.name if isinstance(case, Dataset) else case
-    path = find(name, architecture, seed=seed, root=root, config=config)
-    return load(path, dataset=case if isinstance(case, Dataset) else None)
+    path = find(case, architecture, seed=seed, root=root, config=config)
+    if isinstance(case, str):
+        return load(path, dataset=datasets.load(case) if case in datasets.names() else None)
+    return load(path, dataset=case)
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+def _read(path: Path, table: Dataset | None = None) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the description and the files of a checkpoint that is what its path says."""
     try:
-        described: dict[str, Any] = json.loads(content)
-    except ValueError as error:
-        raise CheckpointError(f"{path / DESCRIPTION} is no JSON: {error}; {remedy(path)}") from error
-    return described
+        files = read_folder(path, (WEIGHTS, DESCRIPTION))
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {remedy(path, table)}") from error
+    try:
+        said = parsed(files[DESCRIPTION])
+    except MALFORMED as error:
+        what = f"{path / DESCRIPTION} does not hold what it says: {_words(error)}"
+        raise CheckpointError(f"{what}; {remedy(path, table)}") from error
+    refuse_renamed(path, run_of(said), table)
+    return said, files
+
+
+def _words(error: BaseException) -> str:
+    """Return an error in one short line."""
+    why = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    return " ".join(why.split())[:300]

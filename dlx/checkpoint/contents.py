@@ -1,23 +1,28 @@
-"""A model as arrays and a description, and back."""
+"""A model as arrays, and back: what a description asks for is held against the arrays that are there."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import platform
-from importlib.metadata import version
-from typing import Any
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx import models
+from dlx.checkpoint.description import REMEDY
 from dlx.encoder import Encoder
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.schema import Schema
-from dlx.training import Trained
 from dlx.trees import Trees
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Arrays = dict[str, np.ndarray]
-REMEDY = "remedy"  # the setting of a model that was fixed
+Kept = NeuralModel | TreeModel | LinearModel  # the models that a checkpoint holds
+ROUNDING = 1e-6  # that a probability may lie beyond 0 or 1
 
 
 def pack(model: Model) -> bytes:
@@ -33,69 +38,114 @@ def unpack(content: bytes) -> Arrays:
     from safetensors.numpy import load
 
     try:
-        return load(content)
-    except SafetensorError as error:
-        raise ValueError(f"no safetensors file: {error}") from error
+        arrays = load(content)
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"no safetensors file that numpy reads: {error}") from error
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name} must hold numbers, got {array.dtype}")
+    return arrays
 
 
-def model_of(described: dict[str, Any], arrays: Arrays) -> Model:
-    """Return the model of a description and its arrays, with the provenance of a plain training."""
-    model = _bare_model(described, arrays)
-    if REMEDY in described["settings"]:
+def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
+    """Return the model of a description and its arrays, with the provenance of a plain training, or raise a `ValueError`."""
+    with np.errstate(all="ignore"):  # what overflows, or is no number, is found out below
+        model = _built(said, arrays, schema)
+        _check_complete(model, arrays)
+        _check_sense(model)
+    if REMEDY in said["settings"]:
         return model
-    made_by = Provenance(described["architecture"], described["seed"], described["config"], described["data_sha256"])
+    made_by = Provenance(said["architecture"], said["seed"], said["config"], said["data_sha256"])
     return dataclasses.replace(model, provenance=made_by)
 
 
-def _bare_model(described: dict[str, Any], arrays: Arrays) -> NeuralModel | TreeModel | LinearModel:
-    schema, name, scales = Schema.from_dict(described["schema"]), described["name"], tuple(described["scales"])
-    if described["kind"] == TreeModel.__name__:
-        return TreeModel(Trees.from_arrays(_below("trees.", arrays)), schema, name, scales)
-    encoder = Encoder(schema, **_below("encoder.", arrays))
-    if described["kind"] == LinearModel.__name__:
+def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
+    name, scales = said["name"], tuple(said["scales"])
+    if said["kind"] == TreeModel.__name__:
+        trees = _below("trees.", arrays)
+        _check_trees(trees)
+        return TreeModel(Trees.from_arrays(trees), schema, name, scales)
+    encoder = Encoder(schema, **{name: arrays[f"encoder.{name}"] for name in ("center", "scale")})
+    if said["kind"] == LinearModel.__name__:
         coefficients = arrays["coefficients"].astype(np.float64)
         if coefficients.shape != (encoder.width,):
             raise ValueError(f"there must be {encoder.width} coefficients, got {list(coefficients.shape)}")
         return LinearModel(coefficients, float(arrays["intercept"][0]), encoder, name, scales)
-    return NeuralModel(_network(described, encoder.width, _below("network.", arrays)), encoder, name, scales)
+    return NeuralModel(_network(said, encoder.width, _below("network.", arrays)), encoder, name, scales)
 
 
-def describe_trained(trained: Trained) -> dict[str, Any]:
-    """Return what a checkpoint says of a model: what it is, how it was trained, how good it is, what made it."""
-    model = trained.model
-    return {
-        "name": model.name,
-        "kind": type(model).__name__,
-        "architecture": trained.architecture,
-        "case": trained.case,
-        "seed": trained.seed,
-        "config": trained.config,
-        "settings": trained.settings,
-        "scales": list(model.scales),
-        "device": trained.device,
-        "best_epoch": trained.best_epoch,
-        "history": trained.history.to_dict("records"),
-        "metrics": trained.metrics.drop(columns="model").to_dict("records"),
-        "versions": {name: version(name) for name in ("dlx", "torch", "scikit-learn", "numpy")}
-        | {"python": platform.python_version()},
-        "data_sha256": trained.data_sha256,
-        "schema": model.schema.to_dict(),
-    }
-
-
-def _network(described: dict[str, Any], width: int, arrays: Arrays) -> Any:
+def _network(said: Mapping[str, Any], width: int, arrays: Arrays) -> nn.Module:
     import torch
 
-    own = {name: described["settings"][name] for name in models.options(described["architecture"])}
-    with torch.device("meta"):  # no weights are drawn, so nobody's random numbers move
-        network = models.architecture(described["architecture"]).build(width, 0.5, **own)
+    own = {name: said["settings"][name] for name in models.options(said["architecture"])}
+    with torch.device("meta"), _no_more_than(arrays):  # no weights are drawn, so nobody's random numbers move
+        network: nn.Module = models.architecture(said["architecture"]).build(width, 0.5, **own)
     wanted = network.state_dict()
-    weights = {
-        name: torch.from_numpy(array.copy()).to(wanted[name].dtype) if name in wanted else torch.from_numpy(array)
-        for name, array in arrays.items()
-    }
+    for name, weight in wanted.items():
+        if name not in arrays or arrays[name].shape != weight.shape:
+            got = list(arrays[name].shape) if name in arrays else "none"
+            raise ValueError(f"network.{name} must be {list(weight.shape)}, got {got}")
+    weights = {name: torch.from_numpy(arrays[name].copy()).to(weight.dtype) for name, weight in wanted.items()}
     network.load_state_dict(weights, strict=True, assign=True)
     return network.requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _no_more_than(arrays: Arrays) -> Iterator[None]:
+    """Stop the building of a net that has more weights than there are: a description may ask for a billion layers."""
+    from torch import nn
+
+    here, left = threading.get_ident(), [len(arrays), sum(array.size for array in arrays.values())]
+
+    def count(_module: nn.Module, _name: str, weight: nn.Parameter | None) -> None:
+        if weight is None or threading.get_ident() != here:
+            return
+        left[:] = left[0] - 1, left[1] - weight.numel()
+        if min(left) < 0:
+            raise ValueError("its settings ask for a larger net than there are weights")
+
+    handle = nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_trees(trees: Arrays) -> None:
+    """Raise unless nodes are in lists, or if two nodes share a child: paths would double at each level."""
+    for name in ("feature", "threshold", "left", "right", "missing_left", "value", "cover", "roots"):
+        if trees[name].ndim != 1:
+            raise ValueError(f"trees.{name} must be a list of numbers, got shape {list(trees[name].shape)}")
+    children = np.concatenate([trees["left"], trees["right"]])
+    children = children[children >= 0]
+    if len(np.unique(children)) < len(children):
+        raise ValueError("a node of the trees must have one parent")
+
+
+def _check_complete(model: Kept, arrays: Arrays) -> None:
+    """Raise unless the model holds each array that is there, to the last bit, and all are finite."""
+    held = _arrays(model)
+    for name, array in arrays.items():
+        if name not in held or held[name].shape != array.shape:
+            raise ValueError(f"{name}, {list(array.shape)}, is no part of the model")
+        if not name.startswith("trees.") and not np.isfinite(array).all():  # trees look after themselves
+            raise ValueError(f"{name} must be finite")
+        if not np.array_equal(held[name], array):
+            raise ValueError(f"{name} must hold numbers that the model can hold, got {array.dtype}")
+
+
+def _check_sense(model: Kept) -> None:
+    """Raise if the model gives no number for an ordinary row, or trees of probabilities leave 0 to 1."""
+    row = np.zeros((1, len(model.schema))) if isinstance(model, TreeModel) else model.encoder.center[None]
+    answer = model.compute(row)
+    if not np.isfinite(answer).all():
+        raise ValueError(f"it gives {answer[0]} for an ordinary row")
+    if isinstance(model, TreeModel) and model.scales[0] == "probability":
+        trees, is_leaf = model.trees, model.trees.feature < 0
+        least = np.minimum.reduceat(np.where(is_leaf, trees.value, np.inf), trees.roots).sum() + trees.base
+        most = np.maximum.reduceat(np.where(is_leaf, trees.value, -np.inf), trees.roots).sum() + trees.base
+        if least < -ROUNDING or most > 1 + ROUNDING:
+            raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
 
 
 def _arrays(model: Model) -> Arrays:

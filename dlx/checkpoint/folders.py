@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import shutil
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx import datasets
-from dlx.errors import DlxError
-from dlx.files import write_atomically
+from dlx.checkpoint.identity import CheckpointError
+from dlx.files import locked, parsed_json, put_in_place, recover, staging, write_atomically
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-
-
-class CheckpointError(DlxError):
-    """A checkpoint that is not there, was damaged, or belongs to other data."""
+LARGEST, LARGEST_TEXT = 2**31, 2**26  # bytes of a file, and of JSON, beyond which nothing is read
 
 
 def write_folder(final: Path, files: Mapping[str, bytes]) -> Path:
     """Write files and a manifest of their sha256 into a folder beside its place, and rename it; return its path.
 
-    A folder that stands there is set aside first and removed last.
+    What people put into a folder that stands there stays in it.
     """
     manifest = {"format": FORMAT, "sha256": {name: _sha256(content) for name, content in files.items()}}
-    mark = secrets.token_hex(4)
-    unfinished, replaced = final.with_name(f".{final.name}.{mark}"), final.with_name(f".{final.name}.{mark}.old")
-    try:
+    with staging(final) as unfinished:
         for name, content in {**files, MANIFEST: as_json(manifest)}.items():
             write_atomically(unfinished / name, content)
-        if final.exists():
-            final.rename(replaced)
-        unfinished.rename(final)
-    except BaseException:
-        if replaced.exists() and not final.exists():
-            replaced.rename(final)
-        raise
-    finally:
-        for leftover in (unfinished, replaced):
-            shutil.rmtree(leftover, ignore_errors=True)
+        put_in_place({final: unfinished}, ours=lambda path: path.name in {*files, MANIFEST})
     return final
 
 
@@ -54,13 +39,15 @@ def read_folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     CheckpointError
         If the folder or a file is lacking, or a file was truncated or altered.
     """
-    if not path.is_dir():
-        raise CheckpointError(f"there is no checkpoint {path}; {remedy(path)}")
-    expected = _manifest(path)
-    files = {name: _read(path, name) for name in names}
+    recover(path)
+    if not os.path.isdir(path):
+        raise CheckpointError(f"there is no checkpoint {path}")
+    with locked(path.parent):  # a folder that is being replaced is read before or after, never half
+        expected = _manifest(path, names)
+        files = {name: _read(path, name) for name in names}
     for name, content in files.items():
-        if _sha256(content) != expected.get(name):
-            raise CheckpointError(f"{path / name} is not what {MANIFEST} says: truncated or altered; {remedy(path)}")
+        if _sha256(content) != expected[name]:
+            raise CheckpointError(f"{path / name} is not what {MANIFEST} says: truncated or altered")
     return files
 
 
@@ -69,33 +56,31 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def remedy(path: Path) -> str:
-    """Return how to make a checkpoint anew, from the path that says what it is."""
-    architecture, _, rest = path.name.partition("-")
-    seed = rest.partition("-")[0]
-    case = path.parent.name
-    table = case if case in datasets.names() else f"{case}.csv --target COLUMN"
-    command = f"dlx train {table} --model {architecture}"
-    return f"make it with: {command} --seed {seed}" if seed.strip("0") else f"make it with: {command}"
-
-
-def _manifest(path: Path) -> dict[str, str]:
-    content = _read(path, MANIFEST)
+def _manifest(path: Path, names: Sequence[str]) -> dict[str, str]:
     try:
-        manifest = json.loads(content)
+        manifest = parsed_json(_read(path, MANIFEST))
         written, expected = manifest["format"], dict(manifest["sha256"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path / MANIFEST} is no manifest: truncated or altered; {remedy(path)}") from error
-    if written != FORMAT:
-        raise CheckpointError(f"{path} must have the format {FORMAT}, got {written!r}; {remedy(path)}")
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path / MANIFEST} is no manifest: truncated or altered") from error
+    if type(written) is not int or written != FORMAT:
+        raise CheckpointError(f"{path} must have the format {FORMAT}, got {str(written)[:20]}")
+    if set(expected) != set(names):
+        raise CheckpointError(f"{path / MANIFEST} must list {', '.join(names)}: truncated or altered")
     return expected
 
 
 def _read(path: Path, name: str) -> bytes:
     try:
+        found = (path / name).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise CheckpointError(f"{path / name} is no file")
+        if found.st_size > (LARGEST_TEXT if name.endswith(".json") else LARGEST):
+            raise CheckpointError(f"{path / name} has {found.st_size:,} bytes, more than any checkpoint")
         return (path / name).read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path / name} cannot be read: {error.strerror}; {remedy(path)}") from error
+        raise CheckpointError(f"{path / name} cannot be read: {error.strerror}") from error
 
 
 def _sha256(content: bytes) -> str:

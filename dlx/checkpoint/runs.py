@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlx import checkpoint, datasets, training
 from dlx.dataset import Dataset
+from dlx.files import refuse_unwritable
 from dlx.model import Model
 from dlx.progress import Narrator
+
+ELSEWHERE = "pass another folder as checkpoints (--checkpoints)"
 
 
 def train(
@@ -16,11 +21,16 @@ def train(
     *,
     seed: int = 0,
     device: str = "auto",
+    config: Mapping[str, Any] | None = None,
     retrain: bool = False,
-    root: str | Path = checkpoint.ROOT,
+    root: str | Path | None = None,
     narrator: Narrator | None = None,
 ) -> Model:
-    """Return a model trained on a case, and keep it as a checkpoint; one that is there already is taken.
+    """Return a model trained on a case, and keep it as a checkpoint.
+
+    A checkpoint that is there is taken if it is what training would give: whole, of the same data and options, on the
+    device that was asked for, by the same versions of dlx and of torch (nets) or scikit-learn. Else the narrator says what is
+    different, and the model is trained anew; one that was fixed (`dlx.fix`) is never replaced without `retrain`.
 
     Parameters
     ----------
@@ -32,10 +42,12 @@ def train(
         Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
     device : {"auto", "cpu", "cuda"}
         Where a net is trained; auto takes CUDA where there is one.
+    config : mapping, optional
+        Options of the architecture and of its training, see `dlx.training.options(architecture)`.
     retrain : bool
         Train anew what is there already.
-    root : str or Path
-        The folder of all checkpoints.
+    root : str or Path, optional
+        The folder of all checkpoints; ./checkpoints by default.
     narrator : Narrator, optional
         Says what is going on, on standard error.
 
@@ -44,15 +56,26 @@ def train(
     ArchitectureError
         If there is no such architecture.
     TrainingError
-        If the table or the device does not do, or the loss is no number.
+        If the table, the options or the device does not do, or the loss is no number.
+    FileError
+        If the checkpoint could not be written, before anything is trained.
+    CheckpointError
+        If a model that was fixed would be replaced.
     """
-    narrator = narrator or Narrator()
-    path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
-    if not retrain and checkpoint.is_current(path, case):
-        narrator.say(f"{path} is there already; retrain makes it anew")
-        return checkpoint.load(path)
+    narrator, root = narrator or Narrator(), checkpoint.ROOT if root is None else root
+    path = checkpoint.folder(case.name, architecture, seed=seed, root=root, config=config)
+    refuse_unwritable(path.parent, ELSEWHERE)
+    refuse_unwritable(path, ELSEWHERE)
+    if path.is_dir() and not retrain:
+        why = checkpoint.differs(path, case, device=device)
+        if not why:
+            narrator.say(f"{path} is there already; retrain makes it anew")
+            return checkpoint.load(path, dataset=case)
+        if checkpoint.remedy_of(path) is not None:
+            raise checkpoint.CheckpointError(f"{why}, which training would replace; {ELSEWHERE}, or ask to retrain")
+        narrator.say(f"{why}; training anew")
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
-        trained = training.train(case, architecture, seed=seed, device=device, progress=update)
+        trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
     checkpoint.save(trained, root)
     return trained.model
 
@@ -64,28 +87,39 @@ def obtain(
     seed: int = 0,
     device: str = "auto",
     retrain: bool = False,
-    root: str | Path = checkpoint.ROOT,
+    root: str | Path | None = None,
     narrator: Narrator | None = None,
 ) -> Model:
-    """Return the model of a checkpoint, ours or a shipped one; trained where there is none, or it is to be made anew.
+    """Return the model of a checkpoint; trained where there is none, or it is to be made anew.
 
-    A checkpoint of a table of one's own that has changed since is trained anew too. The parameters are those of `train`.
+    A checkpoint is looked for below `root` and nowhere else, or, by default, below ./checkpoints and among the shipped ones.
+    One of a table of one's own that has changed since is trained anew, and the narrator says so. The parameters are those of
+    `train`.
 
     Raises
     ------
     CheckpointError
-        If there is a checkpoint, but it is damaged, or belongs to other data than the shipped case.
+        If there is a checkpoint, but it is damaged, is another model, or belongs to other data than the shipped case.
     """
     narrator = narrator or Narrator()
-    try:
-        path = checkpoint.find(case.name, architecture, seed=seed, root=root)
-    except checkpoint.CheckpointError:
-        retrain = True
-    else:
+    if not retrain and (path := _found(case, architecture, seed, root)) is not None:
         is_own = case.name not in datasets.names()
-        if is_own and not retrain and checkpoint.describe(path)["data_sha256"] != case.sha256:
-            narrator.say(f"{path} was trained on other rows than {case.name} has now")
-            retrain = True
-    if retrain:
-        return train(case, architecture, seed=seed, device=device, retrain=True, root=root, narrator=narrator)
-    return checkpoint.load(path, dataset=case)
+        if not is_own or checkpoint.describe(path)["data_sha256"] == case.sha256:
+            return checkpoint.load(path, dataset=case)
+    return train(case, architecture, seed=seed, device=device, retrain=retrain, root=root, narrator=narrator)
+
+
+def refuse_unkept(
+    case: Dataset, architectures: Sequence[str], *, seed: int, retrain: bool = False, root: str | Path | None = None
+) -> None:
+    """Raise a `FileError`, before anything is trained, if a model that must be trained could not be kept."""
+    for architecture in architectures:
+        if retrain or _found(case, architecture, seed, root) is None:
+            refuse_unwritable(checkpoint.ROOT if root is None else root, ELSEWHERE)
+
+
+def _found(case: Dataset, architecture: str, seed: int, root: str | Path | None) -> Path | None:
+    try:
+        return checkpoint.find(case, architecture, seed=seed, root=root)
+    except checkpoint.CheckpointError:
+        return None

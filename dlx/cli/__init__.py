@@ -20,6 +20,7 @@ from dlx.cli.options import (
     Seed,
     TargetColumn,
     case_of,
+    kept_below,
     writable,
 )
 from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
@@ -70,7 +71,7 @@ def train(
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to train; repeat for several.")],
     seed: Seed = 0,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     retrain: Annotated[bool, typer.Option(help="Train anew even if there is a checkpoint.")] = False,
     target: TargetColumn = None,
     positive: Positive = None,
@@ -82,14 +83,16 @@ def train(
     """
     from dlx import checkpoint, models
     from dlx.checkpoint import runs
+    from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
     for name in model:
         models.architecture(name)
+    refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = case_of(case, target, positive, schema), Narrator()
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
-        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints)
+        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints or checkpoint.ROOT)
         print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)
 
@@ -112,7 +115,7 @@ def explain(
     ] = "dlx",
     seed: Seed = 0,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     target: TargetColumn = None,
     positive: Positive = None,
     schema: SchemaFile = None,
@@ -122,11 +125,12 @@ def explain(
     Example: `dlx explain bank_loan --model mlp --method deeplift`
     """
     from dlx import checkpoint, explainers
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
+    kept_below(checkpoints)
     data = case_of(case, target, positive, schema)
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
@@ -142,10 +146,11 @@ def explain(
             progress=update,
             **options,
         )
-    stem = folder / f"{trained.name}-{method}-{made.scale}-{seed}"
-    write_atomically(stem.with_suffix(".csv"), made.to_frame().to_csv(index=False, lineterminator="\n"))
+    stem = f"{trained.name}-{method}-{made.scale}-{seed}"
+    path = folder / f"{stem}.safetensors"
+    write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
     print_importance(made)
-    print(made.save(stem.with_suffix(".safetensors")))
+    print(path)
 
 
 @app.command()
@@ -160,7 +165,7 @@ def compare(
     """
     from dlx.comparison import compare as compare_
     from dlx.explanation import Explanation
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_together
 
     writable(output)
     compared = compare_([Explanation.load(path) for path in files])
@@ -170,8 +175,7 @@ def compare(
         "agreement_by_person": compared.agreement_by_row(top),
         "importance": compared.importance(),
     }
-    for name, table in tables.items():
-        write_atomically(output / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_together({output / f"{name}.csv": csv_text(table) for name, table in tables.items()})
     print_agreement(agreement)
     print(output)
 
@@ -197,7 +201,7 @@ def report(
     ] = False,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     target: TargetColumn = None,
     positive: Positive = None,
@@ -209,6 +213,7 @@ def report(
 
     Example: `dlx report heart_attack`
     """
+    kept_below(checkpoints)
     data = case_of(case, target, positive, schema)
     from dlx import models, reporting
 
@@ -245,7 +250,7 @@ def audit(
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     target: TargetColumn = None,
     positive: Positive = None,
@@ -255,6 +260,7 @@ def audit(
 
     Example: `dlx audit bank_loan`
     """
+    kept_below(checkpoints)
     data = case_of(case, target, positive, schema)
     from dlx import models
     from dlx.reporting import auditing

@@ -17,6 +17,7 @@ from dlx.cli.options import (
     Seed,
     TargetColumn,
     case_of,
+    kept_below,
     writable,
 )
 from dlx.cli.printing import print_before_after
@@ -45,7 +46,7 @@ def fix(
     background: Background = 100,
     seed: Seed = 0,
     device: Device = "auto",
-    checkpoints: Checkpoints = Path("checkpoints"),
+    checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     target: TargetColumn = None,
     positive: Positive = None,
@@ -59,19 +60,23 @@ def fix(
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
     from dlx import models, remedies
-    from dlx.files import write_atomically
+    from dlx.files import csv_text, write_atomically
+    from dlx.remedies.fixing import refuse_replacing
 
     for name in model:
         models.architecture(name)
+    kept_below(checkpoints)
     data = case_of(case, target, positive, schema)
     remedy = _remedy(data, drop or [], merge, monotone or [], weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     for name in model:
+        refuse_replacing(data, name, remedy, seed=seed, root=kept)
+    for name in model:
         fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         table = fixed.before_after(background=background)
         path = folder / f"{name}-{seed}-fixed-{remedy.digest}.csv"
-        write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
+        write_atomically(path, csv_text(table))
         print_before_after(fixed.model.name, fixed.words, table)
         print(path)
         if not fixed.can_be_kept:

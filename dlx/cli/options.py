@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,13 @@ SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file tha
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
-Checkpoints = Annotated[Path, typer.Option(help="Folder of trained models; shipped ones are found without it.")]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.",
+        show_default=False,
+    ),
+]
 
 
 def case_of(case: str, target: str | None, positive: str | None, schema: Path | None) -> Dataset:
@@ -40,7 +45,15 @@ def case_of(case: str, target: str | None, positive: str | None, schema: Path | 
 
 def writable(folder: Path) -> Path:
     """Return the folder, or raise before any work is done if results could not be written to it."""
-    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise DlxError(f"cannot write to {folder}: {place} is no folder that may be written to; pass another --output")
+    from dlx.files import refuse_unwritable
+
+    refuse_unwritable(folder, "pass another --output")
     return folder
+
+
+def kept_below(folder: Path | None) -> None:
+    """Raise, before any data are read, if the folder of models that was given is none and cannot be made."""
+    from dlx.files import refuse_unwritable
+
+    if folder is not None and not folder.is_dir():  # one that is there may hold all that is asked for
+        refuse_unwritable(folder, "pass another --checkpoints")

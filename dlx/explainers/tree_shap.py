@@ -21,7 +21,6 @@ PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 OURS = {"path_dependent": False}  # what our kernel computes; with other options shap does
 BATCH_ROWS = 8_192  # what is made of the background is made once a batch
-FEW_ROWS = 32  # that shap explains in a call: a call of more than ten seconds draws its own progress
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
 
 
@@ -35,7 +34,7 @@ def attribute(
     model : TreeModel
         The trees.
     rows, background : ndarray [rows, features], [references, features]
-        Coded; read as float32, as the trees do.
+        Coded, as the trees read them.
     scale : {"logit", "probability", "value"}
         The trees' own scale.
     seed : int
@@ -59,22 +58,15 @@ def reference(
     model: TreeModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, path_dependent: bool = False
 ) -> Attribution:
     """Return what shap's TreeExplainer gives; its arguments are those of `attribute`."""
-    import shap
+    from dlx.explainers._shap import shap_values
 
     del seed
     _check_scale(model, scale)
-    trees = model.trees.for_shap()
     if path_dependent:
-        explainer = shap.TreeExplainer(trees, feature_perturbation="tree_path_dependent")
-        base_values = np.full(len(rows), np.ravel(explainer.expected_value)[0])
-    else:
-        masker = shap.maskers.Independent(background.astype(np.float32), max_samples=len(background))
-        explainer = shap.TreeExplainer(trees, masker, feature_perturbation="interventional")
-        base_values = _mean_output(model, rows, background)
-    read = rows.astype(np.float32)
-    few = [read[start : start + FEW_ROWS] for start in range(0, len(read), FEW_ROWS)]
-    values = np.concatenate([explainer.shap_values(some, check_additivity=False) for some in few])
-    return Attribution(values, base_values, evaluations=len(rows) * len(background))
+        values, mean = shap_values(model.trees, rows, None)
+        return Attribution(values, np.full(len(rows), mean), evaluations=len(rows) * len(background))
+    values, _ = shap_values(model.trees, rows, background)
+    return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) * len(background))
 
 
 def _check_scale(model: TreeModel, scale: Scale) -> None:

@@ -1,7 +1,8 @@
 """The compiled loops of `dlx.games.leaves`: patterns of rows, tables of leaves, and what both add up to.
 
 A pattern has one bit for each thing that a row may do, numbered from the root down, in words of 32 bits. Rows come in
-blocks, float32 [blocks, features, rows of a block], and so do their values: each loop over a block's rows is contiguous.
+blocks of `Trees.codes`, int32 [blocks, features, rows of a block], and so do their values: each loop over a block's rows is
+contiguous.
 """
 
 from __future__ import annotations
@@ -97,14 +98,26 @@ def _read(nodes: Nodes, path: Path, steps: int, rows: np.ndarray, block: int, pa
     """Clear, in patterns [words, rows] of set bits, each bit of which a node sends a row of the block another way."""
     for i in range(steps):
         node, right, word = path.asked[i], path.right[i], path.bit[i] // WORD
-        column, threshold = nodes.feature[node], nodes.threshold[node]
-        cleared = ALL ^ np.uint32(1 << path.bit[i] % WORD)
-        if nodes.missing_left[node]:
+        column, limit, cleared = nodes.feature[node], nodes.limit[node], ALL ^ np.uint32(1 << path.bit[i] % WORD)
+        if nodes.set_start[node] >= 0:
             for row in range(patterns.shape[1]):
-                patterns[word, row] &= ALL if (rows[block, column, row] > threshold) == right else cleared
-        else:
+                patterns[word, row] &= ALL if _in_set(rows[block, column, row], node, nodes) != right else cleared
+        elif nodes.missing_left[node]:  # a missing value is -1
             for row in range(patterns.shape[1]):
-                patterns[word, row] &= ALL if (rows[block, column, row] <= threshold) != right else cleared
+                patterns[word, row] &= ALL if (rows[block, column, row] > limit) == right else cleared
+        else:  # and the largest of all unsigned numbers
+            for row in range(patterns.shape[1]):
+                patterns[word, row] &= ALL if (np.uint32(rows[block, column, row]) > np.uint32(limit)) == right else cleared
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_set(code: int, node: int, nodes: Nodes) -> bool:
+    """Whether a node that asks for a set sends a code to the left."""
+    if code < 0:
+        return nodes.missing_left[node]
+    if code >= WORD * nodes.set_size[node]:
+        return False
+    return (nodes.words[nodes.set_start[node] + code // WORD] >> np.uint32(code % WORD)) & 1 == 1
 
 
 # Leaves by a table

@@ -15,13 +15,16 @@ SPLIT, TABLE, PAIRS = 0, 1, 2
 
 
 class Nodes(NamedTuple):
-    """The nodes of all trees, as in `Trees` with thresholds in float32, and the parent of each, -1 at a root."""
+    """The nodes of all trees, as in `Trees` with `Trees.limits` for thresholds, and the parent of each, -1 at a root."""
 
     feature: np.ndarray
-    threshold: np.ndarray
+    limit: np.ndarray
     left: np.ndarray
     right: np.ndarray
     missing_left: np.ndarray
+    set_start: np.ndarray
+    set_size: np.ndarray
+    words: np.ndarray
     value: np.ndarray
     parent: np.ndarray
 

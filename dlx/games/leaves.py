@@ -9,7 +9,8 @@ column is satisfied by one of them, the leaf is the game "all of A and none of B
 and 0 otherwise (Laberge and Pequignot, 2022, "Understanding interventional TreeSHAP"). They depend on x and b only
 through two patterns of k bits. So the mean over all references is a table over the patterns of x, made once; leaves that
 hang together share one, whose bits are the columns of their common path and the nodes between them. Where that is not
-worth it (long paths, few rows), the leaf is summed over pairs of a row and a reference. All sums are in float64.
+worth it (long paths, few rows), the leaf is summed over pairs of a row and a reference. All sums are in float64, and of
+what tells the leaves of a tree apart: what they share gives nobody anything, and would cost digits.
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
     trees : Trees
         The trees.
     rows, background : ndarray [rows, features], [references, features]
-        Coded; read as float32, as the trees do.
+        Coded, as the trees read them.
     budget : int
         Bytes of tables that may be held at a time; where a table does not fit, its leaves are summed pair by pair.
     """
+    rows, background = trees.codes(rows), trees.codes(background)
     references = _in_blocks(background, len(background))
     size = max(1, CHUNK_NUMBERS // (PARTS * rows.shape[1]))
     chunks = [_of_chunk(trees, rows[start : start + size], references, budget) for start in range(0, len(rows), size)]
@@ -73,10 +75,10 @@ def shares(most: int) -> np.ndarray:
 
 
 def _in_blocks(rows: np.ndarray, most: int) -> np.ndarray:
-    """Return rows as blocks of one size, float32 [blocks, features, rows of a block]; the last is filled up with zeros."""
+    """Return codes as blocks of one size, int32 [blocks, features, rows of a block]; the last is filled up with zeros."""
     count = -(-len(rows) // most)
     size = -(-len(rows) // count)
-    filled = np.zeros((count * size, rows.shape[1]), dtype=np.float32)
+    filled = np.zeros((count * size, rows.shape[1]), dtype=np.int32)
     filled[: len(rows)] = rows
     return np.ascontiguousarray(filled.reshape(count, size, -1).transpose(0, 2, 1))
 
@@ -87,5 +89,5 @@ def _nodes(trees: Trees) -> Nodes:
     inner = np.flatnonzero(trees.feature != LEAF)
     parent = np.full(len(trees.feature), -1, dtype=np.int32)
     parent[trees.left[inner]] = parent[trees.right[inner]] = inner
-    threshold = trees.threshold.astype(np.float32)
-    return Nodes(trees.feature, threshold, trees.left, trees.right, trees.missing_left, trees.value, parent)
+    walked = (trees.feature, trees.limits, trees.left, trees.right, trees.missing_left)
+    return Nodes(*walked, trees.set_start, trees.set_size, trees.words, trees.contrasts, parent)

@@ -146,7 +146,7 @@ def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str
 def is_by_position(classes: Any, levels: tuple[str, ...]) -> bool:
     """Whether the classes are 0, 1, ... (or False, True), and the levels of the target are names of another kind."""
     numbers = _as_numbers(_spelled(classes))
-    return numbers == [str(i) for i in range(len(levels))] and sorted(numbers) != sorted(_as_numbers(levels))
+    return numbers == [str(i) for i in range(len(levels))] and not set(numbers) & set(_as_numbers(levels))
 
 
 def _spelled(classes: Any) -> list[str]:
@@ -169,7 +169,7 @@ def _check_classes(owner: Any, schema: Schema, chosen: int | None, name: str) ->
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the columns that an estimator was fitted on, and whether as an array without names."""
     names, count = getattr(owner, "feature_names_in_", None), getattr(owner, "n_features_in_", None)
-    if names is not None and not (fitted := _known(names, schema.columns)):
+    if names is not None and not (fitted := known_columns(names, schema.columns)):
         lacking = [str(column) for column in names if str(column) not in schema.columns]
         if len(lacking) < len(names) or len(names) not in (len(schema), len(schema.columns)):
             raise DlxError(
@@ -186,7 +186,7 @@ def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bo
     )
 
 
-def _known(names: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
+def known_columns(names: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
     """Return names as the table spells them, () where it lacks one; LightGBM puts _ for what is no letter or digit."""
     for spell in (str, lambda column: re.sub(r"\W", "_", str(column))):
         table = {spell(column): column for column in columns}

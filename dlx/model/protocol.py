@@ -27,9 +27,9 @@ PROBABILITY_ROUNDING = 1e-6
 class Provenance:
     """Who made a model, from what: enough to make it again with ``dlx.training.train``.
 
-    Training sets it, and loading a checkpoint of a training. A model that anything was done to since is none of these:
-    trained with weights or bounds, fixed by a remedy, recalibrated; its provenance is None, before it is saved and after it
-    is loaded.
+    Training a table sets it, and loading a checkpoint of such a training. A model that anything was done to since is none
+    of these: retrained with a remedy, recalibrated, trained on rows of one's choice (`dlx.training.fit`); its provenance is
+    None, before it is saved and after it is loaded.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Provenance:
     config : mapping
         The options of the architecture and of its training that differ from the defaults.
     data_sha256 : str
-        `Dataset.sha256` of the table whose training rows they were, or of the training rows themselves; empty where unknown.
+        `Dataset.sha256` of the table; empty where unknown.
     """
 
     architecture: str

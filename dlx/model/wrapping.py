@@ -69,8 +69,8 @@ def wrap(
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
     if isinstance(schema, Dataset):
-        case, schema = schema, schema.schema
-        check = case[:: max(1, len(case) // CHECKED)] if check is None else check
+        check = some_of(schema) if check is None else check
+        schema = schema.schema
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
     if check is not None and not len(check):
@@ -91,8 +91,13 @@ def wrap(
     model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
     if check is None:
         return model
-    _refuse_turned(model, reading, check)
+    refuse_turned(model, getattr(reading.owner, "classes_", None), chosen, check)
     return witnessed(model, check)
+
+
+def some_of(case: Dataset) -> Dataset:
+    """Return rows of a Dataset, evenly apart, that a model is held to when it is wrapped."""
+    return case[:: max(1, len(case) // CHECKED)]
 
 
 def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
@@ -107,13 +112,12 @@ def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
         return reading
 
 
-def _refuse_turned(model: BlackBox, reading: Reading, check: Any) -> None:
+def refuse_turned(model: Model, classes: Any, chosen: int | None, check: Any) -> None:
     """Raise where classes are known by their position only, and the predictions rank the outcomes the wrong way round."""
-    classes, levels = getattr(reading.owner, "classes_", None), model.schema.target.levels
-    outcomes = getattr(check, "outcomes", None)
+    levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
     if classes is None or outcomes is None or len(levels) != 2 or not is_by_position(classes, levels):
         return
-    error = wrong_way_round(outcomes == model.chosen, model.predict(check, model.scales[0]))
+    error = wrong_way_round(outcomes == chosen, model.predict(check, model.scales[0]))
     if error is not None:
         raise DlxError(
             f"{model.name} was fitted on the classes {', '.join(map(str, classes))}, of which the second was taken for "

@@ -23,7 +23,7 @@ def averaged(fitted: Sequence[Any], base_rate: float, smoothing: float) -> Trees
     A leaf of n training rows, p of them positive, predicts (p + smoothing · base rate) / (n + smoothing): so no
     probability is exactly 0 or 1, and every logit is finite.
     """
-    return concatenate([_one(tree.tree_, base_rate, smoothing, len(fitted)) for tree in fitted])
+    return concatenate([_one(tree.tree_, base_rate, smoothing, len(fitted)) for tree in fitted]).in_float32()
 
 
 def _one(tree: Any, base_rate: float, smoothing: float, share: int) -> dict[str, np.ndarray]:

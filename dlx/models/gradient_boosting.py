@@ -69,7 +69,7 @@ def as_trees(boosted: Any) -> Trees:
     """Return a fitted HistGradientBoostingClassifier of two classes as a sum of trees, on the logit."""
     # scikit-learn offers no public view of these nodes; the tests hold the sum against its own predict_proba
     grown = [_one(tree.nodes) for (tree,) in boosted._predictors]
-    return concatenate(grown, base=float(np.ravel(boosted._baseline_prediction)[0]))
+    return concatenate(grown, base=float(np.ravel(boosted._baseline_prediction)[0])).in_float32()
 
 
 def _one(nodes: np.ndarray) -> dict[str, np.ndarray]:

@@ -126,13 +126,15 @@ class Fixed:
         Raises
         ------
         RemedyError
-            If nothing is known of the model but what it predicts, as of a recalibrated forest.
+            If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
+            checkpoint of a model that was not fixed, or otherwise.
         """
         if not self.can_be_kept:
             raise RemedyError(
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
             )
+        refuse_replacing(self.case, self.architecture, self.remedy, seed=self.seed, root=root)
         made = training.Trained(
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
@@ -148,6 +150,13 @@ class Fixed:
         return checkpoint.save(made, root)
 
 
+def refuse_replacing(case: Dataset, architecture: str, remedy: Remedy, *, seed: int, root: str | Path) -> None:
+    """Raise a `RemedyError` if a fixed model would replace the checkpoint of one that was not fixed so."""
+    path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
+    if path.is_dir() and checkpoint.remedy_of(path) != remedy.to_dict():
+        raise RemedyError(f"{path} holds a model that was not fixed so; save the fixed one below another folder")
+
+
 def fix(
     case: Dataset,
     architecture: str | Model,
@@ -161,7 +170,7 @@ def fix(
     seed: int = 0,
     device: str = "auto",
     before: Model | None = None,
-    checkpoints: str | Path = checkpoint.ROOT,
+    checkpoints: str | Path | None = None,
     narrator: Narrator | None = None,
 ) -> Fixed:
     """Return a model trained with a remedy, beside the model before; a remedy that only recalibrates trains nothing.
@@ -184,8 +193,8 @@ def fix(
     before : Model, optional
         The model before, an instance of the architecture; by default the checkpoint of architecture and seed, trained where
         there is none.
-    checkpoints : str or Path
-        The folder of trained models.
+    checkpoints : str or Path, optional
+        The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     narrator : Narrator, optional
         Says what is going on, on standard error.
 

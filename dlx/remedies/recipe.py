@@ -10,9 +10,7 @@ from dlx.model.protocol import provenance_of
 def recipe_of(model: Model, case: Dataset) -> Provenance | None:
     """Return how dlx trained a model on a case; None where it did not, or on other rows, or where more was done to it."""
     made_by = provenance_of(model)
-    if made_by is None or made_by.data_sha256 in ("", case.sha256):
-        return made_by
-    return made_by if made_by.data_sha256 == case.train.sha256 else None
+    return made_by if made_by is not None and made_by.data_sha256 in ("", case.sha256) else None
 
 
 def is_users_own(model: Model) -> bool:

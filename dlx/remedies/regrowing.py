@@ -37,8 +37,8 @@ def regrown(trees: Trees, recoding: Recoding, rows: np.ndarray) -> Trees:
     """
     grown = [_Grower(trees, recoding).grown(int(root)) for root in trees.roots]
     for tree in grown:
-        tree["cover"] = _cover(tree, rows.astype(np.float32))
-    return concatenate(grown, base=trees.base)
+        tree["cover"] = _cover(tree, trees.reading.read(rows))
+    return concatenate(grown, base=trees.base, reading=trees.reading)
 
 
 class _Grower:

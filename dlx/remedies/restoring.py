@@ -38,7 +38,7 @@ def restored(model: Model, recoding: Recoding, rows: np.ndarray) -> Model:
     if recoding.changes_nothing:
         return model
     if isinstance(model, TreeModel):
-        return replace(model, trees=regrown(model.trees, recoding, rows), schema=recoding.original)
+        return replace(model, trees=regrown(model.trees, recoding, rows), schema=recoding.original, original=None)
     if isinstance(model, LinearModel):
         weights = _spread(model.coefficients[None], recoding.sources(model.encoder))[0]
         return replace(model, coefficients=weights, encoder=recoding.full_encoder(model.encoder))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dlx.checkpoint.runs import obtain
+from dlx.checkpoint.runs import obtain, refuse_unkept
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
@@ -16,11 +15,11 @@ from dlx.remedies import recipe_of
 from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
-from dlx.reporting.refusals import file_name, refuse_same_names, refuse_unreportable
+from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
 from dlx.reporting.sections import Section, finished, page_of
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
-from dlx.reporting.tables import tables, write_tables
+from dlx.reporting.tables import folder_of, tables, write_page
 from dlx.threads import one_thread
 
 __all__ = ["DEFAULT_MODELS", "Study", "audit_report", "report", "study"]
@@ -40,7 +39,7 @@ def report(
     thorough: bool = False,
     retrain: bool = False,
     device: str = "auto",
-    checkpoints: str | Path = "checkpoints",
+    checkpoints: str | Path | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -72,8 +71,8 @@ def report(
         Train the models anew even where there is a checkpoint.
     device : {"auto", "cpu", "cuda"}
         Where nets are trained, if they are.
-    checkpoints : str or Path
-        The folder of trained models; the shipped ones are found without it.
+    checkpoints : str or Path, optional
+        The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -93,6 +92,7 @@ def report(
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
     refuse_unreportable(case, models, page)
+    refuse_unkept(case, named(models), seed=seed, retrain=retrain, root=checkpoints)
 
     def trained(architecture: str, seed: int) -> Model:
         return obtain(case, architecture, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
@@ -134,9 +134,9 @@ def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int
 
 
 def _write(told: Study, audited: Sequence[Section], page: Path, command: str) -> None:
-    folder, found = page.with_name(f"{page.stem}-tables"), tables(told) | tables_of(audited)
-    write_tables(found, folder)
-    write_atomically(page, render(told, audited, tables_folder=folder.name, table_names=list(found), command=command))
+    found = tables(told) | tables_of(audited)
+    text = render(told, audited, tables_folder=folder_of(page).name, table_names=list(found), command=command)
+    write_page(page, text, found)
 
 
 def _call(case: Dataset, models: Sequence[Model], **asked: int) -> str:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.checkpoint.runs import obtain
+from dlx.checkpoint.runs import obtain, refuse_unkept
 from dlx.dataset import Dataset
-from dlx.files import write_atomically
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
@@ -20,10 +19,10 @@ from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
 from dlx.reporting.phrases import article, threshold_percent
-from dlx.reporting.refusals import file_name, refuse_same_names, refuse_unreportable
+from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
 from dlx.reporting.sections import Section, finished, page_of
 from dlx.reporting.setting import Setting
-from dlx.reporting.tables import write_tables
+from dlx.reporting.tables import folder_of, write_page
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def audit_report(
     background: int = 100,
     thorough: bool = False,
     device: str = "auto",
-    checkpoints: str | Path = "checkpoints",
+    checkpoints: str | Path | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -65,8 +64,8 @@ def audit_report(
         Repeat what is random more often.
     device : {"auto", "cpu", "cuda"}
         Where nets are trained, if they are.
-    checkpoints : str or Path
-        The folder of trained models; the shipped ones are found without it.
+    checkpoints : str or Path, optional
+        The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -84,6 +83,7 @@ def audit_report(
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
     refuse_unreportable(case, models, page)
+    refuse_unkept(case, named(models), seed=seed, root=checkpoints)
     found = [
         obtain(case, model, seed=seed, device=device, root=checkpoints, narrator=narrator) if isinstance(model, str) else model
         for model in models
@@ -121,9 +121,8 @@ def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:
 
 
 def _write(case: Dataset, told: Sequence[Section], page: Path, command: str) -> None:
-    folder, tables = page.with_name(f"{page.stem}-tables"), tables_of(told)
-    write_tables(tables, folder)
-    html = (
+    tables = tables_of(told)
+    text = (
         environment()
         .get_template("audit.html.j2")
         .render(
@@ -133,11 +132,11 @@ def _write(case: Dataset, told: Sequence[Section], page: Path, command: str) -> 
             sections=told,
             setup=_setup(case),
             command=command,
-            tables_folder=folder.name,
+            tables_folder=folder_of(page).name,
             table_names=list(tables),
         )
     )
-    write_atomically(page, html)
+    write_page(page, text, tables)
 
 
 def _setup(case: Dataset) -> list[tuple[str, str]]:

@@ -1,9 +1,15 @@
-"""explain(), with a memory: what was made once is kept in a folder, and taken from there if what made it is the same."""
+"""explain(), with a memory: what was made once is kept in a folder, and taken from there if what made it is the same.
+
+A file is named ``<method>-<asked>-<maker>.safetensors``: a hash of all that was asked, and one of dlx's code and of the
+versions that it computes with. What another maker left can never be taken again, and goes when something new is kept.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +25,10 @@ from dlx.model import Model, Scale, as_rows
 from dlx.progress import Narrator
 from dlx.runner import explain
 
+APART = ("cli", "plots", "reporting", "remedies", "checkpoint", "training", "models", "datasets")  # computes no explanation
+LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
+KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")
+
 
 class Keeper:
     """Explains, and keeps each explanation as a file of its own; an interrupted run goes on where it stopped.
@@ -28,13 +38,14 @@ class Keeper:
     folder : Path, optional
         Where the files are; without it, explanations are kept as long as the object lives.
     narrator : Narrator
-        Told of a file that cannot be read.
+        Told of a file that cannot be read, which is made anew.
     """
 
     def __init__(self, folder: Path | None, narrator: Narrator) -> None:
         self.folder = folder
         self.narrator = narrator
         self._held: dict[str, Explanation] = {}
+        self._is_swept = False
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
@@ -42,14 +53,17 @@ class Keeper:
         if self.folder is None:
             return self._held.get(name)
         path = self.folder / f"{name}.safetensors"
-        if not path.is_file():
+        if not os.path.isfile(path):
             return None
         try:
-            return Explanation.load(path)
+            found = Explanation.load(path)
+            if not _is_asked(found, model, rows, **asked):
+                raise ExplanationError(f"{path} is not the explanation that its name says")
         except ExplanationError as error:
             self.narrator.say(f"{error}; explaining again")
-            path.unlink()
+            path.unlink(missing_ok=True)
             return None
+        return found
 
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
@@ -63,24 +77,43 @@ class Keeper:
                 self._held[name] = found
             else:
                 found.save(self.folder / f"{name}.safetensors")
+                self._sweep(self.folder)
         return found
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what other code or versions had kept, once."""
+        kept = [] if self._is_swept else [*folder.glob("*.safetensors")]
+        self._is_swept = True
+        for path in kept:
+            found = KEPT.fullmatch(path.name)
+            if found and found["maker"] != _maker():
+                path.unlink(missing_ok=True)
 
 
 @functools.cache
-def _code() -> str:
-    """Return a hash of the code that explanations are made by."""
+def _maker() -> str:
+    """Return a hash of what explanations are made by: all code that computes, and the versions of the libraries."""
     package = Path(dlx.__file__).parent
-    sources = [path for part in ("explainers", "games", "model") for path in sorted((package / part).glob("*.py"))]
-    sources += [package / name for name in ("encoder.py", "trees.py", "_leaves.py", "runner.py")]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in APART]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    digest.update(repr([(name, version(name)) for name in LIBRARIES]).encode())
+    return digest.hexdigest()[:8]
+
+
+def _is_asked(
+    found: Explanation, model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **_: Any
+) -> bool:
+    said = (found.method, found.model, found.scale, found.seed, found.rows_id, found.background_id)
+    coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
+    return said == (method, model.name, scale, seed, array_id(coded), array_id(reference))
 
 
 def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
     """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
     answers = np.concatenate([model.predict(some, scale) for some in (rows, background)])
-    made_by = [_code(), version("dlx"), version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
+    made_by = [version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
     made_by.append(repr(sorted((explainers.options(method) | options).items())))
     data = [array_id(answers), array_id(coded), array_id(reference), model.schema.sha256]
     names = map(str, getattr(rows, "index", ()))
-    return f"{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}"
+    return f"{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}-{_maker()}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.files import refuse_unwritable
 from dlx.model import Model
 from dlx.progress import Narrator
 from dlx.schema import SchemaError
@@ -24,6 +25,8 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
     if page.is_dir():
         raise DlxError(f"the path of a report is that of its page, but {page} is a folder; pass {page / 'report.html'}")
+    for folder in (page.parent, *(page.with_name(f"{page.stem}-{part}") for part in ("tables", "explanations"))):
+        refuse_unwritable(folder, "pass another path (--output)")
     if case.schema.target.kind != "binary":
         raise SchemaError(
             f"a report needs a binary outcome, but {case.schema.target.name!r} is {case.schema.target.kind}; "
@@ -31,6 +34,11 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         )
     if case.outcomes is None:
         raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
+
+
+def named(models: Sequence[str | Model]) -> list[str]:
+    """Return the architectures among the models of a report."""
+    return [model for model in models if isinstance(model, str)]
 
 
 def refuse_same_names(models: Sequence[Model]) -> None:

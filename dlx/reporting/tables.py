@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlx import explainers
-from dlx.files import write_atomically
+from dlx.files import csv_text, recover, write_together
 from dlx.reporting.effects.section import effects_tables
 from dlx.reporting.evidence.tables import evidence_tables
 from dlx.reporting.phrases import interval, method_label, model_words, share, spaced, three_decimals
@@ -47,10 +50,27 @@ def tables(study: Study) -> dict[str, pd.DataFrame]:
     return found | effects_tables(study.effects, seed=study.seed) | evidence_tables(study)
 
 
-def write_tables(found: dict[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table to a CSV of its name, whole or not at all."""
-    for name, table in found.items():
-        write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+def folder_of(page: Path) -> Path:
+    """Return the folder of a page's tables."""
+    return page.with_name(f"{page.stem}-tables")
+
+
+def write_page(page: Path, text: str, found: Mapping[str, pd.DataFrame]) -> None:
+    """Write a page and the folder of its tables, each a CSV of its name, both or neither.
+
+    The folder is the page's own: the tables that the page before links to go with it, and without such a page all that are
+    CSV. Whatever else stands there stays.
+    """
+    recover(page)
+    folder, linked = folder_of(page), None
+    if page.is_file():
+        before = page.read_text(encoding="utf-8", errors="replace")
+        linked = set(map(html.unescape, re.findall(rf'"{re.escape(html.escape(folder.name))}/([^"/]+)"', before)))
+
+    def is_ours(path: Path) -> bool:
+        return path.suffix == ".csv" if linked is None else path.name in linked
+
+    write_together({page: text, folder: {f"{name}.csv": csv_text(table) for name, table in found.items()}}, ours=is_ours)
 
 
 def performance_lines(study: Study) -> list[list[str]]:

@@ -14,7 +14,7 @@ from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model, NeuralModel, Provenance
 from dlx.schema import plural
-from dlx.training.configuration import digest, options, overrides
+from dlx.training.configuration import checked_seed, digest, options, overrides
 from dlx.training.errors import TrainingError
 from dlx.training.monotone import directions
 from dlx.training.recipe import Recipe
@@ -120,7 +120,7 @@ def train(
     """
     from dlx.audit import performance
 
-    changed = overrides(architecture, config)
+    changed, seed = overrides(architecture, config), checked_seed(seed)
     _check_target(dataset)
     train_rows, validation, test = dataset.splits
     _check_classes(test, "test")
@@ -169,22 +169,16 @@ def fit(
     """
     changed, weights = overrides(architecture, config), _relative(weights, train_rows)
     bound = directions(architecture, train_rows.schema, monotone or {})
-    if seed < 0:
-        raise TrainingError(f"seed must be at least 0, got {seed}")
-    place = _device(device)
+    seed, place = checked_seed(seed), _device(device)
     for rows, part in ((train_rows, "train"), (validation, "validation")):
         _check_target(rows)
         _check_classes(rows, part)
-    is_plain = weights is None and bound is None
-    made_by = Provenance(architecture, seed, changed, train_rows.sha256) if is_plain else None
     if models.is_net(architecture):
-        fitted = _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
-        return dataclasses.replace(fitted, model=dataclasses.replace(fitted.model, provenance=made_by))  # type: ignore[type-var]
+        return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
     given = {"weights": weights} if bound is None else {"weights": weights, "monotone": bound}
     model = _fit_other(architecture, train_rows, seed, changed | given)
     if progress is not None:
         progress(1, 1)
-    model = dataclasses.replace(model, provenance=made_by)  # type: ignore[type-var]
     return Fitted(model, options(architecture) | changed, "cpu", _history([]))
 
 
@@ -212,7 +206,7 @@ def _fit_net(
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
     base_rate = float(np.average(_outcomes(train_rows), weights=weights))
     network, history = descend(
-        lambda: models.architecture(architecture).build(encoder.width, base_rate, **own),
+        lambda: _built(architecture, encoder.width, base_rate, own),
         _tensors(encoder, train_rows, weights),
         _tensors(encoder, validation),
         recipe,
@@ -222,6 +216,15 @@ def _fit_net(
     )
     model = NeuralModel(network, encoder, architecture)
     return Fitted(model, own | dataclasses.asdict(recipe), device, _history(history))
+
+
+def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> torch.nn.Module:
+    try:
+        network: torch.nn.Module = models.architecture(architecture).build(width, base_rate, **own)
+    except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
+        asked = ", ".join(f"{name}={value}" for name, value in own.items())
+        raise TrainingError(f"{architecture} cannot be built with {asked}: {' '.join(str(error).split())}") from error
+    return network
 
 
 def _fit_other(architecture: str, train_rows: Dataset, seed: int, given: dict[str, Any]) -> Model:

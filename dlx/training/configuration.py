@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from dlx import models
 from dlx.training.errors import TrainingError
 from dlx.training.recipe import Recipe
@@ -44,6 +46,13 @@ def _checked(architecture: str, name: str, value: Any, defaults: Mapping[str, An
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise TrainingError(f"{architecture}: {name} must be a whole number from 1 on, got {value!r}")
     return value
+
+
+def checked_seed(seed: int) -> int:
+    """Return a seed that every generator takes as a plain number, or raise a `TrainingError`."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise TrainingError(f"seed must be at least 0, got {seed!r}; pass a whole number up to {2**32 - 1}")
+    return int(seed)
 
 
 def digest(config: Mapping[str, Any]) -> str:

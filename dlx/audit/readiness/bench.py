@@ -34,7 +34,7 @@ class Finding:
     ----------
     what : str
         A key: "outside table", "function", "used again", "embedding", "no gradient", "random", "batch", "missing",
-        "constant", "raises", "scale", "float32", "native categories" or "scripted".
+        "constant", "raises", "scale", "native categories" or "scripted".
     where : str
         Path of a module, name of a column, or empty for the whole model.
     affects : tuple of str

@@ -137,12 +137,6 @@ def _trees(bench: Bench) -> Iterator[Finding]:
     if bench.scale != own:
         text += f", not on {bench.scale!r}, where the mean of the background alone is {lost_words(gap)} of the mean effect off"
     yield Finding("scale", "", ("tree_shap",) if bench.scale != own else (), text, gap)
-    rows = np.concatenate([bench.rows, bench.background])
-    changed = float((bench.predict(rows.astype(np.float32).astype(np.float64)) != bench.outputs).mean())
-    text = (
-        f"{changed:.0%} of the rows are predicted otherwise by {name} when they are rounded to float32, as tree_shap reads them"
-    )
-    yield Finding("float32", "", ("tree_shap",) if changed else (), text, changed)
 
 
 def _gap_of_means(bench: Bench) -> float:

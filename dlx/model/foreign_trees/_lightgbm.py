@@ -1,71 +1,154 @@
-"""LightGBM's trees, from the dump of a booster: left is up to the threshold, or a set of categories."""
+"""LightGBM's trees, from the text that a booster saves: left is up to the threshold, or a set of categories."""
 
 from __future__ import annotations
 
+import json
+import re
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.foreign_trees.growing import Leaf, Split, among, grown, runs
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Sets, check_classes, kind_of, known_class, not_fitted, without_sets
 from dlx.model.protocol import Scale
-from dlx.trees import Trees, concatenate
+from dlx.trees import LEAF, Reading, concatenate
 
+KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")
 _ZERO = float(np.float32(1e-35))  # what counts as zero
 _REGRESSIONS = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+_CATEGORICAL, _DEFAULT_LEFT = 1, 2  # of the bits of a decision; the two above say what is missing
+_NONE, _AS_ZERO = 0, 1
+
+Text = dict[str, str]
 
 
-def read(estimator: Any) -> tuple[Trees, Scale]:
-    """Return the trees of a fitted estimator or booster and the scale on which they add up."""
-    dump = getattr(estimator, "booster_", estimator).dump_model()
-    scale, factor = _scale(dump["objective"])
-    if any(list(levels) != list(range(len(levels))) for levels in dump.get("pandas_categorical") or ()):
+def classes(estimator: Any) -> list[Any] | None:
+    """Return the two classes of a fitted classifier; None for a regression, and for a booster, which knows no names."""
+    is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
+    _booster(estimator)
+    return check_classes(estimator, estimator.classes_) if is_classifier else None
+
+
+def names(estimator: Any) -> list[str] | None:
+    """Return the names of the columns that it was fitted on, a blank written as an underscore."""
+    return list(_booster(estimator).feature_name())
+
+
+def count(estimator: Any) -> int:
+    """Return the number of columns that it was fitted on."""
+    return int(_booster(estimator).num_feature())
+
+
+def read(estimator: Any, which: int) -> Foreign:
+    """Return the trees of a fitted estimator or booster, which speak for the class at a position of its own."""
+    head, trees = _parsed(_booster(estimator).model_to_string())
+    _check(estimator, head, trees)
+    scale, factor = _scale(head.get("objective", ""), is_classifier=classes(estimator) is not None)
+    factor *= (1 if which else -1) / (len(trees) if "average_output" in head else 1)
+    sets = Sets()
+    grown = [_grown(tree, factor, sets) for tree in trees]
+    together = concatenate(grown, reading=Reading("float64", _zeros(trees)), words=sets.all())
+    return Foreign(together, scale, partial(_raw, estimator, factor))
+
+
+def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:
+    return factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
+
+
+def _booster(estimator: Any) -> Any:
+    if not hasattr(type(estimator), "booster_"):
+        return estimator
+    if not estimator.__sklearn_is_fitted__():
+        raise not_fitted(estimator)
+    return estimator.booster_
+
+
+def _parsed(text: str) -> tuple[Text, list[Text]]:
+    """Return what a saved booster says of itself, and of each of its trees."""
+    head, *trees = text.partition("\nend of trees")[0].split("\nTree=")
+    levels = re.search(r"^pandas_categorical:(.*)$", text, re.MULTILINE)
+    known = {"pandas_categorical": levels[1] if levels else "null"}
+    return _entries(head) | known, [_entries(tree) for tree in trees]
+
+
+def _entries(text: str) -> Text:
+    return {key: value for key, _, value in (line.partition("=") for line in text.splitlines())}
+
+
+def _check(estimator: Any, head: Text, trees: list[Text]) -> None:
+    if int(head["num_class"]) > 1 or int(head["num_tree_per_iteration"]) > 1:
+        raise DlxError(f"LightGBM must have one output, got {head['num_class']}; {WAY_OUT}")
+    if any(int(tree.get("is_linear", 0)) for tree in trees):
+        raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
+    if any(levels != list(range(len(levels))) for levels in json.loads(head["pandas_categorical"]) or ()):
         raise DlxError("LightGBM must be fitted on codes 0, 1, 2, ...: pass an array of them, and categorical_feature=[...]")
-    if dump["average_output"]:
-        factor /= len(dump["tree_info"])
-    return concatenate([_grown(tree["tree_structure"], factor) for tree in dump["tree_info"]]), scale
+    if hasattr(estimator, "get_params") and estimator.get_params().get("pred_early_stop"):
+        raise DlxError(f"{kind_of(estimator)} must predict with all of its trees: leave out pred_early_stop")
 
 
-def _scale(objective: str) -> tuple[Scale, float]:
+def _scale(objective: str, *, is_classifier: bool) -> tuple[Scale, float]:
     """Return the scale of an objective, and what turns the sum of the leaves into it."""
-    kind, *settings = objective.split()
+    kind, *settings = objective.split() or ["custom"]
     if kind == "binary":
         return "logit", float(dict(setting.split(":") for setting in settings if ":" in setting)["sigmoid"])
-    if kind in _REGRESSIONS and "sqrt" not in settings:
-        return "value", 1.0
-    raise DlxError(f"LightGBM must be fitted for binary, {', '.join(_REGRESSIONS)}, got {objective}; dlx.wrap takes it")
+    if kind == "cross_entropy":
+        return "logit", 1.0
+    if (kind in _REGRESSIONS and "sqrt" not in settings) or (kind == "custom" and not is_classifier):
+        return "value", 1.0  # an objective of one's own has no link: the estimator predicts the sum
+    known = ", ".join(("binary", "cross_entropy", *_REGRESSIONS))
+    raise DlxError(f"LightGBM must be fitted for {known}, got {objective or 'an unnamed objective'}; {WAY_OUT}")
 
 
-def _grown(structure: dict[str, Any], factor: float) -> dict[str, np.ndarray]:
-    named, waiting = {}, [structure]
-    while waiting:
-        node = waiting.pop()
-        named[_name(node)] = node
-        waiting.extend(node[side] for side in ("left_child", "right_child") if side in node)
-    return grown(_name(structure), partial(_node, named, factor))
+def _numbers(tree: Text, key: str, dtype: type) -> np.ndarray:
+    return np.array(tree.get(key, "").split(), dtype=np.float64 if dtype is float else np.int64)
 
 
-def _name(node: dict[str, Any]) -> int:
-    return node["split_index"] if "split_index" in node else -1 - node.get("leaf_index", 0)
+def _zeros(trees: list[Text]) -> np.ndarray:
+    """Return the columns whose zeros count as missing, as `Reading` takes them."""
+    how: dict[int, set[bool]] = {}
+    for tree in trees:
+        decisions = _numbers(tree, "decision_type", int)
+        for column, decision in zip(_numbers(tree, "split_feature", int).tolist(), decisions.tolist(), strict=True):
+            if not decision & _CATEGORICAL:
+                how.setdefault(column, set()).add(decision >> 2 == _AS_ZERO)
+    if any(len(ways) > 1 for ways in how.values()):
+        raise DlxError(f"LightGBM must count zeros as missing in all trees of a column, or in none; {WAY_OUT}")
+    return np.array([[column, -_ZERO, _ZERO] for column, ways in how.items() if True in ways]).reshape(-1, 3)
 
 
-def _node(named: dict[int, dict[str, Any]], factor: float, name: int) -> Leaf | Split:
-    node = named[name]
-    if "leaf_value" in node:
-        if node.get("leaf_coeff"):
-            raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
-        return Leaf(node["leaf_value"] * factor, float(node.get("leaf_count", 1)))
-    left, right, feature = _name(node["left_child"]), _name(node["right_child"]), node["split_feature"]
-    if node["decision_type"] == "==":
-        chosen = {int(code) for code in node["threshold"].split("||")}
-        return among(feature, [left if code in chosen else right for code in range(max(chosen) + 1)], right, right)
-    default = left if node["default_left"] else right
-    threshold, missing = node["threshold"], node["missing_type"]
-    if missing == "Zero":  # zero goes where a missing value goes
-        ends = sorted({threshold, float(np.nextafter(-_ZERO, -1.0)), _ZERO})
-        sides = [default if abs(end) <= _ZERO else left if end <= threshold else right for end in [*ends, np.inf]]
-        return runs(feature, ends, sides, default)
-    if missing == "None":  # a missing value is read as zero
-        default = left if threshold >= 0 else right
-    return runs(feature, [threshold], [left, right], default)
+def _grown(tree: Text, factor: float, sets: Sets) -> dict[str, np.ndarray]:
+    """Return a tree's arrays: its splits first, which are in the order in which they were made, then its leaves."""
+    columns, decisions = _numbers(tree, "split_feature", int), _numbers(tree, "decision_type", int)
+    threshold, leaves = _around_zero(_numbers(tree, "threshold", float)), _numbers(tree, "leaf_value", float)
+    splits, nodes = len(columns), len(columns) + len(leaves)
+    missing_left, asked = _missing_left(decisions, threshold), without_sets(nodes)
+    ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int).astype(np.uint32)
+    for node in np.flatnonzero(decisions & _CATEGORICAL):
+        which = int(threshold[node])
+        threshold[node], missing_left[node] = 0.0, False
+        asked["set_start"][node], asked["set_size"][node] = sets.add_words(words[ends[which] : ends[which + 1]])
+    childless = np.full(len(leaves), LEAF)
+    below = [_numbers(tree, side, int) for side in ("left_child", "right_child")]
+    left, right = (np.append(np.where(child < 0, splits - 1 - child, child), childless) for child in below)
+    covers = [_numbers(tree, f"{kind}_count", int) for kind in ("internal", "leaf")]
+    return asked | {
+        "feature": np.append(columns, childless),
+        "threshold": np.append(threshold, np.zeros(len(leaves))),
+        "left": left,
+        "right": right,
+        "missing_left": np.append(missing_left, np.zeros(len(leaves), dtype=bool)),
+        "value": np.append(np.zeros(splits), leaves * factor),
+        "cover": np.concatenate(covers).astype(np.float64),
+    }
+
+
+def _around_zero(threshold: np.ndarray) -> np.ndarray:
+    """Return thresholds that part rows as LightGBM does, which reads whatever it counts as zero as 0."""
+    is_zero = np.abs(threshold) <= _ZERO
+    return np.where(is_zero, np.where(threshold < 0, np.nextafter(-_ZERO, -1.0), _ZERO), threshold)
+
+
+def _missing_left(decisions: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Return whether a missing value goes left [splits]; where training saw none, it is read as zero."""
+    return np.where(decisions >> 2 == _NONE, threshold >= 0, decisions & _DEFAULT_LEFT > 0)
