@@ -44,15 +44,17 @@ def rounded(number: float, decimals: int, times: int = 1) -> str:
     return "–" if math.isnan(number) else _digits(round(times * _decimal(number), decimals))
 
 
-def percent_beside(probability: float, threshold: float) -> str:
+def percent_beside(probability: float, threshold: float, decimals: int | None = None) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 
-    Whole percents from 10 % on and a decimal below, as long as they do not cross the threshold.
+    Whole percents from 10 % on and a decimal below where nothing else is asked for, as long as they do not cross the
+    threshold.
     """
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
-    decimals = 1 if probability < 0.1 else 0
+    if decimals is None:
+        decimals = 1 if probability < 0.1 else 0
     text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
     return f"{text.removesuffix('.0')} %"
 

@@ -117,7 +117,12 @@ def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank)
     assert set(reasons["background"]) == {"near the cutoff", "all applicants"}
     assert "Never printed: Marital status and sex, Age and Foreign worker" in words_of(part)
     assert set(part.tables["reason_stability"]["differs"]) == {"background", "method", "model"}
-    assert re.search(r"stays the very same, of all denied, for \d+ %", part.findings[1])
+    told = part.findings[1].partition("stays the very same, of those whom both deny, ")[2].split("; ")
+    for differs, clause in zip(("background", "method", "model"), told, strict=True):  # over all lines of the table
+        some = part.tables["reason_stability"][lambda t, d=differs: t["differs"] == d]
+        ends = [float(share) / 100 for share in re.findall(r"(\d+) % \(", clause)]
+        assert ends == pytest.approx([some["same"].min(), some["same"].max()], abs=0.0051)
+        assert f"over {len(some)} pairs" in clause
 
 
 def test_the_stability_that_is_told_is_that_of_the_reasons(bank):

@@ -57,7 +57,7 @@ def case(size: int = 1_500) -> Dataset:
 @functools.cache
 def model(architecture: str = "gradient_boosting"):
     config = {"max_epochs": 4, "hidden": 16} if architecture == "mlp" else {}
-    return training.fit(architecture, case().train, case().validation, device="cpu", config=config).model
+    return training.train(case(), architecture, device="cpu", config=config).model
 
 
 def saying(score, scales=("probability",)) -> BlackBox:
