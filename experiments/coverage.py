@@ -135,15 +135,15 @@ def of_agreement(people: int, share: float) -> Callable[[np.random.Generator], F
     return drawn
 
 
-def cover(draw: Callable[[np.random.Generator], Found], repeats: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Return how often each interval holds the truth, and its mean width."""
+def cover(draw: Callable[[np.random.Generator], Found], repeats: int, seed: int) -> dict[str, tuple[float, float, int]]:
+    """Return how often each interval holds the truth, its mean width, and in how many samples there was one."""
     held: dict[str, list[tuple[bool, float]]] = {}
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
         for what, found, truth in draw(rng):
             if found.estimate == found.estimate:
                 held.setdefault(what, []).append((found.low <= truth <= found.high, found.high - found.low))
-    return {what: (float(np.mean([ok for ok, _ in some])), float(np.mean([w for _, w in some]))) for what, some in held.items()}
+    return {what: (*np.mean(np.array(some, dtype=float), axis=0), len(some)) for what, some in held.items()}
 
 
 def main() -> None:
@@ -160,15 +160,16 @@ def main() -> None:
     with one_thread():
         for words, draw in settings:
             found = cover(draw, asked.repeats, asked.seed)
-            lines += [f"| {what} | {words} | {held:.3f} | {width:.3f} |" for what, (held, width) in found.items()]
+            lines += [f"| {what} | {words} | {held:.3f} | {width:.3f} | {n:,} |" for what, (held, width, n) in found.items()]
     header = f"""# What the intervals cover
 
 Share of {asked.repeats:,} samples whose 95 % interval holds the truth, and the mean width of the interval, by
 `python experiments/coverage.py`. The world's risks are right, so that the truth is known. Flags and costs are those
 of a threshold of {THRESHOLD:g}. "No call for recalibration" is the share of calibrated models that the test lets pass.
+Where fewer samples are named, the others had too few in a group, of which dlx gives no rate.
 
-| what | of whom | covers | width |
-|---|---|---|---|
+| what | of whom | covers | width | samples |
+|---|---|---|---|---|
 """
     (HERE / "coverage.md").write_text(header + "\n".join(lines) + "\n", encoding="utf-8")
 

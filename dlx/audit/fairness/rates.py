@@ -34,7 +34,7 @@ class GroupRates:
     estimates : dict of str to ndarray [groups]
         Each rate of each group; NaN where nobody counts.
     draws : dict of str to ndarray [draws, groups]
-        What each may be among other people: drawn from Jeffreys' posterior of a share; calibration over resampled people.
+        What each may be among other people: drawn from the mid-P distribution of a share; calibration over resampled people.
     objections : dict of str to tuple of str
         Why a rate of a group cannot be judged, a string a group; empty where it can.
     """
@@ -70,7 +70,7 @@ class GroupRates:
         )
 
     def _around(self, rate: str, at: int) -> dict[str, float]:
-        """Return the ends of an interval; a rate of 0 or 1 is itself one end, as Jeffreys' method has it."""
+        """Return the ends of an interval; a rate of 0 or 1 is itself one end."""
         low, high = self._ends(rate, self.draws[rate][:, at], at)
         estimate = self.estimates[rate][at]
         return {"low": min(low, estimate), "high": max(high, estimate)}
@@ -140,7 +140,7 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
         The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those
         with the event (true positive) and without it (false positive), of decisions that were right (accuracy), the
         mean of predicted − observed (calibration), and the share with the event. By fairlearn's MetricFrame; intervals
-        by Jeffreys' method for shares, whose width is right where counts are small, and by a bootstrap for calibration.
+        of the mid-P distribution for shares, which holds where counts are small, and by a bootstrap for calibration.
 
     Raises
     ------
@@ -214,9 +214,16 @@ def _draws(treated: Treated, groups: range, seed: int) -> dict[str, np.ndarray]:
     drawn = {CALIBRATION: tally.rate_of(treated, CALIBRATION, groups, tally.resampled_people(treated.codes, seed=seed))}
     for rate in (rate for rate in RATES if rate != CALIBRATION):
         top, bottom = (term @ members for term in treated.terms(rate))
-        chances = rng.beta(top + 0.5, bottom - top + 0.5, size=(RESAMPLES, len(groups)))
-        drawn[rate] = np.where(bottom > 0, chances, np.nan)
+        drawn[rate] = np.where(bottom > 0, _shares(top, bottom, rng), np.nan)
     return drawn
+
+
+def _shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return draws of shares that are `top` of `bottom`: half of them from either end of the exact binomial tails (mid-P)."""
+    higher = rng.integers(2, size=(RESAMPLES, len(top)))
+    above, below = top + higher, bottom - top + 1 - higher
+    drawn = rng.beta(np.maximum(above, 1e-9), np.maximum(below, 1e-9), size=higher.shape)
+    return np.where(above == 0, 0.0, np.where(below == 0, 1.0, drawn))
 
 
 def _divided(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:
