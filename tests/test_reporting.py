@@ -166,12 +166,13 @@ def test_the_ranking_sentence_repeats_the_auc(bank_loan_page, bank_loan, found):
         assert auc.loc[name, "estimate"] == pytest.approx(expected, abs=1e-12)
     best = auc["estimate"].idxmax()
     named = [best, *(name for name in ("mlp", "gradient_boosting") if name != best)]
-    said = re.findall(r"\((\w+)\)[^()]*? (\d+) times in 100 \(95 % interval (\d+) to (\d+)\)", found[0])
+    said = re.findall(r"\((\w+)\)[^()]*? in (\d+) % \((\d+) % to (\d+) %\) of all pairs", found[0])
     assert said == [(name, *(f"{100 * auc.loc[name, c]:.0f}" for c in ("estimate", "low", "high"))) for name in named]
     predicted = {name: model.predict(case.test, "probability") for name, model in models.items()}
-    ahead = [name for name in named[1:] if _gain_is_beyond_noise(case.test.outcomes, predicted[best], predicted[name])]
-    verdict = re.search(r"ahead of (.*) beyond noise", found[0])
-    assert (re.findall(r"\((\w+)\)", verdict[1]) if verdict else []) == ahead
+    others = [name for name in models if name != best]
+    ahead = [name for name in others if _gain_is_beyond_noise(case.test.outcomes, predicted[best], predicted[name])]
+    verdict = re.search(r"is ahead beyond noise of .* others: (.*?); it was chosen", found[0])
+    assert (re.split(r", | and ", verdict[1]) if verdict else []) == ahead
     assert numbers(r"([\d,]+) people", found[0].split(". ")[-1]) == [200]
 
 

@@ -58,6 +58,7 @@ class Style:
 share = Style(2, is_bare=True)  # ".86", "1.00"
 two_decimals, three_decimals = Style(2), Style(3)
 signed, thousandths = Style(2, is_signed=True), Style(3, is_signed=True, is_bare=True)  # "+0.25", "+.008"
+contribution = Style(3, is_signed=True)  # "+0.144"
 
 
 def percent(share: float, line: float | None = None) -> str:

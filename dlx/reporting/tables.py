@@ -12,7 +12,7 @@ from dlx import explainers
 from dlx.files import csv_text, recover, write_together
 from dlx.reporting.effects.section import effects_tables
 from dlx.reporting.evidence.tables import evidence_tables
-from dlx.reporting.phrases import interval, method_label, model_words, share, spaced, three_decimals
+from dlx.reporting.phrases import contribution, interval, method_label, model_words, share, spaced, three_decimals
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def person_lines(study: Study, position: int, features: list[str]) -> tuple[list
     for name in features:
         i = study.case.schema.position(name)
         feature = study.case.schema.features[i]
-        cells = [f"{study.on_panel(model, method).values[position, i]:+.3f}" for model, method in pairs]
+        cells = [contribution(study.on_panel(model, method).values[position, i]) for model, method in pairs]
         lines.append([feature.label, feature.format(study.people.rows[position, i]), *cells])
     return header, lines
 

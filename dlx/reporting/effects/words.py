@@ -115,13 +115,15 @@ def what_copies_cost(importance: pd.DataFrame) -> str:
     """Return what shuffling copies together costs each model, beside the most that one of them costs alone."""
     said = []
     for group in _copies(importance):
-        for model, some in importance[importance["feature"].isin(group)].groupby("model", sort=False):
+        rows = importance[importance["feature"].isin(group)]
+        labels = dict(zip(rows["feature"], rows["label"], strict=True))
+        costs = []
+        for model, some in rows.groupby("model", sort=False):
             first = some.iloc[0]
             together = interval(first["together"], first["together_low"], first["together_high"], three_decimals, 0)
-            said.append(
-                f"Shuffled together, {listed([f'“{label}”' for label in some['label']])} cost {model} {together}; "
-                f"alone, at most {interval(first['importance'], first['low'], first['high'], three_decimals, 0)}"
-            )
+            alone = interval(first["importance"], first["low"], first["high"], three_decimals, 0)
+            costs.append(f"{model} {together}, against at most {alone} alone")
+        said.append(f"Shuffled together, {listed([f'“{labels[name]}”' for name in group])} cost {'; '.join(costs)}")
     return f"{'. '.join(said)}." if said else ""
 
 
