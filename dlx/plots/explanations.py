@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dlx.joint_effects import Interactions
 
 
+HIGH, PALEST = "Greens", 0.3  # of a column's values, the darker the higher; red and blue are more and less risk
+
+
 def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str] | None = None) -> Axes:
     """Draw mean |contribution| of some features, one row each, one marker a method.
 
@@ -78,12 +81,25 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
     return ax
 
 
-def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float, high: float = 1.0, digits: int = 2) -> Axes:
-    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance."""
+def draw_matrix(
+    values: np.ndarray,
+    labels: Sequence[str],
+    ax: Axes,
+    *,
+    low: float,
+    high: float = 1.0,
+    digits: int = 2,
+    of_shares: bool = True,
+) -> Axes:
+    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance.
+
+    Shares are written as on the page, ".78".
+    """
     ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
     for i, j in np.ndindex(*values.shape):
         dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
         text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.{digits}f}"
+        text = text.removeprefix("0") if of_shares else text
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
     ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(labels)), labels)
@@ -112,7 +128,7 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     high = float(between.max(initial=0.0)) or float(strength.max(initial=0.0))
     digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # of the strongest, two that tell
     labels = [shortened(interactions.schema.features[i].label) for i in named]
-    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits)
+    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits, of_shares=False)
     ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
     return ax
 
@@ -272,5 +288,5 @@ def _value_colours(feature: Feature, column: np.ndarray) -> Any:
     if known.any() and (feature.ordered or not feature.is_categorical):
         ranks = rankdata(column[known])
         place = (ranks - ranks.min()) / max(np.ptp(ranks), 1e-12)
-        colours[known] = mpl.colormaps["coolwarm"](place)
+        colours[known] = mpl.colormaps[HIGH](PALEST + (1 - PALEST) * place)
     return colours

@@ -63,8 +63,8 @@ def beeswarm_figure(study: Study) -> Figure:
         source,
         f"Contributions of {plural(len(top), 'column')} to every person's prediction, one dot a person, for "
         f"{' and '.join(model_words(model) for model, _ in shown)}.",
-        f"One dot a person ({people}); right of the line the column raises the risk. Red is a high value of the column (or "
-        "a late level of an ordered one), blue a low one; grey is missing, or a level without an order.",
+        f"One dot a person ({people}); right of the line the column raises the risk. Dark is a high value of the column "
+        "(or a late level of an ordered one), pale a low one; grey is missing, or a level without an order.",
         "contributions",
     )
 

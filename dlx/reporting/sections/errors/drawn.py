@@ -64,7 +64,7 @@ def pushes_figure(found: Sequence[Found], target: Target) -> Figure | None:
         source=source,
         alt="Columns that pushed towards errors: " + "; ".join(map(_strongest, told)) + ".",
         caption="Mean contribution in errors minus that in right decisions about people of the same outcome, in the direction "
-        f"of the error, with {CERTAIN} intervals, each column for itself.",
+        f"of the error, with {CERTAIN} intervals, each column for itself. Red pushes towards more risk, blue towards less.",
         table="errors_pushes",
     )
 
@@ -83,7 +83,7 @@ def losses_figure(found: Sequence[Found]) -> Figure | None:
         for ax, (one, part) in zip(axes.flat, panels, strict=False):
             some = one.losses[(one.losses["slice"] == part) & ~one.losses["column"].str.startswith("(")]
             plots.draw_losses(some, ax)
-            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 34)} ({some['rows'].iloc[0]})", fontsize=9)
+            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 24)} ({some['rows'].iloc[0]})", fontsize=9)
         source = embedded(canvas)
     return Figure(
         source=source,

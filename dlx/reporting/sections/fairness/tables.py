@@ -142,8 +142,8 @@ def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
     return Figure(
         source,
         alt=f"Rates by group under {listed(names)}: a mark with its interval for every group with enough people.",
-        caption=f"A row a group of the test rows, with its people and events; marks are estimates, lines {CERTAIN} bootstrap "
-        "intervals. “too few” stands where a rate cannot be judged.",
+        caption=f"A row a group of the test rows, with its people and events; marks are estimates, lines {CERTAIN} "
+        "intervals (mid-P of shares, a bootstrap of predicted − observed). “too few” stands where a rate cannot be judged.",
         table="fairness_rates",
     )
 
