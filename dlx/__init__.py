@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dlx.errors import did_you_mean
+
 if TYPE_CHECKING:
     from dlx.audit import preflight as preflight
     from dlx.audit.calibration import calibration as calibration
@@ -119,7 +121,7 @@ def methods() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"dlx has no {name!r}; it has {', '.join(__all__)}")
+        raise AttributeError(f"dlx has no {name!r}; it has {', '.join(__all__)}{did_you_mean(name, __all__)}")
     return getattr(importlib.import_module(f"dlx.{_HOMES[name]}"), name)
 
 

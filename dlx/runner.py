@@ -14,7 +14,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
-from dlx.errors import DlxError, is_own_fault
+from dlx.errors import DlxError, did_you_mean, is_own_fault
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import (
@@ -249,7 +249,7 @@ def _checked_method(name: str, model: Model, options: dict[str, Any]) -> ModuleT
         )
     unknown = sorted(set(options) - set(explainers.options(name)))
     if unknown:
-        known = ", ".join(explainers.options(name)) or "none"
+        known = (", ".join(explainers.options(name)) or "none") + did_you_mean(unknown[0], explainers.options(name))
         raise MethodError(f"{name} has no option {', '.join(map(repr, unknown))}; its options: {known}")
     return module
 

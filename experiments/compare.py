@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 
+from configs import Config, read_config
+
 import dlx
+from dlx.errors import DlxError
 
 
 def main() -> None:
@@ -16,13 +18,25 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(), help="folder in which each case gets its own")
     parser.add_argument("--retrain", action="store_true", help="train the models anew instead of taking checkpoints")
     arguments = parser.parse_args()
-    for path in arguments.configs:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
-        options = {name: config[name] for name in ("models", "people", "background") if name in config}
-        for seed in config.get("seeds", [0]):
-            folder = config["case"] if seed == 0 else f"{config['case']}-{seed}"
+    try:
+        configs = [_without_overrides(path) for path in arguments.configs]
+    except DlxError as error:
+        parser.error(str(error))
+    for config in configs:
+        asked = {"models": config.models, "people": config.people, "background": config.background}
+        options = {name: value for name, value in asked.items() if value}
+        for seed in config.seeds:
+            folder = config.case if seed == 0 else f"{config.case}-{seed}"
             page = arguments.output / folder / "report.html"
-            print(dlx.report(dlx.load(config["case"]), path=page, seed=seed, retrain=arguments.retrain, **options))
+            print(dlx.report(dlx.load(config.case), path=page, seed=seed, retrain=arguments.retrain, **options))
+
+
+def _without_overrides(path: Path) -> Config:
+    """Return a configuration, or raise if it asks for other models than a report is of."""
+    config = read_config(path)
+    if config.overrides:
+        raise DlxError(f"{path}: a report is of models with their default options; leave out [overrides]")
+    return config
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from dlx import checkpoint, datasets, models, training
+from configs import Config, read_config
+
+from dlx import checkpoint, datasets, training
 from dlx.checkpoint import runs
+from dlx.errors import DlxError
 from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
@@ -23,17 +25,20 @@ def main() -> None:
     arguments = parser.parse_args()
     refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
-    for path in arguments.configs:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        configs = [read_config(path) for path in arguments.configs]
+    except DlxError as error:
+        parser.error(str(error))
+    for config in configs:
         train_all(config, arguments.output, arguments.device, arguments.retrain, narrator)
 
 
-def train_all(config: dict, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
+def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
     """Train every model of a configuration with every seed, and print the paths."""
-    dataset = datasets.load(config["case"])
-    for architecture in config.get("models", models.names()):
-        options = config.get("overrides", {}).get(architecture, {})
-        for seed in config.get("seeds", [0]):
+    dataset = datasets.load(config.case)
+    for architecture in config.architectures:
+        options = config.overrides.get(architecture, {})
+        for seed in config.seeds:
             asked: dict[str, Any] = {"seed": seed, "root": root, "config": options}
             runs.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
             print(checkpoint.folder(dataset.name, architecture, **asked))

@@ -396,3 +396,93 @@ def test_in_a_terminal_a_mistake_looks_the_same(tmp_path):
     assert ended.stderr.count("\n") == 1
     assert "Traceback" in typed("--debug", "report", "nosuch").stderr
     assert not list(tmp_path.iterdir())
+
+
+# Tables of one's own -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (
+            ("explain", "bank_loan", "-m", "mlp", "-m", "resnet", "--method", "lime"),
+            "--model is taken once, but given 2 times",
+        ),
+        (("explain", "bank_loan", "-m", "mlp", "--method", "lime", "--method", "lime"), "--method is taken once"),
+        (("report", "bank_loan", "--audit", "--no-audit"), "audit is taken once"),
+        (("train", "bank_loan", "-m", "mlp", "-m", "mlp"), "--model mlp is given 2 times"),
+        (("report", "bank_loan", "-m", "mlp", "-m", "mlp"), "--model mlp is given 2 times"),
+        ((*TREES, "--option", "a=1", "--option", "a=2"), "--option a is given more than once"),
+        (("fix", "bank_loan", "-m", "mlp", "--monotone", "age:up", "--monotone", "age:down"), "--monotone age is given more"),
+        (("fix", "bank_loan", "-m", "mlp", "--drop", "age", "--drop", "age"), "--drop age is given 2 times"),
+        (("fix", "bank_loan", "-m", "mlp", "--drop", "agee"), "did you mean 'age'"),
+        (("report", "bank_lone"), "did you mean 'bank_loan'"),
+        (("report", "bank_loan", "-m", "mpl"), "did you mean 'mlp'"),
+        (("explain", "bank_loan", "-m", "mlp", "--method", "deeplfit"), "did you mean 'deeplift'"),
+        ((*TREES, "--option", "n_setps=3"), "its options"),
+        (("list", "case"), "did you mean 'cases'"),
+        (("train", "bank_loan", "-m", "mlp", "--missing", "NA"), "--missing: options like --target"),
+        (("train", "bank_loan", "-m", "mlp", "--delimiter", ";"), "a table of your own"),
+    ],
+)
+def test_what_would_be_dropped_is_refused(refused, command, named):
+    assert named in refused(*command)
+
+
+def test_what_contradicts_a_schema_file_is_refused(refused, own, tmp_path):
+    (tmp_path / "s.toml").write_text(
+        '[target]\nname = "churned"\nlevels = ["no", "yes"]\n[[feature]]\nname = "usage"\n[[feature]]\nname = "plan"\n'
+        'kind = "categorical"\nlevels = ["basic", "plus"]\n'
+    )
+    command = ("train", own, "--schema", "s.toml", "--model", "decision_tree")
+    assert "the schema's target is 'churned', not 'plan'" in refused(*command, "--target", "plan")
+    assert "the schema's positive outcome is its last level, 'yes', not 'no'" in refused(*command, "--positive", "no")
+    assert "a schema says itself what columns are" in refused(*command, "--keep", "plan")
+
+
+def test_how_a_table_was_read_is_printed_and_can_be_said(run, refused, own):
+    table = pd.read_csv(own, dtype=str).assign(ticket=[f"T{i}" for i in range(150)])
+    table.loc[7, "usage"] = "NA"
+    table.to_csv("a.csv", sep=";", index=False)
+    ended = run("train", "a.csv", "--target", "churned", "--model", "decision_tree")
+    assert ended.status == 0
+    assert ended.err[:3] == [
+        "usage: numeric; missing: 'NA' in 1 row, first in row 7",
+        "ticket: set aside, an id",
+        "a.csv: 150 rows, 1 numeric, 1 categorical, 1 set aside, separated by semicolons",
+    ]
+    table.loc[7, "usage"] = "oops"
+    table.to_csv("b.csv", sep="^", index=False, encoding="utf-16")
+    command = ("train", "b.csv", "--target", "churned", "--model", "decision_tree")
+    assert "the table has no column 'churned'" in refused(*command)
+    assert "'oops' in 1 row, first in row 7" in refused(*command, "--delimiter", "^")
+    assert run(*command, "--delimiter", "^", "--missing", "oops", "--name", "other", "--encoding", "utf-16").status == 0
+    assert Path("checkpoints/other/decision_tree-0").is_dir()
+    ended = run(
+        "train",
+        "b.csv",
+        "--target",
+        "churned",
+        "--model",
+        "decision_tree",
+        "--delimiter",
+        "^",
+        "--categorical",
+        "usage",
+        "--keep",
+        "ticket",
+    )
+    assert checkpoint.describe(ended.out[-1])["schema"]["features"][2]["name"] == "ticket"
+
+
+def test_two_files_of_one_name_have_no_folder_in_common(run, own, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "own.csv").write_text(own.read_text().replace("basic", "gold"))
+    command = ("--target", "churned", "--model", "decision_tree")
+    assert run("train", own, *command).status == 0
+    assert run("train", "b/own.csv", *command, "--checkpoints", "others").status == 0
+    explained = (*command, "--method", "tree_shap", *FEW)
+    assert run("explain", own, *explained).status == 0
+    ended = run("explain", "b/own.csv", *explained, "--checkpoints", "others")
+    assert ended.status == 2 and "own holds what was made of own.csv, not of b/own.csv; pass --output" in ended.err[-1]
+    assert run("explain", "b/own.csv", *explained, "--checkpoints", "others", "--output", "b").status == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 import worlds
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dlx.schema import Feature, Schema, SchemaError, Target, infer_schema, read_schema
+from dlx.schema import Carried, Feature, Schema, SchemaError, Target, infer_schema, read_schema
 
 TOML = """
 [target]
@@ -168,8 +173,10 @@ def test_table_that_suggests_no_schema_is_an_error(table, positive, message):
 
 def test_a_column_of_ids_is_not_taken_for_a_category():
     table = pd.DataFrame({"id": [f"C{i}" for i in range(60)], "x": range(60), "y": ["a", "b"] * 30})
-    with pytest.raises(SchemaError, match=r"'id' is text with 60 different values in 60 rows: .*leave it out"):
-        infer_schema(table, "y")
+    schema = infer_schema(table, "y")
+    assert schema.names == ("x",)
+    assert [(column.name, column.position, column.why) for column in schema.carried] == [("id", 0, "an id")]
+    assert len(infer_schema(table, "y", keep=["id"])["id"].levels) == 60
 
 
 def test_a_missing_outcome_is_named_with_its_row():
@@ -205,3 +212,119 @@ def test_what_the_law_protects_is_not_for_people_to_change(tmp_path):
     path.write_text(TOML.replace('unit = "EUR"', 'unit = "EUR"\nprotected = true\nactionable = true'))
     with pytest.raises(SchemaError, match="'amount' is protected and actionable"):
         read_schema(path)
+
+
+# Types ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("actionable", '"no"', "actionable must be true or false, got 'no'"),
+        ("missing", '"false"', "missing must be true or false, got 'false'"),
+        ("protected", "1", "protected must be true or false, got 1"),
+        ("unit", "3", "unit must be text, got 3"),
+        ("label", "1979-05-27", "label must be text, got datetime.date"),
+        ("description", '["a"]', r"description must be text, got \['a'\]"),
+        ("cuts", "25", "cuts must be increasing numbers of a numeric column, got 25"),
+        ("cuts", "[25, nan]", "cuts must be increasing numbers"),
+        ("cuts", "[true, 2]", "cuts must be increasing numbers"),
+        ("direction", '"upwards"', "direction must be 'any', 'up' or 'down', got 'upwards'"),
+        ("kind", "1", "kind must be 'numeric' or 'categorical', got 1"),
+        ("missing_label", '""', "missing_label must not be empty"),
+        ("levels", '["a"]', "'amount' has levels, but its kind is numeric"),
+        ("levels", '"ab"', "levels must be a list of texts, got 'ab'"),
+        ("levels", '[["a", "A"], "b"]', "levels of 'amount' must be all strings or all pairs"),
+        ("levels", '[["a", "A", "x"]]', "levels of 'amount' must be all strings or all pairs"),
+        ("levels", '[["a", 1]]', "levels of 'amount' must be strings .*got 1"),
+        ("levels", '[["a", "A"], ["b", "B"]]\nlevel_labels = ["a", "b"]', "gives labels in its levels and in level_labels"),
+        ("level_reasons", '["x"]', "0 levels and 1 level_reasons"),
+        ("actionble", "true", "has no field 'actionble'; did you mean 'actionable'"),
+    ],
+)
+def test_keys_of_a_schema_file_have_their_types(tmp_path, key, value, said):
+    path = tmp_path / "schema.toml"
+    path.write_text(TOML.replace('unit = "EUR"', f"{key} = {value}"), encoding="utf-8")
+    with pytest.raises(SchemaError, match=said) as refused:
+        read_schema(path)
+    assert "schema.toml" in str(refused.value) and "'amount'" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("threshold = 0.2", 'threshold = "0.2"', "target 'bad': threshold must be a number, got '0.2'"),
+        ("threshold = 0.2", "threshold = nan", "target 'bad': threshold must be a number, got nan"),
+        ("threshold = 0.2", "threshold = true", "target 'bad': threshold must be a number, got True"),
+        ("threshold = 0.2", 'adverse_action = "yes"', "adverse_action must be true or false"),
+        ("threshold = 0.2", 'fairness_by = "sex"', "fairness_by must be a list of texts, got 'sex'"),
+        ("threshold = 0.2", 'positive = "1"', "has no field 'positive'; the positive outcome is the last of 'levels'"),
+        ("threshold = 0.2", 'kind = "regression"', "is a regression and has levels"),
+        ('name = "bad"', 'name = ["bad"]', "name must be text"),
+        ('[["0", "repaid"], ["1", "not repaid"]]', '["1", "1.0"]', "the same but for their spelling: '1' and '1.0'"),
+        ('[["0", "repaid"], ["1", "not repaid"]]', '["yes", " "]', "has a level without text"),
+        ("[target]", "[targt]\nx = 1\n[target]", "a schema has no 'targt'; it has .*did you mean 'target'"),
+        ("[target]", "[card]\ntitle = 'x'\n[target]", "a schema has no 'card'"),
+        ("[target]", "features = []\n[target]", "lists its features once"),
+        (
+            '[[feature]]\nname = "amount"',
+            "[[carried]]\nname = 'a'\n[[feature]]\nname = \"amount\"",
+            "needs position, a whole number",
+        ),
+    ],
+)
+def test_targets_and_tables_of_a_schema_file_are_checked(tmp_path, old, new, said):
+    path = tmp_path / "schema.toml"
+    assert old in TOML
+    path.write_text(TOML.replace(old, new), encoding="utf-8")
+    with pytest.raises(SchemaError, match=said) as refused:
+        read_schema(path)
+    assert "schema.toml" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Feature("x", actionable="no"), "feature 'x': actionable must be true or false, got 'no'"),
+        (lambda: Feature("", "numeric"), "name must not be empty"),
+        (lambda: Feature(3), "name must be text, got 3"),
+        (lambda: Feature("x", "categorical", levels="ab"), "levels must be a list of texts, got 'ab'"),
+        (lambda: Feature("x", "categorical", levels=(1, 2)), "levels must be a list of texts"),
+        (lambda: Feature("x", missing=None), "missing must be true or false, got None"),
+        (lambda: Target("y", levels=("a", "b"), threshold=np.inf), r"threshold must lie in \(0, 1\), got inf"),
+        (lambda: Target("y", levels=("a", "b"), level_labels=("A",)), "2 levels and 1 level_labels"),
+        (lambda: Carried("id", -1), "position must be 0 or more"),
+        (lambda: Carried("id", True), "position must be a whole number"),
+        (lambda: Schema(("x",)), "features must be a list of values"),
+        (lambda: Schema((Feature("x"),), target="y"), "target must be Target"),
+    ],
+)
+def test_what_python_makes_has_the_same_types(make, said):
+    with pytest.raises(SchemaError, match=said):
+        make()
+
+
+def test_lists_and_numpy_s_scalars_are_taken_for_what_they_are():
+    made = Feature("x", "categorical", levels=["a", "b"], missing=np.bool_(True))
+    assert made == Feature("x", "categorical", levels=("a", "b"), missing=True) and type(made.missing) is bool
+
+
+SCALARS = st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.dates(), st.none(), st.just("no"))
+ANYTHING = st.recursive(
+    SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=3), some, max_size=2), max_leaves=5
+)
+LEVELED = st.sampled_from([{}, {"kind": "categorical", "levels": ["a", "b"]}])
+ENTRIES = st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Feature)] + ["x"]), ANYTHING, max_size=2)
+TARGETS = st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Target)] + ["x"]), ANYTHING, max_size=2)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(ANYTHING | st.builds(lambda a, b: {"name": "f"} | b | a, ENTRIES, LEVELED), TARGETS)
+def test_whatever_describes_a_schema_makes_one_or_is_refused_in_a_line(entry, target):
+    try:
+        schema = Schema.from_dict({"feature": [entry, {"name": "g"}], "target": {"name": "t", "levels": ["0", "1"]} | target})
+    except SchemaError as error:
+        assert "\n" not in str(error)
+    else:
+        assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+        assert len(schema.sha256) == 64

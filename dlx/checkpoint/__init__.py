@@ -24,6 +24,7 @@ from dlx.checkpoint.description import REMEDY, described, parsed, run_of, versio
 from dlx.checkpoint.folders import as_json, read_folder, write_folder
 from dlx.checkpoint.identity import ROOT, CheckpointError, Run, refuse_renamed, remedy, shipped_root
 from dlx.dataset import Dataset
+from dlx.errors import did_you_mean
 from dlx.files import recover
 from dlx.model import Model
 from dlx.schema import Schema
@@ -195,6 +196,7 @@ def find(
             return candidate
     others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
     only = f", only {', '.join(others[:5])}" if others else ""
+    only += did_you_mean(case, datasets.names()) if case not in datasets.names() else ""
     raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dlx import checkpoint, datasets, training
 from dlx.dataset import Dataset
+from dlx.dataset.claims import claim, refuse_claimed
 from dlx.files import refuse_unwritable
 from dlx.model import Model
 from dlx.progress import Narrator
@@ -64,6 +65,7 @@ def train(
     """
     narrator, root = narrator or Narrator(), checkpoint.ROOT if root is None else root
     path = checkpoint.folder(case.name, architecture, seed=seed, root=root, config=config)
+    refuse_claimed(path.parent, case, "give one of the two another name: name=... (--name)")
     refuse_unwritable(path.parent, ELSEWHERE)
     refuse_unwritable(path, ELSEWHERE)
     if path.is_dir() and not retrain:
@@ -77,6 +79,7 @@ def train(
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
         trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
     checkpoint.save(trained, root)
+    claim(path.parent, case)
     return trained.model
 
 

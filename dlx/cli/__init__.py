@@ -12,22 +12,20 @@ import typer
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
     Background,
-    Case,
     Checkpoints,
     Device,
-    Positive,
-    SchemaFile,
     Seed,
-    TargetColumn,
-    case_of,
+    Strict,
+    Table,
+    distinct,
     kept_below,
+    takes_a_table,
     writable,
 )
 from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
-from dlx.errors import BugError, DlxError
+from dlx.errors import BugError, DlxError, did_you_mean, one_line
 
 if TYPE_CHECKING:
-    from dlx.dataset import Dataset
     from dlx.model import Scale
     from dlx.runner import Implementation
 
@@ -43,13 +41,13 @@ app = typer.Typer(
 
     Start with `dlx report bank_loan`: it explains neural nets and trees by captum, shap and lime, and writes one page.
 
-    A CASE is one of the tables that dlx ships (`dlx list cases`), or a .csv or .parquet file of your own with `--target`.
+    A CASE is one of the tables that dlx ships (`dlx list cases`), or a file of your own with `--target`, .csv or .parquet.
     """,
     epilog="A mistake ends with status 2 and one line that says what to do; `--debug`, anywhere, shows the traceback.",
 )
 
 
-@app.command("list")
+@app.command("list", cls=Strict)
 def list_(
     what: Annotated[str, typer.Argument(help="cases, models or methods; all three if left out.")] = "all",
 ) -> None:
@@ -59,23 +57,21 @@ def list_(
     """
     kinds = {"cases": list_cases, "models": list_models, "methods": list_methods}
     if what not in (*kinds, "all"):
-        raise DlxError(f"dlx list takes cases, models or methods, got {what!r}")
+        raise DlxError(f"dlx list takes cases, models or methods, got {what!r}{did_you_mean(what, kinds)}")
     for kind, show in kinds.items():
         if what in (kind, "all"):
             show()
 
 
-@app.command()
+@app.command(cls=Strict)
+@takes_a_table
 def train(
-    case: Case,
+    table: Table,
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to train; repeat for several.")],
     seed: Seed = 0,
     device: Device = "auto",
     checkpoints: Checkpoints = None,
     retrain: Annotated[bool, typer.Option(help="Train anew even if there is a checkpoint.")] = False,
-    target: TargetColumn = None,
-    positive: Positive = None,
-    schema: SchemaFile = None,
 ) -> None:
     """Train models on a case and keep them as checkpoints.
 
@@ -86,10 +82,10 @@ def train(
     from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
-    for name in model:
+    for name in distinct(model, "--model"):
         models.architecture(name)
     refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
-    data, narrator = case_of(case, target, positive, schema), Narrator()
+    data, narrator = table.data, Narrator()
     for name in model:
         runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints or checkpoint.ROOT)
@@ -97,9 +93,10 @@ def train(
         print(path)
 
 
-@app.command()
+@app.command(cls=Strict)
+@takes_a_table
 def explain(
-    case: Case,
+    table: Table,
     model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
     people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
@@ -116,9 +113,6 @@ def explain(
     seed: Seed = 0,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
     checkpoints: Checkpoints = None,
-    target: TargetColumn = None,
-    positive: Positive = None,
-    schema: SchemaFile = None,
 ) -> None:
     """Explain a model by one method; writes the explanation, and a table of it as CSV.
 
@@ -131,13 +125,13 @@ def explain(
 
     label, options = explainers.method(method).LABEL, _numbers(option or [])
     kept_below(checkpoints)
-    data = case_of(case, target, positive, schema)
+    data = table.data
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(
             trained,
-            _people(data, people),
+            table.people(data, people),
             method=method,
             background=data.background(background, seed=seed),
             scale=cast("Scale", scale or trained.scales[0]),
@@ -153,7 +147,7 @@ def explain(
     print(path)
 
 
-@app.command()
+@app.command(cls=Strict)
 def compare(
     files: Annotated[list[Path], typer.Argument(help="Explanations that `dlx explain` wrote.", show_default=False)],
     top: Annotated[int, typer.Option(help="How many columns count as the most important.", min=1)] = 5,
@@ -180,9 +174,10 @@ def compare(
     print(output)
 
 
-@app.command()
+@app.command(cls=Strict)
+@takes_a_table
 def report(
-    case: Case,
+    table: Table,
     model: Annotated[
         list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat for several. All by default.")
     ] = None,
@@ -203,9 +198,6 @@ def report(
     device: Device = "auto",
     checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
-    target: TargetColumn = None,
-    positive: Positive = None,
-    schema: SchemaFile = None,
 ) -> None:
     """Write the comparison report: one page that opens from disk, with its tables as CSV beside it.
 
@@ -214,10 +206,10 @@ def report(
     Example: `dlx report heart_attack`
     """
     kept_below(checkpoints)
-    data = case_of(case, target, positive, schema)
+    data = table.data
     from dlx import models, reporting
 
-    names = tuple(model or reporting.DEFAULT_MODELS)
+    names = tuple(distinct(model, "--model") or reporting.DEFAULT_MODELS)
     for name in names:
         models.architecture(name)
     page = writable(output or Path(data.name)) / "report.html"
@@ -239,9 +231,10 @@ def report(
     )
 
 
-@app.command()
+@app.command(cls=Strict)
+@takes_a_table
 def audit(
-    case: Case,
+    table: Table,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help="Model to audit; repeat for several. A net, trees and two simple ones by default."),
@@ -252,20 +245,17 @@ def audit(
     device: Device = "auto",
     checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
-    target: TargetColumn = None,
-    positive: Positive = None,
-    schema: SchemaFile = None,
 ) -> None:
     """Write the audit: where the models err, whom they treat unfairly, what would change it, how explanations are fooled.
 
     Example: `dlx audit bank_loan`
     """
     kept_below(checkpoints)
-    data = case_of(case, target, positive, schema)
+    data = table.data
     from dlx import models
     from dlx.reporting import auditing
 
-    names = tuple(model or auditing.DEFAULT_MODELS)
+    names = tuple(distinct(model, "--model") or auditing.DEFAULT_MODELS)
     for name in names:
         models.architecture(name)
     page = writable(output or Path(data.name)) / "audit.html"
@@ -284,7 +274,7 @@ def audit(
     )
 
 
-app.command()(fix)
+app.command(cls=Strict)(takes_a_table(fix))
 
 
 def main() -> None:
@@ -301,7 +291,7 @@ def main() -> None:
     except DlxError as error:
         if debug:
             raise
-        _say(f"dlx: {error}")
+        _say(f"dlx: {one_line(error)}")
         sys.exit(MISTAKE)
     except OSError as error:
         if debug:
@@ -333,20 +323,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
-def _people(data: Dataset, people: str) -> Dataset:
-    from dlx.dataset import from_frame, read_frame
-
-    if people.isdecimal() and int(people):
-        return data.test[: int(people)]
-    if people.isdecimal() or not Path(people).suffixes:
-        raise DlxError(f"--people takes a number from 1 on, or a .csv or .parquet file, got {people!r}")
-    return from_frame(read_frame(people), data.schema, name=data.name)
-
-
 def _numbers(options: list[str]) -> dict[str, Any]:
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for option in options:
         name, _, text = option.partition("=")
+        if name in numbers:
+            raise DlxError(f"--option {name} is given more than once; leave out all but one")
         try:
             numbers[name] = int(text) if text.lstrip("-").isdigit() else float(text)
         except ValueError as error:

@@ -9,14 +9,11 @@ import typer
 
 from dlx.cli.options import (
     Background,
-    Case,
     Checkpoints,
     Device,
-    Positive,
-    SchemaFile,
     Seed,
-    TargetColumn,
-    case_of,
+    Table,
+    distinct,
     kept_below,
     writable,
 )
@@ -31,7 +28,7 @@ DIRECTIONS = {"up": 1, "down": -1}
 
 
 def fix(
-    case: Case,
+    table: Table,
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to fix; repeat for several.")],
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
     merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
@@ -48,9 +45,6 @@ def fix(
     device: Device = "auto",
     checkpoints: Checkpoints = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
-    target: TargetColumn = None,
-    positive: Positive = None,
-    schema: SchemaFile = None,
 ) -> None:
     """Train models again with a remedy, and compare accuracy, calibration, fairness and explanations before and after.
 
@@ -63,21 +57,21 @@ def fix(
     from dlx.files import csv_text, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
-    for name in model:
+    for name in distinct(model, "--model"):
         models.architecture(name)
     kept_below(checkpoints)
-    data = case_of(case, target, positive, schema)
-    remedy = _remedy(data, drop or [], merge, monotone or [], weights, recalibrate)
+    data = table.data
+    remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     for name in model:
         refuse_replacing(data, name, remedy, seed=seed, root=kept)
     for name in model:
         fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
-        table = fixed.before_after(background=background)
+        compared = fixed.before_after(background=background)
         path = folder / f"{name}-{seed}-fixed-{remedy.digest}.csv"
-        write_atomically(path, csv_text(table))
-        print_before_after(fixed.model.name, fixed.words, table)
+        write_atomically(path, csv_text(compared))
+        print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
         if not fixed.can_be_kept:
             print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
@@ -101,10 +95,12 @@ def _remedy(data: Dataset, drop: list[str], merge: int | None, monotone: list[st
 
 
 def _directions(options: list[str]) -> dict[str, int]:
-    directions = {}
+    directions: dict[str, int] = {}
     for option in options:
         name, _, way = option.rpartition(":")
         if not name or way not in DIRECTIONS:
             raise DlxError(f"--monotone takes column:up or column:down, got {option!r}")
+        if name in directions:
+            raise DlxError(f"--monotone {name} is given more than once; leave out all but one")
         directions[name] = DIRECTIONS[way]
     return directions

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
 
-Case = Annotated[str, typer.Argument(help="A shipped case, or the path of a .csv or .parquet table.", show_default=False)]
-TargetColumn = Annotated[str | None, typer.Option("--target", help="Column to predict, for a table of your own.")]
-Positive = Annotated[str | None, typer.Option(help="The outcome that counts as positive, for a table of your own.")]
-SchemaFile = Annotated[Path | None, typer.Option("--schema", help="TOML file that describes the columns of your table.")]
+OWN = "A table of your own"
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
@@ -28,19 +31,111 @@ Checkpoints = Annotated[
 ]
 
 
-def case_of(case: str, target: str | None, positive: str | None, schema: Path | None) -> Dataset:
-    """Return the case of a name, or the table of a path, or raise if the options do not belong to it."""
-    from dlx import datasets
-    from dlx.dataset import read_table
+def _own(help_: str, *names: str) -> Any:
+    return typer.Option(*names, help=help_, rich_help_panel=OWN)
 
-    if Path(case).suffixes and Path(case).name.split(".")[0] in datasets.names():
-        raise DlxError(f"{case} has the name of a shipped case, whose models are not its own; give the file another name")
-    if case not in datasets.names() and Path(case).suffixes:
-        return read_table(case, target=target, positive=positive, schema=schema)
-    data = datasets.load(case)
-    if target or positive or schema:
-        raise DlxError(f"--target, --positive and --schema describe a table of your own, but {case} is shipped with them")
-    return data
+
+@dataclass(frozen=True)
+class Table:
+    """A shipped case, or a table of one's own with what says how to read it."""
+
+    case: Annotated[
+        str,
+        typer.Argument(help="A shipped case, or the path of a table: .csv, .tsv, .xlsx, .parquet.", show_default=False),
+    ]
+    target: Annotated[str | None, _own("Column to predict.")] = None
+    positive: Annotated[str | None, _own("The outcome that counts as positive.")] = None
+    schema: Annotated[Path | None, _own("TOML file that describes the columns.")] = None
+    name: Annotated[str | None, _own("Name of the case and of its folders; the file's by default.")] = None
+    delimiter: Annotated[str | None, _own("What separates the fields: comma, semicolon, tab, pipe or a character.")] = None
+    encoding: Annotated[str | None, _own("How the text is encoded, for example cp1252.")] = None
+    missing: Annotated[list[str] | None, _own("A text that means missing in every column; repeat for several.")] = None
+    keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
+    categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
+
+    has_own_folder: bool = False  # for what is made of it: no --output was given
+
+    @functools.cached_property
+    def data(self) -> Dataset:
+        """The case, told where it is not plainly what it is; an error where options do not belong to it."""
+        from dlx import datasets
+        from dlx.dataset import read_table
+        from dlx.dataset.claims import refuse_claimed
+
+        case = self.case
+        if case not in datasets.names() and Path(case).suffixes:
+            keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
+            whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
+            data = read_table(case, keep=keep, categorical=categorical, **whole, **self._text)
+            if self.has_own_folder:
+                refuse_claimed(data.name, data, "pass --output, or another --name")
+            return _told(data)
+        data = datasets.load(case)
+        given = [name for name, value in vars(self).items() if name not in ("case", "has_own_folder") and value]
+        if given:
+            options_ = ", ".join(f"--{name}" for name in given)
+            raise DlxError(
+                f"{options_}: options like --target and --schema describe a table of your own, but {case} is shipped"
+            )
+        return data
+
+    def people(self, data: Dataset, people: str) -> Dataset:
+        """Return the first test rows, if people is a number, or else those of a file."""
+        from dlx.dataset import read_people
+
+        if people.isdecimal() and int(people):
+            return data.test[: int(people)]
+        if people.isdecimal() or not Path(people).suffixes:
+            raise DlxError(f"--people takes a number from 1 on, or a .csv or .parquet file, got {people!r}")
+        return _told(read_people(people, data, **self._text))
+
+    @property
+    def _text(self) -> dict[str, Any]:
+        return {"delimiter": self.delimiter, "encoding": self.encoding, "missing": self.missing}
+
+
+def takes_a_table(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the options of a `Table` in place of its parameter `table`."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    case, *others, _ = inspect.signature(Table, eval_str=True).parameters.values()
+
+    @functools.wraps(command)
+    def typed(**given: Any) -> None:
+        from dlx.dataset.claims import claim
+
+        asked = {option.name: given.pop(option.name) for option in (case, *others)}
+        table = Table(**asked, has_own_folder=given.get("output", "") is None)
+        command(table=table, **given)
+        if table.has_own_folder:
+            claim(table.data.name, table.data)
+
+    after = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *others) if option.name != "table"]
+    made: Any = typed
+    made.__signature__ = inspect.Signature([case, *after])
+    made.__annotations__ = {option.name: option.annotation for option in (case, *after)}
+    return typed
+
+
+class Strict(TyperCommand):
+    """A command whose options are given once, unless they may be repeated: none is overruled in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the arguments, or raise if an option that is taken once was given again."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            if not option.multiple and option.nargs == 1 and given.count(option) > 1:
+                name = max((*option.opts, *option.secondary_opts), key=len)
+                ctx.fail(f"{name} is taken once, but given {given.count(option)} times")
+        return super().parse_args(ctx, args)
+
+
+def distinct(values: Iterable[str] | None, option: str) -> list[str]:
+    """Return the values of an option that may be repeated, or raise if one of them is."""
+    values = list(values or ())
+    twice = next((value for value in values if values.count(value) > 1), None)
+    if twice is not None:
+        raise DlxError(f"{option} {twice} is given {values.count(twice)} times; leave out all but one")
+    return values
 
 
 def writable(folder: Path) -> Path:
@@ -49,6 +144,13 @@ def writable(folder: Path) -> Path:
 
     refuse_unwritable(folder, "pass another --output")
     return folder
+
+
+def _told(data: Dataset) -> Dataset:
+    """Return a table that was read, after printing what of it is not plainly what it is."""
+    for line in data.reading.lines():
+        print(line, file=sys.stderr)
+    return data
 
 
 def kept_below(folder: Path | None) -> None:

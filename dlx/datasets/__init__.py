@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, shipped
+from dlx.errors import did_you_mean, listed
 from dlx.schema import SchemaError
 
 
 def names() -> list[str]:
     """Return the names of the cases, sorted, without importing them."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    return shipped()
 
 
 def load(name: str) -> Dataset:
@@ -29,8 +29,8 @@ def load(name: str) -> Dataset:
     """
     if name not in names():
         raise SchemaError(
-            f"no case {name!r}; the cases are {', '.join(names())}; "
-            "for a table of your own use dlx.read_table(path, target=...)"
+            f"no case {name!r}; the cases are {listed(names())}; "
+            f"for a table of your own use dlx.read_table(path, target=...){did_you_mean(name, names())}"
         )
     case: Dataset = import_module(f"dlx.datasets.{name}").load()
     return case

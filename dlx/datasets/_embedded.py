@@ -33,7 +33,7 @@ def read_embedded(name: str) -> Embedded:
         If a file is lacking or the table is not the one that the card describes.
     """
     described = _describe(DATA / f"{name}.toml")
-    fields: dict[str, Any] = described["card"]
+    fields: dict[str, Any] = described.pop("card")
     card = Card(**{**fields, "caveats": tuple(fields["caveats"])})
     return Embedded(_verified_table(name, card.sha256), Schema.from_dict(described), card)
 

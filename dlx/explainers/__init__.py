@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, did_you_mean
 from dlx.model import Model
 
 
@@ -34,7 +34,7 @@ def method(name: str) -> ModuleType:
         If there is no such method.
     """
     if name not in names():
-        raise MethodError(f"no method {name!r}; the methods are {', '.join(names())}")
+        raise MethodError(f"no method {name!r}; the methods are {', '.join(names())}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 

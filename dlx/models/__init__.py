@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, did_you_mean
 
 GIVEN = ("seed", "weights", "monotone")  # what training passes to a fit, beside the options
 
@@ -37,7 +37,7 @@ def architecture(name: str) -> ModuleType:
         If there is no such architecture.
     """
     if name not in names():
-        raise ArchitectureError(f"no model {name!r}; the models are {', '.join(names())}")
+        raise ArchitectureError(f"no model {name!r}; the models are {', '.join(names())}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 

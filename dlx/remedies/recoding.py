@@ -11,6 +11,7 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
+from dlx.errors import did_you_mean
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.merging import Groups, merged_feature, merged_levels
 from dlx.schema import Schema
@@ -123,7 +124,7 @@ def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None =
     if unknown:
         raise RemedyError(
             f"columns to leave out must be in the table, but {', '.join(map(repr, unknown))} is not; "
-            f"it has {', '.join(schema.names)}"
+            f"it has {', '.join(schema.names)}{did_you_mean(unknown[0], schema.names)}"
         )
     if merge is not None and merge < 1:
         raise RemedyError(f"levels are merged below a count of rows from 1 on, got {merge}")

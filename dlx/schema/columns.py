@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, did_you_mean, listed
+from dlx.schema.cells import LARGEST, level_text, numbers_of, plural, quoted, same_level
+from dlx.schema.fields import conform, described
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,27 +91,20 @@ class Feature:
     level_values: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("numeric", "categorical"):
-            raise SchemaError(f"feature {self.name!r}: kind must be 'numeric' or 'categorical', got {self.kind!r}")
-        if self.is_categorical and not self.levels:
-            raise SchemaError(f"feature {self.name!r} is categorical and has no levels; list them in 'levels'")
-        if len(set(self.levels)) != len(self.levels):
-            raise SchemaError(f"feature {self.name!r} names a level twice: {list(self.levels)}")
-        if self.level_labels and len(self.level_labels) != len(self.levels):
-            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
-        if self.level_values and len(self.level_values) != len(self.levels):
-            raise SchemaError(f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_values)} level_values")
+        what = f"feature {quoted(self.name)}"
         if self.cuts and (self.is_categorical or not _increase(self.cuts)):
             raise SchemaError(
-                f"feature {self.name!r}: cuts must be increasing numbers of a numeric column, "
-                f"got {list(self.cuts)} for a {self.kind} one"
+                f"{what}: cuts must be increasing numbers of a numeric column, got {_shown(self.cuts)} for a {self.kind} one"
             )
-        if self.level_reasons and len(self.level_reasons) != len(self.levels):
-            raise SchemaError(
-                f"feature {self.name!r} has {len(self.levels)} levels and {len(self.level_reasons)} level_reasons"
-            )
-        if self.direction not in DIRECTIONS:
-            raise SchemaError(f"feature {self.name!r}: direction must be 'any', 'up' or 'down', got {self.direction!r}")
+        conform(self, what, SchemaError)
+        if self.is_categorical and not self.levels:
+            raise SchemaError(f"{what} is categorical and has no levels; list them in 'levels'")
+        if not self.is_categorical and self.levels:
+            raise SchemaError(f"{what} has levels, but its kind is numeric; set kind = 'categorical', or leave them out")
+        _check_spelling(what, self.levels)
+        for name in ("level_labels", "level_values", "level_reasons"):
+            if getattr(self, name) and len(getattr(self, name)) != len(self.levels):
+                raise SchemaError(f"{what} has {len(self.levels)} levels and {len(getattr(self, name))} {name}")
         object.__setattr__(self, "label", self.label or self.name)
         object.__setattr__(self, "level_labels", self.level_labels or self.levels)
         object.__setattr__(self, "reason", self.reason or self.label)
@@ -142,27 +136,37 @@ class Feature:
         return codes
 
     def _level_codes(self, column: pd.Series) -> np.ndarray:
-        code_of = {level: float(code) for code, level in enumerate(self.levels)}
-        missing = column.isna().to_numpy()
-        texts = [None if gone else level_text(value) for value, gone in zip(column, missing, strict=True)]
+        codes = {level: float(code) for code, level in enumerate(self.levels)}
+        spelled = {same_level(level): code for level, code in codes.items()}
+        gone, values = column.isna().to_numpy(), column.array
+        if values.dtype == object:
+            texts, where = [None if one else level_text(value) for value, one in zip(values, gone, strict=True)], None
+        else:
+            where, different = column.factorize()
+            texts = [level_text(value) for value in different]
         for position, text in enumerate(texts):
-            if text is not None and text not in code_of:
-                raise SchemaError(
-                    f"column {self.name!r}, row {column.index[position]}: unknown level {text!r}; "
-                    f"known levels: {', '.join(map(repr, self.levels))}"
-                )
-        return np.array([np.nan if text is None else code_of[text] for text in texts], dtype=np.float64)
+            if text is not None and text not in codes:
+                code = spelled.get(same_level(text))
+                if code is None:
+                    row = column.index[position if where is None else int((where == position).argmax())]
+                    raise SchemaError(
+                        f"column {self.name!r}, row {row}: unknown level {quoted(text)}; "
+                        f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
+                    )
+                codes[text] = code
+        found = np.array([np.nan if text is None else codes[text] for text in texts], dtype=np.float64)
+        return found if where is None else np.where(gone, np.nan, found[where])
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
-        import pandas as pd
-
-        numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        spoiled = (np.isnan(numbers) & column.notna().to_numpy()) | np.isinf(numbers)
+        numbers, known = numbers_of(column), column.notna().to_numpy()
+        with np.errstate(invalid="ignore"):
+            spoiled = known & ~(np.abs(numbers) <= LARGEST)
         if spoiled.any():
             position = int(np.flatnonzero(spoiled)[0])
+            too_large = " of at most 3.4e38, as models compute in float32" if np.isfinite(numbers[position]) else ""
             raise SchemaError(
                 f"column {self.name!r}, row {column.index[position]}: "
-                f"expected a finite number, got {column.iloc[[position]].tolist()[0]!r}"
+                f"expected a finite number{too_large}, got {quoted(column.iloc[[position]].tolist()[0])}"
             )
         return numbers
 
@@ -219,12 +223,19 @@ class Target:
     reasons_version: str = "1"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("binary", "multiclass", "regression"):
-            raise SchemaError(f"target {self.name!r}: kind must be 'binary', 'multiclass' or 'regression', got {self.kind!r}")
+        what = f"target {quoted(self.name)}"
+        conform(self, what, SchemaError)
         if self.kind == "binary" and len(self.levels) != 2:
-            raise SchemaError(f"target {self.name!r} is binary and needs 2 levels, got {list(self.levels)}")
+            raise SchemaError(f"{what} is binary and needs 2 levels, got {list(self.levels)}")
         if self.kind == "multiclass" and len(self.levels) < 3:
-            raise SchemaError(f"target {self.name!r} is multiclass and needs 3 levels, got {list(self.levels)}")
+            raise SchemaError(f"{what} is multiclass and needs 3 levels, got {list(self.levels)}")
+        if self.kind == "regression" and self.levels:
+            raise SchemaError(
+                f"{what} is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind"
+            )
+        _check_spelling(what, self.levels)
+        if self.level_labels and len(self.level_labels) != len(self.levels):
+            raise SchemaError(f"{what} has {len(self.levels)} levels and {len(self.level_labels)} level_labels")
         if not 0 < self.threshold < 1:
             raise SchemaError(f"target {self.name!r}: threshold must lie in (0, 1), got {self.threshold}")
         object.__setattr__(self, "label", self.label or self.name)
@@ -246,27 +257,42 @@ class Target:
                 f"the target {self.name!r} is missing in {plural(int(column.isna().sum()), 'row')}, first in row "
                 f"{column.index[int(column.isna().to_numpy().argmax())]}; leave these rows out, or fill it in"
             )
-        as_feature = Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
-        return as_feature.encode(column)
+        return self.as_feature.encode(column)
+
+    @property
+    def as_feature(self) -> Feature:
+        """The column of outcomes as one of the table's others."""
+        return Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
 
 
-def from_entry(kind: type, entry: Mapping[str, Any]) -> Any:
+def from_entry(kind: type, entry: Any) -> Any:
     """Return a Feature or a Target from plain fields; a field that does not exist is an error."""
     if not isinstance(entry, Mapping):
-        raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {entry!r}")
-    entry = dict(entry)
+        raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {quoted(entry)}")
     if not entry.get("name"):
-        raise SchemaError(f"a {kind.__name__} needs a name, got {entry}")
-    unknown = sorted(set(entry) - {f.name for f in dataclasses.fields(kind)})
-    if unknown:
-        raise SchemaError(f"{kind.__name__} {entry.get('name', '?')!r} has no field {', '.join(map(repr, unknown))}")
-    if any(isinstance(level, list) for level in entry.get("levels", ())):
-        entry["level_labels"] = [label for _, label in entry["levels"]]
-        entry["levels"] = [level for level, _ in entry["levels"]]
-    strange = [level for level in entry.get("levels", ()) if not isinstance(level, str)]
+        raise SchemaError(f"a {kind.__name__} needs a name, got {quoted(dict(entry))}")
+    if kind is Target and "positive" in entry:
+        raise SchemaError(f"Target {entry['name']!r} has no field 'positive'; the positive outcome is the last of 'levels'")
+    fields = described(kind, entry, f"{kind.__name__} {quoted(entry['name'])}", SchemaError)
+    return kind(**fields | _pairs(fields))
+
+
+def _pairs(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return levels and their labels apart where they are given as pairs."""
+    levels = fields.get("levels", ())
+    if not isinstance(levels, (list, tuple)):
+        return {}  # the type check says what levels are
+    pairs = [level for level in levels if isinstance(level, (list, tuple))]
+    strange = [one for level in levels for one in (level if level in pairs else [level]) if not isinstance(one, str)]
     if strange:
-        raise SchemaError(f"levels of {entry['name']!r} must be strings as the table spells them, got {strange[0]!r}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+        raise SchemaError(f"levels of {fields['name']!r} must be strings as the table spells them, got {quoted(strange[0])}")
+    if not pairs:
+        return {}
+    if len(pairs) < len(levels) or any(len(pair) != 2 for pair in pairs):
+        raise SchemaError(f"levels of {fields['name']!r} must be all strings or all pairs of a level and its label")
+    if fields.get("level_labels"):
+        raise SchemaError(f"{fields['name']!r} gives labels in its levels and in level_labels; leave out one of the two")
+    return {"levels": [level for level, _ in pairs], "level_labels": [label for _, label in pairs]}
 
 
 def check_codes(feature: Feature, column: np.ndarray) -> None:
@@ -276,6 +302,8 @@ def check_codes(feature: Feature, column: np.ndarray) -> None:
         raise SchemaError(f"column {feature.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
     if np.isinf(known).any():
         raise SchemaError(f"column {feature.name!r} must be finite, got infinity")
+    if (np.abs(known) > LARGEST).any():
+        raise SchemaError(f"column {feature.name!r} must lie within 3.4e38, as models compute in float32")
     strange = known[(known < 0) | (known >= len(feature.levels)) | (known % 1 != 0)] if feature.is_categorical else []
     if len(strange):
         raise SchemaError(
@@ -284,18 +312,24 @@ def check_codes(feature: Feature, column: np.ndarray) -> None:
         )
 
 
-def _increase(cuts: tuple[float, ...]) -> bool:
-    numbers = all(isinstance(cut, (int, float)) and np.isfinite(cut) for cut in cuts)
-    return numbers and all(low < high for low, high in itertools.pairwise(cuts))
+def _check_spelling(what: str, levels: tuple[str, ...]) -> None:
+    """Raise if two levels are the same, or spell the same, or one says nothing."""
+    if len(set(levels)) != len(levels):
+        raise SchemaError(f"{what} names a level twice: {list(levels)}")
+    if not all(level.strip() for level in levels):
+        raise SchemaError(f"{what} has a level without text: {list(levels)}; name it, or make these values missing")
+    spelled: dict[str, str] = {}
+    for level in levels:
+        other = spelled.setdefault(same_level(level), level)
+        if other != level:
+            raise SchemaError(f"{what} has levels that are the same but for their spelling: {other!r} and {level!r}")
 
 
-def level_text(value: Any) -> str:
-    """Return how a cell is spelled as a level: 1, 1.0 and "1" are the same."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+def _shown(value: Any) -> Any:
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 row", "2 rows"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _increase(cuts: Any) -> bool:
+    if not isinstance(cuts, (list, tuple)) or any(isinstance(cut, bool) or not isinstance(cut, (int, float)) for cut in cuts):
+        return False
+    return all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema.columns import Feature, level_text
+from dlx.schema.cells import level_text, same_level
+from dlx.schema.columns import Feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,9 +34,9 @@ def typed(feature: Feature, column: pd.Series) -> Feature:
     if not feature.is_categorical:
         return dataclasses.replace(feature, dtype=dtype)
     categories = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
-    values = {level_text(value): _plain(value) for value in categories}
+    values = {same_level(level_text(value)): _plain(value) for value in categories}
     kind = np.asarray(categories).dtype.kind
-    found = tuple(values[level] if level in values else _value_of(level, kind) for level in feature.levels)
+    found = tuple(values.get(same_level(level), _value_of(level, kind)) for level in feature.levels)
     return dataclasses.replace(feature, dtype=dtype, level_values=found)
 
 

@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema.columns import Feature, SchemaError, Target, check_codes, from_entry, plural
+from dlx.errors import did_you_mean, listed
+from dlx.schema.cells import plural, quoted
+from dlx.schema.columns import Feature, SchemaError, Target, check_codes, from_entry
 from dlx.schema.dtypes import restored, typed
+from dlx.schema.fields import conform
+from dlx.schema.fields import described as fields
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_NESTED = (list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,11 @@ class Carried:
     name: str
     position: int
     why: str = ""
+
+    def __post_init__(self) -> None:
+        conform(self, f"carried column {quoted(self.name)}", SchemaError)
+        if self.position < 0:
+            raise SchemaError(f"carried column {self.name!r}: position must be 0 or more, got {self.position}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,7 @@ class Schema:
     carried: tuple[Carried, ...] = ()
 
     def __post_init__(self) -> None:
+        conform(self, "schema", SchemaError)
         if not self.features:
             raise SchemaError("a schema needs at least one feature")
         names = [*self.names, *(column.name for column in self.carried), self.target.name]
@@ -100,7 +113,7 @@ class Schema:
     def position(self, name: str) -> int:
         """Return where a feature stands, or raise a `SchemaError` that lists the names."""
         if name not in self.names:
-            raise SchemaError(f"no feature {name!r}; the features are {', '.join(self.names)}")
+            raise SchemaError(f"no feature {name!r}; the features are {listed(self.names)}{did_you_mean(name, self.names)}")
         return self.names.index(name)
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
@@ -111,12 +124,12 @@ class Schema:
         SchemaError
             If a column is lacking, a level is unknown, a number is none, or a value is missing where it must not be.
         """
-        refuse_repeated(table)
+        refuse_odd(table)
         lacking = [name for name in self.names if name not in table.columns]
         if lacking:
             raise SchemaError(
-                f"the table lacks {plural(len(lacking), 'column')}: {', '.join(lacking)}; "
-                f"it has {', '.join(map(str, table.columns))}"
+                f"the table lacks {plural(len(lacking), 'column')}: {listed(lacking)}; it has {listed(table.columns)}"
+                f"{did_you_mean(lacking[0], table.columns)}"
             )
         return np.column_stack([feature.encode(table[feature.name]) for feature in self.features])
 
@@ -161,11 +174,26 @@ class Schema:
         SchemaError
             If a key is not a field of `Feature` or `Target`.
         """
-        features = described.get("features", described.get("feature", ()))
+        if not isinstance(described, Mapping):
+            raise SchemaError(f"a schema must be a table of keys and values, got {quoted(described)}")
+        known = ("target", "feature", "features", "carried")
+        for key in described:
+            if key not in known:
+                raise SchemaError(
+                    f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, known)}"
+                )
+        if "feature" in described and "features" in described:
+            raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
+        if "target" not in described:
+            raise SchemaError("a schema needs a target; say at least its name and its levels")
+        entries = {key: described.get(key, ()) for key in known[1:]}
+        for key, value in entries.items():
+            if not isinstance(value, (list, tuple)):
+                raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
         return cls(
-            features=tuple(from_entry(Feature, entry) for entry in features),
+            features=tuple(from_entry(Feature, entry) for entry in (*entries["feature"], *entries["features"])),
             target=from_entry(Target, described["target"]),
-            carried=tuple(Carried(**entry) for entry in described.get("carried", ())),
+            carried=tuple(Carried(**fields(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"]),
         )
 
     @property
@@ -180,8 +208,28 @@ class Schema:
         return hashlib.sha256(json.dumps([self.codes, target]).encode()).hexdigest()
 
 
-def refuse_repeated(table: pd.DataFrame) -> None:
-    """Raise a `SchemaError` if two columns of a table bear the same name."""
-    repeated = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
+def refuse_odd(table: pd.DataFrame) -> None:
+    """Raise a `SchemaError` if a table's columns have no names of one text each, or hold lists, tables or bytes."""
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise SchemaError(f"a table must be a pandas DataFrame, got {type(table).__name__}")
+    for name in table.columns:
+        if not isinstance(name, str) or not name:
+            several = " of several levels" if isinstance(name, tuple) else ""
+            raise SchemaError(f"column names must be text, got {name!r}{several}; rename the columns")
+    repeated = sorted(set(table.columns[table.columns.duplicated()]))
     if repeated:
-        raise SchemaError(f"the table has columns of the same name: {', '.join(repeated)}; rename them")
+        raise SchemaError(f"the table has columns of the same name: {listed(repeated)}; rename them")
+    for name in table.columns:
+        held = _no_cell(table[name])
+        if held:
+            raise SchemaError(f"column {name!r} holds {held}, neither numbers nor levels; unpack it, or leave it out")
+
+
+def _no_cell(column: pd.Series) -> str:
+    """Return what a column holds that is no single value: "list"; empty where it holds single ones."""
+    if column.dtype == object:
+        return next((type(value).__name__ for value in column.array if isinstance(value, _NESTED)), "")
+    dtype = str(column.dtype)
+    return dtype if dtype.startswith(("complex", "list<", "large_list<", "fixed_size", "struct<", "map<", "binary")) else ""

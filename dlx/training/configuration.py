@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx import models
+from dlx.errors import did_you_mean
 from dlx.training.errors import TrainingError
 from dlx.training.recipe import Recipe
 
@@ -36,7 +37,9 @@ def overrides(architecture: str, config: Mapping[str, Any] | None) -> dict[str, 
 
 def _checked(architecture: str, name: str, value: Any, defaults: Mapping[str, Any]) -> Any:
     if name not in defaults:
-        raise TrainingError(f"{architecture} has no option {name!r}; its options: {', '.join(defaults)}")
+        raise TrainingError(
+            f"{architecture} has no option {name!r}; its options: {', '.join(defaults)}{did_you_mean(name, defaults)}"
+        )
     if isinstance(defaults[name], float):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
             raise TrainingError(f"{architecture}: {name} must be a number from 0 on, got {value!r}")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
+import dataclasses
 import hashlib
-import lzma
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen
 from dlx.errors import DlxError
-from dlx.schema import Schema, SchemaError, infer_schema, plural, read_schema
+from dlx.reading import Reading
+from dlx.schema import Schema, SchemaError, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +83,10 @@ class Dataset:
         Columns that are no features, for example the hospital.
     table : DataFrame [rows, features + carried], optional
         The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
+    reading : Reading
+        What each column was taken for, why, and what was done.
+    source : str
+        The file that it was read from; empty for a table of Python's.
     """
 
     schema: Schema
@@ -96,6 +97,8 @@ class Dataset:
     card: Card = field(default_factory=Card)
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     table: pd.DataFrame | None = field(default=None, repr=False)
+    reading: Reading = field(default_factory=Reading, repr=False)
+    source: str = ""
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -114,13 +117,11 @@ class Dataset:
     def __getitem__(self, which: Any) -> Dataset:
         """Return the rows at positions, a slice or a mask, as a Dataset."""
         which = as_slice(which, len(self))
-        return Dataset(
-            schema=self.schema,
+        return dataclasses.replace(
+            self,
             rows=self.rows[which],
             outcomes=None if self.outcomes is None else self.outcomes[which],
             index=self.index[which],
-            name=self.name,
-            card=self.card,
             extra={name: column[which] for name, column in self.extra.items()},
             table=None if self.table is None else self.table.iloc[which],
         )
@@ -186,112 +187,3 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.rows).tobytes())
         digest.update(b"" if self.outcomes is None else np.ascontiguousarray(self.outcomes).tobytes())
         return digest.hexdigest()
-
-
-def read_table(
-    path: str | Path,
-    *,
-    target: str | None = None,
-    positive: str | None = None,
-    schema: Schema | str | Path | None = None,
-    name: str | None = None,
-) -> Dataset:
-    """Return a csv or parquet file as a Dataset.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file that ends in .csv, .csv.gz, .csv.xz or .parquet.
-    target : str, optional
-        The column to predict; needed where no schema is given.
-    positive : str, optional
-        The positive outcome of a binary target.
-    schema : Schema, str or Path, optional
-        A schema or the TOML file that describes one; inferred from the table by default.
-    name : str, optional
-        The name of the case; the file's name by default.
-
-    Raises
-    ------
-    SchemaError
-        If the file cannot be read, or does not hold what the schema says.
-    """
-    table = read_frame(path)
-    if schema is None:
-        if target is None:
-            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {', '.join(table.columns)}")
-        schema = infer_schema(table, target, positive=positive)
-    elif not isinstance(schema, Schema):
-        schema = read_schema(schema)
-    return from_frame(table, schema, name=name or Path(path).name.split(".")[0])
-
-
-def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
-    """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
-    rows, target = schema.encode(table), schema.target
-    names = {*schema.names, *(column.name for column in schema.carried)}
-    return Dataset(
-        schema=schema.typed(table),
-        rows=rows,
-        outcomes=target.encode(table[target.name]) if target.name in table.columns else None,
-        index=table.index.to_numpy(),
-        name=name,
-        card=card or Card(),
-        table=table[[name for name in table.columns if name in names]],
-    )
-
-
-def refuse_bare(rows: Any, what: str) -> None:
-    """Raise if rows are no Dataset, where what columns mean must be known."""
-    if not isinstance(rows, Dataset):
-        raise DlxError(
-            f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
-        )
-
-
-def read_frame(path: str | Path) -> pd.DataFrame:
-    """Return a csv or parquet file as a table; in a csv only an empty cell is missing.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such file, it is of another kind, has no rows, or is not well formed.
-    """
-    import pandas as pd
-
-    path = Path(path)
-    if not path.is_file():
-        raise SchemaError(f"there is no file {path}")
-    if not {".csv", ".parquet"} & set(path.suffixes):
-        raise SchemaError(f"{path} must be a .csv or a .parquet file")
-    try:
-        if ".parquet" in path.suffixes:
-            table = pd.read_parquet(path)
-        else:
-            _refuse_ragged_lines(path)
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""], index_col=False)
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
-    except (ValueError, OSError, EOFError, csv.Error, lzma.LZMAError, zlib.error) as error:
-        raise SchemaError(f"cannot read {path}: {error}") from error
-    if table.empty:
-        raise SchemaError(f"{path} has no rows")
-    return table
-
-
-def _refuse_ragged_lines(path: Path) -> None:
-    """Raise if a name occurs twice, or a line has more or fewer fields than the header: pandas shifts or fills it."""
-    openers: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-    opener = openers.get(path.suffix, open)
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        lines = csv.reader(file)
-        header = next(lines, [])
-        repeated = sorted({name for name in header if header.count(name) > 1})
-        if repeated:
-            raise SchemaError(f"columns of the same name: {', '.join(repeated)}; rename them")
-        for fields in lines:
-            if fields and len(fields) != len(header):
-                raise SchemaError(
-                    f"line {lines.line_num} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
-                    "quote a value that holds a comma"
-                )

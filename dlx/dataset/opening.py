@@ -1,0 +1,173 @@
+"""The doors of a Dataset: a file, people of another file, a table of Python's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.dataset.rows import Card, Dataset
+from dlx.errors import DlxError, listed
+from dlx.reading import Opened, Read, as_described, as_it_looks, name_of, open_table, plain_reading
+from dlx.reading.suspicions import suspicions
+from dlx.schema import Schema, SchemaError, read_schema
+from dlx.schema.cells import quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST_NAME = 200  # bytes, of which a folder may have 255
+
+
+def read_table(
+    path: str | Path,
+    *,
+    target: str | None = None,
+    positive: str | None = None,
+    schema: Schema | str | Path | None = None,
+    name: str | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    missing: Collection[str] | None = None,
+    keep: Collection[str] = (),
+    categorical: Collection[str] = (),
+) -> Dataset:
+    """Return a file as a Dataset; `Dataset.reading` says what each column was taken for, why, and what was done.
+
+    Without a schema a column is what most of its cells are, by the rules of `dlx.reading.columns`, and columns that are no
+    features are set aside by those of `dlx.schema.inference`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A .csv, .tsv or .txt file, also packed as .gz, .zip, .xz or .bz2; an .xlsx workbook, or a .parquet file.
+    target : str, optional
+        The column to predict; needed where no schema is given.
+    positive : str, optional
+        The positive outcome of a binary target.
+    schema : Schema, str or Path, optional
+        A schema or the TOML file that describes one; inferred from the table by default.
+    name : str, optional
+        The name of the case; the file's name without the suffixes above by default.
+    delimiter, encoding : str, optional
+        What separates the fields of a text file, and how it is encoded; recognised by default.
+    missing : collection of str, optional
+        Texts that mean missing in every column. By default only the empty cell does; in columns of numbers, dates and truth
+        values "NA", "?", "-" and the other marks of `dlx.schema.cells.MARKS` do too. An empty list leaves the empty cell alone.
+    keep : collection of str
+        Columns that are features, whatever they look like.
+    categorical : collection of str
+        Columns whose values are levels, even if they are numbers.
+
+    Raises
+    ------
+    SchemaError
+        If the file cannot be read as it is, or does not hold what the schema says.
+    """
+    path = Path(path)
+    name = _case_name(path, name)
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    with _naming(path):
+        if schema is not None:
+            read = _described(opened, schema, target, positive, missing, keep, categorical)
+        elif target is None:
+            names = listed(opened.names)
+            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
+        else:
+            read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
+        made = from_frame(read.table, read.schema, name=name)
+    reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
+    return dataclasses.replace(made, reading=reading, source=str(path))
+
+
+def read_people(
+    path: str | Path,
+    like: Dataset,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    missing: Collection[str] | None = None,
+) -> Dataset:
+    """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    with _naming(path):
+        read = as_described(opened, like.schema, missing=missing)
+        made = from_frame(read.table, like.schema, name=like.name)
+    return dataclasses.replace(made, reading=read.reading, source=str(path))
+
+
+@contextlib.contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    """Name the file in what is raised of its table."""
+    try:
+        yield
+    except SchemaError as error:
+        raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
+
+
+def _described(
+    opened: Opened,
+    schema: Schema | str | Path,
+    target: str | None,
+    positive: str | None,
+    missing: Collection[str] | None,
+    keep: Collection[str],
+    categorical: Collection[str],
+) -> Read:
+    """Return a table as a schema describes it, or raise where what else was asked for contradicts it."""
+    schema = schema if isinstance(schema, Schema) else read_schema(schema)
+    said = schema.target
+    if target is not None and target != said.name:
+        raise SchemaError(f"the schema's target is {said.name!r}, not {target!r}; leave target out, or change the schema")
+    if positive is not None and positive not in (*said.levels[-1:], *said.level_labels[-1:]):
+        last = f"is its last level, {said.levels[-1]!r}" if said.levels else "is none, as it is a regression"
+        raise SchemaError(
+            f"the schema's positive outcome {last}, not {positive!r}; leave positive out, or change the order of the levels"
+        )
+    if keep or categorical:
+        raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
+    return as_described(opened, schema, missing=missing)
+
+
+def _case_name(path: Path, name: str | None) -> str:
+    """Return the name of the case that a file is, or raise if it is one that dlx ships, or none of a folder."""
+    own = name_of(path) if name is None else name
+    if own.casefold() in shipped():
+        raise SchemaError(
+            f"{path} has the name of a shipped case, whose models are not its own; give the file another name, or pass name=..."
+        )
+    strange = set(own) & set('/\\:*?"<>|') or {letter for letter in own if not letter.isprintable()}
+    if not own.strip() or own.startswith(".") or strange or len(own.encode()) > LONGEST_NAME:
+        raise SchemaError(f"a case's name must be fit for a folder, got {quoted(own)}; pass another one: name=...")
+    return own
+
+
+def shipped() -> list[str]:
+    """Return the names of the cases that dlx ships, sorted: the files of their folder."""
+    return sorted(path.stem for path in (Path(__file__).parents[1] / "datasets").glob("*.py") if not path.stem.startswith("_"))
+
+
+def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
+    """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
+    rows, target = schema.encode(table), schema.target
+    names = {*schema.names, *(column.name for column in schema.carried)}
+    return Dataset(
+        schema=schema.typed(table),
+        rows=rows,
+        outcomes=target.encode(table[target.name]) if target.name in table.columns else None,
+        index=table.index.to_numpy(),
+        name=name,
+        card=card or Card(),
+        table=table[[name for name in table.columns if name in names]],
+        reading=plain_reading(schema, list(table.columns), len(table)),
+    )
+
+
+def refuse_bare(rows: Any, what: str) -> None:
+    """Raise if rows are no Dataset, where what columns mean must be known."""
+    if not isinstance(rows, Dataset):
+        raise DlxError(
+            f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
+        )

@@ -1,0 +1,163 @@
+"""The bytes of a file, by what its suffix says it is, and the suffixes that a table's name does not count."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlx.errors import listed, one_line
+from dlx.schema import SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx",)
+COMPRESSED = (".gz", ".zip", ".xz", ".bz2")
+KINDS = ".csv, .tsv or .txt (also .gz, .zip, .xz or .bz2), .xlsx or .parquet"
+BYTES_OF = {
+    b"PAR1": ("a parquet file", ".parquet"),
+    b"PK\x03\x04": ("a zip archive or a workbook of Excel", ".zip or .xlsx"),
+    b"\x1f\x8b": ("compressed by gzip", ".gz"),
+    b"BZh": ("compressed by bzip2", ".bz2"),
+    b"\xfd7zXZ": ("compressed by xz", ".xz"),
+    b"\xd0\xcf\x11\xe0": ("an old workbook of Excel", ".xlsx, saved anew"),
+    b"%PDF": ("a PDF", ""),
+    b"<!DOCTYPE": ("a web page", ""),
+    b"<html": ("a web page", ""),
+}
+BROKEN = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+
+
+def kind_of(path: Path) -> tuple[str, str]:
+    """Return the suffix of the format and that of the compression, in lower case; empty where there is none that is known."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSED else ""
+    kind = suffixes[-1] if suffixes else ""
+    if kind in (TEXT if packed else (*TEXT, *PARQUET, *EXCEL)):
+        return kind, packed
+    return "", packed
+
+
+def name_of(path: Path) -> str:
+    """Return what a table is called: the file's name without the suffixes that say how it is written."""
+    kind, packed = kind_of(path)
+    return path.name[: len(path.name) - len(kind) - len(packed)]
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a path ends as a table's file does."""
+    return bool(kind_of(Path(path))[0])
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raise if there is no file, or none of a kind that is read."""
+    if path.is_dir():
+        raise SchemaError(f"{path} is a folder; pass one file: {KINDS}")
+    if not path.exists():
+        raise SchemaError(f"there is no file {path}")
+    if not path.is_file():
+        raise SchemaError(f"{path} is no regular file; pass one of these: {KINDS}")
+    if not kind_of(path)[0]:
+        raise SchemaError(f"{path} must be a .csv or a .parquet file, or another of {KINDS}")
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a text file, unpacked.
+
+    Raises
+    ------
+    SchemaError
+        If it is damaged, holds several files, or is something else than its suffix says.
+    """
+    packed = kind_of(path)[1]
+    unpack: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
+    unpack |= {"": bytes, ".zip": _only_member}
+    try:
+        content = unpack[packed](path.read_bytes())
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    except BROKEN as error:
+        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+    for start, (what, suffix) in BYTES_OF.items():
+        if content[:16].lstrip()[: len(start)].lower() == start.lower():
+            remedy = f"give it the suffix {suffix}" if suffix else "pass the table itself"
+            raise SchemaError(f"{path} is {what}, not the text that its suffix says; {remedy}")
+    return content
+
+
+def _only_member(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        if len(members) != 1:
+            raise SchemaError(f"the archive must hold one file, got {len(members)}: {listed(members)}; unpack it")
+        return archive.read(members[0])
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return a parquet file as pandas reads it; decimals become floats, as models read them."""
+    import decimal
+
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        table = pd.read_parquet(path)
+    except (*BROKEN, pa.ArrowException) as error:
+        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+    for name in table.columns:
+        if table[name].dtype == object and any(isinstance(value, decimal.Decimal) for value in table[name]):
+            table[name] = table[name].astype(float)
+    return table
+
+
+def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
+    """Return the lines of a workbook's first sheet as text, the header first, and what should be said of it."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise SchemaError(f"{path} needs openpyxl: pip install 'dlx[excel]', or save the sheet as .csv") from error
+    try:
+        book, written = (openpyxl.load_workbook(path, read_only=True, data_only=computed) for computed in (True, False))
+        _refuse_uncomputed(path, book.worksheets[0], written.worksheets[0])
+        lines = [[_spelled(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+    except SchemaError:
+        raise
+    except (*BROKEN, KeyError, IndexError, SyntaxError) as error:
+        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+    lines = [line for line in lines if any(line)]
+    width = max((i + 1 for line in lines for i, cell in enumerate(line) if cell), default=0)
+    several = [f"the first of {len(book.sheetnames)} sheets, {book.sheetnames[0]!r}"] if len(book.sheetnames) > 1 else []
+    return [(line + [""] * width)[:width] for line in lines], several
+
+
+def _refuse_uncomputed(path: Path, values: Any, written: Any) -> None:
+    """Raise if a sheet holds a formula that no program has computed: its cell would look empty."""
+    for row, formulas in zip(values.iter_rows(values_only=True), written.iter_rows(), strict=False):
+        for value, cell in zip(row, formulas, strict=False):
+            if value is None and cell.data_type == "f":
+                raise SchemaError(
+                    f"{path}, cell {cell.coordinate}: a formula that no program has computed; open the workbook and save it, "
+                    "or save the sheet as .csv"
+                )
+
+
+def _spelled(cell: object) -> str:
+    """Return a cell as a text file would spell it."""
+    import datetime
+
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
+        return cell.date().isoformat()
+    if isinstance(cell, (datetime.date, datetime.time)):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)

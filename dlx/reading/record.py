@@ -1,0 +1,120 @@
+"""What the columns of a table were taken for, why, and what was done: kept beside the rows, and printed by the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dlx.schema import Schema, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBER, CATEGORY, OUTCOME, ASIDE = "numeric", "categorical", "outcome", "set aside"
+
+
+MOST_LINES = 40
+
+
+@dataclass(frozen=True)
+class ColumnReading:
+    """What a column was taken for.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    taken_for : {"numeric", "categorical", "outcome", "set aside"}
+        What its values are; columns that are set aside are no features.
+    why : str
+        Why it is set aside: "an id".
+    done : tuple of str
+        What was done to its values, or what a reader should know of them: "missing: 'NA' in 1 row, first in row 7".
+    """
+
+    name: str
+    taken_for: str
+    why: str = ""
+    done: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to say of it."""
+        return not self.done and self.taken_for != ASIDE
+
+    def __str__(self) -> str:
+        taken = f"{self.taken_for}, {self.why}" if self.why else self.taken_for
+        return "; ".join([f"{self.name}: {taken}", *self.done])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table was read.
+
+    Parameters
+    ----------
+    source : str
+        The file, as it was named; empty for a table of Python's.
+    rows : int
+        How many rows it has.
+    columns : tuple of ColumnReading
+        A line a column, in the table's order.
+    file : tuple of str
+        What was recognised of the file: "separated by semicolons", "Windows-1252".
+    """
+
+    source: str = ""
+    rows: int = 0
+    columns: tuple[ColumnReading, ...] = ()
+    file: tuple[str, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> ColumnReading:
+        return next(column for column in self.columns if column.name == name)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __iter__(self) -> Iterator[ColumnReading]:
+        return iter(self.columns)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a column: column, taken for, why, done."""
+        import pandas as pd
+
+        lines = [[column.name, column.taken_for, column.why, "; ".join(column.done)] for column in self.columns]
+        return pd.DataFrame(lines, columns=["column", "taken for", "why", "done"])
+
+    def lines(self) -> list[str]:
+        """Return what must be said in lines: of each column that is not plainly what it is, and of the whole; or nothing."""
+        notable = [str(column) for column in self.columns if not column.is_plain]
+        more = len(notable) - MOST_LINES
+        shown = (
+            [*notable[:MOST_LINES], f"and {plural(more, 'more column')}: Dataset.reading lists them"] if more > 0 else notable
+        )
+        return [*shown, self.summary] if notable or self.file else []
+
+    @property
+    def summary(self) -> str:
+        """The table in a line: rows, features, outcome, columns set aside, and how the file is written."""
+        of = {kind: sum(column.taken_for == kind for column in self.columns) for kind in (NUMBER, CATEGORY, ASIDE)}
+        parts = [plural(self.rows, "row"), *(f"{count} {kind}" for kind, count in of.items() if count)]
+        return f"{self.source or 'the table'}: {', '.join([*parts, *self.file])}"
+
+    def told(self, more: Mapping[str, Sequence[str]]) -> Reading:
+        """Return the reading with more to say of columns, by name."""
+        columns = (replace(column, done=(*column.done, *more.get(column.name, ()))) for column in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.columns), self.summary])
+
+
+def plain_reading(schema: Schema, names: list[str], rows: int) -> Reading:
+    """Return what a schema says of the columns of a table, for one that was not read from a file."""
+    aside = {column.name: column.why for column in schema.carried}
+    kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
+    taken = {schema.target.name: (OUTCOME, schema.target.kind)} | {name: (ASIDE, why) for name, why in aside.items()}
+    taken |= {name: (kind, "") for name, kind in kinds.items()}
+    columns = (ColumnReading(name, *taken.get(name, (ASIDE, "not in the schema"))) for name in names)
+    return Reading(rows=rows, columns=tuple(columns))

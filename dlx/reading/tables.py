@@ -1,0 +1,190 @@
+"""A file as a table in dtypes: by what its columns look like, or by what a schema says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlx.errors import did_you_mean, listed
+from dlx.reading import columns
+from dlx.reading.cells import Cells, columns_of
+from dlx.reading.columns import Column, Rules
+from dlx.reading.delimited import named, read_text
+from dlx.reading.files import EXCEL, PARQUET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
+from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text, plural
+from dlx.schema.table import refuse_odd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Opened(NamedTuple):
+    """A file before its columns are decided.
+
+    `cells` are the columns of a text; `table` is what a typed file holds, and None for a text; `said` is what was recognised
+    of the file.
+    """
+
+    source: str
+    cells: list[Cells]
+    table: pd.DataFrame | None = None
+    said: tuple[str, ...] = ()
+    delimiter: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)
+
+
+class Read(NamedTuple):
+    """A table in dtypes, its schema, and how it was read."""
+
+    table: pd.DataFrame
+    schema: Schema
+    reading: Reading
+
+
+def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
+    """Return the table of a file, text as text.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such file, it is of another kind or damaged, has no rows, or is not rectangular.
+    """
+    path = Path(path)
+    refuse_other_files(path)
+    kind = kind_of(path)[0]
+    if kind in (*PARQUET, *EXCEL) and (delimiter or encoding):
+        raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
+    if kind in EXCEL:
+        return _sheet(path)
+    if kind in TEXT:
+        text = read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
+        return Opened(str(path), text.columns, said=text.said, delimiter=text.delimiter)
+    table = read_parquet(path)
+    if table.empty:
+        raise SchemaError(f"{path} has no rows")
+    try:
+        refuse_odd(table)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    return Opened(str(path), [], table)
+
+
+def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
+    """Return a file as a table: numbers where a column holds nothing else, text as it is spelled; the empty cell is missing.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such file, it is of another kind, has no rows, or is not well formed.
+    """
+    opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    if opened.table is not None:
+        return opened.table
+    return _joined({cells.name: columns.as_spelled(cells) for cells in opened.cells})
+
+
+def as_it_looks(
+    opened: Opened,
+    target: str,
+    *,
+    positive: str | None = None,
+    missing: Collection[str] | None = None,
+    keep: Collection[str] = (),
+    categorical: Collection[str] = (),
+) -> Read:
+    """Return a table whose columns are what most of their cells are, and the schema that it suggests."""
+    if target not in opened.names:
+        known = f"{listed(opened.names)}{did_you_mean(target, opened.names)}"
+        alone = "; if it has more columns, name what separates them: delimiter=..." if len(opened.names) == 1 else ""
+        raise SchemaError(f"the table has no column {target!r}; it has {known}{alone}")
+
+    def decided(cells: Cells, rules: Rules) -> Column:
+        if cells.name == target:
+            columns.refuse_unknown_outcomes(cells, rules)
+        if cells.name in categorical:
+            return Column(columns.as_spelled(cells, rules))
+        return columns.as_it_looks(cells, rules)
+
+    made = _decided(opened, decided, missing)
+    table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
+    features = (replace(feature, unit=made[feature.name].unit) for feature in schema.features)
+    schema = replace(schema, features=tuple(features))
+    return Read(table, schema, _reading(opened, schema, made))
+
+
+def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
+    """Return a table whose columns are what a schema says, and how it was read; columns that it lacks are carried along."""
+    features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}
+
+    def decided(cells: Cells, rules: Rules) -> Column:
+        if cells.name in features:
+            return columns.as_described(features[cells.name], cells, rules)
+        return Column(columns.as_spelled(cells, rules))
+
+    made = _decided(opened, decided, missing)
+    table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    if not schema.carried:
+        others = [name for name in table.columns if name != schema.target.name]
+        unnamed = (Carried(name, i, "not in the schema") for i, name in enumerate(others) if name not in schema.names)
+        schema = replace(schema, carried=tuple(unnamed))
+    return Read(table, schema, _reading(opened, schema, made))
+
+
+def _sheet(path: Path) -> Opened:
+    lines, said = read_excel(path)
+    if len(lines) < 2:
+        raise SchemaError(f"{path} has no rows")
+    try:
+        cells, more = named(lines[0], columns_of(iter(lines[1:]), len(lines[0])))
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    return Opened(str(path), cells, said=(*said, *more))
+
+
+def _decided(opened: Opened, decided: Callable[[Cells, Rules], Column], missing: Collection[str] | None) -> dict[str, Column]:
+    """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
+    rules = Rules.of(missing)
+    if opened.table is not None:
+        return {name: _typed(opened.table[name], rules) for name in opened.names}
+    rules = replace(rules, decimal=columns.decimal_mark(opened.cells, rules, opened.delimiter))
+    return {cells.name: decided(cells, rules) for cells in opened.cells}
+
+
+def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(series, index=None if like is None else like.index)
+
+
+def _typed(column: pd.Series, rules: Rules) -> Column:
+    """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
+    gone = [value for value in column.dropna().unique() if level_text(value).strip() in rules.missing] if rules.missing else []
+    left = column.mask(column.isin(gone)) if gone else column
+    count = int(column.isin(gone).sum()) if gone else 0
+    done = (f"missing: {listed(map(repr, gone))} in {plural(count, 'row')}",) if gone else ()
+    known = left.dropna()
+    if known.empty or not all(isinstance(value, str) for value in known.unique()):
+        return Column(left, done)
+    codes, texts = known.factorize()
+    cells = Cells(str(column.name), [str(text) for text in texts], codes)
+    return Column(left, (*done, *columns.surprises(cells, (), rules.marked(cells))))
+
+
+def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
+    aside = {column.name: column.why for column in schema.carried}
+    kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
+    kinds[schema.target.name] = OUTCOME
+    rows = len(next(iter(made.values())).values)
+    lines = []
+    for name, column in made.items():
+        why = "" if name in kinds else aside.get(name, "not in the schema")
+        lines.append(ColumnReading(name, kinds.get(name, ASIDE), why, column.done))
+    return Reading(opened.source, rows, tuple(lines), opened.said)

@@ -1,0 +1,293 @@
+"""The schema that a table suggests, and which columns are no features.
+
+These are set aside: they are carried along for models of one's own, but nothing is learned from them.
+
+- no value at all; a constant: one value in every row.
+- a saved index: the first column, without gaps 0, 1, 2, ... or 1, 2, 3, ... from the first row on.
+- an id: whole numbers most of which differ, where the name says so ("id", "customer_no", "OrderKey"); whole numbers that
+  differ in every row and are consecutive, in 100 rows or more, or beyond 2**53; more than 20 texts most of which differ.
+- free text: such texts of several words.
+- a date or a time.
+
+Numbers that differ in every row are otherwise numbers. A column that is asked for by name is kept, and where nothing else
+is left, numbers are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.errors import did_you_mean, listed
+from dlx.schema.cells import (
+    LARGEST_EXACT,
+    are_calendar_numbers,
+    is_inexact,
+    level_text,
+    look_at,
+    number_of,
+    plural,
+    quoted,
+    same_level,
+)
+from dlx.schema.columns import Feature, SchemaError, Target
+from dlx.schema.dtypes import typed
+from dlx.schema.numerals import is_ambiguous, numerals
+from dlx.schema.table import Carried, Schema, refuse_odd
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_INFERRED_CLASSES = 20
+ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN = 20, 100  # rows
+EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
+TEXT, DATE = "free text", "a date or a time"
+DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
+NUMBERS_AFTER_ALL = (CONSTANT, INDEX, ID)
+
+_ID_FIRST = frozenset(("id", "uuid", "guid", "unnamed"))
+_ID_LAST = _ID_FIRST | frozenset(("ids", "uid", "key", "nr", "index", "idx", "seqn", "serial", "pk", "identifier", "phone"))
+_ID_AFTER_A_NOUN = frozenset(("no", "num", "number", "case", "ref", "reference", "code"))
+
+
+def infer_schema(
+    table: pd.DataFrame,
+    target: str,
+    *,
+    positive: str | None = None,
+    keep: Collection[str] = (),
+    categorical: Collection[str] = (),
+) -> Schema:
+    """Return the schema that a table suggests: numbers are numeric, everything else is categorical.
+
+    Columns that are no features are set aside by the rules of `dlx.schema.inference`: ids, constants, dates, free text.
+
+    Parameters
+    ----------
+    table : DataFrame [rows, features + 1]
+        The data with the target.
+    target : str
+        Name of the target column.
+    positive : str, optional
+        The positive outcome of a binary target; the last level in sorted order by default.
+    keep : collection of str
+        Columns that are features, whatever they look like.
+    categorical : collection of str
+        Columns whose values are levels, numbers too; they are kept.
+
+    Raises
+    ------
+    SchemaError
+        If the target is not in the table, has fewer than two values or no level `positive`; or a column is nested, mixes
+        numbers and text, or is text that spells numbers.
+    """
+    refuse_odd(table)
+    if not len(table):
+        raise SchemaError("the table has no rows")
+    known = list(table.columns)
+    for name in (target, *keep, *categorical):
+        if name not in known:
+            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
+    if target in (*keep, *categorical):
+        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
+    columns = [name for name in known if name != target]
+    why = {name: "" if name in (*keep, *categorical) else set_aside(table[name], first=name == known[0]) for name in columns}
+    if all(why.values()):
+        why |= {name: "" for name, one in why.items() if one in NUMBERS_AFTER_ALL and is_number(table[name])}
+    if all(why.values()):
+        said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
+        raise SchemaError(f"no column is left to learn from: {said}")
+    return Schema(
+        features=tuple(_feature(table[name], levels=name in categorical) for name in columns if not why[name]),
+        target=_target(table[target], positive),
+        carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
+    )
+
+
+def set_aside(column: pd.Series, *, first: bool = False) -> str:
+    """Return why a column is no feature: "an id"; empty where it is one.
+
+    Parameters
+    ----------
+    column : Series [rows]
+        The column, in its dtype.
+    first : bool
+        Whether it is the first column of its table.
+    """
+    import pandas as pd
+
+    known = column.dropna()
+    if known.empty:
+        return EMPTY
+    if pd.api.types.infer_dtype(known, skipna=False) in DATES:
+        return DATE
+    if len(known) == len(column) and (known.map(level_text) if known.dtype == object else known).nunique() == 1:
+        return CONSTANT
+    if is_number(column):
+        return _why_numbers(column, first=first)
+    is_level = pd.api.types.is_bool_dtype(column) or getattr(column.dtype, "ordered", False)
+    return "" if is_level else _why_texts(str(column.name), known.astype(str), len(column))
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether a column holds numbers and nothing else."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return not pd.api.types.is_bool_dtype(column.dtype)
+    kind = pd.api.types.infer_dtype(column, skipna=True) if column.dtype == object else ""
+    return kind in ("integer", "floating", "mixed-integer-float", "decimal")
+
+
+def named_like_an_id(name: str) -> bool:
+    """Whether a column's name says that it tells cases apart: "id", "customer_no", "OrderKey", "Unnamed: 0"."""
+    parts = [word.lower() for word in re.findall(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*|\d+", name)]
+    by_last = _ID_LAST if len(parts) == 1 else _ID_LAST | _ID_AFTER_A_NOUN
+    return bool(parts) and (parts[0] in _ID_FIRST or parts[-1] in by_last)
+
+
+def _why_numbers(column: pd.Series, *, first: bool) -> str:
+    known = column.dropna()
+    numbers = known.to_numpy() if known.dtype.kind in "iu" else known.to_numpy(dtype=np.float64, na_value=np.nan)
+    different, complete = np.unique(numbers), len(numbers) == len(column)
+    if not np.isfinite(numbers).all() or (numbers % 1 != 0).any():
+        return ""
+    if are_calendar_numbers(different):
+        return DATE
+    by_name, is_count = named_like_an_id(str(column.name)), complete and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all()
+    if is_count and ((first and len(column) >= ENOUGH_FOR_AN_INDEX) or by_name):
+        return INDEX
+    all_differ = complete and len(different) == len(numbers)
+    is_run = all_differ and len(numbers) >= ENOUGH_FOR_A_RUN and different[-1] - different[0] == len(numbers) - 1
+    if is_run or (all_differ and _inexact_row(known) is not None):
+        return ID
+    return ID if by_name and len(different) > max(MAX_INFERRED_CLASSES, len(numbers) / 2) else ""
+
+
+def _why_texts(name: str, known: pd.Series, rows: int) -> str:
+    counts = known.value_counts(sort=False).to_dict()
+    look = look_at(counts).look
+    if look == "dates":
+        return DATE
+    if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
+        return ""
+    if (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts) or is_ambiguous(counts):
+        return ""  # which is an error to raise, not an id
+    words = np.mean([len(text.split()) for text in counts])
+    return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
+
+
+def _feature(column: pd.Series, *, levels: bool) -> Feature:
+    name, missing = str(column.name), bool(column.isna().any())
+    if is_number(column) and not levels:
+        row = _inexact_row(known := column.dropna())
+        if row is not None:
+            _refuse_beyond(name, known.index[row], known.iloc[row])
+        return typed(Feature(name, kind="numeric", missing=missing), column)
+    if not levels:
+        _refuse_numbers_in_words(column)
+    if column.isna().all():
+        raise SchemaError(f"column {name!r} has no value at all; leave it out")
+    ordered = bool(getattr(column.dtype, "ordered", False))
+    return typed(Feature(name, kind="categorical", levels=_sorted_levels(column), ordered=ordered, missing=missing), column)
+
+
+def _inexact_row(known: pd.Series) -> int | None:
+    """Return the position of the first whole number that no double is, or None."""
+    import pandas as pd
+
+    if pd.api.types.is_float_dtype(known.dtype):
+        return None
+    large = np.flatnonzero(np.abs(known.to_numpy(dtype=np.float64)) >= LARGEST_EXACT)
+    return next((int(i) for i in large if is_inexact(str(known.iloc[int(i)]))), None)
+
+
+def _refuse_beyond(name: object, row: object, value: object) -> None:
+    raise SchemaError(
+        f"column {name!r}, row {row}: {str(value)[:40]} is a whole number beyond 2**53, which models would confuse with "
+        "others; leave the column out, or make it levels: categorical=[...]"
+    )
+
+
+def _refuse_numbers_in_words(column: pd.Series) -> None:
+    """Raise if a column of text holds numbers: as levels they would be hundreds without an order."""
+    import pandas as pd
+
+    kind = pd.api.types.infer_dtype(column.dropna(), skipna=True)
+    if isinstance(column.dtype, pd.CategoricalDtype) or kind == "boolean":
+        return
+    if kind in ("mixed", "mixed-integer"):
+        raise SchemaError(
+            f"column {column.name!r} mixes {_types(column)}; make it one kind, for example table[{column.name!r}].astype(str)"
+        )
+    counts = column.dropna().astype(str).value_counts(sort=False).to_dict()
+    if inexact := next(filter(is_inexact, counts), None):
+        _refuse_beyond(column.name, column[column == inexact].index[0], inexact)
+    look, odd = look_at(counts)
+    many = len(counts) > MAX_INFERRED_CLASSES
+    if (look == "numbers" and many) or look == "nearly numbers" or (many and (numerals(counts) or is_ambiguous(counts))):
+        beside = f", beside {plural(len(odd), 'other value')}: {listed(map(repr, odd[:3]))}" if odd else ""
+        raise SchemaError(
+            f"column {column.name!r} is text that spells numbers{beside}; convert it with pandas.to_numeric, or make it "
+            "levels: categorical=[...]"
+        )
+
+
+def _types(column: pd.Series) -> str:
+    """Return the types of a column's values with an example of each: "int (5, row 0) and str ('NA', row 7)"."""
+    first: dict[str, str] = {}
+    for row, value in column.dropna().items():
+        first.setdefault(type(value).__name__, f"{quoted(value)}, row {row}")
+    return " and ".join(f"{name} ({example})" for name, example in list(first.items())[:3])
+
+
+def _target(column: pd.Series, positive: str | None) -> Target:
+    name = str(column.name)
+    values = column.dropna().unique()
+    if len(values) < 2:
+        raise SchemaError(f"target {name!r} must have at least 2 different values, got {len(values)}")
+    if len(values) > MAX_INFERRED_CLASSES:
+        if positive is not None:
+            raise SchemaError(
+                f"target {name!r} has {len(values)} different values, of which none can be the positive outcome {positive!r}"
+            )
+        if is_number(column):
+            return Target(name, kind="regression")
+        raise SchemaError(
+            f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
+            "classes are taken; merge them, or describe the target in a schema"
+        )
+    levels = _sorted_levels(column)
+    if positive is not None:
+        chosen = _level_named(positive, levels)
+        if chosen is None:
+            known = listed(map(repr, levels))
+            raise SchemaError(f"target {name!r} has no level {positive!r}; it has {known}{did_you_mean(positive, levels)}")
+        levels = (*(level for level in levels if level != chosen), chosen)
+    return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
+
+
+def _level_named(text: str, levels: tuple[str, ...]) -> str | None:
+    """Return the level that a text spells: itself, or the same number, truth value or text without blanks around it."""
+    exact = [level for level in levels if level == text]
+    alike = [level for level in levels if same_level(level) == same_level(str(text)) or level.strip() == str(text).strip()]
+    return next(iter(exact or alike), None)
+
+
+def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
+    """Return the levels in sorted order; pandas' categories in theirs, those that no row has too."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return tuple(map(level_text, column.dtype.categories))
+    values = column.dropna().unique().tolist()
+    texts = [str(value) for value in values]
+    if all(isinstance(value, str) for value in values) and all(number_of(text) is not None for text in texts):
+        return tuple(sorted(texts, key=lambda text: (number_of(text), text)))
+    try:
+        return tuple(level_text(value) for value in sorted(values))
+    except TypeError:
+        return tuple(sorted(map(level_text, values)))
