@@ -1,7 +1,8 @@
-"""What dlx raises for a caller's mistake: one line that says the rule, what came, and the remedy."""
+"""What dlx raises for a caller's mistake: one line that says the rule, what came, and the remedy; and for its own faults."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -10,6 +11,41 @@ MOST_NAMES = 30
 
 class DlxError(ValueError):
     """A mistake in what was given to dlx; the command line shows its message without a traceback."""
+
+
+class BugError(Exception):
+    """A fault of dlx itself: what was being made is named, the cause is chained."""
+
+    def __init__(self, what: str, error: BaseException) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} failed: {type(error).__name__}: {_first_line(error)}. This is a fault of dlx, not of your data or model; "
+            "please report it with the traceback, which --debug shows"
+        )
+
+
+CALLERS = ("dlx.model", "dlx.explainers", "dlx.games", "dlx.runner")  # of models and libraries, which are not dlx's own
+
+
+def is_own_fault(error: BaseException) -> bool:
+    """Return whether an exception is a fault of dlx: no refusal, and not raised inside a model or library that it called."""
+    if isinstance(error, DlxError):
+        return False
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [place for place, module in enumerate(modules) if module.split(".")[0] == "dlx"]
+    if not own:
+        return False
+    is_innermost = own[-1] == len(modules) - 1
+    return is_innermost or not modules[own[-1]].startswith(CALLERS)
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an error as one line; what dlx raised speaks for itself."""
+    return _first_line(error) if isinstance(error, DlxError) else f"{type(error).__name__}: {_first_line(error)}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:

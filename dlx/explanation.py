@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import shap
 
 ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
+ROUNDING = 1e-12  # of the contributions: standard errors that are 0
+NO_VARIATION = "sampled, and no variation seen: that is no proof that there is none"
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,17 @@ class Explanation:
         )
         if self.standard_errors is not None:
             frame["standard_error"] = self.standard_errors.ravel()
+            frame["note"] = np.where(np.repeat(self.unvaried, width), NO_VARIATION, "")
         return frame
+
+    @property
+    def unvaried(self) -> np.ndarray:
+        """Rows whose values were sampled and not seen to vary, bool [rows]: their standard errors of 0 prove nothing."""
+        if self.standard_errors is None or "enumerated" not in self.extras:
+            return np.zeros(len(self), dtype=bool)
+        sizes = np.abs(self.values).sum(axis=1)
+        is_still = np.abs(self.standard_errors).sum(axis=1) <= ROUNDING * sizes
+        return is_still & (self.extras["enumerated"] == 0) & ~self.failed
 
     def to_shap(self) -> shap.Explanation:
         """Return the explanation for shap's plots."""

@@ -46,7 +46,11 @@ class Narrator:
                 last = (done, total)
                 bar.update(task, completed=done, total=total)
 
-            yield update
+            try:
+                yield update
+            except Exception as error:
+                error.add_note(description)
+                raise
         counted = f" {last[0]:,} {unit}," if unit and last[1] else ""
         self.say(f"{description}:{counted} {time.perf_counter() - started:.1f} s")
 

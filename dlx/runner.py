@@ -14,7 +14,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
-from dlx.errors import DlxError, did_you_mean
+from dlx.errors import DlxError, did_you_mean, is_own_fault
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import (
@@ -277,8 +277,8 @@ def _in_batches(
             end = min(start + size, len(rows))
             try:
                 parts.append(attribute(slice(start, end)))
-            except Exception:
-                if strict:
+            except Exception as error:
+                if strict or is_own_fault(error):
                     raise
                 for row in range(start, end):
                     part, why = _alone(attribute, row, rows.shape[1])
@@ -294,6 +294,8 @@ def _alone(attribute: Callable[[slice], Attribution], row: int, width: int) -> t
     try:
         return attribute(slice(row, row + 1)), ""
     except Exception as error:
+        if is_own_fault(error):
+            raise
         return Attribution(np.full((1, width), np.nan), np.full(1, np.nan)), f"{type(error).__name__}: {error}"
 
 

@@ -7,10 +7,13 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import expit, logit
+from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from dlx.audit.calibration import KNOTS, SURE, calibration
 from dlx.audit.logistic import interval_among, logistic_fits, resampled
+from dlx.audit.profile import fitted_stretch, intercept_interval
 from dlx.bootstrap import RESAMPLES
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -60,12 +63,12 @@ def test_intervals_are_those_of_the_normal_theory():
 
 
 def test_interval_of_the_intercept_covers_the_truth_as_often_as_it_says():
-    covered = [
-        interval.low <= 0.4 <= interval.high
-        for seed in range(60)
-        for interval in [calibration(MODEL, people(150, intercept=0.4, seed=seed)).intercept]
-    ]
-    assert 0.85 <= np.mean(covered) <= 1.0
+    covered = []
+    for seed in range(300):
+        those = people(150, intercept=0.4, seed=seed)
+        interval = intercept_interval(logit(those.rows[:, 0]), those.outcomes)
+        covered.append(interval.low <= 0.4 <= interval.high)
+    assert 0.92 <= np.mean(covered) <= 0.985
 
 
 def test_curve_is_the_natural_cubic_spline_of_greatest_likelihood():
@@ -90,6 +93,36 @@ def test_the_rule_for_recalibration_is_what_the_intervals_say():
     assert not calibration(MODEL, people(800)).needs_recalibration
     assert calibration(MODEL, people(800, slope=2.0)).needs_recalibration
     assert calibration(MODEL, people(800, intercept=0.6)).needs_recalibration
+
+
+def test_a_calibrated_model_is_sent_back_in_one_of_twenty_samples_only():
+    rng, rejected = np.random.default_rng(0), []
+    for _ in range(800):
+        odds = rng.normal(-2.0, 1.2, size=150)
+        outcomes = (rng.random(150) < expit(odds)).astype(float)
+        rejected.append(fitted_stretch(odds, outcomes).p_value < 0.05)
+    assert 0.03 <= np.mean(rejected) <= 0.07  # .10 and more where either interval alone may reject
+
+
+def test_the_test_of_both_together_is_the_likelihood_ratio():
+    those = people(300, slope=0.7, intercept=0.2)
+    odds = logit(those.rows[:, 0])
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12).fit(odds[:, None], those.outcomes)
+    of_both = log_loss(those.outcomes, fitted.predict_proba(odds[:, None])[:, 1], normalize=False)
+    ratio = 2 * (log_loss(those.outcomes, expit(odds), normalize=False) - of_both)
+    found = calibration(MODEL, those)
+    assert found.p_value == pytest.approx(chi2.sf(ratio, 2), rel=1e-6)
+    assert found.to_frame().set_index("quantity").loc["p_value", "estimate"] == found.p_value
+
+
+def test_ends_of_an_interval_are_where_the_likelihood_ratio_is_at_its_limit():
+    those = people(60, slope=1.4)
+    odds = logit(those.rows[:, 0])
+    found = calibration(MODEL, those)
+    best = log_loss(those.outcomes, expit(odds + found.intercept.estimate), normalize=False)
+    for end in found.intercept[1:]:
+        fallen = log_loss(those.outcomes, expit(odds + end), normalize=False) - best
+        assert 2 * fallen == pytest.approx(chi2.ppf(0.95, 1), abs=1e-6)
 
 
 def test_certain_predictions_are_kept_finite_and_counted():
@@ -118,13 +151,14 @@ def test_predictions_that_separate_the_outcomes_have_an_infinite_slope():
     outcomes = (np.arange(40) < 20).astype(float)
     rank = np.where(outcomes == 1, 0.6, 0.4) + np.linspace(0, 0.05, 40)
     found = calibration(MODEL, Dataset(SCHEMA, rank[:, None], outcomes))
-    assert found.slope.estimate == np.inf and found.slope.low == np.inf
+    assert found.slope.estimate == np.inf and 1 < found.slope.low < np.inf and found.slope.high == np.inf
+    assert found.p_value < 0.001  # the likelihood ratio needs no finite slope
 
 
 def test_two_people_are_enough_for_an_answer_without_warning():
     found = calibration(MODEL, Dataset(SCHEMA, [[0.2], [0.8]], np.array([1.0, 0.0])))
     assert found.intercept.estimate == pytest.approx(0, abs=1e-8) and found.slope.estimate == -np.inf
-    assert (found.intercept.low, found.intercept.high) == (-np.inf, np.inf)
+    assert found.intercept.low < -2 and found.intercept.high > 2 and found.slope.low == -np.inf < found.slope.high
 
 
 @pytest.mark.parametrize("outcomes", [None, np.zeros(1), np.zeros(5), np.ones(5)])

@@ -16,10 +16,11 @@ from dlx.audit.reasons import Source
 from dlx.audit.recourse import denied
 from dlx.audit.recourse.finding import goal_of
 from dlx.dataset import Dataset
-from dlx.model import wrap
+from dlx.errors import DlxError
+from dlx.model import BlackBox, wrap
 from dlx.progress import Narrator
 from dlx.reporting.auditing import setting_of
-from dlx.reporting.sections import ORDER, blocks
+from dlx.reporting.sections import ORDER, Section, blocks
 from dlx.reporting.sections.change import section
 from dlx.reporting.sections.checklist import ITEMS
 from dlx.schema import Feature, Schema, Target
@@ -123,7 +124,12 @@ def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank)
     assert set(reasons["background"]) == {"near the cutoff", "all applicants"}
     assert "Never printed: Marital status and sex, Age and Foreign worker" in words_of(part)
     assert set(part.tables["reason_stability"]["differs"]) == {"background", "method", "model"}
-    assert re.search(r"stays the very same, of all denied, for \d+ %", part.findings[1])
+    told = part.findings[1].partition("stays the very same, of those whom both deny, ")[2].split("; ")
+    for differs, clause in zip(("background", "method", "model"), told, strict=True):  # over all lines of the table
+        some = part.tables["reason_stability"][lambda t, d=differs: t["differs"] == d]
+        ends = [float(share) / 100 for share in re.findall(r"(\d+) % \(", clause)]
+        assert ends == pytest.approx([some["same"].min(), some["same"].max()], abs=0.0051)
+        assert f"over {len(some)} pairs" in clause
 
 
 def test_no_reason_goes_against_its_words_and_one_reason_has_one_wording(bank):
@@ -253,12 +259,36 @@ def test_a_section_that_cannot_be_told_says_why(name, tmp_path, monkeypatch):
     every = importlib.import_module("dlx.reporting.sections")
     module = importlib.import_module(f"dlx.reporting.sections.{name}")
 
-    def broken(*_):
-        raise ValueError("out of order")
-
-    monkeypatch.setattr(module, "section", broken)
-    monkeypatch.setattr(every, "ORDER", (name,))
     case = lending()
     model = wrap(lambda table: np.full(len(table), 0.4), case.schema, name="mild", scale="probability")
-    told = every.sections(setting(case, tmp_path), [model])[0]
-    assert told.title == module.TITLE and "ValueError: out of order" in words_of(told)
+
+    def refused(*_):
+        raise DlxError("out of order")
+
+    def raised_by_the_model(*_):
+        function = lambda table: table["nothing"]  # noqa: E731
+        BlackBox(function, case.schema, scales=("probability", "logit")).predict(case[:2], "probability")
+
+    monkeypatch.setattr(every, "ORDER", (name,))
+    for asked, why in ((refused, "out of order"), (raised_by_the_model, "KeyError: 'nothing'")):
+        monkeypatch.setattr(module, "section", asked)
+        told = every.sections(setting(case, tmp_path), [model])[0]
+        assert told.title == module.TITLE and f"This could not be measured. {why}" in words_of(told)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_fault_of_dlx_in_a_section_is_no_sentence_but_a_failure_that_names_it(name, tmp_path, monkeypatch):
+    every = importlib.import_module("dlx.reporting.sections")
+    module = importlib.import_module(f"dlx.reporting.sections.{name}")
+    other = importlib.import_module(f"dlx.reporting.sections.{ORDER[0] if name != ORDER[0] else ORDER[1]}")
+    finished = Section("other", "Other", (), ())
+
+    def broken(*_):
+        return {}["no such thing"]
+
+    monkeypatch.setattr(module, "section", broken)
+    monkeypatch.setattr(other, "section", lambda *_: finished)
+    monkeypatch.setattr(every, "ORDER", (name, other.__name__.rpartition(".")[2]))
+    with pytest.raises(every.UnfinishedError, match=f"{module.TITLE}” failed: KeyError.*fault of dlx") as raised:
+        every.sections(setting(lending(), tmp_path), [])
+    assert raised.value.finished[0] is finished and isinstance(raised.value.__cause__.__cause__, KeyError)

@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+import dlx
 from dlx._explanation_file import METADATA_KEY, _digest
 from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
+from dlx.model import wrap
+from dlx.schema import Feature, Schema
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +164,27 @@ def test_what_is_no_explanation_is_an_error_that_names_the_file(tmp_path):
 )
 def test_promise_is_a_number_and_words(promise, words, limit):
     assert str(promise) == words and promise.limit(mean_effect=2.0) == limit
+
+
+def test_a_sampled_standard_error_of_0_without_seen_variation_says_so():
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(14)))
+    rows, references = np.random.default_rng(0).normal(size=(2, 3, 14))
+    rare = wrap(lambda t: (t.to_numpy().sum(axis=1) > 40).astype(float), schema, scale="value")  # of no mixture tried
+    sampled = dlx.explain(rare, rows, method="shapley", background=references, scale="value", budget=90)
+    assert (sampled.standard_errors == 0).all() and sampled.unvaried.all()
+    assert set(sampled.to_frame()["note"]) == {"sampled, and no variation seen: that is no proof that there is none"}
+    joint = wrap(lambda t: t.to_numpy().prod(axis=1), schema, scale="value")
+    varied = dlx.explain(joint, rows, method="shapley", background=references, scale="value", budget=90)
+    assert not varied.unvaried.any() and set(varied.to_frame()["note"]) == {""}
+    few = Schema(schema.features[:3])
+    exact = dlx.explain(
+        wrap(lambda t: t.to_numpy().sum(axis=1), few, scale="value"),
+        rows[:, :3],
+        method="shapley",
+        background=references[:, :3],
+        scale="value",
+    )
+    assert not exact.unvaried.any()  # all combinations were tried: an error of 0 is one
 
 
 # What is on disk is what it says -------------------------------------------------------------------------------------

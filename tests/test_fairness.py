@@ -25,6 +25,7 @@ from dlx.dataset import Dataset
 from dlx.model import BlackBox
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.stats import weighted_auc
 
 SCHEMA = Schema(
     (
@@ -56,7 +57,7 @@ def case(size: int = 1_500) -> Dataset:
 @functools.cache
 def model(architecture: str = "gradient_boosting"):
     config = {"max_epochs": 4, "hidden": 16} if architecture == "mlp" else {}
-    return training.fit(architecture, case().train, case().validation, device="cpu", config=config).model
+    return training.train(case(), architecture, device="cpu", config=config).model
 
 
 def saying(score, scales=("probability",)) -> BlackBox:
@@ -249,8 +250,8 @@ def test_resampled_auc_is_scikit_learns_with_weights():
     drawn = tally.resampled_people(np.zeros(80), seed=1)
     assert (drawn.sum(axis=1) == 80).all()
     expected = [roc_auc_score(outcomes, predicted, sample_weight=weights) for weights in drawn[:30]]
-    np.testing.assert_allclose(tally.auc_of(outcomes, predicted, drawn)[:30], expected, atol=1e-12)
-    assert np.isnan(tally.auc_of(np.ones(80), predicted, drawn)).all()
+    np.testing.assert_allclose(weighted_auc(outcomes, predicted, drawn)[:30], expected, atol=1e-12)
+    assert np.isnan(weighted_auc(np.ones(80), predicted, drawn)).all()
 
 
 def test_the_standard_error_of_an_auc_is_that_of_its_bootstrap():

@@ -10,6 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from dlx.reporting.page import environment, page_parts
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
@@ -128,6 +130,21 @@ def test_signed_numbers_sort_as_numbers(page):
     cells = [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]
     assert min(cells) < 0 < max(cells)
     assert cells == sorted(cells)
+
+
+def test_numbers_sort_by_their_value_whatever_they_are_printed_with_and_gaps_come_last(browser):
+    cells = ["−.25 (−.40 to −.10)", "–", "1,200", "+.005 (+.001 to +.010)", "∞", "−3", "16.6 %", "p < .001", "too few", "−∞"]
+    template = '{% from "macros.html.j2" import grid with context %}{{ grid("numbers", ["n", "what"], lines) }}'
+    shown = browser.new_page()
+    html = environment().from_string(template).render(lines=[(str(i), cell) for i, cell in enumerate(cells)])
+    shown.set_content(f"{html}<script>{page_parts()['script']}</script>")
+    second = shown.locator("thead th").nth(1).locator("button")
+    order = ["−∞", "−3", "−.25 (−.40 to −.10)", "p < .001", "+.005 (+.001 to +.010)", "16.6 %", "1,200", "∞", "too few"]
+    second.click()
+    assert shown.locator("tbody td").all_inner_texts() == [*order, "–"]
+    second.click()
+    assert shown.locator("tbody td").all_inner_texts() == [*reversed(order), "–"]
+    shown.close()
 
 
 @pytest.mark.parametrize(("width", "folded"), [(1280, True), (1280, False), (360, False)])

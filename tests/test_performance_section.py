@@ -91,7 +91,7 @@ def test_models_are_recalibrated_where_the_validation_rows_say_so_and_only_there
     assert names == {name for name, needs in validated.items() if needs}
     judged = told.tables["calibration"]
     for name in names:
-        assert f"{name} needs recalibration: slope" in words(told)
+        assert f"{name} needs recalibration: intercept" in words(told)
         assert f"{name} recalibrated" in set(judged["model"])
     assert "decision" in told.covers and set(changed["people"]) == {40}
 

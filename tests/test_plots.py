@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+import worlds
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from dlx import plots
+from dlx import explainers, plots
 from dlx.comparison import compare
 from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence
 from dlx.explanation import Explanation
@@ -146,7 +147,7 @@ SETTINGS = pd.DataFrame(
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
-    "matrix": (lambda ax: plots.draw_matrix(AGREEMENT, ["$x$", "<b>", "c"], ax, low=0.5), ["$x$", "<b>", "0.25", "–"]),
+    "matrix": (lambda ax: plots.draw_matrix(AGREEMENT, ["$x$", "<b>", "c"], ax, low=0.5), ["$x$", "<b>", ".25", "–"]),
     "waterfall": (
         lambda ax: plots.draw_waterfall(explanation(left_over=0.3), 2, NAMES, ax),
         [*LABELS, "1 other column", "not accounted for", "+0.30"],
@@ -205,7 +206,10 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_slices(SLICES, ax, of="more <loss>"),
         ["<b>: $y$ (20)", "grade: low (1,300)", "more <loss>"],
     ),
-    "pushes": (lambda ax: plots.draw_pushes(PARTS, ax), ["$x$", "<b>", "push towards the error (log-odds)"]),
+    "pushes": (
+        lambda ax: plots.draw_pushes(PARTS.assign(kind="false_positive"), ax),
+        ["$x$", "<b>", "push towards the error (log-odds)"],
+    ),
     "losses": (lambda ax: plots.draw_losses(PARTS, ax), ["$x$", "<b>", "part of the log loss: below 0 it helps (nats)"]),
     "before and after": (lambda ax: plots.draw_before_after(CHANGE, ax), ["$x$", "<b>", "mean <size>"]),
     "causes": (
@@ -318,7 +322,7 @@ def test_beeswarm_of_one_person_and_one_large_contribution(ax):
     assert ax.collections[0].get_offsets().tolist() == [[3e5, 0]]
 
 
-def test_beeswarm_colours_low_blue_high_red_and_the_rest_grey(ax):
+def test_beeswarm_is_darker_the_higher_the_value_never_red_or_blue_and_grey_for_the_rest(ax):
     one, grey = explanation(), np.array(to_rgba(plots.GREY, alpha=0.85))
     plots.draw_beeswarm(one, NAMES, ax)
     by_name = dict(zip(NAMES, (dots.get_facecolors() for dots in ax.collections), strict=True))
@@ -328,15 +332,24 @@ def test_beeswarm_colours_low_blue_high_red_and_the_rest_grey(ax):
         column, colours = one.rows[:, SCHEMA.position(name)], by_name[name]
         np.testing.assert_allclose(colours[np.isnan(column)], np.tile(grey, (np.isnan(column).sum(), 1)))
         low, high = colours[np.nanargmin(column)], colours[np.nanargmax(column)]
-        assert low[2] > 2 * low[0] and high[0] > 2 * high[2]
+        assert low[:3].sum() > 2 * high[:3].sum()
+        assert all(colour[1] >= max(colour[0], colour[2]) for colour in (low, high))
+
+
+def test_a_push_towards_less_risk_is_blue_even_where_it_is_an_error(ax):
+    for kind, colour in (("false_positive", plots.UP), ("false_negative", plots.DOWN)):
+        ax.clear()
+        plots.draw_pushes(PARTS.assign(kind=kind), ax)
+        assert {to_rgba(plots.UP), to_rgba(plots.DOWN)} >= {bar.get_facecolor() for bar in ax.patches}
+        assert next(bar for bar in ax.patches if bar.get_width() > 0).get_facecolor() == to_rgba(colour)
 
 
 def test_heat_map_prints_its_numbers_even_where_the_colours_end(ax):
     plots.draw_matrix(AGREEMENT, ["a", "b", "c"], ax, low=0.5)
-    assert [text.get_text() for text in ax.texts] == ["1.00", "0.25", "–", "0.25", "1.00", "0.80", "–", "0.80", "1.00"]
+    assert [text.get_text() for text in ax.texts] == ["1.00", ".25", "–", ".25", "1.00", ".80", "–", ".80", "1.00"]
     assert [text.get_position() for text in ax.texts] == [(j, i) for i in range(3) for j in range(3)]
     by_text = {text.get_text(): text.get_color() for text in ax.texts}
-    assert by_text["1.00"] == "white" and by_text["0.25"] == plots.INK
+    assert by_text["1.00"] == "white" and by_text[".25"] == plots.INK
     plots.draw_matrix(np.ones((2, 2)), ["a", "b"], ax, low=1.0)  # chance is certain where k is all features
 
 
@@ -478,3 +491,39 @@ def test_a_negative_component_is_drawn_as_nothing(ax):
 def test_an_untouched_net_agrees_with_itself(ax):
     plots.draw_sanity(SANITY, {"a": "A"}, ax)
     assert ax.lines[0].get_xydata().tolist() == [[0, 1], [1, 0.6], [2, 0.3]]
+
+
+# one look for one model or method
+
+
+def test_a_method_looks_the_same_in_every_figure_whatever_subset_is_drawn():
+    everything = plots.method_looks(explainers.names())
+    assert len(set(everything.values())) == len(everything) and len({look.colour for look in everything.values()}) >= 9
+    for some in (["lime", "deeplift"], ["tree_shap"], ["lime"], ["kernel_shap", "unheard of", "lime"]):
+        for name, look in plots.method_looks(some).items():
+            assert name not in everything or look == everything[name]
+    strangers = plots.method_looks(["lime", "a", "b"])
+    assert len(set(strangers.values())) == 3
+
+
+def test_a_model_looks_the_same_on_the_whole_page():
+    names = ["mlp", "mine", "gradient_boosting", "other"]
+    with plots.models_of_page(names):
+        whole = plots.model_looks(names)
+        assert plots.model_looks(["other", "mine"]) == {name: whole[name] for name in ("other", "mine")}
+        assert plots.model_looks(["mine", "mine fixed"])["mine fixed"] not in {whole["mine"]}
+    assert len(set(plots.model_looks(["x", "y", "z"]).values())) == 3
+
+
+def test_marks_of_models_and_methods_are_never_red_or_blue():
+    for colour in plots.COLOURS:
+        red, green, blue = to_rgba(colour)[:3]
+        assert not (blue > 1.6 * max(red, green)) and not (red > 2.2 * max(green, blue))
+
+
+def test_what_is_darker_in_a_heat_map_of_the_output_is_more_and_never_blue(ax):
+    surface = pair_dependence(worlds.model("boosted", "numeric"), worlds.table("numeric"), ("age", "debt"), scale="logit")
+    plots.draw_pair(surface, ax, part="mean")
+    image = ax.get_images()[0]
+    most, least = image.cmap(1.0), image.cmap(0.0)
+    assert sum(most[:3]) < sum(least[:3]) and most[0] > 2 * most[2]

@@ -6,20 +6,26 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 import worlds
 from test_cli import refused, run  # noqa: F401 (fixtures that type a command)
 
 import dlx
-from dlx import checkpoint, training
+from dlx import checkpoint, reporting, training
 from dlx.audit.performance import performance
 from dlx.audit.recalibration import recalibrated
 from dlx.dataset import Card, Dataset
-from dlx.model import BlackBox
-from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recoding_of
+from dlx.encoder import Encoder
+from dlx.model import BlackBox, NeuralModel
+from dlx.progress import Narrator
+from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
 from dlx.remedies.folding import folded
 from dlx.remedies.merging import merged_feature, merged_levels
 from dlx.remedies.restoring import restored
+from dlx.reporting.auditing import setting_of
+from dlx.reporting.sections import errors, fairness
 from dlx.schema import Feature, Schema, SchemaError
+from dlx.threads import one_thread
 from dlx.training import TrainingError
 
 LEVELS = Schema(
@@ -334,3 +340,57 @@ def test_dlx_fix_takes_the_remedy_of_the_card_and_keeps_the_model(run):  # noqa:
 )
 def test_dlx_fix_refuses_what_cannot_be(refused, options, message):  # noqa: F811
     assert message in refused("fix", "bank_loan", "--model", "decision_tree", *options)
+
+
+# whose models are trained again
+
+
+def own_net(case, name="mlp"):
+    """Return a net of the user's own, under a name of dlx's."""
+    torch.manual_seed(0)
+    width = Encoder.fit(case.schema, case.train.rows).width
+    network = torch.nn.Sequential(torch.nn.Linear(width, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+    return NeuralModel(network, Encoder.fit(case.schema, case.train.rows), name)
+
+
+def test_a_model_of_dlx_is_fixed_by_its_provenance_and_keeps_its_options(table):
+    made = training.train(table, "decision_tree", seed=3, config={"max_depth": 2}).model
+    fixed = fix(table, made, drop=["sex"])
+    assert fixed.before is made and (fixed.architecture, fixed.seed, dict(fixed.config)) == (
+        "decision_tree",
+        3,
+        {"max_depth": 2},
+    )
+    assert fixed.settings["max_depth"] == 2 and (fixed.model.trees.feature < 0).sum() <= 4
+    renamed = dataclasses.replace(made, name="the bank's")
+    assert fix(table, renamed, drop=["sex"]).before is renamed
+    again = fixed.over_seeds(2)
+    assert sorted(set(again["seed"])) == [3, 4]
+
+
+def test_a_model_of_ones_own_is_never_taken_for_one_of_dlx(table):
+    net, boosted = own_net(table), training.train(table, "gradient_boosting").model
+    wrapped = BlackBox(lambda t: t["age"] / 100, table.schema, "gradient_boosting", scales=("probability", "logit"))
+    elsewhere = dataclasses.replace(boosted, provenance=dataclasses.replace(boosted.provenance, data_sha256="0" * 64))
+    for model in (net, wrapped, elsewhere, dataclasses.replace(boosted, provenance=None)):
+        with pytest.raises(RemedyError, match="needs one that dlx trained on"):
+            fix(table, model, drop=["sex"])
+        assert recipe_of(model, table) is None
+    for architecture, model in (("gradient_boosting", wrapped), ("gradient_boosting", net), ("mlp", boosted)):
+        with pytest.raises(RemedyError, match=f"as {architecture}"):
+            fix(table, architecture, before=model, drop=["sex"])
+
+
+def test_no_page_replaces_a_net_of_ones_own_by_one_of_dlx(tmp_path, monkeypatch):
+    case = worlds.table("mixed", 300)
+    case = dataclasses.replace(case, card=Card(remedy={"drop": [case.schema.names[0]]}))
+    monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("a model was trained"))
+    quiet = Narrator(quiet=True)
+    setting = setting_of(case, seed=0, background=10, thorough=False, page=tmp_path / "audit.html", narrator=quiet)
+    net = own_net(case)
+    with one_thread():
+        told = errors.section(setting, [net])
+        groups = fairness.section(setting, [net])
+    assert "None of these models was trained by dlx" in str(told.blocks)
+    assert "mlp was not trained by dlx on this table" in str(groups.blocks) or not groups.tables.get("fairness_remedies", [])
+    assert reporting._siblings(case, [net], lambda *_: pytest.fail("a sibling was trained")) == {}

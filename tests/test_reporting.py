@@ -29,6 +29,7 @@ from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.study import study
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.stats import auc_difference
 
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
 AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
@@ -165,12 +166,13 @@ def test_the_ranking_sentence_repeats_the_auc(bank_loan_page, bank_loan, found):
         assert auc.loc[name, "estimate"] == pytest.approx(expected, abs=1e-12)
     best = auc["estimate"].idxmax()
     named = [best, *(name for name in ("mlp", "gradient_boosting") if name != best)]
-    said = re.findall(r"\((\w+)\)[^()]*? (\d+) times in 100 \(95 % interval (\d+) to (\d+)\)", found[0])
+    said = re.findall(r"\((\w+)\)[^()]*? in (\d+) % \((\d+) % to (\d+) %\) of all pairs", found[0])
     assert said == [(name, *(f"{100 * auc.loc[name, c]:.0f}" for c in ("estimate", "low", "high"))) for name in named]
     predicted = {name: model.predict(case.test, "probability") for name, model in models.items()}
-    ahead = [name for name in named[1:] if _gain_is_beyond_noise(case.test.outcomes, predicted[best], predicted[name])]
-    verdict = re.search(r"ahead of (.*) beyond noise", found[0])
-    assert (re.findall(r"\((\w+)\)", verdict[1]) if verdict else []) == ahead
+    others = [name for name in models if name != best]
+    ahead = [name for name in others if _gain_is_beyond_noise(case.test.outcomes, predicted[best], predicted[name])]
+    verdict = re.search(r"is ahead beyond noise of .* others: (.*?); it was chosen", found[0])
+    assert (re.split(r", | and ", verdict[1]) if verdict else []) == ahead
     assert numbers(r"([\d,]+) people", found[0].split(". ")[-1]) == [200]
 
 
@@ -242,6 +244,21 @@ def test_the_performance_table_of_the_page_repeats_the_csv(bank_loan_page):
         assert f"<td>{line.estimate:.3f} ({line.low:.3f} to {line.high:.3f})</td>" in page
 
 
+def test_the_best_model_is_ahead_of_exactly_those_that_the_paired_interval_leaves_behind(bank_loan_page):
+    test = dlx.load("bank_loan").test
+    scores = table(bank_loan_page, "performance").query("metric == 'auc'").set_index("model")["estimate"]
+    best = scores.idxmax()
+    predicted = {name: dlx.load_model("bank_loan", name).predict(test, "probability") for name in scores.index}
+    others = [name for name in scores.index if name != best]
+    ahead = [name for name in others if auc_difference(test.outcomes, predicted[best], predicted[name]).low > 0]
+    page = html.unescape(bank_loan_page.read_text())
+    if ahead:
+        assert f"ahead beyond noise of {phrases.counted(len(ahead))} of the {phrases.counted(len(others))} others" in page
+        assert f"others: {phrases.listed(ahead)}" in page
+    else:
+        assert "that does not show a difference" in page
+
+
 def test_each_person_s_risk_and_contrast_repeat_the_csv(bank_loan_page):
     people = table(bank_loan_page, "people").set_index("told_as")
     contrast = table(bank_loan_page, "contrast")
@@ -251,7 +268,8 @@ def test_each_person_s_risk_and_contrast_repeat_the_csv(bank_loan_page):
         for model in ("mlp", "gradient_boosting"):
             risk = people.loc[key, f"risk_by_{model}"]
             verdict = "denied" if risk >= 1 / 6 else "granted"
-            assert re.search(rf"{re.escape(phrases.percent(risk))} by the [a-z ]+ \({model}\) \({verdict}\)", article)
+            shown = re.escape(phrases.risk_percent(risk, dlx.load("bank_loan").schema.target))
+            assert re.search(rf"{shown} by the [a-z ]+ \({model}\) \({verdict}\)", article)
         some = contrast[contrast["row"] == people.loc[key, "row"]]
         logit = [np.log(p / (1 - p)) for p in people.loc[key, ["risk_by_mlp", "risk_by_gradient_boosting"]].astype(float)]
         assert logit[0] - logit[1] == pytest.approx(some["output_difference"].iloc[0], abs=1e-9)
@@ -650,12 +668,12 @@ def test_the_errors_are_those_to_the_exact_values(thorough_page):
 
 def test_reasons_are_shared_by_enough_of_the_trusted_methods(bank_loan_page):
     verdicts = table(bank_loan_page, "verdicts").set_index(["model", "row"])
-    trusted = table(bank_loan_page, "trust").query("trusted").groupby("model").size()
+    trusted = table(bank_loan_page, "trust").query("trusted").groupby("model")["method"].agg(list)
     contributions = table(bank_loan_page, "contributions")
     for (model, row), line in verdicts.iterrows():
         some = contributions[(contributions["model"] == model) & (contributions["row"] == row)]
-        assert line["methods"] == trusted[model]
-        by_method = some.set_index(["method", "feature"])["contribution"].unstack()
+        assert line["methods"] == len(trusted[model])
+        by_method = some.set_index(["method", "feature"])["contribution"].unstack().loc[trusted[model]]
         top = by_method.abs().rank(axis=1, ascending=False) <= 5
         for name in str(line["raises"]).split() if isinstance(line["raises"], str) else ():
             assert (top[name] & (by_method[name] > 0)).sum() >= 0.6 * len(by_method)

@@ -10,7 +10,7 @@ import pytest
 import worlds
 
 from dlx.comparison.noise import Replicates
-from dlx.comparison.trust import AGREEING_SHARE, SETTLED, Evidence, trust, verdict
+from dlx.comparison.trust import AGREEING_SHARE, SETTLED, Evidence, believed, trust, verdict
 from dlx.explanation import Explanation
 
 LIME = worlds.said([[3, -2, 1, 0], [1, 2, 3, 4]])
@@ -62,8 +62,9 @@ CHECKS = {
 def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
     name, evidence, words = CHECKS[check]
     found = trust([LIME, SHAP, TREES], Evidence(**{check: evidence}))
-    assert found["trusted"].tolist() == [True, False, True]
-    assert found["why"].tolist() == [f"nothing speaks against it ({name})", words, f"nothing speaks against it ({name})"]
+    assert found["verdict"].tolist() == ["not refuted", "distrusted", "not refuted"] and not found["trusted"].any()
+    assert found["why"][1] == words and found["why"][0] == found["why"][2]
+    assert found["why"][0].startswith(f"nothing speaks against it ({name})")
     assert list(found["evidence"]) == [name] * 3
     assert found[["model", "method"]].to_numpy().tolist() == [list(one) for one in ABOUT]
 
@@ -85,13 +86,13 @@ def test_what_does_not_count_against_a_method(check, changes, is_measured):
     name, evidence, _ = CHECKS[check]
     found = trust([SHAP], Evidence(**{check: evidence.assign(**changes)}))
     seen = name if is_measured else "nothing was measured"
-    assert found["trusted"].tolist() == [True] and found["why"].tolist() == [f"nothing speaks against it ({seen})"]
+    assert found["verdict"].tolist() == ["not refuted"] and found["why"][0].startswith(f"nothing speaks against it ({seen})")
 
 
 def test_a_method_far_from_the_shapley_values_that_it_does_not_set_out_to_give_is_remarked_upon():
     errors = CHECKS["errors"][1].assign(measure="relative_error", is_shapley=False, median=0.48)
     found = trust([SHAP], Evidence(errors=errors))
-    assert found["trusted"].tolist() == [True] and "answers another question: 48% away" in found["remark"].item()
+    assert found["verdict"].tolist() == ["not refuted"] and "answers another question: 48% away" in found["remark"].item()
     assert trust([SHAP], Evidence(errors=errors.assign(median=0.2)))["remark"].item() == ""
     assert trust([SHAP], Evidence(errors=errors.assign(options="n_samples=5")))["evidence"].item() == ""
 
@@ -106,12 +107,68 @@ def test_all_that_speaks_against_a_method_is_said():
     )
 
 
-def test_nothing_measured_is_trusted_and_says_so():
+def test_nothing_measured_is_not_trusted_but_not_refuted_and_says_so():
     elsewhere = Evidence(sanity=CHECKS["sanity"][1].query("model == 'trees'"))
     for evidence in (Evidence(), elsewhere):
         found = trust([LIME, SHAP], evidence)
-        assert found["trusted"].all() and set(found["why"]) == {"nothing speaks against it (nothing was measured)"}
-        assert set(found["evidence"]) == {""}
+        assert not found["trusted"].any() and set(found["verdict"]) == {"not refuted"}
+        assert set(found["why"]) == {
+            "nothing speaks against it (nothing was measured); pre-flight and its own noise and error to the judge not measured"
+        }
+        assert set(found["evidence"]) == {""} and set(found["not_measured"]) == {
+            "pre-flight, its own noise, error to the judge"
+        }
+
+
+def evidence_of(lost=0.0, away=0.1, *, noise=True) -> Evidence:
+    """Return all that trust in LIME is earned by: what it leaves out, how far it is from the Shapley values, and its noise."""
+    about = {"model": ["net"], "method": ["lime"]}
+    return Evidence(
+        readiness=pd.DataFrame(about | {"verdict": ["approximate"], "lost": [lost], "reason": ["some is lost"]}),
+        errors=pd.DataFrame(about | {"measure": ["relative_error"], "median": [away], "is_shapley": [False]}),
+        noise=pd.DataFrame(about | {"metric": ["feature_agreement"], "source": ["seed"], "mean": [0.95]}) if noise else None,
+    )
+
+
+def test_trust_is_earned_by_three_measurements_and_says_which_is_lacking():
+    found = trust([LIME], evidence_of()).iloc[0]
+    assert found["trusted"] and found["verdict"] == "trusted" and found["not_measured"] == ""
+    found = trust([LIME], evidence_of(noise=False)).iloc[0]
+    assert found["verdict"] == "not refuted" and not found["trusted"] and found["not_measured"] == "its own noise"
+    assert found["why"].endswith("; its own noise not measured")
+
+
+@pytest.mark.parametrize(
+    ("lost", "away", "expected"),
+    [
+        (1.05, 0.37, "distrusted"),
+        (0.3, 0.26, "distrusted"),
+        (1.05, 0.1, "distrusted"),
+        (1.05, np.nan, "distrusted"),
+        (0.2, 0.37, "trusted"),
+        (0.9, 0.2, "trusted"),
+        (np.nan, 0.37, "trusted"),
+    ],
+)
+def test_contributions_that_neither_add_up_nor_are_shapley_values_are_not_trusted(lost, away, expected):
+    found = trust([LIME], evidence_of(lost, away)).iloc[0]
+    assert found["verdict"] == expected
+    assert ("leave out" in found["why"]) == (expected == "distrusted")
+
+
+def test_words_of_a_verdict_stand_on_its_side_of_the_line():
+    noise = CHECKS["noise"][1].assign(mean=0.7996)
+    assert "only 79.96% of the top columns" in trust([SHAP], Evidence(noise=noise))["why"].item()
+    errors = CHECKS["errors"][1].assign(median=0.1001)
+    assert "off by 10.01%" in trust([SHAP], Evidence(errors=errors))["why"].item()
+
+
+def test_the_word_of_the_trusted_counts_and_where_there_are_none_that_of_the_not_refuted():
+    table = trust([LIME, SHAP], evidence_of())
+    assert table["verdict"].tolist() == ["trusted", "not refuted"] and believed(table).tolist() == [True, False]
+    alone = trust([LIME, SHAP], Evidence(errors=CHECKS["errors"][1]))
+    assert alone["verdict"].tolist() == ["not refuted", "distrusted"] and believed(alone).tolist() == [True, False]
+    assert believed(trust([LIME], evidence_of(1.05, 0.37))).tolist() == [False]
 
 
 def test_method_that_failed_on_somebody_is_not_trusted():

@@ -1,8 +1,9 @@
-"""Whether predicted probabilities come true: calibration intercept, slope and curve, with bootstrap intervals.
+"""Whether predicted probabilities come true: calibration intercept, slope and curve, and a test of both numbers together.
 
 Cox (1958), "Two further applications of a model for binary regression", and Van Calster et al. (2019), "Calibration: the
 Achilles heel of predictive analytics". The log-odds of the outcome are regressed on the predicted log-odds: by a shift
-alone (intercept: calibration in the large), by shift and slope, and by a restricted cubic spline (the curve).
+alone (intercept: calibration in the large), by shift and slope, and by a restricted cubic spline (the curve). Intervals of
+intercept and slope are those of the profile likelihood, which hold where events are few; the band of the curve is a bootstrap.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import numpy as np
 
 from dlx.audit.logistic import interval_among, logistic_fits, resampled
 from dlx.audit.performance import judged
-from dlx.bootstrap import Interval
+from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
+from dlx.bootstrap import LEVEL, Interval, rarest
 from dlx.dataset import Dataset
 from dlx.model import Model
+from dlx.stats import share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +49,9 @@ class Calibration:
     slope : Interval
         Factor of the predicted log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme. NaN where
         all predictions are alike; infinite where they separate the outcomes.
+    p_value : float
+        Of the likelihood-ratio test that intercept is 0 and slope 1, together: of two degrees of freedom, or of one where all
+        predictions are alike.
     curve : DataFrame
         `predicted`, `observed`, `low`, `high`: share of events at a prediction, with a pointwise 95 % band.
     """
@@ -58,12 +64,13 @@ class Calibration:
     observed: Interval
     intercept: Interval
     slope: Interval
+    p_value: float
     curve: pd.DataFrame
 
     @property
     def needs_recalibration(self) -> bool:
-        """Whether the interval of the slope leaves out 1, or that of the intercept leaves out 0."""
-        return excludes(self.slope, 1) or excludes(self.intercept, 0)
+        """Whether intercept 0 and slope 1, tested together, are rejected at 5 %: one calibrated model in twenty is."""
+        return self.p_value < 1 - LEVEL
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a number: estimate, interval, what is perfect, and why there is no interval where there is none."""
@@ -83,18 +90,14 @@ class Calibration:
             ("share_of_events", *self.observed, self.expected, ""),
             ("intercept", *self.intercept, 0.0, sure),
             ("slope", *self.slope, 1.0, alike or sure),
+            ("p_value", self.p_value, np.nan, np.nan, np.nan, "of intercept 0 and slope 1 together, by the likelihood ratio"),
         ]
         table = pd.DataFrame(lines, columns=["quantity", "estimate", "low", "high", "perfect", "note"])
         return table.assign(model=self.model, rows=self.rows, events=self.events)[["model", *table.columns, "rows", "events"]]
 
 
-def excludes(interval: Interval, value: float) -> bool:
-    """Return whether the interval leaves out a value; one without ends leaves out nothing."""
-    return bool(value < interval.low or value > interval.high)
-
-
 def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
-    """Return the calibration of a model with 95 % bootstrap intervals, rows resampled whatever their outcome.
+    """Return the calibration of a model with 95 % intervals.
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     people : Dataset
         Rows with outcomes, not seen in training.
     seed : int
-        Seed of the bootstrap.
+        Seed of the bootstrap of the curve.
 
     Raises
     ------
@@ -112,25 +115,20 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     """
     outcomes, predicted = judged(model, people, "the calibration")
     odds = log_odds(predicted)
-    shifts, slopes, curves, shares = [], [], [], []
     lowest, highest = np.quantile(predicted, SHOWN)
-    grid = np.linspace(lowest, highest, POINTS)
-    spline = _Spline(odds)
-    for counts in resampled(len(outcomes), seed=seed):
-        shifts.append(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, counts)[:, 0])
-        slopes.append(_slopes(odds, outcomes, counts))
-        curves.append(spline.curves(outcomes, counts, log_odds(grid)))
-        shares.append(counts @ outcomes / len(outcomes))
+    grid, spline = np.linspace(lowest, highest, POINTS), _Spline(odds)
+    curves = [spline.curves(outcomes, counts, log_odds(grid)) for counts in resampled(len(outcomes), seed=seed)]
     return Calibration(
         model=model.name,
         rows=len(outcomes),
         events=int(outcomes.sum()),
         certain=int(((predicted < SURE) | (predicted > 1 - SURE)).sum()),
         expected=float(predicted.mean()),
-        observed=interval_among(np.concatenate(shares)),
-        intercept=interval_among(np.concatenate(shifts)),
-        slope=interval_among(np.concatenate(slopes)),
-        curve=_curve(grid, np.vstack(curves)),
+        observed=share_interval(float(outcomes.sum()), len(outcomes)),
+        intercept=intercept_interval(odds, outcomes),
+        slope=slope_interval(odds, outcomes),
+        p_value=fitted_stretch(odds, outcomes).p_value,
+        curve=_curve(grid, np.vstack(curves), rarest(outcomes)),
     )
 
 
@@ -139,14 +137,6 @@ def log_odds(predicted: np.ndarray) -> np.ndarray:
     from scipy.special import logit
 
     return logit(np.clip(predicted, SURE, 1 - SURE))
-
-
-def _slopes(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the slope of each resample, NaN where all its predictions are alike."""
-    middle = counts @ odds / counts.sum(axis=1)
-    spread = (counts * (odds - middle[:, None]) ** 2).sum(axis=1)
-    extra = logistic_fits(np.column_stack([np.ones_like(odds), odds - odds.mean()]), outcomes, odds, counts)[:, 1]
-    return np.where(spread > 1e-12, 1 + extra, np.nan)
 
 
 class _Spline:
@@ -177,10 +167,10 @@ class _Spline:
         return expit(where + fits @ self.columns(where).T)
 
 
-def _curve(grid: np.ndarray, curves: np.ndarray) -> pd.DataFrame:
+def _curve(grid: np.ndarray, curves: np.ndarray, people: int) -> pd.DataFrame:
     import pandas as pd
 
-    lines = [interval_among(point) for point in curves.T]
+    lines = [interval_among(point, people=people) for point in curves.T]
     return pd.DataFrame(lines, columns=["observed", "low", "high"]).assign(predicted=grid)[
         ["predicted", "observed", "low", "high"]
     ]

@@ -13,9 +13,11 @@ import numpy as np
 
 from dlx.audit.logistic import interval_among, resampled
 from dlx.audit.performance import judged
+from dlx.bootstrap import rarest
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.stats import share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +86,7 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
     for place, name in enumerate(("net_benefit", "all", "advantage")):
         means = _resampled_means(np.column_stack([gains[place] for gains in each]), seed)
         for line, point in zip(lines, means.T, strict=True):
-            line |= _named(name, point)
+            line |= _named(name, point, rarest(outcomes))
     return pd.DataFrame(lines)
 
 
@@ -128,7 +130,8 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     rules = {model.name: predicted >= threshold, "everybody": np.ones_like(outcomes), "nobody": np.zeros_like(outcomes)}
     means = _resampled_means(np.column_stack([costs(outcomes, acted, threshold) for acted in rules.values()]), seed)
     lines = [
-        {"model": model.name, "acted_on": rule, "threshold": threshold, "cost_ratio": ratio} | _named("cost", point)
+        {"model": model.name, "acted_on": rule, "threshold": threshold, "cost_ratio": ratio}
+        | _named("cost", point, rarest(outcomes))
         for rule, point in zip(["flagged", "everybody", "nobody"], means.T, strict=True)
     ]
     return pd.DataFrame(lines)
@@ -179,19 +182,11 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
         "npv": (cleared, cleared + missed),
     }
     lines = [
-        {"model": model.name, "threshold": threshold, "quantity": name, "count": count, "of": of} | _wilson(count, of)
+        {"model": model.name, "threshold": threshold, "quantity": name, "count": count, "of": of}
+        | share_interval(count, of)._asdict()
         for name, (count, of) in shares.items()
     ]
     return pd.DataFrame(lines)
-
-
-def _wilson(count: int, of: int) -> dict[str, float]:
-    from scipy.stats import binomtest
-
-    if not of:
-        return dict.fromkeys(("estimate", "low", "high"), np.nan)
-    ends = binomtest(count, of).proportion_ci(method="wilson")
-    return {"estimate": count / of, "low": float(ends.low), "high": float(ends.high)}
 
 
 def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
@@ -199,6 +194,6 @@ def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
     return np.vstack([counts @ values for counts in resampled(len(values), seed=seed)]) / len(values)
 
 
-def _named(name: str, resamples: np.ndarray) -> dict[str, Any]:
-    estimate, low, high = interval_among(resamples)
+def _named(name: str, resamples: np.ndarray, people: int) -> dict[str, Any]:
+    estimate, low, high = interval_among(resamples, people=people)
     return {name: estimate, f"{name}_low": low, f"{name}_high": high}

@@ -50,8 +50,8 @@ def explained_change(before: Explanation, after: Explanation, *, top: int, seed:
         "size_before": interval_of_mean(old.mean(axis=1), seed=seed),
         "size_after": interval_of_mean(new.mean(axis=1), seed=seed),
         "size_ratio": _ratio(new.sum(axis=1), old.sum(axis=1), seed),
-        "rank_correlation": interval_of_mean(_rank_correlations(old, new), seed=seed),
-        "top_kept": interval_of_mean(_kept(old, new, top), seed=seed),
+        "rank_correlation": interval_of_mean(_rank_correlations(old, new), within=(-1, 1), seed=seed),
+        "top_kept": interval_of_mean(_kept(old, new, top), within=(0, 1), seed=seed),
     }
     lines = [
         {"model": after.model, "method": after.method, "scale": after.scale, "people": len(after), "quantity": name}
@@ -68,7 +68,7 @@ def _ratio(above: np.ndarray, below: np.ndarray, seed: int) -> Interval:
     chosen = np.random.default_rng(seed).integers(len(below), size=(RESAMPLES, len(below)))
     sums = below[chosen].sum(axis=1)
     held = sums > 0
-    return Interval(float(above.sum() / below.sum()), *ends_of(above[chosen].sum(axis=1)[held] / sums[held]))
+    return Interval(float(above.sum() / below.sum()), *ends_of(above[chosen].sum(axis=1)[held] / sums[held], people=len(below)))
 
 
 def _rank_correlations(old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlx.bootstrap import LEVEL, RESAMPLES, Interval
+from dlx.bootstrap import RESAMPLES, Interval, tails
 
 MOST_STEPS = 60
 LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
@@ -74,13 +74,14 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
     return found
 
 
-def interval_among(estimates: np.ndarray) -> Interval:
+def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Interval:
     """Return the first of some estimates [1 + resamples] between the 95 % ends of the others, which may be infinite.
 
-    Resamples without an estimate (NaN) are left out; where the first has none, there is no interval.
+    Resamples without an estimate (NaN) are left out; where the first has none, or there are fewer than two people, there is no
+    interval. `people` is how many the estimate rests on, see `dlx.bootstrap.tails`.
     """
-    others = estimates[1:][~np.isnan(estimates[1:])]
-    if np.isnan(estimates[0]) or not len(others):
+    others, shares = estimates[1:][~np.isnan(estimates[1:])], tails(people)
+    if np.isnan(estimates[0]) or not len(others) or np.isnan(shares).any():
         return Interval(float(estimates[0]), np.nan, np.nan)
-    low, high = np.quantile(others, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="inverted_cdf")  # never between infinities
+    low, high = np.quantile(others, shares, method="inverted_cdf")  # never between infinities
     return Interval(float(estimates[0]), float(low), float(high))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.bootstrap import interval_of
+from dlx.bootstrap import Interval, interval_of, rarest
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.stats import auc, auc_difference, auc_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,9 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame:
-    """Return ROC AUC, average precision, Brier score and log loss with 95 % bootstrap intervals.
+    """Return ROC AUC, average precision, Brier score and log loss with 95 % intervals.
+
+    That of the AUC is DeLong's (`dlx.stats.auc_interval`), the others are a bootstrap over people, whatever their outcome.
 
     Parameters
     ----------
@@ -33,7 +36,8 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One line a metric; `reference` is what a model reaches that predicts the share of positives for everybody.
+        One line a metric; `reference` is what a model reaches that predicts the share of positives for everybody; `note`
+        says why there is no interval, or how it was made where nothing was seen to vary.
 
     Raises
     ------
@@ -44,25 +48,42 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
 
     outcomes, predicted = judged(model, people, "the performance")
     base_rate = np.full(len(outcomes), outcomes.mean())
-    lines = []
-    for name, metric in METRICS.items():
-
-        def on(rows: np.ndarray, metric: Metric = metric) -> float:
-            return metric(outcomes[rows], predicted[rows])
-
-        estimate, low, high = interval_of(on, outcomes, seed=seed)
-        reference = metric(outcomes, base_rate)
-        lines.append(
-            {
-                "model": model.name,
-                "metric": name,
-                "estimate": estimate,
-                "low": low,
-                "high": high,
-                "reference": reference,
-            }
-        )
+    lines = [
+        {
+            "model": model.name,
+            "metric": name,
+            **interval_of_metric(name, outcomes, predicted, seed=seed)._asdict(),
+            "reference": metric(outcomes, base_rate),
+            "note": _note(name, outcomes, predicted),
+        }
+        for name, metric in METRICS.items()
+    ]
     return pd.DataFrame(lines)
+
+
+def interval_of_metric(name: str, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return one of `METRICS` with its 95 % interval over people."""
+    if name == "auc":
+        return auc_interval(outcomes, predicted)
+    return interval_of(lambda rows: METRICS[name](outcomes[rows], predicted[rows]), outcomes, seed=seed)
+
+
+def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return one of `METRICS` of some predictions less that of others, of the same people, with its 95 % interval."""
+    if name == "auc":
+        return auc_difference(outcomes, one, other)
+    metric = METRICS[name]
+    return interval_of(
+        lambda rows: metric(outcomes[rows], one[rows]) - metric(outcomes[rows], other[rows]), outcomes, seed=seed
+    )
+
+
+def _note(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> str:
+    if rarest(outcomes) < 2:
+        return "no interval: an outcome has one row"
+    if name == "auc" and auc(outcomes, predicted) in (0, 1):
+        return "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
+    return ""
 
 
 def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -93,15 +114,6 @@ def _got(outcomes: np.ndarray | None) -> str:
     if outcomes is None:
         return "got none; pass rows whose outcome is known"
     return f"got {int((outcomes == 1).sum())} positive of {len(outcomes)}; pass more rows of a binary outcome"
-
-
-def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the area under the ROC curve: the chance that a positive ranks above a negative, ties counting half."""
-    from scipy.stats import rankdata
-
-    positive = outcomes == 1
-    n_positive, n_negative = positive.sum(), (~positive).sum()
-    return float((rankdata(predicted)[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def average_precision(outcomes: np.ndarray, predicted: np.ndarray) -> float:

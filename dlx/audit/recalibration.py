@@ -9,8 +9,8 @@ regression, a rising step function, which no sum survives.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dlx.audit.calibration import log_odds
 from dlx.audit.performance import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, Scale, TreeModel, check_scale, rescaled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +166,41 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
         trees = replace(model.trees, value=values.astype(np.float32), base=0.0)
         return replace(model, trees=trees, name=name, provenance=None, original=None)
 
-    def calibrated(table: pd.DataFrame) -> np.ndarray:
+    def of_table(table: pd.DataFrame) -> np.ndarray:
         return function(model.predict(table, "probability"))
 
-    return BlackBox(calibrated, model.schema, name, scales=("probability", "logit"))
+    carried = model.carried if isinstance(model, BlackBox) else ()
+    return Mapped(of_table, model.schema, name, ("probability", "logit"), carried=carried, model=model, mapping=function)
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped(BlackBox):
+    """A function of another model's probability; that one is given the rows as they come, coded or not.
+
+    Parameters
+    ----------
+    model : Model
+        The other model.
+    mapping : callable
+        Probabilities [rows] in, probabilities [rows] out.
+    """
+
+    model: Model | None = None
+    mapping: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+
+    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
+        """Return the output of each row on a scale; see `OneOutput.predict`."""
+        check_scale(self, scale)
+        return rescaled(self.compute(rows), "probability", scale, self.name)
+
+    def compute(self, rows: Any) -> np.ndarray:
+        """Return the mapped probability of each row."""
+        model = self.model
+        assert model is not None and self.mapping is not None
+        if isinstance(model, BlackBox) and self.companion is not None:
+            model = replace(model, companion=self.companion)
+        return self.mapping(model.predict(rows, "probability"))
+
+    def typed(self, *some: Any) -> Mapped:
+        """Return it with the dtypes of a table that is among the rows, where the model behind it asks for them."""
+        return replace(self, model=self.model.typed(*some)) if isinstance(self.model, BlackBox) else self

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.decisions import cost_ratio, costs
-from dlx.audit.performance import METRICS, Metric, judged
-from dlx.bootstrap import interval_of
+from dlx.audit.performance import METRICS, interval_of_gain, judged
+from dlx.bootstrap import Interval, interval_of
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
@@ -23,10 +23,10 @@ HIGHER_IS_BETTER = {"auc": True, "average_precision": True, "brier": False, "log
 def advantages(
     models: Sequence[Model], references: Sequence[Model], people: Dataset, *, threshold: float | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Return how much better models are than reference models on the same rows, with paired 95 % bootstrap intervals.
+    """Return how much better models are than reference models on the same rows, with paired 95 % intervals.
 
-    Each resample judges both models by the same rows, drawn within each class, so that what makes rows hard for both drops
-    out of the difference.
+    Both models are judged by the same rows, so that what makes rows hard for both drops out of the difference: DeLong's paired
+    interval of the AUC, a bootstrap of the others.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def advantages(
     if not models or not references:
         raise DlxError("a comparison needs a model and a reference, for example a logistic regression")
     threshold = people.schema.target.threshold if threshold is None else threshold
-    metrics = _metrics(threshold)
+    cost_ratio(threshold)
     lines = []
     for model in models:
         outcomes, mine = judged(model, people, "the comparison")
@@ -63,35 +63,26 @@ def advantages(
             theirs = reference.predict(people, "probability")
             lines += [
                 {"model": model.name, "reference": reference.name, "metric": name}
-                | _line(metric, outcomes, mine, theirs, is_high_good=HIGHER_IS_BETTER[name], seed=seed)
-                for name, metric in metrics.items()
+                | _line(name, outcomes, mine, theirs, threshold, seed)
+                for name in HIGHER_IS_BETTER
             ]
     return pd.DataFrame(lines)
 
 
-def _line(
-    metric: Metric, outcomes: np.ndarray, mine: np.ndarray, theirs: np.ndarray, *, is_high_good: bool, seed: int
-) -> dict[str, Any]:
-    sign = 1 if is_high_good else -1
-
-    def better(rows: np.ndarray) -> float:
-        return sign * (metric(outcomes[rows], mine[rows]) - metric(outcomes[rows], theirs[rows]))
-
-    advantage, low, high = interval_of(better, outcomes, seed=seed)
+def _line(name: str, outcomes: np.ndarray, mine: np.ndarray, theirs: np.ndarray, threshold: float, seed: int) -> dict[str, Any]:
+    if name == "cost":
+        each = [costs(outcomes, predicted >= threshold, threshold) for predicted in (mine, theirs)]
+        estimates, difference = [one.mean() for one in each], each[0] - each[1]
+        gain = interval_of(lambda rows: float(difference[rows].mean()), outcomes, seed=seed)
+    else:
+        estimates = [METRICS[name](outcomes, predicted) for predicted in (mine, theirs)]
+        gain = interval_of_gain(name, outcomes, mine, theirs, seed=seed)
+    advantage = gain if HIGHER_IS_BETTER[name] else Interval(-gain.estimate, -gain.high, -gain.low)
     return {
-        "estimate": metric(outcomes, mine),
-        "of_reference": metric(outcomes, theirs),
-        "advantage": advantage,
-        "low": low,
-        "high": high,
-        "told_apart": not low <= 0 <= high,
+        "estimate": float(estimates[0]),
+        "of_reference": float(estimates[1]),
+        "advantage": advantage.estimate,
+        "low": advantage.low,
+        "high": advantage.high,
+        "told_apart": advantage.excludes(0),
     }
-
-
-def _metrics(threshold: float) -> dict[str, Metric]:
-    cost_ratio(threshold)
-
-    def cost(outcomes: np.ndarray, predicted: np.ndarray) -> float:
-        return float(costs(outcomes, predicted >= threshold, threshold).mean())
-
-    return METRICS | {"cost": cost}

@@ -23,13 +23,13 @@ from dlx.cli.options import (
     writable,
 )
 from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
-from dlx.errors import DlxError, did_you_mean, one_line
+from dlx.errors import BugError, DlxError, did_you_mean, one_line
 
 if TYPE_CHECKING:
     from dlx.model import Scale
     from dlx.runner import Implementation
 
-MISTAKE, INTERRUPTED = 2, 130
+FAULT, MISTAKE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="dlx",
@@ -298,6 +298,13 @@ def main() -> None:
             raise
         _say(f"dlx: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         sys.exit(MISTAKE)
+    except Exception as error:
+        if debug:
+            raise
+        step = next((f"the step “{note}”" for note in getattr(error, "__notes__", ())), "the command")
+        fault = error if isinstance(error, BugError) else BugError(step, error)
+        _say(f"dlx: {fault}")
+        sys.exit(FAULT)
     if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
         _say("dlx: interrupted; what was finished is kept, and the same command goes on from there")
     sys.exit(status or 0)

@@ -55,7 +55,6 @@ def fix(
     """
     from dlx import models, remedies
     from dlx.files import csv_text, write_atomically
-    from dlx.model import BlackBox
     from dlx.remedies.fixing import refuse_replacing
 
     for name in distinct(model, "--model"):
@@ -74,7 +73,7 @@ def fix(
         write_atomically(path, csv_text(compared))
         print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
-        if isinstance(fixed.model, BlackBox):
+        if not fixed.can_be_kept:
             print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
         else:
             print(fixed.save(kept))

@@ -13,7 +13,7 @@ from dlx.comparison.judgement import errors, errors_by_row, judge
 from dlx.comparison.noise import Replicates, against_noise, noise_floor, replicate
 from dlx.comparison.sanity import sanity_check
 from dlx.comparison.stability import stability
-from dlx.comparison.trust import Evidence, Verdict, trust, verdict
+from dlx.comparison.trust import Evidence, Verdict, believed, trust, verdict
 
 __all__ = [
     "METRICS",
@@ -30,6 +30,7 @@ __all__ = [
     "agreement",
     "agreement_by_row",
     "as_libraries_come",
+    "believed",
     "chance_level",
     "compare",
     "contrast",

@@ -31,6 +31,11 @@ METRICS = {
 }
 
 
+def limits_of(metric: str) -> tuple[float, float]:
+    """Return between which numbers a metric of agreement lies."""
+    return (-1.0, 1.0) if metric.endswith("correlation") else (0.0, 1.0)
+
+
 def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
     """Return how far two explanations agree, averaged over people.
 
@@ -62,7 +67,7 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     failed = int((a.failed | b.failed).sum())
     lines = []
     for metric, values in by_row.items():
-        mean, low, high = interval_of_mean(values, seed=seed)
+        mean, low, high = interval_of_mean(values, within=limits_of(metric), seed=seed)
         known = int((~np.isnan(values)).sum())
         line = {"metric": metric, "k": k, "mean": mean, "low": low, "high": high, "chance": chance_level(metric, k, width)}
         counts = {"rows": known, "failed": failed, "unordered": len(values) - known - failed}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.bootstrap import interval_of_mean
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.agreement import limits_of, metrics_by_row
 from dlx.comparison.defaults import SWITCHES, Laboratory, switches
 from dlx.errors import DlxError
 from dlx.games import shapley_of_table
@@ -175,7 +175,7 @@ def as_libraries_come(
         for one, other in combinations(methods, 2):
             a, b = values[one], values[other]
             for measure, by_row in (metrics_by_row(a, b, k) | {"placed differently": placed_differently(a, b)}).items():
-                mean, low, high = interval_of_mean(by_row, seed=seed)
+                mean, low, high = interval_of_mean(by_row, within=limits_of(measure), seed=seed)
                 line: dict[str, object] = {"model": model.name, "setting": setting, "method": one, "other_method": other}
                 line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": mean, "low": low, "high": high}
                 lines.append(line | {"people": int((~np.isnan(by_row)).sum()), "undefined": int(np.isnan(by_row).sum())})

@@ -94,7 +94,7 @@ class Crossed:
                 ("size", sizes[0, i], spread[0][:, i]),
                 ("share", shares[0, i], spread[1][:, i]),
             ):
-                low, high = ends_of(resampled)
+                low, high = ends_of(resampled, people=len(known))
                 line |= {measure: estimate, f"{measure}_low": low, f"{measure}_high": high}
             lines.append(line | {"people": len(known), "failed": len(table) - len(known)})
         return pd.DataFrame(lines)

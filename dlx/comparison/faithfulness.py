@@ -28,6 +28,7 @@ from dlx.runner import FLOAT32_ROUNDING
 if TYPE_CHECKING:
     import pandas as pd
 
+NEIGHBOURS = 25  # donors of a person
 HIGHER_IS_BETTER = {
     "pgi": True,
     "pgu": False,
@@ -44,7 +45,7 @@ def faithfulness(
     explanations: Sequence[Explanation],
     background: Any,
     *,
-    neighbours: int = 25,
+    neighbours: int = NEIGHBOURS,
     subsets: int = 64,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -102,7 +103,7 @@ def faithfulness_by_row(
     explanation: Explanation,
     background: Any,
     *,
-    neighbours: int = 25,
+    neighbours: int = NEIGHBOURS,
     subsets: int = 64,
     seed: int = 0,
 ) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import row_norms
 from dlx.bootstrap import interval_of_mean
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.agreement import limits_of, metrics_by_row
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -111,7 +111,8 @@ def errors(explanations: Sequence[Explanation], judge: Explanation, *, k: int = 
     -------
     DataFrame
         One line a method and measure: median, mean and 95 % interval of the mean over rows; the judge's own relative
-        error, by its standard errors (0 where it is exact); whether the method sets out to give Shapley values; and the
+        error, by its standard errors (0 where it is exact); `judge_unvaried`, the rows whose standard errors of 0 prove nothing
+        because nothing was seen to vary among its samples; whether the method sets out to give Shapley values; and the
         rows with a value, those that failed, and those for which the measure is not defined (see `errors_by_row`).
 
     Raises
@@ -144,7 +145,8 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
     for measure in ERRORS:
         values = by_row[measure].to_numpy()
         known = values[~np.isnan(values)]
-        mean, low, high = interval_of_mean(values, seed=seed)
+        limits = None if measure == "relative_error" else limits_of(measure)
+        mean, low, high = interval_of_mean(values, within=limits, seed=seed)
         lines.append(
             {
                 "model": explanation.model,
@@ -158,6 +160,7 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
                 "low": low,
                 "high": high,
                 "judge_error": own_error(judge),
+                "judge_unvaried": int(judge.unvaried.sum()),
                 "is_shapley": explainers.method(explanation.method).IS_SHAPLEY,
                 "rows": len(known),
                 "failed": failed,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlx.bootstrap import Interval, interval_of_means
-from dlx.comparison.agreement import chance_level, metrics_by_row, pair_of
+from dlx.comparison.agreement import chance_level, limits_of, metrics_by_row, pair_of
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -69,6 +69,11 @@ class Replicates:
             for what, one, its in _same_in(self.source, self.of, other):
                 if one != its:
                     raise DlxError(f"replicates must share their {what}, got {one} and {its}")
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every replicate is the one that is shown, to the last bit: what was changed does not matter at all."""
+        return all(np.array_equal(other.values, self.of.values, equal_nan=True) for other in self.explanations)
 
     def metrics(self, k: int) -> dict[str, np.ndarray]:
         """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""
@@ -157,7 +162,8 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
 
     lines, of = [], replicates.of
     for metric, values in replicates.metrics(k).items():
-        estimate, low, high = interval_of_means(values, seed=seed)
+        limits = None if replicates.is_certain else limits_of(metric)
+        estimate, low, high = interval_of_means(values, within=limits, seed=seed)
         line: dict[str, object] = {
             "model": of.model,
             "method": of.method,
@@ -201,7 +207,8 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     for metric, agreement in pair.items():
         noisier, most = min((a, itself[metric]), (b, itself_too[metric]), key=lambda floor: _mean(floor[1]))
         short = most - agreement
-        mean, floor, shortfall = (interval_of_means(v, seed=seed) for v in (agreement[None], most, short))
+        mean, floor = (interval_of_means(v, within=limits_of(metric), seed=seed) for v in (agreement[None], most))
+        shortfall = interval_of_means(short, seed=seed)
         chance = chance_level(metric, k, width)
         lines.append(
             pair_of(a, b)

@@ -132,7 +132,7 @@ def verdict(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[boo
     """Return whether an explanation survives with this feature agreement [rows], and why that is not decided."""
     if chance == 1:
         return False, "not decided: the top k are all features, which agree by chance"
-    low = interval_of_mean((agreement - chance) / (1 - chance), seed=seed).low
+    low = interval_of_mean((agreement - chance) / (1 - chance), within=(-chance / (1 - chance), 1), seed=seed).low
     if np.isnan(low):
         return False, "not decided: no row has a value with all layers random"
     return bool(low > SURVIVES_ABOVE), ""
@@ -174,7 +174,7 @@ def _agreement(before: Explanation, after: Explanation, k: int) -> dict[str, np.
 
 
 def _summary(found: dict[str, np.ndarray], finite: np.ndarray, seed: int) -> dict[str, Any]:
-    mean, low, high = interval_of_mean(found["feature_agreement"], seed=seed)
+    mean, low, high = interval_of_mean(found["feature_agreement"], within=(0, 1), seed=seed)
     rows = int((~np.isnan(found["feature_agreement"])).sum())
     return {
         "feature_agreement": mean,

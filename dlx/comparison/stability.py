@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SMALLEST = 1e-3  # what |e|, |x| and |L| are kept above, in units of the scale, standard deviations and activations
 SMALLEST_CHANGE = 1e-6  # of input, representation and logit, below which nothing has changed that could be divided by
+NEIGHBOURS = 10  # of a person, before those of another class are dropped
 STEP = 0.1  # of the way to a donor
 FLIP = 0.05  # chance that a level, or a missing value, becomes the donor's
 
@@ -57,7 +58,7 @@ def stability(
     background: Any,
     *,
     explain: Callable[..., Explanation] = runner.explain,
-    count: int = 10,
+    count: int = NEIGHBOURS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return how far an explanation moves between much alike people: the largest ratio of each person, summarised.
@@ -109,7 +110,9 @@ def stability(
     return pd.DataFrame(lines)
 
 
-def neighbourhood(model: Model, rows: Any, background: Any, *, scale: Scale, count: int = 10, seed: int = 0) -> Neighbourhood:
+def neighbourhood(
+    model: Model, rows: Any, background: Any, *, scale: Scale, count: int = NEIGHBOURS, seed: int = 0
+) -> Neighbourhood:
     """Return people much like each person, and which of them the model puts in the same class.
 
     Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the

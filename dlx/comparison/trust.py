@@ -1,4 +1,4 @@
-"""Which explanations to trust, from the evidence: a method is trusted until something that was measured speaks against it."""
+"""Which explanations to trust, from the evidence: trust is earned, by measurements that could have spoken against a method."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx.comparison.noise import Replicates
 from dlx.explanation import Explanation
+from dlx.rounding import side_true
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 LEAST_SELF_AGREEMENT = 0.8  # of the top columns, with another seed
 MOST_ERROR = 0.1  # of a method that sets out to give Shapley values
 FAR = 0.25  # from the Shapley values: an answer to another question, which a reader must know of
+MOST_LOST = 0.25  # of the mean effect, in the worst row, of contributions that are far from the Shapley values
+ALL_LOST = 1.0  # what contributions leave out is as much as they tell
 SETTLED = 0.95  # share of replicates in which two columns keep their order
-AGREEING_SHARE = 0.6  # of the trusted methods that must name a column for it to be a reason
+AGREEING_SHARE = 0.6  # of the methods whose word counts that must name a column for it to be a reason
+TRUSTED, NOT_REFUTED, DISTRUSTED = "trusted", "not refuted", "distrusted"
 
 
 @dataclass(frozen=True)
@@ -47,43 +51,59 @@ class Evidence:
 
 
 def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFrame:
-    """Return a line a method: whether it is trusted about its model, why (not), what was looked at, and what to know.
+    """Return a line a method: what is to be thought of it about its model, why, what was looked at, and what to know.
 
-    Not trusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
-    weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, or whose
-    contributions tell no more of the model's answers than shuffled ones.
+    Distrusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
+    weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, whose
+    contributions tell no more of the model's answers than shuffled ones, that failed on somebody, that leaves out as much as
+    it tells, or that is far from the Shapley values and does not add up either. Trusted is a method that nothing of this
+    speaks against although pre-flight, its own noise and its distance from the Shapley values were all measured; where one of
+    them was not, it is not refuted.
+
+    Returns
+    -------
+    DataFrame
+        model, method; `verdict`: "trusted", "not refuted" or "distrusted"; `trusted`: whether it is the first; `why`;
+        `not_measured`: which of the three were not; `evidence`: what was; `remark`: what to know.
     """
     import pandas as pd
 
-    lines = []
-    for one in explanations:
-        against, seen = [], []
-        for name, table, objection in _CHECKS:
-            some = getattr(evidence, table)
-            some = None if some is None else _about(some, one)
-            if some is None or not _says_something(some):
-                continue
-            seen.append(name)
-            if said := objection(some):
-                against.append(said)
-        if one.failed.any():
-            against.append(f"it failed on {int(one.failed.sum())} of {len(one)} people")
-        lines.append(
-            {
-                "model": one.model,
-                "method": one.method,
-                "trusted": not against,
-                "why": "; ".join(against) or f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})",
-                "evidence": ", ".join(seen),
-                "remark": _answers_another_question(None if evidence.errors is None else _about(evidence.errors, one)),
-            }
-        )
-    return pd.DataFrame(lines)
+    return pd.DataFrame([_line(one, evidence) for one in explanations])
+
+
+def believed(table: pd.DataFrame) -> np.ndarray:
+    """Return whose word counts, a flag a line of `trust` about one model: the trusted; where none is, who is not refuted."""
+    wanted = TRUSTED if (table["verdict"] == TRUSTED).any() else NOT_REFUTED
+    return (table["verdict"] == wanted).to_numpy(dtype=bool)
+
+
+def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
+    tables = {name: _about(table, one) for name, table in vars(evidence).items() if table is not None}
+    seen = {name: tables[table] for name, table, _ in _CHECKS if table in tables and _says_something(tables[table])}
+    against = [said for name, _, objection in _CHECKS if name in seen and (said := objection(seen[name]))]
+    against += [said for said in (_leaves_out(seen), _failed(one)) if said]
+    lacking = [name for name in _NEEDED if name not in seen]
+    verdict = DISTRUSTED if against else NOT_REFUTED if lacking else TRUSTED
+    return {
+        "model": one.model,
+        "method": one.method,
+        "verdict": verdict,
+        "trusted": verdict == TRUSTED,
+        "why": "; ".join(against) or _nothing_against(list(seen), lacking),
+        "not_measured": ", ".join(lacking),
+        "evidence": ", ".join(seen),
+        "remark": _answers_another_question(tables.get("errors")),
+    }
+
+
+def _nothing_against(seen: Sequence[str], lacking: Sequence[str]) -> str:
+    said = f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})"
+    return f"{said}; {' and '.join(lacking)} not measured" if lacking else said
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What the trusted methods say together of one person.
+    """What some methods say together of one person.
 
     Parameters
     ----------
@@ -125,7 +145,7 @@ def verdict(
     Parameters
     ----------
     explanations : sequence of Explanation
-        Aligned, of one model, by the methods that are trusted.
+        Aligned, of one model, by the methods whose word counts: see `believed`.
     position : int
         Row of the explanations.
     replicates : sequence of Replicates
@@ -178,10 +198,37 @@ def _says_something(table: pd.DataFrame) -> bool:
 
 
 def _answers_another_question(table: pd.DataFrame | None) -> str:
+    away = _away(table)
+    return f"it answers another question: {_far(away)}" if away > FAR else ""
+
+
+def _far(away: float) -> str:
+    return f"{_percent(away, FAR)} away from the Shapley values for half of the people"
+
+
+def _percent(number: float, line: float) -> str:
+    return f"{side_true(100 * number, 100 * line, 0, strict=True)}%"
+
+
+def _away(table: pd.DataFrame | None) -> float:
+    """Return how far a method that does not set out to give the Shapley values is from them; 0 where that is not known."""
     far = None if table is None else table[(table["measure"] == "relative_error") & ~table["is_shapley"].astype(bool)]
-    if far is None or not (far["median"] > FAR).any():
+    return float(far["median"].iloc[0]) if far is not None and len(far) and far["median"].notna().iloc[0] else 0.0
+
+
+def _leaves_out(seen: dict[str, pd.DataFrame]) -> str:
+    """Return what speaks against contributions that leave out all, or much where they are far from the Shapley values too."""
+    ready, away = seen.get(PREFLIGHT), _away(seen.get(ERROR))
+    lost = float(ready["lost"].iloc[0]) if ready is not None and "lost" in ready else 0.0
+    most = MOST_LOST if away > FAR else ALL_LOST
+    if not lost > most:
         return ""
-    return f"it answers another question: {far['median'].iloc[0]:.0%} away from the Shapley values for half of the people"
+    far = f", and it is {_far(away)}" if away > FAR else ""
+    return f"its contributions leave out {_percent(lost, most)} of the mean effect in the worst row that was tried{far}"
+
+
+def _failed(one: Explanation) -> str:
+    return f"it failed on {int(one.failed.sum())} of {len(one)} people" if one.failed.any() else ""
 
 
 def _not_ready(table: pd.DataFrame) -> str:
@@ -197,14 +244,14 @@ def _changes(table: pd.DataFrame) -> str:
     some = table[(table["metric"] == "feature_agreement") & (table["source"] == "seed")]
     if not len(some) or not some["mean"].iloc[0] < LEAST_SELF_AGREEMENT:
         return ""
-    return f"with another seed only {some['mean'].iloc[0]:.0%} of the top columns stay"
+    return f"with another seed only {_percent(some['mean'].iloc[0], LEAST_SELF_AGREEMENT)} of the top columns stay"
 
 
 def _misses(table: pd.DataFrame) -> str:
     some = table[(table["measure"] == "relative_error") & table["is_shapley"]]
     if not len(some) or not some["median"].iloc[0] > MOST_ERROR:
         return ""
-    return f"it is off by {some['median'].iloc[0]:.0%} from the Shapley values that it sets out to give"
+    return f"it is off by {_percent(some['median'].iloc[0], MOST_ERROR)} from the Shapley values that it sets out to give"
 
 
 def _unfaithful(table: pd.DataFrame) -> str:
@@ -214,10 +261,12 @@ def _unfaithful(table: pd.DataFrame) -> str:
     return "its contributions tell no more of what the model answers when columns change than shuffled ones"
 
 
+PREFLIGHT, NOISE, ERROR = "pre-flight", "its own noise", "error to the judge"
+_NEEDED = (PREFLIGHT, NOISE, ERROR)
 _CHECKS = (
-    ("pre-flight", "readiness", _not_ready),
+    (PREFLIGHT, "readiness", _not_ready),
     ("randomised weights", "sanity", _survives),
-    ("its own noise", "noise", _changes),
-    ("error to the judge", "errors", _misses),
+    (NOISE, "noise", _changes),
+    (ERROR, "errors", _misses),
     ("faithfulness", "faithfulness", _unfaithful),
 )

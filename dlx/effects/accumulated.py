@@ -117,9 +117,7 @@ def accumulated_local_effects(
     steps = _steps(model, people, position, chain, scale)
     everybody = np.full((1, len(people)), 1 / len(people))
     effects = _accumulated(everybody, steps, chain)[0]
-    low, high = np.full((2, len(effects)), np.nan)
-    if len(people) > 1:
-        low, high = ends(_accumulated(resampled(len(people), seed), steps, chain))
+    low, high = ends(_accumulated(resampled(len(people), seed), steps, chain), len(people))
     return AccumulatedEffects(
         feature=model.schema.features[position],
         values=chain.values,

@@ -71,7 +71,7 @@ def friedman_h(
     for i, j in combinations(positions, 2):
         together = _at_people(model, people, [i, j], weights, scale)
         measured = _spread(together - alone[i] - alone[j], weights), _spread(together, weights)
-        lines.append(_line(model, (i, j), *measured, floor) | {"people": len(people), "scale": scale})
+        lines.append(_line(model, (i, j), *measured, floor, len(people)) | {"people": len(people), "scale": scale})
     return _sorted(lines)
 
 
@@ -89,12 +89,14 @@ def _spread(centred: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.sqrt((weights * centred**2).sum(axis=1))
 
 
-def _line(model: Model, pair: tuple[int, int], beyond: np.ndarray, whole: np.ndarray, floor: float) -> dict[str, object]:
+def _line(
+    model: Model, pair: tuple[int, int], beyond: np.ndarray, whole: np.ndarray, floor: float, people: int
+) -> dict[str, object]:
     """Return the numbers of a pair: the first sample is everybody, the others are resampled."""
     one, other = (model.schema.features[i] for i in pair)
     h = np.where(whole > floor, beyond / np.maximum(whole, 1e-300), np.nan)
-    h_low, h_high = ends(h[1:][~np.isnan(h[1:])]) if whole[0] > floor else (np.nan, np.nan)
-    size_low, size_high = ends(beyond[1:])
+    h_low, h_high = ends(h[1:][~np.isnan(h[1:])], people) if whole[0] > floor else (np.nan, np.nan)
+    size_low, size_high = ends(beyond[1:], people)
     return {
         "model": model.name,
         "feature": one.name,

@@ -73,9 +73,7 @@ class PartialDependence:
         One person has none: both are NaN.
         """
         curves = self.centred if centred else self.curves
-        if len(curves) < 2:
-            return np.full((2, len(self.grid)), np.nan)
-        return ends(resampled(len(curves), seed) @ curves)
+        return ends(resampled(len(curves), seed) @ curves, len(curves))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_means
+from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_means, rarest
+from dlx.copies import copies, copies_by_column, leaks
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.stats import weighted_auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 Metric = Literal["log_loss", "auc"]
 METRICS: tuple[Metric, ...] = ("log_loss", "auc")
 REPEATS = 10
+NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
 def permutation_importance(
@@ -35,7 +39,8 @@ def permutation_importance(
 
     It is scikit-learn's: the mean over repeats of score - score with the column permuted (Breiman 2001; Fisher, Rudin and
     Dominici 2019). Every column gets the same permutations. It says what a model's accuracy rests on, not what moves its
-    output; columns that go together share their importance or hide it.
+    output. Columns that say the same share their importance or hide it: a column that has copies (`dlx.copies`) is shuffled
+    together with them as well as alone.
 
     Parameters
     ----------
@@ -57,8 +62,10 @@ def permutation_importance(
     Returns
     -------
     DataFrame
-        A line a column: `importance` with the ends of its 95 % interval, over people and repeats; `baseline` is the metric
-        of the model itself.
+        A line a column: `importance` with the ends of its 95 % interval, over people and repeats; `copies`, the columns that
+        say the same as it, and `together` with its ends, the importance of all of them shuffled by one order (NaN where
+        there are none); `tells_outcome`, the AUC that the column alone has where this is near 1: a leak, or the outcome in
+        other words (NaN elsewhere); `baseline` is the metric of the model itself.
 
     Raises
     ------
@@ -76,23 +83,25 @@ def permutation_importance(
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
     own = model.predict(people, "probability")
     compare = _log_loss_rise if metric == "log_loss" else _auc_drop
+    alike = copies_by_column(copies(model.schema, people.rows))
+    telling = {leak.name: leak.auc.estimate for leak in leaks(model.schema, people.rows, outcomes)}
+
+    @functools.cache
+    def cost(*places: int) -> tuple[Interval, float]:
+        return compare(outcomes, own, _shuffled(model, people.rows, places, orders), seed)
+
     lines = []
     for done, position in enumerate(positions):
-        found, baseline = compare(outcomes, own, _shuffled(model, people.rows, position, orders), seed)
-        feature = model.schema.features[position]
+        feature, (found, baseline) = model.schema.features[position], cost(position)
+        others = alike.get(feature.name, ())
+        together = cost(*sorted([position, *map(model.schema.position, others)]))[0] if others else NOTHING
         lines.append(
-            {
-                "model": model.name,
-                "feature": feature.name,
-                "label": feature.label,
-                "importance": found.estimate,
-                "low": found.low,
-                "high": found.high,
-                "metric": metric,
-                "baseline": baseline,
-                "repeats": repeats,
-                "people": len(people),
-            }
+            {"model": model.name, "feature": feature.name, "label": feature.label}
+            | {"importance": found.estimate, "low": found.low, "high": found.high}
+            | {"copies": ", ".join(others), "together": together.estimate}
+            | {"together_low": together.low, "together_high": together.high}
+            | {"tells_outcome": telling.get(feature.name, np.nan), "metric": metric, "baseline": baseline}
+            | {"repeats": repeats, "people": len(people)}
         )
         if progress is not None:
             progress(done + 1, len(positions))
@@ -110,10 +119,11 @@ def _outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.nd
     return people.outcomes
 
 
-def _shuffled(model: Model, rows: np.ndarray, position: int, orders: np.ndarray) -> np.ndarray:
-    """Return the probabilities with a column in other orders, [repeats, people]."""
+def _shuffled(model: Model, rows: np.ndarray, positions: Sequence[int], orders: np.ndarray) -> np.ndarray:
+    """Return the probabilities with some columns in other orders, all in the same, [repeats, people]."""
     changed = np.tile(rows, (len(orders), 1))
-    changed[:, position] = rows[orders, position].ravel()
+    for position in positions:
+        changed[:, position] = rows[orders, position].ravel()
     return model.predict(changed, "probability").reshape(orders.shape)
 
 
@@ -136,15 +146,4 @@ def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed:
     base = weighted_auc(outcomes, own, weights)
     after = np.column_stack([weighted_auc(outcomes, one, weights) for one in shuffled])
     drop = base - (repeats * after).sum(axis=1)
-    return Interval(float(drop[0]), *ends_of(drop[1:])), float(base[0])
-
-
-def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve for some weights of people [samples, people], ties counting half, [samples]."""
-    _, place = np.unique(predicted, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(place[order]) > 0])
-    positive = np.add.reduceat((weights * (outcomes == 1))[:, order], starts, axis=1)
-    negative = np.add.reduceat((weights * (outcomes == 0))[:, order], starts, axis=1)
-    below = negative.cumsum(axis=1) - negative / 2
-    return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+    return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.bootstrap import LEVEL, RESAMPLES
+from dlx.bootstrap import RESAMPLES, tails
 from dlx.schema import Feature
 
 GAP_SHARE = 0.05
@@ -62,6 +62,8 @@ def resampled(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
 
 
-def ends(estimates: np.ndarray) -> np.ndarray:
-    """Return both ends of the 95 % intervals of resampled estimates [resamples, ...], as [2, ...]."""
-    return np.quantile(estimates, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+def ends(estimates: np.ndarray, people: int) -> np.ndarray:
+    """Return both ends of the 95 % intervals of estimates [resamples, ...] of so many people, as [2, ...]; see `tails`."""
+    if people < 2:
+        return np.full((2, *estimates.shape[1:]), np.nan)
+    return np.quantile(estimates, tails(people), axis=0)

@@ -15,7 +15,21 @@ from dlx.plots.fairness import draw_gap, draw_group_rates
 from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, STYLE, UNITS, UP, shortened, style
+from dlx.plots.style import (
+    COLOURS,
+    DOWN,
+    GREY,
+    INK,
+    MARKERS,
+    STYLE,
+    UNITS,
+    UP,
+    method_looks,
+    model_looks,
+    models_of_page,
+    shortened,
+    style,
+)
 from dlx.plots.vulnerability import draw_findings, draw_off_manifold, draw_settings
 
 __all__ = [
@@ -58,6 +72,9 @@ __all__ = [
     "draw_settings",
     "draw_slices",
     "draw_waterfall",
+    "method_looks",
+    "model_looks",
+    "models_of_page",
     "shortened",
     "style",
 ]

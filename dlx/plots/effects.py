@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlx.effects import AccumulatedEffects, PairDependence, PartialDependence, gaps, people_at
 from dlx.plots.explanations import draw_partial_dependence
-from dlx.plots.style import COLOURS, GREY, INK, MARKERS, UNITS, shortened
+from dlx.plots.style import COLOURS, GREY, INK, MORE, UNITS, Look, model_looks, shortened
 from dlx.schema import Feature
 
 if TYPE_CHECKING:
@@ -49,9 +48,9 @@ def draw_effects(
         Ends of the axis of the output, to share it with other columns.
     """
     draw_partial_dependence(curves, ax, observed=observed, limits=limits)
-    colours = {curve.model: colour for curve, colour in zip(curves, cycle(COLOURS), strict=False)}
+    looks = model_looks([*(curve.model for curve in curves), *(one.model for one in accumulated)])
     draw = _levels if curves[0].feature.is_categorical else _numbers
-    draw(curves, accumulated, observed, colours, ax)
+    draw(curves, accumulated, observed, looks, ax)
     return ax
 
 
@@ -59,16 +58,16 @@ def _numbers(
     curves: Sequence[PartialDependence],
     accumulated: Sequence[AccumulatedEffects],
     observed: np.ndarray | None,
-    colours: dict[str, str],
+    looks: dict[str, Look],
     ax: Axes,
 ) -> None:
     for curve in curves:
         known, (low, high) = ~np.isnan(curve.grid), curve.interval()
-        ax.fill_between(curve.grid[known], low[known], high[known], color=colours[curve.model], alpha=0.1, linewidth=0)
+        ax.fill_between(curve.grid[known], low[known], high[known], color=looks[curve.model].colour, alpha=0.1, linewidth=0)
     for one in accumulated:
         known = ~np.isnan(one.values)
         height = one.effects[known] + one.mean_output
-        ax.plot(one.values[known], height, "--", color=colours.get(one.model, INK), linewidth=1.4, label=f"{one.model}, ALE")
+        ax.plot(one.values[known], height, "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
     for low, high in gaps(observed) if observed is not None else ():
         ax.axvspan(low, high, color=NOBODY, linewidth=0, zorder=0)
 
@@ -77,17 +76,17 @@ def _levels(
     curves: Sequence[PartialDependence],
     accumulated: Sequence[AccumulatedEffects],
     observed: np.ndarray | None,
-    colours: dict[str, str],
+    looks: dict[str, Look],
     ax: Axes,
 ) -> None:
-    grid, markers = curves[0].grid, {c.model: m for c, m in zip(curves, cycle(MARKERS), strict=False)}
+    grid = curves[0].grid
     for curve in curves:
-        ax.hlines(np.arange(len(grid)), *curve.interval(), color=colours[curve.model], linewidth=1, alpha=0.6)
+        ax.hlines(np.arange(len(grid)), *curve.interval(), color=looks[curve.model].colour, linewidth=1, alpha=0.6)
     for one in accumulated:
         place = _places(grid, one.values)
-        look: dict[str, Any] = {"color": colours.get(one.model, INK), "markerfacecolor": "white", "markersize": 5}
+        look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
         effect = one.effects + one.mean_output
-        ax.plot(effect, place + DODGE, markers.get(one.model, "o"), label=f"{one.model}, ALE", **look)
+        ax.plot(effect, place + DODGE, looks[one.model].marker, label=f"{one.model}, ALE", **look)
     counts = curves[0].counts if observed is None else people_at(grid, observed)
     if counts is not None:
         names = [shortened(curves[0].feature.format(x), 28) for x in grid]
@@ -167,7 +166,7 @@ def draw_pair(
     values = np.where(pair.counts > 0, pair.mean if part == "mean" else pair.beyond, np.nan)
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     ends = limits or ((-most, most) if part == "beyond" else (float(np.nanmin(values)), float(np.nanmax(values))))
-    colours = "Blues" if part == "mean" else "RdBu_r"
+    colours = MORE if part == "mean" else "RdBu_r"
     ax.set_facecolor(NOBODY)
     image = ax.imshow(values.T, origin="lower", aspect="auto", cmap=colours, vmin=ends[0], vmax=ends[1], interpolation="none")
     _ticks(ax.set_xticks, pair.feature, pair.grid, rotation=30, ha="right", rotation_mode="anchor")
@@ -190,7 +189,7 @@ def _ticks(set_ticks: Any, feature: Feature, grid: np.ndarray, **look: Any) -> N
 
 
 def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> Axes:
-    """Draw permutation importance with its 95 % intervals, a row a column, a marker a model.
+    """Draw permutation importance with its 95 % intervals, a row a column, a marker a model; hollow: with its copies.
 
     Parameters
     ----------
@@ -203,12 +202,16 @@ def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> 
     """
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     models = list(table["model"].unique())
+    looks = model_looks([str(model) for model in models])
     for i, (model, some) in enumerate(table.groupby("model", sort=False)):
         some = some.set_index("feature").loc[list(features)]
         y = np.arange(len(features)) + (i - (len(models) - 1) / 2) * 2 * DODGE
-        ax.hlines(y, some["low"], some["high"], color=COLOURS[i % len(COLOURS)], linewidth=1.6)
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "markersize": 5}
-        ax.plot(some["importance"], y, MARKERS[i % len(MARKERS)], label=str(model), **look)
+        colour, marker = looks[str(model)]
+        look: dict[str, Any] = {"color": colour, "markersize": 5}
+        ax.hlines(y, some["low"], some["high"], color=colour, linewidth=1.6)
+        ax.plot(some["importance"], y, marker, label=str(model), **look)
+        if "together" in some and some["together"].notna().any():
+            ax.plot(some["together"], y, marker, label=f"{model}, with its copies", markerfacecolor="white", **look)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
     ax.set_ylim(len(features) - 0.4, -0.6)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, UNITS, UP, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +36,9 @@ def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retraine
     ax.hlines(y, table["floor_low"], table["floor_high"], color=GREY, linewidth=1.0)
     ax.plot(floor, y, "|", color=INK, markersize=11, label="noise floor: another background")
     if retrained is not None:
-        ax.plot(retrained, y, "x", color=UP, markersize=5, label="the same method, the model trained with another seed")
-    ax.hlines(y, table["low"], table["high"], color=COLOURS[0], linewidth=1.6)
-    ax.plot(table["mean"], y, "o", color=COLOURS[0], markersize=5.5, label="the two methods")
+        ax.plot(retrained, y, "x", color=GREY, markersize=5, label="the same method, the model trained with another seed")
+    ax.hlines(y, table["low"], table["high"], color=INK, linewidth=1.6)
+    ax.plot(table["mean"], y, "o", color=INK, markersize=5.5, label="the two methods")
     ax.set_yticks(y, list(labels))
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(right=1.02)
@@ -63,11 +63,10 @@ def draw_errors(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str],
         What is measured, in words.
     """
     y = np.arange(len(table))
-    methods = list(dict.fromkeys(rows))
+    looks = method_looks(rows)
     ax.hlines(y, table["low"], table["high"], color=GREY, linewidth=1.4)
     for place, (method, mean) in enumerate(zip(rows, table["mean"], strict=True)):
-        which = methods.index(method)
-        ax.plot(mean, place, MARKERS[which % len(MARKERS)], color=COLOURS[which % len(COLOURS)], markersize=5.5)
+        ax.plot(mean, place, looks[method].marker, color=looks[method].colour, markersize=5.5)
     ax.set_yticks(y, list(labels))
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlabel(of)
@@ -92,8 +91,8 @@ def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
     starts = np.r_[whole, ends[:-1]] if len(ends) else np.zeros(0)
     y = np.arange(len(parts) + 1)
     ax.barh(0, whole, color=GREY, height=0.62)
-    ax.barh(y[1:-1], starts - ends, left=ends, color=[COLOURS[0] if part >= 0 else UP for part in parts[:-1]], height=0.62)
-    ax.barh(y[-1], parts[-1], color=COLOURS[1], height=0.62)
+    ax.barh(y[1:-1], starts - ends, left=ends, color=[DOWN if part >= 0 else UP for part in parts[:-1]], height=0.62)
+    ax.barh(y[-1], parts[-1], color=GREY, height=0.62)
     ax.hlines(
         y[1:-1], ends - (table["high"] - table["part"])[:-1], ends + (table["part"] - table["low"])[:-1], color=INK, lw=0.9
     )
@@ -127,10 +126,10 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     for place, name in enumerate(table["component"]):
         dots = np.sqrt(np.maximum(people[name].to_numpy(), 0.0))
         jitter = place + rng.uniform(-0.22, 0.22, len(dots))
-        ax.plot(dots, jitter, "o", color=DOWN, alpha=0.25, markersize=3.5, markeredgewidth=0)
+        ax.plot(dots, jitter, "o", color=GREY, alpha=0.35, markersize=3.5, markeredgewidth=0)
     y = np.arange(len(table))
     ax.hlines(y, table["size_low"], table["size_high"], color=INK, linewidth=1.8)
-    ax.plot(table["size"], y, "D", color=COLOURS[1], markersize=6)
+    ax.plot(table["size"], y, "D", color=INK, markersize=6)
     labels = [f"{what} ({100 * share:.0f} %)" for what, share in zip(table["what"], table["share"], strict=True)]
     ax.set_yticks(y, labels)
     ax.set_ylim(len(table) - 0.4, -0.6)
@@ -153,9 +152,10 @@ def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:
     ax : Axes
         Where to draw.
     """
-    for i, (method, some) in enumerate(table.groupby("method", sort=False)):
+    looks = method_looks(list(map(str, table["method"].unique())))
+    for method, some in table.groupby("method", sort=False):
         x, y = np.r_[0, some["layers_random"]], np.r_[1.0, some["feature_agreement"]]
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        colour, marker = looks[str(method)]
         ax.plot(x, y, marker + "-", color=colour, markersize=4.5, linewidth=1.4, label=labels[str(method)])
     ax.axhline(table["chance"].iloc[0], color=GREY, linestyle=":", linewidth=1, label="by chance")
     ax.set_ylim(0, 1.03)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, MARKERS, UNITS, UP, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, model_looks, shortened
 from dlx.schema import Feature, plural
 
 if TYPE_CHECKING:
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
     from dlx.joint_effects import Interactions
 
 
-def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str]) -> Axes:
+HIGH, PALEST = "Greens", 0.3  # of a column's values, the darker the higher; red and blue are more and less risk
+
+
+def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str] | None = None) -> Axes:
     """Draw mean |contribution| of some features, one row each, one marker a method.
 
     Parameters
@@ -32,18 +34,19 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, c
         Names of the features, the top one first.
     ax : Axes
         Where to draw.
-    colours : dict of str to str
-        Colour of each method.
+    colours : dict of str to str, optional
+        Colour of each method; by default the one that it has in every figure.
     """
     places = {name: place for place, name in enumerate(features)}
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     methods = list(table["method"].unique())
+    looks = method_looks(methods)
     for offset, (method, some) in zip(_spread(len(methods)), table.groupby("method", sort=False), strict=True):
         some = some[some["feature"].isin(places)]
         y = some["feature"].map(places).to_numpy(dtype=float) + offset
-        marker = MARKERS[list(colours).index(str(method)) % len(MARKERS)]
-        ax.hlines(y, 0, some["importance"], color=colours[str(method)], alpha=0.35, linewidth=1.2)
-        ax.plot(some["importance"], y, marker, color=colours[str(method)], markersize=4.5, label=str(method))
+        colour = looks[str(method)].colour if colours is None else colours[str(method)]
+        ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
+        ax.plot(some["importance"], y, looks[str(method)].marker, color=colour, markersize=4.5, label=str(method))
     ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
     ax.set_ylim(len(features) - 0.4, -0.6)
     ax.set_xlim(left=0)
@@ -78,12 +81,25 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
     return ax
 
 
-def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float, high: float = 1.0, digits: int = 2) -> Axes:
-    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance."""
+def draw_matrix(
+    values: np.ndarray,
+    labels: Sequence[str],
+    ax: Axes,
+    *,
+    low: float,
+    high: float = 1.0,
+    digits: int = 2,
+    of_shares: bool = True,
+) -> Axes:
+    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance.
+
+    Shares are written as on the page, ".78".
+    """
     ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
     for i, j in np.ndindex(*values.shape):
         dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
         text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.{digits}f}"
+        text = text.removeprefix("0") if of_shares else text
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
     ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(labels)), labels)
@@ -112,7 +128,7 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     high = float(between.max(initial=0.0)) or float(strength.max(initial=0.0))
     digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # of the strongest, two that tell
     labels = [shortened(interactions.schema.features[i].label) for i in named]
-    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits)
+    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits, of_shares=False)
     ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
     return ax
 
@@ -173,8 +189,10 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
     y = np.arange(len(named))
     difference = contrast.values[row, named]
     ax.barh(y, difference, color=[UP if d > 0 else DOWN for d in difference], height=0.55, alpha=0.55)
-    for explanation, marker, colour in ((contrast.a, "o", COLOURS[0]), (contrast.b, "s", COLOURS[1])):
-        ax.plot(explanation.values[row, named], y, marker, color=colour, markersize=5, label=explanation.model)
+    looks = model_looks([contrast.a.model, contrast.b.model])
+    for explanation in (contrast.a, contrast.b):
+        look = looks[explanation.model]
+        ax.plot(explanation.values[row, named], y, look.marker, color=look.colour, markersize=5, label=explanation.model)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_yticks(y, [shortened(schema.features[i].label) for i in named])
     ax.set_ylim(len(named) - 0.4, -0.6)
@@ -203,8 +221,9 @@ def draw_partial_dependence(
     limits : pair of float, optional
         Ends of the axis of the output, to share it with other columns.
     """
-    feature = curves[0].feature
-    for curve, colour, marker in zip(curves, cycle(COLOURS), cycle(MARKERS), strict=False):
+    feature, looks = curves[0].feature, model_looks([curve.model for curve in curves])
+    for curve in curves:
+        colour, marker = looks[curve.model]
         if feature.is_categorical:
             x, known = np.arange(len(curve.grid)), np.ones(len(curve.grid), dtype=bool)
             ax.plot(curve.mean, x, marker, color=colour, markersize=5, label=curve.model)
@@ -269,5 +288,5 @@ def _value_colours(feature: Feature, column: np.ndarray) -> Any:
     if known.any() and (feature.ordered or not feature.is_categorical):
         ranks = rankdata(column[known])
         place = (ranks - ranks.min()) / max(np.ptp(ranks), 1e-12)
-        colours[known] = mpl.colormaps["coolwarm"](place)
+        colours[known] = mpl.colormaps[HIGH](PALEST + (1 - PALEST) * place)
     return colours

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, GREY, MARKERS, shortened
+from dlx.plots.style import GREY, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,14 @@ def draw_group_rates(table: pd.DataFrame, groups: Sequence[str], models: Sequenc
     of : str
         The rate, in words.
     """
-    shifts = _shifts(len(models))
+    shifts, looks = _shifts(len(models)), model_looks(models)
     for which, model in enumerate(models):
         lines = table[table["model"] == model].set_index("group").reindex(groups)
         judged = lines["judged"].fillna(False).to_numpy(dtype=bool)
         y, known = np.arange(len(groups)) + shifts[which], lines[judged]
-        colour = COLOURS[which % len(COLOURS)]
+        colour, marker = looks[model]
         ax.hlines(y[judged], known["low"], known["high"], color=colour, linewidth=1.6)
-        ax.plot(known["estimate"], y[judged], MARKERS[which % len(MARKERS)], color=colour, markersize=5, label=model)
+        ax.plot(known["estimate"], y[judged], marker, color=colour, markersize=5, label=model)
         for place in np.flatnonzero(~judged) if which == 0 else ():
             ax.text(0.02, float(place), "too few", color=GREY, fontsize=8, va="center", transform=ax.get_yaxis_transform())
     ax.set_yticks(np.arange(len(groups)), [shortened(group, 40) for group in groups])
@@ -65,7 +65,7 @@ def draw_gap(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str],
     shifts, height = _shifts(len(models)), min(0.7, SPREAD * 1.3 / max(len(models) - 1, 1) if len(models) > 1 else 0.6)
     for which, model in enumerate(models):
         lines = table[table["model"] == model].set_index("column").reindex(columns)
-        y, colour = np.arange(len(columns)) + shifts[which], COLOURS[which % len(COLOURS)]
+        y, colour = np.arange(len(columns)) + shifts[which], model_looks(models)[model].colour
         ax.barh(y, lines["difference"], height=height * 0.75, color=colour, alpha=0.75, label=model)
         ax.hlines(y, lines["low"], lines["high"], color="#1c2530", linewidth=1.0)
     ax.axvline(0, color=GREY, linewidth=0.8)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, DOWN, GREY, INK, UNITS, UP, shortened
+from dlx.audit.mispredictions.deciding import FALSE_POSITIVE
+from dlx.audit.mispredictions.slicing import LEVEL
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +34,16 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
     y = np.arange(len(table))
     found = table["found"].to_numpy(dtype=bool)
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.hlines(y, table["low"], table["high"], color=[UP if is_found else GREY for is_found in found], linewidth=1.6)
-    for some, face, label in ((found, UP, "found: adjusted p at most .05"), (~found, "white", "may be chance")):
+    ax.hlines(y, table["low"], table["high"], color=[INK if is_found else GREY for is_found in found], linewidth=1.6)
+    for some, face, label in (
+        (found, INK, f"found: adjusted p at most {100 * LEVEL:g} %"),
+        (~found, "white", "may be chance"),
+    ):
         ax.plot(
             table["difference"][some],
             y[some],
             "o",
-            color=UP if face == UP else GREY,
+            color=INK if face == INK else GREY,
             markerfacecolor=face,
             markersize=6,
             label=label,
@@ -51,6 +56,8 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
 def draw_pushes(table: pd.DataFrame, ax: Axes, *, most: int = 7) -> Axes:
     """Draw which columns pushed towards errors of one kind: the size with its interval, a row a column, the largest first.
 
+    Red is a push towards more risk, blue one towards less, as everywhere.
+
     Parameters
     ----------
     table : DataFrame
@@ -62,7 +69,8 @@ def draw_pushes(table: pd.DataFrame, ax: Axes, *, most: int = 7) -> Axes:
     """
     largest = np.argsort(-np.abs(table["push"].to_numpy()), kind="stable")[:most]
     unit = UNITS[table["scale"].iloc[0]]
-    return _bars(table.iloc[largest], "push", ax, f"push towards the error ({unit})")
+    towards = 1 if table["kind"].iloc[0] == FALSE_POSITIVE else -1
+    return _bars(table.iloc[largest], "push", ax, f"push towards the error ({unit})", towards)
 
 
 def draw_losses(table: pd.DataFrame, ax: Axes, *, most: int = 8) -> Axes:
@@ -95,7 +103,7 @@ def draw_before_after(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.hlines(
         y, np.minimum(table["before"], table["after"]), np.maximum(table["before"], table["after"]), color=GRID, linewidth=4
     )
-    for name, shift, colour, marker in (("before", -0.14, GREY, "o"), ("after", 0.14, COLOURS[0], "D")):
+    for name, shift, colour, marker in (("before", -0.14, GREY, "o"), ("after", 0.14, INK, "D")):
         ax.hlines(y + shift, table[f"{name}_low"], table[f"{name}_high"], color=colour, linewidth=1.4)
         ax.plot(table[name], y + shift, marker, color=colour, markersize=5, label=name)
     ax.set_yticks(y, [shortened(label) for label in table["of"]])
@@ -103,9 +111,9 @@ def draw_before_after(table: pd.DataFrame, ax: Axes) -> Axes:
     return _rows(ax, len(table), table["quantity"].iloc[0])
 
 
-def _bars(table: pd.DataFrame, size: str, ax: Axes, words: str) -> Axes:
+def _bars(table: pd.DataFrame, size: str, ax: Axes, words: str, more: int = 1) -> Axes:
     y, sizes = np.arange(len(table)), table[size].to_numpy()
-    ax.barh(y, sizes, color=[UP if one > 0 else DOWN for one in sizes], height=0.6)
+    ax.barh(y, sizes, color=[UP if more * one > 0 else DOWN for one in sizes], height=0.6)
     ax.hlines(y, table["low"], table["high"], color=INK, linewidth=1)
     ax.axvline(0, color=GREY, linewidth=1)
     ax.set_yticks(y, [shortened(label, 30) for label in table["label"]])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, GREY, INK
+from dlx.plots.style import GREY, INK, UP, model_looks
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,11 +33,11 @@ def draw_calibration(curve: pd.DataFrame, ax: Axes, *, upper: float, mended: pd.
     """
     ax.plot([0, 1], [0, 1], ":", color=GREY, linewidth=1.2, label=PERFECT)
     ax.fill_between(
-        curve["predicted"], curve["low"], curve["high"], color=COLOURS[0], alpha=0.18, linewidth=0, label="95 % band"
+        curve["predicted"], curve["low"], curve["high"], color=GREY, alpha=0.25, linewidth=0, label=f"{CERTAIN} band"
     )
-    ax.plot(curve["predicted"], curve["observed"], color=COLOURS[0], linewidth=1.8, label="the model")
+    ax.plot(curve["predicted"], curve["observed"], color=INK, linewidth=1.8, label="the model")
     if mended is not None:
-        ax.plot(mended["predicted"], mended["observed"], "--", color=COLOURS[1], linewidth=1.6, label="recalibrated")
+        ax.plot(mended["predicted"], mended["observed"], "--", color=GREY, linewidth=1.8, label="recalibrated")
     ax.set_xlim(0, upper)
     ax.set_ylim(0, upper)
     ax.set_ylabel("observed share of events")
@@ -56,7 +57,7 @@ def draw_predictions(outcomes: np.ndarray, predicted: np.ndarray, ax: Axes, *, u
         The end of the axis; what lies beyond it is in no bar.
     """
     edges = np.linspace(0, upper, BINS + 1)
-    for value, sign, colour, label in ((1, 1, COLOURS[1], "events"), (0, -1, GREY, "the others")):
+    for value, sign, colour, label in ((1, 1, UP, "events"), (0, -1, GREY, "the others")):
         some = predicted[outcomes == value]
         share = np.histogram(some, edges)[0] / max(len(some), 1)
         ax.bar(edges[:-1], sign * share, width=edges[1], align="edge", color=colour, label=f"predictions of {label}")
@@ -87,11 +88,12 @@ def draw_decision_curve(table: pd.DataFrame, ax: Axes, *, threshold: float, othe
     ax.axhline(0, color=INK, linewidth=1.0, label="act on nobody")
     ax.plot(x, table["all"], color=GREY, linewidth=1.4, label="act on everybody")
     ax.fill_between(
-        x, table["net_benefit_low"], table["net_benefit_high"], color=COLOURS[0], alpha=0.18, linewidth=0, label="95 % band"
+        x, table["net_benefit_low"], table["net_benefit_high"], color=GREY, alpha=0.25, linewidth=0, label=f"{CERTAIN} band"
     )
-    for place, (name, other) in enumerate(others.items(), start=2):
-        ax.plot(other["threshold"], other["net_benefit"], "--", color=COLOURS[place % len(COLOURS)], linewidth=1.1, label=name)
-    ax.plot(x, table["net_benefit"], color=COLOURS[0], linewidth=1.8, label="the model")
+    for name, look in model_looks(list(others)).items():
+        other = others[name]
+        ax.plot(other["threshold"], other["net_benefit"], "--", color=look.colour, linewidth=1.1, label=name)
+    ax.plot(x, table["net_benefit"], color=INK, linewidth=1.8, label="the model")
     top = float(np.nanmax([table["net_benefit_high"].max(), table["all"].max()]))
     ax.set_ylim(-0.25 * top, 1.05 * top)
     ax.set_xlim(0, float(x.max()))

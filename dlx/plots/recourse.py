@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import COLOURS, GREY, INK, MARKERS, shortened
+from dlx.plots.style import GREY, INK, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +73,8 @@ def draw_reason_stability(table: pd.DataFrame, labels: list[str], ax: Axes) -> A
     y = np.arange(len(table))
     ax.plot(table["chance"], y, "|", color=INK, markersize=11, label="overlap by chance")
     for measure, label, colour, marker in (
-        ("overlap", "reasons in common", COLOURS[0], MARKERS[0]),
-        ("same", "the very same set", COLOURS[1], MARKERS[1]),
+        ("overlap", "reasons in common", INK, "o"),
+        ("same", "the very same set", GREY, "s"),
     ):
         ax.hlines(y, table[f"{measure}_low"], table[f"{measure}_high"], color=colour, linewidth=1.4)
         ax.plot(table[measure], y, marker, color=colour, markersize=5.5, label=label)
@@ -89,10 +89,11 @@ def draw_reason_stability(table: pd.DataFrame, labels: list[str], ax: Axes) -> A
 
 def _dots(table: pd.DataFrame, rows: list[str], shown: list[str], ax: Axes, names: tuple[str, str, str]) -> None:
     models = list(dict.fromkeys(table["model"]))
+    looks = model_looks(models)
     for which, model in enumerate(models):
         some = table[table["model"] == model]
         y = np.array([rows.index(name) for name in some["column"]]) + 0.22 * (which - (len(models) - 1) / 2)
-        colour, marker = COLOURS[which % len(COLOURS)], MARKERS[which % len(MARKERS)]
+        colour, marker = looks[model]
         ax.hlines(y, some[names[1]], some[names[2]], color=colour, linewidth=1.4)
         ax.plot(some[names[0]], y, marker, color=colour, markersize=5, label=model)
     ax.set_yticks(np.arange(len(rows)), shown)

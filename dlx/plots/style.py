@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+import itertools
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
-# Okabe and Ito's palette, darkened where it would be too pale on white; safe for colour-blind readers.
-COLOURS = ("#0072b2", "#b34a00", "#00785a", "#a3467f", "#6b5b00", "#3b7dab", "#444444")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+# Who a mark is of: models and methods. Red and blue are kept for more and less of a risk.
+COLOURS = (*("#00785a", "#a3467f", "#8a6d00", "#6a3d9a", "#117a8b", "#8c4a2f", "#444444", "#5b8c1e", "#c71585", "#607080"),)
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
+MORE = "OrRd"  # the darker, the more risk
+_MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
+
+
+class Look(NamedTuple):
+    """How all marks of one model or method look."""
+
+    colour: str
+    marker: str
+
 
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -46,3 +58,35 @@ def style() -> Iterator[None]:
 def shortened(text: str, width: int = 34) -> str:
     """Return a label that fits beside an axis."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+@contextlib.contextmanager
+def models_of_page(names: Sequence[str]) -> Iterator[None]:
+    """Give each of some models one look inside the block, whatever subset of them a figure shows."""
+    token = _MODELS.set(tuple(names))
+    try:
+        yield
+    finally:
+        _MODELS.reset(token)
+
+
+def model_looks(names: Sequence[str]) -> dict[str, Look]:
+    """Return the look of each model: that of its place on the page, see `models_of_page`; the next free one elsewhere."""
+    return _looks(names, _MODELS.get())
+
+
+def method_looks(names: Sequence[str]) -> dict[str, Look]:
+    """Return the look of each method, the same in every figure; the next free one where there is no such method."""
+    from dlx import explainers
+
+    return _looks(names, explainers.names())
+
+
+def _looks(names: Sequence[str], known: Sequence[str]) -> dict[str, Look]:
+    places = {name: known.index(name) for name in names if name in known}
+    free = (place for place in itertools.count() if place not in set(places.values()))
+    return {name: _look(places[name] if name in places else next(free)) for name in dict.fromkeys(names)}
+
+
+def _look(place: int) -> Look:
+    return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])

@@ -1,7 +1,7 @@
 """A model before and after a remedy, on the same test rows: accuracy, calibration, fairness, explanations.
 
-Every difference has a paired 95 % bootstrap interval: both models are judged on the same resampled rows. It tells what other
-people would change, not what another training seed would.
+Every difference has a paired 95 % interval: DeLong's of the AUC, else a bootstrap, which judges both models on the same
+resampled rows. It tells what other people would change, not what another training seed would.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from dlx.audit.calibration import log_odds
 from dlx.audit.fairness.groups import Partition, compared
 from dlx.audit.logistic import interval_among, logistic_fits, resampled
 from dlx.audit.performance import METRICS, judged
+from dlx.bootstrap import Interval, rarest
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, TreeModel
 from dlx.remedies.errors import RemedyError
 from dlx.runner import explain
+from dlx.stats import auc_difference, auc_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,14 +96,18 @@ COLUMNS = [
 
 
 def _accuracy(outcomes: np.ndarray, old: np.ndarray, new: np.ndarray, counts: np.ndarray) -> Iterator[dict[str, Any]]:
+    areas = auc_interval(outcomes, old), auc_interval(outcomes, new), auc_difference(outcomes, new, old)
+    yield _with_intervals(ACCURACY, "auc", "", *areas, len(outcomes))
     for name, metric in METRICS.items():
+        if name == "auc":
+            continue
 
         def measured(predicted: np.ndarray, counts: np.ndarray, metric: Any = metric) -> np.ndarray:
             drawn = (np.repeat(np.arange(len(outcomes)), count.astype(np.intp)) for count in counts)
             both = ((rows, 0 < outcomes[rows].sum() < len(rows)) for rows in drawn)
             return np.array([metric(outcomes[rows], predicted[rows]) if usable else np.nan for rows, usable in both])
 
-        yield _line(ACCURACY, name, "", measured(old, counts), measured(new, counts), len(outcomes))
+        yield _line(ACCURACY, name, "", measured(old, counts), measured(new, counts), len(outcomes), rarest(outcomes))
 
 
 def _calibration(outcomes: np.ndarray, old: np.ndarray, new: np.ndarray, counts: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -115,8 +121,8 @@ def _calibration(outcomes: np.ndarray, old: np.ndarray, new: np.ndarray, counts:
         design = np.column_stack([np.ones(len(odds)), odds - odds.mean()])
         return 1 + logistic_fits(design, outcomes, odds, counts)[:, 1]
 
-    yield _line(CALIBRATION, "intercept", "", intercept(old), intercept(new), len(outcomes))
-    yield _line(CALIBRATION, "slope", "", slope(old), slope(new), len(outcomes))
+    for quantity, measured in (("intercept", intercept), ("slope", slope)):
+        yield _line(CALIBRATION, quantity, "", measured(old), measured(new), len(outcomes), rarest(outcomes))
 
 
 def _fairness(
@@ -140,7 +146,7 @@ def _fairness(
             weight = counts[:, among]
             total = np.where(weight.sum(axis=1) > 0, weight.sum(axis=1), np.nan)
             rates = [weight @ ((predicted[among] >= threshold) == flagged) / total for predicted in (old, new)]
-            yield _line(FAIRNESS, quantity, of, rates[0], rates[1], int(among.sum()))
+            yield _line(FAIRNESS, quantity, of, rates[0], rates[1], int(among.sum()), int(among.sum()))
 
 
 def _explanations(
@@ -159,7 +165,7 @@ def _explanations(
     counts = np.concatenate(list(resampled(len(rows), seed=seed)))
     for i in told:
         old, new = (counts @ size[:, i] / len(rows) for size in sizes)
-        yield _line(EXPLANATIONS, f"mean absolute contribution, {scale}", case.schema.labels[i], old, new, len(rows))
+        yield _line(EXPLANATIONS, f"mean absolute contribution, {scale}", case.schema.labels[i], old, new, len(rows), len(rows))
 
 
 def _blanked(model: Model, rows: np.ndarray, reference: np.ndarray, unread: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -179,8 +185,15 @@ def _method(model: Model, scale: str) -> str:
     return "linear_shap" if isinstance(model, LinearModel) and scale == "logit" else "shapley"
 
 
-def _line(topic: str, quantity: str, of: str, before: np.ndarray, after: np.ndarray, rows: int) -> dict[str, Any]:
-    old, new, change = interval_among(before), interval_among(after), interval_among(after - before)
+def _line(topic: str, quantity: str, of: str, before: np.ndarray, after: np.ndarray, rows: int, people: int) -> dict[str, Any]:
+    """Return a line from resamples [1 + resamples] of both; `people` is how many decide, see `dlx.bootstrap.tails`."""
+    old, new, change = (interval_among(some, people=people) for some in (before, after, after - before))
+    return _with_intervals(topic, quantity, of, old, new, change, rows)
+
+
+def _with_intervals(
+    topic: str, quantity: str, of: str, old: Interval, new: Interval, change: Interval, rows: int
+) -> dict[str, Any]:
     return dict(zip(COLUMNS, (topic, quantity, of, *old, *new, *change, rows, ""), strict=True))
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx import checkpoint, training
+from dlx import checkpoint, models, training
 from dlx.audit.performance import METRICS, performance
 from dlx.audit.recalibration import recalibrated
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
-from dlx.model import BlackBox, Model
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.model.protocol import provenance_of
 from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
 from dlx.remedies.errors import RemedyError
 from dlx.remedies.folding import folded
+from dlx.remedies.recipe import is_users_own, recipe_of
 from dlx.remedies.recoding import Recoding, recoding_of
 from dlx.remedies.remedy import Remedy
 from dlx.remedies.restoring import restored
@@ -47,6 +49,8 @@ class Fixed:
         The model as it was, and the fixed one.
     settings : dict
         The options of its training.
+    config : dict
+        Those of them that differ from the defaults, of both.
     """
 
     case: Dataset
@@ -57,6 +61,7 @@ class Fixed:
     before: Model
     model: Model
     settings: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def words(self) -> list[str]:
@@ -83,7 +88,7 @@ class Fixed:
         Parameters
         ----------
         count : int
-            How many seeds; both models are trained anew, with the architecture's defaults, for each but the first.
+            How many seeds; both models are trained anew, with the same options, for each but the first.
 
         Returns
         -------
@@ -104,8 +109,14 @@ class Fixed:
 
     def _trained_with(self, seed: int) -> tuple[Model, Model]:
         case = self.case
-        before = training.fit(self.architecture, case.train, case.validation, seed=seed, device="cpu").model
-        return before, _mended(case, self.architecture, self.remedy, self.recoding, before, seed, "cpu", None)[0]
+        made_by = Provenance(self.architecture, seed, self.config)
+        before = training.fit(self.architecture, case.train, case.validation, seed=seed, device="cpu", config=self.config).model
+        return before, _mended(case, made_by, self.remedy, self.recoding, before, "cpu", None)[0]
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether a checkpoint can hold the fixed model: a net, trees or coefficients."""
+        return isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
 
     def save(self, root: str | Path) -> Path:
         """Return the checkpoint folder that now holds the fixed model: ``<root>/<case>/<architecture>-<seed>``.
@@ -118,7 +129,7 @@ class Fixed:
             If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
             checkpoint of a model that was not fixed, or otherwise.
         """
-        if isinstance(self.model, BlackBox):
+        if not self.can_be_kept:
             raise RemedyError(
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
@@ -132,7 +143,7 @@ class Fixed:
             case=self.case.name,
             architecture=self.architecture,
             seed=self.seed,
-            config={},
+            config=dict(self.config),
             metrics=performance(self.model, self.case.test),
             data_sha256=self.case.sha256,
         )
@@ -148,7 +159,7 @@ def refuse_replacing(case: Dataset, architecture: str, remedy: Remedy, *, seed: 
 
 def fix(
     case: Dataset,
-    architecture: str,
+    architecture: str | Model,
     *,
     drop: Sequence[str] = (),
     merge: int | None = None,
@@ -168,8 +179,9 @@ def fix(
     ----------
     case : Dataset
         Rows with outcomes of two classes.
-    architecture : str
-        One of `dlx.architectures()`.
+    architecture : str or Model
+        One of `dlx.architectures()`; or a model that dlx trained on the case, which then is the one before, and whose options
+        and seed are those of the fixed one.
     drop, merge, monotone, weights, recalibrate
         What is changed, as in `Remedy`.
     remedy : Remedy, optional
@@ -179,7 +191,8 @@ def fix(
     device : {"auto", "cpu", "cuda"}
         Where a net is trained.
     before : Model, optional
-        The model before; by default the checkpoint of the architecture and seed, trained where there is none.
+        The model before, an instance of the architecture; by default the checkpoint of architecture and seed, trained where
+        there is none.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     narrator : Narrator, optional
@@ -188,7 +201,8 @@ def fix(
     Raises
     ------
     RemedyError
-        If nothing is to be changed, or the table or the model does not have what is named.
+        If nothing is to be changed, the table or the model does not have what is named, or dlx did not train the model on this
+        case: what it cannot train again it cannot fix.
     ArchitectureError
         If there is no such architecture.
     TrainingError
@@ -197,41 +211,60 @@ def fix(
     asked = Remedy(tuple(drop), merge, dict(monotone or {}), weights, recalibrate) if remedy is None else remedy
     narrator = narrator or Narrator()
     recoded = recoding_of(case.train, drop=asked.drop, merge=asked.merge)
-    if before is None:
+    if isinstance(architecture, str) and before is None:
         before = obtain(case, architecture, seed=seed, device=device, root=checkpoints, narrator=narrator)
-    with narrator.step(f"Fixing {architecture} of {case.name}", "epochs") as update:
-        model, settings = _mended(case, architecture, asked, recoded, before, seed, device, update)
-    name = training.name_of(architecture, seed, {})
+    before = before if isinstance(architecture, str) else architecture
+    assert before is not None
+    made_by = _recipe(case, before, Provenance(architecture, seed) if isinstance(architecture, str) else None)
+    with narrator.step(f"Fixing {made_by.architecture} of {case.name}", "epochs") as update:
+        model, settings = _mended(case, made_by, asked, recoded, before, device, update)
+    name = training.name_of(made_by.architecture, made_by.seed, made_by.config)
     model = dataclasses.replace(model, name=f"{name} fixed", provenance=None)  # type: ignore[type-var]
-    return Fixed(case, architecture, seed, asked, recoded, before, model, settings)
+    return Fixed(case, made_by.architecture, made_by.seed, asked, recoded, before, model, settings, made_by.config)
+
+
+def _recipe(case: Dataset, before: Model, said: Provenance | None) -> Provenance:
+    """Return how the model before was trained: by its provenance, or, where it has none, as the caller said."""
+    made_by = recipe_of(before, case)
+    if made_by is None and said is not None and provenance_of(before) is None and not is_users_own(before):
+        models.architecture(said.architecture)
+        if models.is_net(said.architecture) == isinstance(before, NeuralModel):
+            return said
+    if made_by is None or (said is not None and said.architecture != made_by.architecture):
+        wanted = f" as {said.architecture}" if said is not None else ""
+        raise RemedyError(
+            f"a remedy trains a model again, which needs one that dlx trained on {case.name!r}{wanted}; {before.name} is not: "
+            f"pass a name, one of {', '.join(models.names())}, or a model of dlx.train"
+        )
+    return made_by
 
 
 def _mended(
     case: Dataset,
-    architecture: str,
+    made_by: Provenance,
     remedy: Remedy,
     recoded: Recoding,
     before: Model,
-    seed: int,
     device: str,
     update: Callable[[int, int], None] | None,
 ) -> tuple[Model, dict[str, Any]]:
     """Return the model with the remedy, of the original columns, and the options of its training."""
-    model, settings = before, training.options(architecture)
+    model, settings = before, training.options(made_by.architecture) | dict(made_by.config)
     if remedy.retrains or recoded.groups:
         trained = training.fit(
-            architecture,
+            made_by.architecture,
             recoded.reduced(case.train),
             recoded.reduced(case.validation),
-            seed=seed,
+            seed=made_by.seed,
             device=device,
+            config=made_by.config,
             progress=update,
             weights=row_weights(case, remedy.weights),
             monotone=remedy.monotone,
         )
         model, settings = restored(trained.model, recoded, case.train.rows), trained.settings
     if remedy.recalibrate:
-        model = folded(recalibrated(model, case.validation, kind="platt", seed=seed))
+        model = folded(recalibrated(model, case.validation, kind="platt", seed=made_by.seed))
     return model, settings
 
 

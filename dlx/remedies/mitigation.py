@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ def mitigations(
     by: Partition,
     *,
     architecture: str | None = None,
+    config: Mapping[str, Any] | None = None,
     proxies: Sequence[str] = (),
     seed: int = 0,
     device: str = "cpu",
@@ -48,8 +50,10 @@ def mitigations(
     by : Partition
         What parts the people.
     architecture : str, optional
-        What the model is an instance of, as trained with its defaults and the seed; without it, no remedy that trains
-        the model again is tried.
+        What the model is an instance of, as trained with the seed and `config`; without it, no remedy that trains the model
+        again is tried.
+    config : mapping, optional
+        The options of its training that differ from the defaults.
     proxies : sequence of str, optional
         Columns to drop beside those of the partition.
     seed : int
@@ -73,7 +77,8 @@ def mitigations(
     before, target = treatment(model, case.test, by), case.schema.target
     favourable = CLEARED if target.adverse_action else SELECTED
     tables = []
-    for remedy, make in _remedies(case, model, by, architecture, proxies, seed, device):
+    fit = None if architecture is None else partial(training.fit, architecture, seed=seed, device=device, config=config)
+    for remedy, make in _remedies(case, model, by, fit, proxies):
         try:
             after = make()(case.test)
         except FairnessError as error:
@@ -121,16 +126,16 @@ def without(case: Dataset, columns: Sequence[str]) -> Dataset:
 
 
 def _remedies(
-    case: Dataset, model: Model, by: Partition, architecture: str | None, proxies: Sequence[str], seed: int, device: str
+    case: Dataset, model: Model, by: Partition, fit: Callable[..., training.Fitted] | None, proxies: Sequence[str]
 ) -> Iterator[tuple[str, Callable[[], Treat]]]:
     yield EQUAL_ODDS, lambda: fair_rule(model, case.validation, by, constraint="equalized_odds").treat
     yield EQUAL_SELECTION, lambda: fair_rule(model, case.validation, by, constraint="demographic_parity").treat
-    if architecture is None:
+    if fit is None:
         return
 
     def trained(columns: Sequence[str] = (), weights: np.ndarray | None = None) -> Treat:
         train, validation = (without(rows, columns) for rows in (case.train, case.validation))
-        again = training.fit(architecture, train, validation, seed=seed, device=device, weights=weights).model
+        again = fit(train, validation, weights=weights).model
         return lambda people: treatment(again, people, by)
 
     def weighted() -> Treat:

@@ -9,12 +9,14 @@ from dlx.checkpoint.runs import obtain, refuse_unkept
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.plots import models_of_page
 from dlx.progress import Narrator
+from dlx.remedies import recipe_of
 from dlx.reporting.auditing import audit_report, setting_of, tables_of
 from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
 from dlx.reporting.page import render
 from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
-from dlx.reporting.sections import Section, sections
+from dlx.reporting.sections import Section, finished, page_of
 from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import folder_of, tables, write_page
@@ -82,6 +84,8 @@ def report(
         If the case has no binary outcome.
     DlxError
         If there are no models, two of one name, or nobody to explain.
+    UnfinishedError
+        If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
@@ -95,8 +99,8 @@ def report(
 
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)
-    siblings = _siblings(models, found, trained, seed) if thorough else {}
-    with one_thread():
+    siblings = _siblings(case, found, trained) if thorough else {}
+    with one_thread(), models_of_page([model.name for model in found]):
         told = study(
             case,
             found,
@@ -109,20 +113,23 @@ def report(
             narrator=narrator,
         )
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        audited = sections(setting, found if thorough else [m for m in found if told.tells_of(m)]) if audit else []
-    with narrator.step("Drawing the page"):
-        _write(told, audited, page, command or _call(case, found, seed=seed, people=people, background=background))
+        shown = found if thorough else [m for m in found if told.tells_of(m)]
+        audited, fault = finished(setting, shown) if audit else ([], None)
+    written = page_of(page, fault)
+    with narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in found]):
+        _write(told, audited, written, command or _call(case, found, seed=seed, people=people, background=background))
+    if fault is not None:
+        raise fault
     return page
 
 
-def _siblings(
-    asked: Sequence[str | Model], found: Sequence[Model], trained: Callable[[str, int], Model], seed: int
-) -> dict[str, list[Model]]:
-    """Return the architectures that cannot be read, trained with other seeds, by the name of the model."""
+def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int], Model]) -> dict[str, list[Model]]:
+    """Return models that cannot be read, and that dlx trained with its defaults, with other seeds, by the name of the model."""
+    recipes = {model.name: recipe_of(model, case) for model in found if is_opaque(model)}
     return {
-        model.name: [trained(name, seed + i) for i in range(1, TRAINING_SEEDS + 1)]
-        for name, model in zip(asked, found, strict=True)
-        if isinstance(name, str) and is_opaque(model)
+        name: [trained(made_by.architecture, made_by.seed + i) for i in range(1, TRAINING_SEEDS + 1)]
+        for name, made_by in recipes.items()
+        if made_by is not None and not made_by.config
     }
 
 

@@ -13,13 +13,14 @@ import numpy as np
 from dlx.checkpoint.runs import obtain, refuse_unkept
 from dlx.dataset import Dataset
 from dlx.model import Model
+from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, THOROUGH
 from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
 from dlx.reporting.phrases import article, threshold_percent
 from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
-from dlx.reporting.sections import Section, sections
+from dlx.reporting.sections import Section, finished, page_of
 from dlx.reporting.setting import Setting
 from dlx.reporting.tables import folder_of, write_page
 from dlx.threads import one_thread
@@ -76,6 +77,8 @@ def audit_report(
         If the case has no binary outcome.
     DlxError
         If there are no models, or two of one name.
+    UnfinishedError
+        If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
@@ -86,12 +89,15 @@ def audit_report(
         for model in models
     ]
     refuse_same_names(found)
-    with one_thread():
+    with one_thread(), models_of_page([model.name for model in found]):
         setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        told = sections(setting, found)
-    with narrator.step("Drawing the page"):
+        told, fault = finished(setting, found)
+    written = page_of(page, fault)
+    with narrator.step(f"Drawing the page, {written}"):
         names = [model.name for model in found]
-        _write(case, told, page, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
+        _write(case, told, written, command or f"dlx.audit_report(dlx.load({case.name!r}), models={names}, seed={seed})")
+    if fault is not None:
+        raise fault
     return page
 
 

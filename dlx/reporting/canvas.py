@@ -57,12 +57,12 @@ def canvas_of(
     return canvas, axes
 
 
-def legend(canvas: Canvas, axes: np.ndarray, colours: dict[str, str] | None = None, *, columns: int = 7) -> None:
-    """Draw one legend for all axes below them; with colours by method, the methods' labels are those that people read."""
+def legend(canvas: Canvas, axes: np.ndarray, *, methods: bool = False, columns: int = 7) -> None:
+    """Draw one legend for all axes below them; where it is of methods, their labels are those that people read."""
     handles: dict[str, Any] = {}
     for ax in axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    labels = [method_label(label) if colours else label for label in handles]
+    labels = [method_label(label) if methods else label for label in handles]
     canvas.legend(
         list(handles.values()), labels, loc="outside lower center", ncols=min(columns, len(labels)), frameon=False, fontsize=8
     )

@@ -12,7 +12,7 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.people import Chosen
-from dlx.reporting.phrases import method_label, model_words, top_columns
+from dlx.reporting.phrases import method_label, model_words, share, top_columns, two_decimals
 from dlx.reporting.study import Study, top_features
 from dlx.schema import plural
 
@@ -30,11 +30,10 @@ def importance_figure(study: Study) -> Figure:
         canvas, axes = canvas_of(
             lines, columns, width=3.5 * columns + 1.6, height=0.4 + lines * (0.29 * len(top) + 1.1), sharey=True
         )
-        colours = _method_colours(study)
         for model, ax in zip(shown, axes.flat, strict=False):
-            plots.draw_importance(study.importance(model), top, ax, colours=colours)
+            plots.draw_importance(study.importance(model), top, ax)
             ax.set_title(model.name)
-        legend(canvas, axes, colours)
+        legend(canvas, axes, methods=True)
         source = embedded(canvas)
     leaders = [
         f"{model.name}: {study.importance(model).sort_values('rank', kind='stable')['label'].iloc[0]}" for model in shown
@@ -64,8 +63,8 @@ def beeswarm_figure(study: Study) -> Figure:
         source,
         f"Contributions of {plural(len(top), 'column')} to every person's prediction, one dot a person, for "
         f"{' and '.join(model_words(model) for model, _ in shown)}.",
-        f"One dot a person ({people}); right of the line the column raises the risk. Red is a high value of the column (or "
-        "a late level of an ordered one), blue a low one; grey is missing, or a level without an order.",
+        f"One dot a person ({people}); right of the line the column raises the risk. Dark is a high value of the column "
+        "(or a late level of an ordered one), pale a low one; grey is missing, or a level without an order.",
         "contributions",
     )
 
@@ -90,7 +89,7 @@ def methods_figure(study: Study) -> Figure | None:
         source,
         f"Share of {top_columns(k)} that two methods both name, for each model; the table below has the numbers.",
         f"Share of {top_columns(k)} of a person that two methods both name, averaged over {study.panel} people. "
-        f"1 is full agreement; the palest blue is chance, {chance:.2f}.",
+        f"1 is full agreement; the palest blue is chance, {share(chance)}.",
         "agreement",
     )
 
@@ -137,7 +136,7 @@ def waterfalls_figure(study: Study, chosen: Chosen) -> Figure:
         _widen(axes)
         source = embedded(canvas)
     reads = "; ".join(
-        f"{model.name} by {method_label(method)} ends at {e.outputs[chosen.position]:.2f}"
+        f"{model.name} by {method_label(method)} ends at {two_decimals(e.outputs[chosen.position])}"
         for (model, method), e in zip(shown, explained, strict=True)
     )
     return Figure(
@@ -195,11 +194,6 @@ def _agreement_matrix(comparison: Comparison, k: int) -> np.ndarray:
 
 def _bars_of(explained: Sequence[Explanation], position: int) -> list[str]:
     return top_features([explanation[position] for explanation in explained], BARS)
-
-
-def _method_colours(study: Study) -> dict[str, str]:
-    methods = sorted({method for _, method in study.explanations})
-    return dict(zip(methods, plots.COLOURS, strict=False))
 
 
 def _widen(axes: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlx import explainers
 from dlx.audit import preflight
-from dlx.comparison import Crossed, Disagreement, Replicates, compare
+from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
 from dlx.comparison.judgement import JUDGES
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -82,10 +82,14 @@ class Harmony:
             self._compared[key] = compare([r.of for r in some], replicates=some).against_noise(self.top)
         return self._compared.get(key)
 
-    def is_trusted(self, model: Model, method: str) -> bool:
-        """Whether nothing that was measured speaks against a method about a model."""
-        line = self.trust[(self.trust["model"] == model.name) & (self.trust["method"] == method)]
-        return bool(line["trusted"].iloc[0]) if len(line) else True
+    def believed(self, model: Model) -> list[str]:
+        """Return the methods whose word counts about a model: the trusted ones; where none is, those that nothing refutes."""
+        table = self.trust[self.trust["model"] == model.name]
+        return list(table["method"][believed(table)])
+
+    def is_trusted(self, model: Model) -> bool:
+        """Whether trust in any method about a model was earned, so that `believed` are the trusted ones."""
+        return bool(self.trust.loc[self.trust["model"] == model.name, "trusted"].any())
 
 
 def ready(model: Model, setting: Setting) -> pd.DataFrame:
@@ -123,6 +127,7 @@ def harmony(
     judges = measuring.judges_of(setting, models)
     scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
     replicates = measuring.made_again(setting, close, on_panel, measuring.as_good(siblings, scores))
+    replicates += measuring.seeded_again(setting, [model for model in shown if model not in close], on_panel)
     checked = measuring.checks_of(setting, close, on_panel)
     judged = measuring.errors_of(setting, models, close, on_panel, judges)
     return Harmony(

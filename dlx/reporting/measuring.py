@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.performance import auc
-from dlx.bootstrap import interval_of
 from dlx.comparison import (
     Disagreement,
     Evidence,
@@ -34,11 +32,13 @@ from dlx.games import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
 from dlx.progress import Update
 from dlx.reporting.setting import Pair, Setting, Siblings, counting
+from dlx.stats import auc, auc_difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARITY_PEOPLE = 5
+FEW_SEEDS = 3
 
 
 def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanation]:
@@ -87,6 +87,18 @@ def made_again(
                         )
                     )
         found += _retrained(setting, model, methods, on_panel, siblings.get(model.name, ()))
+    return found
+
+
+def seeded_again(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Replicates]:
+    """Return the explanations of some people with a few other seeds: enough to trust a method, or not to."""
+    found, few = [], min(FEW_SEEDS, setting.depth.replicates)
+    for model in models:
+        made = [e[: setting.depth.noise_people] for (name, _), e in on_panel.items() if name == model.name]
+        with setting.narrator.step(f"Explaining {model.name} again, with other seeds", "times") as update:
+            explain = counting(setting.keeper.explain, update, len(made) * few)
+            asked: dict[str, Any] = {"background": setting.background, "count": few, "explain": explain}
+            found += [replicate(model, one, source="seed", **asked) for one in made]
     return found
 
 
@@ -259,7 +271,7 @@ def errors_of(
 def scores_of_siblings(setting: Setting, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
     """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
 
-    The difference is over the same people, and its 95 % interval a bootstrap of them: as good is whom it contains 0 for.
+    The difference is over the same people, with DeLong's paired 95 % interval: as good is whom it contains 0 for.
     """
     import pandas as pd
 
@@ -270,15 +282,11 @@ def scores_of_siblings(setting: Setting, models: Sequence[Model], siblings: Sibl
         own = model.predict(test, "probability")
         for seed, one in enumerate([model, *siblings[model.name]]):
             theirs = one.predict(test, "probability")
-            difference = interval_of(_gain_over(own, theirs, test.outcomes), test.outcomes, seed=setting.seed)
+            difference = auc_difference(test.outcomes, theirs, own)
             line: dict[str, object] = {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, theirs)}
             line |= {"difference": difference.estimate, "low": difference.low, "high": difference.high}
-            lines.append(line | {"as_good": bool(difference.low <= 0 <= difference.high)})
+            lines.append(line | {"as_good": not difference.excludes(0)})
     return pd.DataFrame(lines, columns=["model", "training_seed", "auc", "difference", "low", "high", "as_good"])
-
-
-def _gain_over(own: np.ndarray, other: np.ndarray, outcomes: np.ndarray) -> Callable[[np.ndarray], float]:
-    return lambda rows: auc(outcomes[rows], other[rows]) - auc(outcomes[rows], own[rows])
 
 
 def as_good(siblings: Siblings, scores: pd.DataFrame) -> Siblings:

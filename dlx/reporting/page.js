@@ -1,9 +1,8 @@
 "use strict";
-// Tables sort by a click on a column's name; before printing, what is folded opens.
-function key(cell) {
-  const text = cell.textContent.trim().replace(/,/g, "");
-  const number = parseFloat(text);
-  return Number.isNaN(number) ? text.toLowerCase() : number;
+// Tables sort by a click on a column's name, numbers by their data value; before printing, what is folded opens.
+function key(row, column) {
+  const value = row.dataset.values.split(";")[column];
+  return value === "" ? row.cells[column].textContent.trim().toLowerCase() : Number(value);
 }
 function compare(a, b) {
   if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0;
@@ -14,9 +13,11 @@ function sort(table, column, header) {
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", descending ? "descending" : "ascending");
   const body = table.tBodies[0];
-  const rows = [...body.rows].sort((a, b) => compare(key(a.cells[column]), key(b.cells[column])));
-  if (descending) rows.reverse();
-  body.append(...rows);
+  const rows = [...body.rows];
+  const isEmpty = (row) => ["", "–"].includes(key(row, column));
+  const known = rows.filter((row) => !isEmpty(row)).sort((a, b) => compare(key(a, column), key(b, column)));
+  if (descending) known.reverse();
+  body.append(...known, ...rows.filter(isEmpty));
 }
 for (const table of document.querySelectorAll("table.sortable")) {
   [...table.tHead.rows[0].cells].forEach((header, column) => {

@@ -8,9 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlx import explainers
 from dlx.comparison.causes import Disagreement
+from dlx.comparison.defaults import CENTRES, KEPT_COLUMNS
+from dlx.comparison.faithfulness import NEIGHBOURS as DONORS
 from dlx.comparison.judgement import own_error
 from dlx.comparison.noise import SOURCES
+from dlx.comparison.stability import NEIGHBOURS
 from dlx.comparison.trust import AGREEING_SHARE
 from dlx.reporting import figures, phrases, tables, words
 from dlx.reporting.depth import TRAINING_SEEDS
@@ -20,6 +24,8 @@ from dlx.reporting.evidence import tables as evidence_tables
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.sections import Section
 from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
+from dlx.reporting.verdicts import whose_word
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -50,9 +56,11 @@ def environment() -> Environment:
     """Return what turns a template into a page: every value is escaped, and one that is lacking is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.filters["data_values"] = phrases.data_values
+    return made
 
 
 def page_parts() -> dict[str, str]:
@@ -83,10 +91,17 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "panel": study.panel,
             "background": len(study.background),
             "coalitions": KERNEL_COALITIONS,
+            "samples": explainers.options("lime")["n_samples"],
+            "gradients": explainers.options("gradient_shap")["n_samples"],
+            "neighbours": NEIGHBOURS,
+            "donors": DONORS,
+            "centres": phrases.counted(CENTRES),
+            "kept": phrases.counted(KEPT_COLUMNS),
             "stability": min(study.panel, study.harmony.depth.stability_people),
             "settings": min(study.panel, study.harmony.depth.settings_people),
         },
         "threshold": phrases.threshold_percent(target),
+        "certain": CERTAIN,
         "seed": study.seed,
         "command": command,
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
@@ -103,6 +118,7 @@ def _sections(study: Study) -> dict[str, Any]:
         "agreement": tables.agreement_lines(study),
         "top": study.top,
         "top_words": phrases.top_columns(study.top),
+        "what_goes_together": words.what_goes_together(study),
         "importance_figure": figures.importance_figure(study),
         "beeswarm_figure": figures.beeswarm_figure(study),
         "methods_figure": figures.methods_figure(study),
@@ -118,6 +134,7 @@ def _evidence(study: Study) -> dict[str, Any]:
         "training_seeds": TRAINING_SEEDS,
         "is_trained_again": bool(len(study.harmony.siblings)),
         "agreeing_share": phrases.percent(AGREEING_SHARE),
+        "whose_word": whose_word(study, study.main),
         "thorough_only": evidence_words.THOROUGH_ONLY,
         "how_sure": evidence_words.how_sure(study),
         "why_they_differ": evidence_words.why_they_differ(study),
@@ -161,9 +178,11 @@ def _judge_words(study: Study) -> str:
     if all(judge.method == "exact_shapley" for judge in judges):
         return "by trying every combination of columns: they are exact"
     error = phrases.percent(max(own_error(judge) for judge in judges))
+    still = max(int(judge.unvaried.sum()) for judge in judges)
+    unseen = f" (for up to {still} of them none of the samples varied, which is no proof of an error of 0)" if still else ""
     return (
         "by chosen combinations of columns for every reference row, all of them where these are few: "
-        f"their own standard error, in the median over people, is at most {error} of their length for any model"
+        f"their own standard error, in the median over people, is at most {error} of their length for any model{unseen}"
     )
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from dlx import explainers
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.rounding import percent_beside, rounded, side_true, threshold_in_percent
 from dlx.schema import Target
 
+ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -17,27 +21,69 @@ def counted(number: int) -> str:
     return COUNTS[number] if number < len(COUNTS) else f"{number:,}"
 
 
-def share(number: float) -> str:
-    """Return a share from 0 to 1 with two decimals: ".86", "1.00"; a dash where there is none."""
-    if math.isnan(number):
+@dataclass(frozen=True)
+class Style:
+    """How numbers of one kind are printed: rounded, but never across a line that they are read against.
+
+    Parameters
+    ----------
+    decimals : int
+        Where no line asks for more.
+    is_signed : bool
+        Whether a plus is printed: of a difference, whose interval is read against 0.
+    is_bare : bool
+        Whether the zero before the point is left out: of a share.
+    """
+
+    decimals: int
+    is_signed: bool = False
+    is_bare: bool = False
+
+    def __call__(self, number: float, line: float | None = None) -> str:
+        """Return a number as text, on its own side of a line; a dash where there is none."""
+        if math.isinf(number):
+            return "∞" if number > 0 else "−∞"
+        number = 0.0 if abs(number) < ROUNDING else number
+        if number == line == 0:
+            return "0"
+        digits = rounded(number, self.decimals) if line is None else side_true(number, line, self.decimals, strict=True)
+        size = digits.removeprefix("-")
+        if self.is_bare and size.startswith("0."):
+            size = size[1:]
+        is_nothing = not any(digit in size for digit in "123456789")
+        sign = "−" if digits.startswith("-") and not is_nothing else "+" if self.is_signed else ""
+        return f"{sign}{size}"
+
+
+share = Style(2, is_bare=True)  # ".86", "1.00"
+two_decimals, three_decimals = Style(2), Style(3)
+signed, thousandths = Style(2, is_signed=True), Style(3, is_signed=True, is_bare=True)  # "+0.25", "+.008"
+contribution = Style(3, is_signed=True)  # "+0.144"
+
+
+def percent(share: float, line: float | None = None) -> str:
+    """Return a share as a percentage, finer where it is small, on its own side of a line; ".0" is left out."""
+    if math.isnan(share):
         return "–"
-    digits = f"{abs(number):.2f}".removeprefix("0")
-    return f"−{digits}" if round(number, 2) < 0 else digits
+    decimals = 1 if share < 0.1 else 0
+    digits = rounded(share, decimals, 100) if line is None else side_true(100 * share, 100 * line, decimals, strict=True)
+    return digits.removesuffix(".0") + " %"
 
 
-def two_decimals(number: float) -> str:
-    """Return a number with two decimals; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{number:.2f}"
+def interval(estimate: float, low: float, high: float, show: Callable[..., str] = share, line: float | None = None) -> str:
+    """Return an estimate with the ends of its interval, where it has one.
 
-
-def three_decimals(number: float) -> str:
-    """Return a number with three decimals; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{number:.3f}"
-
-
-def interval(estimate: float, low: float, high: float, show: Callable[[float], str] = share) -> str:
-    """Return an estimate with the ends of its interval, where it has one."""
-    return show(estimate) if math.isnan(low) or math.isnan(high) else f"{show(estimate)} ({show(low)} to {show(high)})"
+    Whether the interval holds a line that it is judged against (0 of a difference, 1 of a slope) is seen from the ends as they
+    are printed. One without a width says that nothing was seen to vary.
+    """
+    if line is None and isinstance(show, Style) and show.is_signed:
+        line = 0.0
+    given = () if line is None else (line,)
+    if math.isnan(low) or math.isnan(high):
+        return show(estimate, *given)
+    if low == high:
+        return f"{show(estimate, *given)} (no variation seen)"
+    return f"{show(estimate, *given)} ({show(low, *given)} to {show(high, *given)})"
 
 
 def top_columns(count: int) -> str:
@@ -62,6 +108,17 @@ def model_words(model: Model) -> str:
     return f"the model {model.name}"
 
 
+def not_trained_words(models: list[str]) -> str:
+    """Return which models no remedy could train again, and why; "" where there are none."""
+    were = "was" if len(models) == 1 else "were"
+    return f"{listed(models)} {were} not trained by dlx on this table, and so not trained again." if models else ""
+
+
+def spaced(text: str) -> str:
+    """Return a text of the library as the page prints it: a per cent sign stands apart from its number."""
+    return re.sub(r"(?<=\d)%", " %", text)
+
+
 def listed(parts: list[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -72,26 +129,35 @@ def sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".")
 
 
-def percent(share: float) -> str:
-    """Return a share as a percentage, finer where it is small; a decimal that says nothing is left out."""
-    if math.isnan(share):
-        return "–"
-    return f"{100 * share:.1f}".removesuffix(".0") + " %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
 def threshold_percent(target: Target) -> str:
     """Return the threshold as a percentage, with a decimal; with more where it would read as 0 or 100 %."""
-    decimals = 1
-    while decimals < 12 and float(f"{100 * target.threshold:.{decimals}f}") in (0, 100):
-        decimals += 1
-    return f"{100 * target.threshold:.{decimals}f}".removesuffix(".0") + " %"
+    return threshold_in_percent(target.threshold)
 
 
-def signed(number: float) -> str:
-    """Return a number with its sign, a minus as long as a plus."""
-    return f"{number:+.2f}".replace("-", "−")
+def risk_percent(risk: float, target: Target) -> str:
+    """Return a predicted risk as a percentage that stands on its side of the target's threshold: "16.6 %" below 16.7 %."""
+    return percent_beside(risk, target.threshold)
 
 
 def article(noun: str) -> str:
     """Return a noun with "a" or "an"."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+NUMBER = re.compile(r"(?:p\s*)?(?P<beside>[<>=]?)\s*(?P<sign>[+−-]?)(?P<digits>∞|\d[\d,]*\.?\d*(?:e[+-]?\d+)?|\.\d+)(?![\w.])")
+
+
+def number_in(cell: str) -> float | None:
+    """Return the number that a cell begins with: "−.25 (…)", "5.0 %", "p < .001"; None for words."""
+    found = NUMBER.match(cell.strip())
+    if found is None:
+        return None
+    size = math.inf if found["digits"] == "∞" else float(found["digits"].replace(",", ""))
+    size = math.nextafter(size, {"<": -math.inf, ">": math.inf}.get(found["beside"], size))
+    return -size if found["sign"] in ("−", "-") and found["sign"] else size
+
+
+def data_values(line: Sequence[str]) -> str:
+    """Return by which numbers a script sorts the cells of a line, apart by semicolons; nothing for one of words."""
+    numbers = map(number_in, line)
+    return ";".join("" if number is None else repr(number).replace("inf", "Infinity") for number in numbers)

@@ -12,7 +12,7 @@ from dlx import explainers
 from dlx.files import csv_text, recover, write_together
 from dlx.reporting.effects.section import effects_tables
 from dlx.reporting.evidence.tables import evidence_tables
-from dlx.reporting.phrases import interval, method_label, model_words, two_decimals
+from dlx.reporting.phrases import contribution, interval, method_label, model_words, share, spaced, three_decimals
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def performance_lines(study: Study) -> list[list[str]]:
     lines = []
     for model in study.models:
         table = study.performance[study.performance["model"] == model.name].set_index("metric")
-        cells = [f"{line.estimate:.3f} ({line.low:.3f} to {line.high:.3f})" for line in table.itertuples()]
+        cells = [interval(line.estimate, line.low, line.high, three_decimals) for line in table.itertuples()]
         lines.append([model.name, model_words(model).removeprefix("the ").split(" (")[0], *cells])
     base = study.performance[study.performance["model"] == study.models[0].name]
-    lines.append(["none", "the share of positives for everybody", *[f"{reference:.3f}" for reference in base["reference"]]])
+    lines.append(["none", "the share of positives for everybody", *map(three_decimals, base["reference"])])
     return lines
 
 
@@ -111,7 +111,7 @@ def method_lines(study: Study) -> list[list[str]]:
                 first.implementation,
                 ", ".join(made),
                 f"{len(first):,}",
-                f"{first.promise}; largest gap {worst:.1g}",
+                f"{spaced(first.promise)}; largest gap {worst:.1g}",
             ]
         )
     return lines
@@ -136,10 +136,10 @@ def agreement_lines(study: Study) -> list[list[str]]:
         for one, other in dict.fromkeys(zip(*(table.index.get_level_values(i) for i in (0, 1)), strict=True)):
             some = [table.loc[(one, other, metric)] for metric in metrics]
             chance = {metric: line["chance"] for metric, line in zip(metrics, some, strict=True)}
-            cells = [interval(line["mean"], line["low"], line["high"], two_decimals) for line in some]
+            cells = [interval(line["mean"], line["low"], line["high"], share, line["chance"]) for line in some]
             lines.append([model.name, f"{method_label(one)}, {method_label(other)}", *cells])
     if chance:
-        lines.append(["any", "by chance", *[f"{chance[metric]:.2f}" for metric in metrics]])
+        lines.append(["any", "by chance", *[share(chance[metric]) for metric in metrics]])
     return lines
 
 
@@ -153,7 +153,7 @@ def person_lines(study: Study, position: int, features: list[str]) -> tuple[list
     for name in features:
         i = study.case.schema.position(name)
         feature = study.case.schema.features[i]
-        cells = [f"{study.on_panel(model, method).values[position, i]:+.3f}" for model, method in pairs]
+        cells = [contribution(study.on_panel(model, method).values[position, i]) for model, method in pairs]
         lines.append([feature.label, feature.format(study.people.rows[position, i]), *cells])
     return header, lines
 

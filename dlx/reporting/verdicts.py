@@ -1,4 +1,4 @@
-"""What the trusted methods say together of one person, and which order of columns is more than noise."""
+"""What the methods whose word counts say together of one person, and which order of columns is more than noise."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ from dlx.reporting.study import Study
 
 
 def model_verdict(study: Study, model: Model, position: int) -> Verdict | None:
-    """Return what the trusted methods say together of one person of the panel; None where none is trusted."""
-    trusted = [study.on_panel(model, m) for m in study.methods_of(model) if study.harmony.is_trusted(model, m)]
+    """Return what the methods whose word counts say together of one person of the panel; None where there is none."""
+    counting = [study.on_panel(model, method) for method in study.harmony.believed(model)]
     again = [*study.harmony.of(model, "background"), *study.harmony.of(model, "seed")]
-    return verdict(trusted, position, replicates=again, k=study.top) if trusted else None
+    return verdict(counting, position, replicates=again, k=study.top) if counting else None
+
+
+def whose_word(study: Study, model: Model) -> str:
+    """Return whose word counts about a model: "trusted methods", or, where trust was not earned, those not refuted."""
+    if study.harmony.is_trusted(model):
+        return "trusted methods"
+    return "methods that nothing refutes (trust was not earned: not all that it needs was measured)"
 
 
 def verdict_sentence(study: Study, position: int) -> str:
-    """Return how far the trusted methods agree about one person, and which order is more than noise."""
+    """Return how far the methods whose word counts agree about one person, and which order is more than noise."""
     found = model_verdict(study, study.main, position)
     if found is None:
         return f"No method is trusted about {model_words(study.main)} here: take no reason from this page."
     labels = [f"“{study.case.schema.labels[i]}”" for i in found.order[:4]]
-    text = f"{counted(found.first_votes)} of {counted(found.methods)} trusted methods put {labels[0]} first"
+    text = f"{counted(found.first_votes)} of {counted(found.methods)} {whose_word(study, study.main)} put {labels[0]} first"
     is_known = study.harmony.of(study.main, "background") and position < study.harmony.depth.noise_people
     if not is_known or len(labels) < 2:
         return sentence(text)
@@ -56,7 +63,7 @@ def _runs(labels: list[str], settled: tuple[bool, ...]) -> list[list[str]]:
 
 
 def verdict_lines(study: Study, model: Model, people: Dataset) -> list[dict[str, Any]]:
-    """Return a line a person: what the trusted methods put first, how many do, and which reasons they share."""
+    """Return a line a person: what the methods whose word counts put first, how many do, and which reasons they share."""
     names, lines = study.case.schema.names, []
     for position, row in enumerate(people.index):
         found = model_verdict(study, model, position)

@@ -7,25 +7,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.performance import auc
-from dlx.bootstrap import interval_of
 from dlx.model import Model
+from dlx.reporting.effects.words import what_tells_the_outcome, which_columns_say_the_same
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen
-from dlx.reporting.phrases import article, listed, method_label, model_words, percent, sentence, signed, threshold_percent
+from dlx.reporting.phrases import (
+    article,
+    counted,
+    interval,
+    listed,
+    method_label,
+    model_words,
+    percent,
+    risk_percent,
+    sentence,
+    signed,
+    threshold_percent,
+    two_decimals,
+)
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import model_verdict, verdict_sentence
+from dlx.stats import auc_difference
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REASONS = 4
-FEW_PEOPLE = 50
 
 
 def findings(study: Study) -> list[str]:
     """Return what was found, the most useful first."""
     parts = (
+        _what_tells_all,
         _who_predicts_best,
         _whom_it_flags,
         _what_matters,
@@ -97,10 +110,14 @@ def story(study: Study, chosen: Chosen) -> Story:
     return Story(chosen, name, opening, verdict_sentence(study, position), contrast, raises, lowers, withheld)
 
 
-def _how_few_people(study: Study) -> str:
-    if len(study.case.test) >= FEW_PEOPLE:
-        return ""
-    return f"there are only {len(study.case.test)} people to test on: take every number below for a rough guess"
+def what_goes_together(study: Study) -> list[str]:
+    """Return which columns alone tell the outcome, and which say the same: what importance must be read with."""
+    table = study.effects.importance
+    return [text for text in (what_tells_the_outcome(table), which_columns_say_the_same(table)) if text]
+
+
+def _what_tells_all(study: Study) -> str:
+    return what_tells_the_outcome(study.effects.importance)
 
 
 def _who_predicts_best(study: Study) -> str:
@@ -111,37 +128,33 @@ def _who_predicts_best(study: Study) -> str:
     words = {model.name: model_words(model) for model in study.models}
     text = (
         f"the best ranking of people is that of {words[best]}: shown {article(target.person)} with {target.event} and one "
-        f"without, it gives the first the higher risk {_in_hundred(table, best)}"
+        f"without, it gives the first the higher risk {_in_pairs(table, best)}"
     )
     if shown:
-        text += f"; {listed([f'{words[m.name]} {_in_hundred(table, m.name)}' for m in shown])}"
-        text += f". {_difference(study, next(m for m in study.models if m.name == best), shown)}"
+        text += f"; {listed([f'{words[m.name]} {_in_pairs(table, m.name)}' for m in shown])}"
+        text += f". {_difference(study, next(m for m in study.models if m.name == best))}"
     return text
 
 
-def _difference(study: Study, best: Model, shown: list[Model]) -> str:
-    """Return whether the best model's AUC differs from the others' beyond noise, by a bootstrap of the same people."""
-    test = study.case.test
-    outcomes = test.outcomes
-    assert outcomes is not None
-    ahead = []
-    for model in shown:
-        one, two = best.predict(test, "probability"), model.predict(test, "probability")
-
-        def gain(rows: np.ndarray, one: np.ndarray = one, two: np.ndarray = two) -> float:
-            return auc(outcomes[rows], one[rows]) - auc(outcomes[rows], two[rows])
-
-        if interval_of(gain, outcomes, seed=study.seed).low > 0:
-            ahead.append(model_words(model))
+def _difference(study: Study, best: Model) -> str:
+    """Return which models the best one's AUC is ahead of beyond noise, of all that there are, by DeLong's paired interval."""
+    test, others = study.case.test, [model for model in study.models if model is not best]
+    assert test.outcomes is not None
+    own = best.predict(test, "probability")
+    gains = [auc_difference(test.outcomes, own, model.predict(test, "probability")) for model in others]
+    ahead = [model.name for model, gain in zip(others, gains, strict=True) if gain.low > 0]
     if not ahead:
         return f"With {len(test):,} people to test on, that does not show a difference"
-    chosen = f"the best of {len(study.models)}, chosen on these people, " if len(study.models) > 2 else ""
-    return f"Among the same {len(test):,} people {best.name}, {chosen}is ahead of {listed(ahead)} beyond noise"
+    of = f" of the {counted(len(others))} others" if len(others) > 1 else ""
+    text = (
+        f"Among the same {len(test):,} people {best.name} is ahead beyond noise of {counted(len(ahead))}{of}: {listed(ahead)}"
+    )
+    return text + ("; it was chosen as the best on these people, which flatters it" if len(others) > 1 else "")
 
 
-def _in_hundred(table: pd.DataFrame, model: str) -> str:
+def _in_pairs(table: pd.DataFrame, model: str) -> str:
     line = table.loc[model]
-    return f"{100 * line['estimate']:.0f} times in 100 (95 % interval {100 * line['low']:.0f} to {100 * line['high']:.0f})"
+    return f"in {interval(line['estimate'], line['low'], line['high'], percent)} of all pairs"
 
 
 def _whom_it_flags(study: Study) -> str:
@@ -240,7 +253,7 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
         if model is not None:
             risk = float(model.predict(person, "probability")[0])
             verdict = target.flagged if risk >= target.threshold else target.cleared
-            said.append(f"{percent(risk)} by {model_words(model)} ({verdict})")
+            said.append(f"{risk_percent(risk, target)} by {model_words(model)} ({verdict})")
     text = sentence(f"{target.person} {name}. The {target.risk} is {listed(said)}")
     if person.outcomes is not None:
         happened = "had" if person.outcomes[0] == 1 else "did not have"
@@ -299,9 +312,10 @@ def _contrast(study: Study, position: int) -> str:
     parts = [f"“{schema.features[i].label}” {signed(values[i])}" for i in largest]
     person, difference = study.people[position], compared.outputs[position]
     higher, lower = (study.main, study.other) if difference > 0 else (study.other, study.main)
-    risks = [percent(float(model.predict(person, "probability")[0])) for model in (higher, lower)]
+    target = schema.target
+    risks = [risk_percent(float(model.predict(person, "probability")[0]), target) for model in (higher, lower)]
     return sentence(
-        f"the higher risk is that of {model_words(higher)}, {abs(difference):.2f} log-odds above that of "
+        f"the higher risk is that of {model_words(higher)}, {two_decimals(abs(difference))} log-odds above that of "
         f"{model_words(lower)} ({risks[0]} against {risks[1]}). Counted as {study.main.name} minus {study.other.name}, "
         f"{signed(difference)} in all, the base values account for {signed(compared.base_values[position])} and the columns "
         f"for {signed(values.sum())}, above all {listed(parts)}"

@@ -109,7 +109,8 @@ def explained_gap(
         resampled_people(np.zeros(len(members)), seed=seed + side) @ told[members] / len(members)
         for side, members in enumerate(sides)
     ]
-    ends = [ends_of(drawn) for drawn in (draws[0] - draws[1]).T]
+    fewest = min(len(members) for members in sides)
+    ends = [ends_of(drawn, people=fewest) for drawn in (draws[0] - draws[1]).T]
     numbers = frozen(np.column_stack([estimates, np.array(ends)]))
     return ExplainedGap(
         model=explanation.model,

@@ -10,7 +10,8 @@ import numpy as np
 
 from dlx.audit.fairness import tally
 from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.tally import CALIBRATION, RATES, Treated, known_ends
+from dlx.audit.fairness.tally import CALIBRATION, RATES, Treated
+from dlx.bootstrap import RESAMPLES, ends_of
 from dlx.dataset import Dataset
 from dlx.model import Model
 
@@ -32,8 +33,8 @@ class GroupRates:
         How many people there are, and how many of them have the event.
     estimates : dict of str to ndarray [groups]
         Each rate of each group; NaN where nobody counts.
-    draws : dict of str to ndarray [resamples, groups]
-        The same over resampled people.
+    draws : dict of str to ndarray [draws, groups]
+        What each may be among other people: drawn from the mid-P distribution of a share; calibration over resampled people.
     objections : dict of str to tuple of str
         Why a rate of a group cannot be judged, a string a group; empty where it can.
     """
@@ -60,7 +61,7 @@ class GroupRates:
                 "events": self.events[at],
                 "rate": rate,
                 "estimate": self.estimates[rate][at],
-                **self._ends(rate, at),
+                **self._around(rate, at),
                 "judged": not self.objections[rate][at],
                 "objection": self.objections[rate][at],
             }
@@ -68,11 +69,16 @@ class GroupRates:
             for at, group in enumerate(self.groups)
         )
 
-    def _ends(self, rate: str, at: int) -> dict[str, float]:
-        """Return the ends of an interval; a rate of 0 or 1 is itself one end, as Jeffreys' method has it."""
-        low, high = known_ends(self.draws[rate][:, at])
+    def _around(self, rate: str, at: int) -> dict[str, float]:
+        """Return the ends of an interval; a rate of 0 or 1 is itself one end."""
+        low, high = self._ends(rate, self.draws[rate][:, at], at)
         estimate = self.estimates[rate][at]
         return {"low": min(low, estimate), "high": max(high, estimate)}
+
+    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> tuple[float, float]:
+        """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
+        rarest = min(min(self.events[at], self.sizes[at] - self.events[at]) for at in groups)
+        return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
 
     def judged(self, rate: str) -> np.ndarray:
         """Return the positions of the groups whose rate can be judged."""
@@ -97,12 +103,12 @@ class GroupRates:
             return _no_gap(f"only {len(fit)} of {len(self.groups)} groups can be judged")
         estimates, draws = self.estimates[rate], self.draws[rate]
         low, *_, high = fit[np.argsort(estimates[fit], kind="stable")]
-        difference = (estimates[high] - estimates[low], *known_ends(draws[:, high] - draws[:, low]))
+        difference = (estimates[high] - estimates[low], *self._ends(rate, draws[:, high] - draws[:, low], low, high))
         ratio, why = (np.nan, np.nan, np.nan), ""
         if rate == CALIBRATION or not estimates[high] > 0:
             why = "a difference has no ratio" if rate == CALIBRATION else "the rate is 0 in every group: no ratio"
         else:
-            ratio = (estimates[low] / estimates[high], *known_ends(_divided(draws[:, low], draws[:, high])))
+            ratio = (estimates[low] / estimates[high], *ends_of(_divided(draws[:, low], draws[:, high])))
         return {
             "lowest": self.groups[low],
             "highest": self.groups[high],
@@ -134,7 +140,7 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
         The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those
         with the event (true positive) and without it (false positive), of decisions that were right (accuracy), the
         mean of predicted − observed (calibration), and the share with the event. By fairlearn's MetricFrame; intervals
-        by a bootstrap of each group, and by Jeffreys' method for a rate of 0 or 1, where resampled people all agree.
+        of the mid-P distribution for shares, which holds where counts are small, and by a bootstrap for calibration.
 
     Raises
     ------
@@ -145,10 +151,8 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     present = np.unique(treated.codes)
     groups = tuple(by.groups[code] for code in present)
     treated = Treated(np.searchsorted(present, treated.codes), treated.outcomes, treated.flags, treated.predicted)
-    everyone, drawn = range(len(groups)), tally.resampled_people(treated.codes, seed=seed)
+    everyone = range(len(groups))
     estimates = _by_fairlearn(treated)
-    draws = {rate: tally.rate_of(treated, rate, everyone, drawn) for rate in RATES}
-    _widen_certain(treated, draws, np.random.default_rng(seed))
     return GroupRates(
         model=model.name,
         attribute=by.name,
@@ -156,7 +160,7 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
         sizes=np.bincount(treated.codes),
         events=np.bincount(treated.codes, weights=treated.outcomes).astype(int),
         estimates=estimates,
-        draws=draws,
+        draws=_draws(treated, everyone, seed),
         objections={rate: tuple(treated.why_not(rate, group) for group in everyone) for rate in RATES},
     )
 
@@ -204,13 +208,22 @@ def _by_fairlearn(treated: Treated) -> dict[str, np.ndarray]:
     return {rate: np.where(np.array(counted[rate]) > 0, np.asarray(rates[rate], dtype=float), np.nan) for rate in RATES}
 
 
-def _widen_certain(treated: Treated, draws: dict[str, np.ndarray], rng: np.random.Generator) -> None:
-    """Draw rates of 0 and 1 from Jeffreys' posterior: a bootstrap of people who all agree has no width."""
+def _draws(treated: Treated, groups: range, seed: int) -> dict[str, np.ndarray]:
+    """Return what each rate may be among other people, [draws, groups]; NaN where nobody counts."""
+    rng, members = np.random.default_rng(seed), treated.codes[:, None] == np.arange(len(groups))
+    drawn = {CALIBRATION: tally.rate_of(treated, CALIBRATION, groups, tally.resampled_people(treated.codes, seed=seed))}
     for rate in (rate for rate in RATES if rate != CALIBRATION):
-        for group in range(draws[rate].shape[1]):
-            top, bottom = (term[treated.codes == group].sum() for term in treated.terms(rate))
-            if bottom > 0 and top in (0, bottom):
-                draws[rate][:, group] = rng.beta(top + 0.5, bottom - top + 0.5, size=len(draws[rate]))
+        top, bottom = (term @ members for term in treated.terms(rate))
+        drawn[rate] = np.where(bottom > 0, _shares(top, bottom, rng), np.nan)
+    return drawn
+
+
+def _shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return draws of shares that are `top` of `bottom`: half of them from either end of the exact binomial tails (mid-P)."""
+    higher = rng.integers(2, size=(RESAMPLES, len(top)))
+    above, below = top + higher, bottom - top + 1 - higher
+    drawn = rng.beta(np.maximum(above, 1e-9), np.maximum(below, 1e-9), size=higher.shape)
+    return np.where(above == 0, 0.0, np.where(below == 0, 1.0, drawn))
 
 
 def _divided(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.bootstrap import RESAMPLES, ends_of
+from dlx.bootstrap import RESAMPLES
 
 MIN_PEOPLE = 30  # fewer are too few for a rate of all people of a group
 MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those with it
@@ -93,22 +93,3 @@ def rate_of(treated: Treated, rate: str, groups: Sequence[int], drawn: np.ndarra
     tops, bottoms = (weights @ (term[:, None] * members) for term in treated.terms(rate))
     rates: Any = np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms > 0)
     return rates[0] if drawn is None else rates
-
-
-def auc_of(outcomes: np.ndarray, predicted: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve of each resample, [resamples]; ties count half, NaN where there is one class."""
-    order = np.argsort(predicted, kind="stable")
-    starts = np.flatnonzero(np.diff(predicted[order], prepend=-np.inf))  # of people of equal prediction
-    positives, negatives = (
-        np.add.reduceat(np.where(outcomes[order] == outcome, drawn[:, order], 0), starts, axis=1, dtype=np.float64)
-        for outcome in (1, 0)
-    )
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-    return np.divide((positives * below).sum(axis=1), pairs, out=np.full(len(drawn), np.nan), where=pairs > 0)
-
-
-def known_ends(draws: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of resampled estimates; NaN ones are left out, and NaN where none is known."""
-    known = draws[~np.isnan(draws)]
-    return ends_of(known) if len(known) > 1 else (np.nan, np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from dlx.audit.fairness.tally import (
     SELECTED,
     TRUE_POSITIVE,
     Treated,
-    auc_of,
-    known_ends,
     rate_of,
     resampled_people,
 )
+from dlx.bootstrap import ends_of, rarest
+from dlx.stats import Interval, auc, auc_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,28 +42,43 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
     Returns
     -------
     DataFrame
-        measure, before, after, change, low, high, objection. auc: of the predicted probability; cost: mean cost a
-        person, in needless flags; selection_ratio: lowest over highest favourable rate of the groups that can be judged;
-        true_positive_gap, false_positive_gap: highest − lowest rate. Fewer than two such groups have no gap, and the
+        measure, before, after, change, low, high, objection. auc: of the predicted probability (interval: DeLong's); cost:
+        mean cost a person, in needless flags; selection_ratio: lowest over highest favourable rate of the groups that can be
+        judged; true_positive_gap, false_positive_gap: highest − lowest rate. Fewer than two such groups have no gap, and the
         objection says so.
     """
     import pandas as pd
 
-    drawn = resampled_people(before.codes, seed=seed)
-    everyone = np.ones((1, len(before.codes)), dtype=np.float32)
-    lines = []
-    for measure in MEASURES:
-        groups = _judged(before, measure, favourable)
-        numbers, objection = dict.fromkeys(("before", "after", "change", "low", "high"), np.nan), ""
-        if groups is not None and len(groups) < 2:
-            objection = f"only {plural_groups(len(groups))} can be judged"
-        else:
-            (was,), (is_now,) = (_measured(measure, one, everyone, groups, threshold, favourable) for one in (before, after))
-            draws = [_measured(measure, one, drawn, groups, threshold, favourable) for one in (before, after)]
-            low, high = known_ends(draws[1] - draws[0])
-            numbers = {"before": was, "after": is_now, "change": is_now - was, "low": low, "high": high}
-        lines.append({"measure": measure} | numbers | {"objection": objection})
-    return pd.DataFrame(lines)
+    return pd.DataFrame(
+        {"measure": measure} | _compared(measure, before, after, threshold, favourable, seed) for measure in MEASURES
+    )
+
+
+def _compared(measure: str, before: Treated, after: Treated, threshold: float, favourable: str, seed: int) -> dict[str, Any]:
+    """Return a measure before and after, and the change with its interval; or why there is none."""
+    groups = _judged(before, measure, favourable)
+    if groups is not None and len(groups) < 2:
+        nothing: dict[str, Any] = dict.fromkeys(("before", "after", "change", "low", "high"), np.nan)
+        return nothing | {"objection": f"only {plural_groups(len(groups))} can be judged"}
+    if measure == AUC:
+        was, now = (auc(one.outcomes, one.predicted) for one in (before, after))
+        change = auc_difference(before.outcomes, after.predicted, before.predicted)
+    else:
+        everyone = np.ones((1, len(before.codes)), dtype=np.float32)
+        drawn = resampled_people(before.codes, seed=seed)
+        (was,), (now,) = (_measured(measure, one, everyone, groups, threshold, favourable) for one in (before, after))
+        draws = [_measured(measure, one, drawn, groups, threshold, favourable) for one in (before, after)]
+        people = _fewest(before, measure, groups, favourable)
+        change = Interval(now - was, *ends_of(draws[1] - draws[0], people=people))
+    return {"before": was, "after": now, "change": now - was, "low": change.low, "high": change.high, "objection": ""}
+
+
+def _fewest(treated: Treated, measure: str, groups: list[int] | None, favourable: str) -> int:
+    """Return how many people a measure rests on: those of the rarer outcome, or those counted in the smallest group."""
+    if groups is None:
+        return rarest(treated.outcomes)
+    counted = treated.terms(_rate(measure, favourable))[1]
+    return min(int(counted[treated.codes == group].sum()) for group in groups)
 
 
 def plural_groups(count: int) -> str:
@@ -87,8 +102,6 @@ def _measured(
     measure: str, treated: Treated, drawn: np.ndarray, groups: list[int] | None, threshold: float, favourable: str
 ) -> np.ndarray:
     """Return a measure of each resample, [resamples]."""
-    if measure == AUC:
-        return auc_of(treated.outcomes, treated.predicted, drawn)
     if measure == COST:
         missed, needless = treated.outcomes * (1 - treated.flags), (1 - treated.outcomes) * treated.flags
         return drawn @ ((1 - threshold) / threshold * missed + needless) / len(missed)

@@ -71,7 +71,7 @@ def _of_kind(
     push = sign * (wrong.mean(axis=0) - right.mean(axis=0))
     lines = []
     for i in np.argsort(-push, kind="stable"):
-        low, high = ends_of(resampled[:, i])
+        low, high = ends_of(resampled[:, i], people=min(len(wrong), len(right)))
         lines.append(
             {
                 "model": model,

@@ -199,7 +199,8 @@ COLUMNS = [
 def _line(one: Slice, mask: np.ndarray, test: Verdicts, of: Measure, seed: int) -> dict[str, Any]:
     losses, wrong, rng = test.losses, test.wrong, np.random.default_rng(seed)
     here, elsewhere = (losses[mask], losses[~mask]) if of == "loss" else (test.residuals[mask], np.zeros(1))
-    low, high = ends_of(_resampled_means(here, rng) - _resampled_means(elsewhere, rng))
+    people = min(len(here), len(elsewhere)) if of == "loss" else len(here)
+    low, high = ends_of(_resampled_means(here, rng) - _resampled_means(elsewhere, rng), people=people)
     return {
         "model": test.model,
         "of": of,

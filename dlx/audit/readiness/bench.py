@@ -15,9 +15,12 @@ from dlx.arrays import check_seed
 from dlx.errors import DlxError
 from dlx.explanation import Attribution
 from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale
+from dlx.rounding import side_true
 from dlx.runner import FLOAT32_ROUNDING
 from dlx.schema import plural
 
+FINE = 0.01  # share of the mean effect that may be missing in the worst row of a method that is fine
+APPROXIMATE = 0.10  # and of one that is approximate; where more is missing, the method is not valid
 PEOPLE = 8
 REFERENCES = 10
 STEADY = 1e-4  # share of the mean effect that a prediction may move without a cause: the last digits of sums
@@ -148,7 +151,9 @@ def _copied(model: Model) -> Model:
     return copied
 
 
-def one_line(error: Exception) -> str:
-    """Return an error as one line; what dlx raised speaks for itself."""
-    first = (str(error).splitlines() or [""])[0]
-    return first if isinstance(error, DlxError) else f"{type(error).__name__}: {first}"
+def lost_words(lost: float, decimals: int = 1) -> str:
+    """Return a share that is lost in per cent, on its side of the two lines that verdicts are made by."""
+    if not np.isfinite(lost):
+        return f"{lost:.0%}"
+    line = FINE if lost < (FINE * APPROXIMATE) ** 0.5 else APPROXIMATE
+    return f"{side_true(100 * lost, 100 * line, decimals, strict=True)}%"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.audit.readiness.bench import STEADY, Bench, Finding, one_line, prepared
+from dlx.audit.readiness.bench import STEADY, Bench, Finding, lost_words, prepared
 from dlx.audit.readiness.estimators import native_categories
+from dlx.errors import in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
 from dlx.model import BlackBox, Model, NeuralModel, TreeModel
 from dlx.schema import plural
@@ -42,7 +43,9 @@ def found_on(bench: Bench) -> list[Finding]:
     try:
         outputs = bench.outputs
     except Exception as error:  # the model is the user's: it may raise anything
-        text = f"{bench.model.name} does not predict: {one_line(error)}"
+        if is_own_fault(error):
+            raise
+        text = f"{bench.model.name} does not predict: {in_a_line(error)}"
         return [Finding("raises", "", bench.methods, text, 1.0)]
     if not np.isfinite(outputs).all():
         share = float((~np.isfinite(outputs)).mean())
@@ -73,11 +76,14 @@ def _unsteady(bench: Bench) -> Iterator[Finding]:
     """Whether the prediction of a row changes from call to call, or with the rows beside it."""
     rows, people = np.concatenate([bench.rows, bench.background]), len(bench.rows)
     moved = bench.share(float(np.abs(bench.predict(rows) - bench.predict(rows)).max()))
-    what, said = "random", f"the same rows are predicted {moved:.1%} of the mean effect apart in two calls"
+    what, said = "random", f"the same rows are predicted {lost_words(moved)} of the mean effect apart in two calls"
     if moved <= STEADY:
         parts, how = _in_parts(bench)
         moved = bench.share(float(np.abs(parts - bench.outputs[:people]).max()))
-        what, said = "batch", f"a row is predicted {moved:.1%} of the mean effect apart {how} and among {len(rows)} rows"
+        what, said = (
+            "batch",
+            f"a row is predicted {lost_words(moved)} of the mean effect apart {how} and among {len(rows)} rows",
+        )
     if moved > STEADY:
         causes = _causes(bench)
         because = f": {'; '.join(causes.values())}; call eval() on it" if causes else ""
@@ -88,7 +94,9 @@ def _in_parts(bench: Bench) -> tuple[np.ndarray, str]:
     """Return the people's predictions one by one, or with one reference where the model refuses a row alone; and which."""
     try:
         return np.concatenate([bench.predict(row[None]) for row in bench.rows]), "alone"
-    except Exception:  # batch normalisation, and whatever else needs two rows
+    except Exception as error:  # batch normalisation, and whatever else needs two rows
+        if is_own_fault(error):
+            raise
         pairs = [np.stack([row, bench.background[0]]) for row in bench.rows]
         return np.concatenate([bench.predict(pair)[:1] for pair in pairs]), "beside one other row"
 
@@ -112,7 +120,9 @@ def _missing(bench: Bench) -> Iterator[Finding]:
             spoiled = float((~np.isfinite(bench.predict(rows))).mean())
             said = f"predicts numbers that are not finite for {spoiled:.0%} of the rows"
         except Exception as error:  # the model is the user's: it may raise anything
-            spoiled, said = 1.0, f"does not predict ({one_line(error)})"
+            if is_own_fault(error):
+                raise
+            spoiled, said = 1.0, f"does not predict ({in_a_line(error)})"
         if spoiled:
             affects = bench.methods if bench.missing[i] else ()
             text = f"{bench.model.name} {said} where {feature.name!r} is missing, which the schema allows"
@@ -125,7 +135,7 @@ def _trees(bench: Bench) -> Iterator[Finding]:
     gap = bench.share(_gap_of_means(bench))
     text = f"the trees of {name} add up on the scale {own!r}"
     if bench.scale != own:
-        text += f", not on {bench.scale!r}, where the mean of the background alone is {gap:.1%} of the mean effect off"
+        text += f", not on {bench.scale!r}, where the mean of the background alone is {lost_words(gap)} of the mean effect off"
     yield Finding("scale", "", ("tree_shap",) if bench.scale != own else (), text, gap)
 
 

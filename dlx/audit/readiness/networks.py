@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from torch.jit import ScriptModule
 
-from dlx.audit.readiness.bench import STEADY, Bench, Finding
+from dlx.audit.readiness.bench import STEADY, Bench, Finding, lost_words
 from dlx.audit.readiness.forward import bending_functions
+from dlx.errors import is_own_fault
 from dlx.explainers import deeplift
 from dlx.explainers._lookups import EMBEDDINGS, without_gradient
 
@@ -34,7 +35,9 @@ def _nonlinearities(bench: Bench) -> Iterator[Finding]:
     if not modules and not functions:
         return
     lost = _lost_by_deeplift(bench)
-    loses = "captum fails on the net" if np.isnan(lost) else f"its plain gradient would lose {lost:.1%} of the mean effect"
+    loses = (
+        "captum fails on the net" if np.isnan(lost) else f"its plain gradient would lose {lost_words(lost)} of the mean effect"
+    )
     for path, module in modules.items():
         text = f"{_named(path)} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
         yield Finding("outside table", path, ("deeplift",), text, lost)
@@ -48,7 +51,9 @@ def _lost_by_deeplift(bench: Bench) -> float:
     model = bench.evaluated
     try:
         made = deeplift.unchecked(model, bench.rows, bench.background, scale=bench.scale)
-    except Exception:  # captum on a net that it does not know
+    except Exception as error:  # captum on a net that it does not know
+        if is_own_fault(error):
+            raise
         return np.nan
     return bench.lost(made, model.predict(bench.rows, bench.scale))
 
@@ -69,7 +74,7 @@ def _unseen_columns(bench: Bench) -> Iterator[Finding]:
     if not moves:
         return
     columns, largest = ", ".join(moves), max(moves.values())
-    said = f"gradients are exactly 0 although the output moves by up to {largest:.1%} of the mean effect"
+    said = f"gradients are exactly 0 although the output moves by up to {lost_words(largest)} of the mean effect"
     embeddings = [path for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)]
     for path in embeddings:
         text = f"{_named(path)} looks up integer codes; for {columns} {said}"

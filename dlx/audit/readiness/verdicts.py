@@ -11,9 +11,9 @@ import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.audit.readiness.bench import PEOPLE, Bench, Finding, one_line, prepared
+from dlx.audit.readiness.bench import APPROXIMATE, FINE, PEOPLE, Bench, Finding, lost_words, prepared
 from dlx.audit.readiness.inspection import found_on
-from dlx.errors import DlxError
+from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
@@ -24,8 +24,6 @@ from dlx.threads import one_thread
 if TYPE_CHECKING:
     import pandas as pd
 
-FINE = 0.01  # share of the mean effect that may be missing in the worst row of a method that is fine
-APPROXIMATE = 0.10  # and of one that is approximate; where more is missing, the method is not valid
 EXACT_EVALUATIONS = 200_000  # of exact_shapley: people and references are cut to fit
 EXACT_WIDTH = 16
 RESTS_ON = {"gradient_shap": "integrated_gradients"}  # an average that is not valid has no valid sample
@@ -162,10 +160,12 @@ def tried(bench: Bench, method: str) -> Trial:
     try:
         made = explain(bench.model, rows, method=method, background=background, scale=bench.scale, seed=bench.seed, **options)
     except Exception as error:  # the model is the user's and the library another's: they may raise anything
+        if is_own_fault(error):
+            raise
         failed = 1.0 if isinstance(error, DlxError) else _share_that_fails(bench, method, options)
         if failed < 1:
-            return Trial("approximate", np.nan, f"it fails on {failed:.0%} of the people it was tried on: {one_line(error)}")
-        return Trial("not valid", _lost_all_the_same(bench, method, options), one_line(error))
+            return Trial("approximate", np.nan, f"it fails on {failed:.0%} of the people it was tried on: {in_a_line(error)}")
+        return Trial("not valid", _lost_all_the_same(bench, method, options), in_a_line(error))
     return _measured(bench, made, options)
 
 
@@ -174,7 +174,9 @@ def _share_that_fails(bench: Bench, method: str, options: dict[str, Any]) -> flo
     asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed}
     try:
         return float(explain(bench.model, rows, strict=False, **asked, **options).failed.mean())
-    except Exception:  # the model itself does not predict
+    except Exception as error:  # the model itself does not predict
+        if is_own_fault(error):
+            raise
         return 1.0
 
 
@@ -197,7 +199,7 @@ def _measured(bench: Bench, made: Explanation, options: dict[str, Any]) -> Trial
     largest = float(np.abs(made.residuals).max())
     lost, promise = bench.share(largest), explainers.method(made.method).PROMISE
     on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
-    said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost:.2%} of the mean effect ({on})"
+    said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
     if promise.relative is None:
         return Trial("approximate", lost, said)
     return Trial("fine", lost, said)
@@ -211,5 +213,7 @@ def _lost_all_the_same(bench: Bench, method: str, options: dict[str, Any]) -> fl
     attribute = getattr(module, "unchecked", functools.partial(module.attribute, seed=bench.seed, **options))
     try:
         return bench.lost(attribute(bench.model, rows, background, scale=bench.scale), bench.predict(rows))
-    except Exception:  # the same that explain met
+    except Exception as error:  # the same that explain met
+        if is_own_fault(error):
+            raise
         return np.nan

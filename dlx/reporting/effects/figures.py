@@ -12,6 +12,7 @@ from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import listed, top_columns
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -42,9 +43,10 @@ def dependence_figure(study: Study) -> Figure:
         source,
         f"Mean predicted risk as one column changes: {', '.join(labels)}.",
         f"Solid line or full dot: partial dependence, the mean prediction over {len(effects.people)} people as the column is "
-        "set to each value for everybody, with its 95 % interval. Dashed or hollow: ALE, which adds up the change from value "
-        f"to value among those of {len(effects.local):,} people who are there, moved to the mean prediction. Ticks and numbers "
-        "in brackets are the training rows; where it is grey there are none, and a model guesses. Dotted: the value missing.",
+        f"set to each value for everybody, with its {CERTAIN} interval. Dashed or hollow: ALE, which adds up the change from "
+        f"value to value among those of {len(effects.local):,} people who are there, moved to the mean prediction. Ticks and "
+        "numbers in brackets are the training rows; where it is grey there are none, and a model guesses. Dotted: the "
+        "value missing.",
         "partial_dependence",
     )
 
@@ -60,8 +62,7 @@ def people_figure(study: Study) -> Figure:
         )
         for curves, line in zip(effects.curves, axes, strict=True):
             for curve in curves:
-                place = names.index(curve.model)
-                colour = plots.COLOURS[place % len(plots.COLOURS)]
+                place, colour = names.index(curve.model), plots.model_looks(names)[curve.model].colour
                 plots.draw_centred_curves(curve, line[place], colour=colour, people=PEOPLE, seed=study.seed)
                 line[place].set_title(f"{plots.shortened(curve.feature.label, 30)}: {curve.model}")
         source = embedded(canvas)
@@ -91,8 +92,8 @@ def permutation_figure(study: Study) -> Figure:
         source,
         f"Rise of the log loss of {listed(list(table['model'].unique()))} when a column is shuffled; first {first}.",
         f"Rise of the log loss on {table['people'].iloc[0]:,} test rows when one column is shuffled among them, the mean of "
-        f"{table['repeats'].iloc[0]} times, with 95 % intervals over people and times, for {top_columns(len(top))}. Where the "
-        "interval holds 0, these people do not show that the model's accuracy rests on the column.",
+        f"{table['repeats'].iloc[0]} times, with {CERTAIN} intervals over people and times, for {top_columns(len(top))}. Where "
+        "the interval holds 0, these people do not show that the model's accuracy rests on the column.",
         "permutation_importance",
     )
 

@@ -13,6 +13,7 @@ from dlx.reporting.effects import figures, words
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, three_decimals
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,9 @@ def effects_blocks(study: Study) -> list[Block]:
         blocks += [*_said(words.whom_the_mean_hides(effects))]
         blocks += [Folded("Person by person: centred curves", (figures.people_figure(study),))]
     if len(effects.importance):
-        blocks += [Heading("What accuracy rests on"), *_said(words.what_accuracy_rests_on(effects))]
+        table = effects.importance
+        blocks += [Heading("What accuracy rests on"), *_said(words.what_tells_the_outcome(table))]
+        blocks += [*_said(words.what_accuracy_rests_on(effects)), *_said(words.what_copies_cost(table))]
         blocks += [figures.permutation_figure(study)]
     if len(effects.pairs):
         blocks += [Heading("Which columns work together"), *_said(words.which_pair_is_joined(effects))]
@@ -73,9 +76,7 @@ def interaction_table(joint: Interactions, *, seed: int = 0) -> pd.DataFrame:
 
     first, second = np.triu_indices(len(joint.schema))
     values = joint.values[:, first, second]
-    low, high = np.full((2, len(first)), np.nan)
-    if len(joint) > 1:
-        low, high = ends(resampled(len(joint), seed) @ np.abs(values))
+    low, high = ends(resampled(len(joint), seed) @ np.abs(values), len(joint))
     errors = np.zeros(len(first)) if joint.standard_errors is None else joint.standard_errors[:, first, second].mean(axis=0)
     names, labels = (np.array(words, dtype=object) for words in (joint.schema.names, joint.schema.labels))
     table = pd.DataFrame(
@@ -114,7 +115,7 @@ def _pairs_table(pairs: pd.DataFrame) -> Table:
     ]
     return Table(
         f"Friedman's H and the size of the interaction (root mean square, in the model's own unit), over "
-        f"{pairs['people'].iloc[0]} people, with 95 % bootstrap intervals.",
+        f"{pairs['people'].iloc[0]} people, with {CERTAIN} bootstrap intervals.",
         ("Model", "Columns", "H", "Size"),
         tuple(lines),
     )

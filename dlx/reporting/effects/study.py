@@ -19,6 +19,7 @@ from dlx.effects import (
     partial_dependence,
     permutation_importance,
 )
+from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.games.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.joint_effects import Interactions, interactions
 from dlx.model import Model, Scale
@@ -85,7 +86,9 @@ class _Attempts:
         try:
             return function()
         except Exception as error:  # a model may raise anything
-            self.remarks.append(f"{what}: {type(error).__name__}: {error}")
+            if is_own_fault(error):
+                raise BugError(what, error) from error
+            self.remarks.append(f"{what}: {in_a_line(error)}")
             return None
 
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.copies import TELLS_ALL
 from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.joint_effects import Interactions
 from dlx.plots import UNITS
 from dlx.reporting.effects.study import Effects
-from dlx.reporting.phrases import interval, percent, three_decimals, top_columns
+from dlx.reporting.phrases import interval, listed, percent, three_decimals, top_columns
+from dlx.rounding import side_true
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +77,62 @@ def what_accuracy_rests_on(effects: Effects) -> str:
     parts = []
     for model, some in effects.importance.groupby("model", sort=False):
         first, beyond = some.iloc[0], int((some["low"] > 0).sum())
-        cost = interval(first["importance"], first["low"], first["high"], three_decimals)
+        cost = interval(first["importance"], first["low"], first["high"], three_decimals, 0)
         parts.append(
             f"The accuracy of {model} rests most on “{first['label']}”: when it is shuffled, the log loss of "
             f"{three_decimals(first['baseline'])} rises by {cost}; for {beyond} of {len(some)} columns the rise is beyond noise"
         )
     return f"{'. '.join(parts)}." if parts else ""
+
+
+def what_tells_the_outcome(importance: pd.DataFrame) -> str:
+    """Return which columns alone tell the outcome, a sentence; "" where none does."""
+    told = importance.dropna(subset=["tells_outcome"]).drop_duplicates("feature") if len(importance) else importance
+    if not len(told):
+        return ""
+    told = told.sort_values("tells_outcome", ascending=False, kind="stable")
+    named = listed([f"“{line.label}” (AUC {side_true(line.tells_outcome, TELLS_ALL, 2)})" for line in told.itertuples()])
+    return (
+        f"{named} alone {'tells' if len(told) == 1 else 'tell'} the outcome: is that known before the outcome is, or is it the "
+        "outcome in other words? Until this is settled, take no other number of this page for the models' skill."
+    )
+
+
+def which_columns_say_the_same(importance: pd.DataFrame) -> str:
+    """Return which columns are copies of each other, a sentence; "" where none are."""
+    labels = dict(zip(importance["feature"], importance["label"], strict=True)) if len(importance) else {}
+    groups = _copies(importance)
+    if not groups:
+        return ""
+    named = "; ".join(listed([f"“{labels.get(name, name)}”" for name in group]) for group in groups)
+    return (
+        f"Columns that say the same, or follow from each other: {named}. What is given to one could as well be given to the "
+        "other: read their importance together."
+    )
+
+
+def what_copies_cost(importance: pd.DataFrame) -> str:
+    """Return what shuffling copies together costs each model, beside the most that one of them costs alone."""
+    said = []
+    for group in _copies(importance):
+        rows = importance[importance["feature"].isin(group)]
+        labels = dict(zip(rows["feature"], rows["label"], strict=True))
+        costs = []
+        for model, some in rows.groupby("model", sort=False):
+            first = some.iloc[0]
+            together = interval(first["together"], first["together_low"], first["together_high"], three_decimals, 0)
+            alone = interval(first["importance"], first["low"], first["high"], three_decimals, 0)
+            costs.append(f"{model} {together}, against at most {alone} alone")
+        said.append(f"Shuffled together, {listed([f'“{labels[name]}”' for name in group])} cost {'; '.join(costs)}")
+    return f"{'. '.join(said)}." if said else ""
+
+
+def _copies(importance: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the groups of columns that are copies, each once."""
+    known = importance[importance["copies"] != ""] if len(importance) else importance
+    groups = {frozenset([line.feature, *line.copies.split(", ")]) for line in known.itertuples()}
+    order = list(dict.fromkeys(known["feature"])) if len(known) else []
+    return sorted((tuple(sorted(group, key=order.index)) for group in groups), key=lambda group: order.index(group[0]))
 
 
 def which_pair_is_joined(effects: Effects) -> str:

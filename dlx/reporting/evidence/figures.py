@@ -11,8 +11,9 @@ from dlx.comparison.causes import Disagreement
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.evidence.words import budget_words, cause_sentence
-from dlx.reporting.phrases import method_label, share, top_columns
+from dlx.reporting.phrases import method_label, percent, share, top_columns
 from dlx.reporting.study import Study
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,11 +51,10 @@ def noise_figure(study: Study) -> Figure | None:
         f"Agreement of {len(lines)} pairs of methods on a band from chance to the noise floor. Furthest below its floor: "
         f"{method_label(worst.method)} and {method_label(worst.other_method)} of {worst.model}, {share(worst.mean)} against "
         f"{share(worst.floor)}.",
-        f"Share of {top_columns(study.top)} that two methods both name (dot, with its 95 % interval), over "
+        f"Share of {top_columns(study.top)} that two methods both name (dot, with its {CERTAIN} interval), over "
         f"{lines[0].rows} people. The band ends at the noise floor: what the noisier of the two reaches "
         f"with itself against {study.harmony.depth.replicates} other backgrounds of the same size. A dot at or beyond the end "
-        "of its band is no evidence of a difference, nor is one whose distance to it may be chance; with so few people "
-        "intervals are somewhat too narrow.",
+        "of its band is no evidence of a difference, nor is one whose distance to it may be chance.",
         "agreement_against_noise",
     )
 
@@ -82,10 +82,11 @@ def errors_figure(study: Study) -> Figure | None:
     return Figure(
         source,
         f"Distance of {len(rows)} explanations from the Shapley values. Closest: {method_label(closest['method'])} of "
-        f"{closest['model']}, {closest['mean']:.1%}; furthest: {method_label(furthest['method'])} of {furthest['model']}, "
-        f"{furthest['mean']:.1%}.",
-        f"Mean over {study.panel} people, with its 95 % interval (shap's own budgets: {few}). Kernel, Tree and Linear SHAP "
-        "set out to give these values; the other methods answer questions of their own, and their distance is not an error.",
+        f"{closest['model']}, {percent(closest['mean'])}; furthest: {method_label(furthest['method'])} of {furthest['model']}, "
+        f"{percent(furthest['mean'])}.",
+        f"Mean over {study.panel} people, with its {CERTAIN} interval (shap's own budgets: {few}). Kernel, Tree and Linear "
+        "SHAP set out to give these values; the other methods answer questions of their own, and their distance is not "
+        "an error.",
         "errors",
     )
 
@@ -104,8 +105,8 @@ def causes_figure(found: Disagreement) -> Figure | None:
     return Figure(
         source,
         cause_sentence(found),
-        f"Mean over {table['people'].iloc[0]} people, with 95 % intervals. Each bar is a setting's part: its Shapley value "
-        f"over all {2 ** len(found.switches)} combinations of settings, so that the parts add up to the whole.",
+        f"Mean over {table['people'].iloc[0]} people, with {CERTAIN} intervals. Each bar is a setting's part: its Shapley "
+        f"value over all {2 ** len(found.switches)} combinations of settings, so that the parts add up to the whole.",
         "causes",
     )
 
@@ -122,13 +123,13 @@ def components_figure(study: Study) -> Figure | None:
             ax.set_title(f"{title}: {', '.join(design.models)}")
         source = embedded(canvas)
     largest = [design.components(seed=study.seed).sort_values("share").iloc[-1] for design in designs.values()]
-    parts = [f"{title}: {line['what']} ({line['share']:.0%})" for title, line in zip(designs, largest, strict=True)]
+    parts = [f"{title}: {line['what']} ({percent(line['share'])})" for title, line in zip(designs, largest, strict=True)]
     return Figure(
         source,
         f"Variance components of the contributions. Largest: {'; '.join(parts)}.",
         "How much of the difference between explanations of the same person goes with what: standard deviation of the "
-        "contributions, summed over columns, with its 95 % interval over people; in brackets the share of the variance. A pale "
-        "dot is one person.",
+        f"contributions, summed over columns, with its {CERTAIN} interval over people; in brackets the share of the variance. "
+        "A pale dot is one person.",
         "components",
     )
 
@@ -154,7 +155,7 @@ def sanity_figure(study: Study) -> Figure | None:
     return Figure(
         source,
         "Share of the top columns that stay as layers are randomised; with all random it is "
-        f"{last['feature_agreement'].min():.2f} to {last['feature_agreement'].max():.2f}.",
+        f"{share(last['feature_agreement'].min())} to {share(last['feature_agreement'].max())}.",
         "A net's layers are made random from the last to the first (Adebayo et al. 2018): an explanation of the net must fall "
         f"towards chance. {'Not so: ' + ', '.join(survivors) if survivors else 'All do'}.",
         "randomised_weights",

@@ -9,7 +9,7 @@ import numpy as np
 from dlx import explainers
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.noise import SOURCES, noise_floor
-from dlx.reporting.phrases import interval, method_label, percent, share, three_decimals
+from dlx.reporting.phrases import Style, interval, method_label, percent, share, spaced, three_decimals
 from dlx.reporting.study import Study
 from dlx.reporting.verdicts import verdict_lines
 
@@ -70,7 +70,7 @@ def readiness_lines(study: Study) -> list[list[str]]:
             continue
         lost = "" if np.isnan(line.lost) else percent(line.lost)
         instead = method_label(line.fallback) if line.fallback else ""
-        lines.append([line.model, method_label(line.method), line.verdict, lost, line.reason, instead])
+        lines.append([line.model, method_label(line.method), line.verdict, lost, spaced(line.reason), instead])
     return lines
 
 
@@ -85,7 +85,7 @@ def parity_lines(study: Study) -> list[list[str]]:
 def trust_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: whether it is trusted, and why."""
     return [
-        [line.model, method_label(line.method), "trusted" if line.trusted else "not trusted", line.why, line.remark]
+        [line.model, method_label(line.method), line.verdict, spaced(line.why), spaced(line.remark)]
         for line in study.harmony.trust.itertuples()
     ]
 
@@ -110,7 +110,7 @@ def against_noise_lines(study: Study) -> list[list[str]]:
         for line in table[table["metric"] == "feature_agreement"].itertuples():
             pair = f"{method_label(line.method)}, {method_label(line.other_method)}"
             floor = f"{interval(line.floor, line.floor_low, line.floor_high)}, {method_label(line.floor_of)}"
-            agreed = interval(line.mean, line.low, line.high)
+            agreed = interval(line.mean, line.low, line.high, share, line.chance)
             lines.append([model.name, pair, share(line.chance), agreed, floor, line.verdict])
     return lines
 
@@ -190,6 +190,6 @@ def stability_lines(study: Study) -> list[list[str]]:
     return lines
 
 
-def _points(part: float) -> str:
-    """Return a share in percentage points, a minus as long as a plus and no minus before nothing."""
-    return "–" if np.isnan(part) else f"{round(100 * part, 1) + 0.0:.1f}".replace("-", "−")
+def _points(part: float, line: float = 0.0) -> str:
+    """Return a share in percentage points, on its side of a line."""
+    return Style(1)(100 * part, 100 * line)

@@ -7,9 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.comparison.causes import REST, Disagreement
+from dlx.comparison.defaults import KEPT_COLUMNS
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
+from dlx.comparison.trust import DISTRUSTED, NOT_REFUTED, TRUSTED
 from dlx.model import Model
-from dlx.reporting.phrases import counted, interval, listed, method_label, model_words, percent, sentence, share, top_columns
+from dlx.reporting.phrases import (
+    counted,
+    interval,
+    listed,
+    method_label,
+    model_words,
+    percent,
+    sentence,
+    share,
+    spaced,
+    three_decimals,
+    top_columns,
+)
 from dlx.reporting.study import Study
 
 if TYPE_CHECKING:
@@ -19,7 +33,7 @@ CAUSE_WORDS = {
     "unit": "the unit (LIME's slopes or contributions)",
     "scale": "the output scale",
     "background": "the baseline or background",
-    "sampling": "the cut to ten columns (and sampling noise)",
+    "sampling": f"the cut to {counted(KEPT_COLUMNS)} columns (and sampling noise)",
     "grouping": "one-hot columns taken alone",
 }
 AGREEMENT = "feature_agreement"
@@ -145,10 +159,13 @@ def _looked_at(study: Study) -> list[Model]:
 def _who_is_trusted(study: Study, model: Model) -> str:
     table = study.harmony.trust
     table = table[table["model"] == model.name]
-    trusted = [method_label(method) for method in table["method"][table["trusted"]]]
-    doubted = [f"{method_label(line.method)}, because {line.why}" for line in table[~table["trusted"]].itertuples()]
-    text = f"{counted(len(trusted))} of {counted(len(table))} methods are trusted"
+    by = {verdict: table[table["verdict"] == verdict] for verdict in (TRUSTED, NOT_REFUTED, DISTRUSTED)}
+    trusted = [method_label(method) for method in by[TRUSTED]["method"]]
+    text = f"{counted(len(trusted))} of {counted(len(table))} methods {'is' if len(trusted) == 1 else 'are'} trusted"
     text += f": {listed(trusted)}" if trusted else ""
+    for lacking, some in by[NOT_REFUTED].groupby("not_measured", sort=False):
+        text += f". Not refuted, but {lacking} was not measured: {listed([method_label(m) for m in some['method']])}"
+    doubted = [f"{method_label(line.method)}, because {spaced(line.why)}" for line in by[DISTRUSTED].itertuples()]
     return text + (f". Not trusted: {'; '.join(doubted)}" if doubted else "")
 
 
@@ -163,7 +180,7 @@ def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
     )
     if len(alike):
         worst = alike.loc[alike["shortfall"].idxmax()]
-        least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"])
+        least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"], share, 0)
         short = f"at most they agree {least} less than" if worst["shortfall"] > 0 else "they agree no less than"
         text += f": {short} the noisier of the two does with itself on another background"
     apart = known[known["verdict"] != ALIKE]
@@ -182,7 +199,8 @@ def _quotable(table: pd.DataFrame) -> str:
     if line is None or line.verdict not in (ALIKE, DIFFERENT, CHANCE):
         return ""
     return (
-        f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high)}; {method_label(line.floor_of)} agrees "
+        f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high, share, line.chance)}; "
+        f"{method_label(line.floor_of)} agrees "
         f"with itself {interval(line.floor, line.floor_low, line.floor_high)} on another background; by chance it would be "
         f"{share(line.chance)}: {line.verdict}"
     )
@@ -204,7 +222,8 @@ def _multiplicity(study: Study, model: Model) -> str:
     if not kept:
         return text
     return (
-        f"{text} (AUC {good['auc'].min():.3f} to {good['auc'].max():.3f}); their explanations keep {share(min(kept))} to "
+        f"{text} (AUC {three_decimals(good['auc'].min())} to {three_decimals(good['auc'].max())}); their "
+        f"explanations keep {share(min(kept))} to "
         f"{share(max(kept))} of {top_columns(study.top)}, by method"
     )
 

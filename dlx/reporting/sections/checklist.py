@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.reporting.phrases import article, threshold_percent
+from dlx.reporting.phrases import article, counted, percent, threshold_percent
 from dlx.reporting.sections.blocks import Section, Table, Words
 from dlx.reporting.sections.change.part import people_word
 from dlx.reporting.setting import Setting
@@ -71,11 +71,11 @@ def section(setting: Setting, models: Sequence[Model], told: Sequence[Section]) 
     for one in told:
         evidence |= one.covers
     lines = tuple((framework, item, evidence.get(key, NOT_COVERED)) for framework, item, key in ITEMS)
-    missing = sum(line[2] == NOT_COVERED for line in lines)
+    missing, texts = sum(line[2] == NOT_COVERED for line in lines), counted(len({line[0] for line in lines}))
     return Section(
         key="checklist",
         title="A reviewer's checklist",
-        findings=(f"Of {len(lines)} items of three checklists, this run gives evidence for {len(lines) - missing}.",),
+        findings=(f"Of {len(lines)} items of {texts} checklists, this run gives evidence for {len(lines) - missing}.",),
         blocks=(
             Words(
                 (
@@ -104,7 +104,7 @@ def _of_the_run(setting: Setting, models: Sequence[Model]) -> dict[str, str]:
         "background": f"{len(setting.background)} training rows, drawn at random: from all {people_word(target)}, "
         "not a chosen few.",
         "missing_data": f"May be missing: {', '.join(missing)}." if missing else "No column has missing values.",
-        "class_imbalance": f"{100 * case.outcomes.mean():.1f} % of rows have {target.event}.",
+        "class_imbalance": f"{percent(float(case.outcomes.mean()))} of rows have {target.event}.",
         "sample_size": f"{_events(case.train):,} events to train on, {_events(case.test):,} to test on, "
         f"for {len(case.schema)} columns.",
     } | (

@@ -11,7 +11,8 @@ from dlx.audit.readiness import preflight
 from dlx.audit.reasons import ReasonMap, ReasonsError, Source, adverse_reasons, grouping, near_cutoff, reason_stability
 from dlx.audit.reasons.denials import MOST, Denial, to_frame
 from dlx.audit.recourse import denied
-from dlx.comparison import Evidence, errors, trust
+from dlx.comparison import Evidence, believed, errors, trust
+from dlx.comparison.trust import DISTRUSTED
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -89,10 +90,10 @@ def _trusted(setting: Setting, model: Model, people: Dataset, background: Datase
     made = [setting.explain(model, people, method, background=background) for method in ready]
     judge, judged = [one for one in made if one.method == JUDGE], [one for one in made if one.method != JUDGE]
     table = trust(made, Evidence(readiness=readiness, errors=errors(judged, judge[0]) if judge and judged else None))
-    kept = [one for one, is_trusted in zip(made, table["trusted"], strict=True) if is_trusted] if made else []
+    kept = [one for one, counts in zip(made, believed(table), strict=True) if counts] if made else []
     lost = readiness[readiness["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
-    why += [(line.method, line.why) for line in table.itertuples() if not line.trusted]
+    why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
     return kept, [f"{method_label(method)} of {model.name}: {reason}" for method, reason in why]
 
 

@@ -16,6 +16,7 @@ from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import interval, listed, method_label, percent, sentence, share
 from dlx.reporting.sections.blocks import Block, Listed, Table
 from dlx.reporting.setting import Setting
+from dlx.stats import CERTAIN
 
 JUDGE = "shapley"
 CUTOFF, EVERYBODY = "near the cutoff", "all applicants"
@@ -99,28 +100,23 @@ def common(given: Given) -> Table:
 
 
 def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return how often the set of reasons stays the same when one thing is chosen differently."""
-    judged = table[table["method"] == JUDGE] if (table["method"] == JUDGE).any() else table
+    """Return how often the set of reasons stays the same when one thing is chosen differently, over all pairs compared."""
     said = []
     for differs, words in (
         ("background", "with all applicants instead of those near the cutoff"),
-        ("method", "by another trusted method"),
+        ("method", "by another method"),
         ("model", "by another model"),
     ):
-        some = (table if differs == "method" else judged)[lambda t, d=differs: t["differs"] == d]
+        some = table[table["differs"] == differs]
         if len(some):
-            said.append(f"for {_range(some)} {words}")
-    return (sentence(f"the set of {MOST} reasons stays the very same, of all denied, {listed(said)}"),)
+            said.append(f"{words} for {_range(some)}")
+    return (sentence(f"the set of {MOST} reasons stays the very same, of those whom both deny, {'; '.join(said)}"),)
 
 
 def _range(some: pd.DataFrame) -> str:
-    low, high = some.loc[some["same"].idxmin()], some.loc[some["same"].idxmax()]
-    least = interval(low["same"], low["same_low"], low["same_high"], percent)
-    if len(some) == 1:
-        return least
-    if low["one"] != high["one"] or low["model"] != high["model"] or low["background"] != high["background"]:
-        return f"{least} to {interval(high['same'], high['same_low'], high['same_high'], percent)}"
-    return f"{least} or more"
+    low, high = (some.loc[place] for place in (some["same"].idxmin(), some["same"].idxmax()))
+    least, most = (interval(line["same"], line["same_low"], line["same_high"], percent) for line in (low, high))
+    return least if len(some) == 1 else f"{least} to {most}, over {len(some):,} pairs"
 
 
 def stability_figure(table: pd.DataFrame) -> Figure:
@@ -139,7 +135,7 @@ def stability_figure(table: pd.DataFrame) -> Figure:
     alt = f"How often two sources give the same reasons; least often, {percent(worst['same'])}: {_pair_label(dict(worst))}."
     caption = (
         "Pairs that differ in one thing, those that agree least: the share of people with the very same set of reasons, and "
-        "the mean share of reasons in common; 95 % intervals over people. The stroke is what random sets have in common."
+        f"the mean share of reasons in common; {CERTAIN} intervals over people. The stroke is what random sets have in common."
     )
     return Figure(source, alt, caption, "reason_stability")
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dlx.model import Model
 from dlx.remedies import known_remedy
-from dlx.reporting.phrases import sentence
+from dlx.reporting.phrases import not_trained_words, sentence
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.errors import drawn, grids, told
 from dlx.reporting.sections.errors.measured import Found, measure
@@ -85,11 +85,13 @@ def _remedied(found: Sequence[Found], setting: Setting) -> list[Block]:
     first = fixed[0].fixed
     assert first is not None
     command = f"dlx fix {setting.case.name} " + " ".join(f"--model {one.fixed.architecture}" for one in fixed if one.fixed)
+    command += f" --seed {first.seed}" if first.seed else ""
+    left = not_trained_words([one.model.name for one in found if one.fixed is None])
     figure = drawn.change_figure(fixed)
     groups = tuple(table for one in fixed if (table := grids.rates(one)) is not None)
     return [
         heading,
-        Words(tuple(filter(None, (remedy.because, f"The models were trained again with this remedy ({command}):")))),
+        Words(tuple(filter(None, (remedy.because, left, f"The models were trained again with this remedy ({command}):")))),
         Listed(tuple(sentence(clause) for clause in first.words)),
         Listed(tuple(told.remedied(one) for one in fixed)),
         *[grids.change(one) for one in fixed],

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dlx import plots
 from dlx.audit.mispredictions import Slices
 from dlx.audit.mispredictions.deciding import KINDS
+from dlx.audit.mispredictions.slicing import LEVEL
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import counted, listed
+from dlx.reporting.phrases import counted, listed, percent
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
 from dlx.schema import Target
+from dlx.stats import CERTAIN
 
 SHOWN = 6
 MEASURES = {
@@ -39,7 +41,7 @@ def slices_figure(found: Sequence[Found], of: str) -> Figure | None:
         source=source,
         alt=f"Slices {what}: found {numbers}.",
         caption=f"The {counted(SHOWN)} slices with the smallest p-value for each model, with their test rows in brackets: "
-        f"{MEASURES[of]}, with its 95 % interval. Filled: adjusted p at most .05.",
+        f"{MEASURES[of]}, with its {CERTAIN} interval. Filled: adjusted p at most {percent(LEVEL)}.",
         table=f"errors_slices_{of}",
     )
 
@@ -62,7 +64,7 @@ def pushes_figure(found: Sequence[Found], target: Target) -> Figure | None:
         source=source,
         alt="Columns that pushed towards errors: " + "; ".join(map(_strongest, told)) + ".",
         caption="Mean contribution in errors minus that in right decisions about people of the same outcome, in the direction "
-        "of the error, with 95 % intervals, each column for itself.",
+        f"of the error, with {CERTAIN} intervals, each column for itself. Red pushes towards more risk, blue towards less.",
         table="errors_pushes",
     )
 
@@ -81,13 +83,14 @@ def losses_figure(found: Sequence[Found]) -> Figure | None:
         for ax, (one, part) in zip(axes.flat, panels, strict=False):
             some = one.losses[(one.losses["slice"] == part) & ~one.losses["column"].str.startswith("(")]
             plots.draw_losses(some, ax)
-            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 34)} ({some['rows'].iloc[0]})", fontsize=9)
+            ax.set_title(f"{one.model.name}\n{plots.shortened(part, 24)} ({some['rows'].iloc[0]})", fontsize=9)
         source = embedded(canvas)
     return Figure(
         source=source,
         alt="What columns add to the mean log loss: " + "; ".join(map(_helpful, told)) + ".",
-        caption="Shapley values of each person's log loss against the background, averaged, with 95 % intervals: left of 0 a "
-        "column helps, right of 0 it costs. After everybody, the slice found with the smallest p-value, where one was found.",
+        caption=f"Shapley values of each person's log loss against the background, averaged, with {CERTAIN} intervals: left of "
+        "0 a column helps, right of 0 it costs. After everybody, the slice found with the smallest p-value, where one "
+        "was found.",
         table="errors_losses",
     )
 
@@ -109,7 +112,7 @@ def change_figure(found: Sequence[Found]) -> Figure | None:
         source=source,
         alt=f"Importance of columns before and after the remedy, of {listed([one.model.name for one, _ in told])}.",
         caption="Mean absolute Shapley value of the columns that matter most before or after, and of those left out, with "
-        "95 % intervals over people.",
+        f"{CERTAIN} intervals over people.",
         table="errors_before_after",
     )
 

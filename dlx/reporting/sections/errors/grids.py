@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from dlx.reporting.phrases import interval, percent, share, signed, three_decimals, two_decimals
+from dlx.audit.mispredictions.slicing import LEVEL
+from dlx.reporting.phrases import interval, percent, risk_percent, signed, thousandths, three_decimals, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.errors.drawn import kind_words
 from dlx.reporting.sections.errors.measured import Found
 from dlx.schema import Target
+from dlx.stats import CERTAIN
 
 WORST = 5
 NAMES = {
@@ -31,7 +33,7 @@ def worst(found: Found, target: Target) -> Table | None:
         (
             str(line.person),
             kind_words(line.kind, target),
-            percent(line.risk),
+            risk_percent(line.risk, target),
             str(line.outcome),
             two_decimals(line.loss),
             line.pushed_by,
@@ -52,9 +54,9 @@ def slices(found: Sequence[Found]) -> Table | None:
     if not lines:
         return None
     return Table(
-        "Slices found on the test rows (adjusted p at most .05): errors and log loss (nats) in the slice, and elsewhere in "
-        "brackets; the difference by which it was found; the loss that the model's own probabilities expect there",
-        ("Model", "Slice", "Rows", "Errors", "Log loss", "Difference (95 % interval)", "Expected loss", "Adjusted p"),
+        f"Slices found on the test rows (adjusted p at most {percent(LEVEL)}): errors and log loss (nats) in the slice, and "
+        "elsewhere in brackets; the difference by which it was found; the loss that the model's own probabilities expect there",
+        ("Model", "Slice", "Rows", "Errors", "Log loss", f"Difference ({CERTAIN} interval)", "Expected loss", "Adjusted p"),
         tuple(lines),
     )
 
@@ -69,7 +71,7 @@ def _slice(line: pd.Series) -> tuple[str, ...]:
         f"{two_decimals(line.loss)} ({two_decimals(line.loss_elsewhere)})",
         f"{what} {interval(line.difference, line.low, line.high, signed)}",
         two_decimals(line.expected_loss),
-        three_decimals(line.adjusted),
+        three_decimals(line.adjusted, LEVEL),
     )
 
 
@@ -85,11 +87,11 @@ def rates(found: Found) -> Table | None:
     table = found.change[(found.change["topic"] == "fairness") & found.change["before"].notna()]
     if not len(table):
         return None
-    lines = tuple((f"{line.of}, {line.quantity}", *_numbers(line, share)) for line in table.itertuples())
+    lines = tuple((f"{line.of}, {line.quantity}", *_numbers(line, percent)) for line in table.itertuples())
     return Table(_caption(found, "rates of groups at the threshold"), HEADER, lines)
 
 
-HEADER = ("What", "Before", "After", "Difference (95 % interval)")
+HEADER = ("What", "Before", "After", f"Difference ({CERTAIN} interval)")
 
 
 def _caption(found: Found, what: str) -> str:
@@ -98,8 +100,3 @@ def _caption(found: Found, what: str) -> str:
 
 def _numbers(line: pd.Series, show: Callable[[float], str]) -> tuple[str, str, str]:
     return show(line.before), show(line.after), interval(line.difference, line.low, line.high, thousandths)
-
-
-def thousandths(number: float) -> str:
-    """Return a change with its sign and three decimals; one that rounds to nothing has no sign."""
-    return f"{number:+.3f}".replace("-", "−") if round(number, 3) else "0.000"

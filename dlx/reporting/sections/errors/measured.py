@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from dlx import models as architectures
-from dlx import training
 from dlx.audit.mispredictions import (
     Slices,
     Verdicts,
@@ -24,7 +23,7 @@ from dlx.audit.mispredictions import (
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
-from dlx.remedies import Fixed, Remedy, fix, known_remedy
+from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
 from dlx.reporting.setting import Setting, is_opaque
 
 EVERYBODY = "everybody"
@@ -151,19 +150,10 @@ def _losses(setting: Setting, model: Model, judged: Verdicts, searched: Sequence
 
 
 def _fixed(setting: Setting, model: Model, remedy: Remedy | None) -> Fixed | None:
-    """Return the model with the remedy, if dlx trained it with its defaults and the run's seed."""
-    known = {training.name_of(name, setting.seed, {}): name for name in architectures.names()}
-    if remedy is None or model.name not in known:
+    """Return the model with the remedy, if dlx trained it on this case: whatever its name, by its provenance."""
+    if remedy is None or recipe_of(model, setting.case) is None:
         return None
-    return fix(
-        setting.case,
-        known[model.name],
-        remedy=remedy,
-        seed=setting.seed,
-        device="cpu",
-        before=model,
-        narrator=setting.narrator,
-    )
+    return fix(setting.case, model, remedy=remedy, device="cpu", narrator=setting.narrator)
 
 
 def _over_seeds(setting: Setting, fixed: Fixed | None) -> pd.DataFrame:

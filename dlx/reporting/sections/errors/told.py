@@ -7,33 +7,38 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dlx.audit._shares import interval_of_share
 from dlx.audit.mispredictions import Slices, Verdicts
+from dlx.audit.mispredictions.confident import LEVELS
 from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS
+from dlx.audit.mispredictions.leaves import DEPTH
 from dlx.audit.mispredictions.pushing import FEWEST
+from dlx.audit.mispredictions.slicing import LEVEL, MOST_TESTED
 from dlx.plots import UNITS
 from dlx.reporting.phrases import (
     counted,
+    interval,
     listed,
     model_words,
     percent,
     sentence,
     signed,
+    thousandths,
     three_decimals,
     two_decimals,
 )
 from dlx.reporting.sections.errors.drawn import kind_words
-from dlx.reporting.sections.errors.grids import thousandths
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
 from dlx.schema import Target, plural
+from dlx.stats import CERTAIN, interval_of_share
 
+LITTLE = LEVELS[1]  # of probability, given to what happened
 METHOD = (
-    "Slices were searched on the validation rows: a regression tree of depth 2 on every column and every pair of columns, "
-    "fitted to the log loss, or to outcome minus probability. The ten leaves that stand out most, no two of them much alike, "
-    "were tested on the test rows alone, and their p-values adjusted by Holm, which holds the chance of a false find among ten "
-    "at 5 %. A slice found by loss is harder than elsewhere (permutation test): compare its loss with the one that the model's "
-    "own probabilities expect there. A slice found by risk is one where the model is wrong: events are more or fewer than it "
-    "predicts (outcomes drawn from its own probabilities)."
+    f"Slices were searched on the validation rows: a regression tree of depth {DEPTH} on every column and every pair of "
+    f"columns, fitted to the log loss, or to outcome minus probability. At most {counted(MOST_TESTED)} leaves that stand out "
+    "most, no two of them much alike, were tested on the test rows alone, and their p-values adjusted by Holm, which holds the "
+    f"chance of a false find among all of them at {percent(LEVEL)}. A slice found by loss is harder than elsewhere "
+    "(permutation test): compare its loss with the one that the model's own probabilities expect there. A slice found by risk "
+    "is one where the model is wrong: events are more or fewer than it predicts (outcomes drawn from its own probabilities)."
 )
 
 
@@ -43,19 +48,18 @@ def opening(found: Found, target: Target) -> str:
     for kind, outcome in zip(KINDS, (0, 1), strict=True):
         of = judged.outcomes == outcome
         rate = interval_of_share(judged.errors(kind)[of])
-        ends = f", {percent(rate.low)} to {percent(rate.high)}" if np.isfinite(rate.low) else ""
         count, all_ = int(judged.errors(kind).sum()), plural(int(of.sum()), target.person)
         parts.append(
             f"{count} of {all_} {'with' if outcome else 'without'} {target.event} {'is' if count == 1 else 'are'} "
-            f"{kind_words(kind, target)} ({percent(rate.estimate)}{ends})"
+            f"{kind_words(kind, target)}: {interval(*rate, percent)}"
         )
     return f"{sentence(f'{model_words(found.model)}: {listed(parts)}')} {_sure(found.sure)}"
 
 
 def _sure(sure: pd.DataFrame) -> str:
-    line = sure[sure["level"] == 0.1].iloc[0]
-    often = f"It gave less than 10 % to what happened for {plural(int(line['observed']), 'test row')}"
-    range_ = f"{line['expected']:.1f}, 95 % range {line['low']:.0f} to {line['high']:.0f}, were its probabilities right"
+    line = sure[sure["level"] == LITTLE].iloc[0]
+    often = f"It gave less than {percent(LITTLE)} to what happened for {plural(int(line['observed']), 'test row')}"
+    range_ = f"{line['expected']:.1f}, {CERTAIN} range {line['low']:.0f} to {line['high']:.0f}, were its probabilities right"
     verdict = "more often" if line["observed"] > line["high"] else "no more often"
     return f"{often}: {verdict} than it should ({range_})."
 
@@ -95,7 +99,7 @@ def pushed(found: Found, target: Target) -> list[str]:
             said.append(f"{sentence(model_words(found.model))[:-1]}: {_too_few(found.judged, kind, target)}.")
             continue
         sure = some[some["low"] > 0].head(3)
-        names = [f"{line.label} ({signed(line.push)}, {signed(line.low)} to {signed(line.high)})" for line in sure.itertuples()]
+        names = [f"{line.label}: {interval(line.push, line.low, line.high, signed)}" for line in sure.itertuples()]
         what = f"pushed by {listed(names)}" if names else "no column pushed beyond chance"
         said.append(sentence(f"{model_words(found.model)}, {kind_words(kind, target)}: {what}"))
     return said
@@ -122,7 +126,7 @@ def losses(found: Found) -> str:
     start, end = everybody.loc["(mean loss of the background)", "mean"], everybody.loc["(mean loss)", "mean"]
     return sentence(
         f"{model_words(found.model)}: all columns together take the log loss from {two_decimals(start)} to {two_decimals(end)} "
-        f"(by {signed(total['mean'])}, {signed(total['low'])} to {signed(total['high'])}); {helping}, {costing}"
+        f"(by {interval(total['mean'], total['low'], total['high'], signed)}); {helping}, {costing}"
     )
 
 
@@ -132,7 +136,7 @@ def remedied(found: Found) -> str:
     ranked, loss = lines.loc["auc"], lines.loc["log_loss"]
     parts = [
         f"{name} goes from {three_decimals(line['before'])} to {three_decimals(line['after'])} "
-        f"(by {thousandths(line['difference'])}, {thousandths(line['low'])} to {thousandths(line['high'])})"
+        f"(by {interval(line['difference'], line['low'], line['high'], thousandths)})"
         for name, line in (("ROC AUC", ranked), ("log loss", loss))
     ]
     assert found.fixed is not None

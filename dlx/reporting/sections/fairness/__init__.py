@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx.model import Model
+from dlx.reporting.phrases import counted, not_trained_words
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.fairness import tables, verdicts, words
-from dlx.reporting.sections.fairness.evidence import FairnessEvidence, fairness_evidence
+from dlx.reporting.sections.fairness.evidence import STRONGEST, FairnessEvidence, fairness_evidence
 from dlx.reporting.setting import Setting
 
 TITLE = "Fairness"
@@ -109,6 +110,8 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
     blocks: list[Block] = [Heading("What would lessen the gaps, at what cost?"), Words((verdicts.remedy_sentence(evidence),))]
     if mended:
         blocks.append(Listed(verdicts.cheapest_remedies(evidence)))
+        if own := not_trained_words(evidence.not_trained_again):
+            blocks.append(Words((own,)))
         blocks.append(
             Words(
                 (
@@ -116,7 +119,7 @@ def _remedies(evidence: FairnessEvidence) -> list[Block]:
                     "when they decide, and draw lots between two thresholds, which a law may forbid. Equal odds are had at the "
                     "least cost, equal selection with both outcomes weighed alike. Reweighing makes group and outcome "
                     "independent in training (Kamiran and Calders 2012); dropping trains without the column, or without it "
-                    "and the two columns that carry it most.",
+                    f"and the {counted(STRONGEST)} columns that carry it most.",
                 )
             )
         )

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx import models as architectures
-from dlx import training
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
 from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.remedies.mitigation import mitigations
+from dlx.model import LinearModel, Model, TreeModel
+from dlx.model.protocol import provenance_of
+from dlx.remedies import recipe_of
+from dlx.remedies.mitigation import REWEIGHED, mitigations
 from dlx.reporting.setting import Setting, is_opaque
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class FairnessEvidence:
     parts: pd.DataFrame
     mitigation: pd.DataFrame
 
+    @property
+    def not_trained_again(self) -> list[str]:
+        """Names of the models that no remedy could train again."""
+        again = set() if self.mitigation.empty else set(self.mitigation.loc[self.mitigation["remedy"] == REWEIGHED, "model"])
+        return [model.name for model in self.opaque if model.name not in again]
+
     def gap(self, model: str, by: Partition, rate: str) -> pd.Series:
         """Return the line of a gap."""
         lines = self.gaps
@@ -96,11 +102,9 @@ def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvid
 
 
 def architecture_of(model: Model, seed: int) -> str | None:
-    """Return what a model is an instance of, trained with the defaults of `dlx.train`; None for a model of one's own."""
-    for name in architectures.names():
-        if model.name == training.name_of(name, seed, {}):
-            return name if architectures.is_net(name) == isinstance(model, NeuralModel) else None
-    return None
+    """Return what dlx trained a model as, with a seed; None for a model of one's own, whatever its name."""
+    made_by = provenance_of(model)
+    return made_by.architecture if made_by is not None and made_by.seed == seed else None
 
 
 def _treatment(
@@ -154,13 +158,16 @@ def _mended(setting: Setting, opaque: Sequence[Model], judged: Sequence[Partitio
             for model in opaque:
                 lines = carried[(carried["attribute"] == by.name) & (carried["model"] == model.name)]
                 strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates()[:STRONGEST]
+                made_by = recipe_of(model, setting.case)
+                seed = setting.seed if made_by is None else made_by.seed
                 table = mitigations(
                     setting.case,
                     model,
                     by,
-                    architecture=architecture_of(model, setting.seed),
+                    architecture=None if made_by is None else architecture_of(model, seed),
+                    config=None if made_by is None else made_by.config,
                     proxies=tuple(strongest),
-                    seed=setting.seed,
+                    seed=seed,
                 )
                 tables.append(table)
                 update(len(tables), len(judged) * len(opaque))

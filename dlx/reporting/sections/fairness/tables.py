@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.audit.fairness.groups import Partition
+from dlx.audit.fairness.proxies import FOLDS
 from dlx.audit.fairness.tally import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
 from dlx.audit.fairness.trade_offs import MEASURES
 from dlx.plots import GREY, UNITS, draw_gap, draw_group_rates, shortened, style
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import interval, listed, model_words, two_decimals
+from dlx.reporting.phrases import counted, interval, listed, model_words, share, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
-from dlx.reporting.sections.fairness.words import change_words, favourable
+from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, TELLING, change_words, favourable
 from dlx.schema import Target
+from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +50,14 @@ def gaps_table(
                     by.label,
                     "every model" if few else model,
                     f"{first['lowest']} / {first['highest']}" if first["lowest"] else first["objection"],
-                    interval(first["ratio"], first["ratio_low"], first["ratio_high"]),
+                    interval(first["ratio"], first["ratio_low"], first["ratio_high"], share, FOUR_FIFTHS),
                     *(_difference(gaps[name]) for name in (TRUE_POSITIVE, FALSE_POSITIVE, CALIBRATION)),
                 )
             )
     return Table(
         f"How far apart {groups} are among the test rows: ratio of the shares {word} (lowest over highest; four fifths is "
         "the usual mark), and differences, highest − lowest of the groups that can be judged, in the rates of true and "
-        "false positives and in calibration (predicted − observed); 95 % intervals",
+        f"false positives and in calibration (predicted − observed); {CERTAIN} intervals",
         (
             "Groups by",
             "Model",
@@ -79,12 +81,12 @@ def proxies_table(evidence: FairnessEvidence, labels: dict[str, str]) -> Table:
             own = own[(own["model"] == model.name) & (own["attribute"] == told["attribute"]) & (own["group"] == told["group"])]
             named = [f"{labels[line['column']]} {two_decimals(line['carried'])}" for _, line in own[:MOST_CARRIERS].iterrows()]
             through.append(", ".join(named) or "–")
-        auc = told["objection"] or interval(told["auc"], told["low"], told["high"])
+        auc = told["objection"] or interval(told["auc"], told["low"], told["high"], share, TELLING)
         lines.append((labels[told["attribute"]], told["group"], f"{told['people']:,}", auc, *through))
     units = listed(list(dict.fromkeys(UNITS[model.scales[0]] for model in evidence.opaque)))
     return Table(
-        "How well all other columns tell a group from the rest (AUC over five folds of all rows; .5 is chance), and the "
-        f"columns that carry it: mean |contribution| ({units}) × how well the column alone tells the group (2 AUC − 1)",
+        f"How well all other columns tell a group from the rest (AUC over {counted(FOLDS)} folds of all rows; .5 is chance), "
+        f"and the columns that carry it: mean |contribution| ({units}) × how well the column alone tells the group (2 AUC − 1)",
         ("Groups by", "Group", "People", "AUC", *(f"Carried in {model_words(model)}" for model in evidence.opaque)),
         tuple(lines),
     )
@@ -100,7 +102,7 @@ def remedies_table(evidence: FairnessEvidence, by: Partition) -> Table:
             continue
         lines.append((model, remedy, *(change_words(line, line["measure"]) for _, line in own.iterrows())))
     return Table(
-        f"Remedies for {by.label}: before → after (change; its 95 % interval over the same resampled test rows). Cost in "
+        f"Remedies for {by.label}: before → after (change; its {CERTAIN} interval over the same resampled test rows). Cost in "
         "needless flags a person; ratio lowest over highest; gaps highest − lowest of the groups that can be judged",
         ("Model", "Remedy", *(HEADS[measure] for measure in MEASURES)),
         tuple(lines),
@@ -140,8 +142,8 @@ def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
     return Figure(
         source,
         alt=f"Rates by group under {listed(names)}: a mark with its interval for every group with enough people.",
-        caption="A row a group of the test rows, with its people and events; marks are estimates, lines 95 % bootstrap "
-        "intervals. “too few” stands where a rate cannot be judged.",
+        caption=f"A row a group of the test rows, with its people and events; marks are estimates, lines {CERTAIN} "
+        "intervals (mid-P of shares, a bootstrap of predicted − observed). “too few” stands where a rate cannot be judged.",
         table="fairness_rates",
     )
 
@@ -167,8 +169,8 @@ def gaps_figure(evidence: FairnessEvidence, contrasts: Sequence[pd.DataFrame], l
     return Figure(
         source,
         alt=f"Which columns make the gap between two groups, under {listed(names)}: bars with intervals, the whole gap first.",
-        caption="“all columns” is the gap in mean output, which the columns add up to; the six largest are drawn, with 95 % "
-        "bootstrap intervals.",
+        caption=f"“all columns” is the gap in mean output, which the columns add up to; the {counted(MOST_COLUMNS)} largest "
+        f"are drawn, with {CERTAIN} bootstrap intervals.",
         table="fairness_gap_columns",
     )
 
@@ -194,4 +196,4 @@ def _size(lines: pd.DataFrame, group: str) -> str:
 def _difference(line: pd.Series) -> str:
     if np.isnan(line["difference"]):
         return "too few"
-    return interval(line["difference"], line["difference_low"], line["difference_high"])
+    return interval(line["difference"], line["difference_low"], line["difference_high"], share, 0)

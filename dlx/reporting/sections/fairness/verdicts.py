@@ -11,9 +11,10 @@ from dlx.audit.fairness.tally import EVENTS
 from dlx.audit.fairness.trade_offs import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.bootstrap import LEVEL
 from dlx.model import Model
-from dlx.reporting.phrases import counted, interval, listed, model_words, percent, sentence
+from dlx.reporting.phrases import counted, interval, listed, model_words, percent, sentence, share
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
-from dlx.reporting.sections.fairness.words import against_four_fifths, change_words, favourable
+from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, TELLING, against_four_fifths, change_words, favourable
+from dlx.rounding import rounded
 from dlx.schema import Target
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def findings(evidence: FairnessEvidence, target: Target) -> tuple[str, ...]:
         said.append(f"The share of people {word} is the same in every group that can be judged.")
     elif widest is not None:
         by, model, line = widest
-        span = interval(line["ratio"], line["ratio_low"], line["ratio_high"])
+        span = _ratio(line)
         said.append(
             f"The share of people {word} differs most by {by.label}: “{line['lowest']}” has {span} times that of "
             f"“{line['highest']}” under {model_words(model)}, {against_four_fifths(line)}. "
@@ -56,20 +57,24 @@ def coverage(evidence: FairnessEvidence, target: Target) -> dict[str, str]:
     ratio = "no two groups can be judged"
     if widest is not None:
         line = widest[2]
-        ratio = f"lowest ratio of {word} {interval(line['ratio'], line['ratio_low'], line['ratio_high'])} ({widest[0].label})"
+        ratio = f"lowest ratio of {word} {_ratio(line)} ({widest[0].label})"
     told = evidence.proxies[evidence.proxies["objection"] == ""]
     proxies = "Too few people of every group."
     if not told.empty:
         best = told.loc[told["auc"].idxmax()]
         proxies = (
             f"{len(told)} groups told from the other columns; best told: {best['group']}, AUC "
-            f"{interval(best['auc'], best['low'], best['high'])}."
+            f"{interval(best['auc'], best['low'], best['high'], share, TELLING)}."
         )
     return {
         "fairness": f"Rates and calibration by {names}, with intervals and sizes; {ratio}.",
         "proxies": proxies,
         "mitigation": remedy_sentence(evidence),
     }
+
+
+def _ratio(line: pd.Series) -> str:
+    return interval(line["ratio"], line["ratio_low"], line["ratio_high"], share, FOUR_FIFTHS)
 
 
 def remedy_sentence(evidence: FairnessEvidence) -> str:
@@ -90,7 +95,7 @@ def remedy_sentence(evidence: FairnessEvidence) -> str:
     return (
         f"Of {len(tried)} remedies tried (of a model, for a column), {counted(len(sure))} lessened at least one gap by more "
         f"than chance, and {dearer} of these at a higher cost of decisions that is more than chance too; of the "
-        f"{len(gaps)} gaps looked at, {(1 - LEVEL) / 2 * len(gaps):.1f} would seem to shrink by chance alone."
+        f"{len(gaps)} gaps looked at, {rounded((1 - LEVEL) / 2 * len(gaps), 1)} would seem to shrink by chance alone."
     )
 
 

@@ -17,6 +17,7 @@ from dlx.reporting.phrases import (
     listed,
     model_words,
     sentence,
+    share,
     signed,
     three_decimals,
     two_decimals,
@@ -50,7 +51,7 @@ def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target
     told = []
     for model in evidence.opaque:
         line = evidence.gap(model.name, by, rate)
-        span = interval(line["ratio"], line["ratio_low"], line["ratio_high"])
+        span = interval(line["ratio"], line["ratio_low"], line["ratio_high"], share, FOUR_FIFTHS)
         told.append(f"{span} by {model_words(model)} ({against_four_fifths(line)})")
     line = evidence.gap(evidence.opaque[0].name, by, rate)
     return (
@@ -81,7 +82,7 @@ def gap_sentence(evidence: FairnessEvidence, lines: pd.DataFrame, labels: dict[s
         ]
         made = f"the largest parts clear of chance {listed(named)}" if named else "no column's part clear of chance"
         told.append(
-            f"{signed(whole['difference'])} {unit} ({signed(whole['low'])} to {signed(whole['high'])}) by "
+            f"{signed(whole['difference'], 0)} {unit} ({signed(whole['low'], 0)} to {signed(whole['high'], 0)}) by "
             f"{model_words(model)}, {made}"
         )
     return f"“{first['group']}” against “{first['against']}”: {sentence('; '.join(told))}"
@@ -93,7 +94,7 @@ def proxy_sentence(evidence: FairnessEvidence, by: Partition, labels: dict[str, 
     if lines.empty:
         return f"{by.label}: too few people of any group to tell them from the rest."
     best = lines.loc[lines["auc"].idxmax()]
-    span = interval(best["auc"], best["low"], best["high"])
+    span = interval(best["auc"], best["low"], best["high"], share, TELLING)
     whether = "a proxy" if best["low"] > TELLING else "no strong proxy" if best["high"] < TELLING else "perhaps a proxy"
     alone = _tell_alone(evidence, by, labels)
     return (
@@ -120,7 +121,9 @@ def change_words(line: pd.Series, measure: str) -> str:
     show = three_decimals if measure == COST else two_decimals
     if np.isnan(line["before"]):
         return "–"
-    spans = [signed(line[name]) for name in ("change", "low", "high")]
+    if line["low"] == line["high"] == line["change"] == 0:
+        return f"{show(line['before'])} → {show(line['after'])} (no change)"
+    spans = [signed(line[name], 0) for name in ("change", "low", "high")]
     return f"{show(line['before'])} → {show(line['after'])} ({spans[0]}; {spans[1]} to {spans[2]})"
 
 

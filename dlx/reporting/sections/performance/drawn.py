@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dlx import plots
+from dlx.audit.calibration import KNOTS, SHOWN
 from dlx.dataset import Dataset
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import listed, percent, share, threshold_percent
+from dlx.reporting.phrases import counted, listed, percent, share, threshold_percent, two_decimals
 from dlx.reporting.sections.performance.measured import Measured
+from dlx.stats import CERTAIN
 
 PANELS = 4  # beside each other
 
@@ -37,15 +39,15 @@ def calibration_figure(found: Measured, test: Dataset) -> Figure:
                 above.set_ylabel("")
         legend(canvas, axes, columns=6)
         source = embedded(canvas)
-    slopes = listed([f"{name} {found.calibrations[name].slope.estimate:.2f}" for name in found.calibrations])
+    slopes = listed([f"{name} {two_decimals(found.calibrations[name].slope.estimate)}" for name in found.calibrations])
     return Figure(
         source,
         f"Calibration curves of {len(found.models)} models on a diagonal. Slopes: {slopes}.",
         "Share of events among people of a predicted probability: logistic regression on a restricted cubic spline of the "
-        "log-odds, three knots, with a pointwise 95 % bootstrap band, between the 1st and the 99th percentile of the "
-        f"predictions. Both axes end at {percent(upper)}. Above the diagonal the model predicts too little. Bars: where the "
-        "predictions lie, of people with the outcome (up) and of the others (down), as shares of each "
-        "(test_predictions.csv).",
+        f"log-odds, {counted(len(KNOTS))} knots, with a pointwise {CERTAIN} bootstrap band, between the {percent(SHOWN[0])} "
+        f"and the {percent(SHOWN[1])} quantile of the predictions. Both axes end at {percent(upper)}. Above the diagonal the "
+        "model predicts too little. Bars: where the predictions lie, of people with the outcome (up) and of the others (down), "
+        "as shares of each (test_predictions.csv).",
         "calibration_curves",
     )
 
@@ -79,7 +81,7 @@ def decision_figure(found: Measured, test: Dataset) -> Figure:
         f"Net benefit over thresholds, beside acting on everybody and on nobody. At {threshold_percent(target)}: {benefits}.",
         "Net benefit: of all test rows, the share with the outcome that are acted on, less the share of false alarms weighted "
         "by what the threshold says of them, t / (1 − t). A model is worth using at thresholds where it lies above both "
-        "acting on everybody and acting on nobody. Band: 95 % bootstrap, pointwise. The threshold in use "
+        f"acting on everybody and acting on nobody. Band: {CERTAIN} bootstrap, pointwise. The threshold in use "
         f"({threshold_percent(target)}) is dotted.",
         "decision_curves",
     )

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from dlx.audit.calibration import Calibration
-from dlx.bootstrap import Interval
+from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.reporting import phrases
-from dlx.reporting.phrases import method_label, model_words, share, three_decimals, two_decimals
+from dlx.reporting.phrases import method_label, model_words, percent, share, thousandths, three_decimals, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.performance.measured import Measured
-from dlx.reporting.sections.performance.told import between, gain, shown
+from dlx.reporting.sections.performance.told import between, chance, shown
 from dlx.reporting.tables import METRIC_LABELS
+from dlx.stats import CERTAIN
 
 HEADERS = (*METRIC_LABELS.values(), "Cost a person")
 
@@ -23,13 +24,13 @@ def _kept_together(words: str) -> str:
     return words.replace(" to ", "\u00a0to\u00a0")
 
 
-def interval(estimate: float, low: float, high: float, show: Callable[[float], str]) -> str:
+def interval(estimate: float, low: float, high: float, show: Callable[..., str]) -> str:
     """Return an estimate with its interval for a cell."""
     return _kept_together(phrases.interval(estimate, low, high, show))
 
 
-def _shown(found: Interval) -> str:
-    return _kept_together(shown(found))
+def _shown(found: Interval, perfect: float) -> str:
+    return _kept_together(shown(found, perfect))
 
 
 def scores(found: Measured, test: Dataset) -> Table:
@@ -63,14 +64,14 @@ def compared(found: Measured, test: Dataset) -> Table:
     lines = []
     for (model, reference), pair in found.advantages.groupby(["model", "reference"], sort=False):
         cells = [
-            interval(line.advantage, line.low, line.high, gain) + ("\u00a0●" if line.told_apart else "")
+            interval(line.advantage, line.low, line.high, thousandths) + ("\u00a0●" if line.told_apart else "")
             for line in pair.itertuples()
         ]
         lines.append((str(model), str(reference), *cells))
     return Table(
         f"How much better the model is than the reference on the same {len(test):,} test rows, above 0 where it is better by "
-        "that measure, with paired 95 % bootstrap intervals. ● told apart: the interval leaves out 0, as one in "
-        f"20 does by chance; here are {len(found.advantages)}",
+        f"that measure, with paired {CERTAIN} intervals. ● told apart: the interval leaves out 0, as one in "
+        f"{round(1 / (1 - LEVEL))} does by chance; here are {len(found.advantages)}",
         ("Model", "Reference", *HEADERS),
         tuple(lines),
     )
@@ -83,19 +84,20 @@ def calibrated(found: Measured) -> Table:
         validated, judged = found.validated.get(name), found.calibrations[name]
         if validated is not None:
             decided = "recalibrate" if validated.needs_recalibration else "leave"
-            lines.append((name, "validation", *_calibration(validated), decided))
+            lines.append((name, "validation", *_calibration(validated), chance(validated), decided))
         apart = "told apart from perfect" if judged.needs_recalibration else "not told apart from perfect"
-        lines.append((name, "test", *_calibration(judged), apart))
+        lines.append((name, "test", *_calibration(judged), chance(judged), apart))
     return Table(
-        "Intercept and slope of the log-odds, with 95 % bootstrap intervals",
-        ("Model", "Rows", "Mean predicted", "Share of events", "Intercept", "Slope", "Verdict"),
+        f"Intercept and slope of the log-odds, with {CERTAIN} intervals by the profile likelihood, and the chance of both "
+        "together or more, were the model calibrated",
+        ("Model", "Rows", "Mean predicted", "Share of events", "Intercept", "Slope", "Chance", "Verdict"),
         tuple(lines),
     )
 
 
 def _calibration(found: Calibration) -> tuple[str, ...]:
     observed = interval(*found.observed, three_decimals)
-    return three_decimals(found.expected), observed, _shown(found.intercept), _shown(found.slope)
+    return three_decimals(found.expected), observed, _shown(found.intercept, 0), _shown(found.slope, 1)
 
 
 def mended(found: Measured) -> Table:
@@ -107,7 +109,7 @@ def mended(found: Measured) -> Table:
             (f"after, {one.kind}", one.calibration, one.performance, one.model.name),
         ):
             losses = _cells(table, model, ("auc", "brier", "log_loss"))
-            lines.append((name, when, _shown(calibration.intercept), _shown(calibration.slope), *losses))
+            lines.append((name, when, _shown(calibration.intercept, 0), _shown(calibration.slope, 1), *losses))
     return Table(
         "On the test rows, before and after recalibration on the validation rows",
         ("Model", "When", "Intercept", "Slope", *(METRIC_LABELS[name] for name in ("auc", "brier", "log_loss"))),
@@ -133,14 +135,14 @@ def changed(found: Measured, top: int) -> Table:
                 f"{people:,}",
                 cell("size_before", three_decimals),
                 cell("size_after", three_decimals),
-                cell("size_ratio", two_decimals),
+                _kept_together(phrases.interval(*between(numbers.loc["size_ratio"]), two_decimals, 1)),
                 cell("rank_correlation", share),
                 cell("top_kept", share),
             )
         )
     return Table(
-        "Contributions before and after recalibration, with 95 % bootstrap intervals over people: their mean size, its ratio, "
-        f"the rank correlation of a person's columns by size, and the share of a person's top {top} that stays",
+        f"Contributions before and after recalibration, with {CERTAIN} bootstrap intervals over people: their mean size, its "
+        f"ratio, the rank correlation of a person's columns by size, and the share of a person's top {top} that stays",
         ("Model", "Method", "Unit", "People", "Size before", "Size after", "Ratio", "Rank correlation", f"Top {top} kept"),
         tuple(lines),
     )
@@ -153,10 +155,10 @@ def confused(found: Measured, test: Dataset) -> Table:
         counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
         whole = [f"{counts.loc[name, 'count']:,}" for name in ("flagged", "true_positive", "false_positive")]
         whole += [f"{counts.loc[name, 'count']:,}" for name in ("false_negative", "true_negative")]
-        shares = [interval(*between(counts.loc[name]), share) for name in ("sensitivity", "specificity", "ppv", "npv")]
+        shares = [interval(*between(counts.loc[name]), percent) for name in ("sensitivity", "specificity", "ppv", "npv")]
         lines.append((model.name, *whole, *shares))
     return Table(
-        f"Of {len(test):,} test rows, with Wilson's 95 % intervals, which stay honest where a count is 0 or all. "
+        f"Of {len(test):,} test rows, with Wilson's {CERTAIN} intervals, which stay honest where a count is 0 or all. "
         "Sensitivity: hits among events; specificity: rightly cleared among the others; PPV: events among the flagged; NPV: "
         "others among the cleared",
         (

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlx.audit.calibration import excludes
-from dlx.bootstrap import Interval
+from dlx.audit.calibration import Calibration
+from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.reporting.phrases import article, counted, interval, listed, method_label, three_decimals, threshold_percent
+from dlx.reporting.phrases import (
+    article,
+    counted,
+    interval,
+    listed,
+    method_label,
+    percent,
+    thousandths,
+    three_decimals,
+    threshold_percent,
+    two_decimals,
+)
 from dlx.reporting.sections.performance.measured import Measured, Mended
+from dlx.rounding import side_true
 from dlx.schema import plural
 
+ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 MEASURES = {
     "auc": "ROC AUC",
     "average_precision": "average precision",
@@ -22,16 +34,7 @@ MEASURES = {
     "cost": "cost",
 }
 
-
-def gain(number: float) -> str:
-    """Return a difference with its sign and three decimals: "+.008"."""
-    words = f"{round(number, 3) + 0.0:+.3f}".replace("0.", ".", 1)  # + 0.0: no minus before a zero
-    return words.replace("-", "−")
-
-
-def odds(number: float) -> str:
-    """Return a number that may be infinite, with two decimals; a dash where there is none."""
-    return "–" if math.isnan(number) else f"{round(number, 2) + 0.0:.2f}".replace("-", "−").replace("inf", "∞")
+gain, odds = thousandths, two_decimals  # of a difference; of an intercept or slope, which may be infinite
 
 
 def between(line: Any) -> Interval:
@@ -39,9 +42,15 @@ def between(line: Any) -> Interval:
     return Interval(float(line["estimate"]), float(line["low"]), float(line["high"]))
 
 
-def shown(found: Interval) -> str:
-    """Return an intercept or slope with its interval."""
-    return interval(*found, odds)
+def shown(found: Interval, perfect: float) -> str:
+    """Return an intercept or slope with its interval, whose ends are on their side of what is perfect."""
+    return interval(*found, two_decimals, perfect)
+
+
+def chance(found: Calibration) -> str:
+    """Return the p-value of a calibration's test: "p = .012", "p < .001"."""
+    shown = side_true(found.p_value, 1 - LEVEL, 3, strict=True).removeprefix("0")
+    return "p < .001" if found.p_value < 0.001 else f"p = {shown}"
 
 
 def opening(test: Dataset) -> str:
@@ -49,7 +58,8 @@ def opening(test: Dataset) -> str:
     assert test.outcomes is not None
     return (
         f"Judged on {plural(len(test), 'test row')}, {int(test.outcomes.sum()):,} of them with {test.schema.target.event}; dlx "
-        "trains no model on them. Intervals are 95 % bootstrap intervals over these rows, unless a table says otherwise."
+        f"trains no model on them. Intervals are {percent(LEVEL)} intervals over these rows: DeLong's of the ROC AUC, by the "
+        "profile likelihood of intercept and slope, a bootstrap of the other measures."
     )
 
 
@@ -86,7 +96,7 @@ def bought(found: Measured) -> tuple[str, ...]:
     against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
         f"{line.model} {verdict(found, line.model, best)} (difference of ROC AUC "
-        f"{gain(line.advantage)}, {gain(line.low)} to {gain(line.high)})"
+        f"{interval(line.advantage, line.low, line.high, thousandths)})"
         for line in against.itertuples()
     ]
     superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
@@ -110,20 +120,17 @@ def calibrated(found: Measured) -> str:
 
 
 def _slopes(found: Measured, names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {shown(found.calibrations[name].slope)}" for name in names)
+    return ", ".join(f"{name} {shown(found.calibrations[name].slope, 1)}" for name in names)
 
 
 def _cure(found: Measured, name: str) -> str:
     """Return what the validation rows said against a model's calibration, and what became of that on the test rows."""
-    perfect = {"slope": 1, "intercept": 0}
-    off = [what for what, value in perfect.items() if excludes(getattr(found.validated[name], what), value)]
-    said = [f"{what} {shown(getattr(found.validated[name], what))}" for what in off]
-    cured = [
-        f"{what} from {odds(getattr(found.calibrations[name], what).estimate)} to "
-        f"{shown(getattr(found.mended[name].calibration, what))}"
-        for what in off
-    ]
-    return f"{listed(said)} on validation rows; it changes the {listed(cured)} on test rows"
+    before, judged, after = found.validated[name], found.calibrations[name], found.mended[name].calibration
+    return (
+        f"intercept {shown(before.intercept, 0)} and slope {shown(before.slope, 1)} on validation rows, {chance(before)} "
+        f"together; it changes the intercept from {two_decimals(judged.intercept.estimate)} to {shown(after.intercept, 0)} and "
+        f"the slope from {two_decimals(judged.slope.estimate)} to {shown(after.slope, 1)} on test rows"
+    )
 
 
 def calibration_words(found: Measured, validation: Dataset) -> list[str]:
@@ -131,8 +138,9 @@ def calibration_words(found: Measured, validation: Dataset) -> list[str]:
     words = [
         "The intercept is what would have to be added to all log-odds (0 is perfect; above 0, the model predicts too "
         "little). The slope is what they would have to be multiplied by (1 is perfect; below 1, predictions are too "
-        "extreme). A model is recalibrated if, on the validation rows, the interval of the slope leaves out 1 or that of the "
-        "intercept leaves out 0; the test rows only judge. Nets stop training by the validation rows, which may flatter them."
+        "extreme). A model is recalibrated if the validation rows reject both together, intercept 0 and slope 1, at "
+        f"{percent(1 - LEVEL)} (likelihood-ratio test; one calibrated model in {round(1 / (1 - LEVEL))} is rejected); the test "
+        "rows only judge. Nets stop training by the validation rows, which may flatter them."
     ]
     if not found.validated:
         return [
@@ -188,13 +196,15 @@ def _worth(found: Measured, model: Model, test: Dataset) -> str:
         0
     ]
     counts = found.confusion[found.confusion["model"] == model.name].set_index("quantity")
-    dearer = "dearer" if at["advantage_high"] < 0 else "cheaper" if at["advantage_low"] > 0 else ""
-    apart = f"told apart: the model is {dearer}" if dearer else "not told apart"
-    missed = counts.loc["false_negative", "count"]
+    ratio, missed = float(at["cost_ratio"]), counts.loc["false_negative", "count"]
+    gain, low, high = (round(ratio * at[f"advantage{end}"], ROUNDED) for end in ("", "_low", "_high"))
+    saved, less = (Interval(-gain, -high, -low), "more") if gain < 0 else (Interval(gain, low, high), "less")
+    dearer = "dearer" if less == "more" else "cheaper"
+    apart = f"told apart: the model is {dearer}" if saved.excludes(0) else "not told apart"
     return (
-        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, against "
-        f"{three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and misses "
-        f"{missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
+        f"{model.name} costs {_cost(costs.loc['flagged'])} false alarms a person, {interval(*saved, three_decimals, 0)} {less} "
+        f"than the {three_decimals(costs.loc[without, 'cost'])} if {without} is {test.schema.target.flagged} ({apart}), and "
+        f"misses {missed:,} of {missed + counts.loc['true_positive', 'count']:,}"
     )
 
 
@@ -224,7 +234,7 @@ def evidence(found: Measured, test: Dataset) -> dict[str, str]:
         "discrimination": f"On {len(test):,} test rows: {'; '.join(_ranks(found, models))}.",
         "calibration": "On test rows: "
         + "; ".join(
-            f"{name} intercept {shown(found.calibrations[name].intercept)}, slope {shown(found.calibrations[name].slope)}"
+            f"{name} intercept {shown(found.calibrations[name].intercept, 0)}, slope {shown(found.calibrations[name].slope, 1)}"
             for name in models
         )
         + ".",

@@ -1,0 +1,147 @@
+"""Shares and areas under the ROC curve, with intervals that hold what they promise where counts are small."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+LEVEL = 0.95
+CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
+CLOSE = 1e-9  # areas that differ by less are the same
+
+
+class Interval(NamedTuple):
+    """An estimate between the ends of its 95 % interval; NaN ends where there is none."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def excludes(self, value: float) -> bool:
+        """Return whether the interval leaves out a value; one without ends leaves out nothing."""
+        return bool(value < self.low or value > self.high)
+
+
+def interval_of_share(flags: np.ndarray) -> Interval:
+    """Return the share of true flags [people] with its 95 % interval (Wilson 1927); NaN where there is nobody.
+
+    Wilson's and not the bootstrap's: it has a width where everybody or nobody is counted.
+    """
+    return share_interval(float(np.sum(flags)), len(flags))
+
+
+def share_interval(count: float, of: int) -> Interval:
+    """Return a count as a share of all, with its 95 % interval (Wilson 1927); NaN of nobody."""
+    from scipy.stats import norm
+
+    if not of:
+        return Interval(np.nan, np.nan, np.nan)
+    share, z2 = count / of, float(norm.ppf((1 + LEVEL) / 2)) ** 2
+    middle, reach = share + z2 / (2 * of), (z2 * (share * (1 - share) / of + z2 / (4 * of**2))) ** 0.5
+    low, high = ((middle + sign * reach) / (1 + z2 / of) for sign in (-1, 1))
+    return Interval(share, low if count > 0 else 0.0, high if count < of else 1.0)
+
+
+def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the area under the ROC curve: the chance that a positive ranks above a negative, ties counting half."""
+    return float(placements(outcomes, predicted)[0].mean())
+
+
+def placements(outcomes: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of the other class that each person is ranked right against: [positives], [negatives].
+
+    Ties count half. The mean of either is the area under the ROC curve.
+    """
+    from scipy.stats import rankdata
+
+    is_event, ranks = outcomes == 1, rankdata(predicted)
+    above = (ranks[is_event] - rankdata(predicted[is_event])) / (~is_event).sum()
+    below = 1 - (ranks[~is_event] - rankdata(predicted[~is_event])) / is_event.sum()
+    return above, below
+
+
+def auc_interval(outcomes: np.ndarray, predicted: np.ndarray) -> Interval:
+    """Return the area under the ROC curve with its 95 % interval; no interval where a class has one row.
+
+    DeLong's variance (1988) on the log-odds of the area, and Student's t with Satterthwaite's degrees of freedom (Brunner and
+    Munzel 2000). Where DeLong saw no variation, as of a perfect ranking, Newcombe's method 5 (2006), whose variance follows
+    from the area itself. `experiments/coverage.md` has what they cover.
+    """
+    from scipy.special import expit, logit
+
+    classes = placements(outcomes, predicted)
+    area, sizes = float(classes[0].mean()), tuple(len(some) for some in classes)
+    if min(sizes) < 2:
+        return Interval(area, np.nan, np.nan)
+    error, quantile = _error(classes)
+    if not error or not 0 < area < 1:
+        return Interval(area, *_newcombe(area, *sizes))
+    reach = quantile * error / (area * (1 - area))
+    return Interval(area, float(expit(logit(area) - reach)), float(expit(logit(area) + reach)))
+
+
+def auc_difference(outcomes: np.ndarray, one: np.ndarray, other: np.ndarray) -> Interval:
+    """Return the area under the ROC curve of one ranking less that of another, of the same people, with its 95 % interval.
+
+    DeLong's paired variance (1988), with Student's t as in `auc_interval`; no interval where a class has one row. Where it saw
+    no variation the interval has no width if both rank everybody alike, and else is put together from those of both areas, as
+    if these were of different people (Newcombe 1998, method 10), which is wider.
+    """
+    classes = [a - b for a, b in zip(placements(outcomes, one), placements(outcomes, other), strict=True)]
+    gain = float(classes[0].mean())
+    if not any(some.any() for some in classes):
+        return Interval(0.0, 0.0, 0.0)
+    if min(len(some) for some in classes) < 2:
+        return Interval(gain, np.nan, np.nan)
+    error, quantile = _error(classes)
+    if not error:
+        (mine, worst, best), (theirs, lowest, highest) = (auc_interval(outcomes, some) for some in (one, other))
+        reach = np.hypot((mine - worst, best - mine), (highest - theirs, theirs - lowest))
+        return Interval(gain, float(gain - reach[0]), float(gain + reach[1]))
+    return Interval(gain, max(gain - quantile * error, -1.0), min(gain + quantile * error, 1.0))
+
+
+def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the area under the ROC curve for some weights of people [samples, people], [samples].
+
+    Ties count half; NaN where a class weighs nothing.
+    """
+    _, place = np.unique(predicted, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(place[order]) > 0])
+    positive, negative = (
+        np.add.reduceat(np.where(outcomes[order] == outcome, weights[:, order], 0), starts, axis=1, dtype=np.float64)
+        for outcome in (1, 0)
+    )
+    below = np.cumsum(negative, axis=1) - negative / 2
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    return np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, float]:
+    """Return the standard error of the sum of two means, and how many of them the 95 % interval reaches (Satterthwaite)."""
+    from scipy.stats import t
+
+    parts = [float(some.var(ddof=1)) / len(some) if np.ptp(some) > 1e-12 else 0.0 for some in classes]
+    variance = sum(parts)
+    if not variance:
+        return 0.0, np.nan
+    freedom = variance**2 / sum(part**2 / (len(some) - 1) for part, some in zip(parts, classes, strict=True))
+    return variance**0.5, float(t.ppf((1 + LEVEL) / 2, freedom))
+
+
+def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float]:
+    """Return the areas that the one found is just as far from as chance may take it (Newcombe 2006, method 5)."""
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    pairs, extra, z = positives * negatives, (positives + negatives) / 2 - 1, float(norm.ppf((1 + LEVEL) / 2))
+
+    def beyond(true: float) -> float:
+        spread = true * (1 - true) * (1 + extra * ((1 - true) / (2 - true) + true / (1 + true))) / pairs
+        return (area - true) ** 2 - z**2 * max(spread, 0.0)
+
+    low = float(brentq(beyond, 0.0, area - CLOSE)) if area > CLOSE else 0.0
+    high = float(brentq(beyond, area + CLOSE, 1.0)) if area < 1 - CLOSE else 1.0
+    return low, high
