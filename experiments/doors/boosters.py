@@ -1,0 +1,274 @@
+"""Fitted trees of scikit-learn, XGBoost and LightGBM: on codes, on numbers, on pandas categories, with options of all kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+from sklearn import ensemble, tree
+
+from doors.fitted import EPSILON, Fitted, Outputs, Problem, exact, of_class, spelled
+from doors.worlds import ANY, COMPLETE, NUMBERS, World, categories, flags, world
+
+ON_CODES, ON_FRAME = ("wrap_trees", "function"), ("wrap_trees", "wrap")
+KINDS = ("binary", "binary", "multiclass", "regression")
+
+
+def told(estimator: Any, options: dict[str, Any], extra: str = "") -> str:
+    """Return an estimator in words: its class and the options that were given."""
+    given = ", ".join(f"{key}={value if len(str(value)) < 24 else '...'}" for key, value in options.items())
+    return f"{type(estimator).__name__}({given}){extra}"
+
+
+def scikit_forest(random: Random) -> Fitted:
+    """Return a tree or a forest of scikit-learn on codes."""
+    kind = random.choice(KINDS)
+    problem = Problem(world(random, ANY if random.random() < 0.5 else NUMBERS, kind=kind), random)
+    suffix = "Regressor" if kind == "regression" else "Classifier"
+    room, name = random.choice(
+        ((tree, "DecisionTree"), (ensemble, "RandomForest"), (ensemble, "ExtraTrees"), (tree, "ExtraTree"))
+    )
+    options: dict[str, Any] = {
+        "max_depth": random.choice((3, 6, None)),
+        "min_samples_leaf": random.choice((1, 5)),
+        "random_state": 0,
+    }
+    if room is ensemble:
+        options |= {"n_estimators": random.choice((3, 20)), "max_features": random.choice((1.0, "sqrt")), "n_jobs": 1}
+    if kind != "regression":
+        options["class_weight"] = random.choice((None, "balanced"))
+    estimator = getattr(room, name + suffix)(**options)
+    estimator.fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, problem, told(estimator, options))
+
+
+def scikit_boosting(random: Random) -> Fitted:
+    """Return boosted trees of scikit-learn with thresholds among float32 rows."""
+    kind = random.choice(KINDS)
+    problem = Problem(world(random, (*COMPLETE, flags), kind=kind), random)
+    options: dict[str, Any] = {"n_estimators": random.choice((3, 30)), "max_depth": random.choice((2, 4)), "random_state": 0}
+    options["subsample"] = random.choice((0.7, 1.0))
+    if random.random() < 0.2:
+        options["init"] = "zero"
+    if random.random() < 0.2:
+        options |= {"n_iter_no_change": 3}
+    cls = ensemble.GradientBoostingRegressor if kind == "regression" else ensemble.GradientBoostingClassifier
+    if kind != "multiclass" and random.random() < 0.3:
+        options["loss"] = random.choice(("huber", "quantile", "absolute_error")) if kind == "regression" else "exponential"
+    estimator = cls(**options).fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, problem, told(estimator, options))
+
+
+def histogram_boosting(random: Random) -> Fitted:
+    """Return HistGradientBoosting on codes, with sets of categories where columns have them."""
+    kind = random.choice(KINDS)
+    problem = Problem(world(random, ANY if random.random() < 0.6 else NUMBERS, kind=kind), random)
+    options: dict[str, Any] = {"max_iter": random.choice((3, 40)), "random_state": 0, "early_stopping": random.random() < 0.3}
+    options |= {"min_samples_leaf": random.choice((1, 20)), "max_leaf_nodes": random.choice((7, 31))}
+    grouped = [i for i in problem.grouped if len(problem.case.schema.features[i].levels) <= 255]
+    if grouped and random.random() < 0.8:
+        options["categorical_features"] = grouped
+    if kind == "regression":
+        estimator = ensemble.HistGradientBoostingRegressor(**options)
+    else:
+        options["class_weight"] = random.choice((None, "balanced"))
+        estimator = ensemble.HistGradientBoostingClassifier(**options)
+    estimator.fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, problem, told(estimator, options))
+
+
+def _of_scikit(estimator: Any, problem: Problem, name: str) -> Fitted:
+    """Return what scikit-learn's own predict says of codes."""
+    target, level = _chosen(problem)
+    if level is None:
+        own: dict[str, Outputs] = {"value": lambda frame: estimator.predict(problem.codes(frame))}
+    else:
+        one = of_class(estimator, level)
+        own = {"probability": lambda frame: one(estimator.predict_proba(problem.codes(frame)))}
+        if hasattr(estimator, "decision_function"):
+            own["logit"] = lambda frame: one(estimator.decision_function(problem.codes(frame)))
+        if len(estimator.classes_) > 2:
+            own.pop("logit", None)  # a score against the mean of the others, and no log-odds
+    return Fitted(name, problem, estimator, own, ON_CODES, target=target)
+
+
+def _chosen(problem: Problem) -> tuple[int | None, str | None]:
+    """Return which class is explained, as a position (None where dlx knows it by itself) and as a level."""
+    if not problem.world.labels:
+        return None, None
+    if len(problem.levels) == 2:
+        return None, problem.levels[-1]
+    target = problem.random.randrange(len(problem.levels))
+    return target, problem.levels[target]
+
+
+# XGBoost and LightGBM read codes, or a DataFrame with pandas categories
+
+
+def _view(problem: Problem, on_frame: bool) -> Callable[[pd.DataFrame], Any]:
+    """Return what takes people to what the booster reads: the frame itself, or codes under the columns' names."""
+    if on_frame:
+        return lambda frame: frame
+    return lambda frame: pd.DataFrame(problem.codes(frame), columns=list(frame))
+
+
+def _boosted_world(random: Random, kind: str, on_frame: bool, labels: tuple[tuple[Any, ...], ...] = ()) -> World:
+    makers = (*NUMBERS, flags, categories, categories) if on_frame or random.random() < 0.5 else NUMBERS
+    return world(random, makers, kind=kind, labels=labels)
+
+
+def xgboost(random: Random) -> Fitted:
+    """Return a booster of XGBoost's scikit-learn face; its labels are positions."""
+    kind, on_frame, is_named = random.choice(KINDS), random.random() < 0.4, random.random() < 0.85
+    labels = () if not is_named else ((0, 1, 2),) if kind == "multiclass" else ((0, 1),)
+    problem = Problem(_boosted_world(random, kind, on_frame, labels), random)
+    view = _view(problem, on_frame)
+    options: dict[str, Any] = {"n_estimators": random.choice((3, 40)), "max_depth": random.choice((2, 6)), "n_jobs": 1}
+    options |= random.choice(
+        ({}, {"booster": "dart", "rate_drop": 0.3}, {"base_score": 0.3}, {"grow_policy": "lossguide"}, {"tree_method": "exact"})
+    )
+    options |= random.choice(({}, {"num_parallel_tree": 3}, {"subsample": 0.7}, {"reg_lambda": 0.0}))
+    options |= {"missing": random.choice((-1.0, 0.0))} if random.random() < 0.1 and not on_frame else {}
+    if kind == "regression" and random.random() < 0.3:
+        options["objective"] = random.choice(("reg:absoluteerror", "reg:pseudohubererror"))
+    if problem.grouped:
+        options |= {"enable_categorical": True, "max_cat_to_onehot": random.choice((1, 4)), "tree_method": "hist"}
+        if not on_frame:
+            options["feature_types"] = ["c" if i in problem.grouped else "q" for i in range(len(problem.case.schema))]
+    cls = random.choice(
+        (xgb.XGBRegressor, xgb.XGBRFRegressor) if kind == "regression" else (xgb.XGBClassifier, xgb.XGBRFClassifier)
+    )
+    if cls in (xgb.XGBRFRegressor, xgb.XGBRFClassifier):
+        options = {k: v for k, v in options.items() if k not in ("booster", "rate_drop", "num_parallel_tree", "base_score")}
+    estimator = cls(**options)
+    if (
+        not problem.world.labels
+        and random.random() < 0.3
+        and hasattr(estimator, "early_stopping_rounds")
+        and "RF" not in cls.__name__
+    ):
+        estimator.set_params(early_stopping_rounds=2)
+        estimator.fit(
+            view(problem.world.seen),
+            problem.alphabetic,
+            eval_set=[(view(problem.world.frame[-80:]), problem.world.outcome[-80:])],
+            verbose=False,
+        )
+    else:
+        estimator.fit(view(problem.world.seen), problem.alphabetic, sample_weight=problem.weights)
+    return _of_xgboost(estimator, problem, view, on_frame, told(estimator, options, " on a frame" * on_frame))
+
+
+def _of_xgboost(estimator: Any, problem: Problem, view: Callable[[pd.DataFrame], Any], on_frame: bool, name: str) -> Fitted:
+    (target, level), doors = _chosen(problem), ON_FRAME if on_frame else ON_CODES
+    bound = float32_bound(estimator.get_booster(), lambda frame: estimator.apply(view(frame)))
+    if level is None:
+        return Fitted(
+            name, problem, estimator, {"value": lambda frame: _floats(estimator.predict(view(frame)))}, doors, bound=bound
+        )
+    position, sign = sorted(problem.levels).index(level), 1 if problem.levels == tuple(sorted(problem.levels)) else -1
+    own: dict[str, Outputs] = {"probability": lambda frame: _floats(estimator.predict_proba(view(frame)))[:, position]}
+    if len(problem.levels) == 2:
+        own["logit"] = lambda frame: sign * _floats(estimator.predict(view(frame), output_margin=True))
+    is_named = [spelled(label) for label in estimator.classes_] == sorted(problem.levels)
+    return Fitted(name, problem, estimator, own, doors, is_named, target, bound)
+
+
+def float32_bound(booster: xgb.Booster, leaf_of: Callable[[pd.DataFrame], Any]) -> Outputs:
+    """Return the bound of XGBoost's sums in float32: the trees times the unit of rounding times the sizes of a row's leaves."""
+    leaves = [_leaves(json.loads(one)) for one in booster.get_dump(dump_format="json")]
+    base = _base(booster)
+
+    def bound(frame: pd.DataFrame) -> np.ndarray:
+        where = np.asarray(leaf_of(frame)).reshape(len(frame), -1).astype(int)
+        sizes = [np.array([leaves[t][leaf] for leaf in where[:, t]]) for t in range(where.shape[1])]
+        return EPSILON * (len(leaves) + 2) * (np.sum(sizes, axis=0) + base)
+
+    return bound
+
+
+def _base(booster: xgb.Booster) -> float:
+    """Return the size of the margin from which a booster starts."""
+    text = json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"]
+    bases = np.array(text.strip("[]").split(","), dtype=float)
+    inside = bases[(bases > 0) & (bases < 1)]
+    return float(np.abs(np.r_[bases, np.log(inside / (1 - inside))]).max())
+
+
+def _leaves(node: dict[str, Any]) -> dict[int, float]:
+    if "leaf" in node:
+        return {node["nodeid"]: float(np.abs(node["leaf"]).max())}
+    return {leaf: size for child in node["children"] for leaf, size in _leaves(child).items()}
+
+
+def _floats(outputs: Any) -> np.ndarray:
+    return np.asarray(outputs, dtype=np.float64)
+
+
+def lightgbm(random: Random) -> Fitted:
+    """Return a booster of LightGBM's scikit-learn face."""
+    kind, on_frame = random.choice(KINDS), random.random() < 0.4
+    problem = Problem(_boosted_world(random, kind, on_frame), random)
+    view = _view(problem, on_frame)
+    options: dict[str, Any] = {
+        "n_estimators": random.choice((3, 40)),
+        "num_leaves": random.choice((4, 31)),
+        "n_jobs": 1,
+        "verbose": -1,
+    }
+    options |= random.choice(
+        ({}, {"boosting_type": "dart"}, {"boosting_type": "rf", "subsample": 0.6, "subsample_freq": 1}, {"extra_trees": True})
+    )
+    options |= random.choice(
+        ({}, {"min_child_samples": 1}, {"max_bin": 15}, {"path_smooth": 1.0}, {"max_cat_to_onehot": 1, "cat_smooth": 0.1})
+    )
+    if kind == "regression" and random.random() < 0.3:
+        options["objective"] = random.choice(("l1", "huber", "quantile"))
+    if random.random() < 0.1 and not on_frame:
+        options["zero_as_missing"] = True
+    estimator = (lgb.LGBMRegressor if kind == "regression" else lgb.LGBMClassifier)(**options)
+    how: dict[str, Any] = {} if on_frame or not problem.grouped else {"categorical_feature": problem.grouped}
+    estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights, **how)
+    return _of_lightgbm(estimator, problem, view, on_frame, told(estimator, options, " on a frame" * on_frame))
+
+
+def _of_lightgbm(estimator: Any, problem: Problem, view: Callable[[pd.DataFrame], Any], on_frame: bool, name: str) -> Fitted:
+    (target, level), doors = _chosen(problem), ON_FRAME if on_frame else ON_CODES
+    if level is None:
+        return Fitted(name, problem, estimator, {"value": lambda frame: estimator.predict(view(frame))}, doors)
+    one = of_class(estimator, level)
+    own: dict[str, Outputs] = {"probability": lambda frame: one(estimator.predict_proba(view(frame)))}
+    if len(problem.levels) == 2:
+        own["logit"] = lambda frame: one(estimator.predict(view(frame), raw_score=True))
+    return Fitted(name, problem, estimator, own, doors, target=target)
+
+
+def raw_booster(random: Random) -> Fitted:
+    """Return a booster without the scikit-learn face: it has no classes, and answers by position."""
+    problem = Problem(world(random, NUMBERS, kind=random.choice(("binary", "regression"))), random)
+    is_binary, names = bool(problem.world.labels), list(problem.world.frame)
+    rows = problem.codes(problem.world.seen)
+    if random.random() < 0.5:
+        data = xgb.DMatrix(rows, problem.labels, feature_names=names)
+        booster = xgb.train({"objective": "binary:logistic" if is_binary else "reg:squarederror", "nthread": 1}, data, 12)
+
+        def asked(frame: pd.DataFrame, **how: Any) -> np.ndarray:
+            return _floats(booster.predict(xgb.DMatrix(problem.codes(frame), feature_names=names), **how))
+
+        own: dict[str, Outputs] = {"logit": lambda f: asked(f, output_margin=True)} if is_binary else {"value": asked}
+        bound = float32_bound(booster, lambda frame: asked(frame, pred_leaf=True))
+    else:
+        booster = lgb.train(
+            {"objective": "binary" if is_binary else "l2", "verbose": -1, "num_threads": 1},
+            lgb.Dataset(rows, problem.labels),
+            12,
+        )
+        own = {"logit" if is_binary else "value": lambda frame: booster.predict(problem.codes(frame), raw_score=True)}
+        bound = exact
+    return Fitted(f"raw {type(booster).__module__.split('.')[0]} booster", problem, booster, own, ("wrap_trees",), bound=bound)

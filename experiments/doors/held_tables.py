@@ -1,0 +1,191 @@
+"""What dlx makes of a generated table, held against what the generator knows of it."""
+
+from __future__ import annotations
+
+import math
+import traceback
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import dlx
+from dlx.errors import DlxError
+from doors.columns import Column
+from doors.tables import Table
+
+ARCHITECTURES = {"logistic_regression": 6, "decision_tree": 3, "gradient_boosting": 0.5, "mlp": 0.3}
+METHODS = {
+    "logistic_regression": "linear_shap",
+    "decision_tree": "tree_shap",
+    "gradient_boosting": "tree_shap",
+    "mlp": "deeplift",
+}
+MOST_LEVELS_OF_NUMBERS = 2  # a column of two numbers may be two groups of people
+
+
+@dataclass
+class Verdict:
+    """What came of a table: how far it went, and what was wrong on the way.
+
+    Parameters
+    ----------
+    reached : str
+        The last door that it passed: nothing, read, trained, explained.
+    refusal : str
+        The sentence of the refusal, if there was one.
+    faults : list of str
+        Tracebacks, warnings and silent changes: there should be none.
+    """
+
+    reached: str = "nothing"
+    refusal: str = ""
+    faults: list[str] = field(default_factory=list)
+
+
+def held(table: Table, folder: Path, random: Random) -> Verdict:
+    """Return what comes of a table that is read, learned from and explained."""
+    verdict = Verdict()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for unseen in (DeprecationWarning, PendingDeprecationWarning):  # as Python itself shows them to nobody
+            warnings.simplefilter("ignore", unseen)
+        try:
+            _pass(table, folder, random, verdict)
+        except DlxError as error:
+            verdict.refusal = str(error)
+            if "\n" in verdict.refusal.strip():
+                verdict.faults.append("a refusal of several lines")
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            verdict.faults.append(f"traceback: {type(error).__name__}: {error} ({Path(where.filename).name}, {where.name})")
+    verdict.faults += sorted({f"warning: {w.category.__name__}: {w.message}" for w in caught})
+    return verdict
+
+
+def _pass(table: Table, folder: Path, random: Random, verdict: Verdict) -> None:
+    case = dlx.read_table(table.file.write(folder), target=table.target.name, positive=table.positive)
+    verdict.reached = "read"
+    verdict.faults += differences(case, table)
+    architecture = random.choices(list(ARCHITECTURES), list(ARCHITECTURES.values()))[0]
+    model = dlx.train(case, architecture, device="cpu", root=folder / "checkpoints")
+    verdict.reached = "trained"
+    verdict.faults += _learned_the_opposite(model, case, table)
+    people, background, scale = case.test[:4], case.background(8, seed=0), model.scales[0]
+    made = dlx.explain(model, people, method=METHODS[architecture], background=background, scale=scale)
+    verdict.reached = "explained"
+    gap = np.abs(made.values.sum(axis=1) + made.base_values - model.predict(people, scale))
+    if not gap.max() <= 1e-3 * max(1.0, np.abs(made.outputs).max()):
+        verdict.faults.append(f"contributions that miss the prediction by {gap.max():.2g}")
+
+
+def _learned_the_opposite(model: Any, case: Any, table: Table) -> list[str]:
+    """Return a fault if people with the positive outcome are given less than the others by a model that has learned much."""
+    is_positive = np.array([spelled(t) == case.schema.target.levels[-1] for t in table.target.truth])
+    outputs = model.predict(case, "probability")
+    above = (outputs[is_positive][:, None] > outputs[~is_positive]).mean() + 0.5 * (
+        outputs[is_positive][:, None] == outputs[~is_positive]
+    ).mean()
+    return [f"AUC of {above:.2f} on the rows that it was trained on"] if above < 0.45 else []
+
+
+def differences(case: Any, table: Table) -> list[str]:
+    """Return where a Dataset is not the table, and does not say so."""
+    rows = len(table.target.truth)
+    if len(case) != rows:
+        return [f"silent: {len(case)} rows of {rows}"]
+    frame, account = case.frame, account_of(case)
+    found = [_of_outcomes(case, table)]
+    known = {*case.schema.names, *(column.name for column in case.schema.carried), table.target.name}
+    for name, column in table.truth.items():
+        if name in case.schema.names:
+            found.append(_of_feature(case.schema[name], frame[name], column, name in account))
+        elif name not in account and repr(name) not in account:
+            found.append(f"silent: {column.kind} ({column.oddity or 'plain'}) left out")
+        known.discard(name)
+    found += [f"silent: a column {name!r} from nowhere" for name in sorted(known - {table.target.name}) if name not in account]
+    found.append(_of_typed(case, table))
+    return sorted({one for one in found if one})
+
+
+def account_of(case: Any) -> str:
+    """Return all that a Dataset says of how it was read."""
+    return str(getattr(case, "reading", ""))
+
+
+def _of_feature(feature: Any, found: pd.Series, column: Column, told: bool) -> str:
+    """Return what differs between a feature and the truth of its column; nothing where the Dataset tells it."""
+    odd = f"{column.kind} ({column.oddity or 'plain'})"
+    truth, values = column.truth, found.tolist()
+    wrong = [i for i, (a, b) in enumerate(zip(values, truth, strict=True)) if not same(a, b)]
+    if wrong and not told:
+        i = wrong[0]
+        return f"silent: {odd}: {len(wrong)} cells differ, {truth[i]!r} became {values[i]!r}"
+    are_numbers = all(t is None or (isinstance(t, (int, float)) and not isinstance(t, bool)) for t in truth)
+    many = len({t for t in truth if t is not None}) > MOST_LEVELS_OF_NUMBERS
+    if feature.is_categorical and are_numbers and many and not told:
+        return f"silent: {odd} became {len(feature.levels)} levels"
+    if len({values[i] for i, t in enumerate(truth) if t is not None}) < len({t for t in truth if t is not None}) and not told:
+        return f"silent: {odd}: different values became one"
+    return ""
+
+
+def _of_outcomes(case: Any, table: Table) -> str:
+    """Return what differs between the outcomes and their truth."""
+    target, outcomes, truth = case.schema.target, case.outcomes, table.target.truth
+    if table.target.kind == "regression":
+        return "" if np.array_equal(outcomes, truth) else "silent: outcomes of a regression differ"
+    if target.kind == "regression":
+        return "silent: classes became a regression"
+    told = [target.levels[int(code)] for code in outcomes]
+    if told != [spelled(t) for t in truth]:
+        return f"silent: outcomes differ: {truth[0]!r} became {told[0]!r}"
+    if table.positive is not None and target.levels[-1] != spelled(table.positive):
+        return f"silent: the positive outcome is {target.levels[-1]!r}, not {table.positive!r}"
+    return ""
+
+
+def _of_typed(case: Any, table: Table) -> str:
+    """Return what differs between the dtypes of a typed file and those that a model of one's own would read."""
+    if table.file.frame is None:
+        return ""
+    for name in case.schema.names:
+        if name not in table.file.frame:
+            continue
+        was, now = table.file.frame[name].dtype, case.frame[name].dtype
+        if was != now and not (str(was) == "object" or name in account_of(case)):
+            return f"silent: dtype {was} became {now}"
+        if getattr(was, "ordered", False) and case.schema[name].levels != tuple(map(str, was.categories)):
+            return "silent: ordered categories lost their order"
+    return ""
+
+
+def same(found: Any, truth: Any) -> bool:
+    """Whether a cell that came out means what the cell that went in meant."""
+    if truth is None or found is None or (isinstance(found, float) and math.isnan(found)) or found is pd.NA:
+        return truth is None and bool(pd.isna(found))
+    if isinstance(truth, bool):
+        return str(found).lower() == str(truth).lower()
+    if isinstance(truth, (int, float)):
+        return _number(found) == truth
+    if isinstance(truth, str):
+        return str(found) == truth or (
+            isinstance(found, (int, float)) and not isinstance(found, bool) and spelled(found) == truth
+        )
+    return str(found).startswith(f"{truth:%Y}") or truth.strftime("%d") in str(found)
+
+
+def _number(found: Any) -> float | None:
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        return None
+
+
+def spelled(value: Any) -> str:
+    """Return how a value is spelled as a level: 1.0 and 1 and "1" are the same."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
