@@ -93,8 +93,8 @@ def _of_scikit(estimator: Any, problem: Problem, name: str) -> Fitted:
         own = {"probability": lambda frame: one(estimator.predict_proba(problem.codes(frame)))}
         if hasattr(estimator, "decision_function"):
             own["logit"] = lambda frame: one(estimator.decision_function(problem.codes(frame)))
-        if len(estimator.classes_) > 2:
-            own.pop("logit", None)  # a score against the mean of the others, and no log-odds
+        if len(estimator.classes_) > 2 or getattr(estimator, "loss", "") == "exponential":
+            own.pop("logit", None)  # a score, and no log-odds
     return Fitted(name, problem, estimator, own, ON_CODES, target=target)
 
 
@@ -244,7 +244,7 @@ def _of_lightgbm(estimator: Any, problem: Problem, view: Callable[[pd.DataFrame]
         return Fitted(name, problem, estimator, {"value": lambda frame: estimator.predict(view(frame))}, doors)
     one = of_class(estimator, level)
     own: dict[str, Outputs] = {"probability": lambda frame: one(estimator.predict_proba(view(frame)))}
-    if len(problem.levels) == 2:
+    if len(problem.levels) == 2 and estimator.boosting_type != "rf":  # whose raw score is the sum of what it averages
         own["logit"] = lambda frame: one(estimator.predict(view(frame), raw_score=True))
     return Fitted(name, problem, estimator, own, doors, target=target)
 

@@ -41,10 +41,10 @@ from doors.worlds import ANY, COMPLETE, NUMBERS, categories, coded, counts, doub
 
 CLASSIFIERS = (
     *(lambda: LogisticRegression(max_iter=300), lambda: KNeighborsClassifier(7), GaussianNB),
-    *(lambda: RandomForestClassifier(10, max_depth=5, random_state=0), lambda: HistGradientBoostingClassifier(max_iter=10)),
-    *(lambda: MLPClassifier((8,), max_iter=30, random_state=0), lambda: DecisionTreeClassifier(max_depth=4)),
+    *(lambda: RandomForestClassifier(10, max_depth=5, random_state=0), lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0)),
+    *(lambda: MLPClassifier((8,), max_iter=30, random_state=0), lambda: DecisionTreeClassifier(max_depth=4, random_state=0)),
 )
-REGRESSORS = (LinearRegression, Ridge, lambda: KNeighborsRegressor(5), lambda: DecisionTreeRegressor(max_depth=4))
+REGRESSORS = (LinearRegression, Ridge, lambda: KNeighborsRegressor(5), lambda: DecisionTreeRegressor(max_depth=4, random_state=0))
 
 
 def pipeline(random: Random) -> Fitted:
@@ -82,7 +82,7 @@ def asked(estimator: Any, problem: Problem, name: str, doors: tuple[str, ...] = 
 def ensemble_of_its_own(random: Random) -> Fitted:
     """Return what has estimators_ and is no plain mean of trees: read as it is, asked, or refused."""
     problem = Problem(world(random, COMPLETE), random)
-    small, large = DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=6)
+    small, large = DecisionTreeClassifier(max_depth=2, random_state=0), DecisionTreeClassifier(max_depth=6, random_state=0)
     estimator = random.choice(
         (
             AdaBoostClassifier(small, n_estimators=8, random_state=0),
@@ -92,7 +92,7 @@ def ensemble_of_its_own(random: Random) -> Fitted:
             VotingClassifier([("a", small), ("b", large), ("c", GaussianNB())], voting="soft"),
             StackingClassifier([("a", small), ("b", large)], cv=3),
             RandomForestClassifier(8, max_depth=4, max_samples=0.5, random_state=0),
-            GradientBoostingClassifier(n_estimators=5, init=DecisionTreeClassifier(max_depth=1)),
+            GradientBoostingClassifier(n_estimators=5, random_state=0, init=DecisionTreeClassifier(max_depth=1, random_state=0)),
         )
     )
     estimator.fit(problem.world.seen, problem.world.seen_outcome)
@@ -102,7 +102,7 @@ def ensemble_of_its_own(random: Random) -> Fitted:
 def regression_ensemble(random: Random) -> Fitted:
     """Return regressors of the same kind, and the scores of a forest that isolates."""
     problem = Problem(world(random, COMPLETE, kind="regression"), random)
-    small, large = DecisionTreeRegressor(max_depth=2), DecisionTreeRegressor(max_depth=6)
+    small, large = DecisionTreeRegressor(max_depth=2, random_state=0), DecisionTreeRegressor(max_depth=6, random_state=0)
     estimator = random.choice(
         (
             AdaBoostRegressor(small, n_estimators=8, random_state=0),
