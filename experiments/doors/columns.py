@@ -230,6 +230,24 @@ def with_late_text(column: Column, random: Random, rng: np.random.Generator) -> 
     return replace(column, truth=tuple(codes), cells=tuple(codes), kind="levels", oddity="late text")
 
 
+def with_odd_spellings(column: Column, random: Random, rng: np.random.Generator) -> Column:
+    """Return numbers some of which are spelled as a person reads them and many a program does not, or does by accident."""
+    spellings = {"−5": -5.0, "1_000": "1_000", "٣": "٣", "１２": "１２", "+5": 5.0, "5.": 5.0, ".5": 0.5}
+    spellings |= {"1E3": 1000.0, "007": "007", "1.0": 1.0, "0x1F": "0x1F", "1 000": "1 000", "1e": "1e", "5-": "5-"}
+    spelled = random.choice(list(spellings))
+    meaning = spellings[spelled]
+    made = _with_cells(column, _few(rng, len(column.cells)), spelled, f"spelled {spelled!r}", meaning)
+    return replace(made, usable=isinstance(meaning, float))
+
+
+def with_other_decimals(column: Column, random: Random, rng: np.random.Generator) -> Column:
+    """Return whole numbers some of which are written with decimals that are 0."""
+    values = rng.integers(0, 50, len(column.cells))
+    where = _few(rng, len(values))
+    cells = tuple(f"{v}.0" if w else str(v) for v, w in zip(values, where, strict=True))
+    return replace(column, truth=tuple(map(float, values)), cells=cells, oddity="1 and 1.0")
+
+
 ODDITIES: dict[Callable[..., Column], float] = {
     with_gaps: 0.10,
     with_marks: 0.08,
@@ -240,8 +258,11 @@ ODDITIES: dict[Callable[..., Column], float] = {
     with_a_giant: 0.005,
     with_spaces: 0.02,
     with_late_text: 0.02,
+    with_odd_spellings: 0.03,
+    with_other_decimals: 0.01,
 }
 ANY_COLUMN = {with_gaps}
+ALSO_MARKED = ("booleans", "dates")  # in which people mark what is missing too
 
 
 def _few(rng: np.random.Generator, rows: int) -> np.ndarray:
@@ -284,7 +305,8 @@ def _odd(column: Column, random: Random, rng: np.random.Generator) -> Column:
     chances = itertools.accumulate(ODDITIES.values())
     draw = random.random()
     for oddity, chance in zip(ODDITIES, chances, strict=True):
-        if draw < chance and (column.kind == "numbers" or oddity in ANY_COLUMN) and column.oddity == "":
+        fits = column.kind == "numbers" or oddity in ANY_COLUMN or (oddity is with_marks and column.kind in ALSO_MARKED)
+        if draw < chance and fits and column.oddity in ("", "dates"):
             return oddity(column, random, rng)
         if draw < chance:
             break

@@ -91,10 +91,28 @@ def blank_lines(table: Table, random: Random) -> Table:
 
 
 def trailing_commas(table: Table, random: Random) -> Table:
-    """Return the table with a comma at the end of each line."""
-    lines = [[*line, ""] for line in _lines(table)]
-    nobody = Column(f"Unnamed: {len(lines[0]) - 1}", (None,) * len(table.target.cells), (), "levels", "empty column")
-    return arrived(table, "trailing commas", text=_of_lines(lines), usable=True, columns=[*table.columns, nobody])
+    """Return the table with a comma at the end of each line, after which nothing stands."""
+    return arrived(table, "trailing commas", text=_of_lines([[*line, ""] for line in _lines(table)]), usable=True)
+
+
+def marked_outcomes(table: Table, random: Random) -> Table:
+    """Return the table with two outcomes that are marked as missing."""
+    mark = random.choice(("NA", "?", "n/a", "nan"))
+    cells = tuple(mark if i in (2, 5) else cell for i, cell in enumerate(table.target.cells))
+    truth = tuple(None if i in (2, 5) else t for i, t in enumerate(table.target.truth))
+    return arrived(table, "outcomes marked as missing", target=replace(table.target, cells=cells, truth=truth))
+
+
+def old_lines(table: Table, random: Random) -> Table:
+    """Return the table with lines that end as on an old Macintosh."""
+    return arrived(table, "lines that end in CR", text=as_text([*table.columns, table.target], newline="\r"))
+
+
+def broken_encoding(table: Table, random: Random) -> Table:
+    """Return a UTF-8 text with a byte in its last line that is none, or UTF-16 without its mark."""
+    text = as_text([*table.columns, table.target])
+    content = text.encode() + b"\xff" if random.random() < 0.5 else text.encode("utf-16-le")
+    return replace(table, file=File("loans.csv", content, ["a broken encoding"]), usable=False)
 
 
 def preamble(table: Table, random: Random) -> Table:
@@ -132,7 +150,7 @@ def nested(table: Table, random: Random) -> Table:
 
 FAULTS: tuple[Callable[[Table, Random], Table], ...] = (
     *(ragged, named_twice, without_header, few_rows, nothing, one_class, unknown_outcomes, blank_lines, trailing_commas),
-    *(preamble, cut_off, not_what_it_says, not_text, nested),
+    *(marked_outcomes, old_lines, broken_encoding, preamble, cut_off, not_what_it_says, not_text, nested),
 )
 FAULTY = 0.1
 

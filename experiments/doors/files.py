@@ -131,10 +131,14 @@ def _typed(column: Column, random: Random) -> Any:
     values, gaps = _plain(column), None in column.truth
     if column.kind == "numbers" and all(v is None or isinstance(v, float) for v in values):
         whole = all(v is None or (v.is_integer() and abs(v) < 2**53) for v in values)
-        dtypes = ["float64", "Float64", "object"] + ["Int64"] * whole + ["int64"] * (whole and not gaps)
+        dtypes = ["float64", "Float64", "object", "double[pyarrow]"] + ["Int64"] * whole + ["int64"] * (whole and not gaps)
         dtype = random.choice(dtypes)
         whole_values = [v if v is None else int(v) for v in values] if dtype in ("Int64", "int64") else values
         return pd.Series(whole_values, dtype=dtype)
+    if column.kind == "dates":
+        return pd.Series(values, dtype=random.choice(("datetime64[s]", "datetime64[ns]", "object")))
+    if column.kind == "ids" and random.random() < 0.3:
+        return pd.Series([v if v is None else str(v) for v in values], dtype="string")
     if column.kind == "booleans":
         return pd.Series(values, dtype=random.choice(("object", "boolean", *(() if gaps else ("bool",)))))
     if column.kind == "levels":

@@ -100,38 +100,60 @@ def differences(case: Any, table: Table) -> list[str]:
     rows = len(table.target.truth)
     if len(case) != rows:
         return [f"silent: {len(case)} rows of {rows}"]
-    frame, account = case.frame, account_of(case)
-    found = [_of_outcomes(case, table)]
-    known = {*case.schema.names, *(column.name for column in case.schema.carried), table.target.name}
+    found = [_of_outcomes(case, table), _of_typed(case, table)]
+    known = {*case.schema.names, *(column.name for column in case.schema.carried)}
     for name, column in table.truth.items():
+        name = _renamed(case, name)
         if name in case.schema.names:
-            found.append(_of_feature(case.schema[name], frame[name], column, name in account))
-        elif name not in account and repr(name) not in account:
-            found.append(f"silent: {column.kind} ({column.oddity or 'plain'}) left out")
+            found.append(_of_feature(case.schema[name], case.frame[name], column, told(case, name)))
+            found.append(_of_cells(case.table[name], column, told(case, name)))
+        elif name in known:
+            found.append(_of_cells(case.table[name], column, False))
+            found.append("" if told(case, name) else f"silent: {_odd(column)}: set aside without a word")
+        else:
+            found.append(f"silent: {_odd(column)}: left out")
         known.discard(name)
-    found += [f"silent: a column {name!r} from nowhere" for name in sorted(known - {table.target.name}) if name not in account]
-    found.append(_of_typed(case, table))
+    found += [f"silent: a column {name!r} from nowhere" for name in sorted(known - {_renamed(case, table.target.name)})]
     return sorted({one for one in found if one})
 
 
-def account_of(case: Any) -> str:
-    """Return all that a Dataset says of how it was read."""
-    return str(getattr(case, "reading", ""))
+def told(case: Any, name: str) -> bool:
+    """Whether a Dataset says that anything was done to a column, or why it is no feature."""
+    return any(line.name == name and (line.done or line.why) for line in case.reading)
 
 
-def _of_feature(feature: Any, found: pd.Series, column: Column, told: bool) -> str:
+def _renamed(case: Any, name: str) -> str:
+    """Return the name under which a column is found; blanks around it may be left out where the Dataset says so."""
+    is_told = any(repr(name) in said for said in case.reading.file)
+    return name.strip() if is_told else name
+
+
+def _odd(column: Column) -> str:
+    return f"{column.kind} ({column.oddity or 'plain'})"
+
+
+def _of_cells(found: pd.Series, column: Column, is_told: bool) -> str:
+    """Return what differs between the cells that a model of one's own would read and their truth."""
+    wrong = [i for i, (a, b) in enumerate(zip(found.tolist(), column.truth, strict=True)) if not same(a, b)]
+    if not wrong or is_told:
+        return ""
+    i = wrong[0]
+    return f"silent: {_odd(column)}: {len(wrong)} cells of the table differ, {column.truth[i]!r} became {found.tolist()[i]!r}"
+
+
+def _of_feature(feature: Any, found: pd.Series, column: Column, is_told: bool) -> str:
     """Return what differs between a feature and the truth of its column; nothing where the Dataset tells it."""
-    odd = f"{column.kind} ({column.oddity or 'plain'})"
-    truth, values = column.truth, found.tolist()
+    odd, truth, values = _odd(column), column.truth, found.tolist()
     wrong = [i for i, (a, b) in enumerate(zip(values, truth, strict=True)) if not same(a, b)]
-    if wrong and not told:
+    if wrong and not is_told:
         i = wrong[0]
         return f"silent: {odd}: {len(wrong)} cells differ, {truth[i]!r} became {values[i]!r}"
     are_numbers = all(t is None or (isinstance(t, (int, float)) and not isinstance(t, bool)) for t in truth)
     many = len({t for t in truth if t is not None}) > MOST_LEVELS_OF_NUMBERS
-    if feature.is_categorical and are_numbers and many and not told:
+    if feature.is_categorical and are_numbers and many and not is_told:
         return f"silent: {odd} became {len(feature.levels)} levels"
-    if len({values[i] for i, t in enumerate(truth) if t is not None}) < len({t for t in truth if t is not None}) and not told:
+    kept = {values[i] for i, t in enumerate(truth) if t is not None}
+    if len(kept) < len({t for t in truth if t is not None}) and not is_told:
         return f"silent: {odd}: different values became one"
     return ""
 
@@ -159,7 +181,7 @@ def _of_typed(case: Any, table: Table) -> str:
         if name not in table.file.frame:
             continue
         was, now = table.file.frame[name].dtype, case.frame[name].dtype
-        if was != now and not (str(was) == "object" or name in account_of(case)):
+        if was != now and not (str(was) == "object" or told(case, name)):
             return f"silent: dtype {was} became {now}"
         if getattr(was, "ordered", False) and case.schema[name].levels != tuple(map(str, was.categories)):
             return "silent: ordered categories lost their order"

@@ -41,10 +41,18 @@ from doors.worlds import ANY, COMPLETE, NUMBERS, categories, coded, counts, doub
 
 CLASSIFIERS = (
     *(lambda: LogisticRegression(max_iter=300), lambda: KNeighborsClassifier(7), GaussianNB),
-    *(lambda: RandomForestClassifier(10, max_depth=5, random_state=0), lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0)),
+    *(
+        lambda: RandomForestClassifier(10, max_depth=5, random_state=0),
+        lambda: HistGradientBoostingClassifier(max_iter=10, random_state=0),
+    ),
     *(lambda: MLPClassifier((8,), max_iter=30, random_state=0), lambda: DecisionTreeClassifier(max_depth=4, random_state=0)),
 )
-REGRESSORS = (LinearRegression, Ridge, lambda: KNeighborsRegressor(5), lambda: DecisionTreeRegressor(max_depth=4, random_state=0))
+REGRESSORS = (
+    LinearRegression,
+    Ridge,
+    lambda: KNeighborsRegressor(5),
+    lambda: DecisionTreeRegressor(max_depth=4, random_state=0),
+)
 
 
 def pipeline(random: Random) -> Fitted:
@@ -92,7 +100,9 @@ def ensemble_of_its_own(random: Random) -> Fitted:
             VotingClassifier([("a", small), ("b", large), ("c", GaussianNB())], voting="soft"),
             StackingClassifier([("a", small), ("b", large)], cv=3),
             RandomForestClassifier(8, max_depth=4, max_samples=0.5, random_state=0),
-            GradientBoostingClassifier(n_estimators=5, random_state=0, init=DecisionTreeClassifier(max_depth=1, random_state=0)),
+            GradientBoostingClassifier(
+                n_estimators=5, random_state=0, init=DecisionTreeClassifier(max_depth=1, random_state=0)
+            ),
         )
     )
     estimator.fit(problem.world.seen, problem.world.seen_outcome)

@@ -114,17 +114,16 @@ def _names(random: Random) -> tuple[str, ...]:
 
 
 def _with_relatives(columns: list[Column], random: Random) -> list[Column]:
-    """Return the columns, sometimes with a copy of one of them, a saved index or an id."""
+    """Return the columns, sometimes with a copy of one of them, an id or a saved index."""
     rows = len(columns[0].cells)
     if random.random() < 0.06:
         source = random.choice(columns)
         columns = [*columns, replace(source, name="copy", oddity="copy")]
-    if random.random() < 0.06:
-        number = tuple(map(str, range(rows)))
-        index = Column("Unnamed: 0", tuple(map(float, number)), number, "ids", "saved index")
-        columns = [index, *columns]
     if random.random() < 0.08:
         columns = [replace(ids(random, np.random.default_rng(random.getrandbits(32)), rows), name="loan_id"), *columns]
+    if random.random() < 0.06:
+        number = tuple(map(str, range(rows)))
+        columns = [Column("Unnamed: 0", tuple(map(float, number)), number, "ids", "saved index"), *columns]
     return columns
 
 
