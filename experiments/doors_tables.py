@@ -40,8 +40,9 @@ def main() -> int:
         for number in range(asked.count):
             lines.append(sent(asked.seed, number, Path(folder) / str(number)))
             update(number + 1, asked.count)
-    table = pd.DataFrame(lines)
-    write_atomically(asked.output / "tables.csv", table.to_csv(index=False))
+            if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
+                table = pd.DataFrame(lines)
+                write_atomically(asked.output / "tables.csv", table.to_csv(index=False, lineterminator="\n"))
     text, is_right = summary(table, asked.seed)
     write_atomically(asked.output / "tables.md", text)
     print(text)

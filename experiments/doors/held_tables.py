@@ -15,6 +15,7 @@ import pandas as pd
 
 import dlx
 from dlx.errors import DlxError
+from dlx.progress import Narrator
 from doors.columns import Column
 from doors.tables import Table
 
@@ -74,7 +75,7 @@ def _pass(table: Table, folder: Path, random: Random | None, verdict: Verdict) -
     if random is None:
         return
     architecture = random.choices(list(ARCHITECTURES), list(ARCHITECTURES.values()))[0]
-    model = dlx.train(case, architecture, device="cpu", root=folder / "checkpoints")
+    model = dlx.train(case, architecture, device="cpu", root=folder / "checkpoints", narrator=Narrator(quiet=True))
     verdict.reached = "trained"
     verdict.faults += _learned_the_opposite(model, case, table)
     people, background, scale = case.test[:4], case.background(8, seed=0), model.scales[0]
