@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-import worlds
 from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # an example is a whole table, or a fitted estimator
 settings.register_profile("ci", max_examples=30, derandomize=True, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("nightly", max_examples=300, deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure():
+    """Leave one core to each worker: threads of torch that wait for each other make small nets ten times as slow."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(params=["numeric", "mixed"])
@@ -23,6 +27,8 @@ def world(request):
 @pytest.fixture
 def case(world):
     """The table itself."""
+    import worlds
+
     return worlds.table(world)
 
 

@@ -24,6 +24,8 @@ from dlx.runner import LocalAccuracyError, explain
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.trees import concatenate
 
+pytestmark = pytest.mark.battery
+
 RANDOM = {"gradient_shap", "lime", "shapley"}  # methods that draw; no other may depend on the seed
 SURROGATES = {"lime"}  # methods whose base value is a fit, not the mean prediction
 SHAPLEY = {"exact_shapley", "kernel_shap", "linear_shap", "shapley", "tree_shap"}  # exact, or up to their standard errors

@@ -20,6 +20,8 @@ from safetensors.numpy import save_file
 from dlx._explanation_file import METADATA_KEY, _digest
 from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 
+pytestmark = pytest.mark.doors
+
 
 @pytest.fixture(scope="module")
 def saved_bytes(tmp_path_factory):
