@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # an example is a whole table, or a fitted estimator
 settings.register_profile("ci", max_examples=30, derandomize=True, deadline=None, suppress_health_check=SLOW)
-settings.register_profile("nightly", max_examples=300, deadline=None, suppress_health_check=SLOW, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+MANY = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))  # pytest --hypothesis-profile=nightly, as experiments/nightly.py says
+settings.register_profile("nightly", max_examples=MANY, deadline=None, suppress_health_check=SLOW, print_blob=True)
+settings.load_profile("ci")
 
 
 def pytest_configure():

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from dlx.schema import Feature, Schema, Target
 
 NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=12)  # as JSON and TOML escape alike
-LEVELS = st.lists(NAMES, min_size=1, max_size=5, unique=True).map(tuple)
+
+
+def different(count: int) -> st.SearchStrategy:
+    """Return so many different texts, plain ones where chance would repeat itself."""
+    plain = [f"other {i}" for i in range(count)]
+    return st.lists(NAMES, max_size=count).map(lambda drawn: tuple(dict.fromkeys([*drawn, *plain]))[:count])
 
 
 def tables() -> st.SearchStrategy:
@@ -37,7 +42,7 @@ def toml_values() -> st.SearchStrategy:
 @st.composite
 def schemas(draw) -> Schema:
     """Return schemas of a few features of both kinds, with the words of the user."""
-    names = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
+    names = draw(st.integers(2, 5).flatmap(different))
     return Schema(tuple(draw(_feature(name)) for name in names[1:]), draw(_target(names[0])))
 
 
@@ -46,7 +51,9 @@ def _feature(draw, name: str) -> Feature:
     missing, protected = draw(st.booleans()), draw(st.booleans())
     said = {"label": draw(NAMES), "missing": missing, "protected": protected, "description": draw(NAMES)}
     if draw(st.booleans()):
-        return Feature(name, "categorical", levels=draw(LEVELS), ordered=draw(st.booleans()), **said)
+        return Feature(
+            name, "categorical", levels=draw(st.integers(1, 4).flatmap(different)), ordered=draw(st.booleans()), **said
+        )
     cuts = draw(st.lists(st.integers(-9, 9), max_size=2, unique=True).map(sorted))
     return Feature(name, unit=draw(NAMES), cuts=tuple(cuts), **said)
 
@@ -55,8 +62,7 @@ def _feature(draw, name: str) -> Feature:
 def _target(draw, name: str) -> Target:
     kind = draw(st.sampled_from(["binary", "multiclass", "regression"]))
     count = {"binary": 2, "multiclass": 3, "regression": 0}[kind]
-    levels = draw(st.lists(NAMES, min_size=count, max_size=count, unique=True))
-    return Target(name, kind, levels=tuple(levels), threshold=draw(st.floats(0.01, 0.99)))
+    return Target(name, kind, levels=draw(different(count)), threshold=draw(st.floats(0.01, 0.99)))
 
 
 @st.composite
