@@ -26,6 +26,7 @@ METHODS = {
     "gradient_boosting": "tree_shap",
     "mlp": "deeplift",
 }
+EXCEL_DIGITS = 1e-15  # relative: a workbook holds no more
 MOST_LEVELS_OF_NUMBERS = 2  # a column of two numbers may be two groups of people
 
 
@@ -103,13 +104,14 @@ def differences(case: Any, table: Table) -> list[str]:
         return [f"silent: {len(case)} rows of {rows}"]
     found = [_of_outcomes(case, table), _of_typed(case, table)]
     known = {*case.schema.names, *(column.name for column in case.schema.carried)}
+    slack = EXCEL_DIGITS if "excel" in table.oddities else 0.0
     for name, column in table.truth.items():
         name = _renamed(case, name)
         if name in case.schema.names:
-            found.append(_of_feature(case.schema[name], case.frame[name], column, told(case, name)))
-            found.append(_of_cells(case.table[name], column, told(case, name)))
+            found.append(_of_feature(case.schema[name], case.frame[name], column, told(case, name), slack))
+            found.append(_of_cells(case.table[name], column, told(case, name), slack))
         elif name in known:
-            found.append(_of_cells(case.table[name], column, False))
+            found.append(_of_cells(case.table[name], column, False, slack))
             found.append("" if told(case, name) else f"silent: {_odd(column)}: set aside without a word")
         else:
             found.append(f"silent: {_odd(column)}: left out")
@@ -133,19 +135,19 @@ def _odd(column: Column) -> str:
     return f"{column.kind} ({column.oddity or 'plain'})"
 
 
-def _of_cells(found: pd.Series, column: Column, is_told: bool) -> str:
+def _of_cells(found: pd.Series, column: Column, is_told: bool, slack: float) -> str:
     """Return what differs between the cells that a model of one's own would read and their truth."""
-    wrong = [i for i, (a, b) in enumerate(zip(found.tolist(), column.truth, strict=True)) if not same(a, b)]
+    wrong = [i for i, (a, b) in enumerate(zip(found.tolist(), column.truth, strict=True)) if not same(a, b, slack)]
     if not wrong or is_told:
         return ""
     i = wrong[0]
     return f"silent: {_odd(column)}: {len(wrong)} cells of the table differ, {column.truth[i]!r} became {found.tolist()[i]!r}"
 
 
-def _of_feature(feature: Any, found: pd.Series, column: Column, is_told: bool) -> str:
+def _of_feature(feature: Any, found: pd.Series, column: Column, is_told: bool, slack: float) -> str:
     """Return what differs between a feature and the truth of its column; nothing where the Dataset tells it."""
     odd, truth, values = _odd(column), column.truth, found.tolist()
-    wrong = [i for i, (a, b) in enumerate(zip(values, truth, strict=True)) if not same(a, b)]
+    wrong = [i for i, (a, b) in enumerate(zip(values, truth, strict=True)) if not same(a, b, slack)]
     if wrong and not is_told:
         i = wrong[0]
         return f"silent: {odd}: {len(wrong)} cells differ, {truth[i]!r} became {values[i]!r}"
@@ -189,14 +191,17 @@ def _of_typed(case: Any, table: Table) -> str:
     return ""
 
 
-def same(found: Any, truth: Any) -> bool:
-    """Whether a cell that came out means what the cell that went in meant."""
+def same(found: Any, truth: Any, slack: float = 0.0) -> bool:
+    """Whether a cell that came out means what the cell that went in meant; numbers may be off by a share of their size."""
     if truth is None or found is None or (isinstance(found, float) and math.isnan(found)) or found is pd.NA:
         return truth is None and bool(pd.isna(found))
     if isinstance(truth, bool):
         return str(found).lower() == str(truth).lower()
-    if isinstance(truth, (int, float)):
-        return _number(found) == truth
+    if isinstance(truth, int):
+        return str(found) == str(truth)
+    if isinstance(truth, float):
+        number = _number(found)
+        return number == truth or (number is not None and abs(number - truth) <= slack * abs(truth))
     if isinstance(truth, str):
         return str(found) == truth or (
             isinstance(found, (int, float)) and not isinstance(found, bool) and spelled(found) == truth
