@@ -127,7 +127,7 @@ def told(case: Any, name: str) -> bool:
 
 def _renamed(case: Any, name: str) -> str:
     """Return the name under which a column is found; blanks around it may be left out where the Dataset says so."""
-    is_told = any(repr(name) in said for said in case.reading.file)
+    is_told = any(name.strip() in said for said in case.reading.file)
     return name.strip() if is_told else name
 
 
