@@ -7,6 +7,8 @@ from random import Random
 
 from doors import boosters, pipelines
 from doors.fitted import Fitted
+from lightgbm.basic import LightGBMError
+from xgboost.core import XGBoostError
 
 RECIPES = {
     boosters.scikit_forest: 5,
@@ -29,4 +31,8 @@ def any_estimator(random: Random) -> Fitted:
     """Return a fitted estimator of some library; what the library says while it is fitted is nobody's concern here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return random.choices(list(RECIPES), list(RECIPES.values()))[0](random)
+        while True:
+            try:
+                return random.choices(list(RECIPES), list(RECIPES.values()))[0](random)
+            except (ValueError, LightGBMError, XGBoostError):
+                continue  # the library itself does not fit what was drawn

@@ -129,6 +129,8 @@ def _plain(column: Column) -> list[Any]:
 def _typed(column: Column, random: Random) -> Any:
     """Return the column in one of the dtypes in which pandas would hold it."""
     values, gaps = _plain(column), None in column.truth
+    if column.kind in ("booleans", "dates") and any(isinstance(value, str) for value in values):
+        return pd.Series(values, dtype=object)
     if column.kind == "numbers" and all(v is None or isinstance(v, float) for v in values):
         whole = all(v is None or (v.is_integer() and abs(v) < 2**53) for v in values)
         dtypes = ["float64", "Float64", "object", "double[pyarrow]"] + ["Int64"] * whole + ["int64"] * (whole and not gaps)
