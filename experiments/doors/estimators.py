@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from random import Random
 
-from doors import boosters, pipelines
-from doors.fitted import Fitted
 from lightgbm.basic import LightGBMError
 from xgboost.core import XGBoostError
+
+from doors import boosters, pipelines
+from doors.fitted import Fitted
 
 RECIPES = {
     boosters.scikit_forest: 5,

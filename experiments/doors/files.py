@@ -126,28 +126,31 @@ def _plain(column: Column) -> list[Any]:
     return [c if t is None and is_written else t for c, t in zip(column.cells, column.truth, strict=True)]
 
 
-def _typed(column: Column, random: Random) -> Any:
+def _typed(column: Column, random: Random) -> pd.Series:
     """Return the column in one of the dtypes in which pandas would hold it."""
-    values, gaps = _plain(column), None in column.truth
-    if column.kind in ("booleans", "dates") and any(isinstance(value, str) for value in values):
-        return pd.Series(values, dtype=object)
-    if column.kind == "numbers" and all(v is None or isinstance(v, float) for v in values):
-        whole = all(v is None or (v.is_integer() and abs(v) < 2**53) for v in values)
-        dtypes = ["float64", "Float64", "object", "double[pyarrow]"] + ["Int64"] * whole + ["int64"] * (whole and not gaps)
-        dtype = random.choice(dtypes)
-        whole_values = [v if v is None else int(v) for v in values] if dtype in ("Int64", "int64") else values
-        return pd.Series(whole_values, dtype=dtype)
-    if column.kind == "dates":
-        return pd.Series(values, dtype=random.choice(("datetime64[s]", "datetime64[ns]", "object")))
-    if column.kind == "ids" and random.random() < 0.3:
-        return pd.Series([v if v is None else str(v) for v in values], dtype="string")
-    if column.kind == "booleans":
-        return pd.Series(values, dtype=random.choice(("object", "boolean", *(() if gaps else ("bool",)))))
-    if column.kind == "levels":
-        order = list(dict.fromkeys(v for v in values if v is not None))
-        dtype = random.choice(("object", "str", "category", pd.CategoricalDtype(order, ordered=True)))
-        return pd.Series(values, dtype=dtype)
-    return pd.Series(values)
+    values = _plain(column)
+    if column.kind != "levels" and any(isinstance(value, str) for value in values):
+        return pd.Series(values, dtype="string" if column.kind == "ids" and random.random() < 0.3 else object)
+    if column.kind == "numbers":
+        return _typed_numbers(values, random)
+    dtypes: dict[str, tuple[Any, ...]] = {
+        "dates": ("datetime64[s]", "datetime64[ns]", "object"),
+        "booleans": ("object", "boolean", *(() if None in values else ("bool",))),
+        "levels": ("object", "str", "category", _ordered(values)),
+    }
+    return pd.Series(values, dtype=random.choice(dtypes[column.kind])) if column.kind in dtypes else pd.Series(values)
+
+
+def _typed_numbers(values: list[Any], random: Random) -> pd.Series:
+    whole = all(v is None or (v.is_integer() and abs(v) < 2**53) for v in values)
+    dtypes = ["float64", "Float64", "object", "double[pyarrow]"] + ["Int64"] * whole + ["int64"] * (whole and None not in values)
+    dtype = random.choice(dtypes)
+    return pd.Series([v if v is None else int(v) for v in values] if dtype.lower() == "int64" else values, dtype=dtype)
+
+
+def _ordered(values: list[Any]) -> pd.CategoricalDtype:
+    """Return an ordered dtype whose order is that of the rows, not of the alphabet."""
+    return pd.CategoricalDtype(list(dict.fromkeys(v for v in values if v is not None)), ordered=True)
 
 
 def _of_name(stem: str, suffix: str) -> list[str]:
