@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -16,8 +17,53 @@ from sklearn import ensemble, tree
 from doors.fitted import EPSILON, Fitted, Outputs, Problem, exact, of_class, spelled
 from doors.worlds import ANY, COMPLETE, NUMBERS, World, categories, flags, world
 
-ON_CODES, ON_FRAME = ("wrap_trees", "function"), ("wrap_trees", "wrap")
 KINDS = ("binary", "binary", "multiclass", "regression")
+
+
+@dataclass(frozen=True)
+class View:
+    """What of people an estimator reads.
+
+    Parameters
+    ----------
+    problem : Problem
+        The people and their schema.
+    how : {"codes", "named codes", "frame"}
+        An array of codes, codes under the columns' names, or the columns as the user holds them.
+    columns : tuple of str
+        The columns that are read, in their order.
+    """
+
+    problem: Problem
+    how: str
+    columns: tuple[str, ...]
+
+    def __call__(self, frame: pd.DataFrame) -> Any:
+        """Return what the estimator reads of people."""
+        if self.how == "frame":
+            return frame[list(self.columns)]
+        codes = self.problem.codes(frame)
+        return codes if self.how == "codes" else pd.DataFrame(codes, columns=list(frame))
+
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """The doors to try: whoever reads codes can be asked through a function only."""
+        return ("wrap_trees", "wrap") if self.how == "frame" else ("wrap_trees", "function")
+
+    @property
+    def told(self) -> str:
+        """The view in words, after an estimator's options."""
+        turned = ", columns turned" if self.columns != tuple(self.problem.world.frame) else ""
+        return f" on a {self.how}{turned}" if self.how == "frame" else ""
+
+
+def view_of(problem: Problem, how: str, random: Random) -> View:
+    """Return a view; of a frame sometimes in another order of the columns, or without one of them."""
+    columns = list(problem.world.frame)
+    if how == "frame" and random.random() < 0.4:
+        random.shuffle(columns)
+        columns = columns[: random.randint(max(1, len(columns) - 1), len(columns))]
+    return View(problem, how, tuple(columns))
 
 
 def told(estimator: Any, options: dict[str, Any], extra: str = "") -> str:
@@ -29,7 +75,9 @@ def told(estimator: Any, options: dict[str, Any], extra: str = "") -> str:
 def scikit_forest(random: Random) -> Fitted:
     """Return a tree or a forest of scikit-learn on codes."""
     kind = random.choice(KINDS)
-    problem = Problem(world(random, ANY if random.random() < 0.5 else NUMBERS, kind=kind), random)
+    how = random.choice(("codes", "frame"))
+    problem = Problem(world(random, ANY if how == "codes" else (*NUMBERS, flags), kind=kind), random)
+    view = view_of(problem, how, random)
     suffix = "Regressor" if kind == "regression" else "Classifier"
     room, name = random.choice(
         ((tree, "DecisionTree"), (ensemble, "RandomForest"), (ensemble, "ExtraTrees"), (tree, "ExtraTree"))
@@ -44,14 +92,15 @@ def scikit_forest(random: Random) -> Fitted:
     if kind != "regression":
         options["class_weight"] = random.choice((None, "balanced"))
     estimator = getattr(room, name + suffix)(**options)
-    estimator.fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, problem, told(estimator, options))
+    estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, view, told(estimator, options, view.told))
 
 
 def scikit_boosting(random: Random) -> Fitted:
     """Return boosted trees of scikit-learn with thresholds among float32 rows."""
     kind = random.choice(KINDS)
     problem = Problem(world(random, (*COMPLETE, flags), kind=kind), random)
+    view = view_of(problem, random.choice(("codes", "frame")), random)
     options: dict[str, Any] = {"n_estimators": random.choice((3, 30)), "max_depth": random.choice((2, 4)), "random_state": 0}
     options["subsample"] = random.choice((0.7, 1.0))
     if random.random() < 0.2:
@@ -61,41 +110,43 @@ def scikit_boosting(random: Random) -> Fitted:
     cls = ensemble.GradientBoostingRegressor if kind == "regression" else ensemble.GradientBoostingClassifier
     if kind != "multiclass" and random.random() < 0.3:
         options["loss"] = random.choice(("huber", "quantile", "absolute_error")) if kind == "regression" else "exponential"
-    estimator = cls(**options).fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, problem, told(estimator, options))
+    estimator = cls(**options).fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, view, told(estimator, options, view.told))
 
 
 def histogram_boosting(random: Random) -> Fitted:
     """Return HistGradientBoosting on codes, with sets of categories where columns have them."""
     kind = random.choice(KINDS)
-    problem = Problem(world(random, ANY if random.random() < 0.6 else NUMBERS, kind=kind), random)
+    how = random.choice(("codes", "codes", "frame"))
+    problem = Problem(world(random, ANY if how == "codes" else (*NUMBERS, flags, categories), kind=kind), random)
+    view = view_of(problem, how, random)
     options: dict[str, Any] = {"max_iter": random.choice((3, 40)), "random_state": 0, "early_stopping": random.random() < 0.3}
     options |= {"min_samples_leaf": random.choice((1, 20)), "max_leaf_nodes": random.choice((7, 31))}
     grouped = [i for i in problem.grouped if len(problem.case.schema.features[i].levels) <= 255]
-    if grouped and random.random() < 0.8:
+    if grouped and how == "codes" and random.random() < 0.8:
         options["categorical_features"] = grouped
     if kind == "regression":
         estimator = ensemble.HistGradientBoostingRegressor(**options)
     else:
         options["class_weight"] = random.choice((None, "balanced"))
         estimator = ensemble.HistGradientBoostingClassifier(**options)
-    estimator.fit(problem.codes(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, problem, told(estimator, options))
+    estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
+    return _of_scikit(estimator, view, told(estimator, options, view.told))
 
 
-def _of_scikit(estimator: Any, problem: Problem, name: str) -> Fitted:
-    """Return what scikit-learn's own predict says of codes."""
-    target, level = _chosen(problem)
+def _of_scikit(estimator: Any, view: View, name: str) -> Fitted:
+    """Return what scikit-learn's own predict says of people."""
+    target, level = _chosen(view.problem)
     if level is None:
-        own: dict[str, Outputs] = {"value": lambda frame: estimator.predict(problem.codes(frame))}
+        own: dict[str, Outputs] = {"value": lambda frame: estimator.predict(view(frame))}
     else:
         one = of_class(estimator, level)
-        own = {"probability": lambda frame: one(estimator.predict_proba(problem.codes(frame)))}
+        own = {"probability": lambda frame: one(estimator.predict_proba(view(frame)))}
         if hasattr(estimator, "decision_function"):
-            own["logit"] = lambda frame: one(estimator.decision_function(problem.codes(frame)))
+            own["logit"] = lambda frame: one(estimator.decision_function(view(frame)))
         if len(estimator.classes_) > 2 or getattr(estimator, "loss", "") == "exponential":
             own.pop("logit", None)  # a score, and no log-odds
-    return Fitted(name, problem, estimator, own, ON_CODES, target=target)
+    return Fitted(name, view.problem, estimator, own, view.doors, target=target)
 
 
 def _chosen(problem: Problem) -> tuple[int | None, str | None]:
@@ -111,13 +162,6 @@ def _chosen(problem: Problem) -> tuple[int | None, str | None]:
 # XGBoost and LightGBM read codes, or a DataFrame with pandas categories
 
 
-def _view(problem: Problem, on_frame: bool) -> Callable[[pd.DataFrame], Any]:
-    """Return what takes people to what the booster reads: the frame itself, or codes under the columns' names."""
-    if on_frame:
-        return lambda frame: frame
-    return lambda frame: pd.DataFrame(problem.codes(frame), columns=list(frame))
-
-
 def _boosted_world(random: Random, kind: str, on_frame: bool, labels: tuple[tuple[Any, ...], ...] = ()) -> World:
     makers = (*NUMBERS, flags, categories, categories) if on_frame or random.random() < 0.5 else NUMBERS
     return world(random, makers, kind=kind, labels=labels)
@@ -128,7 +172,7 @@ def xgboost(random: Random) -> Fitted:
     kind, on_frame, is_named = random.choice(KINDS), random.random() < 0.4, random.random() < 0.85
     labels = () if not is_named else ((0, 1, 2),) if kind == "multiclass" else ((0, 1),)
     problem = Problem(_boosted_world(random, kind, on_frame, labels), random)
-    view = _view(problem, on_frame)
+    view = view_of(problem, "frame" if on_frame else "named codes", random)
     options: dict[str, Any] = {"n_estimators": random.choice((3, 40)), "max_depth": random.choice((2, 6)), "n_jobs": 1}
     options |= random.choice(
         ({}, {"booster": "dart", "rate_drop": 0.3}, {"base_score": 0.3}, {"grow_policy": "lossguide"}, {"tree_method": "exact"})
@@ -162,11 +206,12 @@ def xgboost(random: Random) -> Fitted:
         )
     else:
         estimator.fit(view(problem.world.seen), problem.alphabetic, sample_weight=problem.weights)
-    return _of_xgboost(estimator, problem, view, on_frame, told(estimator, options, " on a frame" * on_frame))
+    return _of_xgboost(estimator, view, told(estimator, options, view.told))
 
 
-def _of_xgboost(estimator: Any, problem: Problem, view: Callable[[pd.DataFrame], Any], on_frame: bool, name: str) -> Fitted:
-    (target, level), doors = _chosen(problem), ON_FRAME if on_frame else ON_CODES
+def _of_xgboost(estimator: Any, view: View, name: str) -> Fitted:
+    problem, doors = view.problem, view.doors
+    target, level = _chosen(problem)
     bound = float32_bound(estimator.get_booster(), lambda frame: estimator.apply(view(frame)))
     if level is None:
         return Fitted(
@@ -215,7 +260,7 @@ def lightgbm(random: Random) -> Fitted:
     """Return a booster of LightGBM's scikit-learn face."""
     kind, on_frame = random.choice(KINDS), random.random() < 0.4
     problem = Problem(_boosted_world(random, kind, on_frame), random)
-    view = _view(problem, on_frame)
+    view = view_of(problem, "frame" if on_frame else "named codes", random)
     options: dict[str, Any] = {
         "n_estimators": random.choice((3, 40)),
         "num_leaves": random.choice((4, 31)),
@@ -235,11 +280,12 @@ def lightgbm(random: Random) -> Fitted:
     estimator = (lgb.LGBMRegressor if kind == "regression" else lgb.LGBMClassifier)(**options)
     how: dict[str, Any] = {} if on_frame or not problem.grouped else {"categorical_feature": problem.grouped}
     estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights, **how)
-    return _of_lightgbm(estimator, problem, view, on_frame, told(estimator, options, " on a frame" * on_frame))
+    return _of_lightgbm(estimator, view, told(estimator, options, view.told))
 
 
-def _of_lightgbm(estimator: Any, problem: Problem, view: Callable[[pd.DataFrame], Any], on_frame: bool, name: str) -> Fitted:
-    (target, level), doors = _chosen(problem), ON_FRAME if on_frame else ON_CODES
+def _of_lightgbm(estimator: Any, view: View, name: str) -> Fitted:
+    problem, doors = view.problem, view.doors
+    target, level = _chosen(problem)
     if level is None:
         return Fitted(name, problem, estimator, {"value": lambda frame: estimator.predict(view(frame))}, doors)
     one = of_class(estimator, level)

@@ -143,7 +143,8 @@ def _typed(column: Column, random: Random) -> pd.Series:
 
 def _typed_numbers(values: list[Any], random: Random) -> pd.Series:
     whole = all(v is None or (v.is_integer() and abs(v) < 2**53) for v in values)
-    dtypes = ["float64", "Float64", "object", "double[pyarrow]"] + ["Int64"] * whole + ["int64"] * (whole and None not in values)
+    dtypes = ["float64", "Float64", "object", "double[pyarrow]"]
+    dtypes += ["Int64"] * whole + ["int64"] * (whole and None not in values)
     dtype = random.choice(dtypes)
     return pd.Series([v if v is None else int(v) for v in values] if dtype.lower() == "int64" else values, dtype=dtype)
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 import dlx
 from dlx.errors import DlxError
-from doors.fitted import Fitted
+from doors.fitted import EPSILON, Fitted, exact
 
 ROUNDING = 1e-6  # of max(1, size)
 PEOPLE, BACKGROUND = 3, 6
@@ -100,7 +100,7 @@ def _compare(fitted: Fitted, model: Any, verdict: Verdict) -> None:
     found = []
     for scale in scales:
         for who, frame in people.items():
-            right, allowed = fitted.own[scale](frame), _allowed(fitted, frame, scale)
+            right, allowed = fitted.own[scale](frame), _allowed(fitted, model, frame, scale)
             found.append(_off(model.predict(frame, scale), right, allowed, f"{scale} of {who} people", verdict))
             found.append(_off(model.predict(fitted.problem.codes(frame), scale), right, allowed, f"{scale} of codes", verdict))
     scale = scales[0]
@@ -108,9 +108,13 @@ def _compare(fitted: Fitted, model: Any, verdict: Verdict) -> None:
     verdict.faults += sorted({fault for fault in found if fault})
 
 
-def _allowed(fitted: Fitted, frame: pd.DataFrame, scale: str) -> np.ndarray:
+def _allowed(fitted: Fitted, model: Any, frame: pd.DataFrame, scale: str) -> np.ndarray:
+    """Return by how much each output may be off: rounding, the library's own, and what a probability leaves of its logit."""
     right = fitted.own[scale](frame)
-    return ROUNDING * np.maximum(1.0, np.abs(right)) + fitted.bound(frame)
+    allowed = ROUNDING * np.maximum(1.0, np.abs(right)) + fitted.bound(frame)
+    if scale == "logit" and model.scales[0] == "probability" and fitted.bound is not exact:
+        allowed += EPSILON * (2 + 2 * np.cosh(right))  # dp / (p (1 - p)), where the library gives float32
+    return allowed
 
 
 def _off(found: np.ndarray, right: np.ndarray, allowed: np.ndarray, what: str, verdict: Verdict) -> str:
@@ -127,8 +131,8 @@ def _explained(fitted: Fitted, model: Any, scale: str, verdict: Verdict) -> str:
     people, background = fitted.problem.world.mixed(PEOPLE, seed=2), fitted.problem.world.mixed(BACKGROUND, seed=3)
     method = "tree_shap" if hasattr(model, "trees") and scale == model.scales[0] else "exact_shapley"
     made = dlx.explain(model, people, method=method, background=background, scale=scale)
-    right, allowed = shapley(fitted.own[scale], people, background), _allowed(fitted, people, scale)
-    both = 4 * (allowed + _allowed(fitted, background, scale).max())
+    right, allowed = shapley(fitted.own[scale], people, background), _allowed(fitted, model, people, scale)
+    both = 4 * (allowed + _allowed(fitted, model, background, scale).max())
     total = made.values.sum(axis=1) + made.base_values
     return _off(made.values, right, both[:, None], method, verdict) or _off(
         total, fitted.own[scale](people), both, f"local accuracy of {method}", verdict
