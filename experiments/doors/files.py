@@ -129,8 +129,8 @@ def _plain(column: Column) -> list[Any]:
 def _typed(column: Column, random: Random) -> pd.Series:
     """Return the column in one of the dtypes in which pandas would hold it."""
     values = _plain(column)
-    if column.kind != "levels" and any(isinstance(value, str) for value in values):
-        return pd.Series(values, dtype="string" if column.kind == "ids" and random.random() < 0.3 else object)
+    if column.kind != "levels" and any(isinstance(value, str) for value in values):  # a typed file holds no mixture
+        return pd.Series([cell or None for cell in column.cells], dtype=random.choice(("object", "str", "string")))
     if column.kind == "numbers":
         return _typed_numbers(values, random)
     dtypes: dict[str, tuple[Any, ...]] = {
