@@ -19,7 +19,7 @@ from doors.estimators import any_estimator
 from doors.held_models import held
 from doors.told import by_reason, faulty, made_with, share
 
-from dlx.files import write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 from dlx.threads import one_thread
 
@@ -37,6 +37,7 @@ def main() -> int:
     if asked.only is not None:
         print(sent(asked.seed, asked.only))
         return 0
+    refuse_unwritable(asked.output, "pass another --output")
     lines = []
     with Narrator().step("Sending estimators", "estimators") as update, one_thread():
         for number in range(asked.count):
@@ -44,7 +45,7 @@ def main() -> int:
             update(number + 1, asked.count)
             if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
                 table = pd.DataFrame(lines)
-                write_atomically(asked.output / "models.csv", table.to_csv(index=False, lineterminator="\n"))
+                write_atomically(asked.output / "models.csv", csv_text(table))
     text, is_right = summary(table, asked.seed)
     write_atomically(asked.output / "models.md", text)
     print(text)

@@ -18,7 +18,7 @@ from doors.faults import any_table
 from doors.held_tables import held
 from doors.told import by_reason, faulty, made_with, share
 
-from dlx.files import write_atomically
+from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 
 SHARE_ACCEPTED = 0.8
@@ -35,6 +35,7 @@ def main() -> int:
     if asked.only is not None:
         print(sent(asked.seed, asked.only, Path(f"table-{asked.only}")))
         return 0
+    refuse_unwritable(asked.output, "pass another --output")
     lines = []
     with Narrator().step("Sending tables", "tables") as update, tempfile.TemporaryDirectory() as folder:
         for number in range(asked.count):
@@ -42,7 +43,7 @@ def main() -> int:
             update(number + 1, asked.count)
             if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
                 table = pd.DataFrame(lines)
-                write_atomically(asked.output / "tables.csv", table.to_csv(index=False, lineterminator="\n"))
+                write_atomically(asked.output / "tables.csv", csv_text(table))
     text, is_right = summary(table, asked.seed)
     write_atomically(asked.output / "tables.md", text)
     print(text)

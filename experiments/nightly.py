@@ -16,7 +16,7 @@ from pathlib import Path
 
 from doors.told import made_with
 
-from dlx.files import write_atomically
+from dlx.files import refuse_unwritable, write_atomically
 
 PROPERTY = re.compile(r"^(tests/\S+):\n(.*?)(?=^tests/|\Z)", flags=re.MULTILINE | re.DOTALL)
 EXAMPLES = re.compile(r"generate phase.*?(\d+) passing(?: examples)?, (\d+) failing", flags=re.DOTALL)
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=300, help="how many a property")
     parser.add_argument("--output", type=Path, default=Path("experiments/doors"), help="folder to write to")
     asked = parser.parse_args()
+    refuse_unwritable(asked.output, "pass another --output")
     lines, failed = properties(asked.seed, asked.examples)
     for name in GENERATORS:
         command = [
