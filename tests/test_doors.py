@@ -25,7 +25,7 @@ def is_one_line(sentence: str) -> bool:
 
 @given(strategies.tables())
 def test_a_table_is_what_its_file_says_or_is_refused_or_tells_what_was_done(table):
-    note(f"{table.file.name}: {table.oddities}")
+    note(repr(table))
     with tempfile.TemporaryDirectory() as folder:
         verdict = held_tables.held(table, Path(folder))
     assert verdict.faults == []
@@ -33,7 +33,7 @@ def test_a_table_is_what_its_file_says_or_is_refused_or_tells_what_was_done(tabl
 
 @given(strategies.estimators())
 def test_a_fitted_estimator_is_itself_or_is_refused(fitted):
-    note(f"{fitted.name} of {fitted.problem.world.told}, {fitted.problem.world.labels}")
+    note(repr(fitted))
     verdict = held_models.held(fitted)
     assert verdict.faults == [] and all(map(is_one_line, verdict.refusals))
 

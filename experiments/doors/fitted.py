@@ -86,7 +86,7 @@ class Problem:
         return rng.exponential(size=len(self.world.seen)) + 0.1 if self.random.random() < 0.2 else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """A fitted estimator and what is true of it.
 
@@ -121,6 +121,9 @@ class Fitted:
     target: int | None = None
     bound: Outputs = exact
     scale: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Fitted({self.name} of {self.problem.world.told}; outcomes {self.problem.world.labels})"
 
 
 def spelled(value: Any) -> str:

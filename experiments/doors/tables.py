@@ -57,7 +57,7 @@ STEMS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """A table, its file, and what is true of it.
 
@@ -80,6 +80,9 @@ class Table:
     positive: str | None
     file: File
     usable: bool
+
+    def __repr__(self) -> str:
+        return f"Table({self.file.name}: {'; '.join(self.oddities) or 'plain'})"
 
     @property
     def oddities(self) -> list[str]:
