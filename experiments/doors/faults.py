@@ -48,8 +48,9 @@ def ragged(table: Table, random: Random) -> Table:
 
 
 def named_twice(table: Table, random: Random) -> Table:
-    """Return the table with a column whose name is another's."""
-    lines = [[line[0], *line] for line in _lines(table)]
+    """Return the table with a column whose name is another's, the target's or a feature's."""
+    is_target = random.random() < 0.5
+    lines = [[*line, line[-1 if is_target else -2]] for line in _lines(table)]
     return arrived(table, "two columns of one name", text=_of_lines(lines))
 
 
@@ -72,6 +73,8 @@ def nothing(table: Table, random: Random) -> Table:
 
 def one_class(table: Table, random: Random) -> Table:
     """Return the table with the same outcome in each row, or in all but one."""
+    if table.target.kind != "binary":
+        return table
     odd, cells = random.choice((0, 1)), table.target.cells
     cells = (*cells[:odd], *(cells[-1],) * (len(cells) - odd))
     return arrived(table, "one class", target=replace(table.target, cells=cells, truth=cells))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import traceback
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -111,7 +111,9 @@ def differences(case: Any, table: Table) -> list[str]:
             found.append(_of_feature(case.schema[name], case.frame[name], column, told(case, name), slack))
             found.append(_of_cells(case.table[name], column, told(case, name), slack))
         elif name in known:
-            found.append(_of_cells(case.table[name], column, False, slack))
+            found.append(
+                _of_cells(case.table[name], replace(column, truth=_as_written(case.table[name], column)), False, slack)
+            )
             found.append("" if told(case, name) else f"silent: {_odd(column)}: set aside without a word")
         else:
             found.append(f"silent: {_odd(column)}: left out")
@@ -133,6 +135,12 @@ def _renamed(case: Any, name: str) -> str:
 
 def _odd(column: Column) -> str:
     return f"{column.kind} ({column.oddity or 'plain'})"
+
+
+def _as_written(found: pd.Series, column: Column) -> tuple[Any, ...]:
+    """Return the truth of a column that is no feature, whose marks of missing may stay as they are written."""
+    cells = zip(found.tolist(), column.truth, column.cells, strict=True)
+    return tuple(cell if truth is None and isinstance(a, str) else truth for a, truth, cell in cells)
 
 
 def _of_cells(found: pd.Series, column: Column, is_told: bool, slack: float) -> str:
@@ -164,14 +172,12 @@ def _of_feature(feature: Any, found: pd.Series, column: Column, is_told: bool, s
 def _of_outcomes(case: Any, table: Table) -> str:
     """Return what differs between the outcomes and their truth."""
     target, outcomes, truth = case.schema.target, case.outcomes, table.target.truth
-    if table.target.kind == "regression":
-        are_same = all(same(a, b, EXCEL_DIGITS) for a, b in zip(outcomes.tolist(), truth, strict=True))
-        return "" if are_same else "silent: outcomes of a regression differ"
     if target.kind == "regression":
-        return "silent: classes became a regression"
-    told = [target.levels[int(code)] for code in outcomes]
-    if told != [spelled(t) for t in truth]:
-        return f"silent: outcomes differ: {truth[0]!r} became {told[0]!r}"
+        is_right = table.target.kind == "regression" and all(map(same, outcomes.tolist(), truth, [EXCEL_DIGITS] * len(truth)))
+        return "" if is_right else "silent: outcomes became other numbers"
+    found = [target.levels[int(code)] for code in outcomes]
+    if found != [spelled(t) for t in truth]:
+        return f"silent: outcomes differ: {truth[0]!r} became {found[0]!r}"
     if table.positive is not None and target.levels[-1] != spelled(table.positive):
         return f"silent: the positive outcome is {target.levels[-1]!r}, not {table.positive!r}"
     return ""
