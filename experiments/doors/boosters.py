@@ -1,10 +1,9 @@
-"""Fitted trees of scikit-learn, XGBoost and LightGBM: on codes, on numbers, on pandas categories, with options of all kinds."""
+"""Fitted boosters of XGBoost and LightGBM: on codes or a frame with pandas categories, with options of all kinds."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -12,154 +11,10 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import xgboost as xgb
-from sklearn import ensemble, tree
 
 from doors.fitted import EPSILON, Fitted, Outputs, Problem, exact, of_class, spelled
-from doors.worlds import ANY, COMPLETE, NUMBERS, World, categories, flags, world
-
-KINDS = ("binary", "binary", "multiclass", "regression")
-
-
-@dataclass(frozen=True)
-class View:
-    """What of people an estimator reads.
-
-    Parameters
-    ----------
-    problem : Problem
-        The people and their schema.
-    how : {"codes", "named codes", "frame"}
-        An array of codes, codes under the columns' names, or the columns as the user holds them.
-    columns : tuple of str
-        The columns that are read, in their order.
-    """
-
-    problem: Problem
-    how: str
-    columns: tuple[str, ...]
-
-    def __call__(self, frame: pd.DataFrame) -> Any:
-        """Return what the estimator reads of people."""
-        if self.how == "frame":
-            return frame[list(self.columns)]
-        codes = self.problem.codes(frame)
-        return codes if self.how == "codes" else pd.DataFrame(codes, columns=list(frame))
-
-    @property
-    def doors(self) -> tuple[str, ...]:
-        """The doors to try: whoever reads codes can be asked through a function only."""
-        return ("wrap_trees", "wrap") if self.how == "frame" else ("wrap_trees", "function")
-
-    @property
-    def told(self) -> str:
-        """The view in words, after an estimator's options."""
-        turned = ", columns turned" if self.columns != tuple(self.problem.world.frame) else ""
-        return f" on a {self.how}{turned}" if self.how == "frame" else ""
-
-
-def view_of(problem: Problem, how: str, random: Random) -> View:
-    """Return a view; of a frame sometimes in another order of the columns, or without one of them."""
-    columns = list(problem.world.frame)
-    if how == "frame" and random.random() < 0.4:
-        random.shuffle(columns)
-        columns = columns[: random.randint(max(1, len(columns) - 1), len(columns))]
-    return View(problem, how, tuple(columns))
-
-
-def told(estimator: Any, options: dict[str, Any], extra: str = "") -> str:
-    """Return an estimator in words: its class and the options that were given."""
-    given = ", ".join(f"{key}={value if len(str(value)) < 24 else '...'}" for key, value in options.items())
-    return f"{type(estimator).__name__}({given}){extra}"
-
-
-def scikit_forest(random: Random) -> Fitted:
-    """Return a tree or a forest of scikit-learn on codes."""
-    kind = random.choice(KINDS)
-    how = random.choice(("codes", "frame"))
-    problem = Problem(world(random, ANY if how == "codes" else (*NUMBERS, flags), kind=kind), random)
-    view = view_of(problem, how, random)
-    suffix = "Regressor" if kind == "regression" else "Classifier"
-    room, name = random.choice(
-        ((tree, "DecisionTree"), (ensemble, "RandomForest"), (ensemble, "ExtraTrees"), (tree, "ExtraTree"))
-    )
-    options: dict[str, Any] = {
-        "max_depth": random.choice((3, 6, None)),
-        "min_samples_leaf": random.choice((1, 5)),
-        "random_state": 0,
-    }
-    if room is ensemble:
-        options |= {"n_estimators": random.choice((3, 20)), "max_features": random.choice((1.0, "sqrt")), "n_jobs": 1}
-    if kind != "regression":
-        options["class_weight"] = random.choice((None, "balanced"))
-    estimator = getattr(room, name + suffix)(**options)
-    estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, view, told(estimator, options, view.told))
-
-
-def scikit_boosting(random: Random) -> Fitted:
-    """Return boosted trees of scikit-learn with thresholds among float32 rows."""
-    kind = random.choice(KINDS)
-    problem = Problem(world(random, (*COMPLETE, flags), kind=kind), random)
-    view = view_of(problem, random.choice(("codes", "frame")), random)
-    options: dict[str, Any] = {"n_estimators": random.choice((3, 30)), "max_depth": random.choice((2, 4)), "random_state": 0}
-    options["subsample"] = random.choice((0.7, 1.0))
-    if random.random() < 0.2:
-        options["init"] = "zero"
-    if random.random() < 0.2:
-        options |= {"n_iter_no_change": 3}
-    cls = ensemble.GradientBoostingRegressor if kind == "regression" else ensemble.GradientBoostingClassifier
-    if kind != "multiclass" and random.random() < 0.3:
-        options["loss"] = random.choice(("huber", "quantile", "absolute_error")) if kind == "regression" else "exponential"
-    estimator = cls(**options).fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, view, told(estimator, options, view.told))
-
-
-def histogram_boosting(random: Random) -> Fitted:
-    """Return HistGradientBoosting on codes, with sets of categories where columns have them."""
-    kind = random.choice(KINDS)
-    how = random.choice(("codes", "codes", "frame"))
-    problem = Problem(world(random, ANY if how == "codes" else (*NUMBERS, flags, categories), kind=kind), random)
-    view = view_of(problem, how, random)
-    options: dict[str, Any] = {"max_iter": random.choice((3, 40)), "random_state": 0, "early_stopping": random.random() < 0.3}
-    options |= {"min_samples_leaf": random.choice((1, 20)), "max_leaf_nodes": random.choice((7, 31))}
-    grouped = [i for i in problem.grouped if len(problem.case.schema.features[i].levels) <= 255]
-    if grouped and how == "codes" and random.random() < 0.8:
-        options["categorical_features"] = grouped
-    if kind == "regression":
-        estimator = ensemble.HistGradientBoostingRegressor(**options)
-    else:
-        options["class_weight"] = random.choice((None, "balanced"))
-        estimator = ensemble.HistGradientBoostingClassifier(**options)
-    estimator.fit(view(problem.world.seen), problem.world.seen_outcome, sample_weight=problem.weights)
-    return _of_scikit(estimator, view, told(estimator, options, view.told))
-
-
-def _of_scikit(estimator: Any, view: View, name: str) -> Fitted:
-    """Return what scikit-learn's own predict says of people."""
-    target, level = _chosen(view.problem)
-    if level is None:
-        own: dict[str, Outputs] = {"value": lambda frame: estimator.predict(view(frame))}
-    else:
-        one = of_class(estimator, level)
-        own = {"probability": lambda frame: one(estimator.predict_proba(view(frame)))}
-        if hasattr(estimator, "decision_function"):
-            own["logit"] = lambda frame: one(estimator.decision_function(view(frame)))
-        if len(estimator.classes_) > 2 or getattr(estimator, "loss", "") == "exponential":
-            own.pop("logit", None)  # a score, and no log-odds
-    return Fitted(name, view.problem, estimator, own, view.doors, target=target)
-
-
-def _chosen(problem: Problem) -> tuple[int | None, str | None]:
-    """Return which class is explained, as a position (None where dlx knows it by itself) and as a level."""
-    if not problem.world.labels:
-        return None, None
-    if len(problem.levels) == 2:
-        return None, problem.levels[-1]
-    target = problem.random.randrange(len(problem.levels))
-    return target, problem.levels[target]
-
-
-# XGBoost and LightGBM read codes, or a DataFrame with pandas categories
+from doors.views import KINDS, View, chosen_class, told, view_of
+from doors.worlds import NUMBERS, World, categories, flags, world
 
 
 def _boosted_world(random: Random, kind: str, on_frame: bool, labels: tuple[tuple[Any, ...], ...] = ()) -> World:
@@ -211,7 +66,7 @@ def xgboost(random: Random) -> Fitted:
 
 def _of_xgboost(estimator: Any, view: View, name: str) -> Fitted:
     problem, doors = view.problem, view.doors
-    target, level = _chosen(problem)
+    target, level = chosen_class(problem)
     bound = float32_bound(estimator.get_booster(), lambda frame: estimator.apply(view(frame)))
     if level is None:
         return Fitted(
@@ -285,7 +140,7 @@ def lightgbm(random: Random) -> Fitted:
 
 def _of_lightgbm(estimator: Any, view: View, name: str) -> Fitted:
     problem, doors = view.problem, view.doors
-    target, level = _chosen(problem)
+    target, level = chosen_class(problem)
     if level is None:
         return Fitted(name, problem, estimator, {"value": lambda frame: estimator.predict(view(frame))}, doors)
     one = of_class(estimator, level)

@@ -8,13 +8,13 @@ from random import Random
 from lightgbm.basic import LightGBMError
 from xgboost.core import XGBoostError
 
-from doors import boosters, pipelines
+from doors import boosters, pipelines, scikit
 from doors.fitted import Fitted
 
 RECIPES = {
-    boosters.scikit_forest: 5,
-    boosters.scikit_boosting: 3,
-    boosters.histogram_boosting: 6,
+    scikit.forest: 5,
+    scikit.boosting: 3,
+    scikit.histogram_boosting: 6,
     boosters.xgboost: 7,
     boosters.lightgbm: 7,
     boosters.raw_booster: 2,

@@ -35,8 +35,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from doors.boosters import _chosen, told
 from doors.fitted import Fitted, Outputs, Problem, of_class
+from doors.views import chosen_class, told
 from doors.worlds import ANY, COMPLETE, NUMBERS, categories, coded, counts, doubles, flags, texts, world
 
 CLASSIFIERS = (
@@ -78,7 +78,7 @@ def _encoded(problem: Problem, random: Random) -> Any:
 
 def asked(estimator: Any, problem: Problem, name: str, doors: tuple[str, ...] = ("wrap",), *, is_plain: bool = True) -> Fitted:
     """Return an estimator on the user's own frame, whose predict or predict_proba says what is right."""
-    target, level = _chosen(problem)
+    target, level = chosen_class(problem)
     if level is None:
         own: dict[str, Outputs] = {"value": lambda frame: np.asarray(estimator.predict(frame), dtype=np.float64)}
     else:
@@ -149,7 +149,7 @@ def without_probability(random: Random) -> Fitted:
     """Return a classifier that gives classes only, or its scores under a stated scale."""
     problem = Problem(world(random, COMPLETE), random)
     estimator = make_pipeline(StandardScaler(), SVC()).fit(problem.world.seen, problem.world.seen_outcome)
-    level = _chosen(problem)[1] or ""
+    level = chosen_class(problem)[1] or ""
     one = of_class(estimator, level)
     own: dict[str, Outputs] = {"logit": lambda frame: one(estimator.decision_function(frame))}
     if random.random() < 0.5:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from doors.columns import Column, ids, some_columns
+from doors.columns import Column, ids
 from doors.files import File, any_format
+from doors.oddities import some_columns
 
 PLAIN_NAMES = ("income", "age", "debt", "months", "housing", "sector", "amount", "visits", "score", "region", "rate", "branch")
 ODD_NAMES = (
