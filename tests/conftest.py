@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-import worlds
+from hypothesis import HealthCheck, settings
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # an example is a whole table, or a fitted estimator
+settings.register_profile("ci", max_examples=30, derandomize=True, deadline=None, suppress_health_check=SLOW)
+MANY = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))  # pytest --hypothesis-profile=nightly, as experiments/nightly.py says
+settings.register_profile("nightly", max_examples=MANY, deadline=None, suppress_health_check=SLOW, print_blob=True)
+settings.load_profile("ci")
+
+
+def pytest_configure():
+    """Leave one core to each worker: threads of torch that wait for each other make small nets ten times as slow."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep with one worker what shares a fixture: the tests of a file, and those of the page of bank_loan."""
+    for item in items:
+        shares_page = "bank_loan_page" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("bank_loan_page" if shares_page else item.path.stem))
 
 
 @pytest.fixture(params=["numeric", "mixed"])
@@ -15,6 +35,8 @@ def world(request):
 @pytest.fixture
 def case(world):
     """The table itself."""
+    import worlds
+
     return worlds.table(world)
 
 

@@ -315,7 +315,8 @@ def test_kernel_shap_comes_as_shap_gives_it(world):
     values = reference.shap_values(people, silent=True)
     starts = np.arange(5) if world == "numeric" else model.encoder.starts
     assert world == "numeric" or (values == 0).any(axis=1).all()  # eleven dense columns, of which shap keeps ten
-    np.testing.assert_allclose(lab.contributions(model, "kernel_shap", AS_IT_COMES), tallest(values, starts), atol=1e-6)
+    rough = 1e-6 if world == "numeric" else 1e-4  # which of the columns without effect is not kept is a matter of rounding
+    np.testing.assert_allclose(lab.contributions(model, "kernel_shap", AS_IT_COMES), tallest(values, starts), atol=rough)
 
 
 def test_tree_shap_comes_as_shap_gives_it_for_scikit_learns_own_trees():

@@ -34,6 +34,8 @@ from dlx.remedies import fix
 from dlx.remedies.errors import RemedyError
 from dlx.schema import Schema
 
+pytestmark = pytest.mark.doors
+
 SHORT = {"max_epochs": 2}
 FILES = ["weights.safetensors", "model.json", "manifest.json"]
 

@@ -14,6 +14,8 @@ import worlds
 from dlx.dataset import Dataset, read_frame, read_table
 from dlx.schema import Feature, Schema, SchemaError, Target
 
+pytestmark = pytest.mark.doors
+
 CSV = 'job,pay,bad\nNA,1.5,0\nNone,,1\n"nurse, night",3,0\nnull,4,1\n'
 
 

@@ -9,6 +9,8 @@ import worlds
 from dlx.encoder import Encoder
 from dlx.schema import Feature, Schema
 
+pytestmark = pytest.mark.doors
+
 
 def test_dense_rows_are_what_the_docstring_says():
     schema = Schema(

@@ -23,6 +23,8 @@ from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
 
+pytestmark = pytest.mark.doors
+
 
 @pytest.fixture(scope="module")
 def saved_bytes(tmp_path_factory):

@@ -38,6 +38,8 @@ COLUMNS = (
     Feature("kind", "categorical", levels=tuple("pqrstuvwx"), missing=True),
     Feature("few", "categorical", levels=("m", "n", "o"), missing=True),
 )
+
+pytestmark = pytest.mark.doors
 BINARY = Schema(COLUMNS, worlds.TARGET)
 REGRESSION = Schema(COLUMNS, Target("value", "regression"))
 

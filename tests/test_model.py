@@ -17,6 +17,8 @@ from dlx.errors import DlxError
 from dlx.model import BlackBox, LinearModel, Model, NeuralModel, ScaleError, wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 
+pytestmark = pytest.mark.doors
+
 AMOUNT = Schema(worlds.NUMERIC.features, Target("cost", "regression"))
 CLASSES = Schema(worlds.NUMERIC.features, Target("grade", "multiclass", levels=("a", "b", "c")))
 FRAME = worlds.table("numeric").frame

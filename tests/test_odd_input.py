@@ -14,6 +14,8 @@ from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
 from dlx.schema import Feature, Schema, Target
 
+pytestmark = pytest.mark.doors
+
 OURS = ("shapley", "exact_shapley", "lime", "integrated_gradients", "deeplift")
 ADDING_UP = ("shapley", "exact_shapley", "integrated_gradients", "deeplift")
 TARGET = Target("y", levels=("no", "yes"))

@@ -34,6 +34,7 @@ from dlx.stats import auc_difference
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
 AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
 MODELS = ("mlp", "gradient_boosting", "random_forest")
+FEW = {"noise_people": 4, "settings_people": 3, "stability_people": 3, "sanity_people": 3}  # what is measured is the same
 QUIET = Narrator(quiet=True)
 
 
@@ -568,8 +569,7 @@ def thorough_page(tmp_path_factory):
     case = dlx.read_table(folder / "own.csv", target="churned", positive="yes")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dlx.reporting.TRAINING_SEEDS", 2)
-        few = {"noise_people": 4, "settings_people": 3, "stability_people": 3, "sanity_people": 3}
-        patched.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **few))
+        patched.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **FEW))
         patched.setattr("dlx.comparison.defaults.MANY_SAMPLES", 6_000)
         return dlx.report(
             case,
@@ -691,7 +691,9 @@ def test_a_method_that_is_not_valid_is_left_out_with_its_reason(tmp_path):
     assert html.escape(line["reason"][:60], quote=True).replace("&#x27;", "&#39;") in page.read_text()
 
 
-def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(tmp_path):
+def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(tmp_path, monkeypatch):
+    monkeypatch.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **FEW))
+    monkeypatch.setattr("dlx.comparison.defaults.MANY_SAMPLES", 6_000)
     constant = dlx.wrap(lambda table: np.full(len(table), 0.4), worlds.NUMERIC, name="constant")
     for models in ([constant], [worlds.model("net", "numeric"), constant]):
         page = small("numeric", tmp_path / f"{len(models)}.html", models=models, people=4, background=4, thorough=True)
@@ -700,6 +702,7 @@ def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(
         assert "Its Shapley values are 0 for every column" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
     from dlx.reporting import kept
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from dlx.schema import Carried, Feature, Schema, SchemaError, Target, infer_schema, read_schema
 
+pytestmark = pytest.mark.doors
+
 TOML = """
 [target]
 name = "bad"

@@ -242,7 +242,7 @@ def test_people_do_not_depend_on_each_other_nor_on_chance(world):
     np.testing.assert_allclose(pd.concat(alone, axis=1).mean(axis=1), table["mean"])
     if world == "mixed":
         other = stability(model, explanation, background, explain=again, seed=1)
-        assert (other["mean"] != table["mean"]).any()
+        assert np.abs(other["mean"] / table["mean"] - 1).max() > 1e-3
 
 
 # The hidden layer
@@ -307,7 +307,7 @@ def test_rows_that_failed_and_rows_without_neighbours_are_counted():
     whole = stability(model, explanation[[0, 3, 4]], background, explain=again)
     assert set(table["rows"]) == {3} and set(table["failed"]) == {2} and set(table["undefined"]) == {0}
     kept = ["metric", "median", "mean", "low", "high", "neighbours"]
-    pd.testing.assert_frame_equal(table[kept], whole[kept], rtol=1e-5)
+    pd.testing.assert_frame_equal(table[kept], whole[kept], rtol=1e-3)  # a change of output of a few roundings divides
 
     lonely = dataclasses.replace(explanation, background_id=array_id(explanation.rows[:1]))
     table = stability(model, lonely, explanation.rows[:1], explain=again, count=1)  # the first is their own only donor

@@ -15,6 +15,8 @@ from dlx.errors import DlxError
 from dlx.model import TreeModel
 from dlx.trees import MISSING, Reading, Trees, concatenate, float32_below
 
+pytestmark = pytest.mark.doors
+
 STUMP = {
     "feature": [0, -1, 1, -1, -1], "threshold": [0.5, 0, -1, 0, 0], "left": [1, -1, 3, -1, -1],
     "right": [2, -1, 4, -1, -1], "missing_left": [True, False, False, False, False], "value": [0, 1, 0, 2, 3],
