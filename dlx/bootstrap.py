@@ -2,7 +2,7 @@
 
 The ends are expanded percentiles (Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3): a plain
 percentile interval of n people is too narrow by √((n − 1) / n), and by the normal distribution where Student's t is due.
-`experiments/coverage.md` has what the intervals of dlx cover.
+`experiments/coverage_of_intervals.md` has what the intervals of dlx cover.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def auc_interval(outcomes: np.ndarray, predicted: np.ndarray) -> Interval:
 
     DeLong's variance (1988) on the log-odds of the area, and Student's t with Satterthwaite's degrees of freedom (Brunner and
     Munzel 2000). Where DeLong saw no variation, as of a perfect ranking, Newcombe's method 5 (2006), whose variance follows
-    from the area itself. `experiments/coverage.md` has what they cover.
+    from the area itself. `experiments/coverage_of_intervals.md` has what they cover.
     """
     from scipy.special import expit, logit
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.audit.fairness.groups import Partition
-from dlx.audit.fairness.proxies import FOLDS
 from dlx.audit.fairness.tally import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
+from dlx.audit.fairness.telling import FOLDS, TELLING
 from dlx.audit.fairness.trade_offs import MEASURES
 from dlx.plots import GREY, UNITS, draw_gap, draw_group_rates, shortened, style
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import counted, interval, listed, model_words, share, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
-from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, TELLING, change_words, favourable
+from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, change_words, favourable
 from dlx.schema import Target
 from dlx.stats import CERTAIN
 
