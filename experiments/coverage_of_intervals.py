@@ -1,6 +1,6 @@
 """How often the 95 % intervals of dlx hold the truth where counts are small: `python experiments/coverage_of_intervals.py`.
 
-People are drawn from a world in which the truth is known, again and again; the table goes to `coverage_of_intervals.md` beside this file.
+People are drawn from a world in which the truth is known, again and again; the table goes to the .md beside this file.
 """
 
 from __future__ import annotations
@@ -164,9 +164,9 @@ def main() -> None:
     header = f"""# What the intervals cover
 
 Share of {asked.repeats:,} samples whose 95 % interval holds the truth, and the mean width of the interval, by
-`python experiments/coverage_of_intervals.py`. The world's risks are right, so that the truth is known. Flags and costs are those
-of a threshold of {THRESHOLD:g}. "No call for recalibration" is the share of calibrated models that the test lets pass.
-Where fewer samples are named, the others had too few in a group, of which dlx gives no rate.
+`python experiments/coverage_of_intervals.py`. The world's risks are right, so that the truth is known. Flags and costs
+are those of a threshold of {THRESHOLD:g}. "No call for recalibration" is the share of calibrated models that the test
+lets pass. Where fewer samples are named, the others had too few in a group, of which dlx gives no rate.
 
 | what | of whom | covers | width | samples |
 |---|---|---|---|---|

@@ -127,7 +127,7 @@ def test_signed_numbers_sort_as_numbers(page):
     unfold(page)
     table = page.locator("article.person table.sortable").first
     table.locator("thead th").nth(2).locator("button").click()
-    cells = [float(text) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]
+    cells = [float(text.replace("−", "-")) for text in table.locator("tbody tr td:nth-child(3)").all_inner_texts()]
     assert min(cells) < 0 < max(cells)
     assert cells == sorted(cells)
 
