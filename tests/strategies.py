@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from dlx.schema import Feature, Schema, Target
 
-NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=12)  # as JSON and TOML escape alike
+NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=12).filter(
+    str.strip
+)  # as JSON escapes
 
 
 def different(count: int) -> st.SearchStrategy:

@@ -7,7 +7,7 @@ import numpy as np
 import oracles
 import pandas as pd
 import xgboost
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import ensemble, tree
 
@@ -61,7 +61,6 @@ KINDS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoo
 @given(
     st.data(), tables(), st.sampled_from((*KINDS, "LGBM", "XGB", "XGBRF")), st.sampled_from((None, *OUTCOMES)), st.booleans()
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
 def test_it_predicts_and_is_explained_as_by_its_library(data, table, kind, levels, named):
     rows, score, order = table
     if kind == "GradientBoosting":

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import worlds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -336,7 +336,7 @@ def test_a_model_that_anything_was_done_to_has_no_provenance(case, runs, tmp_pat
 
 # What is on disk is what it says -------------------------------------------------------------------------------------
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True)
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -526,7 +526,6 @@ def test_two_nodes_with_one_child_are_refused_before_anything_walks_them(saved):
     refused(rewritten(saved, ladder), "one parent")
 
 
-@FEW
 @given(data=st.data())
 def test_no_mutation_of_a_description_is_a_traceback(forgeable, data):
     said = json.loads(forgeable.description)
@@ -544,7 +543,6 @@ def test_no_mutation_of_a_description_is_a_traceback(forgeable, data):
         assert "\n" not in str(error)
 
 
-@FEW
 @given(content=st.binary(max_size=200), at=st.integers(0, 2_000), file=st.sampled_from(FILES[:2]))
 def test_no_bytes_within_a_file_are_a_traceback(forgeable, content, at, file):
     files = {FILES[0]: forgeable.weights, FILES[1]: forgeable.description}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from dlx.copies import copies, copies_by_column, leaks
@@ -95,7 +95,6 @@ def test_columns_that_do_not_are_not(one, other):
         assert copies(*table(one, other)) == []
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
 @given(some.integers(0, 10_000), some.integers(40, 200))
 def test_what_was_drawn_for_itself_is_never_a_copy(seed, size):
     rng = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -191,7 +191,7 @@ def test_a_sampled_standard_error_of_0_without_seen_variation_says_so():
 
 # What is on disk is what it says -------------------------------------------------------------------------------------
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True)
+
 LINE = r"^[^\n]{,1000}$"
 
 
@@ -300,7 +300,6 @@ def test_no_more_is_read_than_the_people_that_are_named(explanation, tmp_path):
         Explanation.load(path)
 
 
-@FEW
 @given(at=st.integers(0, 5_000), content=st.binary(max_size=60))
 def test_no_bytes_are_a_traceback(saved_bytes, at, content):
     saved_bytes.path.write_bytes(saved_bytes.content[:at] + content + saved_bytes.content[at + len(content) :])

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dlx
@@ -30,7 +30,6 @@ from dlx.progress import Narrator
 from dlx.reporting.kept import Keeper
 from dlx.reporting.tables import write_page
 
-FEW = settings(max_examples=40, deadline=None, derandomize=True)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -327,7 +326,6 @@ def test_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe_and_the_res
     assert [line[3] for line in lines[:5]] == ["-1", "-2.5", "'-x", "", "True"]
 
 
-@FEW
 @given(st.lists(st.tuples(st.text(max_size=6), FLOATS, st.integers()), min_size=1, max_size=4))
 def test_no_cell_begins_with_a_sign_unless_it_is_a_number_and_nothing_is_lost(lines):
     table = pd.DataFrame(lines, columns=["text", "number", "count"])
@@ -376,7 +374,6 @@ def test_json_that_is_not_quite_json_is_a_value_error(content):
         parsed_json(content)
 
 
-@FEW
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
                     | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))  # fmt: skip
 def test_json_comes_back(value):

@@ -9,7 +9,7 @@ import oracles
 import pytest
 import worlds
 from forests import random_rows, random_trees, trees_and_rows
-from hypothesis import given, settings
+from hypothesis import given
 
 from dlx.explainers import _shap, tree_shap
 from dlx.games import _leaf_loops, _leaf_plan, leaf_values, leaves
@@ -65,7 +65,6 @@ def test_rows_that_only_doubles_tell_apart(way):
 
 
 @given(trees_and_rows())
-@settings(max_examples=25, deadline=None, derandomize=True)
 def test_any_trees_by_brute_force_and_by_shap(made):
     trees, rows = made
     values = check(trees, rows[:4], rows[4:9], leaves.BUDGET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from dlx.reporting import phrases
@@ -15,7 +15,6 @@ from dlx.schema import Target
 NUMBERS = some.floats(-2, 2, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(NUMBERS, NUMBERS, NUMBERS, some.sampled_from([signed, thousandths]))
 def test_a_reader_sees_whether_an_interval_holds_0(a, b, c, show):
     low, estimate, high = sorted((a, b, c))
@@ -27,7 +26,6 @@ def test_a_reader_sees_whether_an_interval_holds_0(a, b, c, show):
     assert printed == pytest.approx([low, high], abs=0.006)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(some.floats(0, 1), some.floats(0, 1), some.sampled_from([0.5, 0.8, 0.95, 1 / 6]))
 def test_a_reader_sees_on_which_side_of_a_line_an_interval_lies(a, b, line):
     low, high = sorted((a, b))

@@ -15,7 +15,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dlx
@@ -27,7 +27,7 @@ from dlx.schema.cells import MARKS, is_date, look_at, number_of, same_level
 from dlx.schema.numerals import is_ambiguous, numerals
 
 ROWS = 40
-FEW = settings(max_examples=40, deadline=None, derandomize=True)
+
 OUTCOMES = ["no", "yes"] * (ROWS // 2)
 
 
@@ -86,7 +86,6 @@ def tables(draw):
     return columns
 
 
-@FEW
 @given(
     columns=tables(),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),
@@ -108,7 +107,6 @@ def test_what_was_written_is_read(tmp_path_factory, columns, delimiter, encoding
             assert pd.isna(value) if truth is None else value == truth
 
 
-@FEW
 @given(columns=tables())
 def test_a_table_is_what_its_schema_makes_of_the_same_file(tmp_path_factory, columns):
     path = written(
@@ -121,7 +119,6 @@ def test_a_table_is_what_its_schema_makes_of_the_same_file(tmp_path_factory, col
     pd.testing.assert_frame_equal(read_people(path, case).table, case.table)
 
 
-@FEW
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=60))
 def test_a_column_of_anything_is_read_or_refused(tmp_path_factory, cells):
     cells = [cells[i % len(cells)].replace("\0", " ") for i in range(ROWS)]
@@ -135,7 +132,6 @@ def test_a_column_of_anything_is_read_or_refused(tmp_path_factory, cells):
         assert len(case) == ROWS and {"odd", "age"} <= {*case.schema.names, *(c.name for c in case.schema.carried)}
 
 
-@FEW
 @given(st.binary(max_size=300), st.sampled_from([".csv", ".csv.gz", ".csv.zip", ".tsv", ".xlsx", ".parquet", ".csv.xz"]))
 def test_any_bytes_are_a_table_or_one_line(tmp_path_factory, content, suffix):
     path = tmp_path_factory.mktemp("bytes") / f"noise{suffix}"

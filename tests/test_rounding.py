@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlx.rounding import percent_beside, side_true, threshold_in_percent
@@ -13,10 +13,8 @@ from dlx.rounding import percent_beside, side_true, threshold_in_percent
 SIXTH = 1 / 6
 probabilities = st.floats(0, 1)
 thresholds = st.sampled_from([SIXTH, 0.05, 0.5, 1 / 3, 0.1234, 0.999, 1e-4]) | st.floats(1e-6, 1 - 1e-6)
-property_test = settings(max_examples=60, deadline=None, derandomize=True)
 
 
-@property_test
 @given(thresholds, probabilities, st.floats(-12, 0), st.booleans())
 def test_a_probability_read_back_gives_the_same_decision(threshold, anywhere, closeness, is_near):
     near = threshold + (anywhere - 0.5) * 10**closeness
@@ -27,7 +25,6 @@ def test_a_probability_read_back_gives_the_same_decision(threshold, anywhere, cl
     assert (read >= 100 * Decimal(repr(threshold))) == (probability >= threshold)
 
 
-@property_test
 @given(st.floats(-2, 2), st.floats(-2, 2), st.integers(0, 4))
 def test_any_number_stays_on_its_side_of_any_line_and_close_to_itself(number, line, decimals):
     read = float(side_true(number, line, decimals))

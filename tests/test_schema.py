@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dlx.schema import Carried, Feature, Schema, SchemaError, Target, infer_schema, read_schema
@@ -320,7 +320,6 @@ ENTRIES = st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Fe
 TARGETS = st.dictionaries(st.sampled_from([f.name for f in dataclasses.fields(Target)] + ["x"]), ANYTHING, max_size=2)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
 @given(ANYTHING | st.builds(lambda a, b: {"name": "f"} | b | a, ENTRIES, LEVELED), TARGETS)
 def test_whatever_describes_a_schema_makes_one_or_is_refused_in_a_line(entry, target):
     try:

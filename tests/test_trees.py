@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import worlds
 from forests import trees_and_rows
-from hypothesis import given, settings
+from hypothesis import given
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from dlx.errors import DlxError
@@ -100,7 +100,6 @@ def test_numbers_may_count_as_missing_and_missing_ones_may_be_refused():
 
 
 @given(trees_and_rows())
-@settings(max_examples=40, deadline=None, derandomize=True)
 def test_codes_go_where_rows_go(made):
     trees, rows = made
     codes, expected = trees.codes(rows), trees.predict(rows)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -22,7 +22,6 @@ from dlx.schema import Feature, Schema, SchemaError, Target
 from dlx.schema.table import Carried
 
 TARGET = Target("y", levels=("0", "1"))
-property_test = settings(max_examples=20, deadline=None, derandomize=True)
 
 
 def typed(feature, text):
@@ -52,7 +51,6 @@ def incomes(scale=1.0, count=150, seed=0, **words):
     return dlx.from_frame(table.assign(y=rng.integers(0, 2, count)), schema)
 
 
-@property_test
 @given(st.floats(1e-4, 1e7), st.floats(0.3, 0.6), st.sampled_from(["", "EUR", "%", "1/min"]))
 def test_a_way_out_typed_in_as_printed_is_granted_whatever_the_scale(scale, quantile, unit):
     case = incomes(scale, unit=unit)
