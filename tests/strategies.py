@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from dlx.schema import Feature, Schema, Target
 
-NAMES = st.text(st.characters(codec="utf-8", max_codepoint=0xFFFF), min_size=1, max_size=12).filter(
-    str.strip
-)  # as JSON escapes
+LETTERS = st.characters(codec="utf-8", max_codepoint=0xFFFF)  # JSON and TOML escape these alike
+NAMES = st.text(LETTERS, min_size=1, max_size=12).filter(str.strip)
 
 
 def different(count: int) -> st.SearchStrategy:
