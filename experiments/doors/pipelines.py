@@ -35,7 +35,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from doors.fitted import Fitted, Outputs, Problem, of_class
+from doors.boosters import float32_bound
+from doors.fitted import Fitted, Outputs, Problem, exact, of_class
 from doors.views import chosen_class, told
 from doors.worlds import ANY, COMPLETE, NUMBERS, categories, coded, counts, doubles, flags, texts, world
 
@@ -212,4 +213,9 @@ def objective_of_its_own(random: Random) -> Fitted:
     options = {
         k: v for k, v in estimator.get_params().items() if k in ("objective", "linear_tree", "booster", "multi_strategy") and v
     }
-    return Fitted(told(estimator, options), problem, estimator, {"value": own}, ("wrap_trees", "wrap"), is_plain=False)
+    bound = exact
+    if isinstance(estimator, xgb.XGBModel) and not is_wide and estimator.booster != "gblinear":
+        bound = float32_bound(estimator.get_booster(), lambda frame: estimator.apply(problem.codes(frame)))
+    return Fitted(
+        told(estimator, options), problem, estimator, {"value": own}, ("wrap_trees", "wrap"), is_plain=False, bound=bound
+    )
