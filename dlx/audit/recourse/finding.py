@@ -71,8 +71,9 @@ def recourse(
 
     A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
     those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
-    (`Together`), or keep to what real people have together where one confines the other (`Given`). It is plausible if the changed person's distance to the fifth nearest real person is at most that which
-    95 % of real people have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
+    (`Together`), or keep to what real people have together where one confines the other (`Given`). It is plausible if the
+    changed person's distance to the fifth nearest real person is at most that which 95 % of real people have among
+    themselves, or the person's own. Columns that follow from a changed one stay as they are.
 
     Parameters
     ----------
