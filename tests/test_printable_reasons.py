@@ -312,3 +312,14 @@ def test_reasons_need_somebody_who_is_denied_whatever_the_threshold():
         one = dataclasses.replace(explained(people, [[0.0, 0, 2]], people.rows[:1]), **made)
         with pytest.raises(ReasonsError, match=problem):
             adverse_reasons(one, people, wording=ReasonMap.of(people.schema), grouping=grouping(people))
+
+
+def test_reasons_by_words_or_groups_of_other_columns_are_refused():
+    case = with_sex(lambda p: p.rng.normal(size=COUNT))
+    other = Dataset(Schema(case.schema.features[::-1], TARGET), case.rows[:, ::-1], None)
+    made = explained(case, [[0.0, 0, 2]], case.rows[:1])
+    for words, groups, problem in ((case, other, "the grouping must be of"), (other, case, "the wording must be of")):
+        with pytest.raises(ReasonsError, match=problem):
+            adverse_reasons(made, case, wording=ReasonMap.of(words.schema), grouping=grouping(groups))
+    with pytest.raises(ReasonsError, match=r"got most=1\.5"):
+        adverse_reasons(made, case, wording=ReasonMap.of(case.schema), grouping=grouping(case), most=1.5)

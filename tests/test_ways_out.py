@@ -17,6 +17,7 @@ from dlx.audit.recourse.finding import goal_of
 from dlx.audit.recourse.numerals import Numerals
 from dlx.audit.recourse.together import Together
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 from dlx.schema.table import Carried
@@ -410,3 +411,29 @@ def test_columns_that_are_loosely_related_confine_nothing_and_a_column_without_v
     assert not actions.given and not len(actions.observed[2])
     with pytest.raises(RecourseError, match="has no rows; pass the training rows"):
         ActionSet.of(case[:0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"actionable": ["income"]}, "actionable maps columns to 'any', 'up' or 'down'"),
+        ({"margin": "0.1"}, "got '0.1'"),
+        ({"threshold": "0.5"}, "got '0.5'"),
+        ({"wanted": 1.5}, "wanted and most_columns must be at least 1 and whole, got 1.5"),
+        ({"most_columns": None}, "got 3 and None"),
+        ({"model": len}, "wrap it first"),
+    ],
+)
+def test_a_question_of_the_wrong_kind_is_refused_in_a_line(asked, problem):
+    case = incomes()
+    model = wrap(lambda x: np.full(len(x), 0.9), case)
+    with pytest.raises(DlxError, match=problem):
+        recourse(**{"model": model, "people": case[:3], "observed": case} | asked)
+
+
+def test_people_and_those_whose_values_are_taken_have_the_same_columns():
+    case = incomes()
+    model = wrap(lambda x: np.full(len(x), 0.9), case)
+    swapped = Schema(case.schema.features[::-1], TARGET)
+    with pytest.raises(RecourseError, match="same columns and levels in one order"):
+        recourse(model, case[:3], observed=Dataset(swapped, case.rows[:, ::-1], case.outcomes))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.arrays import is_number
 from dlx.audit.reasons.proxies import Proxy, StandIns
 from dlx.audit.reasons.tendency import Tendency, tendencies
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.schema import Feature
 
@@ -117,8 +118,9 @@ def grouping(observed: Dataset, *, threshold: float = TOGETHER) -> Grouping:
     DlxError
         If the threshold is not above 0 and at most 1.
     """
-    if not 0 < threshold <= 1:
-        raise DlxError(f"the association from which on columns are one reason must be above 0 and at most 1, got {threshold}")
+    refuse_bare(observed, "observed")
+    if not is_number(threshold) or not 0 < threshold <= 1:
+        raise DlxError(f"the association from which on columns are one reason must be above 0 and at most 1, got {threshold!r}")
     features, names, strength = observed.schema.features, observed.schema.names, association(observed).to_numpy()
     stand_ins = StandIns.of(observed)
     ours = tuple(feature.name for feature in features if feature.protected)

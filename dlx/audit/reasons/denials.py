@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import array_id
+from dlx.arrays import array_id, is_count, is_number
 from dlx.audit.reasons.association import Grouping
 from dlx.audit.reasons.spoken import Spoken, usual_of
 from dlx.audit.reasons.wording import ReasonMap
-from dlx.dataset import Dataset
-from dlx.errors import DlxError
+from dlx.dataset import Dataset, refuse_bare
+from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.model.protocol import check_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +96,11 @@ def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR, threshold:
     ReasonsError
         If the model grants nobody, or the size or the threshold is out of range.
     """
+    check_model(model)
+    refuse_bare(observed, "observed")
     threshold = observed.schema.target.threshold if threshold is None else threshold
-    if size < 1 or not 0 < threshold < 1:
-        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size} and {threshold}")
+    if not is_count(size) or not is_number(threshold) or not 0 < threshold < 1:
+        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size!r} and {threshold!r}")
     risk = model.predict(observed, "probability")
     granted = np.flatnonzero(risk < threshold)
     if not len(granted):
@@ -137,7 +140,13 @@ def adverse_reasons(
         If flagging a person is no adverse action, somebody is not denied or has no explanation, the background is another,
         or `most` is below 1.
     """
+    refuse_bare(background, "background")
     _refuse(explanation, background, most)
+    for what, names in (("grouping", grouping.names), ("wording", wording.schema.names)):
+        if names != explanation.schema.names:
+            raise ReasonsError(
+                f"the {what} must be of the columns that are explained, in their order, but is of {listed(names)}"
+            )
     spoken = Spoken(wording, grouping, usual_of(background))
     return tuple(
         _denial(person, values, row, spoken, most)
@@ -214,8 +223,8 @@ def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
             f"to be {target.flagged} is no adverse action in the sense of 12 CFR 1002.2(c), so there are no adverse-action "
             "reasons to give; set adverse_action = true in the schema's target if it is one"
         )
-    if most < 1:
-        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most}")
+    if not is_count(most):
+        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most!r}")
     if array_id(background.rows) != explanation.background_id:
         raise ReasonsError(f"the background is not the one of the explanation by {explanation.method}; pass the same rows")
     cutoff, is_logit = target.threshold, explanation.scale == "logit"

@@ -192,6 +192,8 @@ class ActionSet:
 
 
 def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
+    if not isinstance(actionable, Mapping):
+        raise RecourseError(f"actionable maps columns to 'any', 'up' or 'down', as {{'income': 'up'}}, got {actionable!r}")
     if not actionable:
         raise RecourseError(
             "recourse needs a column that a person can change, but none is actionable; "
