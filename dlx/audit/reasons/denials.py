@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
 ROUNDING = 1e-5  # on the logit: of the outputs of a float32 net in another batch
-NOTHING = 1e-6  # share of a person's contributions below which one is rounding: the model does not read the column
+NOTHING = 1e-4  # share of all that moved a person's risk, either way, below which a column is no reason: it was not read
 WITHHELD = ("flagged", "review", "together")  # why a column that counted as much as a printed reason is not printed
 NEAR = 100  # granted people, the nearest to the cutoff
 
@@ -119,7 +119,7 @@ def adverse_reasons(
     person's value (`ReasonMap.goes_against`), or, where nothing says which values are adverse, although real people with such
     a value have the event clearly less often, is neither summed nor printed, but listed for review. A protected column, or a
     proxy of one, is never a reason, nor a column that makes the printed ones together a proxy; it is flagged where it moved
-    the risk as much as the last reason did.
+    the risk as much as the last reason did. Less than 1 in 10,000 of all that moved a person's risk is rounding, and no reason.
 
     Parameters
     ----------
