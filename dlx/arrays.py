@@ -41,6 +41,16 @@ def check_seed(seed: int) -> int:
     return seed
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, True and False not being ones."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> bool:
+    """Return whether a value is a whole number from 1 on."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 1)
+
+
 def array_id(array: np.ndarray) -> str:
     """Return a short hash of an array's shape and numbers; the order of its rows counts."""
     array = np.ascontiguousarray(array, dtype=np.float64)

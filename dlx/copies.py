@@ -137,18 +137,29 @@ def _correlation(one: _Column, other: _Column, both: np.ndarray) -> float:
 def _follows(column: _Column, source: _Column) -> float:
     """Return how far a column follows from another, gaps in which tell too: 0 not at all, 1 wholly."""
     bins = np.unique(source.bins[column.known], return_inverse=True)[1]
-    sizes = np.bincount(bins)
-    if len(bins) < IN_A_BIN * len(sizes):  # so many values that anything would follow from them
+    codes = np.unique(column.values[column.known], return_inverse=True)[1]
+    sizes, is_sparse = np.bincount(bins), len(bins) < IN_A_BIN * len(np.unique(bins))
+    pairs, usual = _alike(bins), _alike(codes) / (len(codes) * (len(codes) - 1))
+    if is_sparse and pairs * (1 - usual) < FEWEST:  # so many values that anything would follow from them
         return 0.0
     if column.has_order:
         ranks = column.ranks[column.known]
         means = np.bincount(bins, weights=ranks) / sizes
         left = ((ranks - means[bins]) ** 2).sum() / (len(ranks) - len(sizes))
         return float(np.sqrt(max(0.0, 1 - left / ranks.var(ddof=1))))
-    codes = np.unique(column.values[column.known], return_inverse=True)[1]
-    counts = np.bincount(bins * (codes.max() + 1) + codes, minlength=len(sizes) * (codes.max() + 1))
-    told, usual = counts.reshape(len(sizes), -1).max(axis=1).sum() / len(codes), np.bincount(codes).max() / len(codes)
-    return float((told - usual) / (1 - usual))
+    both = np.unique(bins * (codes.max() + 1) + codes, return_inverse=True)[1]
+    if is_sparse:  # a bin of few people has its own level by chance, two of them have the same one seldom
+        return float((_alike(both) / pairs - usual) / (1 - usual))
+    most = np.zeros(len(sizes))
+    np.maximum.at(most, bins, np.bincount(both)[both])
+    told, most_common = most.sum() / len(codes), np.bincount(codes).max() / len(codes)
+    return float((told - most_common) / (1 - most_common))
+
+
+def _alike(codes: np.ndarray) -> float:
+    """Return how many pairs of people, counted both ways, have the same code."""
+    counts = np.bincount(codes).astype(float)
+    return float(counts @ (counts - 1))
 
 
 def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import shap
 
 ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
-ROUNDING = 1e-12  # of the contributions: standard errors that are 0
+ROUNDING = 1e-6  # of the contributions: standard errors that are 0 but for the root of a float's rounding
 NO_VARIATION = "sampled, and no variation seen: that is no proof that there is none"
 
 
@@ -226,7 +226,7 @@ class Explanation:
         if self.standard_errors is None or "enumerated" not in self.extras:
             return np.zeros(len(self), dtype=bool)
         sizes = np.abs(self.values).sum(axis=1)
-        is_still = np.abs(self.standard_errors).sum(axis=1) <= ROUNDING * sizes
+        is_still = self.standard_errors.max(axis=1) <= ROUNDING * sizes
         return is_still & (self.extras["enumerated"] == 0) & ~self.failed
 
     def to_shap(self) -> shap.Explanation:

@@ -7,9 +7,11 @@ threshold is printed by a function of this file, so that reading the page again 
 from __future__ import annotations
 
 import math
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 MORE = 3  # decimals that are added at most, before a number is rounded away from the line
+SAME = 1e-12  # what is nearer to 0 or 1 is there, but for rounding
+DIGITS = Context(prec=400)  # more than a float has, before and after the point
 
 
 def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "", strict: bool = False) -> str:
@@ -32,39 +34,52 @@ def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "
     Returns
     -------
     str
-        Digits with a decimal point, a minus where it is negative, no sign otherwise; a dash for NaN.
+        Digits with a decimal point, a minus where it is negative, no sign otherwise; a dash for NaN, ∞ where it has no end.
     """
-    if math.isnan(number):
-        return "–"
+    if not math.isfinite(number):
+        return _beyond(number)
     return _side_true(_decimal(number), _decimal(line), Decimal(printed) if printed else _decimal(line), decimals, strict)
 
 
 def rounded(number: float, decimals: int, times: int = 1) -> str:
     """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN."""
-    return "–" if math.isnan(number) else _digits(round(times * _decimal(number), decimals))
+    return _digits(_to_places(times * _decimal(number), decimals)) if math.isfinite(number) else _beyond(number)
+
+
+def in_percent(share: float, decimals: int = 0) -> str:
+    """Return a share in per cent, without the sign: "0" only of nothing, "100" only of all; 99.96 of 2,499 in 2,500."""
+    for end in (0.0, 1.0):
+        if SAME < abs(share - end) < 10.0**-decimals / 100:
+            return side_true(100 * share, 100 * end, decimals, strict=True)
+    return rounded(share, decimals, 100)
 
 
 def percent_beside(probability: float, threshold: float, decimals: int | None = None) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 
-    Whole percents from 10 % on and a decimal below where nothing else is asked for, as long as they do not cross the
-    threshold.
+    Whole percents from 10 % on and a decimal below where nothing else is asked for, or as many as the threshold has where
+    these are more, as long as they do not cross the threshold.
     """
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
     if decimals is None:
         decimals = 1 if probability < 0.1 else 0
+    if _places(shown) > 1:
+        decimals = max(decimals, _places(shown))
     text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
     return f"{text.removesuffix('.0')} %"
 
 
 def threshold_in_percent(threshold: float) -> str:
-    """Return a threshold in per cent with a decimal, more where it would read as 0 or 100 %; "16.7 %", "5 %"."""
-    decimals = 1
-    while decimals < 12 and float(f"{100 * threshold:.{decimals}f}") in (0, 100):
+    """Return a threshold in per cent with a decimal; "16.7 %", "5 %".
+
+    It has more decimals where it would be off by more than a twentieth of its distance to 0 or to 100 %: "0.05 %", "99.96 %".
+    """
+    decimals, exact = 1, 100 * _decimal(threshold)
+    while abs(_to_places(exact, decimals) - exact) * 20 > min(exact, 100 - exact):
         decimals += 1
-    return f"{100 * threshold:.{decimals}f}".removesuffix(".0") + " %"
+    return f"{_to_places(exact, decimals):f}".removesuffix(".0") + " %"
 
 
 def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, strict: bool) -> str:
@@ -78,7 +93,7 @@ def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, 
         return text >= high
 
     for more in range(MORE + 1):
-        text = round(number, decimals + more)
+        text = _to_places(number, decimals + more)
         if stands(text):
             return _digits(text)
     if strict and number == line:
@@ -86,13 +101,21 @@ def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, 
     lies_between = low <= number < high  # the line and what is printed of it: the nearest number on its own grid
     places = max(decimals, _places(printed)) if lies_between else decimals + MORE
     step, nearest, rounding = (-1, low, ROUND_FLOOR) if number < line else (1, high, ROUND_CEILING)
-    text = nearest.quantize(Decimal(1).scaleb(-places), rounding)
+    text = _to_places(nearest, places, rounding)
     return _digits(text if stands(text) else text + Decimal(step).scaleb(-places))
 
 
 def _decimal(number: float) -> Decimal:
     """Return the shortest decimal that is this number, so that .05 is 5 % and no more."""
     return Decimal(repr(float(number)))
+
+
+def _to_places(number: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    return number.quantize(Decimal(1).scaleb(-places), rounding, DIGITS)
+
+
+def _beyond(number: float) -> str:
+    return "–" if math.isnan(number) else "∞" if number > 0 else "-∞"
 
 
 def _places(number: Decimal) -> int:

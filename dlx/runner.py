@@ -201,7 +201,7 @@ def checked(
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
     explained or over the background, whichever is larger: so that one person at the average can be explained. No
-    promise is kept closer than the rounding of the outputs, a share of the largest.
+    promise is kept closer than the rounding of the outputs and of the sum, a share of the largest of them.
 
     Raises
     ------
@@ -236,7 +236,8 @@ def _largest_residual(
     if not len(base):
         return np.inf
     mean_effect = max(np.abs(outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
-    largest = max(np.abs(outputs).max(), np.abs(reference_outputs).max())
+    contributions = np.abs(explanation.values[~explanation.failed]).sum(axis=1)
+    largest = max(np.abs(outputs).max(), np.abs(reference_outputs).max(), contributions.max())
     return max(promise.limit(float(mean_effect)), rounding * float(largest))
 
 

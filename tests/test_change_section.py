@@ -242,6 +242,20 @@ def test_a_model_that_says_the_same_of_everybody_has_no_reasons(tmp_path):
     assert "reasons" not in part.tables
 
 
+def test_who_is_denied_for_a_protected_column_alone_is_counted_and_a_reviewer_told(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"sex": rng.choice(["f", "m"], 300), "a": rng.normal(size=300), "b": rng.normal(size=300)})
+    table["y"] = ((table["sex"] == "f") & (rng.random(300) < 0.7)).astype(int)
+    sex = Feature("sex", "categorical", levels=("f", "m"), protected=True)
+    target = Target("y", levels=("0", "1"), adverse_action=True)
+    case = dlx.from_frame(table, Schema((sex, Feature("a"), Feature("b")), target))
+    model = wrap(lambda people: np.where(people["sex"] == "f", 0.7, 0.1), case, name="sexist")
+    found = told(case, [model], tmp_path)
+    said, count = words_of(found), len(denied(model, case.test))
+    assert not len(found.tables["reasons"]) and f"No reason can be printed for {count} whom sexist denies" in said
+    assert "as much as a printed reason in 100 % of what sexist denies" in said
+
+
 def test_markup_in_names_stays_text(tmp_path):
     schema = Schema(
         (Feature("<b>x</b>", actionable=True, label="<i>$x$</i>"), Feature("y")),

@@ -22,6 +22,8 @@ AGE = RNG.integers(18, 80, SIZE).astype(float)
 INCOME = RNG.lognormal(size=SIZE)
 TOWN = RNG.integers(0, 5, SIZE).astype(float)
 PERMUTED = np.array([2.0, 0, 4, 1, 3])[TOWN.astype(int)]
+MERCHANTS = SIZE // 3
+MERCHANT = np.random.default_rng(2).integers(0, MERCHANTS, SIZE).astype(float)  # three people each
 ZIP = np.array([70173.0, 10115, 20095, 50667, 80331])[TOWN.astype(int)]
 
 
@@ -59,6 +61,7 @@ def gaps(column, share=0.3):
         (("category", TOWN), ("category", PERMUTED)),
         (("category", TOWN), ("number", ZIP)),
         (("number", ZIP), ("category", PERMUTED)),
+        (("category", MERCHANT), ("category", np.random.default_rng(3).permutation(MERCHANTS)[MERCHANT.astype(int)])),
         (
             ("category", np.where(AGE > 60, 1.0, 0.0)),
             ("number", np.where(AGE > 60, np.nan, INCOME * 0 + TOWN)),
@@ -100,6 +103,7 @@ def test_what_was_drawn_for_itself_is_never_a_copy(seed, size):
     rng = np.random.default_rng(seed)
     columns = [("number", rng.normal(size=size)), ("number", rng.lognormal(size=size).round(1))]
     columns += [("category", rng.integers(0, 4, size).astype(float)), ("category", (rng.random(size) < 0.1) * 1.0)]
+    columns += [("category", rng.integers(0, size // 2, size).astype(float))]
     assert copies(*table(*columns)) == []
 
 

@@ -175,6 +175,8 @@ def test_a_sampled_standard_error_of_0_without_seen_variation_says_so():
     sampled = dlx.explain(rare, rows, method="shapley", background=references, scale="value", budget=90)
     assert (sampled.standard_errors == 0).all() and sampled.unvaried.all()
     assert set(sampled.to_frame()["note"]) == {"sampled, and no variation seen: that is no proof that there is none"}
+    pair = wrap(lambda t: (t["x0"] + 3 * t["x1"] * t["x2"]).to_numpy(), schema, scale="value")  # mirror images cancel it
+    assert dlx.explain(pair, rows, method="shapley", background=references, scale="value").unvaried.all()
     joint = wrap(lambda t: t.to_numpy().prod(axis=1), schema, scale="value")
     varied = dlx.explain(joint, rows, method="shapley", background=references, scale="value", budget=90)
     assert not varied.unvaried.any() and set(varied.to_frame()["note"]) == {""}

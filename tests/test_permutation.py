@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.inspection import permutation_importance as reference
 from sklearn.metrics import log_loss, roc_auc_score
 
+import dlx
 from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
 from dlx.effects.permutation import weighted_auc
@@ -138,3 +140,18 @@ def test_bad_input_is_refused():
             permutation_importance(model, Dataset(people.schema, people.rows, outcomes))
     with pytest.raises(DlxError, match="needs outcomes of both classes"):
         permutation_importance(model, people[:1])
+
+
+def test_what_a_model_of_ones_own_reads_beside_the_features_stays_with_each_person():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=200), "x": rng.normal(size=200)})
+    late = (table["day"] >= "2020-05-01").to_numpy()
+    table["y"] = (table["x"] + 2 * late + rng.normal(size=200) > 1).astype(int)
+    case = dlx.from_frame(table, dlx.infer_schema(table, target="y"))
+    model = wrap(lambda people: expit((people["x"] + 2 * (people["day"] >= "2020-05-01") - 1).to_numpy()), case)
+    (line,) = permutation_importance(model, case, metric="auc", repeats=3).itertuples()
+    orders = np.random.default_rng(0)
+    shuffled = [table.assign(x=table["x"].to_numpy()[orders.permutation(200)]) for _ in range(3)]
+    chances = [expit(some["x"] + 2 * late - 1) for some in (table, *shuffled)]
+    own, *after = (roc_auc_score(table["y"], chance) for chance in chances)
+    assert line.feature == "x" and line.importance == pytest.approx(own - np.mean(after))

@@ -13,7 +13,7 @@ import dlx
 from dlx.arrays import array_id
 from dlx.audit.fairness import partition, telling
 from dlx.audit.fairness.telling import MOST_TOGETHER, protected_groups, told_by_column, told_together
-from dlx.audit.reasons import ReasonMap, Spoken, adverse_reasons, grouping
+from dlx.audit.reasons import ReasonMap, ReasonsError, Spoken, adverse_reasons, grouping
 from dlx.audit.reasons.denials import to_frame
 from dlx.audit.reasons.wording import adverse_side
 from dlx.dataset import Dataset
@@ -45,6 +45,8 @@ STAND_INS = {
     "even and odd": lambda p: 2 * p.rng.integers(0, 8, COUNT) + p.sex,
     "age squared off": lambda p: (p.age - 47) ** 2 + p.rng.normal(size=COUNT),
     "waves": lambda p: np.floor(p.rng.random(COUNT) * 4) + np.where(p.sex == 0, 0, 0.5) + 0.2 * p.rng.random(COUNT),
+    "flag of an age of 66": lambda p: p.age > 66,
+    "flag of an age of 25": lambda p: p.age <= 25,
     "one value of women": lambda p: np.where((p.sex == 0) & (p.rng.random(COUNT) < 0.7), 7.0, p.rng.normal(size=COUNT)),
 }
 
@@ -121,12 +123,13 @@ def test_several_columns_are_judged_by_the_nearest_others():
     assert far.auc > 0.9 and far.error > 0
 
 
-def test_the_groups_of_a_protected_number_are_its_quarters_its_middle_and_its_cuts():
+def test_the_groups_of_a_protected_number_are_its_quarters_its_middle_its_tails_and_its_cuts():
     case = with_sex(lambda p: p.sex)
     cut = dataclasses.replace(AGE, cuts=(25,))
     groups = protected_groups(Dataset(Schema((cut, *case.schema.features[2:]), TARGET), case.rows[:, 1:], None))
-    assert len(groups) == 6 and groups[0].name == "up to 25" and (groups[0].inside == (case.rows[:, 1] <= 25)).all()
+    assert len(groups) == 8 and groups[0].name == "up to 25" and (groups[0].inside == (case.rows[:, 1] <= 25)).all()
     assert sum(150 < group.inside.sum() < 250 for group in groups) == 1  # the middle half
+    assert sorted(min(group.inside.sum(), (~group.inside).sum()) for group in groups)[:2] >= [30, 30]  # tails of 10 %
 
 
 # reasons
@@ -192,6 +195,9 @@ def borrowers(*features, outcomes=None, count=COUNT, seed=0):
         ({"reason": "Excessive obligations in relation to income"}, "Excessive obligations in relation to income", None),
         ({"reason": "Too many inquiries"}, "Too many inquiries", None),
         ({"reason": "Highest balance"}, "Highest balance", "Highest balance"),
+        ({"reason": "No. of late payments"}, "No. of late payments", "No. of late payments"),
+        ({"reason": "High school only"}, "High school only", "High school only"),
+        ({"reason": "No savings"}, None, "No savings"),
         ({}, "x", "x"),
     ],
 )  # fmt: skip
@@ -275,3 +281,45 @@ def test_no_reason_of_bank_loan_is_absurd():
     assert not said & {(column, value) for column, values in absurd.items() for value in values}
     assert "Limited credit history" not in set(table["reason"]) and any("installment_rate" in d.review for d in denials)
     assert all(len({reason.words for reason in denial.reasons}) == len(denial.reasons) for denial in denials)
+
+
+def test_who_is_between_the_mean_and_the_median_of_a_skewed_column_is_told_nothing_of_its_side():
+    income = Feature("income", reason="Low income")
+    skewed = np.random.default_rng(0).lognormal(0, 1, (COUNT, 1))
+    case = Dataset(Schema((income, Feature("other")), TARGET), np.hstack([skewed, skewed[::-1]]), None)
+    between = (skewed.mean() + np.median(skewed)) / 2
+    told = [printed(case, [1, 0.5], [value, 1])[0].review for value in (0.9 * np.median(skewed), between, 1.1 * skewed.mean())]
+    assert told == [(), ("income",), ("income",)]
+    late = Feature("late", reason="Delinquent obligations")  # a flag that most people have is no less true of them
+    flags = (np.arange(COUNT) % 10 < 7).astype(float)
+    case = Dataset(Schema((late, Feature("other")), TARGET), np.column_stack([flags, skewed]), None)
+    assert [Spoken.of(case, case).goes_against(0, flag) for flag in (0.0, 1.0)] == [True, False]
+
+
+def test_a_contribution_that_is_rounding_is_no_reason_and_flags_nothing():
+    case = with_sex(lambda p: p.rng.normal(size=COUNT), others=((Feature("idle"), lambda p: p.rng.normal(size=COUNT)),))
+    (denial,) = printed(case, [1e-9, 0, 2, 1e-12], case.rows[0])
+    assert [reason.column for reason in denial.reasons] == ["column"] and not denial.flagged and not denial.review
+
+
+def test_reasons_need_somebody_who_is_denied_whatever_the_threshold():
+    case = with_sex(lambda p: p.rng.normal(size=COUNT))
+    for target, made, problem in (
+        (dataclasses.replace(TARGET, threshold=4e-6), {"scale": "probability", "outputs": np.array([3e-6])}, "is not denied"),
+        (Target("bad", "regression", adverse_action=True), {}, "is of kind"),
+    ):
+        people = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
+        one = dataclasses.replace(explained(people, [[0.0, 0, 2]], people.rows[:1]), **made)
+        with pytest.raises(ReasonsError, match=problem):
+            adverse_reasons(one, people, wording=ReasonMap.of(people.schema), grouping=grouping(people))
+
+
+def test_reasons_by_words_or_groups_of_other_columns_are_refused():
+    case = with_sex(lambda p: p.rng.normal(size=COUNT))
+    other = Dataset(Schema(case.schema.features[::-1], TARGET), case.rows[:, ::-1], None)
+    made = explained(case, [[0.0, 0, 2]], case.rows[:1])
+    for words, groups, problem in ((case, other, "the grouping must be of"), (other, case, "the wording must be of")):
+        with pytest.raises(ReasonsError, match=problem):
+            adverse_reasons(made, case, wording=ReasonMap.of(words.schema), grouping=grouping(groups))
+    with pytest.raises(ReasonsError, match=r"got most=1\.5"):
+        adverse_reasons(made, case, wording=ReasonMap.of(case.schema), grouping=grouping(case), most=1.5)

@@ -10,8 +10,9 @@ from dlx import explainers
 from dlx.arrays import array_id
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import BlackBox
+from dlx.model import BlackBox, wrap
 from dlx.runner import LocalAccuracyError, explain
+from dlx.schema import Feature, Schema, Target
 
 
 @pytest.fixture
@@ -173,3 +174,19 @@ def test_an_explanation_says_which_code_made_it(method, options, implementation,
 def test_an_implementation_that_there_is_not_is_refused():
     with pytest.raises(MethodError, match="implementation must be one of dlx, reference, got 'captum'"):
         linear_shap(implementation="captum")
+
+
+@pytest.mark.parametrize("method", ["shapley", "exact_shapley", "kernel_shap"])
+def test_where_every_output_is_0_and_those_between_are_not_the_sum_may_round(method):
+    rng = np.random.default_rng(0)
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(6)), Target("y", levels=("0", "1")))
+    rows = rng.normal(size=(400, 6))
+    hard = wrap(
+        lambda x: ((x.x0 > 0.5) & (x.x1 > 0.5) | (x.x2 * x.x3 * x.x4 > 2)).to_numpy().astype(float),
+        schema,
+        check=schema.decode(rows),
+    )
+    never = rows[hard.predict(rows, "probability") == 0]
+    for k in range(4):
+        told = explain(hard, never[3 * k : 3 * k + 3], method=method, background=never[100 + k : 140 + k], scale="probability")
+        assert np.abs(told.residuals).max() < 1e-15 and not told.failed.any()

@@ -72,11 +72,12 @@ def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
 @pytest.mark.parametrize(
     ("check", "changes", "is_measured"),
     [
-        ("noise", {"source": "background"}, True),  # that another background changes it is no fault of the method
-        ("noise", {"metric": "rank_correlation"}, True),
+        ("noise", {"source": "background"}, False),  # that another background changes it is no fault of the method
+        ("noise", {"metric": "rank_correlation"}, False),
+        ("noise", {"chance": 1.0}, False),  # the top columns are all columns
         ("noise", {"mean": np.nan}, False),
         ("errors", {"is_shapley": False}, True),  # it does not set out to give them
-        ("errors", {"measure": "top_hit"}, True),
+        ("errors", {"measure": "top_hit"}, False),
         ("errors", {"median": np.nan, "mean": np.nan}, False),
         ("faithfulness", {"metric": "pgi"}, True),
         ("faithfulness", {"low": np.nan}, True),
@@ -154,6 +155,20 @@ def test_contributions_that_neither_add_up_nor_are_shapley_values_are_not_truste
     found = trust([LIME], evidence_of(lost, away)).iloc[0]
     assert found["verdict"] == expected
     assert ("leave out" in found["why"]) == (expected == "distrusted")
+
+
+def test_where_the_top_columns_are_all_columns_the_order_of_pairs_tells_the_noise():
+    about = {"model": "net", "method": "lime", "source": "seed"}
+    lines = [about | {"metric": "feature_agreement", "chance": 1.0, "mean": 1.0}]
+    lines += [about | {"metric": "pairwise_rank_agreement", "chance": 0.5, "mean": 0.61}]
+    evidence = dataclasses.replace(evidence_of(), noise=pd.DataFrame(lines))
+    found = trust([LIME], evidence).iloc[0]
+    assert (found["verdict"], found["why"]) == (
+        "distrusted",
+        "with another seed only 61% of the pairs of columns keep their order",
+    )
+    lines[1]["mean"] = 0.9
+    assert trust([LIME], dataclasses.replace(evidence, noise=pd.DataFrame(lines)))["trusted"].item()
 
 
 def test_words_of_a_verdict_stand_on_its_side_of_the_line():

@@ -17,6 +17,7 @@ from dlx.audit.recourse.finding import goal_of
 from dlx.audit.recourse.numerals import Numerals
 from dlx.audit.recourse.together import Together
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 from dlx.schema.table import Carried
@@ -339,3 +340,98 @@ def test_what_a_model_of_ones_own_reads_beside_the_features_stays_with_the_perso
     assert ways.found.mean() > 0.6 and set(rule(ways.best().table)) == {0.1}
     assert transfer(ways, [model]).loc[0, "granted"] == 1
     assert modifiable(model, case, observed=case).set_index("direction").loc["down", "lower"] > 0
+
+
+def confined(**columns):
+    """Return people whose columns confine each other beside ten that are noise, and the features of the latter."""
+    noise = {f"z{i}": np.random.default_rng(i).normal(size=600) for i in range(10)}
+    return pd.DataFrame(columns | noise), [Feature(name) for name in noise]
+
+
+@pytest.mark.parametrize(
+    "shape", ["hours of a job", "job of hours", "region of a city", "code of a name", "distance to an age"]
+)
+def test_a_column_that_another_confines_keeps_to_it_whatever_the_shape(shape):
+    rng = np.random.default_rng(0)
+    job, city, age = rng.choice(["none", "clerk", "boss"], 600), rng.integers(0, 6, 600), rng.normal(50, 10, 600)
+    jobs = Feature("given", "categorical", levels=("none", "clerk", "boss"))
+    hours = np.where(job == "none", 0, rng.integers(20, 60, 600))
+    values, features, denied_at, follows = {
+        "hours of a job": ((job, hours), (jobs, Feature("moved", actionable=True)), lambda x: x < 30, None),
+        "job of hours": (
+            (hours, job),
+            (Feature("given"), dataclasses.replace(jobs, name="moved", actionable=True)),
+            lambda x: x == "none",
+            lambda given, to: (given > 0) == (to != "none"),
+        ),
+        "region of a city": (
+            (city.astype(str), (city // 2).astype(str)),
+            (
+                Feature("given", "categorical", levels=tuple("012345")),
+                Feature("moved", "categorical", levels=tuple("012"), actionable=True),
+            ),
+            lambda x: x == "0",
+            lambda given, to: int(given) // 2 == int(to),
+        ),
+        "code of a name": (
+            (np.array(["x", "y", "z"])[city % 3], city % 3),
+            (Feature("given", "categorical", levels=("x", "y", "z")), Feature("moved", actionable=True)),
+            lambda x: x == 2,
+            lambda given, to: "xyz".index(given) == float(to),
+        ),
+        "distance to an age": (
+            (age, abs(age - 50)),
+            (Feature("given"), Feature("moved", actionable=True)),
+            lambda x: x > 5,
+            lambda given, to: abs(abs(given - 50) - float(to)) < 4,
+        ),
+    }[shape]
+    table, rest = confined(given=values[0], moved=values[1])
+    table["y"] = rng.integers(0, 2, 600)
+    case = dlx.from_frame(table, Schema((*features, *rest), TARGET))
+    model = wrap(lambda x: np.where(denied_at(x["moved"]), 0.9, 0.1), case)
+    people = denied(model, case)[:40]
+    told = recourse(model, people, observed=case).to_frame()
+    who = table.loc[told["person"]].reset_index(drop=True)
+    if follows is None:  # who has no job works no hours; others may work more of them
+        assert set(who["given"]) == {"clerk", "boss"} and (told["to"].astype(int) >= 30).all()
+    else:
+        assert all(follows(given, to) for given, to in zip(who["given"], told["to"], strict=True))
+
+
+def test_columns_that_are_loosely_related_confine_nothing_and_a_column_without_values_stays_as_it_is():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"plan": rng.choice(["a", "b"], 300), "income": rng.normal(size=300), "empty": np.full(300, np.nan)})
+    plan = Feature("plan", "categorical", levels=("a", "b"), actionable=True)
+    features = (plan, Feature("income", actionable=True), Feature("empty", actionable=True, missing=True))
+    case = dlx.from_frame(table.assign(y=rng.integers(0, 2, 300)), Schema(features, TARGET))
+    actions = ActionSet.of(case)
+    assert not actions.given and not len(actions.observed[2])
+    with pytest.raises(RecourseError, match="has no rows; pass the training rows"):
+        ActionSet.of(case[:0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"actionable": ["income"]}, "actionable maps columns to 'any', 'up' or 'down'"),
+        ({"margin": "0.1"}, "got '0.1'"),
+        ({"threshold": "0.5"}, "got '0.5'"),
+        ({"wanted": 1.5}, "wanted and most_columns must be at least 1 and whole, got 1.5"),
+        ({"most_columns": None}, "got 3 and None"),
+        ({"model": len}, "wrap it first"),
+    ],
+)
+def test_a_question_of_the_wrong_kind_is_refused_in_a_line(asked, problem):
+    case = incomes()
+    model = wrap(lambda x: np.full(len(x), 0.9), case)
+    with pytest.raises(DlxError, match=problem):
+        recourse(**{"model": model, "people": case[:3], "observed": case} | asked)
+
+
+def test_people_and_those_whose_values_are_taken_have_the_same_columns():
+    case = incomes()
+    model = wrap(lambda x: np.full(len(x), 0.9), case)
+    swapped = Schema(case.schema.features[::-1], TARGET)
+    with pytest.raises(RecourseError, match="same columns and levels in one order"):
+        recourse(model, case[:3], observed=Dataset(swapped, case.rows[:, ::-1], case.outcomes))

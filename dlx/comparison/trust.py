@@ -79,6 +79,7 @@ def believed(table: pd.DataFrame) -> np.ndarray:
 
 def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
     tables = {name: _about(table, one) for name, table in vars(evidence).items() if table is not None}
+    tables |= {name: of(tables[name]) for name, of in _ASKED.items() if name in tables}
     seen = {name: tables[table] for name, table, _ in _CHECKS if table in tables and _says_something(tables[table])}
     against = [said for name, _, objection in _CHECKS if name in seen and (said := objection(seen[name]))]
     against += [said for said in (_leaves_out(seen), _failed(one)) if said]
@@ -241,14 +242,27 @@ def _survives(table: pd.DataFrame) -> str:
 
 
 def _changes(table: pd.DataFrame) -> str:
-    some = table[(table["metric"] == "feature_agreement") & (table["source"] == "seed")]
-    if not len(some) or not some["mean"].iloc[0] < LEAST_SELF_AGREEMENT:
+    line = table.iloc[0]
+    if not line["mean"] < LEAST_SELF_AGREEMENT:
         return ""
-    return f"with another seed only {_percent(some['mean'].iloc[0], LEAST_SELF_AGREEMENT)} of the top columns stay"
+    what = "of the top columns stay" if line["metric"] == "feature_agreement" else "of the pairs of columns keep their order"
+    return f"with another seed only {_percent(line['mean'], LEAST_SELF_AGREEMENT)} {what}"
+
+
+def _own_noise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the line about another seed: of the top columns, or, where these are all columns, of the order of pairs."""
+    same = table[table["source"] == "seed"]
+    some = same[same["metric"] == "feature_agreement"]
+    is_all = len(some) and "chance" in some and some["chance"].iloc[0] == 1
+    return same[same["metric"] == "pairwise_rank_agreement"] if is_all else some
+
+
+def _distance(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["measure"] == "relative_error"]
 
 
 def _misses(table: pd.DataFrame) -> str:
-    some = table[(table["measure"] == "relative_error") & table["is_shapley"]]
+    some = table[table["is_shapley"].astype(bool)]
     if not len(some) or not some["median"].iloc[0] > MOST_ERROR:
         return ""
     return f"it is off by {_percent(some['median'].iloc[0], MOST_ERROR)} from the Shapley values that it sets out to give"
@@ -263,6 +277,7 @@ def _unfaithful(table: pd.DataFrame) -> str:
 
 PREFLIGHT, NOISE, ERROR = "pre-flight", "its own noise", "error to the judge"
 _NEEDED = (PREFLIGHT, NOISE, ERROR)
+_ASKED = {"noise": _own_noise, "errors": _distance}  # what of a table is looked at
 _CHECKS = (
     (PREFLIGHT, "readiness", _not_ready),
     ("randomised weights", "sanity", _survives),

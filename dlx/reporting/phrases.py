@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dlx import explainers
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.rounding import percent_beside, rounded, side_true, threshold_in_percent
+from dlx.rounding import in_percent, percent_beside, rounded, side_true, threshold_in_percent
 from dlx.schema import Target
 
 ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
@@ -66,7 +66,7 @@ def percent(share: float, line: float | None = None) -> str:
     if math.isnan(share):
         return "–"
     decimals = 1 if share < 0.1 else 0
-    digits = rounded(share, decimals, 100) if line is None else side_true(100 * share, 100 * line, decimals, strict=True)
+    digits = in_percent(share, decimals) if line is None else side_true(100 * share, 100 * line, decimals, strict=True)
     return digits.removesuffix(".0") + " %"
 
 

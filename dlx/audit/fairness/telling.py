@@ -24,6 +24,7 @@ PEOPLE_A_BIN, FEWEST_BINS, MOST_BINS = 25, 4, 64  # of a number
 DISTINCT = 0.25  # values per person up to which each value of a number is a bin of its own
 BELIEF = 5.0  # people that the rate of the wider bin, or of everybody, counts for
 FEW_VALUES = 8  # of a protected number, up to which each is a group
+TAILS = (0.05, 0.1, 0.9, 0.95)  # of a protected number: a flag of who is 62 or older tells these, and hardly a quarter
 MOST_TOGETHER = 1_000  # people among whom several columns at once are judged
 REACH = 0.5  # bandwidth of the distance over up to four columns; an eighth of the columns beyond
 
@@ -65,9 +66,10 @@ class Group:
 
 
 def protected_groups(observed: Dataset) -> list[Group]:
-    """Return the groups by each protected column: levels; of a number its quarters, its middle half and the schema's cuts.
+    """Return the groups by each protected column: levels; of a number its quarters, middle half, tails and the schema's cuts.
 
-    The middle half, because |age - 47| tells it without a rank correlation with age. Who has no value is a group too.
+    The middle half, because |age - 47| tells it without a rank correlation with age. Tails of 5 and 10 %, if
+    these are 30 people. Who has no value is a group too.
     """
     found: list[Group] = []
     for feature, column in zip(observed.schema.features, observed.rows.T, strict=True):
@@ -220,4 +222,6 @@ def _parts(feature: Feature, column: np.ndarray) -> list[tuple[str, np.ndarray]]
         for j in range(i + 1, len(ends))
     ]
     cuts = [(f"up to {feature.format(cut)}", column <= cut) for cut in feature.cuts]
-    return [*cuts, *quarters, *between, *missing]
+    at_tails = [(end, column <= end) for end in np.quantile(column[known], TAILS, method="lower")]
+    tails = [(f"up to {feature.format(end)}", low) for end, low in at_tails if min(low.sum(), (~low).sum()) >= MIN_PEOPLE]
+    return [*cuts, *quarters, *between, *tails, *missing]

@@ -13,6 +13,7 @@ from dlx.audit.readiness.estimators import native_categories
 from dlx.errors import in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
 from dlx.model import BlackBox, Model, NeuralModel, TreeModel
+from dlx.rounding import in_percent
 from dlx.schema import plural
 from dlx.threads import one_thread
 
@@ -49,7 +50,7 @@ def found_on(bench: Bench) -> list[Finding]:
         return [Finding("raises", "", bench.methods, text, 1.0)]
     if not np.isfinite(outputs).all():
         share = float((~np.isfinite(outputs)).mean())
-        text = f"{bench.model.name} predicts numbers that are not finite for {share:.0%} of the rows"
+        text = f"{bench.model.name} predicts numbers that are not finite for {in_percent(share)}% of the rows"
         return [Finding("raises", "", bench.methods, text, share)]
     checks: list[Callable[[Bench], Iterator[Finding]]] = [_constant, _unsteady, _missing]
     if isinstance(bench.model, NeuralModel):
@@ -118,7 +119,7 @@ def _missing(bench: Bench) -> Iterator[Finding]:
         rows[:, i] = np.nan
         try:
             spoiled = float((~np.isfinite(bench.predict(rows))).mean())
-            said = f"predicts numbers that are not finite for {spoiled:.0%} of the rows"
+            said = f"predicts numbers that are not finite for {in_percent(spoiled)}% of the rows"
         except Exception as error:  # the model is the user's: it may raise anything
             if is_own_fault(error):
                 raise

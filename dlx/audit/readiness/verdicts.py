@@ -17,6 +17,7 @@ from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
+from dlx.rounding import in_percent
 from dlx.runner import explain
 from dlx.schema import plural
 from dlx.threads import one_thread
@@ -164,7 +165,9 @@ def tried(bench: Bench, method: str) -> Trial:
             raise
         failed = 1.0 if isinstance(error, DlxError) else _share_that_fails(bench, method, options)
         if failed < 1:
-            return Trial("approximate", np.nan, f"it fails on {failed:.0%} of the people it was tried on: {in_a_line(error)}")
+            return Trial(
+                "approximate", np.nan, f"it fails on {in_percent(failed)}% of the people it was tried on: {in_a_line(error)}"
+            )
         return Trial("not valid", _lost_all_the_same(bench, method, options), in_a_line(error))
     return _measured(bench, made, options)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.arrays import is_number
 from dlx.audit.reasons.proxies import Proxy, StandIns
 from dlx.audit.reasons.tendency import Tendency, tendencies
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.schema import Feature
 
@@ -39,7 +40,7 @@ def association(observed: Dataset) -> pd.DataFrame:
     found = np.eye(len(features))
     for i, one in enumerate(features):
         for j in range(i):
-            found[i, j] = found[j, i] = _of_pair(one, columns[i], features[j], columns[j])
+            found[i, j] = found[j, i] = of_pair(one, columns[i], features[j], columns[j])
     return pd.DataFrame(found, index=observed.schema.names, columns=observed.schema.names)
 
 
@@ -117,8 +118,9 @@ def grouping(observed: Dataset, *, threshold: float = TOGETHER) -> Grouping:
     DlxError
         If the threshold is not above 0 and at most 1.
     """
-    if not 0 < threshold <= 1:
-        raise DlxError(f"the association from which on columns are one reason must be above 0 and at most 1, got {threshold}")
+    refuse_bare(observed, "observed")
+    if not is_number(threshold) or not 0 < threshold <= 1:
+        raise DlxError(f"the association from which on columns are one reason must be above 0 and at most 1, got {threshold!r}")
     features, names, strength = observed.schema.features, observed.schema.names, association(observed).to_numpy()
     stand_ins = StandIns.of(observed)
     ours = tuple(feature.name for feature in features if feature.protected)
@@ -140,23 +142,25 @@ def _linked(strength: np.ndarray, threshold: float) -> np.ndarray:
     return fcluster(linkage(squareform(distance, checks=False), "complete"), 1.0 - threshold, criterion="distance")
 
 
-def _of_pair(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
+def of_pair(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
+    """Return how strongly two columns of codes [rows] go together, 0 to 1; see `association`."""
     from scipy import stats
 
     known = ~np.isnan(left) & ~np.isnan(right)
     left, right = left[known], right[known]
     if known.sum() < LEAST_PAIRS or len(np.unique(left)) < 2 or len(np.unique(right)) < 2:
         return 0.0
-    if _has_order(one) and _has_order(other):
+    if has_order(one) and has_order(other):
         return float(abs(stats.spearmanr(left, right).statistic))
-    if not _has_order(one) and not _has_order(other):
+    if not has_order(one) and not has_order(other):
         table = stats.contingency.crosstab(left, right).count
         return float(stats.contingency.association(table, method="cramer"))
-    levels, ranked = (left, stats.rankdata(right)) if _has_order(other) else (right, stats.rankdata(left))
+    levels, ranked = (left, stats.rankdata(right)) if has_order(other) else (right, stats.rankdata(left))
     _, which, counts = np.unique(levels, return_inverse=True, return_counts=True)
     means = np.bincount(which, ranked) / counts
     return float(np.sqrt(counts @ (means - ranked.mean()) ** 2 / np.square(ranked - ranked.mean()).sum()))
 
 
-def _has_order(feature: Feature) -> bool:
+def has_order(feature: Feature) -> bool:
+    """Return whether a column has an order: a number, ordered levels, or two levels."""
     return not feature.is_categorical or feature.ordered or len(feature.levels) == 2

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import array_id
+from dlx.arrays import array_id, is_count, is_number
 from dlx.audit.reasons.association import Grouping
 from dlx.audit.reasons.spoken import Spoken, usual_of
 from dlx.audit.reasons.wording import ReasonMap
-from dlx.dataset import Dataset
-from dlx.errors import DlxError
+from dlx.dataset import Dataset, refuse_bare
+from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.schema import Target
+from dlx.model.protocol import check_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
-ROUNDING = 1e-5  # of the outputs of a float32 net in another batch
+ROUNDING = 1e-5  # on the logit: of the outputs of a float32 net in another batch
+NOTHING = 1e-4  # share of all that moved a person's risk, either way, below which a column is no reason: it was not read
 WITHHELD = ("flagged", "review", "together")  # why a column that counted as much as a printed reason is not printed
 NEAR = 100  # granted people, the nearest to the cutoff
 
@@ -95,9 +96,11 @@ def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR, threshold:
     ReasonsError
         If the model grants nobody, or the size or the threshold is out of range.
     """
+    check_model(model)
+    refuse_bare(observed, "observed")
     threshold = observed.schema.target.threshold if threshold is None else threshold
-    if size < 1 or not 0 < threshold < 1:
-        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size} and {threshold}")
+    if not is_count(size) or not is_number(threshold) or not 0 < threshold < 1:
+        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size!r} and {threshold!r}")
     risk = model.predict(observed, "probability")
     granted = np.flatnonzero(risk < threshold)
     if not len(granted):
@@ -116,7 +119,7 @@ def adverse_reasons(
     person's value (`ReasonMap.goes_against`), or, where nothing says which values are adverse, although real people with such
     a value have the event clearly less often, is neither summed nor printed, but listed for review. A protected column, or a
     proxy of one, is never a reason, nor a column that makes the printed ones together a proxy; it is flagged where it moved
-    the risk as much as the last reason did.
+    the risk as much as the last reason did. Less than 1 in 10,000 of all that moved a person's risk is rounding, and no reason.
 
     Parameters
     ----------
@@ -137,7 +140,13 @@ def adverse_reasons(
         If flagging a person is no adverse action, somebody is not denied or has no explanation, the background is another,
         or `most` is below 1.
     """
+    refuse_bare(background, "background")
     _refuse(explanation, background, most)
+    for what, names in (("grouping", grouping.names), ("wording", wording.schema.names)):
+        if names != explanation.schema.names:
+            raise ReasonsError(
+                f"the {what} must be of the columns that are explained, in their order, but is of {listed(names)}"
+            )
     spoken = Spoken(wording, grouping, usual_of(background))
     return tuple(
         _denial(person, values, row, spoken, most)
@@ -164,22 +173,22 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
 def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, most: int) -> Denial:
     groups, names, withheld = np.array(spoken.grouping.group), spoken.grouping.names, spoken.grouping.withheld
     allowed = np.array([name not in withheld for name in names])
-    candidates, review = [], []
+    candidates, review, nothing = [], [], NOTHING * float(np.abs(values).sum())
     for g in dict.fromkeys(groups[allowed].tolist()):
         members = [i for i in np.argsort(-values, kind="stable").tolist() if groups[i] == g and allowed[i]]
         whole = float(values[members].sum())
-        against = [i for i in members if values[i] > 0 and spoken.goes_against(i, row[i])]
-        true = [i for i in members if values[i] > 0 and i not in against]
-        if against and whole > 0:
+        against = [i for i in members if values[i] > nothing and spoken.goes_against(i, row[i])]
+        true = [i for i in members if values[i] > nothing and i not in against]
+        if against and whole > nothing:
             review.append((names[against[0]], min(whole, float(values[against].sum()))))
         contribution = whole - float(values[against].sum())
-        if true and contribution > 0:
+        if true and contribution > nothing:
             value = spoken.wording.schema.features[true[0]].format(row[true[0]])
             candidates.append(Reason(spoken.words(true[0], row[true[0]]), value, names[true[0]], g, contribution))
     candidates.sort(key=lambda reason: -reason.contribution)
     reasons, together = _printable(candidates, spoken.grouping, most)
-    least = reasons[-1].contribution if len(reasons) == most else 0.0
-    flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > 0 and values[i] >= least]
+    least = reasons[-1].contribution if len(reasons) == most else nothing
+    flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > nothing and values[i] >= least]
     return Denial(
         person,
         tuple(reasons),
@@ -207,22 +216,21 @@ def _printable(candidates: Sequence[Reason], grouping: Grouping, most: int) -> t
 
 def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
     target = background.schema.target
+    if target.kind != "binary":
+        raise ReasonsError(f"reasons are for people who are denied or not, but {target.name!r} is of kind {target.kind}")
     if not target.adverse_action:
         raise ReasonsError(
             f"to be {target.flagged} is no adverse action in the sense of 12 CFR 1002.2(c), so there are no adverse-action "
             "reasons to give; set adverse_action = true in the schema's target if it is one"
         )
-    if most < 1:
-        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most}")
+    if not is_count(most):
+        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most!r}")
     if array_id(background.rows) != explanation.background_id:
         raise ReasonsError(f"the background is not the one of the explanation by {explanation.method}; pass the same rows")
-    granted = explanation.outputs < _cutoff(target, explanation.scale) - ROUNDING
+    cutoff, is_logit = target.threshold, explanation.scale == "logit"
+    line = float(np.log(cutoff / (1 - cutoff))) - ROUNDING if is_logit else cutoff - ROUNDING * cutoff * (1 - cutoff)
+    granted = explanation.outputs < line
     if granted.any() or explanation.failed.any():
         who = explanation.index[int((granted | explanation.failed).argmax())]
         what = "is not denied" if granted.any() else "could not be explained"
         raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
-
-
-def _cutoff(target: Target, scale: str) -> float:
-    odds = target.threshold / (1 - target.threshold)
-    return float(np.log(odds)) if scale == "logit" else target.threshold

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlx.audit.reasons.association import Grouping, grouping
-from dlx.audit.reasons.wording import ReasonMap
+from dlx.audit.reasons.wording import ReasonMap, adverse_side
 from dlx.dataset import Dataset
+from dlx.schema import Feature
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Spoken:
     grouping : Grouping
         Which columns are one reason, and which are never one.
     usual : ndarray [features]
-        The mean codes of the reference people; NaN where all are missing.
+        Of the reference people, see `usual_of`; NaN where all are missing.
     """
 
     wording: ReasonMap
@@ -45,5 +46,22 @@ class Spoken:
 
 
 def usual_of(background: Dataset) -> np.ndarray:
-    """Return the mean codes of reference people [features]; NaN where all are missing."""
-    return np.array([np.nanmean(column) if np.isfinite(column).any() else np.nan for column in background.rows.T])
+    """Return the usual code of reference people in each column [features]; NaN where all are missing.
+
+    It is the mean; of a number whose words speak of little or of much, such that what they are true of lies beyond the mean
+    and not short of the median: who is between the two in a skewed column is not told that their income is low.
+    """
+    return np.array(
+        [_usual(feature, column) for feature, column in zip(background.schema.features, background.rows.T, strict=True)]
+    )
+
+
+def _usual(feature: Feature, column: np.ndarray) -> float:
+    known = column[~np.isnan(column)]
+    if not len(known):
+        return np.nan
+    mean, median = float(known.mean()), float(np.median(known))
+    side = "" if feature.is_categorical else adverse_side(feature)
+    if side == "low":
+        return min(mean, np.nextafter(median, np.inf))
+    return max(mean, np.nextafter(median, -np.inf)) if side == "high" else mean

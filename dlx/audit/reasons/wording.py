@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BETTER = "better than usual"  # where the column is only named, and nothing is printed
-_OF_LITTLE = re.compile(r"(no|low|short|few|too (little|few|low|short)|lack of|limited)\b|.*\bin(sufficient|adequate)\b", re.I)
-_OF_MUCH = re.compile(r"(high|long|many|large|heavy|too (much|many|high|long|large))\b|.*\b(excessive|delinquent)\b", re.I)
+_OF_LITTLE = re.compile(
+    r"(no(?!\.)|low|short|few|too (little|few|low|short)|lack of|limited)\b|.*\bin(sufficient|adequate)\b", re.I
+)
+_OF_MUCH = re.compile(
+    r"(high(?! school)|long|many|large|heavy|too (much|many|high|long|large))\b|.*\b(excessive|delinquent)\b", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class ReasonMap:
         column : int
             Position of the column.
         value, usual : float
-            The person's code, and the mean code of the reference people; NaN where unknown.
+            The person's code, and the usual one of the reference people; NaN where unknown.
         """
         entry, feature = self.entries[column], self.schema.features[column]
         is_against = self.goes_against(column, value, usual)
@@ -101,7 +105,7 @@ class ReasonMap:
         column : int
             Position of the column.
         value, usual : float
-            The person's code, and the mean code of the reference people; NaN where unknown.
+            The person's code, and the usual one of the reference people; NaN where unknown.
         """
         entry, feature = self.entries[column], self.schema.features[column]
         if np.isnan(value):

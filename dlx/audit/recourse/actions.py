@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dlx.audit.recourse.given import Given, given_pairs
 from dlx.audit.recourse.numerals import Numerals
 from dlx.audit.recourse.together import Together
 from dlx.dataset import Dataset
@@ -59,6 +60,8 @@ class ActionSet:
         The columns that go together.
     implied : tuple of Implied
         What goes missing with a level.
+    given : tuple of Given
+        The columns that confine others.
     """
 
     schema: Schema
@@ -69,6 +72,7 @@ class ActionSet:
     numerals: Numerals
     together: Together
     implied: tuple[Implied, ...] = ()
+    given: tuple[Given, ...] = ()
 
     @classmethod
     def of(
@@ -98,6 +102,10 @@ class ActionSet:
             If there is no such column.
         """
         schema = observed.schema
+        if not len(observed):
+            raise RecourseError(
+                "observed must hold real people, whose values may be taken, but has no rows; pass the training rows"
+            )
         if actionable is None:
             actionable = {feature.name: feature.direction for feature in schema.features if feature.actionable}
         _refuse(schema, actionable)
@@ -108,7 +116,17 @@ class ActionSet:
         farthest = tuple(_farthest(schema.features[i], rows[:, i]) for i in columns)
         directions = tuple(actionable[schema.names[i]] for i in columns)
         implied = _implied(observed, columns)
-        return cls(schema, columns, directions, values, farthest, numerals, Together.of(observed), implied)
+        return cls(
+            schema,
+            columns,
+            directions,
+            values,
+            farthest,
+            numerals,
+            Together.of(observed),
+            implied,
+            given_pairs(observed, columns),
+        )
 
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
@@ -147,7 +165,10 @@ class ActionSet:
 
     def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
-        return self.together.allows(row, changed)
+        fine = self.together.allows(row, changed)
+        for pair in self.given:
+            fine[fine] = pair.allows(row, changed[fine])
+        return fine
 
     def settle(self, rows: np.ndarray, original: np.ndarray) -> np.ndarray:
         """Return coded rows [rows, features], changed from an original [features], with what goes missing with a new level."""
@@ -171,6 +192,8 @@ class ActionSet:
 
 
 def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
+    if not isinstance(actionable, Mapping):
+        raise RecourseError(f"actionable maps columns to 'any', 'up' or 'down', as {{'income': 'up'}}, got {actionable!r}")
     if not actionable:
         raise RecourseError(
             "recourse needs a column that a person can change, but none is actionable; "
@@ -197,7 +220,7 @@ def _values(feature: Feature, column: int, everybody: np.ndarray, accepted: np.n
     inside = [some[~np.isnan(some)] for some in (known, accepted)]
     ends = np.array([np.quantile(some, ORDINARY) for some in inside if len(some)] + [feature.bounds or (-np.inf, np.inf)])
     low, high = ends[:, 0].max(), ends[:, 1].min()
-    if (known < 0).mean() < NEGATIVE:
+    if (known < 0).sum() < NEGATIVE * len(known):
         low = max(low, 0.0)
     values = np.unique(numerals.rounded(column, known))
     return values[(values >= low) & (values <= high)]

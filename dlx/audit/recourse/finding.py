@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.arrays import is_count, is_number
 from dlx.audit.recourse.actions import ActionSet, RecourseError
 from dlx.audit.recourse.distance import Crowd, Metric
 from dlx.audit.recourse.people import for_person
@@ -18,6 +19,7 @@ from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
 from dlx.model.fidelity import held, predicted
+from dlx.model.protocol import check_model
 from dlx.rounding import side_true
 from dlx.schema.columns import Direction
 from dlx.threads import one_thread
@@ -42,6 +44,7 @@ def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> 
     RecourseError
         If the threshold is not between 0 and 1.
     """
+    check_model(model)
     threshold = checked_threshold(people, threshold)
     return people[model.predict(people, "probability") >= threshold]
 
@@ -71,8 +74,9 @@ def recourse(
 
     A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
     those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
-    (`Together`). It is plausible if the changed person's distance to the fifth nearest real person is at most that which
-    95 % of real people have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
+    (`Together`), or keep to what real people have together where one confines the other (`Given`). It is plausible if the
+    changed person's distance to the fifth nearest real person is at most that which 95 % of real people have among
+    themselves, or the person's own. Columns that follow from a changed one stay as they are.
 
     Parameters
     ----------
@@ -114,11 +118,15 @@ def recourse(
     Wachter et al. (2018), arXiv 1711.00399, for the question; Ustun et al. (2019), arXiv 1809.06514, for action sets.
     """
     started = time.process_time()
-    if wanted < 1 or most_columns < 1:
-        raise RecourseError(f"wanted and most_columns must be at least 1, got {wanted} and {most_columns}")
+    if not is_count(wanted) or not is_count(most_columns):
+        raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
+    check_model(model)
     threshold = checked_threshold(people, threshold)
     goal = goal_of(threshold, margin)
     refuse_bare(observed, "observed")
+    here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
+    if here != there:
+        raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
     _refuse_past(people)
     risks = _denied_risks(model, people, threshold)
     actions = ActionSet.of(observed, actionable, accepted=model.predict(observed, "probability") < threshold)
@@ -148,8 +156,8 @@ def goal_of(threshold: float, margin: float = MARGIN) -> float:
     RecourseError
         If the margin is not from 0 to below 1.
     """
-    if not 0 <= margin < 1:
-        raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin}")
+    if not is_number(margin) or not 0 <= margin < 1:
+        raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin!r}")
     odds = (1 - margin) * threshold / (1 - threshold)
     return threshold if margin == 0 else odds / (1 + odds)
 
@@ -158,8 +166,8 @@ def checked_threshold(people: Dataset, threshold: float | None) -> float:
     """Return the threshold, by default the target's, or raise a `RecourseError` if it is none."""
     refuse_bare(people, "people")
     threshold = people.schema.target.threshold if threshold is None else threshold
-    if not 0 < threshold < 1:
-        raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold}")
+    if not is_number(threshold) or not 0 < threshold < 1:
+        raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold!r}")
     return threshold
 
 

@@ -11,8 +11,9 @@ from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.finding import checked_threshold
 from dlx.audit.recourse.people import with_values
 from dlx.bootstrap import interval_of_mean
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
+from dlx.model.protocol import check_model
 from dlx.schema.columns import Direction
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def modifiable(
     """
     import pandas as pd
 
+    check_model(model)
     threshold = checked_threshold(people, threshold)
+    refuse_bare(observed, "observed")
     actions = ActionSet.of(observed, actionable)
     risk = model.predict(people, "probability")
     lines = []

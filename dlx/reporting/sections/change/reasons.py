@@ -67,10 +67,13 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
         with setting.narrator.step(f"Giving reasons for what {model.name} denies"):
             for background, rows in _backgrounds(setting, model).items():
                 trusted, doubts = _trusted(setting, model, people, rows)
-                untrusted |= dict.fromkeys(doubts)
+                untrusted |= dict.fromkeys(
+                    f"{method_label(method)} of {model.name}, {background}: {why}" for method, why in doubts
+                )
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
-                    if any(denial.reasons or denial.review for denial in reasons):  # or nothing speaks against anybody
+                    told = (d.reasons or d.flagged or d.review or d.together for d in reasons)
+                    if any(told):  # or nothing speaks against anybody
                         denials[Source(model.name, one.method, background)] = reasons
     return Given(denials, wording, together, tuple(untrusted))
 
@@ -82,7 +85,9 @@ def _backgrounds(setting: Setting, model: Model) -> dict[str, Dataset]:
         return {EVERYBODY: setting.background}
 
 
-def _trusted(setting: Setting, model: Model, people: Dataset, background: Dataset) -> tuple[list[Explanation], list[str]]:
+def _trusted(
+    setting: Setting, model: Model, people: Dataset, background: Dataset
+) -> tuple[list[Explanation], list[tuple[str, str]]]:
     """Return the explanations by trusted methods, and why the others are not."""
     fitting = [method for method in METHODS if explainers.fits(method, model)]
     readiness = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
@@ -94,7 +99,7 @@ def _trusted(setting: Setting, model: Model, people: Dataset, background: Datase
     lost = readiness[readiness["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
     why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
-    return kept, [f"{method_label(method)} of {model.name}: {reason}" for method, reason in why]
+    return kept, why
 
 
 def _told(setting: Setting, given: Given) -> Part:

@@ -28,7 +28,7 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
         f"column in turn over all observed values. Predictions a person: {listed(tried)}; CPU time: {listed(seconds)}.",
         "Possible is what real people have: a number between the 1 and 99 % quantiles of all and of those whom the model "
         "accepts, and between the schema's bounds; a column that goes no farther than the schema allows, or two standard "
-        "deviations. " + _together(setting, found[0][1]),
+        "deviations. " + _together(setting, found[0][1]) + _confined(setting, found[0][1]),
         f"Plausible is a changed person no farther from the fifth nearest training row than {found[0][1].limit:.1f}, which "
         "95 % of the training rows keep among themselves, or than the person was already.",
         "Values are rounded as they are printed before they are tried, and each way is verified by a call of predict of its "
@@ -47,6 +47,18 @@ def _together(setting: Setting, one: Recourse) -> str:
     strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
     named = [f"“{labels[p.one]}” with “{labels[p.other]}” ({share(p.correlation)})" for p in strongest]
     return f"{said}, and from {share(BOUND)} on neither changes without the other: {listed(named)}."
+
+
+def _confined(setting: Setting, one: Recourse) -> str:
+    """Return which columns keep to what real people have beside another; "" where there are none."""
+    labels = setting.case.schema.labels
+    pairs = dict.fromkeys(tuple(sorted((pair.source, pair.other))) for pair in one.actions.given)
+    named = [f"“{labels[a]}” with “{labels[b]}”" for a, b in list(pairs)[:SHOWN]]
+    return (
+        f" Of columns of which one confines the other, both keep to what people have together: {listed(named)}."
+        if pairs
+        else ""
+    )
 
 
 def _fixed(setting: Setting) -> tuple[str, ...]:
