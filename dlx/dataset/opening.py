@@ -93,8 +93,9 @@ def read_people(
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     with _naming(path):
-        read = as_described(opened, like.schema, missing=missing)
-        made = from_frame(read.table, like.schema, name=like.name)
+        read, outcome = as_described(opened, like.schema, missing=missing), like.schema.target.name
+        known = read.table.drop(columns=outcome) if outcome in read.table and read.table[outcome].isna().all() else read.table
+        made = from_frame(known, like.schema, name=like.name)
     return dataclasses.replace(made, reading=read.reading, source=str(path))
 
 

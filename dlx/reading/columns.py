@@ -18,7 +18,7 @@ import numpy as np
 from dlx.errors import listed
 from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
-from dlx.schema.cells import LARGEST, LONGEST, MARKS, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.cells import LARGEST, LONGEST, MARKS, is_like_a_number, look_at, look_at_numbers, number_of, quoted
 from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ TRUTH = {"true": True, "false": False}
 TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
 FEW_UNKNOWN = 0.05  # of the outcomes
 LARGEST_WHOLE = 2**63 - 1
+CORRECT_IT = "correct it, or name it as missing: missing=[...] (--missing)"
 NOT_WHOLE = frozenset(".einfty")  # letters of a number that is not spelled as a whole one
 
 
@@ -155,8 +156,7 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
     odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
-            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
-            "name it as missing: missing=[...] (--missing)"
+            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; {CORRECT_IT}"
         )
     return Column(_numbers(cells, values), done)
 
@@ -224,11 +224,14 @@ def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
     """Raise because most values of a column are numbers, but not these."""
     counts = cells.counts
     numbers = values - sum(counts[text] for text in odd)
-    is_number = any(letter.isdecimal() for letter in odd[0])
-    meant = f"correct it, pass missing=[{odd[0].strip()!r}] (--missing) if it means missing"
+    is_number = all(map(is_like_a_number, odd[:3]))
+    meant = f"correct it, pass missing=[{quoted(odd[0].strip())}] (--missing) if it means missing"
     remedy = "write all numbers without separators, signs and leading zeros" if is_number else meant
+    found = (
+        f"is nearly all numbers ({numbers:,} of {values:,} values), but not" if 2 * numbers > values else "spells numbers as"
+    )
     raise SchemaError(
-        f"column {cells.name!r} is nearly all numbers ({numbers:,} of {values:,} values), but not {cells.told(odd)}; "
+        f"column {cells.name!r} {found} {cells.told(odd)}; "
         f"{remedy}, or pass categorical=[{cells.name!r}] (--categorical) if the column holds levels"
     )
 
@@ -255,7 +258,7 @@ def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
     if len(beyond):
         text = cells.texts[beyond[0]]
         rule = "must be finite" if np.isinf(numbers[beyond[0]]) else "must lie within 3.4e38, as models compute in float32"
-        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}")
+        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}; {CORRECT_IT}")
     return pd.Series(numbers[cells.codes], name=cells.name)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dlx.errors import one_line
 from dlx.schema import Schema, plural
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ColumnReading:
 
     def __str__(self) -> str:
         taken = f"{self.taken_for}, {self.why}" if self.why else self.taken_for
-        return "; ".join([f"{self.name}: {taken}", *self.done])
+        return "; ".join([f"{one_line(self.name)}: {taken}", *self.done])
 
 
 @dataclass(frozen=True)
