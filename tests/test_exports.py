@@ -1,6 +1,8 @@
 """Tables as people export them from spreadsheets and databases: read and told, or refused with a way out that works."""
 
 import datetime
+import shlex
+from pathlib import Path
 
 import numpy as np
 import openpyxl
@@ -10,7 +12,9 @@ import pytest
 from pyarrow import parquet
 
 import dlx
-from dlx.schema import SchemaError
+import dlx.cli
+from dlx.errors import DlxError
+from dlx.schema import Feature, Schema, SchemaError, Target
 
 ROWS = 60
 HEADER, LINES = "age,pay,y", [f"{18 + i % 9},{i * 7 % 60}.5,{'ab'[i % 2]}" for i in range(ROWS)]
@@ -85,9 +89,7 @@ def test_a_number_out_of_range_may_be_missing(tmp_path, cell):
     ],
 )
 def test_numbers_that_are_not_read_are_no_ids(tmp_path, spelled):
-    with pytest.raises(
-        SchemaError, match=r"column 'odd' (is nearly all numbers|spells numbers as) .*write all numbers without"
-    ):
+    with pytest.raises(SchemaError, match=r"column 'odd' (is nearly all numbers|spells numbers as) .*write all numbers"):
         column(tmp_path, spelled)
 
 
@@ -110,8 +112,8 @@ def test_outcomes_apart_only_by_case_or_blanks_are_refused(tmp_path, outcomes, s
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
     with pytest.raises(SchemaError, match=r"by blanks or case.*spell them alike, or name both in the levels of a schema"):
         dlx.read_table(path, target="y")
-    target = dlx.Target("y", kind="binary" if len(outcomes) == 2 else "multiclass", levels=tuple(outcomes))
-    assert len(dlx.read_table(path, schema=dlx.Schema((dlx.Feature("x"),), target))) == ROWS
+    target = Target("y", kind="binary" if len(outcomes) == 2 else "multiclass", levels=tuple(outcomes))
+    assert len(dlx.read_table(path, schema=Schema((Feature("x"),), target))) == ROWS
 
 
 def test_a_table_of_the_target_alone_is_refused(tmp_path):
@@ -160,9 +162,7 @@ def test_a_cover_sheet_is_named(tmp_path):
     with pytest.raises(SchemaError, match=r"has no rows; this is the first of 2 sheets, 'Cover': move that of the table"):
         dlx.read_table(path, target="y")
     path = workbook(tmp_path / "a.xlsx", lambda book: book.create_sheet("Other").append(["a"]))
-    with pytest.raises(
-        SchemaError, match=r"it has age, pay, y; this is the first of 2 sheets, 'Sheet': move that of the table"
-    ):
+    with pytest.raises(SchemaError, match=r"age, pay, y; this is the first of 2 sheets, 'Sheet': move that of the table"):
         dlx.read_table(path, target="outcome")
 
 
@@ -223,3 +223,54 @@ def test_a_category_that_no_row_has_is_no_outcome():
 def test_times_of_a_typed_file_are_set_aside(tmp_path):
     held = pa.array([datetime.timedelta(hours=i) for i in range(ROWS)])
     assert typed(tmp_path, held).reading["odd"].why == "a date or a time"
+
+
+# What is said can be followed -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "y"}, ["--target", "y"]),
+        ({"target": "y", "name": "other", "positive": "a", "keep": ["age"]}, None),
+        ({"target": "y", "missing": ["-", "18"], "categorical": ["pay"], "delimiter": ","}, None),
+        ({"target": "y", "missing": []}, ["--target", "y", "--missing", ""]),
+    ],
+)
+def test_the_way_to_a_checkpoint_reads_the_table_as_it_was_read(tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("\n".join([HEADER, *LINES]))
+    case = dlx.read_table("a.csv", **options)
+    with pytest.raises(DlxError, match="make it with: dlx train") as told:
+        dlx.load_model(case, "mlp")
+    said = shlex.split(str(told.value).partition("make it with: dlx train ")[2])
+    assert words is None or said == ["a.csv", *words, "--model", "mlp"]
+    got = []
+    monkeypatch.setattr("dlx.checkpoint.runs.train", lambda data, *_, **__: got.append(data))
+    monkeypatch.setattr("sys.argv", ["dlx", "train", *said])
+    monkeypatch.setattr("dlx.cli.print_metrics", lambda *_: None)
+    with pytest.raises(SystemExit):
+        dlx.cli.main()
+    assert got[0].sha256 == case.sha256 and got[0].name == case.name
+
+
+def test_a_schema_of_python_is_told_as_a_file_to_write(tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *LINES]))
+    case = dlx.read_table(tmp_path / "a.csv", target="y")
+    described = dlx.read_table(tmp_path / "a.csv", schema=case.schema)
+    assert described.reading.options == ("--schema", "SCHEMA.toml")
+
+
+def test_a_file_of_nearly_that_name_is_suggested(tmp_path):
+    (tmp_path / "loans.csv").touch()
+    with pytest.raises(SchemaError, match=r"no file .*loan.csv; did you mean 'loans.csv'\?"):
+        dlx.read_table(tmp_path / "loan.csv", target="y")
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("logistic", "logistic_regression"), ("gradient", "gradient_boosting"), ("re", None)]
+)
+def test_the_beginning_of_a_name_is_enough_to_suggest_it(word, near):
+    with pytest.raises(DlxError, match="no model") as refused:
+        dlx.load_model("bank_loan", word)
+    assert str(refused.value).endswith(f"did you mean {near!r}?") if near else "did you mean" not in str(refused.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,21 @@ def read_table(
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
         made = from_frame(read.table, read.schema, name=name)
     reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
+    named = None if name == name_of(path) else name
+    one: dict[str, Any] = {"name": named, "target": target, "positive": positive, "delimiter": delimiter, "encoding": encoding}
+    one["schema"] = "SCHEMA.toml" if isinstance(schema, Schema) else schema
+    several = {"missing": missing, "keep": keep or None, "categorical": categorical or None}
+    reading = dataclasses.replace(reading, options=tuple(_as_options(one, several)))
     return dataclasses.replace(made, reading=reading, source=str(path))
+
+
+def _as_options(one: Mapping[str, Any], several: Mapping[str, Collection[str] | None]) -> Iterator[str]:
+    """Yield what was asked for as words of the command line."""
+    given = [(option, [value]) for option, value in one.items() if value is not None]
+    given += [(option, list(values) or [""]) for option, values in several.items() if values is not None]
+    for option, values in given:
+        for value in map(str, values):
+            yield from (f"--{option}={value}",) if value.startswith("-") else (f"--{option}", value)
 
 
 def read_people(

@@ -65,7 +65,8 @@ class Rules:
             return cls()
         if isinstance(missing, str) or not all(isinstance(mark, str) for mark in missing):
             raise SchemaError(f"missing must be a list of texts, got {quoted(missing)}")
-        return cls(frozenset(mark.strip() for mark in missing), MARKS if missing else frozenset())
+        own = frozenset(mark.strip() for mark in missing) - {""}
+        return cls(own, MARKS if own else frozenset())
 
     def gone(self, cells: Cells) -> list[str]:
         """Return the texts of a column that are missing whatever else it holds."""
@@ -131,8 +132,8 @@ def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:
     marks = [text for text in rules.marked(cells) if text not in gone and cells.counts[text] < few]
     if marks and len(cells.counts_without((*gone, *marks))) > 1:
         raise SchemaError(
-            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] if that is a "
-            "class"
+            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] (--missing "
+            "'') if that is a class"
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx.errors import listed, one_line
+from dlx.errors import did_you_mean, listed, one_line
 from dlx.schema import SchemaError
 from dlx.schema.cells import LARGEST_EXACT, is_inexact
 
@@ -64,7 +64,8 @@ def refuse_other_files(path: Path) -> None:
     if path.is_dir():
         raise SchemaError(f"{path} is a folder; pass one file: {KINDS}")
     if not path.exists():
-        raise SchemaError(f"there is no file {path}")
+        near = did_you_mean(path.name, (one.name for one in path.parent.glob("*"))) if path.parent.is_dir() else ""
+        raise SchemaError(f"there is no file {path}{near}")
     if not path.is_file():
         raise SchemaError(f"{path} is no regular file; pass one of these: {KINDS}")
     if not kind_of(path)[0]:
@@ -104,7 +105,7 @@ def _only_member(content: bytes) -> bytes:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return a parquet file as pandas reads it; decimals, and whole numbers with gaps, are floats where these tell them apart."""
+    """Return a parquet file as pandas reads it; decimals and whole numbers with gaps are floats where none is confused."""
     import decimal
 
     import pyarrow as pa

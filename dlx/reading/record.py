@@ -63,12 +63,15 @@ class Reading:
         A line a column, in the table's order.
     file : tuple of str
         What was recognised of the file: "separated by semicolons", "Windows-1252".
+    options : tuple of str
+        What was asked for beside the file, as words of the command line: "--target", "churned".
     """
 
     source: str = ""
     rows: int = 0
     columns: tuple[ColumnReading, ...] = ()
     file: tuple[str, ...] = field(default=())
+    options: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> ColumnReading:
         return next(column for column in self.columns if column.name == name)
