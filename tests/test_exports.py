@@ -136,6 +136,45 @@ def test_people_without_outcomes_may_leave_their_column_empty(tmp_path):
         dlx.dataset.read_people(tmp_path / "b.csv", case)
 
 
+@pytest.mark.parametrize("word", ["Total", "grand total:", " Summe "])
+def test_a_row_of_totals_is_no_data(tmp_path, word):
+    lines = [f"{'nse'[i % 3]},{100 + i},{i * 3}" for i in range(ROWS)]
+    text = "\n".join(["region,pay,y", *lines, f"{word},7777,5310"])
+    with pytest.raises(
+        SchemaError, match=r"row 60, the last, is one of totals: column 'region'.*remove it, or pass categorical"
+    ):
+        read(tmp_path, text)
+    assert len(read(tmp_path, text, categorical=["region"]).schema["region"].levels) == 4
+    assert len(read(tmp_path, text.rpartition("\n")[0])) == ROWS
+
+
+def test_a_file_without_a_header_is_named(tmp_path):
+    with pytest.raises(SchemaError, match=r"no column 'y'.*the first line must name the columns"):
+        read(tmp_path, "\n".join(LINES))
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("phone", lambda i: f"+49 170 {1_000_000 + i * 7919}"),
+        ("customer no", lambda i: "oops" if i == 7 else i * 7919),
+        ("place", lambda i: f'"{i}.5, {i}.7"'),
+    ],
+)
+def test_what_looks_like_numbers_and_is_named_as_an_id_is_one(tmp_path, name, spelled):
+    text = "\n".join([f"{HEADER},{name}", *(f"{line},{spelled(i)}" for i, line in enumerate(LINES))])
+    assert read(tmp_path, text).reading[name].why in ("an id", "free text")
+
+
+def test_dots_that_may_group_thousands_are_told_as_what_they_are_read(tmp_path):
+    def semicolons(spelled):
+        text = "\n".join(["x;n;y", *(f"{i};{spelled(i)};{'ab'[i % 2]}" for i in range(ROWS))])
+        return read(tmp_path, text).reading["n"].done
+
+    assert semicolons(lambda i: f"{1 + i % 9}.{100 + i}") == ("dots read as decimal points: '1.100', '2.101', '3.102'",)
+    assert semicolons(lambda i: f"0.{100 + i}") == () and semicolons(lambda i: f"0,{100 + i}") == ("decimal commas",)
+
+
 # Workbooks --------------------------------------------------------------------------------------------------------------
 
 

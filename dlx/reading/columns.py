@@ -19,6 +19,7 @@ from dlx.errors import listed
 from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
 from dlx.schema.cells import LARGEST, LONGEST, MARKS, is_like_a_number, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.inference import named_like_an_id
 from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 TRUTH = {"true": True, "false": False}
 TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
+TOTALS = frozenset(("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtergebnis", "total général"))
 FEW_UNKNOWN = 0.05  # of the outcomes
 LARGEST_WHOLE = 2**63 - 1
 CORRECT_IT = "correct it, or name it as missing: missing=[...] (--missing)"
@@ -92,7 +94,8 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     if cells.plain is not None and len(cells.plain) and not rules.missing and rules.decimal != ",":
         texts = [text for text in cells.texts if text]
         if look_at_numbers(texts, cells.plain):
-            return Column(_numbers(cells, texts))
+            is_either = not rules.decimal and are_grouped_by_dots(texts)
+            return Column(_numbers(cells, texts), (f"dots read as decimal points: {_few(texts)}",) if is_either else ())
     gone = rules.gone(cells)
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
@@ -109,7 +112,7 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
             "without"
         )
-    if look == "nearly numbers":
+    if look == "nearly numbers" and not named_like_an_id(cells.name):
         _refuse_others(cells, odd, sum(values.values()))
     said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
     return _words(cells, gone, marks, (*done, *said))
@@ -124,6 +127,16 @@ def _values(
     if look == "truths":
         return Column(_truths(cells, set(gone)), done)
     return Column(cells.words(gone) if look == "dates" and cells.plain is None else _numbers(cells, values), done)
+
+
+def refuse_totals(cells: Cells) -> None:
+    """Raise if the last row is one of totals, which is none of the data."""
+    text, row = cells.texts[cells.codes[-1]], len(cells.codes) - 1
+    if cells.counts[text] == 1 and text.strip().rstrip(":").casefold() in TOTALS:
+        raise SchemaError(
+            f"row {row}, the last, is one of totals: column {cells.name!r} holds {quoted(text)}; remove it, or pass "
+            f"categorical=[{cells.name!r}] (--categorical) if that is a level"
+        )
 
 
 def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:

@@ -25,7 +25,7 @@ from dlx.reading.files import (
 )
 from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text, plural
-from dlx.schema.cells import quoted
+from dlx.schema.cells import number_of, quoted
 from dlx.schema.inference import is_number
 from dlx.schema.table import refuse_odd
 
@@ -123,6 +123,7 @@ def as_it_looks(
             columns.refuse_unknown_outcomes(cells, rules)
         if cells.name in categorical:
             return Column(columns.as_spelled(cells, rules))
+        columns.refuse_totals(cells)
         return columns.as_it_looks(cells, rules)
 
     made = _decided(opened, decided, missing)
@@ -158,6 +159,8 @@ def _found(name: str, opened: Opened) -> str:
     row = min((cells.first(name) for cells in opened.cells if name in cells.texts), default=MOST_ABOVE)
     if row < MOST_ABOVE:
         near += f"; if row {row} of the data is the header, remove what is above it"
+    if any(number_of(one) is not None for one in opened.names):
+        near += "; the first line must name the columns"
     if len(opened.names) == 1 and opened.delimiter:
         near += "; if it has more columns, name what separates them: delimiter=..."
     return near + _other_sheets(opened.said)

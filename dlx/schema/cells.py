@@ -32,7 +32,7 @@ LARGEST = float(np.finfo(np.float32).max)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _CURRENCY = r"((us|r)?\$|[€£¥₹]|usd|eur|gbp|chf|jpy|cny|inr|brl)"
 _LIKE_A_NUMBER = re.compile(
-    rf"""(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?([%‰kM]|{_CURRENCY})?[-)]?"?""",
+    rf"""(?!.*[,;]\s)(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?([%‰kM]|{_CURRENCY})?[-)]?"?""",
     re.ASCII | re.IGNORECASE,
 )
 _SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address

@@ -176,7 +176,8 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
         return DATE
     if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
         return ""
-    if (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts) or is_ambiguous(counts):
+    are_numbers = (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts)
+    if (are_numbers or is_ambiguous(counts)) and not named_like_an_id(name):
         return ""  # which is an error to raise, not an id
     words = np.mean([len(text.split()) for text in counts])
     return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT

@@ -49,7 +49,7 @@ class Numerals(NamedTuple):
 
 def _grouped(separator: str, decimal: str) -> re.Pattern[str]:
     """Return what numbers look like whose thousands are grouped; those below 1,000 have no separator."""
-    return re.compile(rf"[+-]?(0|[1-9]\d{{0,2}})([{separator}]\d{{3}})*({decimal}\d+)?", re.ASCII)
+    return re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}([{separator}]\d{{3}})*)({decimal}\d+)?", re.ASCII)
 
 
 SPELLINGS = (
