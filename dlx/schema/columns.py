@@ -297,7 +297,8 @@ class Target:
 def from_entry(kind: type, entry: Any) -> Any:
     """Return a Feature or a Target from plain fields; a field that does not exist is an error."""
     if not isinstance(entry, Mapping):
-        raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {quoted(entry)}")
+        where = "says its target under [target]" if kind is Target else "lists its features under [[feature]], one a column"
+        raise SchemaError(f"a schema {where}; got {quoted(entry)}")
     if not entry.get("name"):
         raise SchemaError(f"a {kind.__name__} needs a name, got {quoted(dict(entry))}")
     if kind is Target and "positive" in entry:
