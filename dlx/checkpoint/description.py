@@ -37,11 +37,16 @@ def described(trained: Trained) -> dict[str, Any]:
         "device": trained.device,
         "best_epoch": trained.best_epoch,
         "history": trained.history.to_dict("records"),
-        "metrics": trained.metrics.drop(columns="model").to_dict("records"),
+        "metrics": [_without_nan(line) for line in trained.metrics.drop(columns="model").to_dict("records")],
         "versions": versions(),
         "data_sha256": trained.data_sha256,
         "schema": model.schema.to_dict(),
     }
+
+
+def _without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of metrics as JSON holds it: an interval that there is not has the ends null."""
+    return {name: None if value != value else value for name, value in line.items()}  # NaN alone differs from itself
 
 
 def versions() -> dict[str, str]:
@@ -136,7 +141,11 @@ def _is_history(value: Any) -> bool:
 
 def _is_metrics(value: Any) -> bool:
     lines = isinstance(value, list) and all(_is_table(line) and set(line) >= METRIC for line in value)
-    return lines and all(_is_text(line["metric"]) and all(_is_number(line[n]) for n in METRIC - {"metric"}) for line in value)
+    ends = ("low", "high")
+    known = lines and all(
+        _is_text(line["metric"]) and all(_is_number(line[n]) for n in METRIC - {"metric", *ends}) for line in value
+    )
+    return known and all(all(_is_number(line[end]) for end in ends) or line["low"] is line["high"] is None for line in value)
 
 
 def _lacks(lacking: list[str], unknown: list[str]) -> str:
