@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import platform
 import re
 from collections.abc import Callable, Mapping
@@ -46,7 +47,7 @@ def described(trained: Trained) -> dict[str, Any]:
 
 def _without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
     """Return a line of metrics as JSON holds it: an interval that there is not has the ends null."""
-    return {name: None if value != value else value for name, value in line.items()}  # NaN alone differs from itself
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
 
 
 def versions() -> dict[str, str]:
@@ -141,11 +142,12 @@ def _is_history(value: Any) -> bool:
 
 def _is_metrics(value: Any) -> bool:
     lines = isinstance(value, list) and all(_is_table(line) and set(line) >= METRIC for line in value)
-    ends = ("low", "high")
-    known = lines and all(
-        _is_text(line["metric"]) and all(_is_number(line[n]) for n in METRIC - {"metric", *ends}) for line in value
-    )
-    return known and all(all(_is_number(line[end]) for end in ends) or line["low"] is line["high"] is None for line in value)
+    return lines and all(map(_is_metric, value))
+
+
+def _is_metric(line: Mapping[str, Any]) -> bool:
+    known = _is_text(line["metric"]) and _is_number(line["estimate"]) and _is_number(line["reference"])
+    return known and (line["low"] is line["high"] is None or (_is_number(line["low"]) and _is_number(line["high"])))
 
 
 def _lacks(lacking: list[str], unknown: list[str]) -> str:
