@@ -175,6 +175,33 @@ def test_dots_that_may_group_thousands_are_told_as_what_they_are_read(tmp_path):
     assert semicolons(lambda i: f"0.{100 + i}") == () and semicolons(lambda i: f"0,{100 + i}") == ("decimal commas",)
 
 
+def test_people_in_another_unit_are_refused(tmp_path):
+    case = column(tmp_path, lambda i: f"{i} kg")
+    path = tmp_path / "b.csv"
+    for unit, said in {
+        "lb": "got '20 lb'",
+        "$": r"'odd' is in kg, but its values are in \$: '20 \$'",
+        "kg": "",
+        "": "",
+    }.items():
+        path.write_text(f"age,pay,odd\n20,3.5,20 {unit}\n21,4.5,30 {unit}\n")
+        if said:
+            with pytest.raises(SchemaError, match=said):
+                dlx.dataset.read_people(path, case)
+        else:
+            assert dlx.dataset.read_people(path, case).rows[:, 2].tolist() == [20, 30]
+
+
+@pytest.mark.parametrize("spelled", [lambda i: f"{i},5", lambda i: f"${i}.5", lambda i: f"{i}.5 kg", lambda i: f"{i}.5%"])
+def test_one_person_is_read_as_the_table_was(tmp_path, spelled):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["x;n;y", *(f"{i % 7};{spelled(i)};{'ab'[i % 2]}" for i in range(ROWS))]))
+    case = dlx.read_table(path, target="y")
+    assert case.rows[:, 1].tolist() == [i + 0.5 for i in range(ROWS)]
+    path.write_text(f"x;n\n3;{spelled(9)}\n")
+    assert dlx.dataset.read_people(path, case).rows.tolist() == [[3, 9.5]]
+
+
 # Workbooks --------------------------------------------------------------------------------------------------------------
 
 

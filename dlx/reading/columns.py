@@ -94,8 +94,7 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     if cells.plain is not None and len(cells.plain) and not rules.missing and rules.decimal != ",":
         texts = [text for text in cells.texts if text]
         if look_at_numbers(texts, cells.plain):
-            is_either = not rules.decimal and are_grouped_by_dots(texts)
-            return Column(_numbers(cells, texts), (f"dots read as decimal points: {_few(texts)}",) if is_either else ())
+            return Column(_numbers(cells, texts), _either(texts, rules))
     gone = rules.gone(cells)
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
@@ -164,15 +163,20 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
     done = (*_gone(cells, [text for text in gone if text]), *_gone(cells, marks))
-    spelled = numerals(values, decimal=rules.decimal)
+    spelled = numerals(values, decimal=rules.decimal, unit=feature.unit)
     if spelled:
+        if spelled.unit and feature.unit and spelled.unit != feature.unit:
+            raise SchemaError(
+                f"column {feature.name!r} is in {feature.unit}, but its values are in {spelled.unit}: {_few(values)}; convert "
+                "them, or write them without a unit"
+            )
         return _spelled(cells, spelled, done)
     odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; {CORRECT_IT}"
         )
-    return Column(_numbers(cells, values), done)
+    return Column(_numbers(cells, values), (*done, *_either(values, rules)))
 
 
 def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
@@ -199,6 +203,12 @@ def decimal_mark(columns: Iterable[Cells], rules: Rules, delimiter: str) -> str:
         elif "." not in found and any("." in text for text in texts) and not are_grouped_by_dots(texts):
             found.add(".")
     return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
+
+
+def _either(texts: Collection[str], rules: Rules) -> tuple[str, ...]:
+    """Return that dots were read as decimal points, where they could as well group thousands."""
+    is_either = not rules.decimal and are_grouped_by_dots(texts)
+    return (f"dots read as decimal points: {_few(texts)}",) if is_either else ()
 
 
 def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
