@@ -261,8 +261,11 @@ def test_whole_numbers_with_gaps_are_not_confused(tmp_path, kind):
     assert len(case.schema["odd"].levels) == ROWS - 7 and "1152921504606846977" in case.schema["odd"].levels
 
 
-def test_the_empty_text_of_a_typed_file_is_missing_as_in_a_text(tmp_path):
-    case = typed(tmp_path, pa.array(["", "u", " ", "v"] * 15))
+@pytest.mark.parametrize("missing", [[""], [], ["NA"]])
+def test_the_empty_text_of_a_typed_file_is_missing_where_it_is_asked_for(tmp_path, missing):
+    with pytest.raises(SchemaError, match=r"has a level without text: .*; name it, or make .* missing: missing=\[''\]"):
+        typed(tmp_path, pa.array(["", "u", " ", "v"] * 15))
+    case = typed(tmp_path, pa.array(["", "u", " ", "v"] * 15), missing=missing)
     assert case.schema["odd"].levels == ("u", "v") and np.isnan(case.rows[::2, 1]).all()
     assert case.reading["odd"].done[0] == "missing: '', ' ' in 30 rows"
 

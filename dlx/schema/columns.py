@@ -347,7 +347,9 @@ def _check_spelling(what: str, levels: tuple[str, ...]) -> None:
     if len(set(levels)) != len(levels):
         raise SchemaError(f"{what} names a level twice: {list(levels)}")
     if not all(level.strip() for level in levels):
-        raise SchemaError(f"{what} has a level without text: {list(levels)}; name it, or make these values missing")
+        raise SchemaError(
+            f"{what} has a level without text: {list(levels)}; name it, or make these values missing: missing=['']"
+        )
     spelled: dict[str, str] = {}
     for level in levels:
         other = spelled.setdefault(same_level(level), level)
