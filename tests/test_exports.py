@@ -85,6 +85,7 @@ def test_a_number_out_of_range_may_be_missing(tmp_path, cell):
         lambda i: f"USD {i}",
         lambda i: f'"({i},000)"' if i % 4 else f'"{i},000"',
         lambda i: f"{i}{'kM'[i % 2]}",
+        lambda i: f'" ${i},000.00 "' if i % 7 else " $-   ",  # Excel's accounting
         lambda i: "0" if i == 7 else f"{i}.5%",
     ],
 )
@@ -343,3 +344,19 @@ def test_the_beginning_of_a_name_is_enough_to_suggest_it(word, near):
     with pytest.raises(DlxError, match="no model") as refused:
         dlx.load_model("bank_loan", word)
     assert str(refused.value).endswith(f"did you mean {near!r}?") if near else "did you mean" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target": "y", "keep": "age"}, r"keep must be a list of columns, got 'age'; write \['age'\]"),
+        ({"target": "y", "categorical": "age"}, "categorical must be a list of columns"),
+        ({"schema": {"target": "y"}}, "schema must be a Schema or the path of a TOML file, got dict"),
+    ],
+)
+def test_what_is_of_another_type_is_one_line(tmp_path, options, said):
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *LINES]))
+    with pytest.raises(SchemaError, match=said):
+        dlx.read_table(tmp_path / "a.csv", **options)
+    with pytest.raises(SchemaError, match=r"from the path of a file, got DataFrame; pass one of Python's to dlx.from_frame"):
+        dlx.read_table(pd.DataFrame({"x": [1]}), target="y")

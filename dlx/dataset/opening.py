@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,10 @@ def read_table(
     SchemaError
         If the file cannot be read as it is, or does not hold what the schema says.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise SchemaError(
+            f"a table is read from the path of a file, got {type(path).__name__}; pass one of Python's to dlx.from_frame"
+        )
     path = Path(path)
     name = _case_name(path, name)
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
@@ -132,6 +137,8 @@ def _described(
     categorical: Collection[str],
 ) -> Read:
     """Return a table as a schema describes it, or raise where what else was asked for contradicts it."""
+    if not isinstance(schema, (Schema, str, os.PathLike)):
+        raise SchemaError(f"schema must be a Schema or the path of a TOML file, got {type(schema).__name__}")
     schema = schema if isinstance(schema, Schema) else read_schema(schema)
     said = schema.target
     if target is not None and target != said.name:

@@ -32,7 +32,8 @@ LARGEST = float(np.finfo(np.float32).max)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _CURRENCY = r"((us|r)?\$|[€£¥₹]|usd|eur|gbp|chf|jpy|cny|inr|brl)"
 _LIKE_A_NUMBER = re.compile(
-    rf"""(?!.*[,;]\s)(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?([%‰kM]|{_CURRENCY})?[-)]?"?""",
+    rf"""(?!.*[,;]\s)(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?"""
+    rf"""([%‰kM]|{_CURRENCY})?[-)]?"?|{_CURRENCY}\s*-|-\s*{_CURRENCY}""",
     re.ASCII | re.IGNORECASE,
 )
 _SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address
@@ -48,6 +49,7 @@ _DATE = re.compile(
     rf"|{_DAY}(?P<b>[-/.]){_DAY}(?P=b)({_YEAR}|\d{{2}})"  # 31.01.2023, 1/31/23
     rf"|{_DAY}[-. ]{{0,2}}{_MONTH}[-., ]{{0,2}}({_YEAR}|\d{{2}})"  # 31 January 2023
     rf"|{_MONTH}[-. ]{{0,2}}({_DAY},?[- ])?({_YEAR}|\d{{2}})"  # Jan-2023, January 31, 2023
+    rf"|{_DAY}\.{_MONTH_NUMBER}\."  # 31.01.
     rf"|{_YEAR}-(0[1-9]|1[0-2]|w[0-5]\d|q[1-4]))"  # 2023-01
     rf"([T ,]\s?{_TIME})?|{_TIME}",
     re.ASCII | re.IGNORECASE,

@@ -87,6 +87,9 @@ def infer_schema(
     refuse_odd(table)
     if not len(table):
         raise SchemaError("the table has no rows")
+    for what, names in {"keep": keep, "categorical": categorical}.items():
+        if isinstance(names, str):
+            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
     known = list(table.columns)
     for name in (target, *keep, *categorical):
         if name not in known:
