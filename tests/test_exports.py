@@ -360,3 +360,7 @@ def test_what_is_of_another_type_is_one_line(tmp_path, options, said):
         dlx.read_table(tmp_path / "a.csv", **options)
     with pytest.raises(SchemaError, match=r"from the path of a file, got DataFrame; pass one of Python's to dlx.from_frame"):
         dlx.read_table(pd.DataFrame({"x": [1]}), target="y")
+
+
+def test_long_runs_of_digits_cost_no_time(tmp_path):
+    assert column(tmp_path, lambda i: f"{'9' * 20_000}x{i}").reading["odd"].why == "an id"

@@ -29,7 +29,7 @@ LONGEST = 300  # digits that a double has room for
 LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _CURRENCY = r"((us|r)?\$|[€£¥₹]|usd|eur|gbp|chf|jpy|cny|inr|brl)"
 _LIKE_A_NUMBER = re.compile(
     rf"""(?!.*[,;]\s)(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?"""
