@@ -29,7 +29,7 @@ def as_slice(which: Any, count: int) -> Any:
 def row_names(index: Any) -> np.ndarray:
     """Return the names of rows [rows] as integers where they are, else as text: dates, tuples and all."""
     names = list(index)
-    if all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) for name in names):
+    if all(isinstance(name, (int, np.integer)) and not isinstance(name, bool) and abs(int(name)) < 2**63 for name in names):
         return np.array(names, dtype=np.int64)
     return np.array([str(name) for name in names], dtype=np.str_)
 

@@ -49,9 +49,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[object]) -> str:
-    """Return "; did you mean 'age'?" where a known name is close to a word, upper and lower case aside; else nothing."""
-    names = {str(name).casefold(): str(name) for name in known}
-    close = get_close_matches(str(word).casefold(), names, n=1)
+    """Return "; did you mean 'age'?" where a known name is close to a word, or the only one that begins so; else nothing.
+
+    Upper and lower case are the same.
+    """
+    names, spelled = {str(name).casefold(): str(name) for name in known}, str(word).casefold()
+    begun = [name for name in names if len(spelled) > 2 and name.startswith(spelled)]
+    close = get_close_matches(spelled, names, n=1) or begun[: len(begun) == 1]
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 

@@ -20,6 +20,7 @@ from benchmarking.contests import all_contests, held
 from benchmarking.frontier import draw, frontier
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
 from benchmarking.worlds import random_world
+from running import run
 
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
@@ -103,4 +104,4 @@ def _or_dash(number: float, form: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

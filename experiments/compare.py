@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from configs import Config, read_config
+from running import run
 
 import dlx
 from dlx.errors import DlxError
@@ -18,10 +19,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(), help="folder in which each case gets its own")
     parser.add_argument("--retrain", action="store_true", help="train the models anew instead of taking checkpoints")
     arguments = parser.parse_args()
-    try:
-        configs = [_without_overrides(path) for path in arguments.configs]
-    except DlxError as error:
-        parser.error(str(error))
+    configs = [_without_overrides(path) for path in arguments.configs]
     for config in configs:
         asked = {"models": config.models, "people": config.people, "background": config.background}
         options = {name: value for name, value in asked.items() if value}
@@ -40,4 +38,4 @@ def _without_overrides(path: Path) -> Config:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -69,11 +69,11 @@ class Config:
 def read_config(path: Path) -> Config:
     """Return what a file says, or raise a `DlxError` that names the file and the key."""
     try:
-        entry = tomllib.loads(path.read_text(encoding="utf-8"))
+        entry = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if entry.get("models") == []:
             raise DlxError("models must name at least one, got none; leave the key out for all")
         return Config(**described(Config, entry, "experiment", DlxError))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DlxError(f"cannot read {path}: {error}") from error
     except DlxError as error:
         raise DlxError(f"{path}: {error}") from error

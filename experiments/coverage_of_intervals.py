@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from running import run
 from scipy.special import expit
 
 from dlx.audit.calibration import log_odds
@@ -175,4 +176,4 @@ lets pass. Where fewer samples are named, the others had too few in a group, of 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

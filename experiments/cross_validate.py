@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from running import run
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from dlx import datasets, models, training
@@ -90,4 +91,4 @@ def markdown(case: str, table: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

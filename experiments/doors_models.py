@@ -10,7 +10,6 @@ number: --only 17 sends one alone.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from random import Random
 
@@ -18,6 +17,7 @@ import pandas as pd
 from doors.estimators import any_estimator
 from doors.held_models import held
 from doors.told import by_reason, faulty, made_with, share
+from running import run
 
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
@@ -95,4 +95,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

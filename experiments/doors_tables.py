@@ -8,7 +8,6 @@ of --seed and its number: --only 17 sends one alone and keeps its file.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from random import Random
@@ -17,6 +16,7 @@ import pandas as pd
 from doors.faults import any_table
 from doors.held_tables import held
 from doors.told import by_reason, faulty, made_with, share
+from running import run
 
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
@@ -94,4 +94,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

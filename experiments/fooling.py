@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+from running import run
 
 import dlx
 from dlx.audit.vulnerability import findings_frame, fool
@@ -58,4 +59,4 @@ def tables(name: str, asked: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataF
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

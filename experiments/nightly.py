@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from doors.told import made_with
+from running import run
 
 from dlx.files import refuse_unwritable, write_atomically
 
@@ -69,4 +70,4 @@ def properties(seed: int, examples: int) -> tuple[list[str], bool]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

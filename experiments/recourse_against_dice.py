@@ -26,6 +26,7 @@ import dice_ml
 import numpy as np
 import pandas as pd
 from raiutils.exceptions import UserConfigValidationException
+from running import run
 from scipy.special import expit, logit
 
 import dlx
@@ -209,4 +210,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

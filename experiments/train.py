@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from configs import Config, read_config
+from running import run
 
 from dlx import checkpoint, datasets, training
 from dlx.checkpoint import runs
-from dlx.errors import DlxError
 from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
@@ -25,10 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
-    try:
-        configs = [read_config(path) for path in arguments.configs]
-    except DlxError as error:
-        parser.error(str(error))
+    configs = [read_config(path) for path in arguments.configs]
     for config in configs:
         train_all(config, arguments.output, arguments.device, arguments.retrain, narrator)
 
@@ -45,4 +42,4 @@ def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

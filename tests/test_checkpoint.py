@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 import dlx
+import dlx.cli
 from dlx import checkpoint, datasets, models, training
 from dlx.audit.recalibration import recalibrated
 from dlx.checkpoint import CheckpointError, description, folders
@@ -680,3 +681,14 @@ def test_the_way_out_names_the_file_that_is_there(case, tmp_path, monkeypatch, n
         "--seed",
         "3",
     ]
+
+
+def test_a_model_whose_metrics_have_no_interval_is_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("few.csv").write_text("a,b,y\n" + "".join(f"{i * 7 % 11},{i * 7 % 10},{'YN'[i % 2]}\n" for i in range(10)))
+    monkeypatch.setattr("sys.argv", ["dlx", "train", "few.csv", "--target", "y", "--model", "decision_tree"])
+    with pytest.raises(SystemExit) as ended:
+        dlx.cli.main()
+    assert ended.value.code == 0 and "no interval" in capsys.readouterr().out
+    metrics = checkpoint.describe("checkpoints/few/decision_tree-0")["metrics"]
+    assert metrics[0]["low"] is None is metrics[0]["high"] and metrics[0]["estimate"] >= 0

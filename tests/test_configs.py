@@ -72,5 +72,12 @@ def test_a_report_drops_no_overrides(script, tmp_path, monkeypatch, capsys):
     path.write_text('case = "bank_loan"\nmodels = ["mlp"]\n[overrides.mlp]\nhidden = 8')
     monkeypatch.setattr(sys, "argv", ["compare.py", str(path)])
     with pytest.raises(SystemExit) as ended:
-        script("compare").main()
-    assert ended.value.code == 2 and "leave out [overrides]" in capsys.readouterr().err
+        script("running").run(script("compare").main)
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and "leave out [overrides]" in told and told.count("\n") == 1
+
+
+def test_every_script_ends_with_one_line(script):
+    for path in EXPERIMENTS.glob("*.py"):
+        text = path.read_text()
+        assert "__main__" not in text or text.endswith("    run(main)\n"), path

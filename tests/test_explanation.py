@@ -307,3 +307,9 @@ def test_no_bytes_are_a_traceback(saved_bytes, at, content):
     saved_bytes.path.write_bytes(saved_bytes.content[:at] + content + saved_bytes.content[at + len(content) :])
     with contextlib.suppress(ExplanationError):
         Explanation.load(saved_bytes.path)
+
+
+def test_a_row_whose_name_is_a_huge_number_is_named_by_its_text(explanation, tmp_path):
+    named = dataclasses.replace(explanation, index=[2**63 + i for i in range(len(explanation))])
+    named.save(tmp_path / "a.safetensors")
+    assert Explanation.load(tmp_path / "a.safetensors").index[0] == str(2**63)

@@ -329,3 +329,32 @@ def test_whatever_describes_a_schema_makes_one_or_is_refused_in_a_line(entry, ta
     else:
         assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
         assert len(schema.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"dtype": "int9"}, "no column of dtype 'int9' holds its values"),
+        ({"dtype": "int64", "kind": "categorical", "levels": ["f", "m"]}, "no column of dtype 'int64' holds its values"),
+        ({"kind": "categorical", "levels": ["f", "m"], "level_values": ["m", "f"]}, "the value of level 'f' cannot be 'm'"),
+        ({"bounds": [1, 10**400]}, "bounds must be a list of numbers"),
+    ],
+)
+def test_a_description_that_no_table_could_have_is_refused(entry, said):
+    described = {"target": {"name": "y", "levels": ["0", "1"]}, "feature": [{"name": "a", **entry}]}
+    with pytest.raises(SchemaError, match=f"feature 'a': {said}"):
+        Schema.from_dict(described)
+    assert Schema.from_dict(described | {"feature": [{"name": "a", "bounds": [1, 10**30]}]})["a"].bounds[1] == 1e30
+
+
+def test_a_file_as_editors_write_it_is_read_and_one_without_a_bottom_is_not(tmp_path):
+    path = tmp_path / "a.toml"
+    text = "[target]\nname = 'y'\nlevels = ['0', '1']\n[[feature]]\nname = 'a'\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_schema(path).names == ("a",)
+    path.write_text(f"{text}cuts = {'[' * 5_000}{']' * 5_000}")
+    with pytest.raises(SchemaError, match="cannot read the schema"):
+        read_schema(path)
+    path.write_text("target = 'y'")
+    with pytest.raises(SchemaError, match=r"says its target under \[target\]"):
+        read_schema(path)

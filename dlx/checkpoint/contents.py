@@ -62,9 +62,7 @@ def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
 def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     name, scales = said["name"], tuple(said["scales"])
     if said["kind"] == TreeModel.__name__:
-        trees = _below("trees.", arrays)
-        _check_trees(trees)
-        return TreeModel(Trees.from_arrays(trees), schema, name, scales)
+        return TreeModel(Trees.from_arrays(_below("trees.", arrays)), schema, name, scales)
     encoder = Encoder(schema, **{name: arrays[f"encoder.{name}"] for name in ("center", "scale")})
     if said["kind"] == LinearModel.__name__:
         coefficients = arrays["coefficients"].astype(np.float64)
@@ -109,17 +107,6 @@ def _no_more_than(arrays: Arrays) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-def _check_trees(trees: Arrays) -> None:
-    """Raise unless nodes are in lists, or if two nodes share a child: paths would double at each level."""
-    for name in ("feature", "threshold", "left", "right", "missing_left", "value", "cover", "roots"):
-        if trees[name].ndim != 1:
-            raise ValueError(f"trees.{name} must be a list of numbers, got shape {list(trees[name].shape)}")
-    children = np.concatenate([trees["left"], trees["right"]])
-    children = children[children >= 0]
-    if len(np.unique(children)) < len(children):
-        raise ValueError("a node of the trees must have one parent")
 
 
 def _check_complete(model: Kept, arrays: Arrays) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import platform
 import re
 from collections.abc import Callable, Mapping
@@ -37,11 +38,16 @@ def described(trained: Trained) -> dict[str, Any]:
         "device": trained.device,
         "best_epoch": trained.best_epoch,
         "history": trained.history.to_dict("records"),
-        "metrics": trained.metrics.drop(columns="model").to_dict("records"),
+        "metrics": [_without_nan(line) for line in trained.metrics.drop(columns="model").to_dict("records")],
         "versions": versions(),
         "data_sha256": trained.data_sha256,
         "schema": model.schema.to_dict(),
     }
+
+
+def _without_nan(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of metrics as JSON holds it: an interval that there is not has the ends null."""
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
 
 
 def versions() -> dict[str, str]:
@@ -136,7 +142,12 @@ def _is_history(value: Any) -> bool:
 
 def _is_metrics(value: Any) -> bool:
     lines = isinstance(value, list) and all(_is_table(line) and set(line) >= METRIC for line in value)
-    return lines and all(_is_text(line["metric"]) and all(_is_number(line[n]) for n in METRIC - {"metric"}) for line in value)
+    return lines and all(map(_is_metric, value))
+
+
+def _is_metric(line: Mapping[str, Any]) -> bool:
+    known = _is_text(line["metric"]) and _is_number(line["estimate"]) and _is_number(line["reference"])
+    return known and (line["low"] is line["high"] is None or (_is_number(line["low"]) and _is_number(line["high"])))
 
 
 def _lacks(lacking: list[str], unknown: list[str]) -> str:

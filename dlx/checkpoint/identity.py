@@ -102,5 +102,7 @@ def _table_words(case: str, table: Dataset | None) -> list[str]:
     with contextlib.suppress(OSError):
         files += sorted(name for name in os.listdir() if name.lower() in wanted)
     file = next((file for file in files if os.path.isfile(file)), "FILE")
+    if table is not None and table.reading.options:
+        return [file, *table.reading.options]
     words = [file, "--target", table.schema.target.name if table else "COLUMN"]
     return [*words, "--positive", table.schema.target.levels[-1]] if table and table.schema.target.levels else words

@@ -47,9 +47,10 @@ def _first_line(module: Any) -> str:
 
 def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
     """Print a model's performance on the test rows."""
-    lines = [
-        [m["metric"], f"{m['estimate']:.4f}", f"{m['low']:.4f} to {m['high']:.4f}", f"{m['reference']:.4f}"] for m in metrics
-    ]
+    lines = []
+    for m in metrics:
+        interval = m.get("note", "") if m["low"] is None else f"{m['low']:.4f} to {m['high']:.4f}"
+        lines.append([m["metric"], f"{m['estimate']:.4f}", interval, f"{m['reference']:.4f}"])
     _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterator
+import os
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,10 @@ def read_table(
     SchemaError
         If the file cannot be read as it is, or does not hold what the schema says.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise SchemaError(
+            f"a table is read from the path of a file, got {type(path).__name__}; pass one of Python's to dlx.from_frame"
+        )
     path = Path(path)
     name = _case_name(path, name)
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
@@ -79,7 +84,21 @@ def read_table(
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
         made = from_frame(read.table, read.schema, name=name)
     reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
+    named = None if name == name_of(path) else name
+    one: dict[str, Any] = {"name": named, "target": target, "positive": positive, "delimiter": delimiter, "encoding": encoding}
+    one["schema"] = "SCHEMA.toml" if isinstance(schema, Schema) else schema
+    several = {"missing": missing, "keep": keep or None, "categorical": categorical or None}
+    reading = dataclasses.replace(reading, options=tuple(_as_options(one, several)))
     return dataclasses.replace(made, reading=reading, source=str(path))
+
+
+def _as_options(one: Mapping[str, Any], several: Mapping[str, Collection[str] | None]) -> Iterator[str]:
+    """Yield what was asked for as words of the command line."""
+    given = [(option, [value]) for option, value in one.items() if value is not None]
+    given += [(option, list(values) or [""]) for option, values in several.items() if values is not None]
+    for option, values in given:
+        for value in map(str, values):
+            yield from (f"--{option}={value}",) if value.startswith("-") else (f"--{option}", value)
 
 
 def read_people(
@@ -93,8 +112,9 @@ def read_people(
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     with _naming(path):
-        read = as_described(opened, like.schema, missing=missing)
-        made = from_frame(read.table, like.schema, name=like.name)
+        read, outcome = as_described(opened, like.schema, missing=missing), like.schema.target.name
+        known = read.table.drop(columns=outcome) if outcome in read.table and read.table[outcome].isna().all() else read.table
+        made = from_frame(known, like.schema, name=like.name)
     return dataclasses.replace(made, reading=read.reading, source=str(path))
 
 
@@ -117,6 +137,8 @@ def _described(
     categorical: Collection[str],
 ) -> Read:
     """Return a table as a schema describes it, or raise where what else was asked for contradicts it."""
+    if not isinstance(schema, (Schema, str, os.PathLike)):
+        raise SchemaError(f"schema must be a Schema or the path of a TOML file, got {type(schema).__name__}")
     schema = schema if isinstance(schema, Schema) else read_schema(schema)
     said = schema.target
     if target is not None and target != said.name:

@@ -144,7 +144,14 @@ class Dataset:
                 random_state=seed,
             )
         except ValueError as error:
-            raise SchemaError(f"{self.name!r} cannot be split into train, validation and test: {error}") from error
+            found = plural(len(self), "row")
+            if strata is not None:
+                codes, counts = np.unique(strata, return_counts=True)
+                rarest = self.schema.target.levels[int(codes[counts.argmin()])]
+                found += f", of which {counts.min():,} with the outcome {rarest!r}"
+            raise SchemaError(
+                f"{self.name!r} cannot be split into train, validation and test, got {found}; pass a table with more of them"
+            ) from error
         return Splits(self[np.sort(train)], self[np.sort(validation)], self[np.sort(test)])
 
     @cached_property

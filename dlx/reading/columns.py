@@ -18,7 +18,8 @@ import numpy as np
 from dlx.errors import listed
 from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
-from dlx.schema.cells import LARGEST, LONGEST, MARKS, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.cells import LARGEST, LONGEST, MARKS, is_like_a_number, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.inference import named_like_an_id
 from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 TRUTH = {"true": True, "false": False}
 TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
+TOTALS = frozenset(("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtergebnis", "total général"))
 FEW_UNKNOWN = 0.05  # of the outcomes
 LARGEST_WHOLE = 2**63 - 1
+CORRECT_IT = "correct it, or name it as missing: missing=[...] (--missing)"
 NOT_WHOLE = frozenset(".einfty")  # letters of a number that is not spelled as a whole one
 
 
@@ -64,7 +67,8 @@ class Rules:
             return cls()
         if isinstance(missing, str) or not all(isinstance(mark, str) for mark in missing):
             raise SchemaError(f"missing must be a list of texts, got {quoted(missing)}")
-        return cls(frozenset(mark.strip() for mark in missing), MARKS if missing else frozenset())
+        own = frozenset(mark.strip() for mark in missing) - {""}
+        return cls(own, MARKS if own else frozenset())
 
     def gone(self, cells: Cells) -> list[str]:
         """Return the texts of a column that are missing whatever else it holds."""
@@ -90,7 +94,7 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     if cells.plain is not None and len(cells.plain) and not rules.missing and rules.decimal != ",":
         texts = [text for text in cells.texts if text]
         if look_at_numbers(texts, cells.plain):
-            return Column(_numbers(cells, texts))
+            return Column(_numbers(cells, texts), _either(texts, rules))
     gone = rules.gone(cells)
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
@@ -107,7 +111,7 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
             "without"
         )
-    if look == "nearly numbers":
+    if look == "nearly numbers" and not named_like_an_id(cells.name):
         _refuse_others(cells, odd, sum(values.values()))
     said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
     return _words(cells, gone, marks, (*done, *said))
@@ -124,14 +128,24 @@ def _values(
     return Column(cells.words(gone) if look == "dates" and cells.plain is None else _numbers(cells, values), done)
 
 
+def refuse_totals(cells: Cells) -> None:
+    """Raise if the last row is one of totals, which is none of the data."""
+    text, row = cells.texts[cells.codes[-1]], len(cells.codes) - 1
+    if cells.counts[text] == 1 and text.strip().rstrip(":").casefold() in TOTALS:
+        raise SchemaError(
+            f"row {row}, the last, is one of totals: column {cells.name!r} holds {quoted(text)}; remove it, or pass "
+            f"categorical=[{cells.name!r}] (--categorical) if that is a level"
+        )
+
+
 def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:
     """Raise if a few outcomes are marks of missing beside two others at least: such a class must be meant."""
     gone, few = rules.gone(cells), FEW_UNKNOWN * len(cells.codes)
     marks = [text for text in rules.marked(cells) if text not in gone and cells.counts[text] < few]
     if marks and len(cells.counts_without((*gone, *marks))) > 1:
         raise SchemaError(
-            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] if that is a "
-            "class"
+            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] (--missing "
+            "'') if that is a class"
         )
 
 
@@ -149,16 +163,20 @@ def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
     marks = [text for text in rules.marked(cells) if text not in gone]
     values = cells.counts_without((*gone, *marks))
     done = (*_gone(cells, [text for text in gone if text]), *_gone(cells, marks))
-    spelled = numerals(values, decimal=rules.decimal)
+    spelled = numerals(values, decimal=rules.decimal, unit=feature.unit)
     if spelled:
+        if spelled.unit and feature.unit and spelled.unit != feature.unit:
+            raise SchemaError(
+                f"column {feature.name!r} is in {feature.unit}, but its values are in {spelled.unit}: {_few(values)}; convert "
+                "them, or write them without a unit"
+            )
         return _spelled(cells, spelled, done)
     odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
     if odd is not None:
         raise SchemaError(
-            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; correct it, or "
-            "name it as missing: missing=[...] (--missing)"
+            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; {CORRECT_IT}"
         )
-    return Column(_numbers(cells, values), done)
+    return Column(_numbers(cells, values), (*done, *_either(values, rules)))
 
 
 def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
@@ -185,6 +203,12 @@ def decimal_mark(columns: Iterable[Cells], rules: Rules, delimiter: str) -> str:
         elif "." not in found and any("." in text for text in texts) and not are_grouped_by_dots(texts):
             found.add(".")
     return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
+
+
+def _either(texts: Collection[str], rules: Rules) -> tuple[str, ...]:
+    """Return that dots were read as decimal points, where they could as well group thousands."""
+    is_either = not rules.decimal and are_grouped_by_dots(texts)
+    return (f"dots read as decimal points: {_few(texts)}",) if is_either else ()
 
 
 def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
@@ -224,11 +248,14 @@ def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
     """Raise because most values of a column are numbers, but not these."""
     counts = cells.counts
     numbers = values - sum(counts[text] for text in odd)
-    is_number = any(letter.isdecimal() for letter in odd[0])
-    meant = f"correct it, pass missing=[{odd[0].strip()!r}] (--missing) if it means missing"
+    is_number = all(map(is_like_a_number, odd[:3]))
+    meant = f"correct it, pass missing=[{quoted(odd[0].strip())}] (--missing) if it means missing"
     remedy = "write all numbers without separators, signs and leading zeros" if is_number else meant
+    found = (
+        f"is nearly all numbers ({numbers:,} of {values:,} values), but not" if 2 * numbers > values else "spells numbers as"
+    )
     raise SchemaError(
-        f"column {cells.name!r} is nearly all numbers ({numbers:,} of {values:,} values), but not {cells.told(odd)}; "
+        f"column {cells.name!r} {found} {cells.told(odd)}; "
         f"{remedy}, or pass categorical=[{cells.name!r}] (--categorical) if the column holds levels"
     )
 
@@ -255,7 +282,7 @@ def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
     if len(beyond):
         text = cells.texts[beyond[0]]
         rule = "must be finite" if np.isinf(numbers[beyond[0]]) else "must lie within 3.4e38, as models compute in float32"
-        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}")
+        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}; {CORRECT_IT}")
     return pd.Series(numbers[cells.codes], name=cells.name)
 
 

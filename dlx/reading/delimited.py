@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
@@ -61,11 +62,14 @@ def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encod
     text, start, stated = _without_preface(text)
     delimiter = _named(delimiter) if delimiter else stated or _recognised(path, text)
     try:
-        columns, more = _rectangular(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), start)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        columns, more = _rectangular(reader, start)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
     except csv.Error as error:
-        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+        raise SchemaError(
+            f"cannot read {path}: {one_line(error)}, in line {reader.line_num + start}; a quote within quotes is written twice"
+        ) from error
     if delimiter != "," and len(columns) > 1:
         more = [f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}", *more]
     more += [f"{plural(start, 'line')} above the header left out"] if start else []
@@ -107,9 +111,11 @@ def _checked(reader: Any, header: list[str], start: int, empty: list[int]) -> It
             continue
         width = width or len(header) + (len(fields) == len(header) + 1 and not fields[-1])
         if len(fields) != width or (width > len(header) and fields[-1]):
+            short, long = "add the fields that it lacks, or remove it if it is a note", "quote a value that holds the delimiter"
+            remedy = short if len(fields) < len(header) else f"{long}, or remove what is above the header"
             raise SchemaError(
                 f"line {reader.line_num + start} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
-                "quote a value that holds the delimiter, or name another delimiter"
+                f"{remedy}, or name another delimiter"
             )
         yield fields
 
@@ -203,10 +209,10 @@ def _recognised(path: Path, text: str) -> str:
 def _widths(text: str, delimiter: str) -> list[int]:
     """Return the number of fields of the first lines."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        return [len(line) for line in islice(reader, SAMPLE) if line]
-    except csv.Error:
-        return []
+    widths: list[int] = []
+    with contextlib.suppress(csv.Error):  # which is raised, and named, where the table is read
+        widths.extend(len(line) for line in islice(reader, SAMPLE) if line)
+    return widths
 
 
 def _is_even(header: int, *lines: int) -> bool:

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx.errors import listed, one_line
+from dlx.errors import did_you_mean, listed, one_line
 from dlx.schema import SchemaError
+from dlx.schema.cells import LARGEST_EXACT, is_inexact
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-TEXT, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx",)
+TEXT, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 COMPRESSED = (".gz", ".zip", ".xz", ".bz2")
+FIRST_SHEET = "the first of "
 KINDS = ".csv, .tsv or .txt (also .gz, .zip, .xz or .bz2), .xlsx or .parquet"
 BYTES_OF = {
     b"PAR1": ("a parquet file", ".parquet"),
@@ -61,7 +64,8 @@ def refuse_other_files(path: Path) -> None:
     if path.is_dir():
         raise SchemaError(f"{path} is a folder; pass one file: {KINDS}")
     if not path.exists():
-        raise SchemaError(f"there is no file {path}")
+        near = did_you_mean(path.name, (one.name for one in path.parent.glob("*"))) if path.parent.is_dir() else ""
+        raise SchemaError(f"there is no file {path}{near}")
     if not path.is_file():
         raise SchemaError(f"{path} is no regular file; pass one of these: {KINDS}")
     if not kind_of(path)[0]:
@@ -101,20 +105,35 @@ def _only_member(content: bytes) -> bytes:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return a parquet file as pandas reads it; decimals become floats, as models read them."""
+    """Return a parquet file as pandas reads it; decimals and whole numbers with gaps are floats where none is confused."""
     import decimal
 
-    import pandas as pd
     import pyarrow as pa
+    from pyarrow import parquet
 
     try:
-        table = pd.read_parquet(path)
+        held = parquet.read_table(path)
+        table = held.to_pandas()
+        for field in held.schema:
+            if field.name in table and pa.types.is_integer(field.type) and held[field.name].null_count:
+                table[field.name] = _whole(held[field.name], table[field.name])
     except (*BROKEN, pa.ArrowException) as error:
         raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
     for name in table.columns:
         if table[name].dtype == object and any(isinstance(value, decimal.Decimal) for value in table[name]):
-            table[name] = table[name].astype(float)
+            exact = any(map(is_inexact, table[name].dropna().map(str)))
+            table[name] = table[name] if exact else table[name].astype(float)
     return table
+
+
+def _whole(held: pa.ChunkedArray, column: pd.Series) -> pd.Series:
+    """Return whole numbers some of which are missing: as floats, which pandas makes of them, where floats tell them apart."""
+    import pandas as pd
+
+    if not (column.abs() >= LARGEST_EXACT).any():
+        return column
+    kind: Any = pd.UInt64Dtype() if column.max() >= 2**63 else pd.Int64Dtype()
+    return pd.Series(pd.array(held.to_pylist(), dtype=kind), index=column.index, name=column.name)
 
 
 def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
@@ -124,16 +143,19 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
     except ImportError as error:
         raise SchemaError(f"{path} needs openpyxl: pip install 'dlx[excel]', or save the sheet as .csv") from error
     try:
-        book, written = (openpyxl.load_workbook(path, read_only=True, data_only=computed) for computed in (True, False))
-        _refuse_uncomputed(path, book.worksheets[0], written.worksheets[0])
-        lines = [[_spelled(cell) for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+        books = [openpyxl.load_workbook(path, read_only=True, data_only=computed) for computed in (True, False)]
+        shown, written = ([one for one in book.worksheets if one.sheet_state == "visible"] for book in books)
+        for sheet in (shown[0], written[0]):
+            sheet.reset_dimensions()  # what a sheet says of its size may be a million rows of nothing
+        _refuse_uncomputed(path, shown[0], written[0])
+        lines = [[_spelled(cell) for cell in row] for row in shown[0].iter_rows(values_only=True)]
     except SchemaError:
         raise
-    except (*BROKEN, KeyError, IndexError, SyntaxError) as error:
-        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
-    lines = [line for line in lines if any(line)]
-    width = max((i + 1 for line in lines for i, cell in enumerate(line) if cell), default=0)
-    several = [f"the first of {len(book.sheetnames)} sheets, {book.sheetnames[0]!r}"] if len(book.sheetnames) > 1 else []
+    except (*BROKEN, LookupError, SyntaxError, AttributeError, TypeError) as error:
+        raise SchemaError(f"cannot read {path}: {one_line(error)}; save its sheet as .csv") from error
+    lines = [line for line in lines if any(map(str.strip, line))]
+    width = max((i + 1 for line in lines for i, cell in enumerate(line) if cell.strip()), default=0)
+    several = [f"{FIRST_SHEET}{len(shown)} sheets, {shown[0].title!r}"] if len(shown) > 1 else []
     return [(line + [""] * width)[:width] for line in lines], several
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from dlx.errors import one_line
 from dlx.schema import Schema, plural
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ColumnReading:
 
     def __str__(self) -> str:
         taken = f"{self.taken_for}, {self.why}" if self.why else self.taken_for
-        return "; ".join([f"{self.name}: {taken}", *self.done])
+        return "; ".join([f"{one_line(self.name)}: {taken}", *self.done])
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,15 @@ class Reading:
         A line a column, in the table's order.
     file : tuple of str
         What was recognised of the file: "separated by semicolons", "Windows-1252".
+    options : tuple of str
+        What was asked for beside the file, as words of the command line: "--target", "churned".
     """
 
     source: str = ""
     rows: int = 0
     columns: tuple[ColumnReading, ...] = ()
     file: tuple[str, ...] = field(default=())
+    options: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> ColumnReading:
         return next(column for column in self.columns if column.name == name)

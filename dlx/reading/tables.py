@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,13 +12,28 @@ from dlx.reading import columns
 from dlx.reading.cells import Cells, columns_of
 from dlx.reading.columns import Column, Rules
 from dlx.reading.delimited import named, read_text
-from dlx.reading.files import EXCEL, PARQUET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.files import (
+    EXCEL,
+    FIRST_SHEET,
+    PARQUET,
+    TEXT,
+    content_of,
+    kind_of,
+    read_excel,
+    read_parquet,
+    refuse_other_files,
+)
 from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text, plural
+from dlx.schema.cells import number_of, quoted
+from dlx.schema.inference import is_number
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MOST_ABOVE = 50  # lines of a title above a header
 
 
 class Opened(NamedTuple):
@@ -101,19 +116,19 @@ def as_it_looks(
 ) -> Read:
     """Return a table whose columns are what most of their cells are, and the schema that it suggests."""
     if target not in opened.names:
-        known = f"{listed(opened.names)}{did_you_mean(target, opened.names)}"
-        alone = "; if it has more columns, name what separates them: delimiter=..." if len(opened.names) == 1 else ""
-        raise SchemaError(f"the table has no column {target!r}; it has {known}{alone}")
+        raise SchemaError(f"the table has no column {target!r}; it has {listed(opened.names)}{_found(target, opened)}")
 
     def decided(cells: Cells, rules: Rules) -> Column:
         if cells.name == target:
             columns.refuse_unknown_outcomes(cells, rules)
         if cells.name in categorical:
             return Column(columns.as_spelled(cells, rules))
+        columns.refuse_totals(cells)
         return columns.as_it_looks(cells, rules)
 
     made = _decided(opened, decided, missing)
     table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    _refuse_like_outcomes(table[target])
     schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
     features = (replace(feature, unit=made[feature.name].unit) for feature in schema.features)
     schema = replace(schema, features=tuple(features))
@@ -138,10 +153,41 @@ def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | N
     return Read(table, schema, _reading(opened, schema, made))
 
 
+def _found(name: str, opened: Opened) -> str:
+    """Return where a column may be that a table lacks, and what to do, as the end of an error."""
+    near = did_you_mean(name, opened.names)
+    row = min((cells.first(name) for cells in opened.cells if name in cells.texts), default=MOST_ABOVE)
+    if row < MOST_ABOVE:
+        near += f"; if row {row} of the data is the header, remove what is above it"
+    if any(number_of(one) is not None for one in opened.names):
+        near += "; the first line must name the columns"
+    if len(opened.names) == 1 and opened.delimiter:
+        near += "; if it has more columns, name what separates them: delimiter=..."
+    return near + _other_sheets(opened.said)
+
+
+def _other_sheets(said: Iterable[str]) -> str:
+    """Return that a table may be in another sheet, as the end of an error."""
+    first = next((one for one in said if one.startswith(FIRST_SHEET)), "")
+    return f"; this is {first}: move that of the table before it" if first else ""
+
+
+def _refuse_like_outcomes(column: pd.Series) -> None:
+    """Raise if two outcomes are apart only by blanks or case: a slip, which would be a class of its own."""
+    spelled: dict[str, str] = {}
+    for level in filter(lambda value: isinstance(value, str), column.dropna().unique()):
+        other = spelled.setdefault(" ".join(level.split()).casefold(), level)
+        if other != level:
+            raise SchemaError(
+                f"the target {column.name!r} has outcomes apart only by blanks or case: {quoted(other)} and {quoted(level)}; "
+                "spell them alike, or name both in the levels of a schema"
+            )
+
+
 def _sheet(path: Path) -> Opened:
     lines, said = read_excel(path)
     if len(lines) < 2:
-        raise SchemaError(f"{path} has no rows")
+        raise SchemaError(f"{path} has no rows{_other_sheets(said)}")
     try:
         cells, more = named(lines[0], columns_of(iter(lines[1:]), len(lines[0])))
     except SchemaError as error:
@@ -166,7 +212,8 @@ def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> p
 
 def _typed(column: pd.Series, rules: Rules) -> Column:
     """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
-    gone = [value for value in column.dropna().unique() if level_text(value).strip() in rules.missing] if rules.missing else []
+    marks = {*rules.missing, ""} if rules != Rules(decimal=rules.decimal) and not is_number(column) else rules.missing
+    gone = [value for value in column.dropna().unique() if level_text(value).strip() in marks] if marks else []
     left = column.mask(column.isin(gone)) if gone else column
     count = int(column.isin(gone).sum()) if gone else 0
     done = (f"missing: {listed(map(repr, gone))} in {plural(count, 'row')}",) if gone else ()
@@ -175,7 +222,8 @@ def _typed(column: pd.Series, rules: Rules) -> Column:
         return Column(left, done)
     codes, texts = known.factorize()
     cells = Cells(str(column.name), [str(text) for text in texts], codes)
-    return Column(left, (*done, *columns.surprises(cells, (), rules.marked(cells))))
+    numbers = () if cells.plain is None else ("text that spells numbers, kept as levels",)
+    return Column(left, (*done, *numbers, *columns.surprises(cells, (), rules.marked(cells))))
 
 
 def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:

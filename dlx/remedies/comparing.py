@@ -187,7 +187,9 @@ def _method(model: Model, scale: str) -> str:
 
 def _line(topic: str, quantity: str, of: str, before: np.ndarray, after: np.ndarray, rows: int, people: int) -> dict[str, Any]:
     """Return a line from resamples [1 + resamples] of both; `people` is how many decide, see `dlx.bootstrap.tails`."""
-    old, new, change = (interval_among(some, people=people) for some in (before, after, after - before))
+    with np.errstate(invalid="ignore"):  # a slope may have no end in both, where a resample is told apart without a fault
+        difference = after - before
+    old, new, change = (interval_among(some, people=people) for some in (before, after, difference))
     return _with_intervals(topic, quantity, of, old, new, change, rows)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MARKS = frozenset(
     ("na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none", "nil", "missing", "?", "-")
-) | frozenset(("(missing)", "--", ".", ".."))
+) | frozenset(("(missing)", "--", ".", "..", "\\n"))
 NEARLY = 0.9  # of the values
 FEW = 20  # different numbers that may as well be levels
 FEW_WORDS = 10
@@ -29,9 +29,12 @@ LONGEST = 300  # digits that a double has room for
 LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
+_CURRENCY = r"((us|r)?\$|[€£¥₹]|usd|eur|gbp|chf|jpy|cny|inr|brl)"
 _LIKE_A_NUMBER = re.compile(
-    r"[-+(]?[$€£¥₹]?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?[%‰$€£¥₹]?\)?", re.ASCII | re.IGNORECASE
+    rf"""(?!.*[,;]\s)(=")?['’]?[-+(]?{_CURRENCY}?\s?[-+]?\d[\d.,'’ \u00a0\u202f]*(e[-+]?\d+)?\s?"""
+    rf"""([%‰kM]|{_CURRENCY})?[-)]?"?|{_CURRENCY}\s*-|-\s*{_CURRENCY}""",
+    re.ASCII | re.IGNORECASE,
 )
 _SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address
 _NUMERIC = frozenset("0123456789+-.eE")
@@ -39,13 +42,14 @@ _ANY_ZEROS = re.compile(r"^[+-]?0\d+$", re.ASCII | re.MULTILINE)
 _ZEROS = re.compile(r"[+-]?0\d+", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_TIME = r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?\s?([ap]m)?\s?(z|utc|[+-]\d{2}:?\d{2})?"
+_TIME = r"\d{1,3}:[0-5]\d(:[0-5]\d([.,]\d+)?)?\s?([ap]m)?\s?(z|utc|[+-]\d{2}:?\d{2})?"
 _DAY, _MONTH_NUMBER, _YEAR = r"(0?[1-9]|[12]\d|3[01])", r"(0?[1-9]|1[0-2])", r"(1[5-9]|20|21)\d{2}"
 _DATE = re.compile(
     rf"({_YEAR}(?P<a>[-/.]){_MONTH_NUMBER}(?P=a){_DAY}"  # 2023-01-31
     rf"|{_DAY}(?P<b>[-/.]){_DAY}(?P=b)({_YEAR}|\d{{2}})"  # 31.01.2023, 1/31/23
     rf"|{_DAY}[-. ]{{0,2}}{_MONTH}[-., ]{{0,2}}({_YEAR}|\d{{2}})"  # 31 January 2023
     rf"|{_MONTH}[-. ]{{0,2}}({_DAY},?[- ])?({_YEAR}|\d{{2}})"  # Jan-2023, January 31, 2023
+    rf"|{_DAY}\.{_MONTH_NUMBER}\."  # 31.01.
     rf"|{_YEAR}-(0[1-9]|1[0-2]|w[0-5]\d|q[1-4]))"  # 2023-01
     rf"([T ,]\s?{_TIME})?|{_TIME}",
     re.ASCII | re.IGNORECASE,
@@ -127,7 +131,7 @@ def same_level(text: str) -> str:
     """Return what different spellings of one level have in common: "1" of 1.0 and 1e0, "true" of TRUE, else the text."""
     number = None if _ZEROS.fullmatch(text.strip()) else number_of(text)
     if number is not None and np.isfinite(number):
-        return level_text(number)
+        return str(int(text)) if is_inexact(text) else level_text(number)
     return text.strip().lower() if text.strip().lower() in ("true", "false") else text
 
 
@@ -189,12 +193,13 @@ def look_at(counts: Mapping[str, int]) -> Seen:
     share, many = _sum(counts, known) / total, len({number_of(text) for text in known}) > FEW
     are_levels = not many and all(counts[text] >= max(2, REPEATED * total) for text in odd)
     nearly = (share >= NEARLY and not are_levels) or (share >= 0.5 and many and len(odd) <= FEW_WORDS)
-    if nearly or (len(counts) > FEW and _sum(counts, list(filter(_is_like_a_number, counts))) >= NEARLY * total):
+    if nearly or (len(counts) > FEW and _sum(counts, list(filter(is_like_a_number, counts))) >= NEARLY * total):
         return Seen("nearly numbers", odd)
     return Seen("words", odd if known else ())
 
 
-def _is_like_a_number(text: str) -> bool:
+def is_like_a_number(text: str) -> bool:
+    """Whether a text is a number with separators, signs or a unit that are not read."""
     text = text.strip()
     return len(text) <= 40 and bool(_LIKE_A_NUMBER.fullmatch(text)) and not _SECTIONS.fullmatch(text)
 

@@ -297,7 +297,8 @@ class Target:
 def from_entry(kind: type, entry: Any) -> Any:
     """Return a Feature or a Target from plain fields; a field that does not exist is an error."""
     if not isinstance(entry, Mapping):
-        raise SchemaError(f"a schema lists its features under [[feature]], one a column; got {quoted(entry)}")
+        where = "says its target under [target]" if kind is Target else "lists its features under [[feature]], one a column"
+        raise SchemaError(f"a schema {where}; got {quoted(entry)}")
     if not entry.get("name"):
         raise SchemaError(f"a {kind.__name__} needs a name, got {quoted(dict(entry))}")
     if kind is Target and "positive" in entry:
@@ -346,7 +347,9 @@ def _check_spelling(what: str, levels: tuple[str, ...]) -> None:
     if len(set(levels)) != len(levels):
         raise SchemaError(f"{what} names a level twice: {list(levels)}")
     if not all(level.strip() for level in levels):
-        raise SchemaError(f"{what} has a level without text: {list(levels)}; name it, or make these values missing")
+        raise SchemaError(
+            f"{what} has a level without text: {list(levels)}; name it, or make these values missing: missing=['']"
+        )
     spelled: dict[str, str] = {}
     for level in levels:
         other = spelled.setdefault(same_level(level), level)

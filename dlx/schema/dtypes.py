@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema.cells import level_text, same_level
-from dlx.schema.columns import Feature
+from dlx.schema.cells import level_text, quoted, same_level
+from dlx.schema.columns import Feature, SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,17 @@ def typed(feature: Feature, column: pd.Series) -> Feature:
     kind = np.asarray(categories).dtype.kind
     found = tuple(values.get(same_level(level), _value_of(level, kind)) for level in feature.levels)
     return dataclasses.replace(feature, dtype=dtype, level_values=found)
+
+
+def refuse_strange(feature: Feature) -> None:
+    """Raise if no column of a feature's dtype holds its values, or these are other levels: a description may say anything."""
+    try:
+        restored(feature, np.arange(max(1, len(feature.levels)), dtype=np.float64))
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise SchemaError(f"feature {feature.name!r}: no column of dtype {quoted(feature.dtype)} holds its values") from error
+    for level, value in zip(feature.levels, feature.level_values, strict=False):
+        if same_level(level_text(value)) != same_level(level):
+            raise SchemaError(f"feature {feature.name!r}: the value of level {level!r} cannot be {quoted(value)}")
 
 
 def restored(feature: Feature, codes: np.ndarray) -> Any:

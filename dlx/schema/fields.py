@@ -14,6 +14,7 @@ from dlx.errors import DlxError, did_you_mean
 from dlx.schema.cells import quoted
 
 Refused = type[DlxError]
+BEYOND = 2**1023  # whole numbers that no double is near
 
 
 def conform(thing: Any, what: str, refused: Refused) -> None:
@@ -81,7 +82,7 @@ def _is_one(hint: Any, value: Any) -> bool:
     if hint is Any:
         return not isinstance(value, (Mapping, tuple))
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and not np.isnan(value)
+        return not np.isnan(value) if isinstance(value, float) else type(value) is int and abs(value) < BEYOND
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 

@@ -87,6 +87,9 @@ def infer_schema(
     refuse_odd(table)
     if not len(table):
         raise SchemaError("the table has no rows")
+    for what, names in {"keep": keep, "categorical": categorical}.items():
+        if isinstance(names, str):
+            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
     known = list(table.columns)
     for name in (target, *keep, *categorical):
         if name not in known:
@@ -97,6 +100,8 @@ def infer_schema(
     why = {name: "" if name in (*keep, *categorical) else set_aside(table[name], first=name == known[0]) for name in columns}
     if all(why.values()):
         why |= {name: "" for name, one in why.items() if one in NUMBERS_AFTER_ALL and is_number(table[name])}
+    if not columns:
+        raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
     if all(why.values()):
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
@@ -174,7 +179,8 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
         return DATE
     if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
         return ""
-    if (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts) or is_ambiguous(counts):
+    are_numbers = (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts)
+    if (are_numbers or is_ambiguous(counts)) and not named_like_an_id(name):
         return ""  # which is an error to raise, not an id
     words = np.mean([len(text.split()) for text in counts])
     return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
@@ -260,7 +266,7 @@ def _target(column: pd.Series, positive: str | None) -> Target:
             f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
             "classes are taken; merge them, or describe the target in a schema"
         )
-    levels = _sorted_levels(column)
+    levels = _sorted_levels(_of_those_there(column))
     if positive is not None:
         chosen = _level_named(positive, levels)
         if chosen is None:
@@ -268,6 +274,16 @@ def _target(column: pd.Series, positive: str | None) -> Target:
             raise SchemaError(f"target {name!r} has no level {positive!r}; it has {known}{did_you_mean(positive, levels)}")
         levels = (*(level for level in levels if level != chosen), chosen)
     return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
+
+
+def _of_those_there(column: pd.Series) -> pd.Series:
+    """Return outcomes without the categories that no row has; those without an order as plain values, which are sorted."""
+    import pandas as pd
+
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    there = column.dropna().cat.remove_unused_categories()
+    return there if column.dtype.ordered else there.astype(column.dtype.categories.dtype)
 
 
 def _level_named(text: str, levels: tuple[str, ...]) -> str | None:

@@ -49,7 +49,7 @@ class Numerals(NamedTuple):
 
 def _grouped(separator: str, decimal: str) -> re.Pattern[str]:
     """Return what numbers look like whose thousands are grouped; those below 1,000 have no separator."""
-    return re.compile(rf"[+-]?(0|[1-9]\d{{0,2}})([{separator}]\d{{3}})*({decimal}\d+)?", re.ASCII)
+    return re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}([{separator}]\d{{3}})*)({decimal}\d+)?", re.ASCII)
 
 
 SPELLINGS = (
@@ -72,7 +72,7 @@ SPELLINGS = (
 )
 
 
-def numerals(texts: Iterable[str], *, decimal: str = "") -> Numerals | None:
+def numerals(texts: Iterable[str], *, decimal: str = "", unit: str | None = None) -> Numerals | None:
     """Return the numbers of a column whose texts are all spelled in one of the ways above, or None.
 
     Parameters
@@ -82,15 +82,18 @@ def numerals(texts: Iterable[str], *, decimal: str = "") -> Numerals | None:
     decimal : str
         The decimal mark of the table, where it is known from other columns; a column that could be read with either mark
         is None without it.
+    unit : str, optional
+        The unit, or "", of a column that is known to hold numbers: a single value that is spelled so is no slip then.
     """
     texts = list(texts)
     if plain_numbers(texts) is not None and not (decimal == "," and are_grouped_by_dots(texts)):
         return None
-    bodies, unit = _without_unit([text.strip().replace("\u2212", "-") for text in texts])
+    bodies, found = _without_unit([text.strip().replace("\u2212", "-") for text in texts], unit)
     if all(number_of(body) is not None for body in bodies) and not (decimal == "," and are_grouped_by_dots(bodies)):
-        return _read(texts, bodies, lambda body: body, "", unit, ".") if unit else None
-    fitting = [one for one in SPELLINGS if _fits(one, bodies) and decimal in ("", one.decimal)]
-    read = [_read(texts, bodies, one.plain, one.words, unit, one.decimal) for one in fitting]
+        return _read(texts, bodies, lambda body: body, "", found, ".") if found else None
+    least = 2 if unit is None else 1
+    fitting = [one for one in SPELLINGS if _fits(one, bodies, least) and decimal in ("", one.decimal)]
+    read = [_read(texts, bodies, one.plain, one.words, found, one.decimal) for one in fitting]
     different = [one for i, one in enumerate(read) if one.values not in [other.values for other in read[:i]]]
     return different[0] if len(different) == 1 else None
 
@@ -106,15 +109,15 @@ def are_grouped_by_dots(bodies: Collection[str]) -> bool:
     return _fits(SPELLINGS[4], bodies)
 
 
-def _fits(spelling: Spelling, bodies: Collection[str]) -> bool:
-    """Whether all numbers are spelled so, and two of them could not be English ones without separators."""
+def _fits(spelling: Spelling, bodies: Collection[str], least: int = 2) -> bool:
+    """Whether all numbers are spelled so, and a least number of them could not be English ones without separators."""
     if not all(spelling.pattern.fullmatch(body) for body in bodies):
         return False
     own = {body for body in bodies if number_of(body) is None or (spelling.decimal == "," and "." in body)}
-    return len(own) > 1
+    return len(own) >= least
 
 
-def _without_unit(texts: list[str]) -> tuple[list[str], str]:
+def _without_unit(texts: list[str], known: str | None) -> tuple[list[str], str]:
     """Return the numbers without the unit that all of them have, and the unit; as they are where there is none in common."""
     bodies, units = [], set()
     for text in texts:
@@ -123,7 +126,9 @@ def _without_unit(texts: list[str]) -> tuple[list[str], str]:
         if match is None or len(units) > 1 or units == {("", "")} or not (match["gap"] or _may_touch(match["after"])):
             return texts, ""
         bodies.append(f"{match['sign']}{match['body']}")
-    before, after = units.pop()
+    before, after = units.pop() if units else ("", "")
+    if known and known == before + after:
+        return bodies, known
     is_sign = bool(before) or after in (*"%‰°", *_CURRENCY)
     if (before and after) or (len(set(bodies)) < 2) or not (is_sign or len(set(bodies)) > FEW):
         return texts, ""

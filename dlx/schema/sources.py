@@ -24,8 +24,8 @@ def read_schema(path: str | Path) -> Schema:
         If the file is no TOML, has no target, or names something that a schema does not have.
     """
     try:
-        described = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        described = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SchemaError(f"cannot read the schema {path}: {error}") from error
     if "target" not in described:
         raise SchemaError(f"{path} has no [target]; say at least its name and its levels")

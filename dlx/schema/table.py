@@ -14,7 +14,7 @@ import numpy as np
 from dlx.errors import did_you_mean, listed
 from dlx.schema.cells import plural, quoted
 from dlx.schema.columns import Feature, SchemaError, Target, check_codes, from_entry
-from dlx.schema.dtypes import restored, typed
+from dlx.schema.dtypes import refuse_strange, restored, typed
 from dlx.schema.fields import conform
 from dlx.schema.fields import described as fields
 
@@ -190,8 +190,11 @@ class Schema:
         for key, value in entries.items():
             if not isinstance(value, (list, tuple)):
                 raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
+        features = tuple(from_entry(Feature, entry) for entry in (*entries["feature"], *entries["features"]))
+        for feature in features:
+            refuse_strange(feature)
         return cls(
-            features=tuple(from_entry(Feature, entry) for entry in (*entries["feature"], *entries["features"])),
+            features=features,
             target=from_entry(Target, described["target"]),
             carried=tuple(Carried(**fields(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"]),
         )
