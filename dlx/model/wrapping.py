@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
-from dlx.model.estimators import Reading, is_by_position, read_estimator
+from dlx.errors import DlxError, did_you_mean
+from dlx.model.estimators import Reading, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
-from dlx.schema import Schema
+from dlx.schema import Schema, level_text
 
 if TYPE_CHECKING:
     import torch
@@ -84,14 +84,16 @@ def wrap(
         return _of_network(predictor, schema, name, scale, encoder, check)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
-    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen)
+    knows = getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2
+    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_outcomes=knows)
     if check is not None:
         reading = _without_needless(reading, schema, check)
     carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
     model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
     if check is None:
         return model
-    refuse_turned(model, getattr(reading.owner, "classes_", None), chosen, check)
+    if knows:
+        refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
     return witnessed(model, check)
 
 
@@ -112,17 +114,30 @@ def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
         return reading
 
 
-def refuse_turned(model: Model, classes: Any, chosen: int | None, check: Any) -> None:
-    """Raise where classes are known by their position only, and the predictions rank the outcomes the wrong way round."""
+def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
+    """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
+
+    Parameters
+    ----------
+    model : Model
+        Of a binary target.
+    taken : str
+        What was taken for the probability of the second level: "has the classes 0, 1, of which the second"; empty where names
+        said it.
+    chosen : int, optional
+        The level that the model speaks for.
+    check : Dataset or DataFrame
+        Rows, with their outcomes where they are known.
+    """
     levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
-    if classes is None or outcomes is None or len(levels) != 2 or not is_by_position(classes, levels):
+    if not taken or outcomes is None or len(levels) != 2:
         return
     error = wrong_way_round(outcomes == chosen, model.predict(check, model.scales[0]))
     if error is not None:
         raise DlxError(
-            f"{model.name} was fitted on the classes {', '.join(map(str, classes))}, of which the second was taken for "
-            f"{levels[1]!r}, but it ranks the outcomes the wrong way round (AUC {error:.2f}); fit it on {levels[0]!r} and "
-            f"{levels[1]!r}, or wrap a function that gives the probability of {levels[1]!r}"
+            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round "
+            f"(AUC {error:.2f}); fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of "
+            f"{levels[1]!r}"
         )
 
 
@@ -145,17 +160,24 @@ def _check_scale(scale: str | None, schema: Schema) -> None:
         raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
 
 
-def _position(target: int | str | None, schema: Schema) -> int | None:
+def _position(target: Any, schema: Schema) -> int | None:
     """Return the class to explain among the levels; None for a regression, or where several classes leave it open."""
     levels = schema.target.levels
     if target is None:
         return 1 if schema.target.kind == "binary" else None
-    if isinstance(target, str) and target in levels:
-        return levels.index(target)
-    if isinstance(target, bool) or not isinstance(target, int) or (levels and not 0 <= target < len(levels)) or target < 0:
-        known = f"; the levels are {', '.join(map(repr, levels))}" if levels else ""
+    is_place = isinstance(target, (int, np.integer)) and not isinstance(target, bool) and target >= 0
+    place = int(target) if is_place and (not levels or target < len(levels)) else None
+    named = levels.index(level_text(target)) if level_text(target) in levels else None
+    if place is not None and named is not None and place != named:
+        raise DlxError(
+            f"target={place} may be the level {levels[named]!r} or the one at position {place}, {levels[place]!r}; "
+            f"pass the level as text: target={levels[named]!r}"
+        )
+    found = place if named is None else named
+    if found is None:
+        known = f"; the levels are {', '.join(map(repr, levels))}{did_you_mean(target, levels)}" if levels else ""
         raise DlxError(f"target must be {f'0 to {len(levels) - 1}' if levels else '0 or more'}, got {target!r}{known}")
-    return target
+    return found
 
 
 def _is_network(predictor: Any) -> bool:
