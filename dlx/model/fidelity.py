@@ -90,9 +90,9 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
         _refuse_another(model, model.witness, original)
     for rows, ours in parts:
         came = _as_it_came(model, rows)
-        theirs = np.empty(len(came))
-        for half in (slice(None, None, -2), slice(-2, None, -2)) if len(came) > 1 else (slice(None),):
-            theirs[half] = _asked(original, came[half])
+        theirs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
+        for half in filter(len, (backwards[::2], backwards[1::2])):
+            theirs[half] = _asked(original, came.iloc[half] if hasattr(came, "iloc") else came[half])
         off = np.abs(ours - theirs) - _limit(model, theirs)
         if (off > 0).any():
             row = int(np.argmax(off))
@@ -138,13 +138,31 @@ def _cause(model: Held, rows: Any) -> str:
         return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
     came, given = model.as_it_came(rows), model.decoded(rows)
     changed = [
-        f"{name!r} as {given[name].dtype} where the table holds {came[name].dtype}"
+        name
         for name in came.columns
         if came[name].dtype != given[name].dtype or not came[name].reset_index(drop=True).equals(given[name])
     ]
     if changed:
-        return (
-            f"dlx gives it {', '.join(changed)}: make a Dataset of the table that it was fitted on (dlx.from_frame), "
-            "and wrap it with that"
+        said = ", ".join(f"{name!r} as {_held(given[name])} where the table holds {_held(came[name])}" for name in changed)
+        is_beyond = all(
+            name in model.schema.names
+            and model.schema[name].dtype == str(came[name].dtype)
+            and _held(given[name]) != _held(came[name])
+            for name in changed
         )
+        remedy = (
+            "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
+            if is_beyond
+            else "make a Dataset of the table that it was fitted on (dlx.from_frame), and wrap it with that"
+        )
+        return f"dlx gives it {said}; {remedy}"
     return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
+
+
+def _held(column: Any) -> str:
+    """Return how a column holds its values: "int64", "category of interval", "object of decimal"."""
+    import pandas as pd
+
+    values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    is_open = isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object
+    return f"{column.dtype} of {pd.api.types.infer_dtype(values, skipna=True)}" if is_open else str(column.dtype)
