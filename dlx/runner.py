@@ -16,7 +16,7 @@ from dlx import explainers
 from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault
-from dlx.explainers import MethodError
+from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import (
     BlackBox,
@@ -148,13 +148,13 @@ def explain(
 
 @contextlib.contextmanager
 def _one_line(method: str, model: Model) -> Iterator[None]:
-    """Raise what a net of the user's own, or the library that runs it, raises as a `MethodError`."""
+    """Raise what a net of the user's own, or the library that runs it, raises as a `LibraryError`."""
     try:
         yield
     except Exception as error:
         if isinstance(error, DlxError) or is_own_fault(error) or not isinstance(model, NeuralModel):
             raise
-        raise MethodError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use shapley or kernel_shap") from error
+        raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use shapley or kernel_shap") from error
 
 
 def rounding_of(model: Model, outputs: np.ndarray) -> float:
