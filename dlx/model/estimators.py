@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NUMBERED = ("", "x", "f", "Column_")  # how columns without names are called
+_METHODS = ("predict_proba", "predict", "decision_function")
 _OF_THE_SECOND = ("decision_function", "predict_proba")  # one number a row of these speaks for the second of two classes
 _SUM_ROUNDING = 1e-5
 
@@ -86,16 +88,15 @@ class Reading:
         if self.classes is not None:
             known = is_by_position(self.classes, self.levels)
             return f"was fitted on the classes {', '.join(map(str, self.classes))}, of which the second" if known else ""
-        if self.method == "predict":
-            return "predicts a number without a class, which"
         given = self._given(table)
-        is_several = np.ndim(given) == 2 and np.shape(given)[1] > 1
-        return "gives columns without names, of which the second" if is_several and _names_of(given) is None else ""
+        if np.ndim(given) == 2 and np.shape(given)[1] > 1:
+            return "" if _names_of(given) else "gives columns without names, of which the second"
+        return "predicts a number without a class, which" if self.method == "predict" else ""
 
     @property
     def classes(self) -> Any:
         """The classes that the owner was fitted on, in the order of its columns; None where it has none."""
-        return getattr(self.owner, "classes_", None)
+        return classes_of(self.owner, self.name)
 
     def _given(self, table: pd.DataFrame) -> Any:
         read = table[list(self.columns)]
@@ -124,7 +125,18 @@ class Reading:
             raise
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
-            raise PredictorError(f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {first}") from error
+            raised = f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {first}"
+            raise PredictorError(raised + self._what_it_may_read(error)) from error
+
+    def _what_it_may_read(self, error: Exception) -> str:
+        """Return how to wrap an estimator that was given something else than what it reads."""
+        is_of_its_input = isinstance(error, (TypeError, ValueError, KeyError, IndexError)) and "NotFitted" not in repr(error)
+        if not is_of_its_input or isinstance(self.owner, FunctionType):
+            return ""
+        method = f"model.{self.method}"
+        if self.as_array:
+            return f"; where it reads the codes of a schema, wrap a function: lambda t: {method}(schema.encode(t))"
+        return f"; where it reads arrays, wrap a function: lambda t: {method}(t.to_numpy())"
 
     def _column(self, width: int, names: list[str] | None) -> int:
         """Return which of several columns is that of the chosen class: by the names of the classes, else by position."""
@@ -171,8 +183,8 @@ def read_estimator(
     gives_probabilities = method == "predict_proba"
     if scale == "value" and gives_probabilities:
         raise ScaleError(f"{name} gives probabilities; scale must be 'probability' or 'logit', got 'value'")
-    if hasattr(owner, "classes_"):
-        _check_classes(owner, schema, chosen, name)
+    if (classes := classes_of(owner, name)) is not None:
+        _check_classes(classes, schema, chosen, name)
     elif method == "predict" and chosen is not None and not mean_speaks_for(levels, chosen):
         raise DlxError(
             f"{name} predicts the mean of 0 and 1, which is not the probability of {levels[chosen]!r}; "
@@ -194,18 +206,27 @@ def read_estimator(
     )
 
 
-def _check_classes(owner: Any, schema: Schema, chosen: int | None, name: str) -> None:
-    classes = np.asarray(owner.classes_, dtype=object) if not isinstance(owner.classes_, list) else None
-    if classes is None or classes.ndim != 1:
+def classes_of(owner: Any, name: str) -> Any:
+    """Return the classes that an estimator was fitted on; None where it has none."""
+    try:
+        return getattr(owner, "classes_", None)
+    except Exception as error:  # a property may raise anything
+        raise PredictorError(f"{name} has no classes yet: {type(error).__name__}; call its fit first") from error
+
+
+def _check_classes(classes: Any, schema: Schema, chosen: int | None, name: str) -> None:
+    if any(np.ndim(value) for value in classes):
         raise DlxError(f"{name} must have one outcome, but has several; wrap a function that gives one number a row")
     if len(classes) < 2:
-        raise DlxError(f"{type(owner).__name__} has seen one class only; train it on outcomes of all classes")
-    class_position(owner.classes_, schema.target.levels, chosen or 0, name)
+        raise DlxError(f"{name} has seen one class only; train it on outcomes of all classes")
+    class_position(classes, schema.target.levels, chosen or 0, name)
 
 
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the columns that an estimator was fitted on, and whether as an array without names."""
     names, count = getattr(owner, "feature_names_in_", None), getattr(owner, "n_features_in_", None)
+    if names is None and (fitted := known_columns(getattr(owner, "feature_names_", ()) or (), schema.columns)):
+        return fitted, False  # CatBoost's
     if names is not None:
         if fitted := known_columns(names, schema.columns):
             return fitted, False
@@ -261,22 +282,26 @@ def _numbers(outputs: Any, name: str) -> np.ndarray:
 
 
 def _call_of(predictor: Any, owner: Any, method: str, is_regression: bool, name: str) -> Callable[[Any], Any]:
+    classes = classes_of(owner, name)
     if owner is not predictor:
         gives = {"predict": "classes", "predict_log_proba": "logarithms of probabilities"}.get(method)
-        if hasattr(owner, "classes_") and gives:
+        if classes is not None and gives:
             raise DlxError(f"{method} of {type(owner).__name__} gives {gives}; wrap the estimator itself, or its predict_proba")
         return cast(Callable[[Any], Any], predictor)
-    if hasattr(predictor, "classes_") and is_regression:
+    if isinstance(predictor, type):
+        raise DlxError(f"{name} is a class; pass a fitted {name}, or a function")
+    if classes is not None and is_regression:
         raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
-    if hasattr(predictor, "classes_") and not hasattr(predictor, "predict_proba"):
-        margin = ", for example its decision_function with scale='logit'" if hasattr(predictor, "decision_function") else ""
+    offered = {own: call for own in _METHODS if callable(call := getattr(predictor, own, None))}
+    if classes is not None and "predict_proba" not in offered:
+        margin = ", for example its decision_function with scale='logit'" if "decision_function" in offered else ""
         raise DlxError(
             f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; wrap a function that gives "
             f"numbers{margin}"
         )
     for own in ("predict",) if is_regression else ("predict_proba", "predict"):
-        if hasattr(predictor, own):
-            return getattr(predictor, own)
+        if own in offered:
+            return offered[own]
     if callable(predictor):
-        return predictor
+        return cast(Callable[[Any], Any], predictor)
     raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")

@@ -91,7 +91,8 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     for rows, ours in parts:
         came = _as_it_came(model, rows)
         theirs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
-        for half in filter(len, (backwards[::2], backwards[1::2])):
+        halves = (backwards[::2], backwards[1::2]) if len(came) > 1 else (np.zeros(2, dtype=np.intp),)  # one, beside itself
+        for half in halves:
             theirs[half] = _asked(original, came.iloc[half] if hasattr(came, "iloc") else came[half])
         off = np.abs(ours - theirs) - _limit(model, theirs)
         if (off > 0).any():

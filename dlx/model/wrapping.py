@@ -68,6 +68,7 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
+    refuse_no_schema(schema)
     if isinstance(schema, Dataset):
         check = some_of(schema) if check is None else check
         schema = schema.schema
@@ -95,6 +96,15 @@ def wrap(
     if knows:
         refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
     return witnessed(model, check)
+
+
+def refuse_no_schema(schema: Any) -> None:
+    """Raise where neither a schema nor a Dataset came."""
+    if not isinstance(schema, (Schema, Dataset)):
+        raise DlxError(
+            f"a model is wrapped with a Dataset or a Schema, got {type(schema).__name__}; make one of the table that it was "
+            "fitted on: dlx.from_frame(table, dlx.infer_schema(table, target))"
+        )
 
 
 def some_of(case: Dataset) -> Dataset:

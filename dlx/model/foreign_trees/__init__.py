@@ -23,7 +23,7 @@ from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
-from dlx.model.wrapping import refuse_turned, some_of
+from dlx.model.wrapping import refuse_no_schema, refuse_turned, some_of
 from dlx.schema import Schema, Target, plural
 from dlx.trees import LEAF, Trees
 
@@ -72,6 +72,7 @@ def wrap_trees(
     found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
     what a booster was trained for, which holds no names.
     """
+    refuse_no_schema(case)
     schema = case.schema if isinstance(case, Dataset) else case
     check = some_of(case) if check is None and isinstance(case, Dataset) else check
     classes = _library(estimator).classes(estimator)
