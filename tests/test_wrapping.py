@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import torch
 from scipy.special import expit, logit
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -253,6 +254,30 @@ def test_a_column_of_which_dlx_does_not_hold_all_is_refused_with_what_to_do():
     message = "'z' as category of string where the table holds category of interval; .* convert it in the table"
     with pytest.raises(FidelityError, match=message):
         wrap(lambda t: t["z"].map(lambda band: band.mid).astype(float) / 20 + 0.5, case)
+
+
+@pytest.mark.parametrize(
+    ("base", "effect", "noise"), [(1e9, 1e3, 100.0), (0.0, 1e-7, 1e-8), (0.0, 1e-12, 1e-13), (1e6, 1.0, 0.5)]
+)
+def test_values_of_any_size_are_held_to_what_they_differ_by(base, effect, noise):
+    case, rng = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), VALUES), np.random.default_rng(5)
+    with pytest.raises(FidelityError, match="depends on the rows beside it") as refused:
+        wrap(lambda t: base + effect * t["a"] + noise * rng.normal(size=len(t)), case)
+    predicted, itself = re.search(r"it predicts ([^,]*), .* itself (.*) \(value\)", str(refused.value)).groups()
+    assert predicted != itself
+    steady = wrap(lambda t: base + effect * t["a"], case)
+    np.testing.assert_allclose((steady.predict(case, "value") - base) / effect, PEOPLE[:, 0], rtol=1e-6, atol=1e-6)
+    grown = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=2).fit(PEOPLE, base + effect * PEOPLE[:, 0])
+    model = dlx.wrap_trees(grown, case)
+    grown.fit(PEOPLE, base - effect * PEOPLE[:, 0])
+    with pytest.raises(FidelityError, match="was fitted again or changed since it was wrapped"):
+        dlx.explain(model, case[:3], method="tree_shap", background=case[3:9], scale="value")
+
+
+def test_a_model_that_gives_nan_where_dlx_does_not_is_refused():
+    case, calls = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), VALUES), []
+    with pytest.raises(FidelityError, match="itself nan"):
+        wrap(lambda t: calls.append(1) or t["a"] * (np.nan if len(calls) > 1 else 1), case)
 
 
 def test_a_function_that_answers_otherwise_for_one_row_alone_is_refused():

@@ -17,7 +17,7 @@ from dlx.model import NeuralModel
 PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
 POINTS_PER_PERSON = 20
 SMALL = 0.01  # of the way from a reference to a person
-STEADY = 1e-6  # share of the outputs' size that a prediction may move without a cause: the last digits of sums
+STEADY = 16.0  # times the rounding of the precision, as a share of the outputs' size: what a prediction moves without a cause
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 SMOOTH = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
 ROUNDS = ("round", "floor", "ceil", "trunc", "fix", "sign", "heaviside")
@@ -65,7 +65,8 @@ def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed
         before, swapped_steps = _output_and_steps(model, swapped)
         swapped[:, column] = np.tile(background[:, column], len(rows))
         after, steps = _output_and_steps(model, swapped)
-        moved = (after - before).abs().max() > STEADY * torch.cat([before, after]).abs().max()
+        steady = STEADY * float(np.finfo(model.precision).eps)
+        moved = (after - before).abs().max() > steady * torch.cat([before, after]).abs().max()
         if moved and (is_closed or _differ(swapped_steps, steps) or _slides(model, rows, background, int(column))):
             found.append(model.schema.names[column])
     return found
