@@ -122,15 +122,14 @@ def test_a_regression_of_zero_and_one_speaks_for_one():
         wrap(for_good, CASE)
 
 
-def test_a_target_that_is_a_level_and_another_position_is_refused():
-    levels = ("1", "2", "3")
+def test_a_target_is_a_position_as_a_number_and_a_level_as_text():
     outcomes = pd.qcut(FRAME["a"], 3, labels=False) + 1
     fitted = LogisticRegression().fit(FRAME, outcomes)
-    schema = Schema(FEATURES, Target("y", "multiclass", levels=levels))
-    with pytest.raises(DlxError, match=r"target=1 may be the level '1' or the one at position 1, '2'; .*target='1'"):
-        wrap(fitted, schema, target=1)
-    for target, column in (("1", 0), (0, 0), (3, 2), (3.0, 2), (np.int64(3), 2)):
+    schema = Schema(FEATURES, Target("y", "multiclass", levels=("1", "2", "3")))
+    for target, column in (("1", 0), (0, 0), (1, 1), ("3", 2), (np.int64(2), 2)):
         predicts(wrap(fitted, schema, target=target), fitted.predict_proba(FRAME)[:, column])
+    with pytest.raises(DlxError, match="target must be 0 to 2, got 3; a level is passed as text: target='3'"):
+        wrap(fitted, schema, target=3)
     truth = LogisticRegression().fit(FRAME, BAD)
     flags = Schema(FEATURES, Target("y", levels=("False", "True")))
     predicts(wrap(truth, flags, target=False), truth.predict_proba(FRAME)[:, 0])

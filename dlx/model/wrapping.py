@@ -53,8 +53,8 @@ def wrap(
     scale : {"logit", "probability", "value"}, optional
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
-        Which of several classes is explained: a level of the target, or its position among them; the positive class of a
-        binary target by default. The classes of an estimator are found by their names; where it was fitted on 0, 1, ...
+        Which of several classes is explained: a level of the target as text, or its position among them as a number; the
+        positive class of a binary target by default. The classes of an estimator are found by their names; where it was fitted on 0, 1, ...
         and the levels have other names, and for the columns of a function, by their position.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
@@ -175,19 +175,16 @@ def _position(target: Any, schema: Schema) -> int | None:
     levels = schema.target.levels
     if target is None:
         return 1 if schema.target.kind == "binary" else None
-    is_place = isinstance(target, (int, np.integer)) and not isinstance(target, bool) and target >= 0
-    place = int(target) if is_place and (not levels or target < len(levels)) else None
-    named = levels.index(level_text(target)) if level_text(target) in levels else None
-    if place is not None and named is not None and place != named:
-        raise DlxError(
-            f"target={place} may be the level {levels[named]!r} or the one at position {place}, {levels[place]!r}; "
-            f"pass the level as text: target={levels[named]!r}"
-        )
-    found = place if named is None else named
-    if found is None:
-        known = f"; the levels are {', '.join(map(repr, levels))}{did_you_mean(target, levels)}" if levels else ""
-        raise DlxError(f"target must be {f'0 to {len(levels) - 1}' if levels else '0 or more'}, got {target!r}{known}")
-    return found
+    is_place = isinstance(target, (int, np.integer)) and not isinstance(target, bool)
+    if is_place and target >= 0 and (not levels or target < len(levels)):
+        return int(target)
+    named = level_text(target)
+    if named in levels and not is_place:
+        return levels.index(named)
+    known = f"; the levels are {', '.join(map(repr, levels))}{did_you_mean(target, levels)}" if levels else ""
+    as_text = f"; a level is passed as text: target={named!r}" if named in levels else ""
+    places = f"0 to {len(levels) - 1}" if levels else "0 or more"
+    raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
 
 
 def _is_network(predictor: Any) -> bool:
