@@ -54,8 +54,9 @@ def wrap(
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
         Which of several classes is explained: a level of the target as text, or its position among them as a number; the
-        positive class of a binary target by default. The classes of an estimator are found by their names; where it was fitted on 0, 1, ...
-        and the levels have other names, and for the columns of a function, by their position.
+        positive class of a binary target by default. The classes of an estimator are found by their names, and so are the
+        columns of a function that returns a DataFrame. Where it was fitted on 0, 1, ... and the levels have other names,
+        and for columns without names, positions count, where outcomes do not say that it is the other way round.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
     check : Dataset or DataFrame, optional
