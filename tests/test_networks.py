@@ -176,3 +176,50 @@ def test_gradient_methods_refuse_columns_that_are_detached(forward, method, impl
         dlx.explain(model, PEOPLE[:5], method=method, background=PEOPLE[5:], scale="value", implementation=implementation)
     made = dlx.explain(model, PEOPLE[:2], method="exact_shapley", background=PEOPLE[5:9], scale="value")
     assert np.abs(made.values[:, 0]).max() > 1e-5
+
+
+def halved(_, __, output):
+    return output * 0.5
+
+
+def tripled(_, given):
+    return (given[0] * 3,)
+
+
+def in_place(_, __, output):
+    return output.mul_(0.5)
+
+
+@pytest.mark.parametrize("hook", [halved, in_place, tripled])
+def test_a_sigmoid_that_is_not_the_last_word_is_kept(hook):
+    network = net(nn.Sigmoid())
+    register = network[-1].register_forward_pre_hook if hook is tripled else network[-1].register_forward_hook
+    register(hook)
+    with torch.no_grad():
+        own = network(torch.tensor(PEOPLE).float()).double().numpy()[:, 0]
+    for case in (CASE, CHANCES):
+        model = wrap(network, case, scale="probability")
+        np.testing.assert_allclose(model.predict(PEOPLE, "probability"), own, atol=1e-6)
+        with pytest.raises(ScaleError, match="probabilities, or logits"):
+            wrap(network, case)
+
+
+def test_an_output_that_is_named_for_another_scale_is_refused():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net()
+
+        def forward(self, x):
+            return {"probs": torch.sigmoid(self.net(x)), "rows": x}
+
+    with pytest.raises(DlxError, match="returns 'probs', which are not on the scale that was asked for"):
+        wrap(Named(), CASE, scale="logit")
+    assert wrap(Named(), CASE, scale="probability").scales == ("probability", "logit")
+
+
+def test_what_is_no_encoder_or_no_rows_is_said():
+    with pytest.raises(DlxError, match="the encoder of Sequential must be an Encoder of dlx, got str"):
+        wrap(net(), CASE, encoder="standardised")
+    with pytest.raises(DlxError, match="check must be a Dataset, a DataFrame or an array of codes, got int"):
+        wrap(net(), CASE, check=5)

@@ -170,6 +170,30 @@ def test_an_estimator_of_arrays_reads_arrays_and_one_of_some_columns_reads_these
         wrap(of_array, case)
 
 
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_an_estimator_of_a_datasets_codes_is_told_from_one_of_its_numbers(kind):
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"grade": rng.integers(1, 6, ROWS), "age": rng.normal(size=ROWS), "owner": rng.random(ROWS) < 0.5})
+    worth = (table["grade"] % 2) * 3 + table["age"] + rng.normal(size=ROWS) / 9
+    table["y"] = worth if kind == "regression" else (worth > 1.5)
+    case = dlx.from_frame(table, dlx.infer_schema(table, "y", categorical=["grade"]))
+    frame = table.drop(columns="y")
+    grower = ExtraTreesRegressor if kind == "regression" else RandomForestClassifier
+    for_numbers = grower(20, random_state=0).fit(frame.to_numpy(), table["y"])
+    model, scale = wrap(for_numbers, case), "value" if kind == "regression" else "probability"
+    own = for_numbers.predict(frame.to_numpy()) if kind == "regression" else for_numbers.predict_proba(frame.to_numpy())[:, 1]
+    np.testing.assert_allclose(model.predict(case, scale), own)
+    for_codes = grower(20, random_state=0).fit(case.rows, case.outcomes)
+    with pytest.raises(
+        DlxError, match=r"was fitted on the codes 0, 1, ... of 'grade', .* lambda t: model.predict.*encode\(t\)\)"
+    ):
+        wrap(for_codes, case)
+    held = wrap(lambda t: getattr(for_codes, model.function.method)(case.schema.encode(t)), case)
+    np.testing.assert_allclose(held.predict(case, scale), held.predict(case.rows, scale))
+
+
 def test_columns_that_are_set_aside_go_along_with_the_person():
     table = mixed()[0][["age", "children", "result"]].copy()
     table.insert(1, "customer", [f"c{i}" for i in range(ROWS)])

@@ -74,7 +74,13 @@ class Reading:
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
         """Return one number a row of the table, [rows]."""
-        given = self._given(table)
+        return self._of(self._given(table))
+
+    def of_array(self, rows: np.ndarray) -> np.ndarray:
+        """Return one number a row of an array in place of the table's values, [rows]."""
+        return self._of(self._called(rows))
+
+    def _of(self, given: Any) -> np.ndarray:
         outputs = _numbers(given, self.name)
         if outputs.ndim == 2 and outputs.shape[1] > 1 and self.chosen is not None:
             self._refuse_several_logits(outputs)

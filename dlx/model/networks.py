@@ -78,7 +78,8 @@ def frozen(
             "(self.inner = ... in __init__), so that it is copied too"
         )
     if not isinstance(output, torch.Tensor):
-        copied = _Picking(copied, PICKED[scale or ("value" if is_regression else "logit")], name)
+        is_said, likely = scale is not None, scale or ("value" if is_regression else "logit")
+        copied = _Picking(copied, likely, is_said=is_said, name=name)
     output = _outputs(copied, dense, name)
     _refuse_company(copied, dense, output, name)
     if is_regression:
@@ -205,10 +206,11 @@ def _on_scale(copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scal
     last = None if path is None else copied.get_submodule(path)
     if isinstance(last, LOGARITHMS):
         raise ScaleError(f"{name} ends in {type(last).__name__}: it returns logarithms of probabilities; wrap it without that")
-    if scale == "logit" and path is not None:
+    logits = None if path is None else _without_sigmoid(copied, path, dense, output)
+    if scale == "logit" and logits is not None:
         raise ScaleError(f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'")
-    if path is not None:
-        return Frozen(_without(copied, path), "logit")
+    if logits is not None:
+        return Frozen(logits, "logit")
     if scale is None and bounded:
         raise ScaleError(
             f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for different rows: probabilities, or "
@@ -229,21 +231,30 @@ def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module],
     return next(once, None)
 
 
-def _without(network: nn.Module, path: str) -> nn.Module:
-    """Return a network whose module at a path does nothing."""
-    if not path:
-        return nn.Identity()
+def _without_sigmoid(network: nn.Module, path: str, dense: torch.Tensor, output: torch.Tensor) -> nn.Module | None:
+    """Return a network without the sigmoid at a path; None, and as it was, where more than that comes before its output."""
+    sigmoid = network.get_submodule(path)
     parent, _, child = path.rpartition(".")
-    setattr(network.get_submodule(parent), child, nn.Identity())
-    return network
+    logits = network if path else nn.Identity()
+    if path:
+        setattr(network.get_submodule(parent), child, nn.Identity())
+    with torch.no_grad():
+        again = torch.sigmoid(logits(dense.clone())).reshape(-1).double()
+    if torch.allclose(again, output, rtol=0, atol=SLACK * torch.finfo(dense.dtype).eps, equal_nan=True):
+        return logits
+    if path:
+        setattr(network.get_submodule(parent), child, sigmoid)
+    return None
 
 
 class _Picking(nn.Module):
     """A network that returns several tensors, of which one has one number a row."""
 
-    def __init__(self, network: nn.Module, wanted: tuple[str, ...], name: str) -> None:
+    def __init__(self, network: nn.Module, scale: Scale, *, is_said: bool, name: str) -> None:
         super().__init__()
-        self.network, self.wanted, self.name = network, wanted, name
+        self.network, self.wanted, self.name = network, PICKED[scale], name
+        others = (key for other, keys in PICKED.items() if other != scale for key in keys)
+        self.unwanted = frozenset(others if is_said else ())
 
     def forward(self, dense: torch.Tensor) -> torch.Tensor:
         """Return that one, [rows] or [rows, 1]."""
@@ -251,6 +262,8 @@ class _Picking(nn.Module):
         fitting = [key for key, value in named.items() if _is_one_number(value, len(dense))]
         wanted = [key for key in self.wanted if key in fitting] or fitting
         if len(wanted) == 1:
+            if wanted[0] in self.unwanted:
+                raise NetworkError(f"{self.name} returns {wanted[0]!r}, which are not on the scale that was asked for")
             return named[wanted[0]]
         shapes = ", ".join(f"{key} {list(getattr(value, 'shape', ()))}" for key, value in named.items())
         raise NetworkError(

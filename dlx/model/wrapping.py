@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
+from dlx.model.codings import refuse_codes
 from dlx.model.estimators import Reading, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
@@ -75,9 +76,11 @@ def wrap(
         schema = schema.schema
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
+    if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
+        raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
     if check is not None and not len(check):
         raise DlxError("check must have at least 1 row, got 0 rows")
-    name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
+    name = str(name) if name else str(getattr(predictor, "__name__", type(predictor).__name__))
     _check_scale(scale, schema)
     chosen = _position(target, schema)
     if _is_network(predictor):
@@ -86,10 +89,13 @@ def wrap(
         return _of_network(predictor, schema, name, scale, encoder, check)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
-    knows = getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2
+    has_outcomes = getattr(check, "outcomes", None) is not None
+    knows = has_outcomes and len(schema.target.levels) == 2
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_outcomes=knows)
     if check is not None:
         reading = _without_needless(reading, schema, check)
+    if has_outcomes:
+        refuse_codes(reading, check)
     carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
     model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
     if check is None:
@@ -204,6 +210,8 @@ def _of_network(
     from dlx.model import networks
 
     encoder = _identity(schema) if encoder is None else encoder
+    if not hasattr(encoder, "schema"):
+        raise DlxError(f"the encoder of {name} must be an Encoder of dlx, got {type(encoder).__name__}")
     if encoder.schema.codes != schema.codes:
         raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
     dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
