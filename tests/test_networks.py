@@ -223,3 +223,49 @@ def test_what_is_no_encoder_or_no_rows_is_said():
         wrap(net(), CASE, encoder="standardised")
     with pytest.raises(DlxError, match="check must be a Dataset, a DataFrame or an array of codes, got int"):
         wrap(net(), CASE, check=5)
+
+
+def convolving():
+    torch.manual_seed(0)
+    parts = (nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 4, 2), nn.ReLU(), nn.AvgPool1d(2), nn.Flatten())
+    return nn.Sequential(*parts, nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
+def by_dense_layers(network):
+    """The same function of linear layers alone."""
+    first = lambda x: network[1](network[0](x)).flatten(1)  # noqa: E731
+    pooled = lambda h: network[3](h.reshape(-1, 4, 2)).flatten(1)  # noqa: E731
+    dense = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4, bias=False), *network[5:])
+    with torch.no_grad():
+        dense[0].bias[:] = first(torch.zeros(1, 3))[0]
+        dense[0].weight[:] = (first(torch.eye(3)) - dense[0].bias).T
+        dense[2].weight[:] = pooled(torch.eye(8)).T
+    return dense
+
+
+@pytest.mark.parametrize("implementation", ["dlx", "reference"])
+def test_deeplift_takes_convolutions_and_means_for_the_linear_layers_that_they_are(implementation):
+    network = convolving()
+    asked = {"method": "deeplift", "background": PEOPLE[5:15], "scale": "value", "implementation": implementation}
+    made, same = (dlx.explain(wrap(one, VALUES), PEOPLE[:4], **asked).values for one in (network, by_dense_layers(network)))
+    np.testing.assert_allclose(made, same, atol=1e-6)
+
+
+def test_deeplift_names_attention():
+    attention = nn.MultiheadAttention(4, 1, batch_first=True)
+
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.attention, self.last = nn.Linear(3, 8), attention, nn.Linear(8, 1)
+
+        def forward(self, x):
+            places = self.first(x).reshape(-1, 2, 4)
+            return self.last(self.attention(places, places, places)[0].flatten(1))
+
+    for implementation in ("dlx", "reference"):
+        with pytest.raises(DlxError, match="captum has no rule for MultiheadAttention"):
+            dlx.explain(
+                wrap(Attends(), VALUES), PEOPLE[:3], method="deeplift", background=PEOPLE[5:9], scale="value",
+                implementation=implementation,
+            )  # fmt: skip
