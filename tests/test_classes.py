@@ -137,6 +137,13 @@ def test_a_target_is_a_position_as_a_number_and_a_level_as_text():
         wrap(OF_METALS, metals("bronze", "gold", "silver"), target="gld")
 
 
+def test_a_method_bears_the_name_of_its_model_and_a_classifier_is_no_regression():
+    for method in (FITTED.predict_proba, functools.partial(FITTED.predict_proba), FITTED):
+        assert wrap(method, CASE).name == "LogisticRegression"
+        with pytest.raises(DlxError, match="LogisticRegression is a classifier, but the target is the value of a regression"):
+            wrap(method, Schema(FEATURES, Target("y", "regression")))
+
+
 def test_an_estimator_of_other_columns_is_refused_and_numbers_are_no_names():
     other = FRAME.set_axis(["u", "v", "w"], axis=1)
     with pytest.raises(DlxError, match="reads columns that the table lacks: u, v, w; the table has a, b, c"):

@@ -56,13 +56,21 @@ class OfClosure(nn.Module):
         return self.how(x)
 
 
+WEIGHTS = torch.ones(3, 1, requires_grad=True)
+
+
+class OfTensor(nn.Module):
+    def forward(self, x):
+        return x @ WEIGHTS
+
+
 def hooked():
     network, other = net(), nn.Linear(1, 1)
     network.register_forward_hook(lambda _, __, output: other(output))
     return network
 
 
-@pytest.mark.parametrize("make", [OfGlobal, OfClosure, hooked])
+@pytest.mark.parametrize("make", [OfGlobal, OfClosure, OfTensor, hooked])
 def test_a_net_that_reads_weights_outside_it_is_refused(make):
     for case in (CASE, CHANCES):
         with pytest.raises(DlxError, match=r"reads weights of a network outside it, .* keep that network as an attribute"):

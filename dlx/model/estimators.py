@@ -179,9 +179,7 @@ def read_estimator(
         If it cannot be called, gives classes instead of numbers, has other classes than the target or reads other columns than
         the table has, or does not give what the scale says.
     """
-    bound = predictor
-    while isinstance(bound, functools.partial):
-        bound = bound.func
+    bound = called(predictor)
     owner = getattr(bound, "__self__", predictor)  # of a bound method
     levels, is_regression = schema.target.levels, schema.target.kind == "regression"
     call = _call_of(predictor, owner, getattr(bound, "__name__", ""), is_regression, name)
@@ -212,6 +210,13 @@ def read_estimator(
     )
 
 
+def called(predictor: Any) -> Any:
+    """Return what a predictor calls in the end: the function of a `functools.partial`."""
+    while isinstance(predictor, functools.partial):
+        predictor = predictor.func
+    return predictor
+
+
 def classes_of(owner: Any, name: str) -> Any:
     """Return the classes that an estimator was fitted on; None where it has none."""
     try:
@@ -223,6 +228,8 @@ def classes_of(owner: Any, name: str) -> Any:
 def _check_classes(classes: Any, schema: Schema, chosen: int | None, name: str) -> None:
     if any(np.ndim(value) for value in classes):
         raise DlxError(f"{name} must have one outcome, but has several; wrap a function that gives one number a row")
+    if not schema.target.levels:
+        raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
     if len(classes) < 2:
         raise DlxError(f"{name} has seen one class only; train it on outcomes of all classes")
     class_position(classes, schema.target.levels, chosen or 0, name)

@@ -120,15 +120,16 @@ def _copied(network: nn.Module, name: str) -> tuple[nn.Module, set[int]]:
 
 
 class _Weights(TorchFunctionMode):
-    """Keeps the parameters that a network reads."""
+    """Keeps the parameters that a network reads, and what else can be trained."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights: list[nn.Parameter] = []
+        self.weights: list[torch.Tensor] = []
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
-        self.weights += [value for value in tree_leaves((args, kwargs)) if isinstance(value, nn.Parameter)]
+        given = (value for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor))
+        self.weights += [value for value in given if isinstance(value, nn.Parameter) or value.requires_grad]
         return function(*args, **(kwargs or {}))
 
 

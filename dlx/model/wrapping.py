@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.codings import refuse_codes
-from dlx.model.estimators import Reading, read_estimator
+from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
@@ -80,7 +81,7 @@ def wrap(
         raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
     if check is not None and not len(check):
         raise DlxError("check must have at least 1 row, got 0 rows")
-    name = str(name) if name else str(getattr(predictor, "__name__", type(predictor).__name__))
+    name = str(name) if name else _name_of(predictor)
     _check_scale(scale, schema)
     chosen = _position(target, schema)
     if _is_network(predictor):
@@ -103,6 +104,13 @@ def wrap(
     if knows:
         refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
     return witnessed(model, check)
+
+
+def _name_of(predictor: Any) -> str:
+    """Return the name of a function, or of the class of an object or of what a method is bound to."""
+    made = called(predictor)
+    named = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
+    return str(named.__name__)
 
 
 def refuse_no_schema(schema: Any) -> None:
