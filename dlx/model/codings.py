@@ -13,7 +13,7 @@ from dlx.schema import Feature
 if TYPE_CHECKING:
     from dlx.model.estimators import Reading
 
-BEYOND_CHANCE = 3.0  # logarithm of how many times likelier the outcomes are by one reading of the columns than by the other
+BEYOND_CHANCE = 4.0  # standard errors by which the outcomes must fit one reading of the columns better than the other
 
 
 def refuse_codes(reading: Reading, case: Dataset) -> None:
@@ -36,8 +36,8 @@ def refuse_codes(reading: Reading, case: Dataset) -> None:
     valued = reading(case.table)
     if coded.size != len(case) or valued.size != len(case):  # an error that follows
         return
-    by_codes, by_values = (_misfit(outputs, reading, case) for outputs in (coded, valued))
-    if by_codes < by_values - BEYOND_CHANCE:
+    better = _misfit(valued, reading, case) - _misfit(coded, reading, case)
+    if better.mean() * np.sqrt(len(case)) > BEYOND_CHANCE * better.std() > 0:
         raise DlxError(
             f"{reading.name} was fitted on the codes 0, 1, ... of {', '.join(map(repr, numbers))}, by which it tells the "
             "outcomes better than by the numbers of the table; wrap a function that gives it codes: "
@@ -52,12 +52,12 @@ def _is_numbers(feature: Feature) -> bool:
     return feature.is_categorical and bool(values) and is_number and list(values) != list(range(len(values)))
 
 
-def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> float:
-    """Return minus the log-likelihood of the outcomes; of values by their residuals."""
+def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:
+    """Return minus the log-likelihood of each outcome, [rows]; of values their squared residuals."""
     from scipy.special import expit
 
     assert case.outcomes is not None
     if reading.scale == "value":
-        return len(case) / 2 * float(np.log(np.mean((case.outcomes - outputs.reshape(-1)) ** 2) + np.finfo(float).tiny))
+        return np.asarray((case.outcomes - outputs.reshape(-1)) ** 2)
     chances = np.clip(expit(outputs) if reading.scale == "logit" else outputs, 1e-3, 1 - 1e-3).reshape(-1)
-    return -float(np.log(np.where(case.outcomes == reading.chosen, chances, 1 - chances)).sum())
+    return np.asarray(-np.log(np.where(case.outcomes == reading.chosen, chances, 1 - chances)))

@@ -45,7 +45,8 @@ def wrap(
     Parameters
     ----------
     predictor : callable, estimator or torch.nn.Module
-        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`; or a network on dense
+        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`, which is given the values
+        of the table (wrap a function around one that was fitted on codes: `schema.encode(table)`); or a network on dense
         rows [rows, width] that returns one number a row: logits (values for a regression), or probabilities where it
         ends in a sigmoid or `scale` says so.
     schema : Schema or Dataset
