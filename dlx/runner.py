@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from types import MappingProxyType, ModuleType
@@ -14,8 +15,8 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
-from dlx.errors import DlxError, did_you_mean, is_own_fault
-from dlx.explainers import MethodError
+from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault
+from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import (
     BlackBox,
@@ -122,7 +123,8 @@ def explain(
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     size = 1 if _carried(model) else size
-    attribution, failures = _in_batches(attribute, coded, size, strict, progress)
+    with _one_line(method, model):
+        attribution, failures = _in_batches(attribute, coded, size, strict, progress)
     explanation = Explanation(
         values=attribution.values,
         base_values=attribution.base_values,
@@ -144,9 +146,21 @@ def explain(
     return checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
 
 
+@contextlib.contextmanager
+def _one_line(method: str, model: Model) -> Iterator[None]:
+    """Raise what a net of the user's own, or the library that runs it, raises as a `LibraryError`."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, DlxError) or is_own_fault(error) or not isinstance(model, NeuralModel):
+            raise
+        raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use shapley or kernel_shap") from error
+
+
 def rounding_of(model: Model, outputs: np.ndarray) -> float:
     """Return what rounding alone may move an output by, as a share of the largest: more for what computes in float32."""
-    is_single = (outputs == outputs.astype(np.float32)).all()
+    with np.errstate(over="ignore"):
+        is_single = (outputs == outputs.astype(np.float32)).all()
     if isinstance(model, NeuralModel):
         is_single = model.precision == "float32"
     return FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import torch
 from scipy.special import expit, logit
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -169,6 +170,28 @@ def test_an_estimator_of_arrays_reads_arrays_and_one_of_some_columns_reads_these
         wrap(of_array, case)
 
 
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_an_estimator_of_a_datasets_codes_is_told_from_one_of_its_numbers(kind):
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"grade": rng.integers(1, 6, ROWS), "age": rng.normal(size=ROWS), "owner": rng.random(ROWS) < 0.5})
+    worth = (table["grade"] % 2) * 3 + table["age"] + rng.normal(size=ROWS) / 9
+    table["y"] = worth if kind == "regression" else (worth > 1.5)
+    case = dlx.from_frame(table, dlx.infer_schema(table, "y", categorical=["grade"]))
+    frame = table.drop(columns="y")
+    grower = ExtraTreesRegressor if kind == "regression" else RandomForestClassifier
+    for_numbers = grower(20, random_state=0).fit(frame.to_numpy(), table["y"])
+    model, scale = wrap(for_numbers, case), "value" if kind == "regression" else "probability"
+    own = for_numbers.predict(frame.to_numpy()) if kind == "regression" else for_numbers.predict_proba(frame.to_numpy())[:, 1]
+    np.testing.assert_allclose(model.predict(case, scale), own)
+    for_codes = grower(20, random_state=0).fit(case.rows, case.outcomes)
+    with pytest.raises(DlxError, match=r"was fitted on the codes 0, 1, ... of .grade., .*model.predict.*encode\(t\)\)"):
+        wrap(for_codes, case)
+    held = wrap(lambda t: getattr(for_codes, model.function.method)(case.schema.encode(t)), case)
+    np.testing.assert_allclose(held.predict(case, scale), held.predict(case.rows, scale))
+
+
 def test_columns_that_are_set_aside_go_along_with_the_person():
     table = mixed()[0][["age", "children", "result"]].copy()
     table.insert(1, "customer", [f"c{i}" for i in range(ROWS)])
@@ -193,6 +216,97 @@ def test_columns_that_are_set_aside_go_along_with_the_person():
         dlx.explain(model, case.rows[:3], method="exact_shapley", background=case, scale="probability")
     without = wrap(lambda t: expit((t["age"] - 40) / 9), case)
     assert without.carried == () and len(without.predict(case.rows, "probability")) == ROWS
+
+
+def beside(column, *, carried=False, **options):
+    """A case of a number and one more column, which is a feature or set aside."""
+    table = pd.DataFrame({"a": np.random.default_rng(0).normal(size=ROWS), "z": column})
+    table["y"] = np.where(table["a"] > 0, "p", "n")
+    case = dlx.from_frame(table, dlx.infer_schema(table, "y", **options))
+    assert ("z" not in case.schema.names) == carried
+    return table[["a", "z"]], case
+
+
+DRAWN = np.random.default_rng(2)
+
+
+@pytest.mark.parametrize(
+    ("column", "read", "options"),
+    [
+        (DRAWN.choice([np.nan, 1.0, 2.0], ROWS), lambda t: t["z"].map(float).fillna(0) * (t["z"].dtype == float) / 4, ["z"]),
+        (pd.Series(DRAWN.choice(["u", "v"], ROWS), dtype=object), lambda t: (t["z"].dtype == object) * 0.3 + 0 * t["a"], []),
+        (pd.Series(DRAWN.choice(["u", None], ROWS), dtype=object), lambda t: t.select_dtypes("object")["z"].isna() * 0.3, []),
+    ],
+    ids=["levels with gaps", "objects", "objects with None"],
+)  # fmt: skip
+def test_levels_keep_the_dtype_of_their_column(column, read, options):
+    table, case = beside(column, categorical=options)
+    for rows in (case, case.rows):
+        np.testing.assert_allclose(wrap(read, case).predict(rows, "probability"), read(table))
+
+
+@pytest.mark.parametrize(
+    ("column", "read"),
+    [
+        (pd.Series([f"c{i:03}" for i in range(ROWS)], dtype="category"), lambda t: t["z"].cat.codes / ROWS),
+        (pd.Series(["k"] * ROWS, dtype="category"), lambda t: t["z"].cat.codes + 0.5),
+        (pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(range(ROWS), "D")), lambda t: t["z"].dt.month / 13),
+        (pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="h", tz="Europe/Berlin")), lambda t: t["z"].dt.hour / 24),
+        (pd.Series(pd.period_range("2000-01", periods=ROWS, freq="M")), lambda t: t["z"].dt.month / 13),
+        (pd.Series([f"{i} of {i} words" if i % 5 else None for i in range(ROWS)]), lambda t: t["z"].str.len().fillna(0) / 50),
+        (pd.Series([7] * ROWS, dtype="Int64"), lambda t: (t["z"].dtype == "Int64") * 0.3 + 0 * t["a"]),
+        (pd.Series([None] * ROWS, dtype=object), lambda t: (t["z"].dtype == object) * 0.3 + 0 * t["a"]),
+    ],
+    ids=["ids", "a constant", "dates", "dates of a zone", "months", "free text with gaps", "Int64", "nothing"],
+)  # fmt: skip
+def test_columns_that_are_set_aside_keep_their_dtype(column, read):
+    table, case = beside(column, carried=True)
+    model = wrap(read, case)
+    np.testing.assert_allclose(model.predict(case, "probability"), read(table))
+    made = dlx.explain(model, case[:6], method="exact_shapley", background=case[7:12], scale="probability")
+    np.testing.assert_allclose(made.outputs, read(table)[:6])
+    np.testing.assert_allclose(made.values, 0, atol=1e-12)
+
+
+def test_a_column_of_which_dlx_does_not_hold_all_is_refused_with_what_to_do():
+    bands = pd.cut(np.random.default_rng(0).normal(size=ROWS), 5)
+    table, case = beside(bands)
+    codes = wrap(lambda t: t["z"].cat.codes / 10, case)
+    np.testing.assert_allclose(codes.predict(case, "probability"), table["z"].cat.codes / 10)
+    message = "'z' as category of string where the table holds category of interval; .* convert it in the table"
+    with pytest.raises(FidelityError, match=message):
+        wrap(lambda t: t["z"].map(lambda band: band.mid).astype(float) / 20 + 0.5, case)
+
+
+@pytest.mark.parametrize(
+    ("base", "effect", "noise"), [(1e9, 1e3, 100.0), (0.0, 1e-7, 1e-8), (0.0, 1e-12, 1e-13), (1e6, 1.0, 0.5)]
+)
+def test_values_of_any_size_are_held_to_what_they_differ_by(base, effect, noise):
+    case, rng = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), VALUES), np.random.default_rng(5)
+    with pytest.raises(FidelityError, match="depends on the rows beside it") as refused:
+        wrap(lambda t: base + effect * t["a"] + noise * rng.normal(size=len(t)), case)
+    predicted, itself = re.search(r"it predicts ([^,]*), .* itself (.*) \(value\)", str(refused.value)).groups()
+    assert predicted != itself
+    steady = wrap(lambda t: base + effect * t["a"], case)
+    np.testing.assert_allclose((steady.predict(case, "value") - base) / effect, PEOPLE[:, 0], rtol=1e-6, atol=1e-6)
+    grown = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=2).fit(PEOPLE, base + effect * PEOPLE[:, 0])
+    model = dlx.wrap_trees(grown, case)
+    grown.fit(PEOPLE, base - effect * PEOPLE[:, 0])
+    with pytest.raises(FidelityError, match="was fitted again or changed since it was wrapped"):
+        dlx.explain(model, case[:3], method="tree_shap", background=case[3:9], scale="value")
+
+
+def test_a_model_that_gives_nan_where_dlx_does_not_is_refused():
+    case, calls = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), VALUES), []
+    with pytest.raises(FidelityError, match="itself nan"):
+        wrap(lambda t: calls.append(1) or t["a"] * (np.nan if len(calls) > 1 else 1), case)
+
+
+def test_a_function_that_answers_otherwise_for_one_row_alone_is_refused():
+    case = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), NUMBERS)
+    model = wrap(lambda t: np.clip(0.5 + t["a"] / 20 + 0.1 * (len(t) == 1), 0, 1), case)
+    with pytest.raises(FidelityError, match="depends on the rows beside it"):
+        dlx.explain(model, case[:1], method="exact_shapley", background=case[5:9], scale="probability")
 
 
 # Classes by name
@@ -363,6 +477,53 @@ def test_what_is_no_model_or_is_one_already_is_said():
     with pytest.raises(DlxError, match="check must have at least 1 row"):
         wrap(lambda t: t["a"], VALUES, check=pd.DataFrame(PEOPLE[:0], columns=list(NAMES)))
     assert len(wrap(LinearRegression().fit(PEOPLE, PEOPLE[:, 0]), VALUES).predict(PEOPLE[:0], "value")) == 0
+
+
+@pytest.mark.parametrize("wrapped", [dlx.wrap, dlx.wrap_trees])
+@pytest.mark.parametrize("schema", [pd.DataFrame(np.eye(3)), None, "table"], ids=["frame", "none", "text"])
+def test_what_is_no_schema_is_said(wrapped, schema):
+    with pytest.raises(DlxError, match=r"a model is wrapped with a Dataset or a Schema, got .*: dlx.from_frame"):
+        wrapped(DecisionTreeClassifier(), schema)
+
+
+class OfArrays:
+    """Like skorch: it reads arrays, but does not say so."""
+
+    classes_ = ["0", "1"]  # noqa: RUF012
+
+    def predict_proba(self, rows):
+        if not isinstance(rows, np.ndarray):
+            raise TypeError("expected an array")
+        return np.column_stack([1 - expit(rows[:, 0]), expit(rows[:, 0])])
+
+
+class InItsOrder:
+    """Like CatBoost: it knows its columns under another name, and reads them in their order only."""
+
+    feature_names_, classes_ = ["c", "a", "b"], ("0", "1")
+
+    def predict_proba(self, table):
+        assert list(table.columns) == self.feature_names_
+        return np.column_stack([1 - expit(table["a"]), expit(table["a"])])
+
+
+def test_estimators_that_only_look_like_those_of_scikit_learn():
+    case = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list(NAMES)), NUMBERS)
+    np.testing.assert_allclose(wrap(InItsOrder(), case).predict(case, "probability"), expit(PEOPLE[:, 0]))
+    with pytest.raises(
+        DlxError, match=r"where it reads arrays, wrap a function: lambda t: model.predict_proba\(t.to_numpy\(\)\)"
+    ):
+        wrap(OfArrays(), case)
+    model = wrap(lambda t: OfArrays().predict_proba(t.to_numpy()), case)
+    np.testing.assert_allclose(model.predict(case, "probability"), expit(PEOPLE[:, 0]))
+    table, mixed_case = mixed()
+    coded = LogisticRegression(max_iter=1000).fit(mixed_case.rows, mixed_case.outcomes)
+    with pytest.raises(DlxError, match=r"where it reads the codes of a schema, wrap a function: .*schema.encode\(t\)"):
+        wrap(coded, mixed_case)
+    model = wrap(lambda t: coded.predict_proba(mixed_case.schema.encode(t)), mixed_case)
+    np.testing.assert_allclose(model.predict(table, "probability"), coded.predict_proba(mixed_case.rows)[:, 1])
+    with pytest.raises(DlxError, match="LogisticRegression is a class; pass a fitted LogisticRegression"):
+        wrap(LogisticRegression, case)
 
 
 def test_tensors_frames_and_columns_are_numbers():

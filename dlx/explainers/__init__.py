@@ -17,6 +17,10 @@ class MethodError(DlxError):
     """A method that does not exist, or does not fit the model."""
 
 
+class LibraryError(MethodError):
+    """What a network, or the library that explains it, raised."""
+
+
 def names() -> list[str]:
     """Return the names of all methods, without importing them."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))

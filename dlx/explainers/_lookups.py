@@ -1,4 +1,4 @@
-"""Columns that a net reads by steps, codes of an embedding or rounded numbers: gradients are 0 there, and explain nothing."""
+"""Columns that a net reads by steps (codes, rounded numbers) or detached: gradients are 0 there, and explain nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dlx.model import NeuralModel
 
 PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
 POINTS_PER_PERSON = 20
-STEADY = 1e-6  # share of the outputs' size that a prediction may move without a cause: the last digits of sums
+SMALL = 0.01  # of the way from a reference to a person
+STEADY = 16.0  # times the rounding of the precision, as a share of the outputs' size: what a prediction moves without a cause
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 SMOOTH = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.LayerNorm, nn.Identity, nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
 ROUNDS = ("round", "floor", "ceil", "trunc", "fix", "sign", "heaviside")
@@ -42,7 +43,7 @@ def refuse_lookups(method: str, model: NeuralModel, rows: np.ndarray, background
     if not found and not embeddings:
         return
     columns = ", ".join(found) or "some columns"
-    where = f"in {', '.join(embeddings)}" if embeddings else "by rounding or comparing it"
+    where = f"in {', '.join(embeddings)}" if embeddings else "by rounding, comparing or detaching it"
     raise MethodError(
         f"{method} cannot explain {model.name}: it looks up the value of {columns} {where}, where a gradient is 0 whatever "
         "the column does; use shapley, kernel_shap or exact_shapley, or train a net that reads one-hot columns"
@@ -57,15 +58,16 @@ def _is_smooth_chain(network: nn.Module) -> bool:
 
 
 def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int = 0) -> list[str]:
-    """Return the names of the features that the output moves with, by steps alone: their gradient is exactly 0."""
+    """Return the names of the features that the output moves with though their gradient is exactly 0: by steps, or detached."""
     found, is_closed = [], any(isinstance(module, ScriptModule) for module in model.network.modules())
     for column in np.flatnonzero(without_gradient(model, rows, background, seed)):
         swapped = np.repeat(rows, len(background), axis=0)
         before, swapped_steps = _output_and_steps(model, swapped)
         swapped[:, column] = np.tile(background[:, column], len(rows))
         after, steps = _output_and_steps(model, swapped)
-        moved = (after - before).abs().max() > STEADY * torch.cat([before, after]).abs().max()
-        if moved and (is_closed or _differ(swapped_steps, steps)):
+        steady = STEADY * float(np.finfo(model.precision).eps)
+        moved = (after - before).abs().max() > steady * torch.cat([before, after]).abs().max()
+        if moved and (is_closed or _differ(swapped_steps, steps) or _slides(model, rows, background, int(column))):
             found.append(model.schema.names[column])
     return found
 
@@ -93,6 +95,18 @@ def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarra
         return np.ones(len(model.schema), dtype=bool)
     steepest = slopes.abs().amax(dim=0).cpu().numpy()
     return np.maximum.reduceat(steepest, model.encoder.starts) == 0
+
+
+def _slides(model: NeuralModel, rows: np.ndarray, background: np.ndarray, column: int) -> bool:
+    """Whether the output moves with small steps of a feature, halfway between most people and references."""
+    persons = model.dense(np.repeat(rows, len(background), axis=0))
+    references = model.dense(np.tile(background, (len(rows), 1)))
+    apart = (persons - references) * torch.from_numpy(model.encoder.owner == column).to(persons)
+    halfway = (persons + references) / 2
+    with torch.no_grad():
+        moved = model.network(halfway + SMALL * apart).reshape(-1) != model.network(halfway).reshape(-1)
+    differ = apart.abs().amax(dim=1) > 0
+    return bool(moved[differ].float().mean() > 0.5)  # of nobody's it is NaN
 
 
 def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> list[str]:

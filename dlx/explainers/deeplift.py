@@ -32,7 +32,10 @@ IS_SHAPLEY = False
 BATCH_ROWS = 4_096
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"
 
-LINEAR_MODULES = (nn.Linear, nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.BatchNorm1d)
+LINEAR_MODULES = (
+    *(nn.Linear, nn.Conv1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.BatchNorm1d),
+    *(nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.Unflatten),
+)
 
 
 def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
@@ -138,8 +141,9 @@ def outside_table(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def leaves(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules without children, by path."""
-    return {path: module for path, module in network.named_modules() if not any(module.children())}
+    """Return the modules without children, by path; attention, which has some, computes more than they do."""
+    whole = (nn.MultiheadAttention,)
+    return {path: m for path, m in network.named_modules() if isinstance(m, whole) or not any(m.children())}
 
 
 def nonlinear_uses(network: nn.Module, dense: torch.Tensor) -> dict[str, int]:

@@ -17,8 +17,9 @@ from dlx.model.estimators import PredictorError
 from dlx.model.kinds import BlackBox, TreeModel, Witness
 from dlx.model.protocol import Model, as_rows
 
-ROUNDING = 1e-6  # of the largest output, or of 1: what two ways to the same number may differ by
+ROUNDING = 1e-6  # of what the outputs differ by among each other: what two ways to the same number may differ by
 IN_FLOAT32 = 10.0  # times as much, where the model may compute in float32
+DIGITS = {True: 2.0**-21, False: 1e-10}  # of the largest output: the last ones of a float32, and of a double
 WITNESSES = 16  # rows whose predictions are remembered, to know a model that was fitted again
 
 Held = BlackBox | TreeModel  # models behind which is one of the user's own
@@ -88,30 +89,40 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
         return
     if model.witness is not None:
         _refuse_another(model, model.witness, original)
+    limit = _limit(model, np.concatenate([outputs for _, outputs in parts]))
     for rows, ours in parts:
         came = _as_it_came(model, rows)
-        theirs = np.empty(len(came))
-        for half in (slice(None, None, -2), slice(-2, None, -2)) if len(came) > 1 else (slice(None),):
-            theirs[half] = _asked(original, came[half])
-        off = np.abs(ours - theirs) - _limit(model, theirs)
-        if (off > 0).any():
+        theirs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
+        halves = (backwards[::2], backwards[1::2]) if len(came) > 1 else (np.zeros(2, dtype=np.intp),)  # one, beside itself
+        for half in halves:
+            theirs[half] = _asked(original, came.iloc[half] if hasattr(came, "iloc") else came[half])
+        off = np.nan_to_num(np.abs(ours - theirs), nan=np.inf)
+        if (off > limit).any():
             row = int(np.argmax(off))
             name = came.index[row] if hasattr(came, "index") else row
+            mine, its = _apart(ours[row], theirs[row])
             raise FidelityError(
-                f"dlx would explain another model than {model.name}: of row {name} it predicts {ours[row]:.6g}, "
-                f"{model.name} itself {theirs[row]:.6g} ({model.scales[0]}); {_cause(model, rows)}"
+                f"dlx would explain another model than {model.name}: of row {name} it predicts {mine}, "
+                f"{model.name} itself {its} ({model.scales[0]}); {_cause(model, rows)}"
             )
 
 
 def _refuse_another(model: Held, witness: Witness, original: Callable[[Any], np.ndarray]) -> None:
     now = _asked(original, witness.rows)
-    off = np.abs(now - witness.outputs) - _limit(model, witness.outputs)
-    if (off > 0).any():
+    off = np.nan_to_num(np.abs(now - witness.outputs), nan=np.inf)
+    if (off > _limit(model, witness.outputs)).any():
         row = int(np.argmax(off))
+        before, after = _apart(witness.outputs[row], now[row])
         raise FidelityError(
             f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
-            f"{witness.outputs[row]:.6g} then and {now[row]:.6g} now ({model.scales[0]}); wrap it again"
+            f"{before} then and {after} now ({model.scales[0]}); wrap it again"
         )
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Return two numbers with as many digits as tell them apart, six or more."""
+    digits = next((digits for digits in range(6, 17) if f"{one:.{digits}g}" != f"{other:.{digits}g}"), 17)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"
 
 
 def _original(model: Held) -> Callable[[Any], np.ndarray] | None:
@@ -127,10 +138,14 @@ def _as_it_came(model: Held, rows: Any) -> Any:
 
 
 def _limit(model: Held, outputs: np.ndarray) -> float:
-    largest = max(float(np.abs(outputs).max(initial=0.0)), 1.0 if model.scales[0] != "probability" else 0.0)
+    """Return what rounding may part two ways to the same outputs by; a value has no unit of its own, so it is of no size."""
+    largest = float(np.abs(outputs).max(initial=0.0))
+    size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.scales[0]]
     if isinstance(model, TreeModel):
-        return max(model.rounding, ROUNDING * largest)
-    return IN_FLOAT32 * ROUNDING * largest
+        return max(model.rounding, ROUNDING * size)
+    with np.errstate(over="ignore"):
+        is_single = bool((outputs == outputs.astype(np.float32)).all())
+    return IN_FLOAT32 * ROUNDING * size + DIGITS[is_single] * largest
 
 
 def _cause(model: Held, rows: Any) -> str:
@@ -138,13 +153,31 @@ def _cause(model: Held, rows: Any) -> str:
         return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
     came, given = model.as_it_came(rows), model.decoded(rows)
     changed = [
-        f"{name!r} as {given[name].dtype} where the table holds {came[name].dtype}"
+        name
         for name in came.columns
         if came[name].dtype != given[name].dtype or not came[name].reset_index(drop=True).equals(given[name])
     ]
     if changed:
-        return (
-            f"dlx gives it {', '.join(changed)}: make a Dataset of the table that it was fitted on (dlx.from_frame), "
-            "and wrap it with that"
+        said = ", ".join(f"{name!r} as {_held(given[name])} where the table holds {_held(came[name])}" for name in changed)
+        is_beyond = all(
+            name in model.schema.names
+            and model.schema[name].dtype == str(came[name].dtype)
+            and _held(given[name]) != _held(came[name])
+            for name in changed
         )
+        remedy = (
+            "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
+            if is_beyond
+            else "make a Dataset of the table that it was fitted on (dlx.from_frame), and wrap it with that"
+        )
+        return f"dlx gives it {said}; {remedy}"
     return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
+
+
+def _held(column: Any) -> str:
+    """Return how a column holds its values: "int64", "category of interval", "object of decimal"."""
+    import pandas as pd
+
+    values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    is_open = isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object
+    return f"{column.dtype} of {pd.api.types.infer_dtype(values, skipna=True)}" if is_open else str(column.dtype)

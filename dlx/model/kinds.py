@@ -257,7 +257,8 @@ class BlackBox(OneOutput):
         if not len(rows):
             return np.empty(0)
         outputs = np.asarray(self.function(self.decoded(rows)), dtype=np.float64)
-        outputs = outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
+        if outputs.shape == (len(rows), 1) or (outputs.ndim == 0 and len(rows) == 1):  # a column, or a row that was squeezed
+            outputs = outputs.reshape(-1)
         if outputs.shape != (len(rows),):
             raise DlxError(
                 f"{self.name} must return one number a row, shape [{len(rows)}], got {list(outputs.shape)}; "
@@ -296,9 +297,9 @@ class BlackBox(OneOutput):
                 f"{self.name} reads {', '.join(lacking)} too, which dlx does not change and codes do not hold; "
                 "pass rows as a table that has it, or wrap a function that does without"
             )
+        which = np.arange(len(features)) if len(known) == len(features) else np.zeros(len(features), dtype=np.intp)
         for name in self.carried:
-            column = known[name]
-            features[name] = column.to_numpy() if len(column) == len(features) else column.iloc[0]
+            features[name] = known[name].iloc[which].set_axis(features.index)  # in its own dtype
         return features[[name for name in self.schema.columns if name in features]]
 
 

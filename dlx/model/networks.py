@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from dlx.errors import DlxError
 from dlx.model.protocol import Scale, ScaleError
@@ -22,6 +24,9 @@ PICKED: dict[Scale, tuple[str, ...]] = {
     "probability": ("probabilities", "probability", "probs"),
     "value": ("values", "value"),
 }
+
+
+LOGARITHMS = (nn.LogSigmoid, nn.LogSoftmax)
 
 
 class NetworkError(DlxError):
@@ -58,16 +63,23 @@ def frozen(
     Raises
     ------
     NetworkError
-        If it cannot be copied or called with dense rows, returns more than one number a row, or answers for a row by
-        those beside it.
+        If it cannot be copied or called with dense rows, reads weights of another network, returns more than one number a
+        row, or answers for a row by those beside it.
     ScaleError
         If what it returns cannot be on the scale.
     """
-    copied = _copied(network, name)
+    copied, own = _copied(network, name)
     _refuse_several_inputs(copied, name)
-    dense, output = _tried(copied, width, dense, name)
+    with _Weights() as read:
+        dense, output = _tried(copied, width, dense, name)
+    if not own.issuperset(map(id, read.weights)):
+        raise NetworkError(
+            f"{name} reads weights of a network outside it, which would go on changing; keep that network as an attribute "
+            "(self.inner = ... in __init__), so that it is copied too"
+        )
     if not isinstance(output, torch.Tensor):
-        copied = _Picking(copied, PICKED[scale or ("value" if is_regression else "logit")], name)
+        is_said, likely = scale is not None, scale or ("value" if is_regression else "logit")
+        copied = _Picking(copied, likely, is_said=is_said, name=name)
     output = _outputs(copied, dense, name)
     _refuse_company(copied, dense, output, name)
     if is_regression:
@@ -81,10 +93,14 @@ def dtype_of(network: nn.Module) -> torch.dtype:
     return next(floating, torch.float32)
 
 
-def untrained_copy(network: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode whose weights nothing trains; hooks and parametrizations come along."""
+def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
+    """Return a copy in evaluation mode whose weights nothing trains; hooks and parametrizations come along.
+
+    What was copied is left in `memo`, as by `copy.deepcopy`.
+    """
     computed = (value for module in network.modules() for value in vars(module).values() if isinstance(value, torch.Tensor))
-    memo = {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
+    memo = {} if memo is None else memo
+    memo |= {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
     with torch.no_grad():  # or the weights of a scripted copy depend on those that they were copied from
         copied: nn.Module = copy.deepcopy(network, memo).eval()
     for weight in copied.parameters():
@@ -92,13 +108,29 @@ def untrained_copy(network: nn.Module) -> nn.Module:
     return copied
 
 
-def _copied(network: nn.Module, name: str) -> nn.Module:
-    """Return an untrained copy; halves become float32, which holds them exactly."""
+def _copied(network: nn.Module, name: str) -> tuple[nn.Module, set[int]]:
+    """Return an untrained copy, and which objects are its own; halves become float32, which holds them exactly."""
+    memo: dict[int, Any] = {}
     try:
-        copied = untrained_copy(getattr(network, "_orig_mod", network))  # what torch.compile compiled
+        copied = untrained_copy(getattr(network, "_orig_mod", network), memo)  # what torch.compile compiled
     except Exception as error:  # a copy runs the user's code
         raise NetworkError(f"{name} cannot be copied: {_first_line(error)}; wrap the network inside it") from error
-    return copied if dtype_of(copied) in FLOATS else copied.float()
+    copied = copied if dtype_of(copied) in FLOATS else copied.float()
+    return copied, set(map(id, (*memo.values(), *copied.parameters())))
+
+
+class _Weights(TorchFunctionMode):
+    """Keeps the parameters that a network reads, and what else can be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: list[torch.Tensor] = []
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        given = (value for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor))
+        self.weights += [value for value in given if isinstance(value, nn.Parameter) or value.requires_grad]
+        return function(*args, **(kwargs or {}))
 
 
 def _refuse_several_inputs(network: nn.Module, name: str) -> None:
@@ -116,14 +148,15 @@ def _refuse_several_inputs(network: nn.Module, name: str) -> None:
 
 
 def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str) -> tuple[torch.Tensor, Any]:
-    """Return dense rows that a network can read, and what it returns for them: those at hand, else random ones, else zeros."""
+    """Return dense rows that a network can read, and what it returns for them: those at hand, else random numbers or codes."""
     drawn = torch.randn(PROBES, width, generator=torch.Generator().manual_seed(0)) * torch.logspace(-1, 1, PROBES)[:, None]
     weight = next(network.parameters(), torch.zeros(0))
-    for rows in [drawn, torch.zeros(2, width)] if dense is None else [dense]:
+    codes = torch.randint(2, (PROBES, width), generator=torch.Generator().manual_seed(0)).float()
+    for rows in [drawn, codes, torch.zeros(2, width)] if dense is None else [dense]:
         rows = rows.to(device=weight.device, dtype=dtype_of(network))
         try:
             with torch.no_grad():
-                return rows, network(rows)
+                return rows, network(rows.clone())
         except Exception as error:  # the user's code, on numbers that it was not made for
             failed = error
     raise NetworkError(
@@ -134,7 +167,10 @@ def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str
 
 def _outputs(network: nn.Module, dense: torch.Tensor, name: str) -> torch.Tensor:
     with torch.no_grad():
-        output = network(dense)
+        output = network(dense.clone())  # a network may write into what it is given
+    if not output.is_floating_point():
+        kind = str(output.dtype).removeprefix("torch.")
+        raise NetworkError(f"{name} must return real numbers, got {kind}; wrap a module that returns what they are made of")
     if tuple(output.shape) not in ((len(dense),), (len(dense), 1)):
         raise NetworkError(
             f"{name} must return one number a row, got {output.numel()} for {len(dense)} rows; "
@@ -167,43 +203,59 @@ def _on_scale(copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scal
             f"{name} returned {float(seen.min()):g} to {float(seen.max()):g}, which are no probabilities; "
             "say on which scale it answers: dlx.wrap(..., scale='logit')"
         )
-    logits = _without_last_sigmoid(copied, dense) if bounded else None
+    path = _last(copied, dense, (nn.Sigmoid, *LOGARITHMS))
+    last = None if path is None else copied.get_submodule(path)
+    if isinstance(last, LOGARITHMS):
+        raise ScaleError(f"{name} ends in {type(last).__name__}: it returns logarithms of probabilities; wrap it without that")
+    logits = None if path is None else _without_sigmoid(copied, path, dense, output)
     if scale == "logit" and logits is not None:
         raise ScaleError(f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'")
     if logits is not None:
         return Frozen(logits, "logit")
-    if scale is None and bounded and seen.numel() == PROBES and bool(seen.min() < seen.max()):
+    if scale is None and bounded:
         raise ScaleError(
-            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for very different rows: probabilities, or "
+            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for different rows: probabilities, or "
             "logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
         )
     return Frozen(copied, scale or "logit")
 
 
-def _without_last_sigmoid(network: nn.Module, dense: torch.Tensor) -> nn.Module | None:
-    """Return the copy without the sigmoid that gives its output; None where no such module, called once, does."""
-    heard: dict[str, list[torch.Tensor]] = {path: [] for path, m in network.named_modules() if type(m) is nn.Sigmoid}
+def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module], ...]) -> str | None:
+    """Return the path of the module of some kinds that, called once, gives the output; None where none does."""
+    heard: dict[str, list[torch.Tensor]] = {path: [] for path, module in network.named_modules() if type(module) in kinds}
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for path, outputs in heard.items():
             hook = network.get_submodule(path).register_forward_hook(lambda *a, outputs=outputs: outputs.append(a[2]))
             hooks.callback(hook.remove)
-        last = network(dense)
-    for path, outputs in heard.items():
-        if len(outputs) == 1 and outputs[0].data_ptr() == last.data_ptr():
-            parent, _, child = path.rpartition(".")
-            if not path:
-                return nn.Identity()
-            setattr(network.get_submodule(parent), child, nn.Identity())
-            return network
+        last = network(dense.clone())
+    once = (path for path, outputs in heard.items() if len(outputs) == 1 and outputs[0].data_ptr() == last.data_ptr())
+    return next(once, None)
+
+
+def _without_sigmoid(network: nn.Module, path: str, dense: torch.Tensor, output: torch.Tensor) -> nn.Module | None:
+    """Return a network without the sigmoid at a path; None, and as it was, where more than that comes before its output."""
+    sigmoid = network.get_submodule(path)
+    parent, _, child = path.rpartition(".")
+    logits = network if path else nn.Identity()
+    if path:
+        setattr(network.get_submodule(parent), child, nn.Identity())
+    with torch.no_grad():
+        again = torch.sigmoid(logits(dense.clone())).reshape(-1).double()
+    if torch.allclose(again, output, rtol=0, atol=SLACK * torch.finfo(dense.dtype).eps, equal_nan=True):
+        return logits
+    if path:
+        setattr(network.get_submodule(parent), child, sigmoid)
     return None
 
 
 class _Picking(nn.Module):
     """A network that returns several tensors, of which one has one number a row."""
 
-    def __init__(self, network: nn.Module, wanted: tuple[str, ...], name: str) -> None:
+    def __init__(self, network: nn.Module, scale: Scale, *, is_said: bool, name: str) -> None:
         super().__init__()
-        self.network, self.wanted, self.name = network, wanted, name
+        self.network, self.wanted, self.name = network, PICKED[scale], name
+        others = (key for other, keys in PICKED.items() if other != scale for key in keys)
+        self.unwanted = frozenset(others if is_said else ())
 
     def forward(self, dense: torch.Tensor) -> torch.Tensor:
         """Return that one, [rows] or [rows, 1]."""
@@ -211,6 +263,8 @@ class _Picking(nn.Module):
         fitting = [key for key, value in named.items() if _is_one_number(value, len(dense))]
         wanted = [key for key in self.wanted if key in fitting] or fitting
         if len(wanted) == 1:
+            if wanted[0] in self.unwanted:
+                raise NetworkError(f"{self.name} returns {wanted[0]!r}, which are not on the scale that was asked for")
             return named[wanted[0]]
         shapes = ", ".join(f"{key} {list(getattr(value, 'shape', ()))}" for key, value in named.items())
         raise NetworkError(

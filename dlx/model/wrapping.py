@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
-from dlx.model.estimators import Reading, is_by_position, read_estimator
+from dlx.errors import DlxError, did_you_mean
+from dlx.model.codings import refuse_codes
+from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
-from dlx.schema import Schema
+from dlx.schema import Schema, level_text
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +45,8 @@ def wrap(
     Parameters
     ----------
     predictor : callable, estimator or torch.nn.Module
-        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`; or a network on dense
+        A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`, which is given the values
+        of the table (wrap a function around one that was fitted on codes: `schema.encode(table)`); or a network on dense
         rows [rows, width] that returns one number a row: logits (values for a regression), or probabilities where it
         ends in a sigmoid or `scale` says so.
     schema : Schema or Dataset
@@ -53,9 +56,10 @@ def wrap(
     scale : {"logit", "probability", "value"}, optional
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
-        Which of several classes is explained: a level of the target, or its position among them; the positive class of a
-        binary target by default. The classes of an estimator are found by their names; where it was fitted on 0, 1, ...
-        and the levels have other names, and for the columns of a function, by their position.
+        Which of several classes is explained: a level of the target as text, or its position among them as a number; the
+        positive class of a binary target by default. The classes of an estimator are found by their names, and so are the
+        columns of a function that returns a DataFrame. Where it was fitted on 0, 1, ... and the levels have other names,
+        and for columns without names, positions count, where outcomes do not say that it is the other way round.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
     check : Dataset or DataFrame, optional
@@ -68,14 +72,17 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
+    refuse_no_schema(schema)
     if isinstance(schema, Dataset):
         check = some_of(schema) if check is None else check
         schema = schema.schema
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
+    if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
+        raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
     if check is not None and not len(check):
         raise DlxError("check must have at least 1 row, got 0 rows")
-    name = name or str(getattr(predictor, "__name__", type(predictor).__name__))
+    name = str(name) if name else _name_of(predictor)
     _check_scale(scale, schema)
     chosen = _position(target, schema)
     if _is_network(predictor):
@@ -84,15 +91,36 @@ def wrap(
         return _of_network(predictor, schema, name, scale, encoder, check)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
-    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen)
+    has_outcomes = getattr(check, "outcomes", None) is not None
+    knows = has_outcomes and len(schema.target.levels) == 2
+    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_outcomes=knows)
     if check is not None:
         reading = _without_needless(reading, schema, check)
+    if has_outcomes:
+        refuse_codes(reading, check)
     carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
     model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
     if check is None:
         return model
-    refuse_turned(model, getattr(reading.owner, "classes_", None), chosen, check)
+    if knows:
+        refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
     return witnessed(model, check)
+
+
+def _name_of(predictor: Any) -> str:
+    """Return the name of a function, or of the class of an object or of what a method is bound to."""
+    made = called(predictor)
+    named = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
+    return str(named.__name__)
+
+
+def refuse_no_schema(schema: Any) -> None:
+    """Raise where neither a schema nor a Dataset came."""
+    if not isinstance(schema, (Schema, Dataset)):
+        raise DlxError(
+            f"a model is wrapped with a Dataset or a Schema, got {type(schema).__name__}; make one of the table that it was "
+            "fitted on: dlx.from_frame(table, dlx.infer_schema(table, target))"
+        )
 
 
 def some_of(case: Dataset) -> Dataset:
@@ -112,17 +140,30 @@ def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
         return reading
 
 
-def refuse_turned(model: Model, classes: Any, chosen: int | None, check: Any) -> None:
-    """Raise where classes are known by their position only, and the predictions rank the outcomes the wrong way round."""
+def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
+    """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
+
+    Parameters
+    ----------
+    model : Model
+        Of a binary target.
+    taken : str
+        What was taken for the probability of the second level: "has the classes 0, 1, of which the second"; empty where names
+        said it.
+    chosen : int, optional
+        The level that the model speaks for.
+    check : Dataset or DataFrame
+        Rows, with their outcomes where they are known.
+    """
     levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
-    if classes is None or outcomes is None or len(levels) != 2 or not is_by_position(classes, levels):
+    if not taken or outcomes is None or len(levels) != 2:
         return
     error = wrong_way_round(outcomes == chosen, model.predict(check, model.scales[0]))
     if error is not None:
         raise DlxError(
-            f"{model.name} was fitted on the classes {', '.join(map(str, classes))}, of which the second was taken for "
-            f"{levels[1]!r}, but it ranks the outcomes the wrong way round (AUC {error:.2f}); fit it on {levels[0]!r} and "
-            f"{levels[1]!r}, or wrap a function that gives the probability of {levels[1]!r}"
+            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round "
+            f"(AUC {error:.2f}); fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of "
+            f"{levels[1]!r}"
         )
 
 
@@ -145,17 +186,21 @@ def _check_scale(scale: str | None, schema: Schema) -> None:
         raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
 
 
-def _position(target: int | str | None, schema: Schema) -> int | None:
+def _position(target: Any, schema: Schema) -> int | None:
     """Return the class to explain among the levels; None for a regression, or where several classes leave it open."""
     levels = schema.target.levels
     if target is None:
         return 1 if schema.target.kind == "binary" else None
-    if isinstance(target, str) and target in levels:
-        return levels.index(target)
-    if isinstance(target, bool) or not isinstance(target, int) or (levels and not 0 <= target < len(levels)) or target < 0:
-        known = f"; the levels are {', '.join(map(repr, levels))}" if levels else ""
-        raise DlxError(f"target must be {f'0 to {len(levels) - 1}' if levels else '0 or more'}, got {target!r}{known}")
-    return target
+    is_place = isinstance(target, (int, np.integer)) and not isinstance(target, bool)
+    if is_place and target >= 0 and (not levels or target < len(levels)):
+        return int(target)
+    named = level_text(target)
+    if named in levels and not is_place:
+        return levels.index(named)
+    known = f"; the levels are {', '.join(map(repr, levels))}{did_you_mean(target, levels)}" if levels else ""
+    as_text = f"; a level is passed as text: target={named!r}" if named in levels else ""
+    places = f"0 to {len(levels) - 1}" if levels else "0 or more"
+    raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
 
 
 def _is_network(predictor: Any) -> bool:
@@ -174,6 +219,8 @@ def _of_network(
     from dlx.model import networks
 
     encoder = _identity(schema) if encoder is None else encoder
+    if not hasattr(encoder, "schema"):
+        raise DlxError(f"the encoder of {name} must be an Encoder of dlx, got {type(encoder).__name__}")
     if encoder.schema.codes != schema.codes:
         raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
     dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))

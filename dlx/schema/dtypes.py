@@ -69,8 +69,11 @@ def _levels(feature: Feature, codes: np.ndarray) -> Any:
     held = np.empty(len(values) + 1, dtype=object)
     held[:-1], held[-1] = values, None if feature.dtype in ("", OBJECT_WITH_NONE) else np.nan
     column = held[np.where(gone, len(values), positions)]
-    if feature.dtype in ("", "object", OBJECT_WITH_NONE) or (gone.any() and _is_plain(feature.dtype)):
-        return column  # numpy's integers and booleans have no missing value
+    if feature.dtype in ("object", OBJECT_WITH_NONE):
+        return pd.Index(column, dtype=object)  # of an array pandas would make text
+    if not feature.dtype or (gone.any() and _is_plain(feature.dtype)):
+        is_float = feature.dtype.startswith("float")  # numpy's integers and booleans have no missing value
+        return column.astype(feature.dtype) if is_float else column
     return pd.array(np.where(gone, pd.NA, column), dtype=feature.dtype)
 
 

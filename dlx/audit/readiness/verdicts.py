@@ -163,7 +163,8 @@ def tried(bench: Bench, method: str) -> Trial:
     except Exception as error:  # the model is the user's and the library another's: they may raise anything
         if is_own_fault(error):
             raise
-        failed = 1.0 if isinstance(error, DlxError) else _share_that_fails(bench, method, options)
+        is_refused = isinstance(error, DlxError) and not isinstance(error, explainers.LibraryError)
+        failed = 1.0 if is_refused else _share_that_fails(bench, method, options)
         if failed < 1:
             return Trial(
                 "approximate", np.nan, f"it fails on {in_percent(failed)}% of the people it was tried on: {in_a_line(error)}"

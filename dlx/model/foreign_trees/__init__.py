@@ -16,17 +16,17 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.model.estimators import PredictorError, class_position, known_columns
+from dlx.model.classes import class_position, is_by_position
+from dlx.model.estimators import PredictorError, are_numbers, known_columns
 from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
-from dlx.model.wrapping import refuse_turned, some_of
+from dlx.model.wrapping import refuse_no_schema, refuse_turned, some_of
 from dlx.schema import Schema, Target, plural
 from dlx.trees import LEAF, Trees
 
-_NUMBERED = ("", "f", "Column_")  # how columns without names are called
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 
 
@@ -72,13 +72,17 @@ def wrap_trees(
     found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
     what a booster was trained for, which holds no names.
     """
+    refuse_no_schema(case)
     schema = case.schema if isinstance(case, Dataset) else case
     check = some_of(case) if check is None and isinstance(case, Dataset) else check
     classes = _library(estimator).classes(estimator)
     model = _read(estimator, classes, schema, name, codes)
     if check is None:
         return model
-    refuse_turned(model, (0, 1) if classes is None else classes, 1, check)
+    numbers = (0, 1) if classes is None else classes
+    is_known_by_name = not is_by_position(numbers, schema.target.levels)
+    taken = "" if is_known_by_name else f"was fitted on the classes {', '.join(map(str, numbers))}, of which the second"
+    refuse_turned(model, taken, 1, check)
     held = witnessed(model, check)
     assert isinstance(held, TreeModel)
     return held
@@ -143,8 +147,7 @@ def _columns(names: Sequence[str] | None, count: int, schema: Schema, kind: str)
     """Return where each column that an estimator reads stands in a schema, by name, or by position where it knows none."""
     if names is not None and (fitted := known_columns(names, schema.names)):
         return [schema.names.index(name) for name in fitted]
-    nameless = names is None or any(list(names) == [f"{word}{i}" for i in range(count)] for word in _NUMBERED)
-    if nameless and count == len(schema):
+    if (names is None or are_numbers(names)) and count == len(schema):
         return list(range(count))
     came = f"{count} columns" if names is None else ", ".join(names)
     known = ", ".join(schema.names)
