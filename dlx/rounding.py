@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+NOISE = 12  # decimals from which on two sums of the same numbers may differ
 MORE = 3  # decimals that are added at most, before a number is rounded away from the line
 
 
@@ -40,21 +41,36 @@ def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "
 
 
 def rounded(number: float, decimals: int, times: int = 1) -> str:
-    """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN."""
-    return "–" if math.isnan(number) else _digits(round(times * _decimal(number), decimals))
+    """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN.
+
+    A sum that differs from .975 by the rounding of a computer's arithmetic is .975.
+    """
+    return "–" if math.isnan(number) else _digits(round(times * _decimal(round(number, NOISE)), decimals))
+
+
+def decimals_of(share: float) -> int:
+    """Return how many decimals a share in per cent has: one below 10 %, and more where it would read as none or all.
+
+    Up to three more: what is closer to 0 or 100 % reads as that.
+    """
+    few = 1 if share < 0.1 else 0
+    if math.isnan(share) or share in (0, 1):
+        return few
+    enough = (few + more for more in range(MORE + 1) if Decimal(rounded(share, few + more, 100)) not in (0, 100))
+    return next(enough, few)
 
 
 def percent_beside(probability: float, threshold: float, decimals: int | None = None) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 
     Whole percents from 10 % on and a decimal below where nothing else is asked for, as long as they do not cross the
-    threshold.
+    threshold, nor read as 0 or 100 %.
     """
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
     if decimals is None:
-        decimals = 1 if probability < 0.1 else 0
+        decimals = decimals_of(probability)
     text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
     return f"{text.removesuffix('.0')} %"
 

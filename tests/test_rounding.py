@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlx.rounding import percent_beside, side_true, threshold_in_percent
+from dlx.rounding import decimals_of, percent_beside, rounded, side_true, threshold_in_percent
 
 SIXTH = 1 / 6
 probabilities = st.floats(0, 1)
@@ -68,3 +68,17 @@ def test_a_threshold_and_the_end_of_an_interval_beside_zero():
     assert side_true(0.0004, 0, 3, strict=True) == "0.0004" and side_true(0.0, 0, 3, strict=True) == "0.000"
     assert side_true(-0.0004, 0, 3) == "-0.0004" and side_true(0.0004, 0, 3) == "0.000"
     assert side_true(0.7996, 0.8) == "0.7996" and side_true(0.8, 0.8) == "0.80" and side_true(float("nan"), 0) == "–"
+
+
+def test_a_sum_is_rounded_as_what_it_would_be_without_the_noise_of_arithmetic():
+    means = [sum(shares) / 40 for shares in ([0.8] * 19 + [1.0] * 21, [1.0] * 21 + [0.8] * 19)]
+    assert {rounded(mean, 2) for mean in (*means, 0.905, 0.905 + 2e-16, 0.905 - 2e-16)} == {"0.90"}
+    assert rounded(0.975 - 1e-16, 0, 100) == rounded(0.975, 0, 100) == "98" and rounded(float("nan"), 2) == "–"
+
+
+@property_test
+@given(st.floats(1e-5, 1 - 1e-5))
+def test_what_is_neither_none_nor_all_is_not_printed_as_0_or_100_percent(share):
+    for threshold in (0.05, SIXTH, 0.5):
+        assert percent_beside(share, threshold) not in ("0 %", "100 %")
+    assert 0 < Decimal(rounded(share, decimals_of(share), 100)) < 100

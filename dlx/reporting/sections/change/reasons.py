@@ -16,7 +16,7 @@ from dlx.comparison.trust import DISTRUSTED
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.reporting.phrases import listed, method_label
+from dlx.reporting.phrases import listed, method_label, spaced
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Words
 from dlx.reporting.sections.change.part import Part
 from dlx.reporting.sections.change.reasons_told import (
@@ -34,6 +34,7 @@ from dlx.reporting.sections.change.reasons_withheld import withheld
 from dlx.reporting.setting import Setting
 
 METHODS = ("deeplift", "integrated_gradients", "tree_shap", "linear_shap", "shapley", "lime")  # quick for many people
+WHOM = {CUTOFF: "those near the cutoff", EVERYBODY: "all applicants"}
 MANY = 300  # denied people whose reasons are given, at most
 
 
@@ -58,7 +59,7 @@ def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
 
 def _given(setting: Setting, models: Sequence[Model]) -> Given:
     denials: dict[Source, tuple[Denial, ...]] = {}
-    untrusted: dict[str, None] = {}
+    untrusted: list[str] = []
     wording, together = ReasonMap.of(setting.case.schema), grouping(setting.case.train)
     for model in models:
         people = denied(model, setting.case.test)[:MANY]
@@ -67,7 +68,7 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
         with setting.narrator.step(f"Giving reasons for what {model.name} denies"):
             for background, rows in _backgrounds(setting, model).items():
                 trusted, doubts = _trusted(setting, model, people, rows)
-                untrusted |= dict.fromkeys(doubts)
+                untrusted += [f"{doubt}, compared with {WHOM[background]}" for doubt in doubts]
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
                     if any(denial.reasons or denial.review for denial in reasons):  # or nothing speaks against anybody
@@ -94,7 +95,7 @@ def _trusted(setting: Setting, model: Model, people: Dataset, background: Datase
     lost = readiness[readiness["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
     why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
-    return kept, [f"{method_label(method)} of {model.name}: {reason}" for method, reason in why]
+    return kept, [f"{method_label(method)} of {model.name}: {spaced(reason)}" for method, reason in why]
 
 
 def _told(setting: Setting, given: Given) -> Part:
@@ -111,7 +112,7 @@ def _told(setting: Setting, given: Given) -> Part:
     if len(given.denials) > 1:
         stability = reason_stability(given.denials, groups=given.printable, seed=setting.seed)
         if len(stability):  # somebody is denied by two sources that differ in one thing
-            tables["reason_stability"], finding = stability, stability_words(stability)
+            tables["reason_stability"], finding = stability, stability_words(stability, given.grouping)
             blocks += [Words(finding), stability_figure(stability)]
     blocks += withheld(setting, given)
     blocks.append(Folded("The map of words, and which columns count as one", map_of_words(setting, given)))
