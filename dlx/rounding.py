@@ -69,8 +69,7 @@ def percent_beside(probability: float, threshold: float, decimals: int | None = 
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
-    if decimals is None:
-        decimals = decimals_of(probability)
+    decimals = max(decimals_of(probability), decimals or 0)
     text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
     return f"{text.removesuffix('.0')} %"
 

@@ -328,3 +328,9 @@ def test_a_method_that_is_not_used_is_named_once_for_each_group_that_people_are_
 def test_columns_of_which_nobody_changes_one_alone_are_named_where_they_are_moved_alone(heart):
     _, _, part = heart
     assert "“Body mass index” and “Waist circumference” (.91) go together in real people" in words_of(part)
+
+
+def test_nobody_is_said_to_be_trusted_whose_noise_was_not_measured(bank):
+    _, _, part = bank
+    assert "trusted" not in part.covers["reasons"] and "by methods not refuted" in part.covers["reasons"]
+    assert "their own noise was not measured" in words_of(part) and "trusted methods" not in words_of(part)

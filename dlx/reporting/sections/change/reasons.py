@@ -50,7 +50,7 @@ def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
     given = _given(setting, models)
     if not given.denials:
         text = (
-            f"Nobody of the test rows is {target.flagged}, no method is trusted, or no column speaks against anybody: "
+            f"Nobody of the test rows is {target.flagged}, every method is refuted, or no column speaks against anybody: "
             "there are no reasons to give."
         )
         return Part(blocks=(Heading("Reasons"), Words((text, *given.untrusted))))
@@ -84,7 +84,11 @@ def _backgrounds(setting: Setting, model: Model) -> dict[str, Dataset]:
 
 
 def _trusted(setting: Setting, model: Model, people: Dataset, background: Dataset) -> tuple[list[Explanation], list[str]]:
-    """Return the explanations by trusted methods, and why the others are not."""
+    """Return the explanations by methods whose word counts, and why that of the others does not.
+
+    What is measured here is whether they add up and how far they are from the Shapley values, not their own noise: none has
+    earned trust, see `dlx.comparison.trust`.
+    """
     fitting = [method for method in METHODS if explainers.fits(method, model)]
     readiness = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
     ready = readiness.loc[readiness["verdict"] != "not valid", "method"]
@@ -117,8 +121,8 @@ def _told(setting: Setting, given: Given) -> Part:
     blocks += withheld(setting, given)
     blocks.append(Folded("The map of words, and which columns count as one", map_of_words(setting, given)))
     evidence = (
-        f"Up to {MOST} reasons for each denied {setting.case.schema.target.person}, by trusted methods, against both reference "
-        f"groups of the commentary on 12 CFR 1002.9; map of words version {given.wording.version}, sha256 "
+        f"Up to {MOST} reasons for each denied {setting.case.schema.target.person}, by methods not refuted, against both "
+        f"reference groups of the commentary on 12 CFR 1002.9; map of words version {given.wording.version}, sha256 "
         f"{given.wording.sha256[:12]}. {' '.join(finding)}"
     )
     return Part(finding, tuple(blocks), tables, {"reasons": evidence.strip()})
@@ -136,5 +140,6 @@ def _what(setting: Setting, given: Given) -> str:
         "of the person. The commentary on 12 CFR 1002.9(b)(2) lets a lender compare with applicants at or slightly above the "
         "cutoff, or with all applicants: here the "
         f"granted training rows nearest the threshold, or {len(setting.background)} training rows at random. Made "
-        f"{'; '.join(told)}."
+        f"{'; '.join(told)}: methods that are not refuted by pre-flight or by their distance from the Shapley values; their "
+        "own noise was not measured."
     )

@@ -167,7 +167,8 @@ def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
         parts.append(f"for {who} every change found to suffice makes a person unlike all real ones")
     rest = without[~is_strange]
     if len(rest):
-        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {_bound(one, rest)}")
+        whom = "them" if len(rest) == len(without) else counted(len(rest))
+        parts.append(f"for {whom} the {target.risk} does not go below {_bound(one, rest)}")
     return sentence("; ".join(parts))
 
 
