@@ -334,3 +334,16 @@ def test_nobody_is_said_to_be_trusted_whose_noise_was_not_measured(bank):
     _, _, part = bank
     assert "trusted" not in part.covers["reasons"] and "by methods not refuted" in part.covers["reasons"]
     assert "their own noise was not measured" in words_of(part) and "trusted methods" not in words_of(part)
+
+
+def test_a_column_that_is_bound_to_one_that_nobody_can_change_is_said_to_stay(tmp_path):
+    rng = np.random.default_rng(0)
+    income = rng.normal(3000, 500, 300)
+    features = (Feature("income", actionable=True, direction="up"), Feature("net"), Feature("debt", actionable=True))
+    target = Target("bad", levels=("no", "yes"), adverse_action=True, flagged="denied")
+    rows = np.column_stack([income, 0.9 * income + rng.normal(0, 10, 300), rng.normal(size=300)])
+    case = Dataset(Schema(features, target), rows, (rng.random(300) < 0.5).astype(float), name="lending")
+    model = wrap(lambda t: t["debt"] - (t["income"] - 3000) / 500, case.schema, name="own", scale="logit")
+    part = told(case, [model], tmp_path)
+    assert "“income” stays as it is, as “net” cannot be changed" in words_of(part)
+    assert set(part.tables["recourse_changes"]["column"]) == {"debt"}

@@ -178,3 +178,12 @@ def test_changes_that_are_none_have_no_direction():
     seeds = pd.DataFrame({"quantity": "auc", "difference": [0.0001, -0.0002, 0.0]})
     assert "no common direction" in words._over_seeds(seeds)
     assert "the same direction" in words._over_seeds(seeds.assign(difference=[0.01, 0.02, 0.002]))
+
+
+def test_a_command_is_named_only_where_it_can_be_typed(bank, tmp_path):
+    case = dlx.load("bank_loan")
+    mine = dataclasses.replace(case, name="my_loans")
+    setting = setting_of(mine, seed=0, background=10, thorough=False, page=tmp_path / "a.html", narrator=Narrator(quiet=True))
+    found = [SimpleNamespace(fixed=SimpleNamespace(architecture="mlp", seed=3))]
+    assert errors._command(setting, found) == ""
+    assert errors._command(dataclasses.replace(setting, case=case), found) == " (dlx fix bank_loan --model mlp --seed 3)"

@@ -224,10 +224,16 @@ def _how_much_is_set_up(study: Study) -> str:
 
 def _how_close_to_the_truth(study: Study) -> str:
     table = study.harmony.errors
-    some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)].sort_values("median")
-    if not len(some) or some["median"].isna().all():
+    some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)]
+    some = some.dropna(subset=["median"]).sort_values("median", kind="stable")
+    if not len(some):
         return ""
     close, far = some.iloc[0], some.iloc[-1]
+    if len(some) == 1:
+        return (
+            f"{method_label(close['method'])} comes within {percent(close['median'])} of the Shapley values of "
+            f"{model_words(study.main)} for half of the people"
+        )
     return (
         f"of the methods that explain {model_words(study.main)}, {method_label(close['method'])} comes closest to the Shapley "
         f"values ({percent(close['median'])} off for half of the people), {method_label(far['method'])} is furthest from them "

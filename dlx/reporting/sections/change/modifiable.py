@@ -45,12 +45,12 @@ def modifiable_part(setting: Setting, models: Sequence[Model]) -> Part:
 
 
 def _bound(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
-    """Return which columns are moved alone here although nobody's way out would change one without the other."""
+    """Return which columns are moved alone here although no way out would change them without another."""
     schema, moved = setting.case.schema, set(table["column"])
     named = [
         f"“{schema.labels[pair.one]}” and “{schema.labels[pair.other]}” ({share(pair.correlation)})"
         for pair in Together.of(setting.case.train).pairs
-        if abs(pair.correlation) >= BOUND and {schema.names[pair.one], schema.names[pair.other]} <= moved
+        if abs(pair.correlation) >= BOUND and {schema.names[pair.one], schema.names[pair.other]} & moved
     ]
     text = "go together in real people: one of them moved alone, as here, asks the model about people who hardly are."
     return (f"{listed(named)} {text}",) if named else ()

@@ -47,7 +47,16 @@ def _together(setting: Setting, one: Recourse) -> str:
         return f"{said}; here there are none."
     strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
     named = [f"“{labels[p.one]}” with “{labels[p.other]}” ({share(p.correlation)})" for p in strongest]
-    return f"{said}: {listed(named)}. From {share(BOUND)} on neither changes without the other."
+    return f"{said}: {listed(named)}. From {share(BOUND)} on neither changes without the other{_held(setting, one)}."
+
+
+def _held(setting: Setting, one: Recourse) -> str:
+    """Return which columns that may change stay as they are, since others that go with them may not."""
+    features, may = setting.case.schema.features, set(one.actions.columns)
+    tied = [pair[:2] for pair in one.actions.together.pairs if abs(pair.correlation) >= BOUND]
+    held = [(a, b) for pair in tied for a, b in (pair, pair[::-1]) if a in may and b not in may]
+    named = [f"“{features[a].label}” stays as it is, as “{features[b].label}” cannot be changed" for a, b in held]
+    return f": {listed(named)}" if named else ""
 
 
 def _fixed(setting: Setting) -> tuple[str, ...]:
