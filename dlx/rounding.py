@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
+NOISE = 12  # decimals from which on two sums of the same numbers may differ
 MORE = 3  # decimals that are added at most, before a number is rounded away from the line
 SAME = 1e-12  # what is nearer to 0 or 1 is there, but for rounding
 DIGITS = Context(prec=400)  # more than a float has, before and after the point
@@ -42,8 +43,11 @@ def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "
 
 
 def rounded(number: float, decimals: int, times: int = 1) -> str:
-    """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN."""
-    return _digits(_to_places(times * _decimal(number), decimals)) if math.isfinite(number) else _beyond(number)
+    """Return a number, some times over, rounded to the nearest as it is spelled: .975 is 98 %, and .98; a dash for NaN.
+
+    A sum that differs from .975 by the rounding of a computer's arithmetic is .975.
+    """
+    return _digits(_to_places(times * _decimal(round(number, NOISE)), decimals)) if math.isfinite(number) else _beyond(number)
 
 
 def in_percent(share: float, decimals: int = 0) -> str:
@@ -54,17 +58,22 @@ def in_percent(share: float, decimals: int = 0) -> str:
     return rounded(share, decimals, 100)
 
 
+def decimals_of(share: float) -> int:
+    """Return how many decimals a share in per cent has: one below 10 %, and more where it would read as none or all."""
+    few = 1 if share < 0.1 else 0
+    return few if math.isnan(share) else max(few, _places(Decimal(in_percent(share, few))))
+
+
 def percent_beside(probability: float, threshold: float, decimals: int | None = None) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 
     Whole percents from 10 % on and a decimal below where nothing else is asked for, or as many as the threshold has where
-    these are more, as long as they do not cross the threshold.
+    these are more, as long as they do not cross the threshold, nor read as 0 or 100 %.
     """
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
-    if decimals is None:
-        decimals = 1 if probability < 0.1 else 0
+    decimals = max(decimals_of(probability), decimals or 0)
     if _places(shown) > 1:
         decimals = max(decimals, _places(shown))
     text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)

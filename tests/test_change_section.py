@@ -127,7 +127,7 @@ def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank)
     told = part.findings[1].partition("stays the very same, of those whom both deny, ")[2].split("; ")
     for differs, clause in zip(("background", "method", "model"), told, strict=True):  # over all lines of the table
         some = part.tables["reason_stability"][lambda t, d=differs: t["differs"] == d]
-        ends = [float(share) / 100 for share in re.findall(r"(\d+) % \(", clause)]
+        ends = [float(share) / 100 for share in re.findall(r"([\d.]+) % \(", clause)]
         assert ends == pytest.approx([some["same"].min(), some["same"].max()], abs=0.0051)
         assert f"over {len(some)} pairs" in clause
 
@@ -158,20 +158,30 @@ def test_no_reason_goes_against_its_words_and_one_reason_has_one_wording(bank):
 
 def test_the_stability_that_is_told_is_that_of_the_reasons(bank):
     _, _, part = bank
-    reasons, table = part.tables["reasons"], part.tables["reason_stability"]
-    line = table[(table["differs"] == "model") & (table["method"] == "shapley")].iloc[0]
-    one, other = (
-        reasons[(reasons["model"] == name) & (reasons["method"] == "shapley") & (reasons["background"] == line["background"])]
-        for name in (line["one"], line["other"])
-    )
-    merge = {"amount": "duration", "number_credits": "credit_history"}  # what counts as one reason on this table
-    sets = [
-        some.assign(column=some["column"].replace(merge)).groupby("person")["column"].agg(frozenset) for some in (one, other)
-    ]
-    both = sets[0].index.intersection(sets[1].index)
-    assert line["people"] == len(both)
-    assert line["same"] == pytest.approx(np.mean([sets[0][person] == sets[1][person] for person in both]))
-    assert Source._fields == ("model", "method", "background")
+    table = part.tables["reason_stability"]
+    sets = part.tables["reasons"].groupby(["model", "method", "background", "person"])["group"].agg(frozenset)
+    told = dict(zip(("background", "method", "model"), part.findings[1].split("; "), strict=True))
+    ends = {}
+    for line in table.to_dict("records"):
+        sources = ({**line, line["differs"]: line[which]} for which in ("one", "other"))
+        one, other = (sets.loc[tuple(source[name] for name in Source._fields)] for source in sources)
+        both = one.index.intersection(other.index)
+        same = sum(one[person] == other[person] for person in both)
+        assert line["people"] == len(both) and line["same"] == pytest.approx(same / len(both))
+        ends.setdefault(line["differs"], []).append((same / len(both), *wilson(same, len(both))))
+    for differs, clause in told.items():  # numbers and intervals of the pair that agrees least, and of that which does most
+        said = np.array(re.findall(r"([\d.]+) % \(([\d.]+) % to ([\d.]+) %\)", clause), dtype=float) / 100
+        assert said == pytest.approx(np.array([min(ends[differs]), max(ends[differs])]), abs=0.0051)
+        assert f"over {len(ends[differs])} pairs" in clause
+    assert "(columns that count as one are one)" in part.findings[1]
+    group = part.tables["reasons"].groupby("column")["group"].unique()
+    assert all(len(some) == 1 for some in group) and group["amount"] == group["duration"] != group["status"]
+
+
+def wilson(count, people, z=1.959964):
+    share, over = count / people, 1 + z * z / people
+    reach = z * np.sqrt(share * (1 - share) / people + z * z / (4 * people * people))
+    return (share + z * z / (2 * people) - reach) / over, (share + z * z / (2 * people) + reach) / over
 
 
 def test_a_clinical_table_gets_no_reasons_and_no_advice(heart):
@@ -306,3 +316,48 @@ def test_a_fault_of_dlx_in_a_section_is_no_sentence_but_a_failure_that_names_it(
     with pytest.raises(every.UnfinishedError, match=f"{module.TITLE}” failed: KeyError.*fault of dlx") as raised:
         every.sections(setting(lending(), tmp_path), [])
     assert raised.value.finished[0] is finished and isinstance(raised.value.__cause__.__cause__, KeyError)
+
+
+def test_what_is_told_of_the_size_of_a_group_is_its_own(bank):
+    case, _, part = bank
+    counts = {
+        (level, int((case.train.rows[:, i] == code).sum()))
+        for i, feature in enumerate(case.schema.features)
+        for code, level in enumerate(feature.level_labels)
+    }
+    said = re.findall(r"“([^”]+)” \((\d+) of (\d+) training rows\)", words_of(part))
+    assert ("yes", "26", "600") in said
+    assert all((level, int(count)) in counts and int(rows) == len(case.train) for level, count, rows in said)
+
+
+def test_a_method_that_is_not_used_is_named_once_for_each_group_that_people_are_compared_with(bank):
+    _, _, part = bank
+    unused = re.findall(
+        r"Not used: ([^:|]*?) of (\w+): (.*?), compared with (those near the cutoff|all applicants)", words_of(part)
+    )
+    assert len({(method, model, whom) for method, model, _, whom in unused}) == len(unused) > 0
+    assert not any(re.search(r"\d%", why) for *_, why, _ in unused)
+
+
+def test_columns_of_which_nobody_changes_one_alone_are_named_where_they_are_moved_alone(heart):
+    _, _, part = heart
+    assert "“Body mass index” and “Waist circumference” (.91) go together in real people" in words_of(part)
+
+
+def test_nobody_is_said_to_be_trusted_whose_noise_was_not_measured(bank):
+    _, _, part = bank
+    assert "trusted" not in part.covers["reasons"] and "by methods not refuted" in part.covers["reasons"]
+    assert "their own noise was not measured" in words_of(part) and "trusted methods" not in words_of(part)
+
+
+def test_a_column_that_is_bound_to_one_that_nobody_can_change_is_said_to_stay(tmp_path):
+    rng = np.random.default_rng(0)
+    income = rng.normal(3000, 500, 300)
+    features = (Feature("income", actionable=True, direction="up"), Feature("net"), Feature("debt", actionable=True))
+    target = Target("bad", levels=("no", "yes"), adverse_action=True, flagged="denied")
+    rows = np.column_stack([income, 0.9 * income + rng.normal(0, 10, 300), rng.normal(size=300)])
+    case = Dataset(Schema(features, target), rows, (rng.random(300) < 0.5).astype(float), name="lending")
+    model = wrap(lambda t: t["debt"] - (t["income"] - 3000) / 500, case.schema, name="own", scale="logit")
+    part = told(case, [model], tmp_path)
+    assert "“income” stays as it is, as “net” cannot be changed" in words_of(part)
+    assert set(part.tables["recourse_changes"]["column"]) == {"debt"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ import worlds
 
 import dlx
 from dlx import plots, training
+from dlx.audit.mispredictions import Slices
+from dlx.audit.mispredictions.deciding import KINDS
 from dlx.dataset import Dataset
 from dlx.model import BlackBox, wrap
 from dlx.progress import Narrator
@@ -20,6 +23,7 @@ from dlx.reporting.kept import Keeper
 from dlx.reporting.sections import errors
 from dlx.reporting.sections.blocks import Section, Table
 from dlx.reporting.sections.checklist import ITEMS
+from dlx.reporting.sections.errors import told as words
 from dlx.threads import one_thread
 
 
@@ -152,3 +156,34 @@ def test_a_model_that_flags_nobody_or_everybody_says_whom_errors_cannot_be_compa
     )
     assert f", 0 {said}, too few to compare them with" in text(section)
     assert "(100 %, 100 % to 100 %)" not in text(section) and "(0 %, 0 % to 0 %)" not in text(section)
+
+
+def test_the_worst_slice_is_that_of_the_highest_loss_of_those_found_and_no_push_within_chance_is_a_finding():
+    table = pd.DataFrame(
+        {"slice": ["sure", "worst", "chance"], "rows": [481, 85, 9], "loss": [0.23, 0.4, 0.9], "loss_elsewhere": [0.1] * 3}
+    ).assign(found=[True, True, False])
+    tested = Slices("net", "loss", ("one", "two", "three"), 3, table)
+    assert (
+        words._worst_slice(tested)
+        == "Where net is worst: worst (85 test rows), with a log loss of 0.40 against 0.10 elsewhere. "
+    )
+    pushed = pd.DataFrame({"kind": KINDS, "label": ["A", "B"], "push": [0.5, 0.4], "low": [0.1, -0.1], "scale": "logit"})
+    model = worlds.model("boosted", "numeric")
+    found = SimpleNamespace(model=model, slices=None, fixed=None, pushed=pushed)
+    (said,) = words.findings([found], worlds.TARGET)
+    assert "by A (+0.50 log-odds)" in said and " B " not in said
+
+
+def test_changes_that_are_none_have_no_direction():
+    seeds = pd.DataFrame({"quantity": "auc", "difference": [0.0001, -0.0002, 0.0]})
+    assert "no common direction" in words._over_seeds(seeds)
+    assert "the same direction" in words._over_seeds(seeds.assign(difference=[0.01, 0.02, 0.002]))
+
+
+def test_a_command_is_named_only_where_it_can_be_typed(bank, tmp_path):
+    case = dlx.load("bank_loan")
+    mine = dataclasses.replace(case, name="my_loans")
+    setting = setting_of(mine, seed=0, background=10, thorough=False, page=tmp_path / "a.html", narrator=Narrator(quiet=True))
+    found = [SimpleNamespace(fixed=SimpleNamespace(architecture="mlp", seed=3))]
+    assert errors._command(setting, found) == ""
+    assert errors._command(dataclasses.replace(setting, case=case), found) == " (dlx fix bank_loan --model mlp --seed 3)"

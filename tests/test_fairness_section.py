@@ -12,7 +12,9 @@ import test_fairness as people_of
 from dlx import plots
 from dlx.audit.fairness.groups import partition
 from dlx.audit.fairness.rates import group_rates
+from dlx.audit.reasons import grouping
 from dlx.dataset import Dataset
+from dlx.model import wrap
 from dlx.progress import Narrator
 from dlx.reporting.auditing import setting_of
 from dlx.reporting.canvas import Figure
@@ -21,6 +23,7 @@ from dlx.reporting.sections.blocks import Folded, Listed, Table, Words
 from dlx.reporting.sections.fairness import section
 from dlx.reporting.sections.fairness.evidence import architecture_of
 from dlx.reporting.sections.fairness.words import change_words
+from dlx.schema import Feature, Schema, Target
 
 TABLES = {"rates", "gaps", "proxies", "carriers", "gap_columns", "remedies"}
 
@@ -179,3 +182,20 @@ def test_the_drawing_of_a_gap_has_a_bar_a_column_and_model(told):
 def test_a_table_with_fewer_people_than_any_group_needs_makes_a_section(tmp_path):
     few = told_of(people_of.case(50), [own_model()], tmp_path)
     assert "too few people of any group to tell them from the rest" in text_of(few)
+
+
+def test_both_rooms_name_the_same_stand_ins(tmp_path):
+    rng = np.random.default_rng(0)
+    age = rng.integers(20, 75, 400).astype(float)
+    features = (Feature("age", protected=True), Feature("middle"), Feature("debt"))
+    schema = Schema(features, Target("bad", levels=("no", "yes"), adverse_action=True, flagged="denied"))
+    rows = np.column_stack([age, np.abs(age - 47), rng.normal(size=400)])
+    case = Dataset(schema, rows, (rng.random(400) < 0.5).astype(float), name="lending")
+    model = wrap(lambda table: 0.5 + 0.01 * (table["middle"] - 14) / 14, schema, name="own", scale="probability")
+    told = told_of(case, [model], tmp_path)
+    withheld = grouping(case.train).proxies
+    assert set(withheld) == {"middle"}
+    said = text_of(told)
+    assert f"“middle” tells “{withheld['middle'].group}” with an AUC of" in said and "no column is a proxy" not in said
+    line = told.tables["fairness_stand_ins"].set_index("column").loc["middle"]
+    assert (line["group"], line["auc"]) == (withheld["middle"].group, withheld["middle"].auc)

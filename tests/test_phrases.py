@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
+import worlds
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dlx.reporting import phrases
-from dlx.reporting.phrases import interval, number_in, percent, share, signed, thousandths, two_decimals
+from dlx.reporting import phrases, words
+from dlx.reporting.phrases import interval, number_in, percent, says, share, signed, thousandths, two_decimals
 from dlx.schema import Target
 
 NUMBERS = some.floats(-2, 2, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
@@ -83,3 +87,30 @@ def test_a_risk_stands_on_its_side_of_the_threshold():
 def test_a_cell_is_sorted_by_the_number_that_it_begins_with(cell, number):
     assert number_in(cell) == number
     assert number_in("p < .001") < 0.001
+
+
+def test_what_is_not_nobody_or_everybody_does_not_read_so():
+    assert [percent(x) for x in (0, 2.6e-5, 0.0004, 0.0996, 0.995, 0.9963, 1)] == (
+        ["0 %", "0.003 %", "0.04 %", "10 %", "99.5 %", "99.6 %", "100 %"]
+    )
+    assert interval(1, 0.9963, 1, percent) == "100 % (99.6 % to 100 %)" and percent(1e-12) == "0 %" and percent(1.29) == "129 %"
+
+
+def test_words_say_a_value_only_as_words_of_their_own():
+    assert says("No checking account with this bank", "no checking account") and says("No telephone", "no")
+    assert not says("Smokes now", "no") and not says("Number of credits: 12", "2") and not says("a+b", "a.b")
+
+
+def test_one_method_is_not_both_the_closest_and_the_furthest():
+    model = worlds.model("boosted", "numeric")
+    line = {"model": model.name, "measure": "relative_error"}
+    table = pd.DataFrame(
+        [{**line, "method": m, "median": e} for m, e in (("lime", 0.3), ("tree_shap", 0.01), ("shapley", np.nan))]
+    )
+
+    def said(some):
+        return words._how_close_to_the_truth(SimpleNamespace(main=model, harmony=SimpleNamespace(errors=some)))
+
+    assert "Tree SHAP comes closest" in said(table) and "LIME is furthest from them (30 %)" in said(table)
+    assert said(table[:1]).startswith("LIME comes within 30 % of the Shapley values") and "furthest" not in said(table[:1])
+    assert said(table[2:]) == ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,12 +16,13 @@ import worlds
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from dlx import explainers, plots
+from dlx import explainers, plots, reporting
 from dlx.comparison import compare
 from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence
 from dlx.explanation import Explanation
 from dlx.joint_effects import Interactions
 from dlx.model import wrap
+from dlx.reporting.phrases import share, signed
 from dlx.schema import Feature, Schema, Target
 
 SCHEMA = Schema(
@@ -342,6 +345,23 @@ def test_a_push_towards_less_risk_is_blue_even_where_it_is_an_error(ax):
         plots.draw_pushes(PARTS.assign(kind=kind), ax)
         assert {to_rgba(plots.UP), to_rgba(plots.DOWN)} >= {bar.get_facecolor() for bar in ax.patches}
         assert next(bar for bar in ax.patches if bar.get_width() > 0).get_facecolor() == to_rgba(colour)
+
+
+def test_a_number_in_a_figure_is_rounded_as_the_same_number_in_a_table(ax):
+    shares = np.array([0.905, 0.925, 0.975, 0.985, 0.9049999999999999, 0.125])
+    plots.draw_matrix(np.tile(shares, (len(shares), 1)), [""] * len(shares), ax, low=0.0)
+    assert [text.get_text() for text in ax.texts[: len(shares)]] == [share(number) for number in shares]
+    ax.clear()
+    one = explanation(left_over=0.3)
+    plots.draw_waterfall(one, 2, NAMES, ax)
+    assert [text.get_text() for text in ax.texts[: len(NAMES)]] == [signed(one.values[2, SCHEMA.position(n)]) for n in NAMES]
+
+
+def test_no_figure_and_no_sentence_of_the_page_rounds_in_a_way_of_its_own():
+    rooms = Path(plots.__file__).parent, Path(reporting.__file__).parent
+    own = r":[+,]?\.([1-9]|\{\w+\})[f%]\}"  # decimals; whole numbers are counts and marks of an axis
+    for path in (path for room in rooms for path in room.rglob("*.py")):
+        assert not re.search(own, path.read_text(encoding="utf-8")), path
 
 
 def test_heat_map_prints_its_numbers_even_where_the_colours_end(ax):

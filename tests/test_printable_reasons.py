@@ -132,6 +132,15 @@ def test_the_groups_of_a_protected_number_are_its_quarters_its_middle_its_tails_
     assert sorted(min(group.inside.sum(), (~group.inside).sum()) for group in groups)[:2] >= [30, 30]  # tails of 10 %
 
 
+@pytest.mark.parametrize("men", [0.1, 0.9])
+def test_the_group_of_two_levels_is_the_rarer_one(men):
+    rows = with_sex(lambda p: p.age).rows.copy()
+    rows[:, 0] = np.arange(len(rows)) < men * len(rows)
+    (group,) = protected_groups(Dataset(Schema((SEX,), TARGET), rows[:, :1], None))
+    rarer = float(men < 0.5)
+    assert group.name == SEX.levels[int(rarer)] and (group.inside == (rows[:, 0] == rarer)).all()
+
+
 # reasons
 
 

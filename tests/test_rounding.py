@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlx.rounding import in_percent, percent_beside, rounded, side_true, threshold_in_percent
+from dlx.rounding import decimals_of, in_percent, percent_beside, rounded, side_true, threshold_in_percent
 
 SIXTH = 1 / 6
 probabilities = st.floats(0, 1)
@@ -97,3 +97,16 @@ def test_numbers_of_any_size_are_printed():
 )
 def test_a_share_is_nothing_or_all_only_where_it_is(share, said):
     assert in_percent(share) == said
+
+
+def test_a_sum_is_rounded_as_what_it_would_be_without_the_noise_of_arithmetic():
+    means = [sum(shares) / 40 for shares in ([0.8] * 19 + [1.0] * 21, [1.0] * 21 + [0.8] * 19)]
+    assert {rounded(mean, 2) for mean in (*means, 0.905, 0.905 + 2e-16, 0.905 - 2e-16)} == {"0.90"}
+    assert rounded(0.975 - 1e-16, 0, 100) == rounded(0.975, 0, 100) == "98" and rounded(float("nan"), 2) == "–"
+
+
+@given(st.floats(1e-5, 1 - 1e-5))
+def test_what_is_neither_none_nor_all_is_not_printed_as_0_or_100_percent(share):
+    for threshold in (0.05, SIXTH, 0.5):
+        assert percent_beside(share, threshold) not in ("0 %", "100 %")
+    assert 0 < Decimal(rounded(share, decimals_of(share), 100)) < 100

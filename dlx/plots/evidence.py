@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, shortened, signed
+from dlx.rounding import rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,8 +99,7 @@ def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
     )
     ax.hlines(y[-1], table["low"].iloc[-1], table["high"].iloc[-1], color=INK, linewidth=0.9)
     for place, (end, text) in enumerate(zip([whole, *np.maximum(starts, ends), parts[-1]], [whole, *parts], strict=True)):
-        shown = f"{100 * text:+.1f}" if 0 < place < len(parts) else f"{100 * text:.1f}"
-        shown = shown.replace("+", "\u2212") if place and text > 0 and place < len(parts) else shown.replace("-", "+")
+        shown = signed(-float(text), 1, 100) if 0 < place < len(parts) else rounded(float(text), 1, 100)
         ax.annotate(shown, (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7)
     ax.set_yticks(y, ["as the libraries come", *[shortened(what, 30) for what in table["what"]]])
     ax.set_ylim(len(y) - 0.4, -0.6)
@@ -130,7 +130,7 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     y = np.arange(len(table))
     ax.hlines(y, table["size_low"], table["size_high"], color=INK, linewidth=1.8)
     ax.plot(table["size"], y, "D", color=INK, markersize=6)
-    labels = [f"{what} ({100 * share:.0f} %)" for what, share in zip(table["what"], table["share"], strict=True)]
+    labels = [f"{what} ({rounded(float(share), 0, 100)} %)" for what, share in zip(table["what"], table["share"], strict=True)]
     ax.set_yticks(y, labels)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(left=0)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, model_looks, shortened
+from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, model_looks, shortened, signed
+from dlx.rounding import rounded
 from dlx.schema import Feature, plural
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def draw_matrix(
     ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
     for i, j in np.ndindex(*values.shape):
         dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
-        text = "–" if np.isnan(values[i, j]) else f"{values[i, j]:.{digits}f}"
+        text = rounded(float(values[i, j]), digits)
         text = text.removeprefix("0") if of_shares else text
         ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
     ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
@@ -168,7 +169,7 @@ def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], 
     ax.axvline(explanation.outputs[row], color=INK, linewidth=0.9)
     for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
         ax.annotate(
-            f"{step + 0.0:+.2f}".replace("-0.00", "+0.00").replace("-", "−"),
+            signed(float(step), 2),
             (max(start, end), i),
             xytext=(3, 0),
             textcoords="offset points",

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from dlx.rounding import rounded
+
 # Who a mark is of: models and methods. Red and blue are kept for more and less of a risk.
 COLOURS = (*("#00785a", "#a3467f", "#8a6d00", "#6a3d9a", "#117a8b", "#8c4a2f", "#444444", "#5b8c1e", "#c71585", "#607080"),)
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")
@@ -53,6 +55,13 @@ def style() -> Iterator[None]:
 
     with mpl.rc_context(STYLE):
         yield
+
+
+def signed(number: float, decimals: int, times: int = 1) -> str:
+    """Return a number, some times over, with its sign, rounded as the page rounds: "+0.25", "−0.10"."""
+    digits = rounded(number, decimals, times)
+    is_below = digits.startswith("-") and any(digit in digits for digit in "123456789")
+    return f"{'−' if is_below else '+'}{digits.removeprefix('-')}"
 
 
 def shortened(text: str, width: int = 34) -> str:

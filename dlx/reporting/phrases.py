@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dlx import explainers
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.rounding import in_percent, percent_beside, rounded, side_true, threshold_in_percent
+from dlx.rounding import decimals_of, in_percent, percent_beside, rounded, side_true, threshold_in_percent
 from dlx.schema import Target
 
 ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
@@ -62,11 +62,12 @@ contribution = Style(3, is_signed=True)  # "+0.144"
 
 
 def percent(share: float, line: float | None = None) -> str:
-    """Return a share as a percentage, finer where it is small, on its own side of a line; ".0" is left out."""
+    """Return a share as a percentage, finer where it is small or nearly all, on its own side of a line; ".0" is left out."""
     if math.isnan(share):
         return "–"
-    decimals = 1 if share < 0.1 else 0
-    digits = in_percent(share, decimals) if line is None else side_true(100 * share, 100 * line, decimals, strict=True)
+    if line is not None:
+        return side_true(100 * share, 100 * line, decimals_of(share), strict=True).removesuffix(".0") + " %"
+    digits = in_percent(share, 1 if share < 0.1 else 0)
     return digits.removesuffix(".0") + " %"
 
 
@@ -122,6 +123,11 @@ def spaced(text: str) -> str:
 def listed(parts: list[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def says(words: str, value: str) -> bool:
+    """Whether words hold a value as words of their own: "No savings account" says "no savings account", "now" says no "no"."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", words, re.IGNORECASE) is not None
 
 
 def sentence(text: str) -> str:

@@ -20,6 +20,7 @@ from dlx.reporting.phrases import (
     model_words,
     percent,
     risk_percent,
+    says,
     sentence,
     signed,
     threshold_percent,
@@ -27,6 +28,7 @@ from dlx.reporting.phrases import (
 )
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import model_verdict, verdict_sentence
+from dlx.rounding import rounded
 from dlx.stats import auc_difference
 
 if TYPE_CHECKING:
@@ -69,6 +71,11 @@ class Reason:
     value: str
     support: int
     methods: int
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the words say the value already."""
+        return says(self.words, self.value)
 
 
 @dataclass(frozen=True)
@@ -202,11 +209,11 @@ def _how_methods_agree(study: Study) -> str:
             f"{percent(some['mean'].mean())} of them on average; by chance it would be {percent(low['chance'])}"
         )
     return (
-        f"asked about the same people, two methods name on average {k * some['mean'].mean():.1f} of the same {k} most "
-        f"important columns of {model_words(study.main)}: from {k * low['mean']:.1f} "
-        f"({method_label(low['method'])} and {method_label(low['other_method'])}) to {k * high['mean']:.1f} "
+        f"asked about the same people, two methods name on average {rounded(k * some['mean'].mean(), 1)} of the same {k} most "
+        f"important columns of {model_words(study.main)}: from {rounded(k * low['mean'], 1)} "
+        f"({method_label(low['method'])} and {method_label(low['other_method'])}) to {rounded(k * high['mean'], 1)} "
         f"({method_label(high['method'])} and {method_label(high['other_method'])}); by chance it would be "
-        f"{k * low['chance']:.1f}"
+        f"{rounded(k * low['chance'], 1)}"
     )
 
 
@@ -217,10 +224,16 @@ def _how_much_is_set_up(study: Study) -> str:
 
 def _how_close_to_the_truth(study: Study) -> str:
     table = study.harmony.errors
-    some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)].sort_values("median")
-    if not len(some) or some["median"].isna().all():
+    some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)]
+    some = some.dropna(subset=["median"]).sort_values("median", kind="stable")
+    if not len(some):
         return ""
     close, far = some.iloc[0], some.iloc[-1]
+    if len(some) == 1:
+        return (
+            f"{method_label(close['method'])} comes within {percent(close['median'])} of the Shapley values of "
+            f"{model_words(study.main)} for half of the people"
+        )
     return (
         f"of the methods that explain {model_words(study.main)}, {method_label(close['method'])} comes closest to the Shapley "
         f"values ({percent(close['median'])} off for half of the people), {method_label(far['method'])} is furthest from them "
@@ -236,7 +249,7 @@ def _where_models_differ(study: Study) -> str:
     alike = int(((one >= threshold) == (two >= threshold)).sum())
     return (
         f"{model_words(study.main)} and {model_words(study.other)} decide alike about {alike:,} of {len(test):,} people; "
-        f"the risks that they give are {100 * np.abs(one - two).mean():.1f} percentage points apart on average"
+        f"the risks that they give are {rounded(float(np.abs(one - two).mean()), 1, 100)} percentage points apart on average"
     )
 
 

@@ -211,8 +211,7 @@ def _parts(feature: Feature, column: np.ndarray) -> list[tuple[str, np.ndarray]]
     missing = [(feature.missing_label, ~known)] if not known.all() else []
     if feature.is_categorical or len(values) <= FEW_VALUES:
         each = [(feature.format(value), column == value) for value in values]
-        each.sort(key=lambda part: float(part[1].sum()) if len(each) == 2 else 0.0)
-        return each[: 1 if len(each) == 2 else None] + missing
+        return ([min(each, key=lambda part: int(part[1].sum()))] if len(each) == 2 else each) + missing
     ends = np.unique(np.quantile(column[known], (0.25, 0.5, 0.75), method="lower"))
     words = [feature.format(end) for end in ends]
     quarters = [(f"up to {words[0]}", column <= ends[0]), (f"over {words[-1]}", column > ends[-1])]

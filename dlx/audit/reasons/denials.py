@@ -155,18 +155,21 @@ def adverse_reasons(
 
 
 def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
-    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld."""
+    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld.
+
+    Columns that count as one reason have the same number in `group`.
+    """
     import pandas as pd
 
     lines = [
         said
         | {"person": denial.person, "rank": rank, "reason": reason.words, "value": reason.value}
-        | {"column": reason.column, "contribution": reason.contribution}
+        | {"column": reason.column, "group": reason.group, "contribution": reason.contribution}
         | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
         for denial in denials
         for rank, reason in enumerate(denial.reasons, 1)
     ]
-    names = [*said, "person", "rank", "reason", "value", "column", "contribution", *WITHHELD]
+    names = [*said, "person", "rank", "reason", "value", "column", "group", "contribution", *WITHHELD]
     return pd.DataFrame(lines, columns=names)
 
 

@@ -53,16 +53,16 @@ class StandIns:
         every = protected_groups(observed)
         groups = tuple(group for group in every if group.can_be_judged)
         unjudged = tuple(group for group in every if not group.can_be_judged)
-        best: dict[str, Proxy] = {}
-        for feature, column in zip(observed.schema.features, observed.rows.T, strict=True):
-            if groups and not feature.protected:
-                best[feature.name] = _best(groups, told_by_column(feature, column, _inside(groups)))
-        return cls(observed, groups, unjudged, best)
+        return cls(observed, groups, unjudged, _best_of_each(observed, groups))
 
     @property
     def alone(self) -> dict[str, Proxy]:
         """The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group."""
         return {name: proxy for name, proxy in self.best.items() if proxy.low > TELLING}
+
+    def of_attribute(self, name: str) -> dict[str, Proxy]:
+        """Return what each column tells by itself of the groups by one protected column."""
+        return _best_of_each(self.observed, tuple(group for group in self.groups if group.column == name))
 
     def together(self, columns: Iterable[str]) -> Proxy | None:
         """Return the proxy that some columns make together; None where they make none."""
@@ -88,6 +88,15 @@ class StandIns:
 
 def _inside(groups: tuple[Group, ...]) -> np.ndarray:
     return np.column_stack([group.inside for group in groups])
+
+
+def _best_of_each(observed: Dataset, groups: tuple[Group, ...]) -> dict[str, Proxy]:
+    columns = zip(observed.schema.features, observed.rows.T, strict=True)
+    return {
+        feature.name: _best(groups, told_by_column(feature, column, _inside(groups)))
+        for feature, column in columns
+        if groups and not feature.protected
+    }
 
 
 def _best(groups: tuple[Group, ...], told: Sequence[Told]) -> Proxy:

@@ -77,7 +77,10 @@ def readiness_lines(study: Study) -> list[list[str]]:
 def parity_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method that our kernel computes: how far the reference library is from it."""
     return [
-        [line.model, method_label(line.method), line.reference, f"{line.largest_difference:.1g}", percent(line.share)]
+        [
+            *(line.model, method_label(line.method), line.reference, f"{line.largest_difference:.1g}", percent(line.share)),
+            percent(line.reference_itself),
+        ]
         for line in study.harmony.parity.itertuples()
     ]
 

@@ -234,5 +234,5 @@ def _pair(line: Any) -> str:
 
 def _points(part: float, verb: str) -> str:
     """Return "1 point comes", "2.5 points come"."""
-    number = f"{100 * part:.1f}".removesuffix(".0") if part < 0.1 else f"{100 * part:.0f}"
+    number = percent(part).removesuffix(" %")
     return f"{number} point {verb}s" if number == "1" else f"{number} points {verb}"

@@ -8,9 +8,10 @@ import pandas as pd
 
 from dlx import plots
 from dlx.audit.recourse import denied, modifiable
+from dlx.audit.recourse.together import BOUND, Together
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import listed, signed
+from dlx.reporting.phrases import listed, share, signed
 from dlx.reporting.sections.blocks import Heading, Words
 from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.setting import Setting
@@ -36,10 +37,23 @@ def modifiable_part(setting: Setting, models: Sequence[Model]) -> Part:
             if target.adverse_action
             else "whose value changed, and is no advice on treatment or behaviour."
         ),
+        *_bound(setting, table),
         *against,
     )
     blocks = (Heading("How the risk goes with what people can change"), Words(words), _figure(setting, table))
     return Part(() if target.adverse_action else against[:1], blocks, {"modifiable": table})
+
+
+def _bound(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
+    """Return which columns are moved alone here although no way out would change them without another."""
+    schema, moved = setting.case.schema, set(table["column"])
+    named = [
+        f"“{schema.labels[pair.one]}” and “{schema.labels[pair.other]}” ({share(pair.correlation)})"
+        for pair in Together.of(setting.case.train).pairs
+        if abs(pair.correlation) >= BOUND and {schema.names[pair.one], schema.names[pair.other]} & moved
+    ]
+    text = "go together in real people: one of them moved alone, as here, asks the model about people who hardly are."
+    return (f"{listed(named)} {text}",) if named else ()
 
 
 def _against(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:

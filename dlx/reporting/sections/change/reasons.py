@@ -16,7 +16,7 @@ from dlx.comparison.trust import DISTRUSTED
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.reporting.phrases import listed, method_label
+from dlx.reporting.phrases import listed, method_label, spaced
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Words
 from dlx.reporting.sections.change.part import Part
 from dlx.reporting.sections.change.reasons_told import (
@@ -34,6 +34,7 @@ from dlx.reporting.sections.change.reasons_withheld import withheld
 from dlx.reporting.setting import Setting
 
 METHODS = ("deeplift", "integrated_gradients", "tree_shap", "linear_shap", "shapley", "lime")  # quick for many people
+WHOM = {CUTOFF: "those near the cutoff", EVERYBODY: "all applicants"}
 MANY = 300  # denied people whose reasons are given, at most
 
 
@@ -49,7 +50,7 @@ def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
     given = _given(setting, models)
     if not given.denials:
         text = (
-            f"Nobody of the test rows is {target.flagged}, no method is trusted, or no column speaks against anybody: "
+            f"Nobody of the test rows is {target.flagged}, every method is refuted, or no column speaks against anybody: "
             "there are no reasons to give."
         )
         return Part(blocks=(Heading("Reasons"), Words((text, *given.untrusted))))
@@ -67,9 +68,7 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
         with setting.narrator.step(f"Giving reasons for what {model.name} denies"):
             for background, rows in _backgrounds(setting, model).items():
                 trusted, doubts = _trusted(setting, model, people, rows)
-                untrusted |= dict.fromkeys(
-                    f"{method_label(method)} of {model.name}, {background}: {why}" for method, why in doubts
-                )
+                untrusted |= dict.fromkeys(f"{doubt}, compared with {WHOM[background]}" for doubt in doubts)
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
                     told = (d.reasons or d.flagged or d.review or d.together for d in reasons)
@@ -85,10 +84,12 @@ def _backgrounds(setting: Setting, model: Model) -> dict[str, Dataset]:
         return {EVERYBODY: setting.background}
 
 
-def _trusted(
-    setting: Setting, model: Model, people: Dataset, background: Dataset
-) -> tuple[list[Explanation], list[tuple[str, str]]]:
-    """Return the explanations by trusted methods, and why the others are not."""
+def _trusted(setting: Setting, model: Model, people: Dataset, background: Dataset) -> tuple[list[Explanation], list[str]]:
+    """Return the explanations by methods whose word counts, and why that of the others does not.
+
+    What is measured here is whether they add up and how far they are from the Shapley values, not their own noise: none has
+    earned trust, see `dlx.comparison.trust`.
+    """
     fitting = [method for method in METHODS if explainers.fits(method, model)]
     readiness = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
     ready = readiness.loc[readiness["verdict"] != "not valid", "method"]
@@ -99,7 +100,7 @@ def _trusted(
     lost = readiness[readiness["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
     why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
-    return kept, why
+    return kept, [f"{method_label(method)} of {model.name}: {spaced(reason)}" for method, reason in why]
 
 
 def _told(setting: Setting, given: Given) -> Part:
@@ -116,13 +117,13 @@ def _told(setting: Setting, given: Given) -> Part:
     if len(given.denials) > 1:
         stability = reason_stability(given.denials, groups=given.printable, seed=setting.seed)
         if len(stability):  # somebody is denied by two sources that differ in one thing
-            tables["reason_stability"], finding = stability, stability_words(stability)
+            tables["reason_stability"], finding = stability, stability_words(stability, given.grouping)
             blocks += [Words(finding), stability_figure(stability)]
     blocks += withheld(setting, given)
     blocks.append(Folded("The map of words, and which columns count as one", map_of_words(setting, given)))
     evidence = (
-        f"Up to {MOST} reasons for each denied {setting.case.schema.target.person}, by trusted methods, against both reference "
-        f"groups of the commentary on 12 CFR 1002.9; map of words version {given.wording.version}, sha256 "
+        f"Up to {MOST} reasons for each denied {setting.case.schema.target.person}, by methods not refuted, against both "
+        f"reference groups of the commentary on 12 CFR 1002.9; map of words version {given.wording.version}, sha256 "
         f"{given.wording.sha256[:12]}. {' '.join(finding)}"
     )
     return Part(finding, tuple(blocks), tables, {"reasons": evidence.strip()})
@@ -140,5 +141,6 @@ def _what(setting: Setting, given: Given) -> str:
         "of the person. The commentary on 12 CFR 1002.9(b)(2) lets a lender compare with applicants at or slightly above the "
         "cutoff, or with all applicants: here the "
         f"granted training rows nearest the threshold, or {len(setting.background)} training rows at random. Made "
-        f"{'; '.join(told)}."
+        f"{'; '.join(told)}: methods that are not refuted by pre-flight or by their distance from the Shapley values; their "
+        "own noise was not measured."
     )

@@ -13,7 +13,7 @@ from dlx.audit.reasons import Denial, Grouping, Reason, ReasonMap, Source
 from dlx.audit.reasons.denials import MOST
 from dlx.audit.reasons.wording import BETTER
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
-from dlx.reporting.phrases import interval, listed, method_label, percent, sentence, share
+from dlx.reporting.phrases import interval, listed, method_label, percent, says, sentence, share
 from dlx.reporting.sections.blocks import Block, Listed, Table
 from dlx.reporting.setting import Setting
 from dlx.stats import CERTAIN
@@ -84,7 +84,7 @@ def example(setting: Setting, given: Given) -> Table:
 
 def _with_value(reason: Reason) -> str:
     """Return the words of a reason with the person's value, where they do not say it already."""
-    return reason.words if reason.value.lower() in reason.words.lower() else f"{reason.words} ({reason.value})"
+    return reason.words if says(reason.words, reason.value) else f"{reason.words} ({reason.value})"
 
 
 def common(given: Given) -> Table:
@@ -99,7 +99,7 @@ def common(given: Given) -> Table:
     return Table(caption, ("Reason", *(f"{source.model}, {source.background}" for source in given.shown)), lines)
 
 
-def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
+def stability_words(table: pd.DataFrame, together: Grouping) -> tuple[str, ...]:
     """Return how often the set of reasons stays the same when one thing is chosen differently, over all pairs compared."""
     said = []
     for differs, words in (
@@ -110,7 +110,8 @@ def stability_words(table: pd.DataFrame) -> tuple[str, ...]:
         some = table[table["differs"] == differs]
         if len(some):
             said.append(f"{words} for {_range(some)}")
-    return (sentence(f"the set of {MOST} reasons stays the very same, of those whom both deny, {'; '.join(said)}"),)
+    one = " (columns that count as one are one)" if together.merged() else ""
+    return (sentence(f"the set of {MOST} reasons{one} stays the very same, of those whom both deny, {'; '.join(said)}"),)
 
 
 def _range(some: pd.DataFrame) -> str:

@@ -49,7 +49,10 @@ def _too_few(setting: Setting, given: Given) -> tuple[str, ...]:
 
 
 def _named(label: str, groups: list[Group]) -> str:
-    first = [f"“{group.name}” ({group.fewest} training rows)" for group in groups[:SHOWN_GROUPS]]
+    first = [
+        f"“{group.name}” ({int(group.inside.sum()):,} of {len(group.inside):,} training rows)"
+        for group in groups[:SHOWN_GROUPS]
+    ]
     rest = len(groups) - len(first)
     return f"{listed([*first, *([f'{rest:,} more'] if rest else [])])} of {label}"
 

@@ -27,7 +27,7 @@ from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table,
 from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.sections.change.recourse_method import how_it_was_searched
 from dlx.reporting.setting import Setting
-from dlx.rounding import percent_beside, threshold_in_percent
+from dlx.rounding import percent_beside, rounded, threshold_in_percent
 from dlx.schema import Target, plural
 
 MANY = 200  # denied people that are searched for, at most
@@ -134,7 +134,7 @@ def _summary_table(setting: Setting, found: Found, summary: pd.DataFrame) -> Tab
     measures: tuple[tuple[str, Callable[[float], str]], ...] = (
         ("share_with_recourse", percent),
         ("median_columns_changed", lambda x: "–" if np.isnan(x) else f"{x:g}"),
-        ("mean_counterfactuals", lambda x: "–" if np.isnan(x) else f"{x:.1f}"),
+        ("mean_counterfactuals", lambda x: rounded(x, 1)),
         ("mean_distance", two_decimals),
     )
     lines = []
@@ -167,7 +167,8 @@ def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
         parts.append(f"for {who} every change found to suffice makes a person unlike all real ones")
     rest = without[~is_strange]
     if len(rest):
-        parts.append(f"for {counted(len(rest))} the {target.risk} does not go below {_bound(one, rest)}")
+        whom = "them" if len(rest) == len(without) else counted(len(rest))
+        parts.append(f"for {whom} the {target.risk} does not go below {_bound(one, rest)}")
     return sentence("; ".join(parts))
 
 
@@ -223,7 +224,7 @@ def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
         for i in map(one.schema.position, way.columns):
             to = numerals.text(i, way.row[i])
             words.append(f"{one.schema.labels[i]}: {numerals.own(i, answer.row[i], to)} → {to}")
-        lines.append((str(number), "; ".join(words), _risk(way.risk, one.threshold), f"{way.distance:.2f}"))
+        lines.append((str(number), "; ".join(words), _risk(way.risk, one.threshold), two_decimals(way.distance)))
     return tuple(lines)
 
 

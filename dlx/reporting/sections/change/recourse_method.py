@@ -12,6 +12,7 @@ from dlx.audit.recourse.together import BOUND, TOGETHER
 from dlx.model import Model
 from dlx.reporting.phrases import listed, share
 from dlx.reporting.setting import Setting
+from dlx.rounding import rounded
 
 SHOWN = 4  # columns that are named
 GOES_ALONG = 0.3  # association from which on a column that stays should have moved with one that changes
@@ -29,8 +30,8 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
         "Possible is what real people have: a number between the 1 and 99 % quantiles of all and of those whom the model "
         "accepts, and between the schema's bounds; a column that goes no farther than the schema allows, or two standard "
         "deviations. " + _together(setting, found[0][1]) + _confined(setting, found[0][1]),
-        f"Plausible is a changed person no farther from the fifth nearest training row than {found[0][1].limit:.1f}, which "
-        "95 % of the training rows keep among themselves, or than the person was already.",
+        f"Plausible is a changed person no farther from the fifth nearest training row than {rounded(found[0][1].limit, 1)}, "
+        "which 95 % of the training rows keep among themselves, or than the person was already.",
         "Values are rounded as they are printed before they are tried, and each way is verified by a call of predict of its "
         "own, on the changed row alone: typed in as printed, it gives the risk beside it. Nothing in the search is random.",
         *_fixed(setting),
@@ -43,10 +44,19 @@ def _together(setting: Setting, one: Recourse) -> str:
     labels, pairs = setting.case.schema.labels, one.actions.together.pairs
     said = f"Of columns that go together (correlation of ranks above {share(TOGETHER)}) each stays plausible given the other"
     if not pairs:
-        return f"{said}: here there are none."
+        return f"{said}; here there are none."
     strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
     named = [f"“{labels[p.one]}” with “{labels[p.other]}” ({share(p.correlation)})" for p in strongest]
-    return f"{said}, and from {share(BOUND)} on neither changes without the other: {listed(named)}."
+    return f"{said}: {listed(named)}. From {share(BOUND)} on neither changes without the other{_held(setting, one)}."
+
+
+def _held(setting: Setting, one: Recourse) -> str:
+    """Return which columns that may change stay as they are, since others that go with them may not."""
+    features, may = setting.case.schema.features, set(one.actions.columns)
+    tied = [pair[:2] for pair in one.actions.together.pairs if abs(pair.correlation) >= BOUND]
+    held = [(a, b) for pair in tied for a, b in (pair, pair[::-1]) if a in may and b not in may]
+    named = [f"“{features[a].label}” stays as it is, as “{features[b].label}” cannot be changed" for a, b in held]
+    return f": {listed(named)}" if named else ""
 
 
 def _confined(setting: Setting, one: Recourse) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from dlx import datasets
 from dlx.model import Model
 from dlx.remedies import known_remedy
 from dlx.reporting.phrases import not_trained_words, sentence
@@ -75,6 +76,15 @@ def _losses(found: Sequence[Found]) -> list[Block]:
     return [Heading("The loss explained"), Listed(tuple(told.losses(one) for one in found if len(one.losses))), figure]
 
 
+def _command(setting: Setting, fixed: Sequence[Found]) -> str:
+    """Return the command that trains a shipped case so; nothing for a table of one's own, of which only the name is known."""
+    some = [one.fixed for one in fixed if one.fixed is not None]
+    if setting.case.name not in datasets.names():
+        return ""
+    seed = f" --seed {some[0].seed}" if some[0].seed else ""
+    return f" (dlx fix {setting.case.name} {' '.join(f'--model {one.architecture}' for one in some)}{seed})"
+
+
 def _remedied(found: Sequence[Found], setting: Setting) -> list[Block]:
     heading, remedy = Heading("A remedy, before and after"), known_remedy(setting.case)
     if remedy is None:
@@ -84,14 +94,18 @@ def _remedied(found: Sequence[Found], setting: Setting) -> list[Block]:
         return [heading, Words(("None of these models was trained by dlx, so that none can be trained again.",))]
     first = fixed[0].fixed
     assert first is not None
-    command = f"dlx fix {setting.case.name} " + " ".join(f"--model {one.fixed.architecture}" for one in fixed if one.fixed)
-    command += f" --seed {first.seed}" if first.seed else ""
     left = not_trained_words([one.model.name for one in found if one.fixed is None])
     figure = drawn.change_figure(fixed)
     groups = tuple(table for one in fixed if (table := grids.rates(one)) is not None)
     return [
         heading,
-        Words(tuple(filter(None, (remedy.because, left, f"The models were trained again with this remedy ({command}):")))),
+        Words(
+            tuple(
+                filter(
+                    None, (remedy.because, left, f"The models were trained again with this remedy{_command(setting, fixed)}:")
+                )
+            )
+        ),
         Listed(tuple(sentence(clause) for clause in first.words)),
         Listed(tuple(told.remedied(one) for one in fixed)),
         *[grids.change(one) for one in fixed],

@@ -28,6 +28,7 @@ from dlx.reporting.phrases import (
 )
 from dlx.reporting.sections.errors.drawn import kind_words
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
+from dlx.rounding import rounded
 from dlx.schema import Target, plural
 from dlx.stats import CERTAIN, interval_of_share
 
@@ -59,7 +60,9 @@ def opening(found: Found, target: Target) -> str:
 def _sure(sure: pd.DataFrame) -> str:
     line = sure[sure["level"] == LITTLE].iloc[0]
     often = f"It gave less than {percent(LITTLE)} to what happened for {plural(int(line['observed']), 'test row')}"
-    range_ = f"{line['expected']:.1f}, {CERTAIN} range {line['low']:.0f} to {line['high']:.0f}, were its probabilities right"
+    range_ = (
+        f"{rounded(line['expected'], 1)}, {CERTAIN} range {line['low']:.0f} to {line['high']:.0f}, were its probabilities right"
+    )
     verdict = "more often" if line["observed"] > line["high"] else "no more often"
     return f"{often}: {verdict} than it should ({range_})."
 
@@ -150,7 +153,8 @@ def _over_seeds(seeds: pd.DataFrame) -> str:
     if not len(seeds):
         return ""
     changes = seeds[seeds["quantity"] == "auc"]["difference"].to_numpy()
-    agree = "the same direction" if np.unique(np.sign(changes.round(3))).size == 1 else "no common direction"
+    signs = set(np.sign(changes.round(3)))
+    agree = "the same direction" if signs in ({1.0}, {-1.0}) else "no common direction"
     each = listed([thousandths(change) for change in changes])
     return f" Over {counted(len(changes))} training seeds the change of ROC AUC has {agree}: {each}."
 
@@ -172,7 +176,7 @@ def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
         said.append(f"{_worst_slice(first.slices[0])}{sentence(f'{model_words(first.model)}: {_searched(first)}')}")
     strongest = [
         f"{kind_words(kind, target)} by {some['label'].iloc[0]} ({signed(some['push'].iloc[0])} {UNITS[some['scale'].iloc[0]]})"
-        for kind, some in first.pushed.groupby("kind", sort=False)
+        for kind, some in first.pushed[first.pushed["low"] > 0].groupby("kind", sort=False)
     ]
     if strongest:
         said.append(f"What most pushes {model_words(first.model)} towards errors: {listed(strongest)}.")
@@ -182,10 +186,11 @@ def findings(found: Sequence[Found], target: Target) -> tuple[str, ...]:
 
 
 def _worst_slice(tested: Slices) -> str:
-    """Return the slice with the smallest p-value by loss, where it was found, as a sentence."""
+    """Return the slice of the highest loss among those that were found, as a sentence."""
     if not tested.found:
         return ""
-    line = tested.table.iloc[0]
+    some = tested.table[tested.table["found"]]
+    line = some.loc[some["loss"].idxmax()]
     return (
         f"Where {tested.model} is worst: {line['slice']} ({line['rows']:,} test rows), with a log loss of "
         f"{two_decimals(line['loss'])} against {two_decimals(line['loss_elsewhere'])} elsewhere. "

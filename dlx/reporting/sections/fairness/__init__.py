@@ -136,6 +136,7 @@ def _numbers(evidence: FairnessEvidence) -> dict[str, pd.DataFrame]:
         "fairness_gaps": evidence.gaps,
         "fairness_proxies": evidence.proxies,
         "fairness_carriers": evidence.carriers,
+        "fairness_stand_ins": evidence.stand_ins,
         "fairness_gap_columns": evidence.parts,
         "fairness_remedies": evidence.mitigation,
     }

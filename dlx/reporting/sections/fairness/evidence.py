@@ -12,6 +12,8 @@ from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
 from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
+from dlx.audit.fairness.telling import TELLING
+from dlx.audit.reasons import Proxy, StandIns
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
@@ -46,6 +48,8 @@ class FairnessEvidence:
         How well the rest tells the groups shown, and through which columns the opaque models could.
     parts : DataFrame
         `ExplainedGap.to_frame()` of the opaque models and every contrast of the groups shown.
+    stand_ins : DataFrame
+        The columns that by themselves tell only a finer group by a protected column shown, one that reasons are held against.
     mitigation : DataFrame
         `mitigations` of the opaque models and the groups shown that can be judged.
     """
@@ -60,6 +64,7 @@ class FairnessEvidence:
     proxies: pd.DataFrame
     carriers: pd.DataFrame
     parts: pd.DataFrame
+    stand_ins: pd.DataFrame
     mitigation: pd.DataFrame
 
     @property
@@ -97,8 +102,9 @@ def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvid
     more_rates, more_gaps = _treatment(setting, models, crossed, "Comparing groups of two columns at once")
     rates, gaps = _stacked([rates, more_rates]), _stacked([gaps, more_gaps])
     told, carried, parts = _explained(setting, opaque, shown)
+    alone = _alone(setting, shown, carried)
     mended = _mended(setting, opaque, _judged(shown, gaps), carried)
-    return FairnessEvidence(refused, shown, others, crossed, opaque, rates, gaps, told, carried, parts, mended)
+    return FairnessEvidence(refused, shown, others, crossed, opaque, rates, gaps, told, carried, parts, alone, mended)
 
 
 def architecture_of(model: Model, seed: int) -> str | None:
@@ -141,6 +147,21 @@ def _explained(
             parts += _parts(setting, explained, people, by)
             update(count, len(shown))
     return _stacked(told), _stacked(carried, CARRIED), _stacked(parts)
+
+
+def _alone(setting: Setting, shown: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that tell only a finer group by a protected number beyond doubt: those that reasons leave out."""
+    import pandas as pd
+
+    found = StandIns.of(setting.case.train)
+    known = carried[(1 + carried["tells_low"]) / 2 > TELLING] if len(carried) else carried
+    told = [
+        (name, *proxy)
+        for by in shown
+        for name, proxy in found.of_attribute(by.name).items()
+        if proxy.low > TELLING and name not in set(known.loc[known["attribute"] == by.name, "column"])
+    ]
+    return pd.DataFrame(told, columns=["column", *Proxy._fields])
 
 
 def _parts(setting: Setting, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:

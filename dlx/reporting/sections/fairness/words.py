@@ -104,7 +104,10 @@ def proxy_sentence(evidence: FairnessEvidence, by: Partition, labels: dict[str, 
 
 
 def _tell_alone(evidence: FairnessEvidence, by: Partition, labels: dict[str, str]) -> str:
-    """Return the columns that are a proxy of a group by themselves, each with the group that it tells best."""
+    """Return the columns that are a proxy of a group by themselves, each with the group that it tells best.
+
+    Of a number, the groups that reasons are held against are finer than those compared: a column may tell one of these only.
+    """
     lines = evidence.carriers[evidence.carriers["attribute"] == by.name]
     lines = lines[(1 + lines["tells_low"]) / 2 > TELLING] if len(lines) else lines
     best = lines.sort_values("tells_low", ascending=False).drop_duplicates("column") if len(lines) else lines
@@ -112,6 +115,11 @@ def _tell_alone(evidence: FairnessEvidence, by: Partition, labels: dict[str, str
         f"“{labels[line['column']]}” tells “{line['group']}” with an AUC of "
         f"{interval(*((1 + line[end]) / 2 for end in ('tells', 'tells_low', 'tells_high')))}"
         for _, line in best.iterrows()
+    ]
+    finer = evidence.stand_ins[evidence.stand_ins["attribute"] == by.name]
+    told += [
+        f"“{labels[line.column]}” tells “{line.group}” with an AUC of {interval(line.auc, line.low, line.high)}"
+        for line in finer.itertuples()
     ]
     return listed(told) if told else ""
 
