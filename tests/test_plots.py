@@ -535,6 +535,11 @@ def test_a_model_looks_the_same_on_the_whole_page():
     assert len(set(plots.model_looks(["x", "y", "z"]).values())) == 3
 
 
+def test_no_model_looks_like_a_method():
+    models = plots.model_looks([f"model {i}" for i in range(12)]).values()
+    assert not set(models) & set(plots.method_looks(explainers.names()).values())
+
+
 def test_marks_of_models_and_methods_are_never_red_or_blue():
     for colour in plots.COLOURS:
         red, green, blue = to_rgba(colour)[:3]

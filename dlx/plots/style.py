@@ -12,7 +12,8 @@ from dlx.rounding import rounded
 
 # Who a mark is of: models and methods. Red and blue are kept for more and less of a risk.
 COLOURS = (*("#00785a", "#a3467f", "#8a6d00", "#6a3d9a", "#117a8b", "#8c4a2f", "#444444", "#5b8c1e", "#c71585", "#607080"),)
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")  # of methods
+MODEL_COLOURS, MODEL_MARKERS = (*COLOURS[3:], *COLOURS[:3]), ("p", "<", ">", "d", "H", "8")  # no model looks like a method
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
 MORE = "OrRd"  # the darker, the more risk
 _MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
@@ -81,21 +82,21 @@ def models_of_page(names: Sequence[str]) -> Iterator[None]:
 
 def model_looks(names: Sequence[str]) -> dict[str, Look]:
     """Return the look of each model: that of its place on the page, see `models_of_page`; the next free one elsewhere."""
-    return _looks(names, _MODELS.get())
+    return _looks(names, _MODELS.get(), MODEL_COLOURS, MODEL_MARKERS)
 
 
 def method_looks(names: Sequence[str]) -> dict[str, Look]:
     """Return the look of each method, the same in every figure; the next free one where there is no such method."""
     from dlx import explainers
 
-    return _looks(names, explainers.names())
+    return _looks(names, explainers.names(), COLOURS, MARKERS)
 
 
-def _looks(names: Sequence[str], known: Sequence[str]) -> dict[str, Look]:
+def _looks(names: Sequence[str], known: Sequence[str], colours: Sequence[str], markers: Sequence[str]) -> dict[str, Look]:
     places = {name: known.index(name) for name in names if name in known}
     free = (place for place in itertools.count() if place not in set(places.values()))
-    return {name: _look(places[name] if name in places else next(free)) for name in dict.fromkeys(names)}
-
-
-def _look(place: int) -> Look:
-    return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+    looks = {}
+    for name in dict.fromkeys(names):
+        place = places[name] if name in places else next(free)
+        looks[name] = Look(colours[place % len(colours)], markers[place % len(markers)])
+    return looks
