@@ -49,7 +49,9 @@ class Table:
     name: Annotated[str | None, _own("Name of the case and of its folders; the file's by default.")] = None
     delimiter: Annotated[str | None, _own("What separates the fields: comma, semicolon, tab, pipe or a character.")] = None
     encoding: Annotated[str | None, _own("How the text is encoded, for example cp1252.")] = None
-    missing: Annotated[list[str] | None, _own("A text that means missing in every column; repeat for several.")] = None
+    missing: Annotated[
+        list[str] | None, _own("A text that means missing in every column; repeat for several; '' for the empty cell alone.")
+    ] = None
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
 

@@ -70,6 +70,11 @@ class Rules:
         own = frozenset(mark.strip() for mark in missing) - {""}
         return cls(own, MARKS if own else frozenset())
 
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether it was said what means missing."""
+        return bool(self.missing) or not self.marks
+
     def gone(self, cells: Cells) -> list[str]:
         """Return the texts of a column that are missing whatever else it holds."""
         texts = cells.texts if self.missing or cells.plain is None else [text for text in cells.texts if not text]

@@ -212,7 +212,7 @@ def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> p
 
 def _typed(column: pd.Series, rules: Rules) -> Column:
     """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
-    marks = {*rules.missing, ""} if rules != Rules(decimal=rules.decimal) and not is_number(column) else rules.missing
+    marks = {*rules.missing, ""} if rules.are_asked_for and not is_number(column) else rules.missing
     gone = [value for value in column.dropna().unique() if level_text(value).strip() in marks] if marks else []
     left = column.mask(column.isin(gone)) if gone else column
     count = int(column.isin(gone).sum()) if gone else 0
