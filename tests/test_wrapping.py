@@ -486,6 +486,17 @@ def test_what_is_no_schema_is_said(wrapped, schema):
         wrapped(DecisionTreeClassifier(), schema)
 
 
+@pytest.mark.parametrize("wrapped", [dlx.wrap, dlx.wrap_trees])
+def test_rows_that_a_model_is_held_to_are_rows(wrapped):
+    fitted = DecisionTreeClassifier(max_depth=2).fit(PEOPLE, PEOPLE[:, 0] > 0)
+    for check in (pd.DataFrame(PEOPLE[:0], columns=list(NAMES)), PEOPLE[:0]):
+        with pytest.raises(DlxError, match="check must have at least 1 row, got 0 rows"):
+            wrapped(fitted, NUMBERS, check=check)
+    with pytest.raises(DlxError, match="check must be a Dataset, a DataFrame or an array of codes, got list"):
+        wrapped(fitted, NUMBERS, check=PEOPLE.tolist())
+    assert len(wrapped(fitted, NUMBERS, check=PEOPLE[:1]).predict(PEOPLE, "probability")) == len(PEOPLE)
+
+
 class OfArrays:
     """Like skorch: it reads arrays, but does not say so."""
 

@@ -78,10 +78,7 @@ def wrap(
         schema = schema.schema
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
-    if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
-        raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
-    if check is not None and not len(check):
-        raise DlxError("check must have at least 1 row, got 0 rows")
+    refuse_no_rows(check)
     name = str(name) if name else _name_of(predictor)
     _check_scale(scale, schema)
     chosen = _position(target, schema)
@@ -121,6 +118,14 @@ def refuse_no_schema(schema: Any) -> None:
             f"a model is wrapped with a Dataset or a Schema, got {type(schema).__name__}; make one of the table that it was "
             "fitted on: dlx.from_frame(table, dlx.infer_schema(table, target))"
         )
+
+
+def refuse_no_rows(check: Any) -> None:
+    """Raise where what a model is to be held to is no table of rows, or has none."""
+    if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
+        raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
+    if check is not None and not len(check):
+        raise DlxError("check must have at least 1 row, got 0 rows")
 
 
 def some_of(case: Dataset) -> Dataset:

@@ -23,7 +23,7 @@ from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
-from dlx.model.wrapping import refuse_no_schema, refuse_turned, some_of
+from dlx.model.wrapping import refuse_no_rows, refuse_no_schema, refuse_turned, some_of
 from dlx.schema import Schema, Target, plural
 from dlx.trees import LEAF, Trees
 
@@ -75,6 +75,7 @@ def wrap_trees(
     refuse_no_schema(case)
     schema = case.schema if isinstance(case, Dataset) else case
     check = some_of(case) if check is None and isinstance(case, Dataset) else check
+    refuse_no_rows(check)
     classes = _library(estimator).classes(estimator)
     model = _read(estimator, classes, schema, name, codes)
     if check is None:
