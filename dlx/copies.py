@@ -8,6 +8,7 @@ other's values: by the adjusted correlation ratio of its ranks, or by how many o
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ class Leak(NamedTuple):
     auc: Interval
 
 
-def copies(schema: Schema, rows: np.ndarray) -> list[Copy]:
+def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = None) -> list[Copy]:
     """Return pairs of columns that say the same, in the order of the schema.
 
     Parameters
@@ -50,12 +51,16 @@ def copies(schema: Schema, rows: np.ndarray) -> list[Copy]:
         What the columns mean.
     rows : ndarray [rows, features]
         Coded, NaN where missing. Fewer than 30 rows in which two are known say nothing.
+    of : collection of str, optional
+        Columns of which either must be one; all by default.
     """
     if len(rows) > MOST_ROWS:
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
     columns = [_Column.of(feature, column) for feature, column in zip(schema.features, rows.T, strict=True)]
     found = []
     for one, other in itertools.combinations([column for column in columns if column.varies], 2):
+        if of is not None and one.name not in of and other.name not in of:
+            continue
         both = one.known & other.known
         if both.sum() < FEWEST:
             continue
@@ -109,6 +114,7 @@ class _Column(NamedTuple):
     values: np.ndarray
     known: np.ndarray
     ranks: np.ndarray  # of the known values; 0 elsewhere
+    codes: np.ndarray  # of the known values, from 0 on; 0 elsewhere
     bins: np.ndarray
     has_order: bool
 
@@ -116,10 +122,10 @@ class _Column(NamedTuple):
     def of(cls, feature: Feature, column: np.ndarray) -> _Column:
         from scipy.stats import rankdata
 
-        known, ranks = ~np.isnan(column), np.zeros(len(column))
-        ranks[known] = rankdata(column[known])
+        known, ranks, codes = ~np.isnan(column), np.zeros(len(column)), np.zeros(len(column), dtype=np.intp)
+        ranks[known], codes[known] = rankdata(column[known]), np.unique(column[known], return_inverse=True)[1]
         has_order = not feature.is_categorical or feature.ordered or len(feature.levels) == 2
-        return cls(feature.name, column, known, ranks, _bins(feature, column), has_order)
+        return cls(feature.name, column, known, ranks, codes, _bins(feature, column), has_order)
 
     @property
     def varies(self) -> bool:
@@ -136,16 +142,17 @@ def _correlation(one: _Column, other: _Column, both: np.ndarray) -> float:
 
 def _follows(column: _Column, source: _Column) -> float:
     """Return how far a column follows from another, gaps in which tell too: 0 not at all, 1 wholly."""
-    bins = np.unique(source.bins[column.known], return_inverse=True)[1]
-    codes = np.unique(column.values[column.known], return_inverse=True)[1]
-    sizes, is_sparse = np.bincount(bins), len(bins) < IN_A_BIN * len(np.unique(bins))
+    bins, codes = source.bins[column.known], column.codes[column.known]
+    sizes = np.bincount(bins)
+    used = int((sizes > 0).sum())
+    is_sparse = len(bins) < IN_A_BIN * used
     pairs, usual = _alike(bins), _alike(codes) / (len(codes) * (len(codes) - 1))
     if is_sparse and pairs * (1 - usual) < FEWEST:  # so many values that anything would follow from them
         return 0.0
     if column.has_order:
         ranks = column.ranks[column.known]
-        means = np.bincount(bins, weights=ranks) / sizes
-        left = ((ranks - means[bins]) ** 2).sum() / (len(ranks) - len(sizes))
+        means = np.bincount(bins, weights=ranks) / np.maximum(sizes, 1)
+        left = ((ranks - means[bins]) ** 2).sum() / (len(ranks) - used)
         return float(np.sqrt(max(0.0, 1 - left / ranks.var(ddof=1))))
     both = np.unique(bins * (codes.max() + 1) + codes, return_inverse=True)[1]
     if is_sparse:  # a bin of few people has its own level by chance, two of them have the same one seldom

@@ -60,7 +60,8 @@ def given_pairs(observed: Dataset, columns: tuple[int, ...]) -> tuple[Given, ...
     `dlx.audit.reasons.association`), a pair of numbers where one follows from the other without a correlation (`dlx.copies`).
     """
     features, rows = observed.schema.features, observed.rows
-    follow = {frozenset((copy.one, copy.other)) for copy in copies(observed.schema, rows) if not copy.is_correlation}
+    names = [features[i].name for i in columns]
+    follow = {frozenset((copy.one, copy.other)) for copy in copies(observed.schema, rows, of=names) if not copy.is_correlation}
     found = []
     for source, other in permutations(range(len(features)), 2):
         one, its = features[source], features[other]
