@@ -19,13 +19,6 @@ def pytest_configure():
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items):
-    """Keep with one worker what shares a fixture: the tests of a file, and those of the page of bank_loan."""
-    for item in items:
-        shares_page = "bank_loan_page" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("bank_loan_page" if shares_page else item.path.stem))
-
-
 @pytest.fixture(params=["numeric", "mixed"])
 def world(request):
     """Each of the two tables in turn: all numbers, or with categories and missing values."""
