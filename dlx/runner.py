@@ -116,6 +116,7 @@ def explain(
     own = model.scales[0]
     outputs, references = predicted(model, rows), predicted(model, background)
     held(model, [(rows, outputs), (background, references)])
+    model = _refusing_stand_ins(model, coded, outputs)
     rounding = rounding_of(model, np.concatenate([outputs, references]))
 
     def attribute(which: slice) -> Attribution:
@@ -166,13 +167,20 @@ def rounding_of(model: Model, outputs: np.ndarray) -> float:
     return FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING
 
 
+def _refusing_stand_ins(model: Model, coded: np.ndarray, outputs: np.ndarray) -> Model:
+    """Return a model that takes anybody's values of what it reads beside the features only if these people get the same."""
+    if not isinstance(model, BlackBox) or model.companion is None or np.array_equal(model.compute(coded), outputs):
+        return model
+    return replace(model, companion=None)
+
+
 def _carried(model: Model) -> tuple[str, ...]:
-    return model.carried if isinstance(model, BlackBox) else ()
+    return model.carried if isinstance(model, BlackBox) and model.companion is None else ()
 
 
 def _accompanied(model: Model, rows: Any, which: slice) -> Model:
     """Return a model that reads more than the features with what the one person has in these columns."""
-    if not isinstance(model, BlackBox) or not model.carried:
+    if not isinstance(model, BlackBox) or not _carried(model):
         return model
     table = table_of(rows)
     assert table is not None  # predict has read these columns

@@ -218,6 +218,37 @@ def test_columns_that_are_set_aside_go_along_with_the_person():
     assert without.carried == () and len(without.predict(case.rows, "probability")) == ROWS
 
 
+def test_a_column_that_is_demanded_but_not_looked_at_is_nobody_s_and_hinders_nothing():
+    table = mixed()[0].assign(customer=[f"c{i}" for i in range(ROWS)])
+    names = [name for name in table if name != "result"]
+    columns = make_column_transformer((StandardScaler(), ["age", "children"]), remainder="drop")
+    pipeline = make_pipeline(columns, LogisticRegression()).fit(table[names], table["result"])
+    case = dlx.from_frame(table, dlx.infer_schema(table, "result", positive="bad"))
+    assert [column.name for column in case.schema.carried] == ["customer"]
+    model, column = wrap(pipeline, case), list(pipeline.classes_).index("bad")
+    right = pipeline.predict_proba(table[names])[:, column]
+    np.testing.assert_allclose(model.predict(case, "probability"), right)
+    np.testing.assert_allclose(model.predict(case.rows, "probability"), right)
+    made = dlx.explain(model, case.rows[:4], method="exact_shapley", background=case[20:40], scale="probability")
+    assert made.carried == () and len(dlx.partial_dependence(model, case[:20], "age", scale="probability").mean)
+
+
+def test_a_stand_in_never_changes_a_prediction():
+    table = mixed()[0][["age", "children", "result"]].assign(note=["plain"] * (ROWS - 1) + ["fraud"])
+    known = dlx.infer_schema(table.drop(columns="note"), "result", positive="bad")
+    schema = Schema(known.features, known.target, (dlx.schema.Carried("note", 2, "free text"),))
+    case = dlx.from_frame(table, schema)
+
+    def rarely(t):
+        return expit((t["age"] - 40) / 9) * 0.5 + 0.5 * (t["note"] == "fraud")
+
+    model = wrap(rarely, case, check=case[: ROWS // 2])
+    people = case[ROWS - 3 :]
+    made = dlx.explain(model, people, method="exact_shapley", background=case[:20], scale="probability")
+    np.testing.assert_allclose(made.outputs, rarely(table)[-3:])
+    assert made.carried == ("note",)
+
+
 def beside(column, *, carried=False, **options):
     """A case of a number and one more column, which is a feature or set aside."""
     table = pd.DataFrame({"a": np.random.default_rng(0).normal(size=ROWS), "z": column})

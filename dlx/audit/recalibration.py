@@ -169,8 +169,17 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
     def of_table(table: pd.DataFrame) -> np.ndarray:
         return function(model.predict(table, "probability"))
 
-    carried = model.carried if isinstance(model, BlackBox) else ()
-    return Mapped(of_table, model.schema, name, ("probability", "logit"), carried=carried, model=model, mapping=function)
+    carried, companion = (model.carried, model.companion) if isinstance(model, BlackBox) else ((), None)
+    return Mapped(
+        of_table,
+        model.schema,
+        name,
+        ("probability", "logit"),
+        carried=carried,
+        companion=companion,
+        model=model,
+        mapping=function,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -227,8 +227,9 @@ class BlackBox(OneOutput):
         What the function gave when it was wrapped.
     carried : tuple of str
         The columns beside the features that it reads too: rows must be a table that has them.
-    companion : DataFrame [1, carried], optional
-        Their values, for rows that are codes: those of the one person that is explained.
+    companion : DataFrame [1 or rows, carried], optional
+        Their values, for rows that are codes: those of the one person that is explained, or of each row; anybody's where the
+        function does not look at them.
     """
 
     function: Callable[[pd.DataFrame], Any] = field(repr=False)
@@ -297,7 +298,9 @@ class BlackBox(OneOutput):
                 f"{self.name} reads {', '.join(lacking)} too, which dlx does not change and codes do not hold; "
                 "pass rows as a table that has it, or wrap a function that does without"
             )
-        which = np.arange(len(features)) if len(known) == len(features) else np.zeros(len(features), dtype=np.intp)
+        if len(known) not in (1, len(features)):
+            raise DlxError(f"{self.name} was asked about {len(features)} rows, and given {self.carried[0]!r} of {len(known)}")
+        which = np.arange(len(features)) % len(known)
         for name in self.carried:
             features[name] = known[name].iloc[which].set_axis(features.index)  # in its own dtype
         return features[[name for name in self.schema.columns if name in features]]

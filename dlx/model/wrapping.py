@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales
 from dlx.schema import Schema, level_text
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
     from dlx.encoder import Encoder
@@ -101,7 +103,7 @@ def wrap(
         return model
     if knows:
         refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
-    return witnessed(model, check)
+    return witnessed(_with_stand_ins(model, check), check)
 
 
 def _name_of(predictor: Any) -> str:
@@ -143,6 +145,25 @@ def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
         return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
     except DlxError:  # it needs one of them
         return reading
+
+
+def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
+    """Return the model with anybody's values of columns that are no features, where it demands but does not look at them."""
+    table = table_of(check)
+    if table is None or not model.carried:
+        return model
+    came, places = model.as_it_came(table), np.arange(len(table))
+    try:
+        answers = [model.function(_with_others(came, model.carried, of)) for of in (places, places[::-1], np.roll(places, 1))]
+    except DlxError:  # it fails on the rows themselves, which is said where it is held to them
+        return model
+    is_blind = all(np.array_equal(answers[0], one, equal_nan=True) for one in answers[1:])
+    return dataclasses.replace(model, companion=came[list(model.carried)].iloc[[0]]) if is_blind else model
+
+
+def _with_others(table: pd.DataFrame, names: Sequence[str], places: np.ndarray) -> pd.DataFrame:
+    """Return a table with other people's values of some columns."""
+    return table.assign(**{name: table[name].iloc[places].set_axis(table.index) for name in names})
 
 
 def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
