@@ -6,6 +6,7 @@ import lightgbm
 import numpy as np
 import oracles
 import pandas as pd
+import pytest
 import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from sklearn import ensemble, tree
 import dlx
 from dlx.games import leaf_values
 from dlx.schema import Feature, Schema, Target
+
+pytestmark = pytest.mark.doors
 
 OUTCOMES = {("good", "bad"): 0, ("bad", "good"): 1, ("0", "1"): 1, ("False", "True"): 1}  # levels, and the positive class
 

@@ -10,6 +10,8 @@ import pytest
 
 from dlx.errors import DlxError
 
+pytestmark = pytest.mark.doors
+
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 

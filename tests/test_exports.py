@@ -16,6 +16,8 @@ import dlx.cli
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema, SchemaError, Target
 
+pytestmark = pytest.mark.doors
+
 ROWS = 60
 HEADER, LINES = "age,pay,y", [f"{18 + i % 9},{i * 7 % 60}.5,{'ab'[i % 2]}" for i in range(ROWS)]
 

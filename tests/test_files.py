@@ -30,6 +30,8 @@ from dlx.progress import Narrator
 from dlx.reporting.kept import Keeper
 from dlx.reporting.tables import write_page
 
+pytestmark = pytest.mark.doors
+
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 

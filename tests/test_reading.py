@@ -26,6 +26,8 @@ from dlx.schema import SchemaError, infer_schema
 from dlx.schema.cells import MARKS, is_date, look_at, number_of, same_level
 from dlx.schema.numerals import is_ambiguous, numerals
 
+pytestmark = pytest.mark.doors
+
 ROWS = 40
 
 OUTCOMES = ["no", "yes"] * (ROWS // 2)
