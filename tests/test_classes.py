@@ -93,6 +93,7 @@ def test_columns_without_names_are_taken_by_position_where_that_is_known():
     predicts(wrap(lambda t: columns(t)[:, ::-1], CASE), P_BAD)
     with pytest.raises(DlxError, match=r"gives 2 columns without names, and libraries sort .*return the column of 'bad' alone"):
         wrap(columns, CASE.schema, check=FRAME)
+    predicts(wrap(lambda t: columns(t)[:, ::-1], CASE.schema, target=1), P_BAD)  # the column that was asked for
     with pytest.raises(DlxError, match="gives 3 columns without names"):
         wrap(lambda t: OF_METALS.predict_proba(t) + 0.0, metals("silver", "bronze", "gold"), target="gold")
     predicts(

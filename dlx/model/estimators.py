@@ -160,18 +160,18 @@ class Reading:
             raise PredictorError(
                 f"{self.name} gives {width} columns without names, and libraries sort classes otherwise than the target, "
                 f"{', '.join(map(repr, self.levels))}; return the column of {self.levels[self.chosen]!r} alone, a DataFrame "
-                "whose columns are the classes, or wrap the estimator itself"
+                f"whose columns are the classes, or wrap the estimator itself; or say the column: target={self.chosen}"
             )
         return self.chosen
 
 
 def read_estimator(
-    predictor: Any, schema: Schema, *, name: str, scale: Scale | None, chosen: int | None, knows_outcomes: bool = False
+    predictor: Any, schema: Schema, *, name: str, scale: Scale | None, chosen: int | None, knows_order: bool = False
 ) -> Reading:
     """Return an estimator or a function as a function of a table.
 
     Columns of a function have no names. They are taken by position where the levels are sorted, as libraries sort classes,
-    or where outcomes are at hand, which tell.
+    or where the order is known: outcomes are at hand, which tell, or the position was asked for.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def read_estimator(
         levels=levels,
         chosen=chosen,
         method=method,
-        knows_order=knows_outcomes or are_sorted(levels),
+        knows_order=knows_order or are_sorted(levels),
     )
 
 

@@ -58,10 +58,11 @@ def wrap(
     scale : {"logit", "probability", "value"}, optional
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
-        Which of several classes is explained: a level of the target as text, or its position among them as a number; the
-        positive class of a binary target by default. The classes of an estimator are found by their names, and so are the
-        columns of a function that returns a DataFrame. Where it was fitted on 0, 1, ... and the levels have other names,
-        and for columns without names, positions count, where outcomes do not say that it is the other way round.
+        Which of several classes is explained: a level of the target as text, or its position among them as a number, which
+        is that of the column where a function returns columns without names; the positive class of a binary target by
+        default. The classes of an estimator are found by their names, and so are the columns of a function that returns a
+        DataFrame. Where it was fitted on 0, 1, ... and the levels have other names, and for columns without names, positions
+        count, where outcomes do not say that it is the other way round.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
     check : Dataset or DataFrame, optional
@@ -92,7 +93,8 @@ def wrap(
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
     has_outcomes = getattr(check, "outcomes", None) is not None
     knows = has_outcomes and len(schema.target.levels) == 2
-    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_outcomes=knows)
+    is_said = target is not None and not isinstance(target, str)  # which column of several without names
+    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows or is_said)
     if check is not None:
         reading = _without_needless(reading, schema, check)
     if has_outcomes:
