@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 
 from doors.estimators import any_estimator
 from doors.faults import any_table
@@ -56,7 +57,8 @@ def _feature(draw, name: str) -> Feature:
             name, "categorical", levels=draw(st.integers(1, 4).flatmap(different)), ordered=draw(st.booleans()), **said
         )
     cuts = draw(st.lists(st.integers(-9, 9), max_size=2, unique=True).map(sorted))
-    return Feature(name, unit=draw(NAMES), cuts=tuple(cuts), **said)
+    bounds = draw(st.sampled_from([(), (-1.5, 9), (5, math.inf), (-math.inf, 5), (-math.inf, math.inf)]))
+    return Feature(name, unit=draw(NAMES), cuts=tuple(cuts), bounds=bounds, **said)
 
 
 @st.composite

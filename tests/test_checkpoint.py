@@ -275,6 +275,18 @@ def test_the_shipped_models_belong_to_the_present_data(name):
         assert sum(file.stat().st_size for file in path.iterdir()) < 1_500_000
 
 
+@pytest.mark.parametrize("name", datasets.names())
+def test_each_case_is_trained_kept_explained_and_kept_again(tmp_path, name):
+    dataset = datasets.load(name)
+    model = dlx.train(dataset, "decision_tree", root=tmp_path, device="cpu")
+    kept = checkpoint.load(checkpoint.find(name, "decision_tree", root=tmp_path))
+    assert kept.schema == dataset.schema
+    np.testing.assert_array_equal(kept.predict(dataset.test, "probability"), model.predict(dataset.test, "probability"))
+    made = dlx.explain(kept, dataset.test[:3], method="tree_shap", background=dataset.train[:9], scale="probability")
+    made.save(tmp_path / "made.safetensors")
+    assert dlx.Explanation.load(tmp_path / "made.safetensors").schema == dataset.schema
+
+
 @pytest.mark.parametrize(
     ("numbers", "kept"),
     [

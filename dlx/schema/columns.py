@@ -60,7 +60,8 @@ class Feature:
     direction : {"any", "up", "down"}
         Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
     bounds : tuple of float
-        The lowest and the highest number that a person may be asked for, ``(7, 9)`` hours of sleep; real people bound it too.
+        The lowest and the highest number that a person may be asked for, ``(7, 9)`` hours of sleep, ``(5, inf)`` where there
+        is no highest; real people bound it too.
     largest_change : float
         How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
     reachable : tuple of str
@@ -304,7 +305,7 @@ def from_entry(kind: type, entry: Any) -> Any:
     if kind is Target and "positive" in entry:
         raise SchemaError(f"Target {entry['name']!r} has no field 'positive'; the positive outcome is the last of 'levels'")
     fields = described(kind, entry, f"{kind.__name__} {quoted(entry['name'])}", SchemaError)
-    return kind(**fields | _pairs(fields))
+    return kind(**fields | _pairs(fields) | _ends(fields))
 
 
 def _pairs(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -323,6 +324,14 @@ def _pairs(fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields.get("level_labels"):
         raise SchemaError(f"{fields['name']!r} gives labels in its levels and in level_labels; leave out one of the two")
     return {"levels": [level for level, _ in pairs], "level_labels": [label for _, label in pairs]}
+
+
+def _ends(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return bounds that `Schema.to_dict` described, without end where JSON has null."""
+    bounds = fields.get("bounds")
+    if not isinstance(bounds, (list, tuple)) or len(bounds) != 2 or None not in bounds:
+        return {}
+    return {"bounds": tuple(end if bound is None else bound for bound, end in zip(bounds, (-np.inf, np.inf), strict=True))}
 
 
 def check_codes(feature: Feature, column: np.ndarray) -> None:

@@ -162,8 +162,11 @@ class Schema:
         return dataclasses.replace(self, features=features)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the schema as plain lists, strings and numbers."""
-        return dataclasses.asdict(self)
+        """Return the schema as plain lists, strings and numbers, as JSON holds them: a bound that there is not is None."""
+        described = dataclasses.asdict(self)
+        for entry in described["features"]:
+            entry["bounds"] = tuple(end if np.isfinite(end) else None for end in entry["bounds"])
+        return described
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Schema:
