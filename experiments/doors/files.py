@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import lzma
+import math
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,13 +120,20 @@ def _excel(random: Random, stem: str, columns: list[Column]) -> File:
     for row, line in enumerate(lines, start=1):
         for place, value in enumerate(line, start=1):
             cell = book.active.cell(row, place)
-            cell.value = str(value) if isinstance(value, int) and abs(value) >= 2**53 else value  # as people must, too
+            cell.value = value if _is_held(value) else str(value)  # as people must, too
             if isinstance(value, str):
                 cell.data_type = "s"  # a text that starts with = is no formula
     sink = io.BytesIO()
     book.save(sink)
     suffix = ".XLSX" if random.random() < 0.1 else ".xlsx"
     return File(stem + suffix, sink.getvalue(), ["excel", *_of_name(stem, suffix)])
+
+
+def _is_held(value: Any) -> bool:
+    """Whether a workbook holds a value as it is: no infinity, and no digits beyond those of a double."""
+    return (
+        math.isfinite(value) and (isinstance(value, float) or abs(value) < 2**53) if isinstance(value, (int, float)) else True
+    )
 
 
 def _plain(column: Column) -> list[Any]:
