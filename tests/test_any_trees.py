@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import lightgbm
 import numpy as np
 import oracles
@@ -54,7 +56,9 @@ def grown(draw, kind, is_classifier, categorical):
         options |= {"cat_smooth": 1, "min_data_per_group": 3, "n_jobs": 1, "verbose": -1}
         made = getattr(lightgbm, kind + task)(n_estimators=trees, num_leaves=depth + 1, **options)
         return made, {"categorical_feature": categorical or "auto"}
-    made = getattr(xgboost, kind + task)(n_estimators=trees, max_depth=depth, n_jobs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # XGBoost 3.4 means to leave out its forests, which people have
+        made = getattr(xgboost, kind + task)(n_estimators=trees, max_depth=depth, n_jobs=1)
     return made.set_params(missing=draw(st.sampled_from([np.nan, 0.0]))), {}
 
 
