@@ -29,8 +29,8 @@ from dlx.model import (
     held,
     predicted,
     rescaled,
-    table_of,
 )
+from dlx.model.kinds import accompanied
 from dlx.schema import plural
 from dlx.threads import one_thread
 
@@ -120,7 +120,8 @@ def explain(
     rounding = rounding_of(model, np.concatenate([outputs, references]))
 
     def attribute(which: slice) -> Attribution:
-        return run(_accompanied(model, rows, which), coded[which], reference, scale=scale, seed=seed, **options)
+        asked = accompanied(model, rows, which) if _carried(model) else model
+        return run(asked, coded[which], reference, scale=scale, seed=seed, **options)
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     size = 1 if _carried(model) else size
@@ -176,15 +177,6 @@ def _refusing_stand_ins(model: Model, coded: np.ndarray, outputs: np.ndarray) ->
 
 def _carried(model: Model) -> tuple[str, ...]:
     return model.carried if isinstance(model, BlackBox) and model.companion is None else ()
-
-
-def _accompanied(model: Model, rows: Any, which: slice) -> Model:
-    """Return a model that reads more than the features with what the one person has in these columns."""
-    if not isinstance(model, BlackBox) or not _carried(model):
-        return model
-    table = table_of(rows)
-    assert table is not None  # predict has read these columns
-    return replace(model, companion=table[list(model.carried)].iloc[which])
 
 
 def _said_of(model: Model) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def of_metrics(world: World, seed: int) -> Callable[[np.random.Generator], Found
     return drawn
 
 
-def of_calibration(world: World, seed: int) -> Callable[[np.random.Generator], Found]:  # noqa: ARG001
+def of_calibration(world: World, _seed: int) -> Callable[[np.random.Generator], Found]:
     """Return what draws people and gives the intervals of calibration; of the test, whether it lets a right model pass."""
 
     def drawn(rng: np.random.Generator) -> Found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,3 +43,39 @@ def bank_loan_page(tmp_path_factory):
     models = ["mlp", "gradient_boosting", "random_forest"]
     page = tmp_path_factory.mktemp("reports") / "bank_loan" / "report.html"
     return dlx.report(dlx.load("bank_loan"), models=models, people=12, background=20, path=page)
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """Type a command in an empty folder: its status and the lines it prints."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    from dlx import cli
+
+    def typed(*arguments) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["dlx", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capfd.readouterr()
+        return SimpleNamespace(status=ended.value.code, out=out.splitlines(), err=err.splitlines())
+
+    return typed
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Type a command that is a mistake: the one line that it says; nothing may be written."""
+
+    def typed(*arguments) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        ended = run(*arguments)
+        assert ended.status == 2
+        assert ended.out == []
+        assert len(ended.err) == 1, ended.err
+        assert ended.err[0].startswith("dlx: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return ended.err[0]
+
+    return typed

@@ -290,8 +290,7 @@ def test_a_section_that_cannot_be_told_says_why(name, tmp_path, monkeypatch):
         raise DlxError("out of order")
 
     def raised_by_the_model(*_):
-        function = lambda table: table["nothing"]  # noqa: E731
-        BlackBox(function, case.schema, scales=("probability", "logit")).predict(case[:2], "probability")
+        BlackBox(lambda table: table["nothing"], case.schema, scales=("probability", "logit")).predict(case[:2], "probability")
 
     monkeypatch.setattr(every, "ORDER", (name,))
     for asked, why in ((refused, "out of order"), (raised_by_the_model, "KeyError: 'nothing'")):

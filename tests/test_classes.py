@@ -77,7 +77,10 @@ def test_one_column_of_probabilities_speaks_for_the_second_class():
 def test_columns_that_have_names_are_found_by_these(target):
     truth = OF_METALS.predict_proba(FRAME)[:, list(OF_METALS.classes_).index(target)]
     for order in (["gold", "silver", "bronze"], ["bronze", "gold", "silver"]):
-        named = lambda t, order=order: pd.DataFrame(OF_METALS.predict_proba(t), columns=OF_METALS.classes_)[order]  # noqa: E731
+
+        def named(t, order=order):
+            return pd.DataFrame(OF_METALS.predict_proba(t), columns=OF_METALS.classes_)[order]
+
         predicts(wrap(named, metals("silver", "bronze", "gold"), target=target), truth)
     predicts(wrap(functools.partial(OF_METALS.predict_proba), metals("silver", "bronze", "gold"), target=target), truth)
     with pytest.raises(DlxError, match="the classes of the target, 'good', 'bad'; it has 'p_bad', 'p_good'"):

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,40 +16,6 @@ from dlx import checkpoint, cli, datasets
 
 TREES = ("explain", "bank_loan", "--model", "gradient_boosting", "--method", "tree_shap", "--background", "8")
 FEW = ("--people", "4")
-
-
-@pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """Type a command in an empty folder: its status and the lines it prints."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def typed(*arguments) -> SimpleNamespace:
-        monkeypatch.setattr(sys, "argv", ["dlx", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(status=ended.value.code, out=out.splitlines(), err=err.splitlines())
-
-    return typed
-
-
-@pytest.fixture
-def refused(run, tmp_path):
-    """Type a command that is a mistake: the one line that it says; nothing may be written."""
-
-    def typed(*arguments) -> str:
-        before = sorted(tmp_path.rglob("*"))
-        ended = run(*arguments)
-        assert ended.status == 2
-        assert ended.out == []
-        assert len(ended.err) == 1, ended.err
-        assert ended.err[0].startswith("dlx: ")
-        assert sorted(tmp_path.rglob("*")) == before
-        return ended.err[0]
-
-    return typed
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import importlib
 import numpy as np
 import pytest
 import worlds
-from test_cli import run  # noqa: F401 (a fixture that types a command)
 
 from dlx import reporting
 from dlx.audit import preflight
@@ -81,7 +80,7 @@ def test_what_was_finished_is_kept_apart_and_no_page_lacks_a_section(tmp_path):
 
 
 @pytest.mark.usefixtures("sections")
-def test_the_command_fails_in_a_line_that_names_the_section_and_shows_the_traceback_where_asked(run):  # noqa: F811
+def test_the_command_fails_in_a_line_that_names_the_section_and_shows_the_traceback_where_asked(run):
     asked = ("audit", "bank_loan", "--model", "decision_tree", "--output", "out")
     ended = run(*asked)
     assert ended.status == 1 and not ended.out
@@ -100,7 +99,7 @@ def cli(*arguments):
     cli.main()
 
 
-def test_a_fault_in_a_step_of_a_command_names_the_step(run, monkeypatch):  # noqa: F811
+def test_a_fault_in_a_step_of_a_command_names_the_step(run, monkeypatch):
     monkeypatch.setattr("dlx.reporting.sections.ORDER", ())
     monkeypatch.setattr("dlx.reporting.auditing._write", broken)
     ended = run("audit", "bank_loan", "--model", "decision_tree", "--output", "out")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import worlds
-from test_cli import refused, run  # noqa: F401 (fixtures that type a command)
 
 import dlx
 from dlx import checkpoint, reporting, training
@@ -311,7 +310,7 @@ def test_a_table_of_ones_own_has_its_rare_levels_merged_or_no_remedy(table):
         known_remedy(dataclasses.replace(table, card=Card(remedy={"wonder": 1})))
 
 
-def test_dlx_fix_takes_the_remedy_of_the_card_and_keeps_the_model(run):  # noqa: F811
+def test_dlx_fix_takes_the_remedy_of_the_card_and_keeps_the_model(run):
     ended = run("fix", "bank_loan", "--model", "gradient_boosting", "--background", "10", "--output", "out")
     assert ended.status == 0
     assert any("Merged in Purpose of the loan" in line for line in ended.out)
@@ -338,7 +337,7 @@ def test_dlx_fix_takes_the_remedy_of_the_card_and_keeps_the_model(run):  # noqa:
         (("--model", "gpt"), "no model 'gpt'"),
     ],
 )
-def test_dlx_fix_refuses_what_cannot_be(refused, options, message):  # noqa: F811
+def test_dlx_fix_refuses_what_cannot_be(refused, options, message):
     assert message in refused("fix", "bank_loan", "--model", "decision_tree", *options)
 
 

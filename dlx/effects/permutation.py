@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from dlx.copies import copies, copies_by_column, leaks
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
-from dlx.model.kinds import BlackBox
+from dlx.model.kinds import accompanied
 from dlx.stats import weighted_auc
 
 if TYPE_CHECKING:
@@ -83,7 +82,8 @@ def permutation_importance(
     positions = [model.schema.position(name) for name in names]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
-    own, asked = model.predict(people, "probability"), _accompanied(model, people, repeats)
+    own = model.predict(people, "probability")
+    asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
     compare = _log_loss_rise if metric == "log_loss" else _auc_drop
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.auc.estimate for leak in leaks(model.schema, people.rows, outcomes)}
@@ -119,17 +119,6 @@ def _outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.nd
     if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
         raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
     return people.outcomes
-
-
-def _accompanied(model: Model, people: Dataset, repeats: int) -> Model:
-    """Return a model that may be asked about changed codes of people, over and over: what it reads beside them is theirs."""
-    if not isinstance(model, BlackBox):
-        return model
-    model = model.typed(people)
-    if not model.carried or people.table is None:
-        return model
-    beside: Any = people.table[list(model.carried)]
-    return dataclasses.replace(model, companion=beside.iloc[np.tile(np.arange(len(people)), repeats)])
 
 
 def _shuffled(model: Model, rows: np.ndarray, positions: Sequence[int], orders: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from dlx.errors import DlxError
 from dlx.model.protocol import (
     CLASSIFIER,
+    Model,
     OneOutput,
     Provenance,
     Scale,
@@ -304,6 +305,26 @@ class BlackBox(OneOutput):
         for name in self.carried:
             features[name] = known[name].iloc[which].set_axis(features.index)  # in its own dtype
         return features[[name for name in self.schema.columns if name in features]]
+
+
+def accompanied(model: Model, rows: Any, which: Any) -> Model:
+    """Return a model that may be asked about codes of some of the rows: what it reads beside the features is theirs.
+
+    Parameters
+    ----------
+    model : Model
+        Any model; only a black box reads more than the features.
+    rows : Dataset, DataFrame or ndarray
+        The people, as they came.
+    which : slice or sequence of int
+        The places of those who are asked about, one a row of codes, or one for all.
+    """
+    if not isinstance(model, BlackBox):
+        return model
+    model, table = model.typed(rows), table_of(rows)
+    if not model.carried or table is None:
+        return model
+    return replace(model, companion=table[list(model.carried)].iloc[which])
 
 
 def _refuse_unspelled(schema: Schema, name: str) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 from dlx.arrays import is_count, is_number
 from dlx.audit.recourse.actions import ActionSet, RecourseError
 from dlx.audit.recourse.distance import Crowd, Metric
-from dlx.audit.recourse.people import for_person
 from dlx.audit.recourse.refinement import differs, diverse, lowest, nearer
 from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
 from dlx.model.fidelity import held, predicted
+from dlx.model.kinds import accompanied
 from dlx.model.protocol import check_model
 from dlx.rounding import side_true
 from dlx.schema.columns import Direction
@@ -135,7 +135,7 @@ def recourse(
     with one_thread():
         loneliness = crowd.loneliness(people.rows)
         for i, row in enumerate(people.rows):
-            risk = partial(for_person(model, people, i).predict, scale="probability")
+            risk = partial(accompanied(model, people, [i]).predict, scale="probability")
             question = Question(risk, goal, actions, crowd, wanted, most_columns)
             trail = search(question, row, float(risks[i]), float(loneliness[i]))
             answers.append(_answer(question, trail, people.index[i], float(risks[i])))
