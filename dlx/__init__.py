@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.errors import did_you_mean
 
 if TYPE_CHECKING:
+    from dlx.attacks import fool as fool
     from dlx.audit import preflight as preflight
     from dlx.audit.calibration import calibration as calibration
     from dlx.audit.fairness import group_rates as group_rates
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dlx.audit.reasons import adverse_reasons as adverse_reasons
     from dlx.audit.recalibration import recalibrated as recalibrated
     from dlx.audit.recourse import recourse as recourse
-    from dlx.audit.vulnerability import fool as fool
+    from dlx.cases import load as load
     from dlx.checkpoint import load_model as load_model
     from dlx.checkpoint.runs import train as train
     from dlx.comparison import Comparison as Comparison
@@ -32,13 +33,12 @@ if TYPE_CHECKING:
     from dlx.dataset import Dataset as Dataset
     from dlx.dataset import from_frame as from_frame
     from dlx.dataset import read_table as read_table
-    from dlx.datasets import load as load
     from dlx.effects import accumulated_local_effects as accumulated_local_effects
     from dlx.effects import friedman_h as friedman_h
     from dlx.effects import partial_dependence as partial_dependence
     from dlx.effects import permutation_importance as permutation_importance
+    from dlx.effects.shap_interactions import interactions as interactions
     from dlx.explanation import Explanation as Explanation
-    from dlx.joint_effects import interactions as interactions
     from dlx.model import Model as Model
     from dlx.model import wrap as wrap
     from dlx.model import wrap_trees as wrap_trees
@@ -70,14 +70,14 @@ _HOMES = {
     "disagreement": "comparison",
     "explain": "runner",
     "fix": "remedies",
-    "fool": "audit.vulnerability",
+    "fool": "attacks",
     "friedman_h": "effects",
     "from_frame": "dataset",
     "group_rates": "audit.fairness",
     "infer_schema": "schema",
-    "interactions": "joint_effects",
+    "interactions": "effects",
     "judge": "comparison",
-    "load": "datasets",
+    "load": "cases",
     "load_model": "checkpoint",
     "partial_dependence": "effects",
     "performance": "audit",
@@ -95,21 +95,9 @@ _HOMES = {
     "wrap_trees": "model",
 }
 
-__all__ = [*sorted(_HOMES), "architectures", "cases", "methods"]  # noqa: PLE0604 (names of the table above)
+_ROOMS = ("architectures", "cases")  # which can be called, and return the names of what they hold
 
-
-def cases() -> list[str]:
-    """Return the names of the tables that dlx ships."""
-    from dlx import datasets
-
-    return datasets.names()
-
-
-def architectures() -> list[str]:
-    """Return the names of the models that dlx trains."""
-    from dlx import models
-
-    return models.names()
+__all__ = [*sorted(_HOMES), *_ROOMS, "methods"]  # noqa: PLE0604 (names of the table above)
 
 
 def methods() -> list[str]:
@@ -120,6 +108,8 @@ def methods() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"dlx.{name}")
     if name not in _HOMES:
         raise AttributeError(f"dlx has no {name!r}; it has {', '.join(__all__)}{did_you_mean(name, __all__)}")
     return getattr(importlib.import_module(f"dlx.{_HOMES[name]}"), name)

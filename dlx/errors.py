@@ -24,7 +24,7 @@ class BugError(Exception):
         )
 
 
-CALLERS = ("dlx.model", "dlx.explainers", "dlx.games", "dlx.runner")  # of models and libraries, which are not dlx's own
+CALLERS = ("dlx.model", "dlx.explainers", "dlx.kernels", "dlx.runner")  # of models and libraries, which are not dlx's own
 
 
 def is_own_fault(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx import datasets, models, training
+from dlx import architectures, cases, training
 from dlx.errors import DlxError, did_you_mean
 from dlx.schema.fields import conform, described
 
@@ -40,11 +40,11 @@ class Config:
 
     def __post_init__(self) -> None:
         conform(self, "experiment", DlxError)
-        if self.case not in datasets.names():
-            known = f"{', '.join(datasets.names())}{did_you_mean(self.case, datasets.names())}"
+        if self.case not in cases.names():
+            known = f"{', '.join(cases.names())}{did_you_mean(self.case, cases.names())}"
             raise DlxError(f"no case {self.case!r}; the cases are {known}")
         for name in self.models:
-            models.architecture(name)
+            architectures.architecture(name)
         if not self.seeds:
             raise DlxError("seeds must name at least one, got none")
         for what, values in {"models": self.models, "seeds": self.seeds}.items():
@@ -63,7 +63,7 @@ class Config:
     @property
     def architectures(self) -> tuple[str, ...]:
         """The architectures that are trained."""
-        return self.models or tuple(models.names())
+        return self.models or tuple(architectures.names())
 
 
 def read_config(path: Path) -> Config:

@@ -21,10 +21,10 @@ from dlx.audit.fairness import group_rates, partition
 from dlx.audit.fairness.tally import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
 from dlx.audit.performance import METRICS, interval_of_gain, interval_of_metric
 from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
-from dlx.bootstrap import Interval, interval_of, interval_of_mean
 from dlx.dataset import Dataset
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, Target
+from dlx.stats import Interval, interval_of, interval_of_mean
 from dlx.threads import one_thread
 
 HERE = Path(__file__).parent

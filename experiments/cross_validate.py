@@ -14,7 +14,7 @@ import pandas as pd
 from running import run
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from dlx import datasets, models, training
+from dlx import architectures, cases, training
 from dlx.audit.performance import auc, brier, log_loss
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
@@ -28,16 +28,16 @@ METRICS = {"auc": auc, "brier": brier, "log_loss": log_loss}
 def main() -> None:
     """Print a table a case, and write it as a CSV file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", action="append", choices=datasets.names(), help="may be given again; all by default")
-    parser.add_argument("--model", action="append", choices=models.names(), help="may be given again; all by default")
+    parser.add_argument("--case", action="append", choices=cases.names(), help="may be given again; all by default")
+    parser.add_argument("--model", action="append", choices=architectures.names(), help="may be given again; all by default")
     parser.add_argument("--repeats", type=int, default=3, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=Path("cross_validation"), help="folder of the CSV files")
     arguments = parser.parse_args()
     refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
-    for case in arguments.case or datasets.names():
+    for case in arguments.case or cases.names():
         with narrator.step(f"cross-validating {case}", "fits") as progress:
-            folds = cross_validate(datasets.load(case), arguments.model or models.names(), arguments.repeats, progress)
+            folds = cross_validate(cases.load(case), arguments.model or architectures.names(), arguments.repeats, progress)
         table = summary(folds)
         print(markdown(case, table))
         print(write_atomically(arguments.output / f"{case}.csv", csv_text(table.reset_index())), end="\n\n")
@@ -54,7 +54,7 @@ def cross_validate(
         )
         train, validation = (rest[np.sort(part)] for part in stopping)
         for architecture in architectures:
-            rows = train if models.is_net(architecture) else rest
+            rows = train if architectures.is_net(architecture) else rest
             model = training.fit(architecture, rows, validation, seed=repeat, device="cpu").model
             predicted = model.predict(test, "probability")
             scores = {name: metric(test.outcomes, predicted) for name, metric in METRICS.items()}
@@ -83,7 +83,7 @@ def markdown(case: str, table: pd.DataFrame) -> str:
     """Return the summary as a markdown table, with the distance of the best net to the best other model."""
     lines = [f"| {case} | {' | '.join(table.columns)} |", "|---" * (1 + len(table.columns)) + "|"]
     lines += [f"| {model} | {' | '.join(f'{value:.4f}' for value in scores)} |" for model, *scores in table.itertuples()]
-    is_net = np.array([models.is_net(model) for model in table.index])
+    is_net = np.array([architectures.is_net(model) for model in table.index])
     if 0 < is_net.sum() < len(is_net):
         gap = table["auc"][is_net].max() - table["auc"][~is_net].max()
         lines.append(f"\nbest net - best other model: {gap:+.4f} AUC")

@@ -15,7 +15,7 @@ import pandas as pd
 from running import run
 
 import dlx
-from dlx.audit.vulnerability import findings_frame, fool
+from dlx.attacks import findings_frame, fool
 from dlx.files import csv_text, refuse_unwritable, write_together
 from dlx.threads import one_thread
 

@@ -9,7 +9,7 @@ from typing import Any
 from configs import Config, read_config
 from running import run
 
-from dlx import checkpoint, datasets, training
+from dlx import cases, checkpoint, training
 from dlx.checkpoint import runs
 from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
@@ -32,7 +32,7 @@ def main() -> None:
 
 def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
     """Train every model of a configuration with every seed, and print the paths."""
-    dataset = datasets.load(config.case)
+    dataset = cases.load(config.case)
     for architecture in config.architectures:
         options = config.overrides.get(architecture, {})
         for seed in config.seeds:

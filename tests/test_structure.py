@@ -56,7 +56,7 @@ def test_no_module_bears_the_name_of_a_public_function():
 def test_registries_are_the_folders_and_list_without_importing_torch():
     listed = modules_after("import dlx\nassert dlx.cases() and dlx.architectures() and dlx.methods()")
     assert not listed & {"torch", "captum", "shap", "lime", "lightning", "sklearn", "matplotlib"}
-    for names, room in ((dlx.cases(), "datasets"), (dlx.architectures(), "models"), (dlx.methods(), "explainers")):
+    for names, room in ((dlx.cases(), "cases"), (dlx.architectures(), "architectures"), (dlx.methods(), "explainers")):
         assert names == sorted(p.stem for p in (ROOMS / room).glob("*.py") if not p.stem.startswith("_"))
 
 

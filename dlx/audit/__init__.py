@@ -4,7 +4,7 @@ A room or a file a question: performance, calibration, recalibration, decisions,
 recourse, reasons; vulnerability; and readiness, which methods are fit to explain it.
 """
 
+from dlx.audit.compatibility import findings, preflight
 from dlx.audit.performance import performance
-from dlx.audit.readiness import findings, preflight
 
 __all__ = ["findings", "performance", "preflight"]

@@ -16,10 +16,9 @@ import numpy as np
 from dlx.audit.logistic import interval_among, logistic_fits, resampled
 from dlx.audit.performance import judged
 from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
-from dlx.bootstrap import LEVEL, Interval, rarest
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.stats import share_interval
+from dlx.stats import LEVEL, Interval, rarest, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd

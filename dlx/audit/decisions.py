@@ -13,11 +13,10 @@ import numpy as np
 
 from dlx.audit.logistic import interval_among, resampled
 from dlx.audit.performance import judged
-from dlx.bootstrap import rarest
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
-from dlx.stats import share_interval
+from dlx.stats import rarest, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_mean
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+from dlx.stats import RESAMPLES, Interval, ends_of, interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

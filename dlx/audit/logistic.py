@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlx.bootstrap import RESAMPLES, Interval, tails
+from dlx.stats import RESAMPLES, Interval, tails
 
 MOST_STEPS = 60
 LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
@@ -78,7 +78,7 @@ def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Inter
     """Return the first of some estimates [1 + resamples] between the 95 % ends of the others, which may be infinite.
 
     Resamples without an estimate (NaN) are left out; where the first has none, or there are fewer than two people, there is no
-    interval. `people` is how many the estimate rests on, see `dlx.bootstrap.tails`.
+    interval. `people` is how many the estimate rests on, see `dlx.stats.tails`.
     """
     others, shares = estimates[1:][~np.isnan(estimates[1:])], tails(people)
     if np.isnan(estimates[0]) or not len(others) or np.isnan(shares).any():

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.bootstrap import Interval, interval_of, rarest
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model
-from dlx.stats import auc, auc_difference, auc_interval
+from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_of, rarest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.audit.logistic import logistic_fits
-from dlx.bootstrap import LEVEL, Interval
+from dlx.stats import LEVEL, Interval
 
 ALIKE = 1e-9  # log-odds that differ by less are the same
 WIDEST = 60  # doublings of a step

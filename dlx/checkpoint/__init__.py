@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx import datasets, models, training
+from dlx import architectures, cases, training
 from dlx.checkpoint.contents import model_of, pack, unpack
 from dlx.checkpoint.description import REMEDY, described, parsed, run_of, versions
 from dlx.checkpoint.folders import as_json, read_folder, write_folder
@@ -145,7 +145,7 @@ def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
         return f"{path} was trained on other data than {dataset.name} has now"
     if said["settings"].get(REMEDY) is not None:
         return f"{path} holds a model that was fixed"
-    is_net = models.is_net(said["architecture"])
+    is_net = architectures.is_net(said["architecture"])
     if is_net and device not in ("auto", said["device"]):
         return f"{path} was trained on the device {said['device']}"
     here, by = versions(), said["versions"]
@@ -196,7 +196,7 @@ def find(
             return candidate
     others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
     only = f", only {', '.join(others[:5])}" if others else ""
-    only += did_you_mean(case, datasets.names()) if case not in datasets.names() else ""
+    only += did_you_mean(case, cases.names()) if case not in cases.names() else ""
     raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
 
 
@@ -216,7 +216,7 @@ def load_model(
         The dataset, which must be the one that the model was trained on; or the name of a case. The name of a shipped case
         stands for its data.
     architecture : str
-        One of `dlx.models.names()`.
+        One of `dlx.architectures.names()`.
     seed : int
         The seed it was trained with.
     root : str or Path, optional
@@ -233,7 +233,7 @@ def load_model(
     """
     path = find(case, architecture, seed=seed, root=root, config=config)
     if isinstance(case, str):
-        return load(path, dataset=datasets.load(case) if case in datasets.names() else None)
+        return load(path, dataset=cases.load(case) if case in cases.names() else None)
     return load(path, dataset=case)
 
 

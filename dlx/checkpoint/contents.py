@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx import models
+from dlx import architectures
 from dlx.checkpoint.description import REMEDY
 from dlx.encoder import Encoder
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
@@ -75,9 +75,9 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
 def _network(said: Mapping[str, Any], width: int, arrays: Arrays) -> nn.Module:
     import torch
 
-    own = {name: said["settings"][name] for name in models.options(said["architecture"])}
+    own = {name: said["settings"][name] for name in architectures.options(said["architecture"])}
     with torch.device("meta"), _no_more_than(arrays):  # no weights are drawn, so nobody's random numbers move
-        network: nn.Module = models.architecture(said["architecture"]).build(width, 0.5, **own)
+        network: nn.Module = architectures.architecture(said["architecture"]).build(width, 0.5, **own)
     wanted = network.state_dict()
     for name, weight in wanted.items():
         if name not in arrays or arrays[name].shape != weight.shape:

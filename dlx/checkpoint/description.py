@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from dlx import models, training
+from dlx import architectures, training
 from dlx.checkpoint.identity import Run
 from dlx.files import parsed_json
 from dlx.model import CLASSIFIER, LinearModel, NeuralModel, TreeModel
@@ -112,9 +112,9 @@ def _check_model(said: Mapping[str, Any]) -> None:
 
 def _kinds_of(architecture: str) -> tuple[str, ...]:
     """Return what a model of an architecture may be: what its `fit` is annotated to return."""
-    if models.is_net(architecture):
+    if architectures.is_net(architecture):
         return (NeuralModel.__name__,)
-    made = inspect.signature(models.architecture(architecture).fit).return_annotation
+    made = inspect.signature(architectures.architecture(architecture).fit).return_annotation
     return (made,) if made in KINDS else KINDS
 
 
@@ -162,7 +162,7 @@ def _short(value: Any) -> str:
 FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": _is_text,
     "kind": _is_text,
-    "architecture": lambda value: value in models.names(),
+    "architecture": lambda value: value in architectures.names(),
     "case": _is_text,
     "seed": _is_whole,
     "config": _is_table,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlx import datasets, training
+from dlx import cases, training
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 
@@ -96,7 +96,7 @@ def _is_shipped(root: Path) -> bool:
 
 def _table_words(case: str, table: Dataset | None) -> list[str]:
     """Return how the command line names a case: by its name, or by the file of this folder that bears it."""
-    if case in datasets.names():
+    if case in cases.names():
         return [case]
     wanted, files = {f"{case}{end}".lower() for end in TABLES}, [str(getattr(table, "source", ""))]
     with contextlib.suppress(OSError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx import checkpoint, datasets, training
+from dlx import cases, checkpoint, training
 from dlx.dataset import Dataset
 from dlx.dataset.claims import claim, refuse_claimed
 from dlx.files import refuse_unwritable
@@ -106,7 +106,7 @@ def obtain(
     """
     narrator = narrator or Narrator()
     if not retrain and (path := _found(case, architecture, seed, root)) is not None:
-        is_own = case.name not in datasets.names()
+        is_own = case.name not in cases.names()
         if not is_own or checkpoint.describe(path)["data_sha256"] == case.sha256:
             return checkpoint.load(path, dataset=case)
     return train(case, architecture, seed=seed, device=device, retrain=retrain, root=root, narrator=narrator)

@@ -77,13 +77,13 @@ def train(
 
     Example: `dlx train heart_attack --model mlp --model gradient_boosting`
     """
-    from dlx import checkpoint, models
+    from dlx import architectures, checkpoint
     from dlx.checkpoint import runs
     from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
     for name in distinct(model, "--model"):
-        models.architecture(name)
+        architectures.architecture(name)
     refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
@@ -207,11 +207,11 @@ def report(
     """
     kept_below(checkpoints)
     data = table.data
-    from dlx import models, reporting
+    from dlx import architectures, reporting
 
     names = tuple(distinct(model, "--model") or reporting.DEFAULT_MODELS)
     for name in names:
-        models.architecture(name)
+        architectures.architecture(name)
     page = writable(output or Path(data.name)) / "report.html"
     print(
         reporting.report(
@@ -252,12 +252,12 @@ def audit(
     """
     kept_below(checkpoints)
     data = table.data
-    from dlx import models
+    from dlx import architectures
     from dlx.reporting import auditing
 
     names = tuple(distinct(model, "--model") or auditing.DEFAULT_MODELS)
     for name in names:
-        models.architecture(name)
+        architectures.architecture(name)
     page = writable(output or Path(data.name)) / "audit.html"
     print(
         auditing.audit_report(

@@ -53,12 +53,12 @@ def fix(
 
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
-    from dlx import models, remedies
+    from dlx import architectures, remedies
     from dlx.files import csv_text, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
     for name in distinct(model, "--model"):
-        models.architecture(name)
+        architectures.architecture(name)
     kept_below(checkpoints)
     data = table.data
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)

@@ -60,19 +60,19 @@ class Table:
     @functools.cached_property
     def data(self) -> Dataset:
         """The case, told where it is not plainly what it is; an error where options do not belong to it."""
-        from dlx import datasets
+        from dlx import cases
         from dlx.dataset import read_table
         from dlx.dataset.claims import refuse_claimed
 
         case = self.case
-        if case not in datasets.names() and Path(case).suffixes:
+        if case not in cases.names() and Path(case).suffixes:
             keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
             whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
             data = read_table(case, keep=keep, categorical=categorical, **whole, **self._text)
             if self.has_own_folder:
                 refuse_claimed(data.name, data, "pass --output, or another --name")
             return _told(data)
-        data = datasets.load(case)
+        data = cases.load(case)
         given = [name for name, value in vars(self).items() if name not in ("case", "has_own_folder") and value]
         if given:
             options_ = ", ".join(f"--{name}" for name in given)

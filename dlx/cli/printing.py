@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 def list_cases() -> None:
     """Print the cases with their size and what they predict."""
-    from dlx import datasets
+    from dlx import cases
 
     lines = []
-    for name in datasets.names():
-        case = datasets.load(name)
+    for name in cases.names():
+        case = cases.load(name)
         positive = f"{case.outcomes.mean():.1%}" if case.outcomes is not None else ""
         lines.append(
             [name, f"{len(case):,}", str(len(case.schema)), f"{case.schema.target.event}, {positive}", case.card.title]
@@ -24,9 +24,9 @@ def list_cases() -> None:
 
 def list_models() -> None:
     """Print the architectures that there are."""
-    from dlx import models
+    from dlx import architectures
 
-    lines = [[name, _first_line(models.architecture(name))] for name in models.names()]
+    lines = [[name, _first_line(architectures.architecture(name))] for name in architectures.names()]
     _print_table("Models", ["name", "what it is"], lines)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.bootstrap import interval_of_mean
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.bootstrap import interval_of_mean
 from dlx.comparison.agreement import limits_of, metrics_by_row
 from dlx.comparison.defaults import SWITCHES, Laboratory, switches
 from dlx.errors import DlxError
-from dlx.games import shapley_of_table
-from dlx.games.exact import all_coalitions
+from dlx.kernels.shapley import shapley_of_table
+from dlx.kernels.shapley.exact import all_coalitions
 from dlx.model import Model
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,8 +54,8 @@ class Disagreement:
     switches : tuple of str
         The settings in which at least one library's default is not the aligned one.
     distances : dict of str to ndarray [people, 2^switches]
-        Of each measure, in every combination of settings, in the order of `dlx.games.exact.all_coalitions`; the first is
-        as the libraries come, the last aligned.
+        Of each measure, in every combination of settings, in the order of `all_coalitions` (dlx.kernels.shapley.exact); the first
+        is as the libraries come, the last aligned.
     index : ndarray [people]
         Names of the rows.
     k : int

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from dlx.comparison.agreement import agreement, agreement_by_row
 from dlx.comparison.alignment import AlignmentError, describe, refuse_unaligned
 from dlx.comparison.contrasting import Contrast, contrast
+from dlx.comparison.ground_truth import errors
 from dlx.comparison.importance import importance
-from dlx.comparison.judgement import errors
 from dlx.comparison.noise import Replicates, against_noise, noise_floor
 from dlx.errors import DlxError
 from dlx.explanation import Explanation

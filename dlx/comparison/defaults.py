@@ -32,7 +32,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Explanation
-from dlx.games import MOST_PLAYERS
+from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain as explain_
 from dlx.threads import one_thread

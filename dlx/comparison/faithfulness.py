@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import array_id
-from dlx.bootstrap import interval_of_mean
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.comparison.plausible import Probe, checked_scale, is_finite
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.runner import FLOAT32_ROUNDING
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.bootstrap import Interval, interval_of_means
 from dlx.comparison.agreement import chance_level, limits_of, metrics_by_row, pair_of
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.dataset import Dataset
@@ -21,6 +20,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.runner import explain as explain_
+from dlx.stats import Interval, interval_of_means
 
 if TYPE_CHECKING:
     import pandas as pd

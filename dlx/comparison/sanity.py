@@ -15,13 +15,13 @@ import numpy as np
 
 from dlx import runner
 from dlx.arrays import check_seed
-from dlx.bootstrap import interval_of_mean
 from dlx.comparison.agreement import chance_level, metrics_by_row
 from dlx.comparison.plausible import checked_scale, is_finite, same_background
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import NeuralModel
 from dlx.schema import plural
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,13 +26,13 @@ import numpy as np
 
 from dlx import runner
 from dlx.arrays import check_seed
-from dlx.bootstrap import interval_of_mean
 from dlx.comparison.plausible import checked_scale, coded_background, is_finite, nearest, same_background
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, Scale, as_rows
 from dlx.model.kinds import CHUNK_ROWS
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

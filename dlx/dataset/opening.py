@@ -168,7 +168,7 @@ def _case_name(path: Path, name: str | None) -> str:
 
 def shipped() -> list[str]:
     """Return the names of the cases that dlx ships, sorted: the files of their folder."""
-    return sorted(path.stem for path in (Path(__file__).parents[1] / "datasets").glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in (Path(__file__).parents[1] / "cases").glob("*.py") if not path.stem.startswith("_"))
 
 
 def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:

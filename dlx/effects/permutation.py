@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.bootstrap import RESAMPLES, Interval, ends_of, interval_of_means, rarest
 from dlx.copies import copies, copies_by_column, leaks
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
-from dlx.stats import weighted_auc
+from dlx.stats import RESAMPLES, Interval, ends_of, interval_of_means, rarest, weighted_auc
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.bootstrap import RESAMPLES, tails
 from dlx.schema import Feature
+from dlx.stats import RESAMPLES, tails
 
 GAP_SHARE = 0.05
 GAP_FACTOR = 2.0

@@ -18,8 +18,8 @@ from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games.rescale import deeplift
-from dlx.games.slopes import BENDS
+from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
+from dlx.kernels.gradients.rescale import deeplift
 from dlx.model import NeuralModel, Scale
 
 LABEL = "DeepLIFT"
@@ -118,7 +118,7 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
 def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
     """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
     unwritten = sorted(
-        {type(module).__name__ for module in leaves(network).values() if type(module) not in (*LINEAR_MODULES, *BENDS)}
+        {type(module).__name__ for module in leaves(network).values() if type(module) not in (*LINEAR_MODULES, *NONLINEARITIES)}
     )
     if unwritten:
         raise MethodError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games import Game, evaluations, exact_values
+from dlx.kernels.shapley import Game, evaluations, exact_values
 from dlx.model import Model, Scale
 
 LABEL = "Exact Shapley values"

@@ -17,7 +17,7 @@ from dlx.explainers import MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games.paths import integrated_gradients
+from dlx.kernels.gradients.paths import integrated_gradients
 from dlx.model import NeuralModel, Scale
 
 LABEL = "Integrated gradients"

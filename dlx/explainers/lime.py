@@ -16,7 +16,7 @@ import numpy as np
 
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games import local_surrogates
+from dlx.kernels.lime import local_surrogates
 from dlx.model import Model, Scale
 
 LABEL = "LIME"

@@ -2,8 +2,8 @@
 
 Against every reference row, combinations are tried of the columns in which the person differs from it, each with its
 complement (Covert and Lee 2021), and the values follow by regression: the posterior mean of a Gaussian process that
-believes main effects to be large and interactions to be small (see `dlx.games.prior`). All combinations are tried where
-there are no more of them. Adds up exactly.
+believes main effects to be large and interactions to be small (see `kernels.shapley.prior`). All combinations are tried
+where there are no more of them. Adds up exactly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games import Game, Sampled, sampled_values, tolerated_values
+from dlx.kernels.shapley import Game, Sampled, sampled_values, tolerated_values
 from dlx.model import Model, Scale
 
 LABEL = "Sampled Shapley values"

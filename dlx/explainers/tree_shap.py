@@ -1,7 +1,7 @@
 """Tree SHAP of a tree model: interventional, with the same background as every other method, exact.
 
 The quantity is that of Lundberg et al. (2020), "From local explanations to global understanding with explainable AI for
-trees", algorithm 3; `dlx.games.leaf_values` computes it, and shap's TreeExplainer is the reference. On the trees' own
+trees", algorithm 3; `dlx.kernels.trees.leaf_values` computes it, and shap's TreeExplainer is the reference. On the trees' own
 scale only: the logit of boosted trees, the probability of a forest. The path-dependent variant (algorithm 1), shap's
 default without a background, takes the shares of training rows at each split in place of the background: another
 quantity, with another base value, and always shap's.
@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.games import MOST_PLAYERS, leaf_values
+from dlx.kernels.shapley import MOST_PLAYERS
+from dlx.kernels.trees import leaf_values
 from dlx.model import Scale, ScaleError, TreeModel
 
 LABEL = "Tree SHAP"

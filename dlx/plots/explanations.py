@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from dlx.comparison import Contrast
     from dlx.effects import PartialDependence
+    from dlx.effects.shap_interactions import Interactions
     from dlx.explanation import Explanation
-    from dlx.joint_effects import Interactions
 
 
 HIGH, PALEST = "Greens", 0.3  # of a column's values, the darker the higher; red and blue are more and less risk

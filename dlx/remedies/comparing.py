@@ -15,12 +15,11 @@ from dlx.audit.calibration import log_odds
 from dlx.audit.fairness.groups import Partition, compared
 from dlx.audit.logistic import interval_among, logistic_fits, resampled
 from dlx.audit.performance import METRICS, judged
-from dlx.bootstrap import Interval, rarest
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, TreeModel
 from dlx.remedies.errors import RemedyError
 from dlx.runner import explain
-from dlx.stats import auc_difference, auc_interval
+from dlx.stats import Interval, auc_difference, auc_interval, rarest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,7 +185,7 @@ def _method(model: Model, scale: str) -> str:
 
 
 def _line(topic: str, quantity: str, of: str, before: np.ndarray, after: np.ndarray, rows: int, people: int) -> dict[str, Any]:
-    """Return a line from resamples [1 + resamples] of both; `people` is how many decide, see `dlx.bootstrap.tails`."""
+    """Return a line from resamples [1 + resamples] of both; `people` is how many decide, see `dlx.stats.tails`."""
     with np.errstate(invalid="ignore"):  # a slope may have no end in both, where a resample is told apart without a fault
         difference = after - before
     old, new, change = (interval_among(some, people=people) for some in (before, after, difference))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx import checkpoint, models, training
+from dlx import architectures, checkpoint, training
 from dlx.audit.performance import METRICS, performance
 from dlx.audit.recalibration import recalibrated
 from dlx.checkpoint.runs import obtain
@@ -227,14 +227,14 @@ def _recipe(case: Dataset, before: Model, said: Provenance | None) -> Provenance
     """Return how the model before was trained: by its provenance, or, where it has none, as the caller said."""
     made_by = recipe_of(before, case)
     if made_by is None and said is not None and provenance_of(before) is None and not is_users_own(before):
-        models.architecture(said.architecture)
-        if models.is_net(said.architecture) == isinstance(before, NeuralModel):
+        architectures.architecture(said.architecture)
+        if architectures.is_net(said.architecture) == isinstance(before, NeuralModel):
             return said
     if made_by is None or (said is not None and said.architecture != made_by.architecture):
         wanted = f" as {said.architecture}" if said is not None else ""
         raise RemedyError(
             f"a remedy trains a model again, which needs one that dlx trained on {case.name!r}{wanted}; {before.name} is not: "
-            f"pass a name, one of {', '.join(models.names())}, or a model of dlx.train"
+            f"pass a name, one of {', '.join(architectures.names())}, or a model of dlx.train"
         )
     return made_by
 

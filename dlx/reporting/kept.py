@@ -25,7 +25,7 @@ from dlx.model import Model, Scale, as_rows
 from dlx.progress import Narrator
 from dlx.runner import explain
 
-APART = ("cli", "plots", "reporting", "remedies", "checkpoint", "training", "models", "datasets")  # computes no explanation
+APART = ("cli", "plots", "reporting", "remedies", "checkpoint", "training", "architectures", "cases")  # computes no explanation
 LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
 KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")
 

@@ -25,10 +25,10 @@ from dlx.comparison import (
     trust,
 )
 from dlx.comparison import defaults as library_defaults
-from dlx.comparison.components import Crossed
+from dlx.comparison.variance_components import Crossed
 from dlx.explainers import has_reference
 from dlx.explanation import Explanation
-from dlx.games import MOST_PLAYERS
+from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
 from dlx.progress import Update
 from dlx.reporting.setting import Pair, Setting, Siblings, counting

@@ -12,7 +12,7 @@ from dlx import explainers
 from dlx.comparison.causes import Disagreement
 from dlx.comparison.defaults import CENTRES, KEPT_COLUMNS
 from dlx.comparison.faithfulness import NEIGHBOURS as DONORS
-from dlx.comparison.judgement import own_error
+from dlx.comparison.ground_truth import own_error
 from dlx.comparison.noise import SOURCES
 from dlx.comparison.stability import NEIGHBOURS
 from dlx.comparison.trust import AGREEING_SHARE

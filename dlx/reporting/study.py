@@ -20,8 +20,8 @@ from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.progress import Narrator
 from dlx.reporting.depth import QUICK, Depth
+from dlx.reporting.diagnostics import Harmony, harmony, ready
 from dlx.reporting.effects.study import PAIRED, Effects, effects_of
-from dlx.reporting.harmony import Harmony, harmony, ready
 from dlx.reporting.kept import Keeper
 from dlx.reporting.people import Chosen, choose
 from dlx.reporting.refusals import mute_models, without

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx import models
+from dlx import architectures
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model, NeuralModel, Provenance
@@ -101,7 +101,7 @@ def train(
     dataset : Dataset
         Rows with outcomes of two classes; the split is the one of seed 0.
     architecture : str
-        One of `dlx.models.names()`.
+        One of `dlx.architectures.names()`.
     seed : int
         Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
     device : {"auto", "cpu", "cuda"}
@@ -173,7 +173,7 @@ def fit(
     for rows, part in ((train_rows, "train"), (validation, "validation")):
         _check_target(rows)
         _check_classes(rows, part)
-    if models.is_net(architecture):
+    if architectures.is_net(architecture):
         return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
     given = {"weights": weights} if bound is None else {"weights": weights, "monotone": bound}
     model = _fit_other(architecture, train_rows, seed, changed | given)
@@ -201,7 +201,7 @@ def _fit_net(
     from dlx.training.nets import descend
 
     settings = options(architecture) | config
-    own = {name: settings[name] for name in models.options(architecture)}
+    own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
     base_rate = float(np.average(_outcomes(train_rows), weights=weights))
@@ -220,7 +220,7 @@ def _fit_net(
 
 def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> torch.nn.Module:
     try:
-        network: torch.nn.Module = models.architecture(architecture).build(width, base_rate, **own)
+        network: torch.nn.Module = architectures.architecture(architecture).build(width, base_rate, **own)
     except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
         asked = ", ".join(f"{name}={value}" for name, value in own.items())
         raise TrainingError(f"{architecture} cannot be built with {asked}: {' '.join(str(error).split())}") from error
@@ -231,7 +231,7 @@ def _fit_other(architecture: str, train_rows: Dataset, seed: int, given: dict[st
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # so that sums have one order
-        model: Model = models.architecture(architecture).fit(train_rows, seed=seed, **given)
+        model: Model = architectures.architecture(architecture).fit(train_rows, seed=seed, **given)
     return model
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx import models
+from dlx import architectures
 from dlx.errors import did_you_mean
 from dlx.training.errors import TrainingError
 from dlx.training.recipe import Recipe
@@ -18,8 +18,8 @@ from dlx.training.recipe import Recipe
 
 def options(architecture: str) -> dict[str, Any]:
     """Return all options of an architecture with their defaults; a net's include those of its `Recipe`."""
-    own = models.options(architecture)
-    return own | dataclasses.asdict(Recipe()) if models.is_net(architecture) else own
+    own = architectures.options(architecture)
+    return own | dataclasses.asdict(Recipe()) if architectures.is_net(architecture) else own
 
 
 def overrides(architecture: str, config: Mapping[str, Any] | None) -> dict[str, Any]:

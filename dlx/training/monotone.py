@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dlx import models
+from dlx import architectures
 from dlx.schema import Schema
 from dlx.training.errors import TrainingError
 
@@ -21,8 +21,8 @@ def directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) -
     """
     if not monotone:
         return None
-    if not models.can_be_monotone(architecture):
-        able = ", ".join(name for name in models.names() if models.can_be_monotone(name))
+    if not architectures.can_be_monotone(architecture):
+        able = ", ".join(name for name in architectures.names() if architectures.can_be_monotone(name))
         raise TrainingError(f"{architecture} cannot be bound to rise or fall with a column; of the models, {able} can")
     found = np.zeros(len(schema), dtype=int)
     for name, direction in monotone.items():

@@ -13,8 +13,8 @@ from torch import nn
 
 import dlx
 from benchmarking.worlds import World, random_world, trained_world
+from dlx.architectures.gradient_boosting import as_trees
 from dlx.model import TreeModel
-from dlx.models.gradient_boosting import as_trees
 
 TREES, DEPTH = 200, 6
 PAIRS_GROW = 1.08  # step of the budgets among which the cheapest that is as good as the peer is sought

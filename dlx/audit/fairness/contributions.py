@@ -10,10 +10,10 @@ import numpy as np
 from dlx.arrays import frozen
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.tally import MIN_PEOPLE, resampled_people
-from dlx.bootstrap import ends_of
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.schema import plural
+from dlx.stats import ends_of
 
 if TYPE_CHECKING:
     import pandas as pd

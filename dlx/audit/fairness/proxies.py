@@ -9,9 +9,9 @@ import numpy as np
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.tally import MIN_PEOPLE, resampled_people
 from dlx.audit.fairness.telling import FOLDS, auc_with_error, told_by_column, with_interval
-from dlx.bootstrap import ends_of
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
+from dlx.stats import ends_of
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 from dlx.audit.fairness import tally
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.tally import CALIBRATION, RATES, Treated
-from dlx.bootstrap import RESAMPLES, ends_of
 from dlx.dataset import Dataset
 from dlx.model import Model
+from dlx.stats import RESAMPLES, ends_of
 
 if TYPE_CHECKING:
     import pandas as pd

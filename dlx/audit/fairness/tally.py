@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.bootstrap import RESAMPLES
+from dlx.stats import RESAMPLES
 
 MIN_PEOPLE = 30  # fewer are too few for a rate of all people of a group
 MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those with it

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.audit.fairness.tally import MIN_PEOPLE
-from dlx.bootstrap import LEVEL
 from dlx.dataset import Dataset
 from dlx.schema import Feature
+from dlx.stats import LEVEL
 
 TELLING = 0.7  # AUC above which the lower end of an interval makes a proxy
 FOLDS = 5

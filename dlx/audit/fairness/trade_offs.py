@@ -14,8 +14,7 @@ from dlx.audit.fairness.tally import (
     rate_of,
     resampled_people,
 )
-from dlx.bootstrap import ends_of, rarest
-from dlx.stats import Interval, auc, auc_difference
+from dlx.stats import Interval, auc, auc_difference, ends_of, rarest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.mispredictions.deciding import Verdicts, log_losses
-from dlx.bootstrap import interval_of_mean
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import REGRESSION, Model, NeuralModel, Scale
 from dlx.model.protocol import OneOutput
 from dlx.runner import explain
 from dlx.schema import Schema
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS, Verdicts
-from dlx.bootstrap import RESAMPLES, ends_of
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+from dlx.stats import RESAMPLES, ends_of
 
 if TYPE_CHECKING:
     import pandas as pd

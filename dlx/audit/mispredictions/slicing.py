@@ -24,8 +24,8 @@ from dlx.audit.mispredictions.chances import holm, loss_chances, risk_chances
 from dlx.audit.mispredictions.conditions import Condition, together
 from dlx.audit.mispredictions.deciding import Verdicts
 from dlx.audit.mispredictions.leaves import candidates
-from dlx.bootstrap import RESAMPLES, ends_of
 from dlx.errors import DlxError
+from dlx.stats import RESAMPLES, ends_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.audit._shares import interval_of_share
 from dlx.audit.reasons.denials import Denial, ReasonsError
-from dlx.bootstrap import interval_of_mean
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlx.bootstrap import LEVEL
 from dlx.dataset import Dataset
 from dlx.schema import Feature
+from dlx.stats import LEVEL
 
 BINS = 10  # of a number, of as many people each
 LEAST_PEOPLE = 10  # with such a value, below which nothing is said

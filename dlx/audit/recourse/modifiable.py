@@ -10,11 +10,11 @@ import numpy as np
 from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.finding import checked_threshold
 from dlx.audit.recourse.people import with_values
-from dlx.bootstrap import interval_of_mean
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model
 from dlx.model.protocol import check_model
 from dlx.schema.columns import Direction
+from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

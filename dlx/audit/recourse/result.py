@@ -11,9 +11,9 @@ from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.people import with_values
 from dlx.audit.recourse.refinement import differs
-from dlx.bootstrap import Interval, interval_of, interval_of_mean
 from dlx.dataset import Dataset
 from dlx.schema import Schema
+from dlx.stats import Interval, interval_of, interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.effects.shap_interactions import Interactions
 from dlx.effects.support import ends, resampled
-from dlx.joint_effects import Interactions
 from dlx.reporting.effects import figures, words
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, three_decimals

@@ -19,9 +19,9 @@ from dlx.effects import (
     partial_dependence,
     permutation_importance,
 )
+from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
-from dlx.games.interactions import MOST_ENUMERATED, usual_coalitions
-from dlx.joint_effects import Interactions, interactions
+from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
 from dlx.reporting.setting import Setting
 

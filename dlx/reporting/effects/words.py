@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.copies import TELLS_ALL
 from dlx.effects import AccumulatedEffects, PartialDependence
-from dlx.joint_effects import Interactions
+from dlx.effects.shap_interactions import Interactions
 from dlx.plots import UNITS
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, listed, percent, three_decimals, top_columns

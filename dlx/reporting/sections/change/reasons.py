@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx import explainers
-from dlx.audit.readiness import preflight
+from dlx.audit.compatibility import preflight
 from dlx.audit.reasons import ReasonMap, ReasonsError, Source, adverse_reasons, grouping, near_cutoff, reason_stability
 from dlx.audit.reasons.denials import MOST, Denial, to_frame
 from dlx.audit.recourse import denied

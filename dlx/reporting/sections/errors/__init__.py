@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dlx import datasets
+from dlx import cases
 from dlx.model import Model
 from dlx.remedies import known_remedy
 from dlx.reporting.phrases import not_trained_words, sentence
@@ -79,7 +79,7 @@ def _losses(found: Sequence[Found]) -> list[Block]:
 def _command(setting: Setting, fixed: Sequence[Found]) -> str:
     """Return the command that trains a shipped case so; nothing for a table of one's own, of which only the name is known."""
     some = [one.fixed for one in fixed if one.fixed is not None]
-    if setting.case.name not in datasets.names():
+    if setting.case.name not in cases.names():
         return ""
     seed = f" --seed {some[0].seed}" if some[0].seed else ""
     return f" (dlx fix {setting.case.name} {' '.join(f'--model {one.architecture}' for one in some)}{seed})"

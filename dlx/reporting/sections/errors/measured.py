@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx import models as architectures
+from dlx import architectures
 from dlx.audit.mispredictions import (
     Slices,
     Verdicts,

@@ -10,13 +10,13 @@ from dlx.audit.fairness.groups import Partition
 from dlx.audit.fairness.tally import EVENTS
 from dlx.audit.fairness.telling import TELLING
 from dlx.audit.fairness.trade_offs import COST, FALSE_GAP, RATIO, TRUE_GAP
-from dlx.bootstrap import LEVEL
 from dlx.model import Model
 from dlx.reporting.phrases import counted, interval, listed, model_words, percent, sentence, share
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
 from dlx.reporting.sections.fairness.words import FOUR_FIFTHS, against_four_fifths, change_words, favourable
 from dlx.rounding import rounded
 from dlx.schema import Target
+from dlx.stats import LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd

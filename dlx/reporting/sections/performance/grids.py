@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from dlx.audit.calibration import Calibration
-from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.reporting import phrases
 from dlx.reporting.phrases import method_label, model_words, percent, share, thousandths, three_decimals, two_decimals
@@ -14,7 +13,7 @@ from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.performance.measured import Measured
 from dlx.reporting.sections.performance.told import between, chance, shown
 from dlx.reporting.tables import METRIC_LABELS
-from dlx.stats import CERTAIN
+from dlx.stats import CERTAIN, LEVEL, Interval
 
 HEADERS = (*METRIC_LABELS.values(), "Cost a person")
 

@@ -11,9 +11,9 @@ import pandas as pd
 from dlx.audit.calibration import Calibration, calibration
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
 from dlx.audit.explained_change import explained_change
+from dlx.audit.interpretable import advantages
 from dlx.audit.performance import judged, performance
 from dlx.audit.recalibration import better_kind, recalibrated
-from dlx.audit.references import advantages
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation

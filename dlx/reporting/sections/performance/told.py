@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dlx.audit.calibration import Calibration
-from dlx.bootstrap import LEVEL, Interval
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.phrases import (
@@ -24,6 +23,7 @@ from dlx.reporting.phrases import (
 from dlx.reporting.sections.performance.measured import Measured, Mended
 from dlx.rounding import side_true
 from dlx.schema import plural
+from dlx.stats import LEVEL, Interval
 
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 MEASURES = {

@@ -1,0 +1,69 @@
+"""One architecture a file. The folder is the registry; a file's name is the architecture's name everywhere.
+
+A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1].
+Any other has ``fit(train, *, seed, weights, <its options>) -> Model``, where weights [rows] have a mean of 1 or are None.
+One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
+are numbers, with defaults.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dlx.errors import DlxError, did_you_mean
+
+GIVEN = ("seed", "weights", "monotone")  # what training passes to a fit, beside the options
+
+
+class ArchitectureError(DlxError):
+    """An architecture that does not exist, or does not have the option."""
+
+
+def names() -> list[str]:
+    """Return the names of all architectures, without importing them."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def architecture(name: str) -> ModuleType:
+    """Return an architecture's module.
+
+    Raises
+    ------
+    ArchitectureError
+        If there is no such architecture.
+    """
+    if name not in names():
+        raise ArchitectureError(f"no model {name!r}; the models are {', '.join(names())}{did_you_mean(name, names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def is_net(name: str) -> bool:
+    """Whether an architecture is trained by gradient descent, and stopped by the validation rows."""
+    return hasattr(architecture(name), "build")
+
+
+def can_be_monotone(name: str) -> bool:
+    """Whether an architecture can be bound to rise or fall with a column."""
+    return not is_net(name) and "monotone" in inspect.signature(architecture(name).fit).parameters
+
+
+def options(name: str) -> dict[str, Any]:
+    """Return an architecture's own options with their defaults."""
+    module = architecture(name)
+    parameters = inspect.signature(module.build if is_net(name) else module.fit).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN}
+
+
+class _Room(ModuleType):
+    """The folder, which can be called: `dlx.architectures()` returns its names."""
+
+    def __call__(self) -> list[str]:
+        return names()
+
+
+sys.modules[__name__].__class__ = _Room

@@ -1,0 +1,42 @@
+"""One small decision tree, by scikit-learn: a model that can be read without any method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlx.architectures._sklearn import averaged, training_rows
+from dlx.dataset import Dataset
+from dlx.model import TreeModel
+
+
+def fit(
+    train: Dataset,
+    *,
+    seed: int,
+    weights: np.ndarray | None = None,
+    max_depth: int = 4,
+    min_rows: int = 20,
+    smoothing: float = 1.0,
+) -> TreeModel:
+    """Return the tree, fitted.
+
+    Parameters
+    ----------
+    train : Dataset
+        Rows with outcomes 0 and 1.
+    seed : int
+        Seed of the choice between splits that are equally good.
+    weights : ndarray [rows], optional
+        How much each row counts, with a mean of 1.
+    max_depth, min_rows : int
+        Levels of the tree, and least training rows in a leaf.
+    smoothing : float
+        Rows of the base rate that each leaf is given in addition.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows, outcomes = training_rows(train)
+    tree = DecisionTreeClassifier(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
+    tree.fit(rows, outcomes, sample_weight=weights)
+    alone = averaged([tree], float(np.average(outcomes, weights=weights)), smoothing)
+    return TreeModel(alone, train.schema, "decision_tree", scales=("probability", "logit"))

@@ -1,0 +1,29 @@
+"""A multilayer perceptron: linear layers, ReLU and dropout."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from dlx.architectures._head import head
+
+
+def build(
+    width: int, base_rate: float, *, hidden: int = 128, depth: int = 2, dropout: float = 0.5, input_dropout: float = 0.2
+) -> nn.Module:
+    """Return the net, untrained: dense rows [rows, width] to logits [rows, 1].
+
+    Parameters
+    ----------
+    width : int
+        Dense columns.
+    base_rate : float
+        Share of positives, which the head's bias starts from.
+    hidden, depth : int
+        Units of a hidden layer, and number of hidden layers.
+    dropout, input_dropout : float
+        Share of hidden units, and of dense columns, that a training step leaves out.
+    """
+    layers: list[nn.Module] = [nn.Dropout(input_dropout)]
+    for layer in range(depth):
+        layers += [nn.Linear(hidden if layer else width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, head(hidden, base_rate))

@@ -1,0 +1,204 @@
+"""Do the models differ, or the methods? Variance components of the contributions over models, methods and training seeds.
+
+All explanations are of the same people, on one scale, against one background: models m, methods k, and training seeds s
+within each model, all combinations. For every person and column the contribution is
+
+    y[m, k, s] = mean + model_m + method_k + (model x method)_mk + seed_s(m) + rest_ks(m)
+
+and the components are the random-effects estimates of its expected mean squares (Searle, Casella and McCulloch 1992,
+chapter 4), summed over columns. A negative estimate counts as 0 once it has been averaged over people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.comparison.alignment import refuse_unaligned
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.stats import RESAMPLES, ends_of, interval_of_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMPONENTS = {
+    "model": "which model",
+    "method": "which method",
+    "model x method": "methods that treat the models differently",
+    "seed": "which training seed",
+    "rest": "sampling noise and the rest",
+}
+DISTANCES = {
+    "models": "two models under one method",
+    "methods": "two methods on one model",
+    "seeds": "two training seeds under one method",
+}
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Crossed:
+    """Explanations of every model by every method, for every training seed.
+
+    Parameters
+    ----------
+    models, methods : tuple of str
+        At least two of each.
+    seeds : int
+        Training seeds of each model, at least 2.
+    values : ndarray [models, methods, seeds, people, features]
+        Contributions.
+    index : ndarray [people]
+        Names of the rows.
+    scale : str
+        Their unit.
+    """
+
+    models: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: int
+    values: np.ndarray
+    index: np.ndarray
+    scale: str
+
+    def by_person(self) -> pd.DataFrame:
+        """Return a line a person: the components, in squared units of the scale, unbiased, so that one may be negative."""
+        import pandas as pd
+
+        return pd.DataFrame({"row": self.index} | variance_components(self.values))
+
+    def components(self, *, seed: int = 0) -> pd.DataFrame:
+        """Return a line a component: its standard deviation in units of the scale, its share of all, with 95 % intervals.
+
+        Intervals are over resampled people; those for whom an explanation failed are left out and counted.
+        """
+        import pandas as pd
+
+        table = np.column_stack(list(variance_components(self.values).values()))
+        known = table[~np.isnan(table).any(axis=1)]
+        sizes, shares = _sizes_and_shares(known.mean(axis=0)[None]) if len(known) else np.full((2, 1, 5), np.nan)
+        spread = [np.full((RESAMPLES, 5), np.nan)] * 2
+        if len(known) > 1:
+            chosen = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
+            spread = list(_sizes_and_shares(known[chosen].mean(axis=1)))
+        lines = []
+        for i, (name, what) in enumerate(COMPONENTS.items()):
+            line: dict[str, object] = {"component": name, "what": what, "scale": self.scale}
+            for measure, estimate, resampled in (
+                ("size", sizes[0, i], spread[0][:, i]),
+                ("share", shares[0, i], spread[1][:, i]),
+            ):
+                low, high = ends_of(resampled, people=len(known))
+                line |= {measure: estimate, f"{measure}_low": low, f"{measure}_high": high}
+            lines.append(line | {"people": len(known), "failed": len(table) - len(known)})
+        return pd.DataFrame(lines)
+
+    def distances(self, *, seed: int = 0) -> pd.DataFrame:
+        """Return the mean distance |φ - φ'| of two explanations that differ in one thing only: a line a pair and setting.
+
+        Two models under one method and two methods on one model are averaged over training seeds, two training seeds
+        under one method over all pairs of seeds; in units of the scale.
+        """
+        import pandas as pd
+
+        lines = []
+        for kind, one, other, within, gaps in self._pairs():
+            mean, low, high = interval_of_mean(gaps, seed=seed)
+            line: dict[str, object] = {"kind": kind, "what": DISTANCES[kind], "one": one, "other": other, "within": within}
+            counts = {"people": int((~np.isnan(gaps)).sum()), "failed": int(np.isnan(gaps).sum())}
+            lines.append(line | {"mean": mean, "low": low, "high": high, "scale": self.scale} | counts)
+        return pd.DataFrame(lines)
+
+    def _pairs(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+        """Yield what differs, the two, what is the same, and their distance [people]."""
+        for (i, one), (j, other) in combinations(enumerate(self.models), 2):
+            for k, method in enumerate(self.methods):
+                yield "models", one, other, method, _gap(self.values[i, k], self.values[j, k]).mean(axis=0)
+        for m, model in enumerate(self.models):
+            for (i, one), (j, other) in combinations(enumerate(self.methods), 2):
+                yield "methods", one, other, model, _gap(self.values[m, i], self.values[m, j]).mean(axis=0)
+            for k, method in enumerate(self.methods):
+                pairs = combinations(self.values[m, k], 2)
+                yield "seeds", model, model, method, np.mean([_gap(a, b) for a, b in pairs], axis=0)
+
+
+def crossed(explanations: Mapping[Key, Explanation]) -> Crossed:
+    """Return explanations of all combinations of model, method and training seed, checked and stacked.
+
+    Parameters
+    ----------
+    explanations : mapping of (str, str, int) to Explanation
+        By architecture, method and training seed.
+
+    Raises
+    ------
+    DlxError
+        If there are fewer than two models, methods or seeds, or a combination is lacking.
+    AlignmentError
+        If they are not of the same people, on one scale, against one background.
+    """
+    models = tuple(dict.fromkeys(model for model, _, _ in explanations))
+    methods = tuple(dict.fromkeys(method for _, method, _ in explanations))
+    seeds = tuple(dict.fromkeys(seed for _, _, seed in explanations))
+    for what, some in (("models", models), ("methods", methods), ("training seeds", seeds)):
+        if len(some) < 2:
+            raise DlxError(f"variance components need at least 2 {what}, got {len(some)}")
+    wanted = [(m, k, s) for m in models for k in methods for s in seeds]
+    lacking = [which for which in wanted if which not in explanations]
+    if lacking:
+        raise DlxError(
+            f"variance components need all {len(wanted)} combinations of model, method and training seed, "
+            f"got {len(explanations)}; explain {lacking[0]} too"
+        )
+    refuse_unaligned(list(explanations.values()))
+    values = np.array([[[explanations[m, k, s].values for s in seeds] for k in methods] for m in models])
+    first = next(iter(explanations.values()))
+    return Crossed(models, methods, len(seeds), values, np.asarray(first.index), first.scale)
+
+
+def variance_components(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the components of contributions [models, methods, seeds, people, features], each [people]; NaN where one is.
+
+    Unbiased, so that a component that is 0 comes out negative for some people.
+    """
+    models, methods, seeds = values.shape[:3]
+    values = values - values[:1, :1, :1]  # so that contributions that never differ give 0, and not their rounding
+    grand = values.mean(axis=(0, 1, 2), keepdims=True)
+    model = values.mean(axis=(1, 2), keepdims=True)
+    method = values.mean(axis=(0, 2), keepdims=True)
+    cell = values.mean(axis=2, keepdims=True)
+    run = values.mean(axis=1, keepdims=True)
+    rest = _mean_square(values - cell - run + model, models * (methods - 1) * (seeds - 1), values.shape)
+    seed = _mean_square(run - model, models * (seeds - 1), values.shape)
+    both = _mean_square(cell - model - method + grand, (models - 1) * (methods - 1), values.shape)
+    by_method = _mean_square(method - grand, methods - 1, values.shape)
+    by_model = _mean_square(model - grand, models - 1, values.shape)
+    return {
+        "model": (by_model - both - seed + rest) / (methods * seeds),
+        "method": (by_method - both) / (models * seeds),
+        "model x method": (both - rest) / seeds,
+        "seed": (seed - rest) / methods,
+        "rest": rest,
+    }
+
+
+def _gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(a - b).sum(axis=-1))
+
+
+def _mean_square(effect: np.ndarray, freedom: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the mean square [people] of an effect, summed over columns; each effect counts once a cell of the design."""
+    return np.square(np.broadcast_to(effect, shape)).sum(axis=(0, 1, 2, 4)) / freedom
+
+
+def _sizes_and_shares(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard deviations and shares [resamples, components] of mean components, negative ones as 0."""
+    kept = np.maximum(means, 0.0)
+    total = kept.sum(axis=1, keepdims=True)
+    return np.sqrt(kept), np.divide(kept, total, out=np.full(kept.shape, np.nan), where=total > 0)

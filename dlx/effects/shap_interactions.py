@@ -1,0 +1,238 @@
+"""What columns do together: SHAP interaction values, and what a main effect hides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.arrays import check_seed, frozen, row_names
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.kernels.shapley import Game, interaction_values
+from dlx.model import Model, Scale, as_rows, check_scale
+from dlx.schema import Schema, plural
+from dlx.threads import one_thread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_ROWS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """SHAP interaction values of order 2 (Lundberg et al. 2020), on original columns.
+
+    Off the diagonal stands half of the Shapley interaction index (Grabisch and Roubens 1999): what two columns add together
+    beyond what each adds, half of it at (i, j) and half at (j, i). On the diagonal stands what is left of the Shapley value:
+    the main effect. Rows sum to the Shapley values, and all of it to output - base value.
+
+    Parameters
+    ----------
+    values : ndarray of float64 [rows, features, features]
+        Symmetric, in units of `scale`.
+    base_values : ndarray of float64 [rows]
+        Mean output of the background.
+    outputs : ndarray of float64 [rows]
+        What the model predicts.
+    schema : Schema
+        What the columns mean.
+    scale : str
+        Unit of the values.
+    model : str
+        Name of the model.
+    index : ndarray [rows]
+        Names of the rows.
+    how : str
+        "enumerated", "sampled", or both of them for different rows.
+    standard_errors : ndarray of float64 [rows, features, features], optional
+        Sampling error of the values; None where all combinations were tried.
+    evaluations : int
+        Rows that the model was evaluated on.
+    """
+
+    values: np.ndarray
+    base_values: np.ndarray
+    outputs: np.ndarray
+    schema: Schema
+    scale: str
+    model: str
+    index: np.ndarray
+    how: str
+    standard_errors: np.ndarray | None = None
+    evaluations: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("values", "base_values", "outputs", "standard_errors"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        object.__setattr__(self, "index", frozen(row_names(self.index)))
+        count, width = len(self.index), len(self.schema)
+        if self.values.shape != (count, width, width):
+            raise DlxError(f"values must be {[count, width, width]}, got {list(self.values.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def shapley_values(self) -> np.ndarray:
+        """Shapley value of each feature, [rows, features]: its main effect and its halves of interactions."""
+        return self.values.sum(axis=2)
+
+    @property
+    def strength(self) -> np.ndarray:
+        """Mean absolute value over the rows, [features, features]."""
+        return np.abs(self.values).mean(axis=0)
+
+    def strongest(self, count: int = 10) -> pd.DataFrame:
+        """Return the pairs of features that interact most, a line a pair: its strength and its mean with the sign.
+
+        Both are of one half of the interaction, as in `values`.
+        """
+        import pandas as pd
+
+        if count < 1:
+            raise DlxError(f"the strongest pairs must be at least 1, got {count}")
+        first, second = np.triu_indices(len(self.schema), 1)
+        strength = self.strength[first, second]
+        top = np.argsort(-strength, kind="stable")[:count]
+        return pd.DataFrame(
+            {
+                "model": self.model,
+                **self._words(first[top], second[top]),
+                "strength": strength[top],
+                "mean": self.values.mean(axis=0)[first, second][top],
+                "scale": self.scale,
+            }
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line a row and pair of features, main effects included.
+
+        Contributions, an interaction's with both halves, sum over the lines of a row to output - base value.
+        """
+        import pandas as pd
+
+        first, second = np.triu_indices(len(self.schema))
+        count, lines = len(self), len(first)
+        words = {name: np.tile(column, count) for name, column in self._words(first, second).items()}
+        values = self.values[:, first, second]
+        frame = pd.DataFrame(
+            {
+                "model": self.model,
+                "scale": self.scale,
+                "row": np.repeat(np.asarray(self.index), lines),
+                **words,
+                "value": values.ravel(),
+                "contribution": (values * np.where(first == second, 1, 2)).ravel(),
+                "base_value": np.repeat(self.base_values, lines),
+                "output": np.repeat(self.outputs, lines),
+            }
+        )
+        if self.standard_errors is not None:
+            frame["standard_error"] = self.standard_errors[:, first, second].ravel()
+        return frame
+
+    def _words(self, first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the columns that name pairs of features."""
+        names, labels = np.array(self.schema.names, dtype=object), np.array(self.schema.labels, dtype=object)
+        return {
+            "feature": names[first],
+            "other_feature": names[second],
+            "label": labels[first],
+            "other_label": labels[second],
+        }
+
+
+def interactions(
+    model: Model,
+    rows: Any,
+    *,
+    background: Any,
+    scale: Scale,
+    seed: int = 0,
+    budget: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Interactions:
+    """Return what every two columns add together to a model's output, and what each adds alone: SHAP interaction values.
+
+    Exact where a person and every reference row differ in 12 columns at most; beyond, estimated from some combinations of
+    columns, with standard errors.
+
+    Parameters
+    ----------
+    model : Model
+        Any model.
+    rows : Dataset, DataFrame or ndarray [rows, features]
+        The people to explain.
+    background : Dataset, DataFrame or ndarray [references, features]
+        The reference rows.
+    scale : {"logit", "probability", "value"}
+        Unit of the values.
+    seed : int
+        Every row sees the same combinations, so that the order of rows does not matter.
+    budget : int, optional
+        Evaluations of the model a row, at least columns (columns + 1) + 2 for each reference row; all combinations are
+        tried where they are no more. By default about 3 times as many, where more than 12 columns differ.
+    progress : callable, optional
+        Called with the rows done and the rows in all.
+
+    Raises
+    ------
+    DlxError
+        If there are no rows or no background, the budget is too small, or the model's outputs are not finite.
+    """
+    people, references = as_rows(model.schema, rows), as_rows(model.schema, background)
+    check_scale(model, scale)
+    check_seed(seed)
+    _refuse(people, references, budget)
+    pairs = None if budget is None else budget // len(references) // 2
+    parts = []
+    with one_thread():
+        game = Game(model, people, references, scale)
+        outputs, base_value = game.outputs(), game.references().mean()
+        for start in range(0, len(people), BATCH_ROWS):
+            some = Game(model, people[start : start + BATCH_ROWS], references, scale)
+            parts.append(interaction_values(some, pairs=pairs, seed=seed))
+            if progress is not None:
+                progress(min(start + BATCH_ROWS, len(people)), len(people))
+    values = np.concatenate([part.values for part in parts])
+    _refuse_infinite(values, model)
+    enumerated = np.concatenate([part.enumerated for part in parts])
+    return Interactions(
+        values=values,
+        base_values=np.full(len(people), base_value),
+        outputs=outputs,
+        schema=model.schema,
+        scale=scale,
+        model=model.name,
+        index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else np.arange(len(people)),
+        how=", ".join(sorted({"enumerated" if whole else "sampled" for whole in enumerated})),
+        standard_errors=None if enumerated.all() else np.concatenate([part.standard_errors for part in parts]),
+        evaluations=sum(part.evaluations for part in parts),
+    )
+
+
+def _refuse(people: np.ndarray, references: np.ndarray, budget: int | None) -> None:
+    for what, given in (("rows", people), ("background", references)):
+        if not len(given):
+            raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+    columns = people.shape[1]
+    least = columns * (columns + 1) + 2  # with fewer combinations than pairs of columns, pairs are not told apart
+    if budget is not None and budget < least * len(references):
+        raise DlxError(
+            f"budget must be at least {least * len(references)}, columns (columns + 1) + 2 = {least} for each of "
+            f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
+        )
+
+
+def _refuse_infinite(values: np.ndarray, model: Model) -> None:
+    broken = int((~np.isfinite(values)).any(axis=(1, 2)).sum())
+    if broken:
+        raise DlxError(
+            f"a model's outputs must be finite, got interactions of {model.name} that are not for {broken} of "
+            f"{plural(len(values), 'row')}; look at its predictions of mixed rows"
+        )

@@ -1,0 +1,250 @@
+"""The graph of a network, as a list of steps that can be walked forwards and backwards: without autograd, and without hooks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
+
+BLOCK_NUMBERS = {"cpu": 2**18, "cuda": 2**26}  # of a layer: 1 MB stays in a core's cache, 256 MB keep a GPU busy
+Values = dict[int, torch.Tensor]  # by step
+
+
+@dataclass(frozen=True, eq=False)
+class Step(ABC):
+    """What makes a value [rows, width] of others.
+
+    Parameters
+    ----------
+    sources : tuple of int
+        The steps whose values it takes; 0 is the input.
+    """
+
+    sources: tuple[int, ...]
+
+    @abstractmethod
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return the step's value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Step):
+    """A step whose gradient depends on no value."""
+
+    @abstractmethod
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient with respect to each source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Linear):
+    """The input, which is passed on as it is."""
+
+    sources: tuple[int, ...] = ()
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return the input."""
+        return values[0]
+
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient."""
+        return gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Linear):
+    """A linear layer."""
+
+    weight: torch.Tensor  # [outputs, inputs]
+    bias: torch.Tensor | None
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return weight · value + bias."""
+        return functional.linear(values[0], self.weight, self.bias)
+
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return gradient · weight; a product with a single output is an outer one."""
+        return gradient * self.weight[0] if len(self.weight) == 1 else gradient @ self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled(Linear):
+    """Batch norm, once it is trained: a factor and a shift for each column."""
+
+    factor: torch.Tensor  # [width]
+    shift: torch.Tensor
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return value · factor + shift."""
+        return torch.addcmul(self.shift, values[0], self.factor)
+
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return gradient · factor."""
+        return gradient * self.factor
+
+
+@dataclass(frozen=True, eq=False)
+class Added(Linear):
+    """The sum of the sources, and a number."""
+
+    number: float = 0.0
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        total = values[0]
+        for value in values[1:]:
+            total = total + value
+        return total + self.number if self.number else total
+
+    def pull(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the gradient, for each source."""
+        return gradient
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinear(Step):
+    """A nonlinearity; its module is one of `NONLINEARITIES`."""
+
+    module: nn.Module
+
+    def value(self, *values: torch.Tensor) -> torch.Tensor:
+        """Return the nonlinearity of each element."""
+        return NONLINEARITIES[type(self.module)](self.module, values[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The computational graph of a network: its steps, each after its sources; step 0 is the input, the last the output.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        Step 0 has no sources.
+    width : int
+        The width of the input.
+    """
+
+    steps: tuple[Step, ...]
+    width: int
+
+    @property
+    def last(self) -> int:
+        """The step that is the output."""
+        return len(self.steps) - 1
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """The width of each step's value."""
+        found = [self.width]
+        for step in self.steps[1:]:
+            found.append(len(step.weight) if isinstance(step, Dense) else found[step.sources[0]])
+        return tuple(found)
+
+    @cached_property
+    def straight(self) -> frozenset[int]:
+        """The steps that are linear in the input."""
+        found: set[int] = set()
+        for i, step in enumerate(self.steps):
+            if not isinstance(step, Nonlinear) and found.issuperset(step.sources):
+                found.add(i)
+        return frozenset(found)
+
+    @cached_property
+    def front(self) -> tuple[int, ...]:
+        """The linear steps that something nonlinear is made of, or that are the output: all that the rest depends on."""
+        used = {source for i in set(range(len(self.steps))) - self.straight for source in self.steps[i].sources}
+        return tuple(sorted((used | {self.last}) & self.straight))
+
+    @cached_property
+    def nonlinear(self) -> tuple[int, ...]:
+        """The nonlinear steps."""
+        return tuple(i for i, step in enumerate(self.steps) if isinstance(step, Nonlinear))
+
+    @cached_property
+    def inner_nonlinear(self) -> tuple[int, ...]:
+        """The nonlinear steps that other nonlinear steps depend on."""
+        before: list[set[int]] = []
+        for i, step in enumerate(self.steps):
+            before.append(set().union(*(before[source] for source in step.sources)) | ({i} & set(self.nonlinear)))
+        return tuple(sorted(set().union(*(before[i] - {i} for i in self.nonlinear))))
+
+    def source(self, step: int) -> int:
+        """Return the step that a nonlinear one takes."""
+        return self.steps[step].sources[0]
+
+    def module(self, step: int) -> nn.Module:
+        """Return the module of a nonlinear step."""
+        nonlinear = self.steps[step]
+        assert isinstance(nonlinear, Nonlinear)
+        return nonlinear.module
+
+    def front_of(self, rows: torch.Tensor) -> Values:
+        """Return the values of the `front`, [rows, width] by step."""
+        values = {0: rows}
+        return {i: self.fill(values, i) for i in self.front}
+
+    def before_nonlinear(self, given: Values) -> Values:
+        """Return the values that nonlinear steps take, by step, from given ones."""
+        return {source: self.fill(given, source) for source in {self.source(step) for step in self.nonlinear}}
+
+    def fill(self, values: Values, step: int) -> torch.Tensor:
+        """Return the value of a step, and put it with all that it took among the values, by step."""
+        if step not in values:
+            made_of = [self.fill(values, source) for source in self.steps[step].sources]
+            values[step] = self.steps[step].value(*made_of)
+        return values[step]
+
+    def pull(self, gradients: Values, slope: Callable[[int], torch.Tensor], stop: tuple[int, ...]) -> Values:
+        """Return the gradients with respect to the steps at which to stop, from those with respect to later ones.
+
+        Parameters
+        ----------
+        gradients : dict
+            By step; is emptied.
+        slope : callable
+            A nonlinear step in, the tensor that stands for its derivative out.
+        stop : tuple of int
+            Steps that are not walked through.
+        """
+        found = {}
+        for i in reversed(range(len(self.steps))):
+            gradient = gradients.pop(i, None)
+            if gradient is None:
+                continue
+            if i in stop:
+                found[i] = gradient
+                continue
+            step = self.steps[i]
+            back = step.pull(gradient) if isinstance(step, Linear) else gradient * slope(i)
+            for source in step.sources:
+                gradients[source] = gradients[source] + back if source in gradients else back
+        return found
+
+
+def slope_between(graph: Graph, start: Values, end: Values) -> Callable[[int], torch.Tensor]:
+    """Return a function from nonlinear steps to their mean slope between values that can be broadcast."""
+
+    def slope(step: int) -> torch.Tensor:
+        source = graph.source(step)
+        return mean_slope(graph.module(step), start[source], end[source])
+
+    return slope
+
+
+def blocks(
+    graph: Graph, persons: torch.Tensor, references: torch.Tensor, *, points_of_a_pair: int = 1
+) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of persons and of references, so that a layer's activations of their pairs fit `BLOCK_NUMBERS`."""
+    numbers = BLOCK_NUMBERS.get(persons.device.type, BLOCK_NUMBERS["cuda"])
+    pairs = max(1, numbers // (max(graph.widths) * points_of_a_pair))
+    some, others = max(1, pairs // len(references)), min(len(references), pairs)
+    for person in range(0, len(persons), some):
+        for reference in range(0, len(references), others):
+            yield slice(person, person + some), slice(reference, reference + others)

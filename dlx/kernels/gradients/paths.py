@@ -1,0 +1,137 @@
+"""Integrated gradients of a network: exact where the integral is a finite sum, by adaptive rules elsewhere.
+
+Sundararajan, Taly and Yan (2017), "Axiomatic Attribution for Deep Networks", equation 1, averaged over references (Erion
+et al. 2021). Evaluations are in the network's precision, sums over references in float64.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlx.kernels.gradients.breakpoints import exact_on_average, is_finite_sum
+from dlx.kernels.gradients.nonlinearities import ONE_KINK
+from dlx.kernels.gradients.recording import record
+
+Rule = tuple[np.ndarray, np.ndarray]  # points of one piece of a path, on [0, 1], and their weights
+MIDPOINTS: Rule = (np.arange(50) + 0.5) / 50, np.full(50, 1 / 50)  # for nets with kinks, where no rule does better
+GAUSS: Rule = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2, np.polynomial.legendre.leggauss(10)[1] / 2  # as close if smooth
+MOST_DOUBLINGS = 5
+PAIRS_AT_ONCE = 4_096  # held until they add up
+POINTS_AT_ONCE = {"cpu": 2**12, "cuda": 2**18}  # evaluated; a layer's activations stay in the cache, or fill a GPU
+
+
+class Integrated(NamedTuple):
+    """Integrated gradients, and how well they add up.
+
+    Parameters
+    ----------
+    values : ndarray of float64 [rows, width]
+        The mean over the references.
+    gaps : ndarray of float64 [rows]
+        Output, less the references' mean output, less the sum of the values.
+    evaluations : int
+        Dense rows that the network was evaluated on.
+    is_exact : bool
+        Whether nothing but rounding is between the values and the integral.
+    """
+
+    values: np.ndarray
+    gaps: np.ndarray
+    evaluations: int
+    is_exact: bool
+
+
+def integrated_gradients(
+    network: nn.Module, persons: torch.Tensor, references: torch.Tensor, *, pieces: int = 1, tolerance: float = 1e-3
+) -> Integrated:
+    """Return integrated gradients of every person, averaged over the references.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Dense rows [rows, width] to outputs [rows] or [rows, 1], in evaluation mode; left as it is.
+    persons, references : Tensor [rows, width], [references, width]
+        Where the paths end, and where they start.
+    pieces : int
+        How many pieces a path is first cut into where the integral is no finite sum: each of fifty midpoints, or of ten
+        Gauss-Legendre points where no module has a kink.
+    tolerance : float
+        The gap of a row, as a share of the mean effect, below which its paths are not cut more finely.
+    """
+    with torch.no_grad():
+        outputs, starts = (network(rows).reshape(-1).double() for rows in (persons, references))
+        graph = record(network, references)
+        is_exact = graph is not None and is_finite_sum(graph)
+        if graph is not None and is_exact:
+            values, points = exact_on_average(graph, persons, references)
+    if not is_exact:
+        values, points = _until_they_add_up(network, persons, references, outputs, starts, pieces, tolerance)
+    gaps = outputs - starts.mean() - values.sum(dim=1)
+    return Integrated(values.cpu().numpy(), gaps.cpu().numpy(), len(persons) + len(references) + points, is_exact)
+
+
+def _until_they_add_up(
+    network: nn.Module,
+    persons: torch.Tensor,
+    references: torch.Tensor,
+    outputs: torch.Tensor,
+    starts: torch.Tensor,
+    pieces: int,
+    tolerance: float,
+) -> tuple[torch.Tensor, int]:
+    """Return the mean over references [rows, width], and the points it took; a row depends on itself and them alone."""
+    effect = (starts - starts.mean()).abs().mean().expand(len(outputs))
+    effect = torch.where(effect > 0, effect, (outputs - starts.mean()).abs())
+    values, points = torch.empty_like(persons, dtype=torch.float64), 0
+    for some in torch.split(torch.arange(len(persons)), max(1, PAIRS_AT_ONCE // len(references))):
+        changes = outputs[some][:, None] - starts  # [persons, references]
+        pairs, made = _refined(network, persons[some], references, changes, pieces, tolerance * effect[some])
+        values[some], points = pairs.mean(dim=1), points + made
+    return values, points
+
+
+def _refined(
+    network: nn.Module,
+    persons: torch.Tensor,
+    references: torch.Tensor,
+    changes: torch.Tensor,
+    pieces: int,
+    limit: torch.Tensor,
+) -> tuple[torch.Tensor, int]:
+    """Return the contributions of every pair [persons, references, width], and the points they took.
+
+    A pair is done again, with twice the pieces, while its row does not add up; or while its own gap is so large that
+    a row of such gaps, each with a sign of its own, would not.
+    """
+    pairs = torch.zeros((*changes.shape, persons.shape[1]), dtype=torch.float64, device=persons.device)
+    todo, points = torch.ones_like(changes, dtype=torch.bool), 0
+    rule = MIDPOINTS if any(type(module) in ONE_KINK for module in network.modules()) else GAUSS
+    for doubling in range(MOST_DOUBLINGS + 1):
+        person, reference = todo.nonzero(as_tuple=True)
+        pairs[person, reference] = _by_rule(network, persons[person], references[reference], rule, pieces * 2**doubling)
+        points += len(person) * pieces * 2**doubling * len(rule[0])
+        gaps = changes - pairs.sum(dim=2)
+        of_pair = gaps.abs() > limit[:, None] * len(references) ** 0.5
+        of_row = gaps.mean(dim=1).abs() > limit
+        todo = of_pair | of_row[:, None]
+        if not todo.any():
+            break
+    return pairs, points
+
+
+def _by_rule(network: nn.Module, ends: torch.Tensor, starts: torch.Tensor, rule: Rule, pieces: int) -> torch.Tensor:
+    """Return the contributions of pairs [pairs, width], by a rule on each of so many pieces of every path."""
+    share = torch.from_numpy((rule[0] + np.arange(pieces)[:, None]).ravel() / pieces).to(ends)
+    weight = torch.from_numpy(np.tile(rule[1] / pieces, pieces)).to(ends)
+    step = max(1, POINTS_AT_ONCE.get(ends.device.type, 2**18) // len(share))
+    parts = []
+    for start, end in zip(torch.split(starts, step), torch.split(ends, step), strict=True):
+        path = torch.lerp(start[:, None], end[:, None], share[:, None]).requires_grad_()  # [pairs, points, width]
+        with torch.enable_grad():  # one sum to differentiate, instead of one output a point
+            (slopes,) = torch.autograd.grad(network(path.flatten(0, 1)).sum(), path)
+        parts.append(torch.einsum("ptw,t->pw", slopes, weight) * (end - start))
+    return torch.cat(parts).double()

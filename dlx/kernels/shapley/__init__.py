@@ -1,0 +1,19 @@
+"""Columns as players of a game: what a coalition of them is worth, and what each player gets."""
+
+from dlx.kernels.shapley.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
+from dlx.kernels.shapley.games import Game
+from dlx.kernels.shapley.interactions import interaction_values, interactions_of_table
+from dlx.kernels.shapley.sampled import Sampled, sampled_values, tolerated_values
+
+__all__ = [
+    "MOST_PLAYERS",
+    "Game",
+    "Sampled",
+    "evaluations",
+    "exact_values",
+    "interaction_values",
+    "interactions_of_table",
+    "sampled_values",
+    "shapley_of_table",
+    "tolerated_values",
+]

@@ -1,0 +1,136 @@
+"""Which coalitions to look at, and what they say of the Shapley values: one design for all games of as many players.
+
+Coalitions are candidates by the size weights of Kernel SHAP (Lundberg and Lee 2017), each paired with its complement
+(Covert and Lee 2021). Of these, those are chosen, one after the other, that leave the least variance of the values under
+the prior (see `prior`). The estimate is the posterior mean: linear in the worths, so that one matrix serves all
+games. The coalition of everybody is known without noise, and the values add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dlx.kernels.shapley.prior import REST, covariance_of_games, covariance_of_values, variance_of_value
+
+CANDIDATES = 2  # for one that is chosen; with more, the odd part of orders 5 and up is misjudged
+MOST_CANDIDATES = 1_024  # among which is chosen; more coalitions than that are taken as they come
+SANDWICH = 0.05  # share with which nine in ten to 99 in 100 exact values were within two standard errors
+SURE = 1e-12  # variance of what is known without noise
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Coalitions of some players, and how the Shapley values follow from what they are worth.
+
+    Parameters
+    ----------
+    members : ndarray of bool [coalitions, players]
+        Who is in each coalition; their complements are looked at too.
+    matrix : ndarray [players, 1 + coalitions]
+        Posterior mean of the values from g of everybody and of the coalitions.
+    precision : ndarray [1 + coalitions, 1 + coalitions]
+        Inverse covariance of g.
+    variance : ndarray [players]
+        Posterior variance of the values, in units of the prior.
+    """
+
+    members: np.ndarray
+    matrix: np.ndarray
+    precision: np.ndarray
+    variance: np.ndarray
+
+    def values(self, odd: np.ndarray) -> np.ndarray:
+        """Return the Shapley values [games, players] from g of everybody and of the coalitions, [games, 1 + coalitions]."""
+        values = odd @ self.matrix.T
+        return values + (2 * odd[:, :1] - values.sum(axis=1, keepdims=True)) / values.shape[1]
+
+    def variances(self, odd: np.ndarray) -> np.ndarray:
+        """Return the variance of the values' error, [games, players].
+
+        The posterior variance, in the units that the game's own errors of prediction tell, each coalition left out in
+        turn; and a share of what the same errors, put where they occurred, make of each value (a sandwich): it alone is
+        too large, but knows which players interact.
+        """
+        precision = np.diag(self.precision)
+        missed = odd @ self.precision / precision
+        missed[:, 0] = 0.0
+        unit = (np.square(missed[:, 1:]) * precision[1:]).mean(axis=1, keepdims=True)
+        return unit * self.variance + SANDWICH * (np.square(missed) @ np.square(self.matrix).T)
+
+
+@lru_cache(maxsize=64)
+def design(players: int, pairs: int, seed: int) -> Design:
+    """Return a design of so many coalitions, each with its complement; fewer than half of all there are.
+
+    Parameters
+    ----------
+    players : int
+        At least 3.
+    pairs : int
+        Coalitions, less than 2^(players - 1) - 1.
+    seed : int
+        Seed of the candidates.
+    """
+    rng = np.random.default_rng([seed, players, pairs])
+    candidates = _candidates(players, max(pairs, min(CANDIDATES * pairs, MOST_CANDIDATES)), rng)
+    members = candidates[_chosen(candidates, pairs)] if len(candidates) > pairs else candidates
+    known = np.concatenate([np.ones((1, players), dtype=bool), members])
+    covariance = covariance_of_games(known, known)
+    covariance[np.diag_indices_from(covariance)] += np.where(np.arange(len(known)) == 0, SURE, REST)
+    precision = np.linalg.inv(covariance)
+    with_values = covariance_of_values(known)
+    matrix = with_values @ precision
+    left = variance_of_value(players) - (matrix * with_values).sum(axis=1)
+    return Design(members, matrix, precision, np.maximum(0.0, left))
+
+
+def _candidates(players: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return different coalitions, no two of them complements, bool [count, players]; all there are, where these are few."""
+    half = 2 ** (players - 1) - 1
+    if half <= count:
+        return _half(players)
+    sizes = np.arange(1, players)
+    weight = 1 / (sizes * (players - sizes))
+    found: dict[bytes, np.ndarray] = {}
+    while len(found) < count:
+        drawn = rng.choice(sizes, size=count, p=weight / weight.sum())
+        rank = rng.permuted(np.tile(np.arange(players), (count, 1)), axis=1)
+        members = rank < drawn[:, None]
+        members[~members[:, 0]] ^= True  # of two complements the one with the first player
+        for one in members:
+            found.setdefault(one.tobytes(), one)
+    return np.array(list(found.values())[:count])
+
+
+def _half(players: int) -> np.ndarray:
+    """Return one of every two complements, the one with the first player; without everybody."""
+    numbers = np.arange(1, 2**players - 1, 2)
+    return (numbers[:, None] >> np.arange(players) & 1).astype(bool)
+
+
+def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions of candidates that, one after the other, lower the variance of the values most.
+
+    A pivoted Cholesky factorisation: each step conditions the process on one more coalition.
+    """
+    players, total = candidates.shape[1], len(candidates) + 1
+    known = np.concatenate([np.ones((1, players), dtype=bool), candidates])
+    left = covariance_of_values(known)
+    covariance = covariance_of_games(known, known)
+    variance = np.diag(covariance) + np.where(np.arange(total) == 0, SURE, REST)
+    factor = np.empty((total, count + 1))
+    chosen = [0]
+    for step in range(count + 1):
+        pivot = chosen[-1]
+        column = covariance[pivot] - factor[:, :step] @ factor[pivot, :step]
+        column[pivot] = variance[pivot]
+        factor[:, step] = column / np.sqrt(column[pivot])
+        variance = variance - np.square(factor[:, step])
+        left = left - np.outer(left[:, pivot] / np.sqrt(column[pivot]), factor[:, step])
+        gain = np.square(left).sum(axis=0) / np.maximum(variance, SURE)
+        gain[chosen] = -1.0
+        chosen.append(int(gain.argmax()))
+    return np.array(chosen[1 : count + 1]) - 1

@@ -1,0 +1,137 @@
+"""What a coalition of columns is worth: the model's mean output when only these columns are the person's.
+
+``v(S) = mean over reference rows b of f(x_S, b_rest)``, the interventional game of Lundberg and Lee (2017) and of
+Janzing, Minorics and Blöbaum (2020). A player is an original column: a one-hot group comes and goes as one.
+
+The game is a mean of games, one a reference row. In each of these, a column in which the person and the reference are
+alike adds nothing to anybody: it is no player there, which halves the coalitions of that game.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+
+from dlx.kernels.shapley.splitting import SplitNet, split
+from dlx.model import Model, Scale
+from dlx.model.protocol import check_scale, rescaled
+from dlx.threads import in_chunks
+
+BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
+CHUNK_ROWS = 8_192  # evaluations of a split net that a thread is given at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """The games of some people: one game a person, all with the same players and references.
+
+    Parameters
+    ----------
+    model : Model
+        Anything that predicts.
+    rows : ndarray [people, players]
+        Coded.
+    background : ndarray [references, players]
+        Coded; the values that absent players take.
+    scale : {"logit", "probability", "value"}
+        Unit of what coalitions are worth.
+    """
+
+    model: Model
+    rows: np.ndarray
+    background: np.ndarray
+    scale: Scale
+
+    @property
+    def players(self) -> int:
+        """Number of columns."""
+        return self.rows.shape[1]
+
+    def outputs(self) -> np.ndarray:
+        """Return what everybody together is worth, [people]."""
+        return self.model.predict(self.rows, self.scale)
+
+    def references(self) -> np.ndarray:
+        """Return the model's output of each reference row, [references]; their mean is what nobody is worth."""
+        return self.model.predict(self.background, self.scale)
+
+    def groups(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield pairs with equally many players: people, references and players, as `pairs` takes them.
+
+        Who plays is in the order of the columns. A pair that is alike in all columns has no game, and is left out.
+        """
+        differing = self.differing()
+        counts = differing.sum(axis=2)
+        for count in np.unique(counts[counts > 0]):
+            people, references = np.nonzero(counts == count)
+            yield people, references, np.nonzero(differing[people, references])[1].reshape(-1, count)
+
+    def differing(self) -> np.ndarray:
+        """Return in which columns each person and each reference differ, bool [people, references, players]."""
+        theirs, ours = self.rows[:, None], self.background[None]
+        return ~((theirs == ours) | (np.isnan(theirs) & np.isnan(ours)))
+
+    def worth(self, members: np.ndarray) -> np.ndarray:
+        """Return what coalitions are worth, [people, coalitions].
+
+        Parameters
+        ----------
+        members : ndarray of bool [coalitions, players]
+            Who is in each coalition.
+        """
+        references = np.arange(len(self.background))
+        players = np.tile(np.arange(self.players), (len(references), 1))
+        worth = np.empty((len(self.rows), len(members)))
+        for person in range(len(self.rows)):
+            people = np.full(len(references), person)
+            worth[person] = self.pairs(people, references, players, members).mean(axis=0)
+        return worth
+
+    def pairs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Return what coalitions are worth to people against one reference row each, [pairs, coalitions].
+
+        Parameters
+        ----------
+        people, references : ndarray of int [pairs]
+            Positions of each pair's person and reference.
+        players : ndarray of int [pairs, some]
+            Who plays; everybody else keeps the reference's value.
+        members : ndarray of bool [coalitions, some]
+            Which of the pair's players are in each coalition.
+        """
+        if not len(people) or not len(members):
+            return np.empty((len(people), len(members)))
+        if self.net is None:
+            return self._mixed(people, references, players, members)
+        net = self.net
+
+        def found(some: np.ndarray) -> np.ndarray:
+            return net.outputs(people[some], references[some], players[some], members)
+
+        outputs = in_chunks(found, np.arange(len(people)), max(1, CHUNK_ROWS // len(members)))
+        return rescaled(outputs, self.model.scales[0], self.scale, self.model.name)
+
+    @cached_property
+    def net(self) -> SplitNet | None:
+        """The model's fast path: the net with its first layer split, where it has such a layer."""
+        check_scale(self.model, self.scale)
+        return split(self.model, self.rows, self.background)
+
+    def _mixed(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Return what pairs' coalitions are worth, [pairs, coalitions], by mixing rows: the path for every model."""
+        worth = np.empty((len(people), len(members)))
+        size = max(1, BLOCK_BYTES // (8 * self.players))
+        pairs = max(1, size // len(members))
+        for start, first in product(range(0, len(people), pairs), range(0, len(members), size)):
+            some, joined = slice(start, start + pairs), members[first : first + size]
+            mixed = np.repeat(self.background[references[some], None], len(joined), axis=1)
+            which = np.arange(len(mixed))
+            for player, present in zip(players[some].T, joined.T, strict=True):
+                mixed[which, :, player] = np.where(present, self.rows[people[some], player, None], mixed[which, :, player])
+            predicted = self.model.predict(mixed.reshape(-1, self.players), self.scale)
+            worth[some, first : first + size] = predicted.reshape(mixed.shape[:2])
+        return worth

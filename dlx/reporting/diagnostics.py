@@ -1,0 +1,147 @@
+"""What is known of the explanations themselves: noise, causes of disagreement, distance to the truth, and whom to trust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dlx import explainers
+from dlx.audit import preflight
+from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
+from dlx.comparison.ground_truth import JUDGES
+from dlx.explanation import Explanation
+from dlx.model import Model
+from dlx.reporting import measuring
+from dlx.reporting.depth import Depth
+from dlx.reporting.setting import Pair, Setting, Siblings, is_opaque
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """Everything that was measured of the explanations.
+
+    Parameters
+    ----------
+    depth : Depth
+        How much was asked.
+    top : int
+        How many columns of a person count as the most important.
+    readiness : DataFrame
+        Pre-flight of every model and method.
+    judges : dict of str to Explanation
+        Shapley values of each model, of the panel.
+    errors : DataFrame
+        How far each method is from its judge.
+    parity : DataFrame
+        How far our kernels are from the reference libraries, on a few people.
+    replicates : list of Replicates
+        Explanations of the first people of the panel, again.
+    settings : DataFrame
+        How far methods agree as their libraries come, and aligned.
+    disagreements : list of Disagreement
+        What a distance between two methods is made of.
+    designs : dict of str to Crossed
+        Models by methods by training seeds, under what they have in common.
+    siblings : DataFrame
+        ROC AUC of every training seed on the test rows; explanations are made again by those that are as good.
+    faithfulness, stability, sanity : DataFrame
+        Empty in a quick report.
+    trust : DataFrame
+        A line a model and method.
+    """
+
+    depth: Depth
+    top: int
+    readiness: pd.DataFrame
+    judges: dict[str, Explanation]
+    errors: pd.DataFrame
+    parity: pd.DataFrame
+    replicates: list[Replicates]
+    settings: pd.DataFrame
+    disagreements: list[Disagreement]
+    designs: dict[str, Crossed]
+    siblings: pd.DataFrame
+    faithfulness: pd.DataFrame
+    stability: pd.DataFrame
+    sanity: pd.DataFrame
+    trust: pd.DataFrame
+    _compared: dict[Pair, pd.DataFrame] = field(default_factory=dict)
+
+    def of(self, model: Model, source: str) -> list[Replicates]:
+        """Return the replicates of a model's explanations by a source."""
+        return [some for some in self.replicates if some.of.model == model.name and some.source == source]
+
+    def against_noise(self, model: Model, source: str = "background") -> pd.DataFrame | None:
+        """Return how far the methods of a model agree between chance and noise floor; None where that was not measured."""
+        key = (model.name, source)
+        if key not in self._compared and len(some := self.of(model, source)) > 1:
+            self._compared[key] = compare([r.of for r in some], replicates=some).against_noise(self.top)
+        return self._compared.get(key)
+
+    def believed(self, model: Model) -> list[str]:
+        """Return the methods whose word counts about a model: the trusted ones; where none is, those that nothing refutes."""
+        table = self.trust[self.trust["model"] == model.name]
+        return list(table["method"][believed(table)])
+
+    def is_trusted(self, model: Model) -> bool:
+        """Whether trust in any method about a model was earned, so that `believed` are the trusted ones."""
+        return bool(self.trust.loc[self.trust["model"] == model.name, "trusted"].any())
+
+
+def ready(model: Model, setting: Setting) -> pd.DataFrame:
+    """Return the pre-flight of a model, by all methods that a report may use."""
+    methods = [method for method in explainers.names() if method not in JUDGES]
+    return preflight(model, setting.panel, setting.background, methods=methods, seed=setting.seed)
+
+
+def harmony(
+    setting: Setting,
+    models: Sequence[Model],
+    shown: Sequence[Model],
+    explanations: Mapping[Pair, Explanation],
+    readiness: pd.DataFrame,
+    siblings: Siblings,
+) -> Harmony:
+    """Return what is known of the explanations of some models.
+
+    Parameters
+    ----------
+    setting : Setting
+        What every question is asked with.
+    models, shown : sequence of Model
+        All models, and those that a quick report looks at more closely.
+    explanations : mapping of (str, str) to Explanation
+        Of each model by each method, the panel first.
+    readiness : DataFrame
+        Pre-flight of all models.
+    siblings : mapping of str to sequence of Model
+        The same architectures trained with other seeds, by the name of the model; may be empty.
+    """
+    opaque = [model for model in models if is_opaque(model)] or list(models)
+    close = opaque if setting.depth.is_thorough else [model for model in shown if model in opaque][:1] or list(shown[:1])
+    on_panel = {pair: made[: len(setting.panel)] for pair, made in explanations.items()}
+    judges = measuring.judges_of(setting, models)
+    scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
+    replicates = measuring.made_again(setting, close, on_panel, measuring.as_good(siblings, scores))
+    replicates += measuring.seeded_again(setting, [model for model in shown if model not in close], on_panel)
+    checked = measuring.checks_of(setting, close, on_panel)
+    judged = measuring.errors_of(setting, models, close, on_panel, judges)
+    return Harmony(
+        depth=setting.depth,
+        top=setting.top,
+        readiness=readiness,
+        judges=judges,
+        replicates=replicates,
+        settings=measuring.as_they_come(setting, close, on_panel),
+        disagreements=measuring.causes_of(setting, close, on_panel) if setting.depth.is_thorough else [],
+        designs=measuring.crossed_designs(setting, opaque, siblings) if setting.depth.is_thorough else {},
+        siblings=scores,
+        errors=judged,
+        parity=measuring.parity_of(setting, models, on_panel),
+        trust=measuring.trust_in(setting, models, on_panel, judged, replicates, readiness, checked),
+        **checked,
+    )

@@ -1,0 +1,305 @@
+"""Trees as plain arrays: what every tree model of dlx is made of, saved as, and predicts with.
+
+A node asks one column. It sends a row left where the value is at most a threshold or, if it holds a set, where the code
+is in the set. Thresholds and leaves are those of the library that grew the trees, in float64, and rows are read in the
+precision in which it compares them: so each row goes the same way. Leaves are summed in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.arrays import frozen
+from dlx.errors import DlxError
+from dlx.trees._checks import KINDS, LEAF, NO_SET, SETS, check
+from dlx.trees._reading import PRECISIONS, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlx.trees._walking import Forest
+
+__all__ = ["BEYOND", "LEAF", "MISSING", "NO_SET", "WORD", "Reading", "Trees", "concatenate", "float32_below"]
+
+WORD = 32  # codes that a word of a set holds, one a bit
+MISSING, BEYOND = -1, 2**31 - 1  # of `Trees.codes`: a missing value, and a code that no set holds
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """A sum of trees, ``base + Σ leaf``, all nodes in flat arrays.
+
+    Parameters
+    ----------
+    feature : ndarray of int32 [nodes]
+        Column that a node asks; -1 at a leaf.
+    threshold : ndarray of float64 [nodes]
+        A row goes left where its value is at most this; 0 where the node has a set.
+    left, right : ndarray of int32 [nodes]
+        Children, counted from the first node of all trees; -1 at a leaf.
+    missing_left : ndarray of bool [nodes]
+        Whether a missing value goes left.
+    value : ndarray of float64 [nodes]
+        What a leaf adds.
+    cover : ndarray of float64 [nodes]
+        Training rows that reach the node.
+    roots : ndarray of int32 [trees]
+        First node of each tree.
+    base : float
+        What is added to all leaves.
+    set_start, set_size : ndarray of int32 [nodes], optional
+        First word and number of words of a node's set of codes; -1 and 0 where it has none. A row goes left where its
+        code is in the set, and right where it is any other.
+    words : ndarray of uint32 [words], optional
+        The sets, a bit for each code: code c is bit c % 32 of word c // 32.
+    reading : Reading
+        How rows are read.
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    missing_left: np.ndarray
+    value: np.ndarray
+    cover: np.ndarray
+    roots: np.ndarray
+    base: float = 0.0
+    set_start: np.ndarray = field(default_factory=lambda: np.empty(0))
+    set_size: np.ndarray = field(default_factory=lambda: np.empty(0))
+    words: np.ndarray = field(default_factory=lambda: np.empty(0))
+    reading: Reading = field(default_factory=Reading)
+
+    def __post_init__(self) -> None:
+        if not len(self.set_start) and not len(self.set_size):
+            object.__setattr__(self, "set_start", np.full(len(self.feature), NO_SET))
+            object.__setattr__(self, "set_size", np.zeros(len(self.feature)))
+        for name, kind in (KINDS | SETS).items():
+            object.__setattr__(self, name, frozen(getattr(self, name), kind))
+        check(self)
+
+    def __len__(self) -> int:
+        return len(self.roots)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """One past the last node of each tree, [trees]."""
+        return np.append(self.roots[1:], len(self.feature))
+
+    @property
+    def has_set(self) -> np.ndarray:
+        """Whether a node asks for a set of codes, [nodes]."""
+        return self.set_start != NO_SET
+
+    def codes_of(self, node: int) -> np.ndarray:
+        """Return the codes in a node's set, rising."""
+        words = self.words[self.set_start[node] : self.set_start[node] + self.set_size[node]]
+        return np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of the leaves of each row, float64 [rows]."""
+        from dlx.trees._walking import sum_leaves
+
+        total = np.full(len(rows), self.base)
+        sum_leaves(self._read(rows), self._forest, total)
+        return total
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        read = self.reading.read(rows)
+        for column in self._set_columns:
+            values = read[:, column]
+            spoiled = values[(np.floor(values) != values) & ~np.isnan(values)]
+            if len(spoiled):
+                raise DlxError(
+                    f"column {column} is split into sets of codes, which are whole numbers, but holds {spoiled[0]:g}"
+                )
+        return read
+
+    @cached_property
+    def _forest(self) -> Forest:
+        from dlx.trees._walking import Forest
+
+        itself, leaf = np.arange(len(self.feature), dtype=np.int32), self.feature == LEAF
+        children = np.column_stack([np.where(leaf, itself, child) for child in (self.left, self.right)]).ravel()
+        is_float32 = self.reading.precision == "float32"
+        threshold = float32_below(self.threshold).astype(np.float32) if is_float32 else self.threshold
+        asks_sets = np.logical_or.reduceat(self.has_set, self.roots)
+        sets = (self.set_start, self.set_size, self.words)
+        walked = (np.maximum(self.feature, 0), threshold, children, self.missing_left, *sets, self.value)
+        return Forest(*walked, self.roots, self._depths, asks_sets)
+
+    @cached_property
+    def _depths(self) -> np.ndarray:
+        """Return the longest path of each tree, [trees]."""
+        depths, nodes, trees = np.zeros(len(self), dtype=np.int32), self.roots, np.arange(len(self))
+        while True:
+            inner = self.feature[nodes] != LEAF
+            nodes, trees = nodes[inner], trees[inner]
+            if not len(nodes):
+                return depths
+            depths[trees] += 1
+            nodes, trees = np.concatenate([self.left[nodes], self.right[nodes]]), np.tile(trees, 2)
+
+    # Rows as small integers
+
+    def codes(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows as integers that go where they go, int32 [rows, features].
+
+        A value becomes its rank among the thresholds of its column, to be compared with `limits`; where a column is split
+        into sets, its code, or `BEYOND` if no set could hold it; a missing value becomes `MISSING`.
+        """
+        read = self._read(rows)
+        codes = np.zeros(read.shape, dtype=np.int32)
+        for column, thresholds in self._ranked[0].items():
+            codes[:, column] = np.searchsorted(thresholds, read[:, column])
+        for column in self._set_columns:
+            known = np.nan_to_num(read[:, column].astype(np.float64))
+            codes[:, column] = np.where((known < 0) | (known > BEYOND), BEYOND, known)
+        codes[np.isnan(read)] = MISSING
+        return codes
+
+    @property
+    def limits(self) -> np.ndarray:
+        """The rank of each node's threshold among those of its column, int32 [nodes]: codes up to it go left."""
+        return self._ranked[1]
+
+    @cached_property
+    def _ranked(self) -> tuple[dict[int, np.ndarray], np.ndarray]:
+        """Return the thresholds of each column, rising, and the rank of each node's."""
+        asked, limits = {}, np.zeros(len(self.feature), dtype=np.int32)
+        numeric = np.flatnonzero((self.feature != LEAF) & ~self.has_set)
+        order = numeric[np.argsort(self.feature[numeric], kind="stable")]
+        columns, starts = np.unique(self.feature[order], return_index=True)
+        for column, nodes in zip(columns.tolist(), np.split(order, starts[1:]), strict=False):
+            asked[column], limits[nodes] = np.unique(self.threshold[nodes], return_inverse=True)
+        return asked, limits
+
+    @cached_property
+    def _set_columns(self) -> list[int]:
+        return np.unique(self.feature[self.has_set]).tolist()
+
+    # Other forms
+
+    @property
+    def ranges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest leaf of each tree, [trees]."""
+        leaf = self.feature == LEAF
+        least = np.minimum.reduceat(np.where(leaf, self.value, np.inf), self.roots)
+        return least, np.maximum.reduceat(np.where(leaf, self.value, -np.inf), self.roots)
+
+    @property
+    def contrasts(self) -> np.ndarray:
+        """The leaves less the one of their tree that is nearest to 0, where all are on one side of it, [nodes]."""
+        least, most = self.ranges
+        nearest = np.where(least > 0, least, np.minimum(most, 0.0))
+        nearest = np.repeat(nearest, np.diff(np.append(self.roots, len(self.feature))))
+        return np.where(self.feature == LEAF, self.value - nearest, 0.0)
+
+    def in_float32(self) -> Trees:
+        """Return the trees with float32 thresholds and leaves, of half the size: rows of float32 numbers go the same way."""
+        leaves = self.value.astype(np.float32)
+        return replace(self, threshold=float32_below(self.threshold), value=leaves, reading=Reading("float32"))
+
+    def rounding(self, precision: str) -> float:
+        """Return how far a sum of the leaves in a precision may be from exact: as many roundings of sums as there are trees."""
+        least, most = self.ranges
+        largest = np.maximum(np.abs(self.base + np.cumsum(least)), np.abs(self.base + np.cumsum(most)))
+        terms = np.maximum(np.abs(least), np.abs(most))  # each is rounded too, where it is a share of a leaf
+        return float(np.finfo(precision).eps * (abs(self.base) + np.sum(largest + terms)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays by name, for saving; what is as in any tree of float32 numbers without sets is left out."""
+        found = {name: getattr(self, name) for name in KINDS} | {"base": np.array([self.base])}
+        if self.has_set.any():
+            found |= {name: getattr(self, name) for name in SETS}
+        if len(self.reading.absent):
+            found["absent"] = self.reading.absent
+        how = np.array([PRECISIONS.index(self.reading.precision), not self.reading.takes_missing])
+        return found | ({"reading": how} if how.any() else {})
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Trees:
+        """Return the trees that `arrays` described."""
+        _check_kinds(arrays)
+        how = arrays.get("reading", np.zeros(2, dtype=int))
+        if how.shape != (2,) or not np.isin(how, (0, 1)).all() or arrays["base"].shape != (1,):
+            raise ValueError("trees must have one base and two flags of how rows are read")
+        reading = Reading(PRECISIONS[int(how[0])], arrays.get("absent", np.empty((0, 3))), takes_missing=not how[1])
+        known = {name: arrays[name] for name in KINDS} | {name: arrays[name] for name in SETS if name in arrays}
+        return cls(**known, base=float(arrays["base"][0]), reading=reading)
+
+    def for_shap(self) -> dict[str, Any]:
+        """Return trees without sets that read float32 as the dictionary that shap.TreeExplainer takes."""
+        if self.has_set.any() or self.reading.precision != "float32":
+            raise ValueError("shap holds float32 thresholds and no sets: give it the trees of dlx.explainers._shap")
+        return {
+            "trees": [self._one_for_shap(start, end) for start, end in zip(self.roots, self.ends, strict=True)],
+            "base_offset": np.array([self.base]),
+            "tree_output": "raw_value",
+            "objective": "squared_error",
+            "internal_dtype": np.float64,
+            "input_dtype": np.float32,
+        }
+
+    def _one_for_shap(self, start: int, end: int) -> dict[str, np.ndarray]:
+        nodes = slice(start, end)
+        left, right = (np.where(child[nodes] == LEAF, LEAF, child[nodes] - start) for child in (self.left, self.right))
+        return {
+            "children_left": left,
+            "children_right": right,
+            "children_default": np.where(self.missing_left[nodes], left, right),
+            "features": np.maximum(self.feature[nodes], 0),
+            "thresholds": float32_below(self.threshold[nodes]),
+            "values": self.value[nodes, None].copy(),
+            "node_sample_weight": self.cover[nodes].copy(),
+        }
+
+
+def _check_kinds(arrays: dict[str, np.ndarray]) -> None:
+    """Raise a ValueError if an array is not there, or does not hold what its name says."""
+    kinds = KINDS | {"base": np.float64} | {name: kind for name, kind in SETS.items() if name in arrays}
+    for name, kind in kinds.items():
+        if name not in arrays or not np.can_cast(arrays[name].dtype, kind, "same_kind"):
+            found = f"hold {arrays[name].dtype}" if name in arrays else "are not there"
+            raise ValueError(f"the {name} of trees must be {np.dtype(kind)}, but {found}")
+
+
+def concatenate(
+    trees: Sequence[dict[str, np.ndarray]], base: float = 0.0, reading: Reading | None = None, words: np.ndarray | None = None
+) -> Trees:
+    """Return trees of local node numbers as one.
+
+    Parameters
+    ----------
+    trees : sequence of dict
+        The arrays of `Trees` by node, children counted within the tree; those of sets may be left out.
+    base : float
+        What is added to all leaves.
+    reading : Reading, optional
+        How rows are read; as float32 numbers by default.
+    words : ndarray of uint32, optional
+        The sets of all trees, to which `set_start` points.
+    """
+    roots = np.concatenate([[0], np.cumsum([len(tree["feature"]) for tree in trees])[:-1]])
+    names = [name for name in (*KINDS, "set_start", "set_size") if name in trees[0]]
+    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in names}
+    for child in ("left", "right"):
+        joined[child] = np.concatenate(
+            [np.where(tree[child] == LEAF, LEAF, tree[child] + root) for tree, root in zip(trees, roots, strict=True)]
+        )
+    furthest = np.finfo(np.float64).max
+    joined["threshold"] = np.clip(joined["threshold"], -furthest, furthest)
+    sets = {} if words is None else {"words": words}
+    return Trees(**joined, **sets, roots=roots, base=base, reading=reading or Reading())
+
+
+def float32_below(threshold: np.ndarray) -> np.ndarray:
+    """Return the largest finite float32 that is not above each threshold: finite float32 rows go the same way at both."""
+    furthest = np.finfo(np.float32).max
+    threshold = np.clip(threshold, -float(furthest), float(furthest))
+    rounded = threshold.astype(np.float32)
+    return np.where(rounded > threshold, np.nextafter(rounded, -furthest), rounded).astype(np.float64)

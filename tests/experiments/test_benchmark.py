@@ -1,0 +1,86 @@
+"""The benchmark in small: its contests compute the same quantities on both sides, and its tables say what they should."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dlx.threads import one_thread
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+@pytest.fixture(scope="module")
+def benchmarking():
+    """The benchmark's own modules, found as `python experiments/benchmark.py` finds them."""
+    sys.path.insert(0, str(EXPERIMENTS))
+    import benchmark
+    from benchmarking import contests, frontier, limits, worlds
+
+    yield {"benchmark": benchmark, "contests": contests, "frontier": frontier, "limits": limits, "worlds": worlds}
+    sys.path.remove(str(EXPERIMENTS))
+
+
+@pytest.fixture(scope="module")
+def world(benchmarking):
+    """A net of 6 columns with 12 reference rows."""
+    made = benchmarking["worlds"].random_world(6, people=40)
+    return benchmarking["worlds"].World("small", made.model, made.rows, made.background[:12])
+
+
+def test_both_sides_of_every_contest_compute_the_same(benchmarking, world):
+    contests = benchmarking["contests"]
+    with one_thread():
+        tried = [*contests.path_contests(world), *contests.shapley_contests(world)]
+        for contest in tried:
+            theirs, ours = contest.peer(8), contest.ours(8)
+            assert theirs.shape == ours.shape == (8, 6)
+            np.testing.assert_allclose(ours, theirs, atol=0.15 * np.abs(theirs).max())
+            assert contest.error(ours) <= max(contest.error(theirs), 1e-5)
+    assert {"integrated gradients, exact", "DeepLIFT over the background", "exact Shapley values"} <= {
+        c.quantity for c in tried
+    }
+
+
+def test_lime_s_own_runs_lie_within_its_spread(benchmarking, world):
+    contest = benchmarking["contests"].lime_contest(world)
+    assert contest.error(contest.ours(2)) < 2
+    assert 0.3 < contest.error(contest.peer(2)) < 3
+    assert contest.error(contest.ours(2) + 1.0) > 3
+
+
+def test_shapiq_estimates_the_same_values(world):
+    assert world.error(world.by_shapiq(2, 64)) < 1e-5  # all coalitions of 6
+
+
+def test_a_line_has_times_errors_and_a_share_of_the_peak(benchmarking, world):
+    contest = next(c for c in benchmarking["contests"].shapley_contests(world) if c.quantity == "exact Shapley values")
+    line = benchmarking["contests"].held(contest, 1, benchmarking["limits"].matrix_peak(0.05), lambda *_: None)
+    assert line["error"] < 1e-5
+    assert 0 < line["share_of_peak"] < 1.5
+    assert line["ratio"] == pytest.approx(line["peer_cpu_per_row"] / line["cpu_per_row"])
+    text = benchmarking["benchmark"].markdown({"table": pd.DataFrame([line])})
+    assert "| exact Shapley values (relative error) | small, 6 | shap Exact |" in text
+
+
+def test_the_frontier_falls_with_the_budget(benchmarking, world, tmp_path):
+    from dlx.progress import Narrator
+
+    made = benchmarking["worlds"].random_world(11, people=20)
+    wide = benchmarking["worlds"].World("wide", made.model, made.rows, made.background[:8])
+    table = benchmarking["frontier"].frontier(wide, Narrator())
+    ours = table[table["estimator"] == "dlx"].sort_values("budget")["error"].to_numpy()
+    assert ours[-1] < 0.3 * ours[0]
+    benchmarking["frontier"].draw(table, tmp_path)
+    assert (tmp_path / "frontier.svg").stat().st_size > 1_000
+
+
+def test_a_process_tells_its_peak_memory(benchmarking):
+    told = json.loads(benchmarking["limits"].measured_here("memory", "dlx", 30))
+    assert told["rows"] == 30
+    assert told["peak_mb"] > 50

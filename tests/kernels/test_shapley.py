@@ -1,0 +1,213 @@
+"""The games: exact values against brute force, and sampled ones against exact values and their own standard errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracles
+import pytest
+import torch
+import worlds
+from torch import nn
+
+from dlx.encoder import Encoder
+from dlx.explainers import MethodError
+from dlx.kernels.shapley import Game, exact_values, sampled_values, shapley_of_table, tolerated_values
+from dlx.kernels.shapley.exact import all_coalitions
+from dlx.model import BlackBox, NeuralModel
+from dlx.runner import explain
+from dlx.schema import Feature, Schema
+
+
+def wide(width):
+    """A function of many columns with interactions, and rows for it."""
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(width)), worlds.TARGET)
+    rng = np.random.default_rng(width)
+    weights = rng.normal(size=width)
+
+    def score(table):
+        x = table.to_numpy()
+        return x @ weights + np.tanh(x[:, 0] * x[:, 1] - x[:, -1]) * x[:, 2] + np.abs(x[:, 3])
+
+    rows = rng.normal(size=(12, width))
+    return BlackBox(score, schema, "wide", scales=("logit", "probability")), rows[:4], rows[4:]
+
+
+@pytest.mark.parametrize("kind", ["linear", "boosted", "forest", "function"])  # these compute in float64
+@pytest.mark.parametrize("scale", ["logit", "probability"])
+def test_exact_values_equal_brute_force_in_float64(kind, scale, world):
+    model, people, background = worlds.model(kind, world), worlds.people(world), worlds.background(world)
+    if kind == "forest" and scale == "logit":
+        model = worlds.model("boosted", world)  # the forest of the worlds is certain of some rows
+    found = exact_values(Game(model, people, background, scale))
+    np.testing.assert_allclose(found, oracles.shapley(model, people, background, scale), rtol=0, atol=1e-8)
+
+
+def test_exact_values_of_eight_columns_equal_brute_force():
+    model, people, background = wide(8)
+    found = exact_values(Game(model, people, background, "logit"))
+    np.testing.assert_allclose(found, oracles.shapley(model, people, background, "logit"), rtol=0, atol=1e-8)
+
+
+def test_a_small_memory_gives_the_same_numbers(monkeypatch):
+    model, people, background = wide(6)
+    game = Game(model, people, background, "logit")
+    exact, sampled = exact_values(game), sampled_values(game, pairs=9, seed=0)
+    monkeypatch.setattr("dlx.kernels.shapley.games.BLOCK_BYTES", 1_000)
+    np.testing.assert_allclose(exact_values(game), exact, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(sampled_values(game, pairs=9, seed=0).values, sampled.values, rtol=0, atol=1e-12)
+
+
+def test_a_game_given_whole():
+    gloves = np.array([[0, 0, 0, 0, 0, 1, 1, 1.0]])  # a left glove (player 2) and two right ones
+    gloves[0, all_coalitions(3).tolist().index([True, True, False])] = 0
+    np.testing.assert_allclose(shapley_of_table(gloves), [[1 / 6, 1 / 6, 4 / 6]], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(shapley_of_table(np.array([[1.0, 5.0]])), [[4.0]])
+
+
+@pytest.mark.parametrize("pairs", [1, 10, 25, 600])
+def test_sampled_values_add_up_whatever_the_budget(pairs):
+    model, people, background = wide(20)
+    game = Game(model, people, background, "logit")
+    found = sampled_values(game, pairs=pairs, seed=0)
+    np.testing.assert_allclose(found.values.sum(axis=1), game.outputs() - game.references().mean(), atol=1e-10)
+    assert found.evaluations == 4 * 8 * 2 * pairs and not found.enumerated.any()
+
+
+def test_a_game_without_interactions_is_known_from_few_coalitions():
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(20)), worlds.TARGET)
+    model = BlackBox(lambda table: np.abs(table.to_numpy()) @ np.arange(20.0), schema, scales=("logit", "probability"))
+    rows = np.random.default_rng(0).normal(size=(9, 20))
+    found = sampled_values(Game(model, rows[:3], rows[3:], "logit"), pairs=30, seed=0)
+    expected = (np.abs(rows[:3]) - np.abs(rows[3:]).mean(axis=0)) * np.arange(20)
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    assert found.standard_errors.max() < 1e-4
+
+
+def net(width, gain=1.0):
+    """A net of two hidden layers, and rows for it."""
+    torch.manual_seed(width)
+    network = nn.Sequential(nn.Linear(width, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
+    with torch.no_grad():
+        for layer in network[::2]:
+            layer.weight *= gain
+    schema = Schema(tuple(Feature(f"x{i}") for i in range(width)), worlds.TARGET)
+    rows = np.random.default_rng(width).normal(size=(26, width))
+    return NeuralModel(network, Encoder.identity(schema)), rows[:6], rows[6:]
+
+
+@pytest.mark.parametrize(
+    ("case", "pairs"), [(wide(8), 10), (net(10), 30), (net(10), 100), (net(9, gain=3.0), 40), (net(12), 20)]
+)
+def test_standard_errors_are_honest(case, pairs):
+    game = Game(*case, "logit")
+    exact, covered = exact_values(game), []
+    for seed in range(20):
+        values, errors, *_ = sampled_values(game, pairs=pairs, seed=seed)
+        covered.append((np.abs(values - exact) <= 2 * errors + 1e-9).mean())
+    assert 0.9 <= np.mean(covered) <= 0.99
+
+
+def test_more_coalitions_mean_smaller_errors():
+    game = Game(*net(10), "logit")
+    exact = exact_values(game)
+    few, many = (
+        np.mean([np.square(sampled_values(game, pairs=pairs, seed=seed).values - exact).mean() for seed in range(5)])
+        for pairs in (25, 200)
+    )
+    assert few / many > 16  # 8 times the coalitions: the error falls about as fast as they grow, not with their root
+
+
+def test_order_of_columns_and_of_rows_is_of_no_account():
+    model, people, background = wide(9)
+    game = Game(model, people, background, "logit")
+    once = sampled_values(game, pairs=30, seed=3)
+    some = sampled_values(Game(model, people[[2, 0]], background, "logit"), pairs=30, seed=3)
+    np.testing.assert_allclose(some.values, once.values[[2, 0]], atol=1e-12)
+    np.testing.assert_allclose(some.standard_errors, once.standard_errors[[2, 0]], atol=1e-12)
+
+
+def test_a_game_with_few_coalitions_is_enumerated():
+    model, people, background = wide(9)
+    people[1:], background[1:] = people[0], background[0]
+    people[1, :4] = background[0, :4]  # five columns differ: 15 pairs
+    game = Game(model, people, background, "logit")
+    found, exact = sampled_values(game, pairs=15, seed=0), exact_values(game)
+    assert found.enumerated.tolist() == [False, True, False, False]
+    np.testing.assert_allclose(found.values[1], exact[1], atol=1e-12)
+    assert (found.standard_errors[1] == 0).all() and found.standard_errors[0].max() > 0
+    assert found.evaluations == 8 * (3 * 2 * 15 + 30)
+
+
+@pytest.mark.parametrize("tolerance", [0.1, 0.01, 1e-9])
+def test_a_tolerance_is_kept(tolerance):
+    game = Game(*net(14), "logit")
+    found, exact = tolerated_values(game, tolerance=tolerance, seed=0), exact_values(game)
+    length = np.linalg.norm(exact, axis=1)
+    assert (np.linalg.norm(found.standard_errors, axis=1) <= tolerance * length * 1.1).all()
+    assert (np.linalg.norm(found.values - exact, axis=1) <= 3 * tolerance * length + 1e-6).all()
+    assert found.enumerated.all() == (tolerance < 1e-3)
+    alone = tolerated_values(Game(game.model, game.rows[3:4], game.background, "logit"), tolerance=tolerance, seed=0)
+    np.testing.assert_allclose(alone.values, found.values[3:4], atol=1e-6)
+
+
+def test_a_tolerance_that_is_not_reached_ends():
+    rough = BlackBox(lambda t: np.sign(t.to_numpy()).prod(axis=1), wide(20)[0].schema, scales=("logit", "probability"))
+    game = Game(rough, *(rows[:1] for rows in wide(20)[1:]), "logit")
+    found = tolerated_values(game, tolerance=1e-6, seed=0)
+    assert np.isfinite(found.values).all() and not found.enumerated.any()
+
+
+def test_too_many_columns_are_refused_before_any_work():
+    model, people, background = wide(21)
+    with pytest.raises(MethodError, match=r"differ, 20 at most, got 21; use shapley, which tries some of them"):
+        explain(model, people, method="exact_shapley", background=background, scale="logit")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"budget": 111},
+            r"budget must be at least 112, 2 \(columns \+ 1\) = 14 for each of 8 reference rows, got 111; raise it",
+        ),
+        ({"tolerance": 0}, "tolerance must be a share of the contributions between 0 and 1, got 0"),
+        ({"tolerance": 1.0}, "tolerance must be a share of the contributions between 0 and 1, got 1.0"),
+        ({"tolerance": 0.1, "budget": 999}, "pass a budget or a tolerance, not both; got budget=999 and tolerance=0.1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    model, people, background = wide(6)
+    with pytest.raises(MethodError, match=message):
+        explain(model, people, method="shapley", background=background, scale="logit", **options)
+
+
+def test_shapley_says_what_it_did():
+    model, people, background = wide(10)
+    asked = {"method": "shapley", "background": background, "scale": "logit"}
+    sampled = explain(model, people, budget=8 * 30, **asked)
+    assert not sampled.extras["enumerated"].any() and sampled.evaluations == 4 * 8 * 30 and sampled.standard_errors.min() > 0
+    exact = explain(model, people, budget=8 * 1022, **asked)
+    assert exact.extras["enumerated"].all() and exact.evaluations == 4 * 8 * 1022 and exact.standard_errors.max() == 0
+    people[0, :8] = background[:, :8] = 1.0
+    both = explain(model, people, budget=8 * 30, batch_size=1, **asked)
+    assert both.extras["enumerated"].tolist() == [1, 0, 0, 0]
+
+
+def test_constant_columns_get_nothing_and_duplicates_are_of_no_account():
+    model, people, background = wide(12)
+    people[:, 5] = background[:, 5] = 2.0
+    asked = {"method": "shapley", "scale": "logit", "budget": 2 * 8 * 40}
+    once = explain(model, people, background=background, **asked)
+    assert (once.values[:, 5] == 0).all() and (once.standard_errors[:, 5] == 0).all()
+    twice = explain(model, people[[0, 0, 1]], background=background, **asked)
+    np.testing.assert_allclose(twice.values, once.values[[0, 0, 1]], atol=1e-12)
+    doubled = explain(model, people, background=np.repeat(background, 2, axis=0), **asked)
+    assert np.isfinite(doubled.values).all()
+
+
+def test_one_column_gets_the_whole_difference():
+    schema = Schema((Feature("x"),), worlds.TARGET)
+    model = BlackBox(lambda table: table["x"] ** 2, schema, scales=("logit", "probability"))
+    for method in ("exact_shapley", "shapley"):
+        found = explain(model, np.array([[3.0]]), method=method, background=np.array([[0.0], [2.0]]), scale="logit")
+        assert found.values.tolist() == [[7.0]] and found.standard_errors.tolist() == [[0.0]]
