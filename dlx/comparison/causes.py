@@ -54,7 +54,7 @@ class Disagreement:
     switches : tuple of str
         The settings in which at least one library's default is not the aligned one.
     distances : dict of str to ndarray [people, 2^switches]
-        Of each measure, in every combination of settings, in the order of `all_coalitions` (dlx.kernels.shapley.exact); the first
+        Of each measure, in every combination of settings, in the order of `all_coalitions` (kernels.shapley.exact); the first
         is as the libraries come, the last aligned.
     index : ndarray [people]
         Names of the rows.

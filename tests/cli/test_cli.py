@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import dlx
-from dlx import checkpoint, cli
+from dlx import cases, checkpoint, cli
 
 TREES = ("explain", "bank_loan", "--model", "gradient_boosting", "--method", "tree_shap", "--background", "8")
 FEW = ("--people", "4")

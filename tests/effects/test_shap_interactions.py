@@ -10,7 +10,7 @@ import numpy as np
 import oracles
 import pytest
 import worlds
-from test_shapley import net, wide
+from columns import net, wide
 
 from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import DlxError

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dlx.architectures import mlp, resnet
 from dlx.errors import DlxError
-from dlx.kernels.gradients import paths
+from dlx.kernels.gradients import breakpoints, paths
 from dlx.kernels.gradients.graph import BLOCK_NUMBERS
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
 from dlx.kernels.gradients.paths import integrated_gradients

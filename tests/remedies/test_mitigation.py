@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import groups as people_of
 import numpy as np
 import pytest
-import test_fairness as people_of
 
 from dlx.audit.fairness.groups import partition
 from dlx.remedies.mitigation import mitigations, reweighing, without

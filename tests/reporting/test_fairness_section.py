@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import groups as people_of
 import numpy as np
 import pytest
-import test_fairness as people_of
 
 from dlx import plots
 from dlx.audit.fairness.groups import partition
