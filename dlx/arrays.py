@@ -57,6 +57,11 @@ def array_id(array: np.ndarray) -> str:
     return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()[:16]
 
 
+def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return where two arrays hold the same value, or are both missing."""
+    return (one == other) | (np.isnan(one) & np.isnan(other))
+
+
 def row_norms(values: np.ndarray) -> np.ndarray:
     """Return the Euclidean length of each row, [rows]."""
     return np.sqrt(np.square(values).sum(axis=1))

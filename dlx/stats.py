@@ -1,4 +1,4 @@
-"""Intervals, tests and areas under the ROC curve: every interval of dlx is made here, and holds 95 % where counts are small.
+"""Intervals, tests, resamples and areas under the ROC curve: each once, for all of dlx. Intervals hold 95 % of few people, too.
 
 Shares have Wilson's interval, areas DeLong's. Everything else has the bootstrap's, with expanded percentiles (Hesterberg 2015,
 "What teachers should know about the bootstrap", section 5.3): a plain percentile interval of n people is too narrow by
@@ -9,7 +9,7 @@ cover.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ LEVEL = 0.95
 CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 RESAMPLES = 1_000
 CLOSE = 1e-9  # areas that differ by less are the same
+CELLS = 4_000_000  # of resamples and rows at once: 32 MB
 
 
 class Interval(NamedTuple):
@@ -128,6 +129,33 @@ def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
     return np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
+def auc_with_error(outcomes: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+    """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
+    return auc_of_counts(scores, outcomes.astype(float), (~outcomes).astype(float))
+
+
+def auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
+    """Return area and standard error (DeLong 1988) from how many people of either kind have each score [scores]."""
+    _, which = np.unique(scores, return_inverse=True)
+    inside, outside = np.bincount(which, inside), np.bincount(which, outside)
+    below = (np.cumsum(outside) - outside / 2) / outside.sum()  # of the rest, at the score of one who is inside
+    above = 1 - (np.cumsum(inside) - inside / 2) / inside.sum()
+    area = float(inside @ below / inside.sum())
+    variance = sum(
+        counts @ (shares - area) ** 2 / max(counts.sum() - 1, 1) / counts.sum()
+        for counts, shares in ((inside, below), (outside, above))
+    )
+    return area, float(np.sqrt(variance))
+
+
+def normal_interval(estimate: float, error: float, *, within: tuple[float, float]) -> Interval:
+    """Return an estimate of some standard error with its 95 % normal interval, cut at the limits of what it may be."""
+    from scipy.stats import norm
+
+    reach = float(norm.ppf((1 + LEVEL) / 2)) * error
+    return Interval(estimate, max(estimate - reach, within[0]), min(estimate + reach, within[1]))
+
+
 def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, float]:
     """Return the standard error of the sum of two means, and how many of them the 95 % interval reaches (Satterthwaite)."""
     from scipy.stats import t
@@ -180,8 +208,7 @@ def interval_of_means(values: np.ndarray, *, within: tuple[float, float] | None 
         low, high = share_interval(rows * (values[0, 0] - within[0]) / width, rows)[1:]
         return Interval(float(values[0, 0]), within[0] + width * low, within[0] + width * high)
     rng = np.random.default_rng(seed)
-    chosen = rng.multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES) / rows
-    replicates = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
+    chosen, replicates = resampled_counts(rows, seed=rng) / rows, resampled_counts(count, seed=rng) / count
     resampled = np.einsum("sc,cr,sr->s", replicates, values, chosen, optimize=True)
     return Interval(float(values.mean()), *ends_of(resampled, people=rows))
 
@@ -222,11 +249,73 @@ def tails(people: int | None = None) -> tuple[float, float]:
     return below, 1 - below
 
 
-def ends_of(resampled: Any, *, people: int | None = None) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of resampled estimates of so many people, see `tails`; NaN ones are left out."""
+def ends_of(resampled: Any, *, people: int | None = None) -> np.ndarray:
+    """Return both ends of the 95 % interval of estimates [resamples, ...] of so many people, as [2, ...], see `tails`.
+
+    NaN among the estimates of one number are left out; there are no ends (NaN) of fewer than two people.
+    """
     known, shares = np.asarray(resampled, dtype=np.float64), tails(people)
-    known = known[~np.isnan(known)]
+    known = known[~np.isnan(known)] if known.ndim == 1 else known
     if not len(known) or np.isnan(shares).any():
-        return np.nan, np.nan
-    low, high = np.quantile(known, shares)
-    return float(low), float(high)
+        return np.full((2, *known.shape[1:]), np.nan)
+    return np.quantile(known, shares, axis=0)
+
+
+def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Interval:
+    """Return the first of some estimates [1 + resamples] between the 95 % ends of the others, which may be infinite.
+
+    Resamples without an estimate (NaN) are left out; where the first has none, or there are fewer than two people, there is no
+    interval. `people` is how many the estimate rests on, see `tails`.
+    """
+    others, shares = estimates[1:][~np.isnan(estimates[1:])], tails(people)
+    if np.isnan(estimates[0]) or not len(others) or np.isnan(shares).any():
+        return Interval(float(estimates[0]), np.nan, np.nan)
+    low, high = np.quantile(others, shares, method="inverted_cdf")  # never between infinities
+    return Interval(float(estimates[0]), float(low), float(high))
+
+
+def resampled_counts(rows: int, *, seed: int | np.random.Generator = 0, groups: np.ndarray | None = None) -> np.ndarray:
+    """Return how often each bootstrap resample draws each row, float64 [resamples, rows].
+
+    Parameters
+    ----------
+    rows : int
+        How many rows there are.
+    seed : int or Generator
+        Of the draws.
+    groups : ndarray [rows], optional
+        The group of each row: each is then resampled for itself, in the order of their values.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((RESAMPLES, rows))
+    for inside in [np.arange(rows)] if groups is None else [np.flatnonzero(groups == group) for group in np.unique(groups)]:
+        drawn[:, inside] = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=RESAMPLES)
+    return drawn
+
+
+def resampled_means(values: np.ndarray, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Return the mean of values [rows, ...], and then that of each bootstrap resample of the rows, [1 + resamples, ...]."""
+    return np.concatenate([counts @ values for counts in counts_in_chunks(len(values), seed=seed)]) / len(values)
+
+
+def counts_in_chunks(rows: int, *, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield how often each row is drawn, float64 [resamples, rows], a chunk at a time; the first chunk's first is "once each".
+
+    Rows are drawn with replacement, whatever their outcome: what depends on the share of events varies with it.
+    """
+    rng = np.random.default_rng(seed)
+    left, first = RESAMPLES, True
+    while left:
+        some = min(left, max(1, CELLS // rows))
+        drawn = rng.integers(rows, size=(some, rows)) + rows * np.arange(some)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=some * rows).reshape(some, rows).astype(np.float64)
+        yield np.vstack([np.ones(rows), counts]) if first else counts
+        left, first = left - some, False
+
+
+def holm(chances: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted by Holm (1979): the family-wise error is held whatever their dependence."""
+    order, count = np.argsort(chances, kind="stable"), len(chances)
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(chances[order] * (count - np.arange(count))))
+    return adjusted

@@ -9,7 +9,7 @@ from dlx.attacks.gradients import fragility, gradient_finding, rippled
 from dlx.attacks.instability import lime_settings, shap_backgrounds
 from dlx.attacks.laboratory import Fooled, fool
 from dlx.attacks.manifold import Gate, off_manifold_shares
-from dlx.attacks.samples import VulnerabilityError, k_means_background
+from dlx.attacks.samples import VulnerabilityError
 from dlx.attacks.scaffold import Scaffold
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "gate_finding",
     "gradient_finding",
     "hide_effect",
-    "k_means_background",
     "lime_settings",
     "off_manifold_shares",
     "protected_column",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.attacks.attacking import TOP
-from dlx.attacks.samples import k_means_background
 from dlx.attacks.scaffold import decisions
+from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.kernels.lime.neighbourhoods import Neighbourhood, Samples
@@ -69,7 +69,7 @@ def shap_backgrounds(model: Model, case: Dataset, people: Dataset, background: D
     train, rows = case.train.rows, people.rows
     cleared = train[~decisions(model, train)]
     kinds = {"another draw of training rows": case.background(size, seed=seed + 1).rows}
-    kinds["k-means centres"] = k_means_background(train, count=min(10, len(train)), seed=seed)
+    kinds["k-means centres"] = k_means(train, min(10, len(train)), seed=seed)[0]
     if len(cleared):
         chosen = np.random.default_rng(seed).permutation(len(cleared))[:size]
         kinds[f"training rows that the model has {case.schema.target.cleared}"] = cleared[chosen]

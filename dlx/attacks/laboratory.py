@@ -13,8 +13,9 @@ from dlx.attacks.defences import flip_finding, gate_finding
 from dlx.attacks.findings import Finding
 from dlx.attacks.instability import kept_top, lime_on_real_rows
 from dlx.attacks.manifold import Gate
-from dlx.attacks.samples import k_means_background, limes_samples, mixtures
+from dlx.attacks.samples import limes_samples, mixtures
 from dlx.attacks.scaffold import MARGIN
+from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.runner import explain
@@ -95,7 +96,7 @@ def fool(
     """
     import pandas as pd
 
-    centres = k_means_background(case.train.rows, count=min(10, len(case.train)), seed=seed)
+    centres = k_means(case.train.rows, min(10, len(case.train)), seed=seed)[0]
     references = dict(zip(WAYS, (background, centres, background), strict=True))
     attacks = {
         way: attack(case, against=against, background=references[way], protected=protected, margin=margin, seed=seed)

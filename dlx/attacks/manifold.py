@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.attacks.samples import decimals, k_means_background, limes_samples, mixtures, replaced
+from dlx.attacks.samples import decimals, limes_samples, mixtures, replaced
+from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.stats import interval_of_share
@@ -82,7 +83,7 @@ class Gate:
         self, case: Dataset, people: np.ndarray, background: np.ndarray, count: int, seed: int
     ) -> dict[str, np.ndarray]:
         """Return the dense rows [count, width] that each method makes up for some people, by the keys of `KINDS`."""
-        centres = k_means_background(case.train.rows, count=min(10, len(case.train)))
+        centres = k_means(case.train.rows, min(10, len(case.train)))[0]
         rows = {
             "lime": limes_samples(case.schema, background, count, seed),
             "kernel_shap": mixtures(people, background, count, seed),

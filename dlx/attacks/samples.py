@@ -8,7 +8,6 @@ from dlx.errors import DlxError
 from dlx.kernels.lime.neighbourhoods import Neighbourhood
 from dlx.schema import Schema
 
-CENTRES = 10
 MOST_DECIMALS = 6
 
 
@@ -45,22 +44,6 @@ def replaced(people: np.ndarray, count: int, seed: int, *, column: int | None = 
     return rows
 
 
-def k_means_background(rows: np.ndarray, *, count: int = CENTRES, seed: int = 0) -> np.ndarray:
-    """Return the centres of k-means clusters [count, features], each value moved to the nearest one observed in its column.
-
-    As `shap.kmeans` does it (missing values filled with the mean, columns as they are), but for its weights: each
-    centre counts the same.
-    """
-    from sklearn.cluster import KMeans
-
-    if not 1 <= count <= len(rows):
-        raise VulnerabilityError(f"k-means needs 1 to {len(rows)} centres, as many as there are rows, got {count}")
-    means = [np.nanmean(column) if not np.isnan(column).all() else 0.0 for column in rows.T]
-    filled = np.where(np.isnan(rows), means, rows)
-    centres = KMeans(count, random_state=seed, n_init=10).fit(filled).cluster_centers_
-    return np.column_stack([_nearest_observed(*both) for both in zip(rows.T, centres.T, strict=True)])
-
-
 def decimals(rows: np.ndarray) -> np.ndarray:
     """Return how many decimals each column is recorded with, int [features], at most `MOST_DECIMALS`."""
     return np.array([_decimals(column[~np.isnan(column)]) for column in rows.T])
@@ -69,10 +52,3 @@ def decimals(rows: np.ndarray) -> np.ndarray:
 def _decimals(column: np.ndarray) -> int:
     enough = (n for n in range(MOST_DECIMALS) if np.allclose(column, np.round(column, n), rtol=0, atol=1e-9))
     return next(enough, MOST_DECIMALS)
-
-
-def _nearest_observed(column: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    known = np.unique(column[~np.isnan(column)])
-    if not len(known):
-        return np.full(len(centres), np.nan)
-    return known[np.abs(known[:, None] - centres).argmin(axis=0)]

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.logistic import interval_among, logistic_fits, resampled
+from dlx.audit.logistic import logistic_fits
 from dlx.audit.performance import judged
 from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.stats import LEVEL, Interval, rarest, share_interval
+from dlx.stats import LEVEL, Interval, counts_in_chunks, interval_among, rarest, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     odds = log_odds(predicted)
     lowest, highest = np.quantile(predicted, SHOWN)
     grid, spline = np.linspace(lowest, highest, POINTS), _Spline(odds)
-    curves = [spline.curves(outcomes, counts, log_odds(grid)) for counts in resampled(len(outcomes), seed=seed)]
+    curves = [spline.curves(outcomes, counts, log_odds(grid)) for counts in counts_in_chunks(len(outcomes), seed=seed)]
     return Calibration(
         model=model.name,
         rows=len(outcomes),

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.logistic import interval_among, resampled
 from dlx.audit.performance import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
-from dlx.stats import rarest, share_interval
+from dlx.stats import interval_among, rarest, resampled_means, share_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +82,7 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
         {"model": model.name, "threshold": threshold, "cost_ratio": cost_ratio(threshold), "none": 0.0} for threshold in asked
     ]
     for place, name in enumerate(("net_benefit", "all", "advantage")):
-        means = _resampled_means(np.column_stack([gains[place] for gains in each]), seed)
+        means = resampled_means(np.column_stack([gains[place] for gains in each]), seed=seed)
         for line, point in zip(lines, means.T, strict=True):
             line |= _named(name, point, rarest(outcomes))
     return pd.DataFrame(lines)
@@ -127,7 +126,7 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
     rules = {model.name: predicted >= threshold, "everybody": np.ones_like(outcomes), "nobody": np.zeros_like(outcomes)}
-    means = _resampled_means(np.column_stack([costs(outcomes, acted, threshold) for acted in rules.values()]), seed)
+    means = resampled_means(np.column_stack([costs(outcomes, acted, threshold) for acted in rules.values()]), seed=seed)
     lines = [
         {"model": model.name, "acted_on": rule, "threshold": threshold, "cost_ratio": ratio}
         | _named("cost", point, rarest(outcomes))
@@ -186,11 +185,6 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
         for name, (count, of) in shares.items()
     ]
     return pd.DataFrame(lines)
-
-
-def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:
-    """Return the means of values [rows, columns] over the rows, then over each resample of them [1 + resamples, columns]."""
-    return np.vstack([counts @ values for counts in resampled(len(values), seed=seed)]) / len(values)
 
 
 def _named(name: str, resamples: np.ndarray, people: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.stats import RESAMPLES, Interval, ends_of, interval_of_mean
+from dlx.stats import Interval, ends_of, interval_of_mean, resampled_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +65,9 @@ def _ratio(above: np.ndarray, below: np.ndarray, seed: int) -> Interval:
     """Return the ratio of two sums over people; NaN where nothing is below."""
     if len(below) < 2 or not below.sum() > 0:
         return Interval(float(above.sum() / below.sum()) if below.sum() > 0 else np.nan, np.nan, np.nan)
-    chosen = np.random.default_rng(seed).integers(len(below), size=(RESAMPLES, len(below)))
-    sums = below[chosen].sum(axis=1)
-    held = sums > 0
-    return Interval(float(above.sum() / below.sum()), *ends_of(above[chosen].sum(axis=1)[held] / sums[held], people=len(below)))
+    over, under = resampled_means(np.column_stack([above, below]), seed=seed)[1:].T
+    held = under > 0
+    return Interval(float(above.sum() / below.sum()), *ends_of(over[held] / under[held], people=len(below)))
 
 
 def _rank_correlations(old: np.ndarray, new: np.ndarray) -> np.ndarray:

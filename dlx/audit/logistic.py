@@ -6,32 +6,12 @@ separate has none, and gets an infinite one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-
-from dlx.stats import RESAMPLES, Interval, tails
 
 MOST_STEPS = 60
 LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
 CLOSE = 1e-9
 NO_INFORMATION = 1e-9  # share of what rows of even odds would tell of the coefficients
-CELLS = 4_000_000  # of resamples and rows at once: 32 MB
-
-
-def resampled(rows: int, *, seed: int) -> Iterator[np.ndarray]:
-    """Yield how often each row is drawn, float64 [resamples, rows], a chunk at a time; the first chunk's first is "once each".
-
-    Rows are drawn with replacement, whatever their outcome: what depends on the share of events varies with it.
-    """
-    rng = np.random.default_rng(seed)
-    left, first = RESAMPLES, True
-    while left:
-        some = min(left, max(1, CELLS // rows))
-        drawn = rng.integers(rows, size=(some, rows)) + rows * np.arange(some)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=some * rows).reshape(some, rows).astype(np.float64)
-        yield np.vstack([np.ones(rows), counts]) if first else counts
-        left, first = left - some, False
 
 
 def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -72,16 +52,3 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
     with np.errstate(invalid="ignore"):  # 0 · infinity: what the columns cannot tell from each other is not a number
         found[is_open] = np.sign(found[is_open]) * np.inf
     return found
-
-
-def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Interval:
-    """Return the first of some estimates [1 + resamples] between the 95 % ends of the others, which may be infinite.
-
-    Resamples without an estimate (NaN) are left out; where the first has none, or there are fewer than two people, there is no
-    interval. `people` is how many the estimate rests on, see `dlx.stats.tails`.
-    """
-    others, shares = estimates[1:][~np.isnan(estimates[1:])], tails(people)
-    if np.isnan(estimates[0]) or not len(others) or np.isnan(shares).any():
-        return Interval(float(estimates[0]), np.nan, np.nan)
-    low, high = np.quantile(others, shares, method="inverted_cdf")  # never between infinities
-    return Interval(float(estimates[0]), float(low), float(high))

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from dlx import explainers
-from dlx.arrays import filled_by_column
+from dlx.background import k_means_background
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
@@ -35,7 +35,6 @@ from dlx.explanation import Explanation
 from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain as explain_
-from dlx.threads import one_thread
 
 SWITCHES = ("unit", "scale", "background", "sampling", "grouping")
 KEPT_COLUMNS = 10
@@ -129,7 +128,7 @@ class Laboratory:
         if "background" in aligned or method == "tree_shap":
             return self._rows(model, self.background, grouped)
         training = self._rows(model, self.training, grouped)
-        return training if method == "lime" else summarised(training, CENTRES, len(self.background), seed=self.seed)
+        return training if method == "lime" else k_means_background(training, CENTRES, len(self.background), seed=self.seed)
 
 
 def _asked(method: str, aligned: frozenset[str], columns: int) -> tuple[str, dict[str, Any]]:
@@ -152,32 +151,6 @@ def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
         group = values[:, start:end]
         found[:, column] = np.take_along_axis(group, np.abs(group).argmax(axis=1)[:, None], axis=1)[:, 0]
     return found
-
-
-def summarised(rows: np.ndarray, centres: int, size: int, *, seed: int) -> np.ndarray:
-    """Return k-means centres as shap.kmeans gives them, each repeated in proportion to its rows, `size` rows in all.
-
-    As in shap, a missing value counts as the mean, and each number of a centre is replaced by the closest one in its
-    column; here one that is known, because a mean of codes is no level (a column of which nothing is known stays missing).
-    """
-    from sklearn.cluster import KMeans
-
-    known = filled_by_column(rows)
-    with one_thread():
-        fitted = KMeans(min(centres, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
-    gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
-    nearest = gap.argmin(axis=0)  # [centres, columns]
-    rounded = np.take_along_axis(rows, nearest, axis=0)
-    counts = np.bincount(fitted.labels_, minlength=len(rounded))
-    return rounded[np.repeat(np.arange(len(counts)), _shared_out(counts, size))]
-
-
-def _shared_out(counts: np.ndarray, size: int) -> np.ndarray:
-    """Return `size` seats shared out in proportion to counts, by largest remainders."""
-    exact = counts * size / counts.sum()
-    seats = np.floor(exact).astype(int)
-    seats[np.argsort(seats - exact, kind="stable")[: size - seats.sum()]] += 1
-    return seats
 
 
 def _default_scale(method: str, model: Model) -> Scale:

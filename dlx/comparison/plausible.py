@@ -11,54 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dlx.arrays import array_id, check_seed
+from dlx.arrays import array_id, check_seed, same
+from dlx.background import CELLS, nearest
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale, as_rows, check_scale
 from dlx.schema import Schema
-
-CELLS = 2**21  # numbers in one array at a time: 16 MB
-
-
-def gower(schema: Schema, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Return how unlike people are to the rows of a background: Gower (1971), averaged over columns.
-
-    Numbers differ by |difference| / range of the background, levels by 0 or 1; two missing values are alike, a missing
-    and a known one differ by 1. A column that is constant in the background differs by 0 or 1.
-
-    Parameters
-    ----------
-    schema : Schema
-        What the columns mean.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-
-    Returns
-    -------
-    ndarray of float64 [rows, references]
-    """
-    total = np.zeros((len(rows), len(background)))
-    for i, feature in enumerate(schema.features):
-        own, other = rows[:, i, None], background[None, :, i]
-        known = background[~np.isnan(background[:, i]), i]
-        spread = np.ptp(known) if len(known) else 0.0
-        if feature.is_categorical or spread == 0:
-            total += ~_same(own, other)
-        else:
-            gap = np.abs(own - other) / spread
-            total += np.where(np.isnan(gap), ~_same(own, other), gap)
-    return total / len(schema)
-
-
-def nearest(schema: Schema, rows: np.ndarray, background: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions of the background rows most like each person, nearest first, [rows, min(count, references)].
-
-    Rows of the background that are equally near keep their order.
-    """
-    step = max(1, CELLS // len(background))
-    starts = range(0, len(rows), step)
-    parts = [np.argsort(gower(schema, rows[i : i + step], background), axis=1, kind="stable")[:, :count] for i in starts]
-    return np.concatenate(parts)
 
 
 def replacements(schema: Schema, rows: np.ndarray, donors: np.ndarray, background: np.ndarray, seed: int) -> np.ndarray:
@@ -86,7 +44,7 @@ def replacements(schema: Schema, rows: np.ndarray, donors: np.ndarray, backgroun
     for i in schema.categorical:
         own = np.broadcast_to(rows[:, i, None], donors.shape[:2])
         other = _other_level(rows[:, i], background[:, i], draws[:, i])
-        taken[:, :, i] = np.where(_same(own, donors[:, :, i]), other, donors[:, :, i])
+        taken[:, :, i] = np.where(same(own, donors[:, :, i]), other, donors[:, :, i])
     return taken
 
 
@@ -216,15 +174,10 @@ def is_finite(explanation: Explanation) -> np.ndarray:
     return np.isfinite(explanation.values).all(axis=1) & np.isfinite(explanation.base_values)
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return where two columns hold the same value, or are both missing."""
-    return (one == other) | (np.isnan(one) & np.isnan(other))
-
-
 def _other_level(own: np.ndarray, column: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Return a level of the background other than each person's own, [rows, draws]; their own where there is none."""
     levels, counts = np.unique(column, return_counts=True)
-    weights = np.where(_same(levels, own[:, None]), 0, counts)
+    weights = np.where(same(levels, own[:, None]), 0, counts)
     upto = weights.cumsum(axis=1)
     place = (draws[None, :, None] * upto[:, -1, None, None] >= upto[:, None, :]).sum(axis=2)
     return levels[np.minimum(place, len(levels) - 1)]

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx import runner
-from dlx.arrays import check_seed
-from dlx.comparison.plausible import checked_scale, coded_background, is_finite, nearest, same_background
+from dlx.arrays import check_seed, same
+from dlx.background import nearest
+from dlx.comparison.plausible import checked_scale, coded_background, is_finite, same_background
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -147,11 +148,11 @@ def neighbourhood(
     moves = ~(np.isnan(own) | np.isnan(donors))
     moves[:, :, list(schema.categorical)] = False
     near = np.where(moves, own + STEP * (donors - own), np.where(flips, donors, own))
-    itself = ((near == own) | (np.isnan(near) & np.isnan(own))).all(axis=2)
+    itself = same(near, own).all(axis=2)
     outputs, near_outputs = own_outputs(model, people), own_outputs(model, near.reshape(-1, len(schema))).reshape(itself.shape)
-    same = _is_positive(model, near_outputs) == _is_positive(model, outputs)[:, None]
+    is_kept = _is_positive(model, near_outputs) == _is_positive(model, outputs)[:, None]
     explained = np.isfinite(near_outputs) | (scale != "logit")
-    return Neighbourhood(near, same & explained & ~itself)
+    return Neighbourhood(near, is_kept & explained & ~itself)
 
 
 def relative_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.stats import RESAMPLES, ends_of, interval_of_mean
+from dlx.stats import RESAMPLES, ends_of, interval_of_mean, resampled_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,7 @@ class Crossed:
         sizes, shares = _sizes_and_shares(known.mean(axis=0)[None]) if len(known) else np.full((2, 1, 5), np.nan)
         spread = [np.full((RESAMPLES, 5), np.nan)] * 2
         if len(known) > 1:
-            chosen = np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))
-            spread = list(_sizes_and_shares(known[chosen].mean(axis=1)))
+            spread = list(_sizes_and_shares(resampled_means(known, seed=seed)[1:]))
         lines = []
         for i, (name, what) in enumerate(COMPONENTS.items()):
             line: dict[str, object] = {"component": name, "what": what, "scale": self.scale}

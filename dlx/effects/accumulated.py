@@ -9,10 +9,10 @@ import numpy as np
 
 from dlx.arrays import frozen
 from dlx.effects.chains import Chain, chain_of
-from dlx.effects.support import ends, resampled
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
+from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def accumulated_local_effects(
     steps = _steps(model, people, position, chain, scale)
     everybody = np.full((1, len(people)), 1 / len(people))
     effects = _accumulated(everybody, steps, chain)[0]
-    low, high = ends(_accumulated(resampled(len(people), seed), steps, chain), len(people))
+    low, high = ends_of(_accumulated(resampled_counts(len(people), seed=seed) / len(people), steps, chain), people=len(people))
     return AccumulatedEffects(
         feature=model.schema.features[position],
         values=chain.values,

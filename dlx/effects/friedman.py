@@ -10,9 +10,9 @@ import numpy as np
 
 from dlx.arrays import check_seed
 from dlx.effects.pairs import outputs_at, positions_of
-from dlx.effects.support import ends, resampled
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
+from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def friedman_h(
         raise DlxError(f"Friedman's H needs at least 2 rows, got {min(len(people), most_people)}; pass more people")
     rng = np.random.default_rng(check_seed(seed))
     people = people[np.sort(rng.permutation(len(people))[:most_people])]
-    weights = np.vstack([np.full(len(people), 1 / len(people)), resampled(len(people), seed)])
+    weights = np.vstack([np.full(len(people), 1 / len(people)), resampled_counts(len(people), seed=seed) / len(people)])
     alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
     floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
     lines = []
@@ -95,8 +95,8 @@ def _line(
     """Return the numbers of a pair: the first sample is everybody, the others are resampled."""
     one, other = (model.schema.features[i] for i in pair)
     h = np.where(whole > floor, beyond / np.maximum(whole, 1e-300), np.nan)
-    h_low, h_high = ends(h[1:][~np.isnan(h[1:])], people) if whole[0] > floor else (np.nan, np.nan)
-    size_low, size_high = ends(beyond[1:], people)
+    h_low, h_high = ends_of(h[1:][~np.isnan(h[1:])], people=people) if whole[0] > floor else (np.nan, np.nan)
+    size_low, size_high = ends_of(beyond[1:], people=people)
     return {
         "model": model.name,
         "feature": one.name,

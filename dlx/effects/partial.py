@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import frozen
-from dlx.effects.support import ends, grid_of, people_at, resampled
+from dlx.effects.support import grid_of, people_at
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
+from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class PartialDependence:
         One person has none: both are NaN.
         """
         curves = self.centred if centred else self.curves
-        return ends(resampled(len(curves), seed) @ curves, len(curves))
+        return ends_of(resampled_counts(len(curves), seed=seed) / len(curves) @ curves, people=len(curves))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""

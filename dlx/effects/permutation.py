@@ -14,7 +14,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
-from dlx.stats import RESAMPLES, Interval, ends_of, interval_of_means, rarest, weighted_auc
+from dlx.stats import Interval, ends_of, interval_of_means, rarest, resampled_counts, weighted_auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,12 +138,9 @@ def _log_loss_rise(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, 
 
 def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
     """Return the drop of the AUC and its interval; each class is resampled for itself."""
-    rng, weights = np.random.default_rng(seed), np.ones((RESAMPLES + 1, len(outcomes)))
-    for outcome in (0, 1):
-        some = np.flatnonzero(outcomes == outcome)
-        weights[1:, some] = rng.multinomial(len(some), np.full(len(some), 1 / len(some)), size=RESAMPLES)
-    repeats = np.ones((RESAMPLES + 1, len(shuffled))) / len(shuffled)
-    repeats[1:] = rng.multinomial(len(shuffled), repeats[0], size=RESAMPLES) / len(shuffled)
+    rng = np.random.default_rng(seed)
+    weights = np.vstack([np.ones(len(outcomes)), resampled_counts(len(outcomes), seed=rng, groups=outcomes)])
+    repeats = np.vstack([np.ones(len(shuffled)), resampled_counts(len(shuffled), seed=rng)]) / len(shuffled)
     base = weighted_auc(outcomes, own, weights)
     after = np.column_stack([weighted_auc(outcomes, one, weights) for one in shuffled])
     drop = base - (repeats * after).sum(axis=1)

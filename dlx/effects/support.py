@@ -1,11 +1,10 @@
-"""Where people are: the values of a column on a grid, how many have them, the gaps between them, and resampled people."""
+"""Where people are: the values of a column on a grid, how many have them, and the gaps between them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dlx.schema import Feature
-from dlx.stats import RESAMPLES, tails
 
 GAP_SHARE = 0.05
 GAP_FACTOR = 2.0
@@ -55,15 +54,3 @@ def gaps(column: np.ndarray) -> list[tuple[float, float]]:
     widths = np.diff(values)
     least = max(GAP_SHARE * (values[-1] - values[0]), GAP_FACTOR * float(np.median(widths)))
     return [(float(values[i]), float(values[i + 1])) for i in np.flatnonzero(widths > least)]
-
-
-def resampled(count: int, seed: int) -> np.ndarray:
-    """Return the weight of each person in each bootstrap sample, [resamples, people], each sample's summing to 1."""
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=RESAMPLES) / count
-
-
-def ends(estimates: np.ndarray, people: int) -> np.ndarray:
-    """Return both ends of the 95 % intervals of estimates [resamples, ...] of so many people, as [2, ...]; see `tails`."""
-    if people < 2:
-        return np.full((2, *estimates.shape[1:]), np.nan)
-    return np.quantile(estimates, tails(people), axis=0)

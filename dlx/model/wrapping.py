@@ -17,6 +17,7 @@ from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.schema import Schema, level_text
+from dlx.stats import auc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,14 +198,11 @@ def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> N
 
 def wrong_way_round(positive: np.ndarray, outputs: np.ndarray) -> float | None:
     """Return the AUC of outputs where it is below one half by more than three standard errors (Hanley and McNeil 1982)."""
-    from scipy.stats import rankdata
-
     yes, no = int(positive.sum()), int((~positive).sum())
     if not yes or not no:
         return None
-    auc = (rankdata(outputs)[positive].sum() - yes * (yes + 1) / 2) / (yes * no)
     error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing
-    return float(auc) if auc < 0.5 - 3 * error else None
+    return area if (area := auc(positive, outputs)) < 0.5 - 3 * error else None
 
 
 def _check_scale(scale: str | None, schema: Schema) -> None:

@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from dlx.schema import Schema
+from dlx.stats import auc
 
 ROWS, LEVELS, FEWEST, MOST_PAIRED = 5_000, 50, 10, 100
 NEAR, ALMOST, TELLING, EXPLAINED = 0.95, 0.9999, 0.99, 0.998
@@ -121,15 +122,11 @@ def _learned(column: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
 
 def _auc(scores: np.ndarray, own: np.ndarray) -> float:
     """Return the AUC of scores, in the direction in which it is larger, among the rows that have one; one half of few."""
-    import pandas as pd
-
     known = ~np.isnan(scores.astype(float))
-    ranks, own = pd.Series(scores[known].astype(float)).rank().to_numpy(), own[known]
-    positive, negative = own.sum(), (~own).sum()
-    if min(positive, negative) < FEWEST:
+    if min(own[known].sum(), (~own[known]).sum()) < FEWEST:
         return 0.5
-    auc = (ranks[own].sum() - positive * (positive + 1) / 2) / (positive * negative)
-    return float(max(auc, 1 - auc))
+    area = auc(own[known], scores[known].astype(float))
+    return max(area, 1 - area)
 
 
 def _explained(scores: np.ndarray, outcomes: np.ndarray) -> float:

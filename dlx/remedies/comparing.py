@@ -13,13 +13,14 @@ import numpy as np
 
 from dlx.audit.calibration import log_odds
 from dlx.audit.fairness.groups import Partition, compared
-from dlx.audit.logistic import interval_among, logistic_fits, resampled
+from dlx.audit.logistic import logistic_fits
 from dlx.audit.performance import METRICS, judged
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, TreeModel
 from dlx.remedies.errors import RemedyError
 from dlx.runner import explain
-from dlx.stats import Interval, auc_difference, auc_interval, rarest
+from dlx.stats import Interval, auc_difference, auc_interval, counts_in_chunks, interval_among, rarest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,7 @@ def before_after(
         raise RemedyError(f"{before.name} and {after.name} must read the same columns to be compared")
     outcomes, old = judged(before, case.test, "the comparison")
     new = after.predict(case.test, "probability")
-    counts = np.concatenate(list(resampled(len(outcomes), seed=seed)))
+    counts = np.concatenate(list(counts_in_chunks(len(outcomes), seed=seed)))
     lines = [*_accuracy(outcomes, old, new, counts), *_calibration(outcomes, old, new, counts)]
     for partition in compared(case):
         lines += _fairness(partition, case.test, outcomes, old, new, counts)
@@ -151,8 +152,8 @@ def _fairness(
 def _explanations(
     before: Model, after: Model, case: Dataset, background: int, people: int, left_out: Sequence[str], seed: int
 ) -> Iterator[dict[str, Any]]:
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(case.test))[:people])
-    rows, reference, scale = case.test[chosen].rows, case.background(background, seed=seed).rows, before.scales[0]
+    rows, reference = sample(case.test, people, seed=seed).rows, case.background(background, seed=seed).rows
+    scale = before.scales[0]
     unread = [case.schema.position(name) for name in left_out]
     blank_rows, blank_reference = _blanked(after, rows, reference, unread)
     sizes = [
@@ -161,7 +162,7 @@ def _explanations(
     ]
     ranked = [np.argsort(-size.mean(axis=0), kind="stable")[:TOP] for size in sizes]
     told = dict.fromkeys([*ranked[0], *ranked[1], *unread])
-    counts = np.concatenate(list(resampled(len(rows), seed=seed)))
+    counts = np.concatenate(list(counts_in_chunks(len(rows), seed=seed)))
     for i in told:
         old, new = (counts @ size[:, i] / len(rows) for size in sizes)
         yield _line(EXPLANATIONS, f"mean absolute contribution, {scale}", case.schema.labels[i], old, new, len(rows), len(rows))

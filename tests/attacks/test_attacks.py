@@ -7,7 +7,6 @@ import functools
 
 import numpy as np
 import pytest
-import shap
 import worlds
 from scipy.stats import spearmanr
 
@@ -70,22 +69,6 @@ def test_mixtures_keep_whole_columns_of_two_rows_in_the_shares_of_the_shapley_ke
     sizes = np.arange(1, 6)
     expected = 1 / (sizes * (6 - sizes))
     np.testing.assert_allclose(np.bincount(kept, minlength=6)[1:6] / 40_000, expected / expected.sum(), atol=0.01)
-
-
-def test_k_means_background_equals_shaps():
-    rows = np.round(np.random.default_rng(1).normal(size=(200, 4)), 2)
-    expected = shap.kmeans(rows, 5).data
-    found = lab.k_means_background(rows, count=5)
-    np.testing.assert_allclose(np.sort(found, axis=0), np.sort(expected, axis=0))
-
-
-def test_k_means_background_copes_with_missing_values_and_refuses_too_many_centres():
-    rows = worlds.table("mixed").rows
-    found = lab.k_means_background(rows, count=4)
-    assert not np.isnan(found).any()
-    assert all(set(found[:, i]) <= set(rows[:, i]) for i in range(rows.shape[1]))
-    with pytest.raises(lab.VulnerabilityError, match="1 to 300 centres"):
-        lab.k_means_background(rows, count=301)
 
 
 def test_replaced_rows_differ_in_one_column_and_only_by_observed_values():

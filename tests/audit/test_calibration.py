@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from dlx.audit.calibration import KNOTS, SURE, calibration
-from dlx.audit.logistic import interval_among, logistic_fits, resampled
+from dlx.audit.logistic import logistic_fits
 from dlx.audit.profile import fitted_stretch, intercept_interval
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
-from dlx.stats import RESAMPLES
+from dlx.stats import RESAMPLES, counts_in_chunks, interval_among
 
 SCHEMA = Schema((Feature("score"),))
 MODEL = wrap(lambda table: table["score"], SCHEMA, name="score")
@@ -169,11 +169,11 @@ def test_outcomes_of_one_class_are_refused(outcomes):
 
 
 def test_resamples_are_counts_that_begin_with_everybody_once(monkeypatch):
-    whole = np.vstack(list(resampled(30, seed=4)))
+    whole = np.vstack(list(counts_in_chunks(30, seed=4)))
     assert whole.shape == (RESAMPLES + 1, 30) and (whole[0] == 1).all() and (whole.sum(axis=1) == 30).all()
     assert whole[1:].mean(axis=0) == pytest.approx(1, abs=0.15) and whole[1:].var() == pytest.approx(29 / 30, rel=0.05)
-    monkeypatch.setattr("dlx.audit.logistic.CELLS", 30 * 77)
-    np.testing.assert_array_equal(np.vstack(list(resampled(30, seed=4))), whole)
+    monkeypatch.setattr("dlx.stats.CELLS", 30 * 77)
+    np.testing.assert_array_equal(np.vstack(list(counts_in_chunks(30, seed=4))), whole)
 
 
 def test_a_fit_of_counts_is_the_fit_of_repeated_rows():

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from dlx.audit.fairness import tally
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import FairnessError, Partition, compared, intersections, partition
-from dlx.audit.fairness.proxies import auc_with_error, carriers, proxy_strength, telling
+from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.thresholds import fair_rule
 from dlx.audit.fairness.trade_offs import trade_off
@@ -22,7 +22,7 @@ from dlx.audit.performance import auc
 from dlx.dataset import Dataset
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, SchemaError
-from dlx.stats import interval_of, weighted_auc
+from dlx.stats import auc_with_error, interval_of, resampled_counts, weighted_auc
 
 # groups
 
@@ -207,7 +207,7 @@ def test_rates_need_outcomes():
 def test_resampled_auc_is_scikit_learns_with_weights():
     rng = np.random.default_rng(0)
     outcomes, predicted = rng.integers(2, size=80).astype(float), rng.integers(12, size=80) / 12
-    drawn = tally.resampled_people(np.zeros(80), seed=1)
+    drawn = resampled_counts(80, seed=1)
     assert (drawn.sum(axis=1) == 80).all()
     expected = [roc_auc_score(outcomes, predicted, sample_weight=weights) for weights in drawn[:30]]
     np.testing.assert_allclose(weighted_auc(outcomes, predicted, drawn)[:30], expected, atol=1e-12)

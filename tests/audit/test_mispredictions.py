@@ -24,7 +24,7 @@ from dlx.audit.mispredictions import (
     sureness,
     verdicts,
 )
-from dlx.audit.mispredictions.chances import holm, loss_chances, risk_chances
+from dlx.audit.mispredictions.chances import loss_chances, risk_chances
 from dlx.audit.mispredictions.conditions import Condition
 from dlx.audit.mispredictions.leaves import candidates
 from dlx.audit.mispredictions.loss import loss_model
@@ -33,6 +33,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
 from dlx.schema import Feature, Schema, Target
+from dlx.stats import holm
 
 SMALL = Schema(
     (

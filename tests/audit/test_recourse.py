@@ -13,9 +13,9 @@ import worlds
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
+from dlx.arrays import same
 from dlx.audit.recourse import ActionSet, RecourseError, denied, modifiable, recourse, transfer
 from dlx.audit.recourse.distance import Crowd, Metric
-from dlx.audit.recourse.refinement import differs
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -120,7 +120,7 @@ def test_every_change_is_allowed_verified_and_observed():
             assert model().predict(one.row[None], "probability")[0] == one.risk < 0.4
             assert one.row[1] >= answer.row[1] and one.row[2] <= answer.row[2]
             assert all(one.row[i] in case().rows[:, i] for i in range(3))
-            assert tuple(SCHEMA.names[i] for i in np.flatnonzero(differs(one.row, answer.row))) == one.columns
+            assert tuple(SCHEMA.names[i] for i in np.flatnonzero(~same(one.row, answer.row))) == one.columns
     assert found.best_rows().shape == (found.found.sum(), 5)
 
 

@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from torch import nn
 
 from dlx.arrays import array_id
+from dlx.background import k_means_background
 from dlx.comparison import defaults
 from dlx.comparison.agreement import metrics_by_row
 from dlx.comparison.causes import (
@@ -30,7 +31,7 @@ from dlx.comparison.causes import (
     disagreement,
     placed_differently,
 )
-from dlx.comparison.defaults import MANY_SAMPLES, SWITCHES, Laboratory, summarised, switches, tallest
+from dlx.comparison.defaults import MANY_SAMPLES, SWITCHES, Laboratory, switches, tallest
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
@@ -43,6 +44,11 @@ from dlx.trees import Trees
 
 AS_IT_COMES, ALIGNED = frozenset(), frozenset(SWITCHES)
 COST = Target("cost", "regression")
+
+
+def advised(training):
+    """Return the nine reference rows that stand for shap's ten centres."""
+    return k_means_background(training, 10, 9, seed=0)
 
 
 def laboratory(world, people=4, explainer=explain, seed=0):
@@ -238,44 +244,6 @@ def test_pair_that_cannot_be_taken_apart_is_refused(kind, pair, message):
         disagreement(worlds.model(kind, "numeric"), *pair, laboratory("numeric"))
 
 
-# The background that shap advises
-
-
-def test_summary_is_that_of_shap_on_complete_data():
-    rows = worlds.table("numeric").rows[:50]
-    expected = shap.kmeans(rows, 10)
-    found, counts = np.unique(summarised(rows, 10, 50, seed=0), axis=0, return_counts=True)
-    order = np.lexsort(expected.data.T[::-1])
-    np.testing.assert_allclose(found, expected.data[order])
-    np.testing.assert_array_equal(counts, (expected.weights * 50).round()[order])  # shap scales its weights to 1
-
-
-@pytest.mark.parametrize("size", [3, 9, 10, 37, 500])
-def test_summary_has_as_many_rows_as_asked_for_in_proportion(size):
-    rows = worlds.table("numeric").rows[:50]
-    found, counts = np.unique(summarised(rows, 5, size, seed=0), axis=0, return_counts=True)
-    whole, shares = np.unique(summarised(rows, 5, 50, seed=0), axis=0, return_counts=True)
-    assert counts.sum() == size and len(found) == min(5, size)
-    exact = [size * shares[(whole == row).all(axis=1)][0] / 50 for row in found]
-    assert (np.abs(counts - exact) < 1).all()
-
-
-def test_summary_holds_only_what_occurs_in_a_column_also_where_values_are_missing():
-    rows = worlds.table("mixed").rows[:60].copy()
-    rows[:20, 1] = np.nan  # a group of its own, whose mean of codes is no level
-    found = summarised(rows, 10, 9, seed=0)
-    assert found.shape == (9, 5) and all(np.isin(found[:, i], rows[:, i]).all() for i in range(5))
-    worlds.MIXED.check(found)
-    assert np.isfinite(laboratory("mixed").contributions(worlds.model("boosted", "mixed"), "kernel_shap", AS_IT_COMES)).all()
-
-
-def test_few_distinct_rows_are_their_own_summary_and_an_empty_column_stays_empty():
-    rows = np.repeat([[1.0, 2.0], [3.0, 5.0]], [6, 3], axis=0)
-    found, counts = np.unique(summarised(rows, 10, 3, seed=0), axis=0, return_counts=True)
-    assert found.tolist() == [[1, 2], [3, 5]] and counts.tolist() == [2, 1]
-    np.testing.assert_array_equal(summarised(np.array([[np.nan, 1.0], [np.nan, 2.0]]), 10, 2, seed=0)[:, 0], np.nan)
-
-
 # Each library as it comes: run here with its own defaults, on the dense input
 
 
@@ -309,9 +277,9 @@ def test_kernel_shap_comes_as_shap_gives_it(world):
     lab, model, people, training = dense_world("net", world)
     if world == "numeric":
         people, training = lab.people.rows, lab.training.rows
-        reference = shap.KernelExplainer(lambda rows: model.predict(rows, "probability"), summarised(training, 10, 9, seed=0))
+        reference = shap.KernelExplainer(lambda rows: model.predict(rows, "probability"), advised(training))
     else:
-        reference = shap.KernelExplainer(lambda dense: expit(of_network(model, dense)), summarised(training, 10, 9, seed=0))
+        reference = shap.KernelExplainer(lambda dense: expit(of_network(model, dense)), advised(training))
     values = reference.shap_values(people, silent=True)
     starts = np.arange(5) if world == "numeric" else model.encoder.starts
     assert world == "numeric" or (values == 0).any(axis=1).all()  # eleven dense columns, of which shap keeps ten

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import worlds
 
+from dlx.background import nearest
 from dlx.comparison import AlignmentError, plausible
 from dlx.comparison.faithfulness import HIGHER_IS_BETTER, faithfulness, faithfulness_by_row
-from dlx.comparison.plausible import Probe, gower, nearest, replacements
+from dlx.comparison.plausible import Probe, replacements
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import BlackBox, LinearModel
@@ -133,15 +134,6 @@ def test_metrics_are_their_definitions(kind, scale, world):
 
 
 # Donors and replaced values
-
-
-def test_gower_counts_missing_and_constant_columns():
-    schema = Schema((Feature("a", missing=True), Feature("b", "categorical", levels=("u", "v"), missing=True), Feature("c")))
-    background = np.array([[0.0, 0, 7], [4, 1, 7], [np.nan, np.nan, 7]])
-    rows = np.array([[1.0, 1, 7], [np.nan, np.nan, 8]])
-    expected = np.array([[0.25 + 1 + 0, 0.75 + 0 + 0, 1 + 1 + 0], [1 + 1 + 1, 1 + 1 + 1, 0 + 0 + 1]]) / 3
-    np.testing.assert_allclose(gower(schema, rows, background), expected)
-    assert nearest(schema, rows, background, 2).tolist() == [[1, 0], [2, 0]]
 
 
 def test_replaced_values_are_the_donors_but_a_level_always_differs():

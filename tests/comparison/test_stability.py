@@ -14,7 +14,7 @@ import worlds
 from torch import nn
 
 from dlx.arrays import array_id
-from dlx.comparison.plausible import nearest
+from dlx.background import nearest
 from dlx.comparison.stability import hidden, lipschitz, neighbourhood, relative_change, relative_stability, stability
 from dlx.encoder import Encoder
 from dlx.errors import DlxError

@@ -11,11 +11,11 @@ from dlx.effects import accumulated_local_effects, partial_dependence
 from dlx.effects.accumulated import _accumulated, _steps
 from dlx.effects.chains import chain_of
 from dlx.effects.similarity import by_similarity
-from dlx.effects.support import gaps, people_at, resampled
+from dlx.effects.support import gaps, people_at
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, SchemaError, Target
-from dlx.stats import tails
+from dlx.stats import resampled_counts, tails
 
 LEVELS = ("a", "b", "c", "d")
 SCHEMA = Schema(
@@ -148,7 +148,7 @@ def test_resampled_people_give_what_a_table_of_them_gives():
     people, product = rows(40, missing=0.2), model(lambda c: worth(c[:, 2]) * c[:, 1])
     chain = chain_of(SCHEMA, people, 2, 20)
     steps = _steps(product, people, 2, chain, "value")
-    weights = resampled(40, 0)
+    weights = resampled_counts(40, seed=0) / 40
     effects = _accumulated(weights, steps, chain)
     checked = 0
     for weight, effect in zip(weights[:20], effects, strict=False):

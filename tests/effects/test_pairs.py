@@ -9,11 +9,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.inspection import partial_dependence as reference
 
 from dlx.effects import friedman_h, pair_dependence, partial_dependence
-from dlx.effects.support import resampled
 from dlx.errors import DlxError
 from dlx.model import BlackBox, wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
-from dlx.stats import tails
+from dlx.stats import resampled_counts, tails
 
 SCHEMA = Schema(
     (
@@ -97,12 +96,12 @@ def test_h_is_that_of_scikit_learn_s_partial_dependence():
 
 
 def test_resampled_people_give_what_a_table_of_them_gives(monkeypatch):
-    monkeypatch.setattr("dlx.effects.support.RESAMPLES", 30)
+    monkeypatch.setattr("dlx.stats.RESAMPLES", 30)
     people = rows(30)
     mixed = model(lambda c: additive(c) + 2 * product(c) * np.nan_to_num(c[:, 3], nan=5))
     found = friedman_h(mixed, people, ["x", "kind"], scale="value")
     again = []
-    for weight in resampled(30, 0):
+    for weight in resampled_counts(30, seed=0) / 30:
         some = np.repeat(people, np.rint(weight * 30).astype(int), axis=0)
         again.append(friedman_h(mixed, some, ["x", "kind"], scale="value")["h"][0])
     assert found["h_low"][0] == pytest.approx(np.quantile(again, tails(30)[0]))

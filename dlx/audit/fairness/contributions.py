@@ -9,11 +9,11 @@ import numpy as np
 
 from dlx.arrays import frozen
 from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.tally import MIN_PEOPLE, resampled_people
+from dlx.audit.fairness.tally import MIN_PEOPLE
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.schema import plural
-from dlx.stats import ends_of
+from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +106,7 @@ def explained_gap(
     told = np.column_stack([explanation.values, explanation.outputs])
     estimates = told[sides[0]].mean(axis=0) - told[sides[1]].mean(axis=0)
     draws = [
-        resampled_people(np.zeros(len(members)), seed=seed + side) @ told[members] / len(members)
-        for side, members in enumerate(sides)
+        resampled_counts(len(members), seed=seed + side) @ told[members] / len(members) for side, members in enumerate(sides)
     ]
     fewest = min(len(members) for members in sides)
     ends = [ends_of(drawn, people=fewest) for drawn in (draws[0] - draws[1]).T]

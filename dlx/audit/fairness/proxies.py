@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.tally import MIN_PEOPLE, resampled_people
-from dlx.audit.fairness.telling import FOLDS, auc_with_error, told_by_column, with_interval
+from dlx.audit.fairness.tally import MIN_PEOPLE
+from dlx.audit.fairness.telling import FOLDS, Told, told_by_column
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.stats import ends_of
+from dlx.stats import auc_with_error, ends_of, resampled_counts
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
             boosting = HistGradientBoostingClassifier(
                 max_leaf_nodes=4, learning_rate=0.05, max_iter=150, early_stopping=False, random_state=seed
             )
-            auc = with_interval(*_cross_validated(boosting, rows, inside, seed))[:3]
+            auc = Told.of(*_cross_validated(boosting, rows, inside, seed))[:3]
         said = {"attribute": by.name, "group": by.groups[group], "people": int(inside.sum())}
         lines.append(said | dict(zip(("auc", "low", "high"), auc, strict=True)) | {"objection": objection})
     return pd.DataFrame(lines)
@@ -106,7 +106,7 @@ def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> 
     """
     names = list(explanation.schema.names)
     sizes = np.abs(explanation.values[~explanation.failed])[:, [names.index(column) for column in told["column"]]]
-    drawn = resampled_people(np.zeros(len(sizes)), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
+    drawn = resampled_counts(len(sizes), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
     noise = np.random.default_rng(seed).normal(size=drawn.shape) * told["error"].to_numpy()
     carried = drawn * np.maximum(told["tells"].to_numpy() + noise, 0)
     table = told.drop(columns="error").rename(columns={"low": "tells_low", "high": "tells_high"})

@@ -13,7 +13,7 @@ from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.tally import CALIBRATION, RATES, Treated
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.stats import RESAMPLES, ends_of
+from dlx.stats import RESAMPLES, ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ class GroupRates:
         estimate = self.estimates[rate][at]
         return {"low": min(low, estimate), "high": max(high, estimate)}
 
-    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> tuple[float, float]:
+    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
         """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
         rarest = min(min(self.events[at], self.sizes[at] - self.events[at]) for at in groups)
         return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
@@ -211,7 +211,8 @@ def _by_fairlearn(treated: Treated) -> dict[str, np.ndarray]:
 def _draws(treated: Treated, groups: range, seed: int) -> dict[str, np.ndarray]:
     """Return what each rate may be among other people, [draws, groups]; NaN where nobody counts."""
     rng, members = np.random.default_rng(seed), treated.codes[:, None] == np.arange(len(groups))
-    drawn = {CALIBRATION: tally.rate_of(treated, CALIBRATION, groups, tally.resampled_people(treated.codes, seed=seed))}
+    counts = resampled_counts(len(treated.codes), seed=seed, groups=treated.codes)
+    drawn = {CALIBRATION: tally.rate_of(treated, CALIBRATION, groups, counts)}
     for rate in (rate for rate in RATES if rate != CALIBRATION):
         top, bottom = (term @ members for term in treated.terms(rate))
         drawn[rate] = np.where(bottom > 0, _shares(top, bottom, rng), np.nan)

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from dlx.stats import RESAMPLES
-
 MIN_PEOPLE = 30  # fewer are too few for a rate of all people of a group
 MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those with it
 
@@ -73,18 +71,8 @@ class Treated:
         return f"too few to judge: {', '.join(reasons)}" if reasons else ""
 
 
-def resampled_people(codes: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Return how often each resample draws each person, float32 [resamples, rows]; each group is resampled for itself."""
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((RESAMPLES, len(codes)), dtype=np.float32)
-    for group in np.unique(codes):
-        inside = np.flatnonzero(codes == group)
-        drawn[:, inside] = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=RESAMPLES)
-    return drawn
-
-
 def rate_of(treated: Treated, rate: str, groups: Sequence[int], drawn: np.ndarray | None = None) -> np.ndarray:
-    """Return a rate of each group, [groups]; or of each resample that `resampled_people` drew, [resamples, groups].
+    """Return a rate of each group, [groups]; or of each resample that `resampled_counts` drew, [resamples, groups].
 
     NaN where nobody counts.
     """

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.audit.fairness.tally import MIN_PEOPLE
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.schema import Feature
-from dlx.stats import LEVEL
+from dlx.stats import auc_of_counts, auc_with_error, normal_interval
 
 TELLING = 0.7  # AUC above which the lower end of an interval makes a proxy
 FOLDS = 5
@@ -36,6 +37,11 @@ class Told(NamedTuple):
     low: float
     high: float
     error: float
+
+    @classmethod
+    def of(cls, auc: float, error: float) -> Told:
+        """Return an AUC with the ends of its 95 % normal interval."""
+        return cls(*normal_interval(auc, error, within=(0.0, 1.0)), error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +122,7 @@ def told_by_column(feature: Feature, column: np.ndarray, inside: np.ndarray, *, 
         wide = np.stack([np.bincount(above, line) for line in learned]) + BELIEF * prior
         wide /= np.stack([np.bincount(above, line) for line in others]) + BELIEF
         rates = (learned + BELIEF * wide[:, above]) / (others + BELIEF)
-        found.append(with_interval(*_auc_of_counts(rates.ravel(), counts.ravel(), (people - counts).ravel())))
+        found.append(Told.of(*auc_of_counts(rates.ravel(), counts.ravel(), (people - counts).ravel())))
     return found
 
 
@@ -139,43 +145,15 @@ def told_together(features: Sequence[Feature], columns: np.ndarray, inside: np.n
     Two people differ by 1 in a column where the levels differ or one is missing, by twice the difference of ranks otherwise;
     at a distance d, the sum, one speaks for the other with the weight exp(-d / bandwidth).
     """
-    if len(columns) > MOST_TOGETHER:
-        some = np.sort(np.random.default_rng(seed).permutation(len(columns))[:MOST_TOGETHER])
-        columns, inside = columns[some], inside[some]
+    some = sample(np.arange(len(columns)), MOST_TOGETHER, seed=seed)
+    columns, inside = columns[some], inside[some]
     distance = np.zeros((len(columns), len(columns)), dtype=np.float32)
     for feature, column in zip(features, columns.T, strict=True):
         distance += _distances(feature, column)
     weights = np.exp(-distance / max(REACH, len(features) / 8))
     np.fill_diagonal(weights, 0.0)
     scores = (weights @ inside.astype(np.float32)) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
-    return [with_interval(*auc_with_error(group, score)) for group, score in zip(inside.T, scores.T, strict=True)]
-
-
-def auc_with_error(outcomes: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
-    return _auc_of_counts(scores, outcomes.astype(float), (~outcomes).astype(float))
-
-
-def with_interval(auc: float, error: float) -> Told:
-    """Return an AUC with the ends of its 95 % interval."""
-    from scipy.stats import norm
-
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * error
-    return Told(auc, max(auc - reach, 0.0), min(auc + reach, 1.0), error)
-
-
-def _auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
-    """Return AUC and standard error from how many people of either kind have each score [scores]."""
-    _, which = np.unique(scores, return_inverse=True)
-    inside, outside = np.bincount(which, inside), np.bincount(which, outside)
-    below = (np.cumsum(outside) - outside / 2) / outside.sum()  # of the rest, at the score of one who is inside
-    above = 1 - (np.cumsum(inside) - inside / 2) / inside.sum()
-    auc = float(inside @ below / inside.sum())
-    variance = sum(
-        counts @ (shares - auc) ** 2 / max(counts.sum() - 1, 1) / counts.sum()
-        for counts, shares in ((inside, below), (outside, above))
-    )
-    return auc, float(np.sqrt(variance))
+    return [Told.of(*auc_with_error(group, score)) for group, score in zip(inside.T, scores.T, strict=True)]
 
 
 def _leaves(feature: Feature, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,8 @@ from dlx.audit.fairness.tally import (
     TRUE_POSITIVE,
     Treated,
     rate_of,
-    resampled_people,
 )
-from dlx.stats import Interval, auc, auc_difference, ends_of, rarest
+from dlx.stats import Interval, auc, auc_difference, ends_of, rarest, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +63,7 @@ def _compared(measure: str, before: Treated, after: Treated, threshold: float, f
         change = auc_difference(before.outcomes, after.predicted, before.predicted)
     else:
         everyone = np.ones((1, len(before.codes)), dtype=np.float32)
-        drawn = resampled_people(before.codes, seed=seed)
+        drawn = resampled_counts(len(before.codes), seed=seed, groups=before.codes)
         (was,), (now,) = (_measured(measure, one, everyone, groups, threshold, favourable) for one in (before, after))
         draws = [_measured(measure, one, drawn, groups, threshold, favourable) for one in (before, after)]
         people = _fewest(before, measure, groups, favourable)

@@ -1,4 +1,4 @@
-"""How likely slices as bad as those seen are by chance: permutations, draws from the model, and Holm's adjustment."""
+"""How likely slices as bad as those seen are by chance: permutations, and draws from the model."""
 
 from __future__ import annotations
 
@@ -45,11 +45,3 @@ def _chances(
         sums = drawn(rng, min(BLOCK, DRAWS - start)) @ masks.T
         reached += (size(sums) >= limit).sum(axis=0)
     return reached / (1 + DRAWS)
-
-
-def holm(chances: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted by Holm (1979): the family-wise error is held whatever their dependence."""
-    order, count = np.argsort(chances, kind="stable"), len(chances)
-    adjusted = np.empty(count)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(chances[order] * (count - np.arange(count))))
-    return adjusted

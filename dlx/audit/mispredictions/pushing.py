@@ -9,7 +9,7 @@ import numpy as np
 from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS, Verdicts
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.stats import RESAMPLES, ends_of
+from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def _of_kind(
 ) -> list[dict[str, Any]]:
     rng, sign = np.random.default_rng(seed), 1 if kind == FALSE_POSITIVE else -1
     wrong, right = explanation.values[errors], explanation.values[hits]
-    resampled = sign * (_means(wrong, rng) - _means(right, rng))
+    resampled = sign * np.subtract(*(resampled_counts(len(some), seed=rng) @ some / len(some) for some in (wrong, right)))
     push = sign * (wrong.mean(axis=0) - right.mean(axis=0))
     lines = []
     for i in np.argsort(-push, kind="stable"):
@@ -91,9 +91,3 @@ def _of_kind(
             }
         )
     return lines
-
-
-def _means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean of resampled rows, [resamples, features]."""
-    counts = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=RESAMPLES)
-    return counts @ values / len(values)

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from dlx.audit.mispredictions.chances import holm, loss_chances, risk_chances
+from dlx.audit.mispredictions.chances import loss_chances, risk_chances
 from dlx.audit.mispredictions.conditions import Condition, together
 from dlx.audit.mispredictions.deciding import Verdicts
 from dlx.audit.mispredictions.leaves import candidates
 from dlx.errors import DlxError
-from dlx.stats import RESAMPLES, ends_of
+from dlx.stats import ends_of, holm, resampled_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,7 +200,7 @@ def _line(one: Slice, mask: np.ndarray, test: Verdicts, of: Measure, seed: int) 
     losses, wrong, rng = test.losses, test.wrong, np.random.default_rng(seed)
     here, elsewhere = (losses[mask], losses[~mask]) if of == "loss" else (test.residuals[mask], np.zeros(1))
     people = min(len(here), len(elsewhere)) if of == "loss" else len(here)
-    low, high = ends_of(_resampled_means(here, rng) - _resampled_means(elsewhere, rng), people=people)
+    low, high = ends_of(np.subtract(*(resampled_means(some, seed=rng)[1:] for some in (here, elsewhere))), people=people)
     return {
         "model": test.model,
         "of": of,
@@ -219,7 +219,3 @@ def _line(one: Slice, mask: np.ndarray, test: Verdicts, of: Measure, seed: int) 
         "low": low,
         "high": high,
     }
-
-
-def _resampled_means(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dlx.arrays import is_count, is_number
+from dlx.arrays import is_count, is_number, same
 from dlx.audit.recourse.actions import ActionSet, RecourseError
 from dlx.audit.recourse.distance import Crowd, Metric
-from dlx.audit.recourse.refinement import differs, diverse, lowest, nearer
+from dlx.audit.recourse.refinement import diverse, lowest, nearer
 from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
@@ -218,10 +218,10 @@ def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answe
 def _verified(question: Question, trail: Trail, row: np.ndarray) -> Counterfactual:
     """Return a counterfactual with what predict says of it alone, its changes read from their words."""
     actions, crowd = question.actions, question.crowd
-    changed, typed = np.flatnonzero(differs(row, trail.row)).tolist(), trail.row.copy()
+    changed, typed = np.flatnonzero(~same(row, trail.row)).tolist(), trail.row.copy()
     for column in changed:
         typed[column] = actions.numerals.read(column, actions.numerals.text(column, row[column]))
-    assert not differs(typed, row).any(), "what is written reads back"
+    assert same(typed, row).all(), "what is written reads back"
     risk = float(question.risk(typed[None])[0])
     assert risk <= question.goal, "a counterfactual is down to the goal by more than rounding"
     names = tuple(actions.schema.names[i] for i in changed)

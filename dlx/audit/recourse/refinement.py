@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlx.arrays import same
 from dlx.audit.recourse.actions import Columns
 from dlx.audit.recourse.search import Question, Trail, closest, combined
 
@@ -65,7 +66,7 @@ def _undo(question: Question, trail: Trail, moves: list[Columns]) -> None:
         changed = tried[0] if is_fine else changed
     trail.evaluations += len(moves)
     if question.crowd.loneliness(changed[None])[0] <= trail.loneliness:
-        trail.found[tuple(np.flatnonzero(differs(changed, trail.row)).tolist())] = changed
+        trail.found[tuple(np.flatnonzero(~same(changed, trail.row)).tolist())] = changed
     else:
         trail.only_strange = True
 
@@ -79,11 +80,6 @@ def diverse(question: Question, trail: Trail) -> list[tuple[Columns, np.ndarray]
         rest = [columns for columns in left if columns not in chosen]
         chosen.append(min(rest, key=lambda columns: max(_overlap(columns, other) for other in chosen)))
     return [(columns, trail.found[columns]) for columns in chosen]
-
-
-def differs(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return where coded rows differ; two missing values do not."""
-    return (one != other) & ~(np.isnan(one) & np.isnan(other))
 
 
 def _overlap(one: Columns, other: Columns) -> float:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.arrays import same
 from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.people import with_values
-from dlx.audit.recourse.refinement import differs
 from dlx.dataset import Dataset
 from dlx.schema import Schema
 from dlx.stats import Interval, interval_of, interval_of_mean
@@ -168,7 +168,7 @@ class Recourse:
                 "person": answer.person,
                 "risk": answer.risk,
                 "lowest_risk": answer.lowest_risk,
-                "changes": " ".join(self.schema.names[i] for i in np.flatnonzero(differs(answer.lowest_row, answer.row))),
+                "changes": " ".join(self.schema.names[i] for i in np.flatnonzero(~same(answer.lowest_row, answer.row))),
                 "columns_that_may_change": answer.movable,
                 "exhausted_columns": answer.exhausted,
                 "only_unlike_real_people": answer.only_strange,

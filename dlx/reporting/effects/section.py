@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.effects.shap_interactions import Interactions
-from dlx.effects.support import ends, resampled
 from dlx.reporting.effects import figures, words
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, three_decimals
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
-from dlx.stats import CERTAIN
+from dlx.stats import CERTAIN, ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +75,7 @@ def interaction_table(joint: Interactions, *, seed: int = 0) -> pd.DataFrame:
 
     first, second = np.triu_indices(len(joint.schema))
     values = joint.values[:, first, second]
-    low, high = ends(resampled(len(joint), seed) @ np.abs(values), len(joint))
+    low, high = ends_of(resampled_counts(len(joint), seed=seed) / len(joint) @ np.abs(values), people=len(joint))
     errors = np.zeros(len(first)) if joint.standard_errors is None else joint.standard_errors[:, first, second].mean(axis=0)
     names, labels = (np.array(words, dtype=object) for words in (joint.schema.names, joint.schema.labels))
     table = pd.DataFrame(

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.effects import (
     AccumulatedEffects,
@@ -107,7 +106,7 @@ def effects_of(setting: Setting, models: Sequence[Model], people: Dataset, featu
         Names of the columns, the most important first.
     """
     attempts = _Attempts()
-    local = _drawn(setting.case.test, LOCAL_PEOPLE, setting.seed)
+    local = sample(setting.case.test, LOCAL_PEOPLE, seed=setting.seed)
     curves, accumulated = _alone(setting, models, people, local, features[:SHOWN], attempts)
     importance = _shuffled(setting, models, attempts)
     pairs, surfaces = _in_pairs(setting, models, local, features[:PAIRED], attempts)
@@ -116,10 +115,6 @@ def effects_of(setting: Setting, models: Sequence[Model], people: Dataset, featu
     return Effects(
         tuple(models), people, local, curves, accumulated, importance, pairs, surfaces, joint, len(references), attempts.remarks
     )
-
-
-def _drawn(rows: Dataset, most: int, seed: int) -> Dataset:
-    return rows if len(rows) <= most else rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
 
 
 def _alone(
@@ -152,7 +147,7 @@ def _of_each(models: Sequence[Model], what: str, ask: Callable[[Model], Found], 
 def _shuffled(setting: Setting, models: Sequence[Model], attempts: _Attempts) -> pd.DataFrame:
     import pandas as pd
 
-    people = _drawn(setting.case.test, TEST_PEOPLE, setting.seed)
+    people = sample(setting.case.test, TEST_PEOPLE, seed=setting.seed)
     with setting.narrator.step("Shuffling columns", "columns") as update:
 
         def ask(model: Model) -> pd.DataFrame:
@@ -170,7 +165,7 @@ def _in_pairs(
 
     if len(features) < 2:
         return pd.DataFrame(), []
-    some = _drawn(local, PAIR_PEOPLE, setting.seed)
+    some = sample(local, PAIR_PEOPLE, seed=setting.seed)
     with setting.narrator.step("Measuring pairs of columns", "models") as update:
 
         def strengths(model: Model) -> pd.DataFrame:
@@ -207,4 +202,4 @@ def _affordable(setting: Setting) -> tuple[Dataset, Dataset]:
     most = max(1, MIXED_ROWS // each)
     people = setting.panel[: min(len(setting.panel), most)]
     references = len(setting.background) if setting.depth.is_thorough else min(REFERENCES, most // len(people))
-    return people, _drawn(setting.background, max(1, references), setting.seed)
+    return people, sample(setting.background, max(1, references), seed=setting.seed)

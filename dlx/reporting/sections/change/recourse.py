@@ -10,6 +10,7 @@ import pandas as pd
 
 from dlx import plots
 from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
@@ -80,9 +81,7 @@ def _why_not(setting: Setting) -> str:
 def _sample(setting: Setting, people: Dataset) -> Dataset:
     actionable = sum(feature.actionable for feature in setting.case.schema.features)
     most = MANY if actionable <= WIDE or setting.depth.is_thorough else FEW
-    if len(people) <= most:
-        return people
-    return people[np.sort(np.random.default_rng(setting.seed).permutation(len(people))[:most])]
+    return sample(people, most, seed=setting.seed)
 
 
 def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[str]) -> Part:

@@ -20,6 +20,7 @@ from dlx.audit.mispredictions import (
     sureness,
     verdicts,
 )
+from dlx.background import sample
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
@@ -109,7 +110,7 @@ def _measured(setting: Setting, model: Model, remedy: Remedy | None) -> Found:
 
 def judged_of(setting: Setting, judged: Verdicts, most: int) -> Verdicts:
     """Return the verdicts of some people, drawn at random, in their order; of all, where there are no more."""
-    drawn = np.sort(np.random.default_rng(setting.seed).permutation(len(judged))[:most])
+    drawn = sample(np.arange(len(judged)), most, seed=setting.seed)
     return Verdicts(judged.model, judged.people[drawn], judged.outcomes[drawn], judged.predicted[drawn])
 
 

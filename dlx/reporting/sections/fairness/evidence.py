@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
 from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.telling import TELLING
 from dlx.audit.reasons import Proxy, StandIns
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
@@ -134,7 +133,7 @@ def _explained(
     setting: Setting, opaque: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
-    people = _some(setting.case.test, setting.seed)
+    people = sample(setting.case.test, MOST_EXPLAINED, seed=setting.seed)
     explained = [setting.explain(model, people, _exact(model)) for model in (opaque if shown else ())]
     told, carried, parts = [], [], []
     with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
@@ -204,12 +203,6 @@ def _judged(shown: Sequence[Partition], gaps: pd.DataFrame) -> list[Partition]:
 def _exact(model: Model) -> str:
     """Return the method that gives a model's Shapley values as exactly as can be; all of them add up."""
     return "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
-
-
-def _some(people: Dataset, seed: int) -> Dataset:
-    if len(people) <= MOST_EXPLAINED:
-        return people
-    return people[np.sort(np.random.default_rng(seed).permutation(len(people))[:MOST_EXPLAINED])]
 
 
 def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()) -> pd.DataFrame:

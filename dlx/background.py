@@ -1,0 +1,96 @@
+"""Reference rows: random samples, k-means centres, and which rows are most like a person; each once, for all of dlx."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from dlx.arrays import filled_by_column, same
+from dlx.errors import DlxError
+from dlx.schema import Schema
+from dlx.threads import one_thread
+
+if TYPE_CHECKING:
+    from dlx.dataset import Dataset
+
+CELLS = 2**21  # numbers in one array at a time: 16 MB
+
+Rows = TypeVar("Rows", "Dataset", np.ndarray)
+
+
+def sample(rows: Rows, most: int, *, seed: int = 0) -> Rows:
+    """Return at most so many rows, drawn at random without replacement, in their order."""
+    return rows if len(rows) <= most else rows[np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])]
+
+
+def k_means(rows: np.ndarray, count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return k-means centres as shap.kmeans gives them, [centres, features], and how many rows each stands for, [centres].
+
+    As in shap, a missing value counts as the mean, and each number of a centre is replaced by the closest one in its
+    column; here one that is known, because a mean of codes is no level (a column of which nothing is known stays missing).
+
+    Raises
+    ------
+    DlxError
+        If there are fewer rows than centres, or none is asked for.
+    """
+    from sklearn.cluster import KMeans
+
+    if not 1 <= count <= len(rows):
+        raise DlxError(f"k-means needs 1 to {len(rows)} centres, as many as there are rows, got {count}")
+    known = filled_by_column(rows)
+    with one_thread():
+        fitted = KMeans(min(count, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
+    gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
+    centres = np.take_along_axis(rows, gap.argmin(axis=0), axis=0)
+    return centres, np.bincount(fitted.labels_, minlength=len(centres))
+
+
+def k_means_background(rows: np.ndarray, count: int, size: int, *, seed: int = 0) -> np.ndarray:
+    """Return `size` reference rows [size, features]: k-means centres, each repeated in proportion to its rows.
+
+    shap weighs the centres instead; seats are shared out by largest remainders.
+    """
+    centres, counts = k_means(rows, min(count, len(rows)), seed=seed)
+    exact = counts * size / counts.sum()
+    seats = np.floor(exact).astype(int)
+    seats[np.argsort(seats - exact, kind="stable")[: size - seats.sum()]] += 1
+    return centres[np.repeat(np.arange(len(counts)), seats)]
+
+
+def gower(schema: Schema, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return Gower's distance (1971) of people from the rows of a background, averaged over columns, [rows, references].
+
+    Numbers differ by |difference| / range of the background, levels by 0 or 1; two missing values are alike, a missing
+    and a known one differ by 1. A column that is constant in the background differs by 0 or 1.
+
+    Parameters
+    ----------
+    schema : Schema
+        What the columns mean.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded.
+    """
+    total = np.zeros((len(rows), len(background)))
+    for i, feature in enumerate(schema.features):
+        own, other = rows[:, i, None], background[None, :, i]
+        known = background[~np.isnan(background[:, i]), i]
+        spread = np.ptp(known) if len(known) else 0.0
+        if feature.is_categorical or spread == 0:
+            total += ~same(own, other)
+        else:
+            gap = np.abs(own - other) / spread
+            total += np.where(np.isnan(gap), ~same(own, other), gap)
+    return total / len(schema)
+
+
+def nearest(schema: Schema, rows: np.ndarray, background: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions of the background rows most like each person, nearest first, [rows, min(count, references)].
+
+    Rows of the background that are equally near, by `gower`, keep their order.
+    """
+    step = max(1, CELLS // len(background))
+    starts = range(0, len(rows), step)
+    parts = [np.argsort(gower(schema, rows[i : i + step], background), axis=1, kind="stable")[:, :count] for i in starts]
+    return np.concatenate(parts)
