@@ -68,7 +68,7 @@ def explain(
     rows : Dataset, DataFrame or ndarray [rows, features]
         The people to explain, in original columns; an array holds codes.
     method : str
-        One of `dlx.methods()`.
+        One of `dlx.explainers.names()`.
     background : Dataset, DataFrame or ndarray [references, features]
         The reference rows; methods are comparable only against the same.
     scale : {"logit", "probability", "value"}

@@ -47,11 +47,12 @@ def bank_loan_page(tmp_path_factory):
 
 @pytest.fixture
 def run(monkeypatch, capfd, tmp_path):
-    """Type a command in an empty folder: its status and the lines it prints."""
+    """Type a command in an empty folder: its status and the lines it prints, without the sign of life of a slow one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
 
     from dlx import cli
+    from dlx.cli.printing import ALIVE
 
     def typed(*arguments) -> SimpleNamespace:
         monkeypatch.setattr(sys, "argv", ["dlx", *map(str, arguments)])
@@ -59,7 +60,7 @@ def run(monkeypatch, capfd, tmp_path):
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capfd.readouterr()
-        return SimpleNamespace(status=ended.value.code, out=out.splitlines(), err=err.splitlines())
+        return SimpleNamespace(status=ended.value.code, out=out.splitlines(), err=err.replace(f"{ALIVE}\n", "").splitlines())
 
     return typed
 

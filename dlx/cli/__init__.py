@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
+    AuditedModels,
     Background,
     Checkpoints,
+    Debug,
     Device,
+    MethodOptions,
+    OursOrReference,
+    Output,
+    PeopleOrFile,
+    ScaleOfModel,
     Seed,
     Strict,
     Table,
-    distinct,
+    Thorough,
+    ToldModels,
+    WithAudit,
     kept_below,
+    known_models,
     takes_a_table,
+    takes_debug,
     writable,
 )
-from dlx.cli.printing import list_cases, list_methods, list_models, print_agreement, print_importance, print_metrics
+from dlx.cli.printing import (
+    list_cases,
+    list_methods,
+    list_models,
+    print_agreement,
+    print_importance,
+    print_metrics,
+    sign_of_life,
+)
 from dlx.errors import BugError, DlxError, did_you_mean, one_line
-
-if TYPE_CHECKING:
-    from dlx.model import Scale
-    from dlx.runner import Implementation
 
 FAULT, MISTAKE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="dlx",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="""Why does a tabular model say what it says, and do the methods that explain it agree?
@@ -47,7 +62,30 @@ app = typer.Typer(
 )
 
 
-@app.command("list", cls=Strict)
+def _show_version(asked: bool) -> None:
+    if asked:
+        from dlx import __version__
+
+        print(f"dlx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _command(name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what makes a function the command of its name."""
+    return lambda function: app.command(name, cls=Strict)(takes_debug(function))
+
+
+@_command("list")
 def list_(
     what: Annotated[str, typer.Argument(help="cases, models or methods; all three if left out.")] = "all",
 ) -> None:
@@ -63,7 +101,7 @@ def list_(
             show()
 
 
-@app.command(cls=Strict)
+@_command()
 @takes_a_table
 def train(
     table: Table,
@@ -77,13 +115,12 @@ def train(
 
     Example: `dlx train heart_attack --model mlp --model gradient_boosting`
     """
-    from dlx import architectures, checkpoint
+    from dlx import checkpoint
     from dlx.checkpoint import runs
     from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
-    for name in distinct(model, "--model"):
-        architectures.architecture(name)
+    known_models(model)
     refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
@@ -93,25 +130,19 @@ def train(
         print(path)
 
 
-@app.command(cls=Strict)
+@_command()
 @takes_a_table
 def explain(
     table: Table,
     model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
-    people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
-    scale: Annotated[
-        str | None, typer.Option(help="logit or probability; by default the scale on which the model adds up.")
-    ] = None,
+    people: PeopleOrFile = "200",
+    scale: ScaleOfModel = None,
     background: Background = 100,
-    option: Annotated[
-        list[str] | None, typer.Option(help="An option of the method, as name=number, for example n_steps=100.")
-    ] = None,
-    implementation: Annotated[
-        str, typer.Option(help="dlx: our kernel where there is one; reference: the library's code.")
-    ] = "dlx",
+    option: MethodOptions = None,
+    implementation: OursOrReference = "dlx",
     seed: Seed = 0,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    output: Output = None,
     checkpoints: Checkpoints = None,
 ) -> None:
     """Explain a model by one method; writes the explanation, and a table of it as CSV.
@@ -128,18 +159,10 @@ def explain(
     data = table.data
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
+    asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
+    asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
-        made = explain_(
-            trained,
-            table.people(data, people),
-            method=method,
-            background=data.background(background, seed=seed),
-            scale=cast("Scale", scale or trained.scales[0]),
-            seed=seed,
-            implementation=cast("Implementation", implementation),
-            progress=update,
-            **options,
-        )
+        made = explain_(trained, table.people(data, people), progress=update, **asked, **options)
     stem = f"{trained.name}-{method}-{made.scale}-{seed}"
     path = folder / f"{stem}.safetensors"
     write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
@@ -147,7 +170,7 @@ def explain(
     print(path)
 
 
-@app.command(cls=Strict)
+@_command()
 def compare(
     files: Annotated[list[Path], typer.Argument(help="Explanations that `dlx explain` wrote.", show_default=False)],
     top: Annotated[int, typer.Option(help="How many columns count as the most important.", min=1)] = 5,
@@ -174,30 +197,20 @@ def compare(
     print(output)
 
 
-@app.command(cls=Strict)
+@_command()
 @takes_a_table
 def report(
     table: Table,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat for several. All by default.")
-    ] = None,
+    model: ToldModels = None,
     people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
-    audit: Annotated[
-        bool,
-        typer.Option(help="Tell where the models err too, whom they treat unfairly, what would change it: twice the time."),
-    ] = True,
-    thorough: Annotated[
-        bool,
-        typer.Option(
-            help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes."
-        ),
-    ] = False,
+    audit: WithAudit = True,
+    thorough: Thorough = False,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
     device: Device = "auto",
     checkpoints: Checkpoints = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    output: Output = None,
 ) -> None:
     """Write the comparison report: one page that opens from disk, with its tables as CSV beside it.
 
@@ -207,11 +220,9 @@ def report(
     """
     kept_below(checkpoints)
     data = table.data
-    from dlx import architectures, reporting
+    from dlx import reporting
 
-    names = tuple(distinct(model, "--model") or reporting.DEFAULT_MODELS)
-    for name in names:
-        architectures.architecture(name)
+    names = known_models(model, reporting.DEFAULT_MODELS)
     page = writable(output or Path(data.name)) / "report.html"
     print(
         reporting.report(
@@ -231,20 +242,17 @@ def report(
     )
 
 
-@app.command(cls=Strict)
+@_command()
 @takes_a_table
 def audit(
     table: Table,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", help="Model to audit; repeat for several. A net, trees and two simple ones by default."),
-    ] = None,
+    model: AuditedModels = None,
     background: Background = 100,
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
     device: Device = "auto",
     checkpoints: Checkpoints = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    output: Output = None,
 ) -> None:
     """Write the audit: where the models err, whom they treat unfairly, what would change it, how explanations are fooled.
 
@@ -252,12 +260,9 @@ def audit(
     """
     kept_below(checkpoints)
     data = table.data
-    from dlx import architectures
     from dlx.reporting import auditing
 
-    names = tuple(distinct(model, "--model") or auditing.DEFAULT_MODELS)
-    for name in names:
-        architectures.architecture(name)
+    names = known_models(model, auditing.DEFAULT_MODELS)
     page = writable(output or Path(data.name)) / "audit.html"
     print(
         auditing.audit_report(
@@ -274,18 +279,16 @@ def audit(
     )
 
 
-app.command(cls=Strict)(takes_a_table(fix))
+_command()(takes_a_table(fix))
 
 
 def main() -> None:
     """Run the command line: a mistake ends with one line and status 2, an interrupt with status 130."""
     debug = "--debug" in sys.argv
-    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
-        status = app(prog_name="dlx", standalone_mode=False)
+        with sign_of_life():
+            status = app(prog_name="dlx", standalone_mode=False)
     except typer.TyperException as error:  # an option that does not exist, an argument that is lacking
-        if debug:
-            raise
         _say_usage(error)
         sys.exit(MISTAKE)
     except DlxError as error:

@@ -11,10 +11,12 @@ from dlx.cli.options import (
     Background,
     Checkpoints,
     Device,
+    Output,
     Seed,
     Table,
     distinct,
     kept_below,
+    known_models,
     writable,
 )
 from dlx.cli.printing import print_before_after
@@ -26,25 +28,26 @@ if TYPE_CHECKING:
 
 DIRECTIONS = {"up": 1, "down": -1}
 
+Monotone = Annotated[
+    list[str] | None,
+    typer.Option(help="Column with which the risk must not fall or rise, as age:up or age:down. Boosted trees only."),
+]
+Weights = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")]
+
 
 def fix(
     table: Table,
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to fix; repeat for several.")],
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
     merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
-    monotone: Annotated[
-        list[str] | None,
-        typer.Option(help="Column with which the risk must not fall or rise, as age:up or age:down. Boosted trees only."),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")
-    ] = "",
+    monotone: Monotone = None,
+    weights: Weights = "",
     recalibrate: Annotated[bool, typer.Option(help="Stretch the probabilities on the validation rows.")] = False,
     background: Background = 100,
     seed: Seed = 0,
     device: Device = "auto",
     checkpoints: Checkpoints = None,
-    output: Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")] = None,
+    output: Output = None,
 ) -> None:
     """Train models again with a remedy, and compare accuracy, calibration, fairness and explanations before and after.
 
@@ -53,12 +56,11 @@ def fix(
 
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
-    from dlx import architectures, remedies
+    from dlx import remedies
     from dlx.files import csv_text, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
-    for name in distinct(model, "--model"):
-        architectures.architecture(name)
+    known_models(model)
     kept_below(checkpoints)
     data = table.data
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)

@@ -29,6 +29,33 @@ Checkpoints = Annotated[
         show_default=False,
     ),
 ]
+PeopleOrFile = Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")]
+ScaleOfModel = Annotated[
+    str | None, typer.Option(help="logit or probability; by default the scale on which the model adds up.")
+]
+MethodOptions = Annotated[
+    list[str] | None, typer.Option(help="An option of the method, as name=number, for example n_steps=100.")
+]
+OursOrReference = Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's code.")]
+ToldModels = Annotated[
+    list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat for several. All by default.")
+]
+AuditedModels = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", help="Model to audit; repeat for several. A net, trees and two simple ones by default."),
+]
+WithAudit = Annotated[
+    bool,
+    typer.Option(help="Tell where the models err too, whom they treat unfairly, what would change it: twice the time."),
+]
+Thorough = Annotated[
+    bool,
+    typer.Option(
+        help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes."
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake or a fault.")]
+Output = Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")]
 
 
 def _own(help_: str, *names: str) -> Any:
@@ -111,11 +138,28 @@ def takes_a_table(command: Callable[..., None]) -> Callable[..., None]:
         if table.has_own_folder:
             claim(table.data.name, table.data)
 
-    after = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in (*own, *others) if option.name != "table"]
-    made: Any = typed
-    made.__signature__ = inspect.Signature([case, *after])
-    made.__annotations__ = {option.name: option.annotation for option in (case, *after)}
-    return typed
+    return _signed(typed, [case, *(option for option in (*own, *others) if option.name != "table")])
+
+
+def takes_debug(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that has --debug among its options: `main` looks for it wherever it stands."""
+
+    @functools.wraps(command)
+    def typed(**given: Any) -> None:
+        del given["debug"]
+        command(**given)
+
+    option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
+    return _signed(typed, [*inspect.signature(command, eval_str=True).parameters.values(), option])
+
+
+def _signed(command: Any, options: list[inspect.Parameter]) -> Callable[..., None]:
+    """Return a command with other options than its function's, the first one in its place and the others by name."""
+    first, *others = options
+    after = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in others]
+    command.__signature__ = inspect.Signature([first, *after])
+    command.__annotations__ = {option.name: option.annotation for option in options}
+    return command
 
 
 class Strict(TyperCommand):
@@ -138,6 +182,16 @@ def distinct(values: Iterable[str] | None, option: str) -> list[str]:
     if twice is not None:
         raise DlxError(f"{option} {twice} is given {values.count(twice)} times; leave out all but one")
     return values
+
+
+def known_models(names: Iterable[str] | None, default: Iterable[str] = ()) -> list[str]:
+    """Return the architectures that --model names, or the default ones; raise if there is no such one, or one comes twice."""
+    from dlx import architectures
+
+    asked = distinct(names, "--model") or list(default)
+    for name in asked:
+        architectures.architecture(name)
+    return asked
 
 
 def writable(folder: Path) -> Path:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ALIVE = "dlx: at work; libraries and data are being loaded"
+
+
+@contextlib.contextmanager
+def sign_of_life() -> Iterator[None]:
+    """Say on standard error that something goes on, unless the block is over in half a second: imports alone take longer."""
+    timer = threading.Timer(0.5, print, [ALIVE], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def list_cases() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 import dlx
 from dlx import cases, checkpoint, cli
+from dlx.cli.printing import ALIVE
 
 TREES = ("explain", "bank_loan", "--model", "gradient_boosting", "--method", "tree_shap", "--background", "8")
 FEW = ("--people", "4")
@@ -75,6 +77,25 @@ def test_the_help_of_each_command_teaches_by_an_example(run, command):
     assert "Usage: dlx" in words(ended.out)
 
 
+@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report", "audit", "fix"])
+def test_debug_is_among_the_options_of_each_command(run, command):
+    assert "--debug" in words(run(command, "--help").out)
+
+
+def test_the_shell_completes_commands(tmp_path):
+    asked = os.environ | {"_DLX_COMPLETE": "complete_bash", "COMP_WORDS": "dlx rep", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-m", "dlx"], env=asked, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["report"]
+
+
+def test_a_command_that_takes_longer_shows_life_at_once_and_one_that_does_not_says_nothing():
+    def told(*arguments: str) -> str:
+        return subprocess.run([sys.executable, "-m", "dlx", *arguments], capture_output=True, text=True, check=True).stderr
+
+    assert told("list", "models") == f"{ALIVE}\n"  # which imports torch
+    assert ALIVE not in told("--help")
+
+
 def test_dlx_alone_shows_the_help(run):
     ended = run()
     assert ended.status == 2
@@ -87,7 +108,7 @@ def test_dlx_alone_shows_the_help(run):
 def test_list_shows_every_case_model_and_method(run):
     ended = run("list")
     assert ended.status == 0
-    for name in (*dlx.cases(), *dlx.architectures(), *dlx.methods(), "1,000", "5,255", "captum", "n_steps=50"):
+    for name in (*dlx.cases(), *dlx.architectures(), *dlx.explainers.names(), "1,000", "5,255", "captum", "n_steps=50"):
         assert name in words(ended.out)
 
 

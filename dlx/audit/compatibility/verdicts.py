@@ -74,7 +74,7 @@ def preflight(
     scale : {"logit", "probability", "value"}, optional
         Unit of the contributions; the model's own where None.
     methods : sequence of str, optional
-        The methods in question; all of `dlx.methods()` where None.
+        The methods in question; all of `dlx.explainers.names()` where None.
     seed : int
         Seed of everything random.
     people : int
