@@ -26,8 +26,8 @@ from dlx import files, training
 from dlx._leftovers import LEFTOVER, beside, new_tag
 from dlx.errors import DlxError
 from dlx.files import FileError, csv_text, parsed_json, refuse_unwritable, write_atomically, write_together
+from dlx.kept import Keeper
 from dlx.progress import Narrator
-from dlx.reporting.kept import Keeper
 from dlx.reporting.tables import write_page
 
 pytestmark = pytest.mark.doors

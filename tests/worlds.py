@@ -10,10 +10,13 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from torch import nn
 
+from dlx.context import QUICK, RunContext
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.explanation import Explanation
+from dlx.kept import Keeper
 from dlx.model import BlackBox, LinearModel, NeuralModel, TreeModel
+from dlx.progress import Narrator
 from dlx.schema import Feature, Schema, Target
 from dlx.threads import one_thread
 from dlx.trees import LEAF, Trees, concatenate
@@ -192,3 +195,10 @@ def from_forest(fitted: RandomForestClassifier) -> Trees:
             }
         )
     return concatenate(parts)
+
+
+def context(case, *models, people=40, background=20, folder=None):
+    """Return what sections are asked with: the first test rows, and no narration."""
+    narrator = Narrator(quiet=True)
+    some = case.test[:people], (), case.background(background, seed=0)
+    return RunContext(case, models, *some, 0, QUICK, Keeper(folder, narrator), narrator)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlx.checkpoint.runs import obtain, refuse_unkept
+from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_opaque
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
-from dlx.reporting.auditing import audit_report, setting_of, tables_of
-from dlx.reporting.depth import QUICK, THOROUGH, TRAINING_SEEDS
+from dlx.reporting.auditing import audit_report, tables_of
 from dlx.reporting.page import render
-from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
+from dlx.reporting.refusals import file_name, mute_models, named, refuse_same_names, refuse_unreportable, without
 from dlx.reporting.sections import Section, finished, page_of
-from dlx.reporting.setting import is_opaque
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import folder_of, tables, write_page
 from dlx.threads import one_thread
@@ -101,26 +101,33 @@ def report(
     refuse_same_names(found)
     siblings = _siblings(case, found, trained) if thorough else {}
     with one_thread(), models_of_page([model.name for model in found]):
-        told = study(
+        context = _context(
             case,
             found,
             seed=seed,
             people=people,
             background=background,
-            depth=THOROUGH if thorough else QUICK,
+            budget=THOROUGH if thorough else QUICK,
             siblings=siblings,
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )
-        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        shown = found if thorough else [m for m in found if told.tells_of(m)]
-        audited, fault = finished(setting, shown) if audit else ([], None)
+        told = study(context)
+        audited, fault = finished(context, context.told_of) if audit else ([], None)
     written = page_of(page, fault)
     with narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in found]):
         _write(told, audited, written, command or _call(case, found, seed=seed, people=people, background=background))
     if fault is not None:
         raise fault
     return page
+
+
+def _context(case: Dataset, models: Sequence[Model], *, narrator: Narrator, **asked: Any) -> RunContext:
+    """Return the context of the models that a method can explain."""
+    context = RunContext.of(case, models, narrator=narrator, **asked)
+    if mute := mute_models(models, context.compatibility):
+        return RunContext.of(case, without(models, mute, narrator), left_out=mute, narrator=narrator, **asked)
+    return context
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int], Model]) -> dict[str, list[Model]]:

@@ -8,20 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dlx.checkpoint.runs import obtain, refuse_unkept
+from dlx.context import QUICK, THOROUGH, RunContext
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
-from dlx.reporting.depth import QUICK, THOROUGH
-from dlx.reporting.kept import Keeper
 from dlx.reporting.page import LIBRARIES, environment, page_parts
 from dlx.reporting.phrases import article, threshold_percent
 from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
 from dlx.reporting.sections import Section, finished, page_of
-from dlx.reporting.setting import Setting
 from dlx.reporting.tables import folder_of, write_page
 from dlx.threads import one_thread
 
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
-PANEL = 40
 
 
 def audit_report(
@@ -90,8 +85,16 @@ def audit_report(
     ]
     refuse_same_names(found)
     with one_thread(), models_of_page([model.name for model in found]):
-        setting = setting_of(case, seed=seed, background=background, thorough=thorough, page=page, narrator=narrator)
-        told, fault = finished(setting, found)
+        context = RunContext.of(
+            case,
+            found,
+            seed=seed,
+            background=background,
+            budget=THOROUGH if thorough else QUICK,
+            keep=page.with_name(f"{page.stem}-explanations"),
+            narrator=narrator,
+        )
+        told, fault = finished(context, found)
     written = page_of(page, fault)
     with narrator.step(f"Drawing the page, {written}"):
         names = [model.name for model in found]
@@ -99,20 +102,6 @@ def audit_report(
     if fault is not None:
         raise fault
     return page
-
-
-def setting_of(case: Dataset, *, seed: int, background: int, thorough: bool, page: Path, narrator: Narrator) -> Setting:
-    """Return what every section is asked with: some test rows, drawn at random; explanations are kept beside the page."""
-    drawn = np.random.default_rng(seed).permutation(len(case.test))[:PANEL]
-    return Setting(
-        case=case,
-        panel=case.test[np.sort(drawn)],
-        background=case.background(background, seed=seed),
-        seed=seed,
-        depth=THOROUGH if thorough else QUICK,
-        keeper=Keeper(page.with_name(f"{page.stem}-explanations"), narrator),
-        narrator=narrator,
-    )
 
 
 def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlx import explainers
-from dlx.audit import preflight
 from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
-from dlx.comparison.ground_truth import JUDGES
+from dlx.context import Budget, Pair, RunContext, Siblings, is_opaque
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting import measuring
-from dlx.reporting.depth import Depth
-from dlx.reporting.setting import Pair, Setting, Siblings, is_opaque
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +22,7 @@ class Harmony:
 
     Parameters
     ----------
-    depth : Depth
+    depth : Budget
         How much was asked.
     top : int
         How many columns of a person count as the most important.
@@ -54,7 +50,7 @@ class Harmony:
         A line a model and method.
     """
 
-    depth: Depth
+    depth: Budget
     top: int
     readiness: pd.DataFrame
     judges: dict[str, Explanation]
@@ -92,14 +88,8 @@ class Harmony:
         return bool(self.trust.loc[self.trust["model"] == model.name, "trusted"].any())
 
 
-def ready(model: Model, setting: Setting) -> pd.DataFrame:
-    """Return the pre-flight of a model, by all methods that a report may use."""
-    methods = [method for method in explainers.names() if method not in JUDGES]
-    return preflight(model, setting.panel, setting.background, methods=methods, seed=setting.seed)
-
-
 def harmony(
-    setting: Setting,
+    setting: RunContext,
     models: Sequence[Model],
     shown: Sequence[Model],
     explanations: Mapping[Pair, Explanation],
@@ -110,7 +100,7 @@ def harmony(
 
     Parameters
     ----------
-    setting : Setting
+    setting : RunContext
         What every question is asked with.
     models, shown : sequence of Model
         All models, and those that a quick report looks at more closely.
@@ -122,7 +112,7 @@ def harmony(
         The same architectures trained with other seeds, by the name of the model; may be empty.
     """
     opaque = [model for model in models if is_opaque(model)] or list(models)
-    close = opaque if setting.depth.is_thorough else [model for model in shown if model in opaque][:1] or list(shown[:1])
+    close = opaque if setting.budget.is_thorough else [model for model in shown if model in opaque][:1] or list(shown[:1])
     on_panel = {pair: made[: len(setting.panel)] for pair, made in explanations.items()}
     judges = measuring.judges_of(setting, models)
     scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
@@ -131,14 +121,14 @@ def harmony(
     checked = measuring.checks_of(setting, close, on_panel)
     judged = measuring.errors_of(setting, models, close, on_panel, judges)
     return Harmony(
-        depth=setting.depth,
+        depth=setting.budget,
         top=setting.top,
         readiness=readiness,
         judges=judges,
         replicates=replicates,
         settings=measuring.as_they_come(setting, close, on_panel),
-        disagreements=measuring.causes_of(setting, close, on_panel) if setting.depth.is_thorough else [],
-        designs=measuring.crossed_designs(setting, opaque, siblings) if setting.depth.is_thorough else {},
+        disagreements=measuring.causes_of(setting, close, on_panel) if setting.budget.is_thorough else [],
+        designs=measuring.crossed_designs(setting, opaque, siblings) if setting.budget.is_thorough else {},
         siblings=scores,
         errors=judged,
         parity=measuring.parity_of(setting, models, on_panel),

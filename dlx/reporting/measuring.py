@@ -26,12 +26,12 @@ from dlx.comparison import (
 )
 from dlx.comparison import defaults as library_defaults
 from dlx.comparison.variance_components import Crossed
+from dlx.context import Pair, RunContext, Siblings, counting
 from dlx.explainers import has_reference
 from dlx.explanation import Explanation
 from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
 from dlx.progress import Update
-from dlx.reporting.setting import Pair, Setting, Siblings, counting
 from dlx.stats import auc, auc_difference
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ PARITY_PEOPLE = 5
 FEW_SEEDS = 3
 
 
-def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanation]:
+def judges_of(setting: RunContext, models: Sequence[Model]) -> dict[str, Explanation]:
     """Return the Shapley values of each model, of the panel."""
     judges = {}
     for model in models:
@@ -57,16 +57,16 @@ def judges_of(setting: Setting, models: Sequence[Model]) -> dict[str, Explanatio
                 scale=model.scales[0],
                 seed=setting.seed,
                 explain=explain,
-                tolerance=setting.depth.judge_tolerance,
+                tolerance=setting.budget.judge_tolerance,
             )
     return judges
 
 
 def made_again(
-    setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation], siblings: Siblings
+    setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation], siblings: Siblings
 ) -> list[Replicates]:
     """Return the explanations of some people again: with other seeds, other backgrounds, and models trained anew."""
-    found, depth = [], setting.depth
+    found, depth = [], setting.budget
     for model in models:
         methods = [method for name, method in on_panel if name == model.name]
         total = len(methods) * 2 * depth.replicates
@@ -90,11 +90,11 @@ def made_again(
     return found
 
 
-def seeded_again(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Replicates]:
+def seeded_again(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Replicates]:
     """Return the explanations of some people with a few other seeds: enough to trust a method, or not to."""
-    found, few = [], min(FEW_SEEDS, setting.depth.replicates)
+    found, few = [], min(FEW_SEEDS, setting.budget.replicates)
     for model in models:
-        made = [e[: setting.depth.noise_people] for (name, _), e in on_panel.items() if name == model.name]
+        made = [e[: setting.budget.noise_people] for (name, _), e in on_panel.items() if name == model.name]
         with setting.narrator.step(f"Explaining {model.name} again, with other seeds", "times") as update:
             explain = counting(setting.keeper.explain, update, len(made) * few)
             asked: dict[str, Any] = {"background": setting.background, "count": few, "explain": explain}
@@ -103,7 +103,7 @@ def seeded_again(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pa
 
 
 def _retrained(
-    setting: Setting,
+    setting: RunContext,
     model: Model,
     methods: Sequence[str],
     on_panel: Mapping[Pair, Explanation],
@@ -111,17 +111,17 @@ def _retrained(
 ) -> list[Replicates]:
     if not siblings:
         return []
-    found, people = [], setting.panel[: setting.depth.noise_people]
+    found, people = [], setting.panel[: setting.budget.noise_people]
     with setting.narrator.step(f"Explaining {model.name} trained with other seeds", "times") as update:
         explain = counting(setting.explain, update, len(methods) * len(siblings))
         for method in methods:
-            of = on_panel[model.name, method][: setting.depth.noise_people]
+            of = on_panel[model.name, method][: setting.budget.noise_people]
             others = tuple(explain(sibling, people, method, **of.options) for sibling in siblings)
             found.append(Replicates(of, "training", others))
     return found
 
 
-def as_they_come(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
+def as_they_come(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
     """Return how far methods agree as their libraries come, and aligned."""
     import pandas as pd
 
@@ -135,7 +135,7 @@ def as_they_come(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pa
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def causes_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Disagreement]:
+def causes_of(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> list[Disagreement]:
     """Return what the distance of each pair of methods is made of."""
     found = []
     for model in models:
@@ -148,7 +148,7 @@ def causes_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
     return found
 
 
-def crossed_designs(setting: Setting, models: Sequence[Model], siblings: Siblings) -> dict[str, Crossed]:
+def crossed_designs(setting: RunContext, models: Sequence[Model], siblings: Siblings) -> dict[str, Crossed]:
     """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
     scale = models[0].scales[0]
     alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
@@ -161,7 +161,7 @@ def crossed_designs(setting: Setting, models: Sequence[Model], siblings: Sibling
     ):
         if len(some) < 2:
             continue
-        people, runs = setting.panel[: setting.depth.noise_people], {}
+        people, runs = setting.panel[: setting.budget.noise_people], {}
         with setting.narrator.step(f"Crossing {title} with methods and training seeds", "times") as update:
             explain = counting(setting.explain, update, sum(1 + len(siblings[m.name]) for m in some) * len(methods))
             for model in some:
@@ -172,18 +172,18 @@ def crossed_designs(setting: Setting, models: Sequence[Model], siblings: Sibling
     return found
 
 
-def checks_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> dict[str, pd.DataFrame]:
+def checks_of(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> dict[str, pd.DataFrame]:
     """Return faithfulness, stability and sanity of a thorough report, empty in a quick one."""
     import pandas as pd
 
     tables: dict[str, list[pd.DataFrame]] = {"faithfulness": [], "stability": [], "sanity": []}
-    for model in models if setting.depth.is_thorough else ():
+    for model in models if setting.budget.is_thorough else ():
         made = [e for (name, _), e in on_panel.items() if name == model.name]
         with setting.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
             tables["faithfulness"].append(faithfulness(model, made, setting.background, seed=setting.seed))
             for done, one in enumerate(made):
                 update(done, len(made))
-                few, some = one[: setting.depth.stability_people], one[: setting.depth.sanity_people]
+                few, some = one[: setting.budget.stability_people], one[: setting.budget.sanity_people]
                 explain = setting.keeper.explain
                 tables["stability"].append(stability(model, few, setting.background, explain=explain, seed=setting.seed))
                 if isinstance(model, NeuralModel):
@@ -194,7 +194,7 @@ def checks_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
     return {name: pd.concat(some, ignore_index=True) if some else pd.DataFrame() for name, some in tables.items()}
 
 
-def parity_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
+def parity_of(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pair, Explanation]) -> pd.DataFrame:
     """Return how far our kernels are from the reference libraries on a few people, for every model and method that has both.
 
     The difference is the largest of any contribution, and as a share of the mean size of all: so is that of the reference from
@@ -221,7 +221,7 @@ def parity_of(setting: Setting, models: Sequence[Model], on_panel: Mapping[Pair,
 
 
 def trust_in(
-    setting: Setting,
+    setting: RunContext,
     models: Sequence[Model],
     on_panel: Mapping[Pair, Explanation],
     judged: pd.DataFrame,
@@ -249,7 +249,7 @@ def _or_none(table: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def errors_of(
-    setting: Setting,
+    setting: RunContext,
     models: Sequence[Model],
     close: Sequence[Model],
     on_panel: Mapping[Pair, Explanation],
@@ -262,8 +262,8 @@ def errors_of(
     for model in models:
         made = [e for (name, _), e in on_panel.items() if name == model.name]
         tables.append(errors(made, judges[model.name], k=setting.top))
-        if setting.depth.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
-            few = setting.panel[: setting.depth.noise_people]
+        if setting.budget.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
+            few = setting.panel[: setting.budget.noise_people]
             with setting.narrator.step(f"Explaining {model.name} by Kernel SHAP on shap's own budgets", "times") as update:
                 explain = counting(setting.explain, update, 2)
                 as_shap_comes = {"n_features": library_defaults.KEPT_COLUMNS}
@@ -272,7 +272,7 @@ def errors_of(
     return pd.concat(tables, ignore_index=True)
 
 
-def scores_of_siblings(setting: Setting, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
+def scores_of_siblings(setting: RunContext, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
     """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
 
     The difference is over the same people, with DeLong's paired 95 % interval: as good is whom it contains 0 for.

@@ -16,8 +16,8 @@ from dlx.comparison.ground_truth import own_error
 from dlx.comparison.noise import SOURCES
 from dlx.comparison.stability import NEIGHBOURS
 from dlx.comparison.trust import AGREEING_SHARE
+from dlx.context import TRAINING_SEEDS
 from dlx.reporting import figures, phrases, tables, words
-from dlx.reporting.depth import TRAINING_SEEDS
 from dlx.reporting.effects import section as effects_section
 from dlx.reporting.evidence import figures as evidence_figures
 from dlx.reporting.evidence import tables as evidence_tables

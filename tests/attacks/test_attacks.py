@@ -11,6 +11,7 @@ import worlds
 from scipy.stats import spearmanr
 
 import dlx
+from dlx import attacks as lab
 from dlx.attacks import copies, dependence, gradients, instability, samples
 from dlx.attacks.attacking import default_cut, ranks_of, shown
 from dlx.attacks.defences import flipped_decisions
@@ -25,10 +26,7 @@ from dlx.attacks.scaffold import (
     innocuous_model,
     threshold_logit,
 )
-from dlx.audit import vulnerability as lab
 from dlx.dataset import Dataset
-from dlx.progress import Narrator
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.canvas import Figure
 from dlx.reporting.sections import vulnerability
 from dlx.reporting.sections.vulnerability.words import _verdict
@@ -166,9 +164,7 @@ def test_a_table_that_is_too_small_gets_a_sentence(tmp_path):
 
 
 def setting(case, folder):
-    narrator = Narrator(quiet=True)
-    made = setting_of(case, seed=0, background=20, thorough=False, page=folder / "page.html", narrator=narrator)
-    return dataclasses.replace(made, panel=made.panel[:10])
+    return worlds.context(case, people=10, folder=folder)
 
 
 def test_flips_try_every_observed_value_on_real_rows():

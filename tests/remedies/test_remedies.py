@@ -16,12 +16,10 @@ from dlx.audit.recalibration import recalibrated
 from dlx.dataset import Card, Dataset
 from dlx.encoder import Encoder
 from dlx.model import BlackBox, NeuralModel
-from dlx.progress import Narrator
 from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
 from dlx.remedies.folding import folded
 from dlx.remedies.merging import merged_feature, merged_levels
 from dlx.remedies.restoring import restored
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.sections import errors, fairness
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.threads import one_thread
@@ -384,8 +382,7 @@ def test_no_page_replaces_a_net_of_ones_own_by_one_of_dlx(tmp_path, monkeypatch)
     case = worlds.table("mixed", 300)
     case = dataclasses.replace(case, card=Card(remedy={"drop": [case.schema.names[0]]}))
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("a model was trained"))
-    quiet = Narrator(quiet=True)
-    setting = setting_of(case, seed=0, background=10, thorough=False, page=tmp_path / "audit.html", narrator=quiet)
+    setting = worlds.context(case, background=10)
     net = own_net(case)
     with one_thread():
         told = errors.section(setting, [net])

@@ -18,8 +18,6 @@ from dlx.audit.recourse.finding import goal_of
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, wrap
-from dlx.progress import Narrator
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.sections import ORDER, Section, blocks
 from dlx.reporting.sections.change import section
 from dlx.reporting.sections.checklist import ITEMS
@@ -27,7 +25,7 @@ from dlx.schema import Feature, Schema, Target
 
 
 def setting(case, folder):
-    return setting_of(case, seed=0, background=20, thorough=False, page=folder / "audit.html", narrator=Narrator(quiet=True))
+    return worlds.context(case, folder=folder)
 
 
 def told(case, models, folder):

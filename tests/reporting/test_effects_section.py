@@ -10,16 +10,15 @@ import pytest
 import worlds
 
 import dlx
+from dlx.context import Budget
 from dlx.dataset import Dataset
 from dlx.effects import accumulated_local_effects, partial_dependence
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
-from dlx.reporting.depth import QUICK, Depth
 from dlx.reporting.effects import words
 from dlx.reporting.effects.section import effects_blocks, effects_tables, interaction_table
 from dlx.reporting.effects.study import effects_of
-from dlx.reporting.setting import Setting
 from dlx.schema import Feature, Schema, Target
 
 QUIET = Narrator(quiet=True)
@@ -27,7 +26,7 @@ QUIET = Narrator(quiet=True)
 
 def setting(case):
     """Return what a small report of a table asks with."""
-    return Setting(case, case.test[:6], case.background(5), 0, QUICK, None, QUIET)
+    return worlds.context(case, people=6, background=5)
 
 
 def told(case, *models, features=None):
@@ -170,7 +169,7 @@ def no_pictures(monkeypatch):
     """Leave the pictures of a page empty."""
     for module in ("figures", "effects.figures", "evidence.figures"):
         monkeypatch.setattr(f"dlx.reporting.{module}.embedded", lambda _: "data:,")
-    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 0.1, 3))
+    monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
 
 
 def picky(case):

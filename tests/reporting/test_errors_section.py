@@ -15,11 +15,10 @@ from dlx import plots, training
 from dlx.audit.mispredictions import Slices
 from dlx.audit.mispredictions.deciding import KINDS
 from dlx.dataset import Dataset
+from dlx.kept import Keeper
 from dlx.model import BlackBox, wrap
 from dlx.progress import Narrator
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.canvas import Figure, canvas_of
-from dlx.reporting.kept import Keeper
 from dlx.reporting.sections import errors
 from dlx.reporting.sections.blocks import Section, Table
 from dlx.reporting.sections.checklist import ITEMS
@@ -29,7 +28,7 @@ from dlx.threads import one_thread
 
 def told_of(case: Dataset, models, tmp_path) -> Section:
     quiet = Narrator(quiet=True)
-    setting = setting_of(case, seed=0, background=10, thorough=False, page=tmp_path / "audit.html", narrator=quiet)
+    setting = worlds.context(case, background=10)
     with one_thread():
         return errors.section(dataclasses.replace(setting, keeper=Keeper(None, quiet)), models)
 
@@ -183,7 +182,7 @@ def test_changes_that_are_none_have_no_direction():
 def test_a_command_is_named_only_where_it_can_be_typed(bank, tmp_path):
     case = dlx.load("bank_loan")
     mine = dataclasses.replace(case, name="my_loans")
-    setting = setting_of(mine, seed=0, background=10, thorough=False, page=tmp_path / "a.html", narrator=Narrator(quiet=True))
+    setting = worlds.context(mine, background=10)
     found = [SimpleNamespace(fixed=SimpleNamespace(architecture="mlp", seed=3))]
     assert errors._command(setting, found) == ""
     assert errors._command(dataclasses.replace(setting, case=case), found) == " (dlx fix bank_loan --model mlp --seed 3)"

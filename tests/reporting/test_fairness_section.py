@@ -8,6 +8,7 @@ import re
 import groups as people_of
 import numpy as np
 import pytest
+import worlds
 
 from dlx import plots
 from dlx.audit.fairness.groups import partition
@@ -15,8 +16,6 @@ from dlx.audit.fairness.rates import group_rates
 from dlx.audit.reasons import grouping
 from dlx.dataset import Dataset
 from dlx.model import wrap
-from dlx.progress import Narrator
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.canvas import Figure
 from dlx.reporting.sections import checklist
 from dlx.reporting.sections.blocks import Folded, Listed, Table, Words
@@ -33,8 +32,7 @@ def own_model():
 
 
 def told_of(case: Dataset, models, tmp_path):
-    quiet = Narrator(quiet=True)
-    setting = setting_of(case, seed=0, background=20, thorough=False, page=tmp_path / "page.html", narrator=quiet)
+    setting = worlds.context(case, background=20)
     return section(setting, models)
 
 

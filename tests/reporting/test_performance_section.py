@@ -14,8 +14,6 @@ from sklearn.tree import DecisionTreeClassifier
 from dlx.audit.calibration import calibration
 from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
-from dlx.progress import Narrator
-from dlx.reporting.auditing import setting_of
 from dlx.reporting.phrases import threshold_percent
 from dlx.reporting.sections.blocks import Table, Words
 from dlx.reporting.sections.checklist import ITEMS
@@ -32,7 +30,7 @@ def setting(tmp_path_factory):
 
 
 def made(case, folder):
-    return setting_of(case, seed=0, background=20, thorough=False, page=folder / "audit.html", narrator=Narrator(quiet=True))
+    return worlds.context(case, folder=folder)
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,12 @@ import worlds
 from sklearn.metrics import roc_auc_score
 
 import dlx
+from dlx.context import THOROUGH, Budget, RunContext
 from dlx.dataset import Card, Dataset
 from dlx.errors import DlxError
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
 from dlx.reporting import figures, phrases, words
-from dlx.reporting.depth import THOROUGH, Depth
 from dlx.reporting.effects import figures as effects_figures
 from dlx.reporting.evidence import figures as evidence_figures
 from dlx.reporting.evidence import words as evidence_words
@@ -47,7 +47,7 @@ def bank_loan():
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
     """Measure noise on three people, twice: what is measured is the same."""
-    monkeypatch.setattr("dlx.reporting.QUICK", Depth("quick", 3, 2, 0.1, 3))
+    monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
 
 
 @pytest.fixture
@@ -318,14 +318,8 @@ def test_a_table_with_nobody_above_the_threshold_has_no_clear_case():
 
 def test_protected_attributes_are_never_printed_as_reasons(bank_loan_page, bank_loan):
     case, models = bank_loan
-    told = study(
-        case,
-        list(models.values()),
-        people=12,
-        background=20,
-        keep=bank_loan_page.with_name("report-explanations"),
-        narrator=QUIET,
-    )
+    keep = bank_loan_page.with_name("report-explanations")
+    told = study(RunContext.of(case, list(models.values()), people=12, background=20, keep=keep, narrator=QUIET))
     protected = {words for f in case.schema.features if f.protected for words in (f.label, f.reason)}
     assert len(protected) > 2
     for position in range(told.panel):
@@ -346,7 +340,7 @@ def test_a_protected_attribute_that_decides_is_withheld_where_reasons_are_regula
     schema = dataclasses.replace(mixed.schema, target=dataclasses.replace(worlds.TARGET, adverse_action=regulated))
     case = Dataset(schema, mixed.rows, mixed.outcomes, name="mixed")
     unfair = dlx.wrap(lambda t: 0.2 + 0.5 * (t["sex"] == "m") + 0.2 * (t["age"] > 0), schema, name="unfair")
-    told = study(case, [unfair], people=8, background=6, narrator=QUIET)
+    told = study(RunContext.of(case, [unfair], people=8, background=6, narrator=QUIET))
     men = np.flatnonzero(told.people.rows[:, 3] == 1)
     story = words.story(told, Chosen(int(men[0]), "any", "", ""))
     assert ("sex" in [reason.words for reason in story.raises]) != regulated

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from dlx.background import sample
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.effects import (
     AccumulatedEffects,
@@ -22,7 +23,6 @@ from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
-from dlx.reporting.setting import Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,12 +91,12 @@ class _Attempts:
             return None
 
 
-def effects_of(setting: Setting, models: Sequence[Model], people: Dataset, features: Sequence[str]) -> Effects:
+def effects_of(setting: RunContext, models: Sequence[Model], people: Dataset, features: Sequence[str]) -> Effects:
     """Return what some models do as columns change.
 
     Parameters
     ----------
-    setting : Setting
+    setting : RunContext
         What every question is asked with.
     models : sequence of Model
         The main one first.
@@ -118,7 +118,7 @@ def effects_of(setting: Setting, models: Sequence[Model], people: Dataset, featu
 
 
 def _alone(
-    setting: Setting, models: Sequence[Model], people: Dataset, local: Dataset, features: Sequence[str], attempts: _Attempts
+    setting: RunContext, models: Sequence[Model], people: Dataset, local: Dataset, features: Sequence[str], attempts: _Attempts
 ) -> tuple[list[list[PartialDependence]], list[list[AccumulatedEffects]]]:
     scale: Scale = "probability" if "probability" in models[0].scales else models[0].scales[0]
     curves, accumulated = [], []
@@ -144,7 +144,7 @@ def _of_each(models: Sequence[Model], what: str, ask: Callable[[Model], Found], 
     return [answer for answer in answers if answer is not None]
 
 
-def _shuffled(setting: Setting, models: Sequence[Model], attempts: _Attempts) -> pd.DataFrame:
+def _shuffled(setting: RunContext, models: Sequence[Model], attempts: _Attempts) -> pd.DataFrame:
     import pandas as pd
 
     people = sample(setting.case.test, TEST_PEOPLE, seed=setting.seed)
@@ -158,7 +158,7 @@ def _shuffled(setting: Setting, models: Sequence[Model], attempts: _Attempts) ->
 
 
 def _in_pairs(
-    setting: Setting, models: Sequence[Model], local: Dataset, features: Sequence[str], attempts: _Attempts
+    setting: RunContext, models: Sequence[Model], local: Dataset, features: Sequence[str], attempts: _Attempts
 ) -> tuple[pd.DataFrame, list[PairDependence]]:
     """Return the strength of every pair of columns, and the surfaces of the main model's strongest."""
     import pandas as pd
@@ -184,7 +184,7 @@ def _in_pairs(
     return pd.concat(found, ignore_index=True), surfaces
 
 
-def _joint(setting: Setting, model: Model, people: Dataset, references: Dataset, attempts: _Attempts) -> Interactions | None:
+def _joint(setting: RunContext, model: Model, people: Dataset, references: Dataset, attempts: _Attempts) -> Interactions | None:
     if len(setting.case.schema) < 2:
         return None
     with setting.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
@@ -195,11 +195,11 @@ def _joint(setting: Setting, model: Model, people: Dataset, references: Dataset,
         return attempts.of(f"The interactions in {model.name}", ask)
 
 
-def _affordable(setting: Setting) -> tuple[Dataset, Dataset]:
+def _affordable(setting: RunContext) -> tuple[Dataset, Dataset]:
     """Return as many people of the panel and reference rows as the interactions of all columns may cost."""
     columns = len(setting.case.schema)
     each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
     most = max(1, MIXED_ROWS // each)
     people = setting.panel[: min(len(setting.panel), most)]
-    references = len(setting.background) if setting.depth.is_thorough else min(REFERENCES, most // len(people))
+    references = len(setting.background) if setting.budget.is_thorough else min(REFERENCES, most // len(people))
     return people, sample(setting.background, max(1, references), seed=setting.seed)

@@ -9,10 +9,10 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlx.context import RunContext
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.model import Model
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Table, Words
-from dlx.reporting.setting import Setting
 
 __all__ = [
     "ORDER",
@@ -32,7 +32,7 @@ __all__ = [
 ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "vulnerability")
 
 
-def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
+def sections(setting: RunContext, models: Sequence[Model]) -> list[Section]:
     """Return every section about the models, in the order in which they are read, the checklist last.
 
     The models are asked as they are, because these are the ones that decide.
@@ -58,7 +58,7 @@ def sections(setting: Setting, models: Sequence[Model]) -> list[Section]:
     return told
 
 
-def finished(setting: Setting, models: Sequence[Model]) -> tuple[list[Section], UnfinishedError | None]:
+def finished(setting: RunContext, models: Sequence[Model]) -> tuple[list[Section], UnfinishedError | None]:
     """Return the sections that could be made, and the fault of dlx that the others failed by."""
     try:
         return sections(setting, models), None
@@ -81,7 +81,7 @@ class UnfinishedError(BugError):
         self.finished = list(finished)
 
 
-def _told(name: str, setting: Setting, models: Sequence[Model]) -> Section:
+def _told(name: str, setting: RunContext, models: Sequence[Model]) -> Section:
     """Return a section; one that cannot be told, because a model raises where others answer, says so and why."""
     module = importlib.import_module(f"{__name__}.{name}")
     try:

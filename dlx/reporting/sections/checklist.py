@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.phrases import article, counted, percent, threshold_percent
 from dlx.reporting.sections.blocks import Section, Table, Words
 from dlx.reporting.sections.change.part import people_word
-from dlx.reporting.setting import Setting
 from dlx.schema import plural
 
 NOT_COVERED = "not covered"
@@ -63,7 +63,7 @@ ITEMS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def section(setting: Setting, models: Sequence[Model], told: Sequence[Section]) -> Section:
+def section(setting: RunContext, models: Sequence[Model], told: Sequence[Section]) -> Section:
     """Return the checklist, filled from what the run itself and its sections give evidence for."""
     import pandas as pd
 
@@ -89,7 +89,7 @@ def section(setting: Setting, models: Sequence[Model], told: Sequence[Section]) 
     )
 
 
-def _of_the_run(setting: Setting, models: Sequence[Model]) -> dict[str, str]:
+def _of_the_run(setting: RunContext, models: Sequence[Model]) -> dict[str, str]:
     """Return what holds for every run: the data, the unit, the background and the seeds."""
     case, target = setting.case, setting.case.schema.target
     assert case.outcomes is not None

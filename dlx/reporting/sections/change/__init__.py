@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dlx.context import RunContext, is_opaque
 from dlx.model import Model
 from dlx.reporting.sections.blocks import Section
 from dlx.reporting.sections.change.modifiable import modifiable_part
 from dlx.reporting.sections.change.reasons import reasons_part
 from dlx.reporting.sections.change.recourse import recourse_part
-from dlx.reporting.setting import Setting, is_opaque
 
 TITLE = "What would change it"
 
 
-def section(setting: Setting, models: Sequence[Model]) -> Section:
+def section(setting: RunContext, models: Sequence[Model]) -> Section:
     """Return what would change the answers of the opaque models, or of all where none is; the others judge the changes."""
     looked_at = [model for model in models if is_opaque(model)] or list(models)
     parts = [recourse_part(setting, looked_at, models), modifiable_part(setting, looked_at), reasons_part(setting, looked_at)]

@@ -9,15 +9,15 @@ import pandas as pd
 from dlx import plots
 from dlx.audit.recourse import denied, modifiable
 from dlx.audit.recourse.together import BOUND, Together
+from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import listed, share, signed
 from dlx.reporting.sections.blocks import Heading, Words
 from dlx.reporting.sections.change.part import Part, people_word
-from dlx.reporting.setting import Setting
 
 
-def modifiable_part(setting: Setting, models: Sequence[Model]) -> Part:
+def modifiable_part(setting: RunContext, models: Sequence[Model]) -> Part:
     """Return how the risk of flagged people goes with each column they can change, by some models."""
     case, target = setting.case, setting.case.schema.target
     if not any(feature.actionable for feature in case.schema.features):
@@ -44,7 +44,7 @@ def modifiable_part(setting: Setting, models: Sequence[Model]) -> Part:
     return Part(() if target.adverse_action else against[:1], blocks, {"modifiable": table})
 
 
-def _bound(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
+def _bound(setting: RunContext, table: pd.DataFrame) -> tuple[str, ...]:
     """Return which columns are moved alone here although no way out would change them without another."""
     schema, moved = setting.case.schema, set(table["column"])
     named = [
@@ -56,7 +56,7 @@ def _bound(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
     return (f"{listed(named)} {text}",) if named else ()
 
 
-def _against(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
+def _against(setting: RunContext, table: pd.DataFrame) -> tuple[str, ...]:
     """Return where all models put a higher risk on the side that the schema takes to be the better one."""
     schema, models = setting.case.schema, table["model"].nunique()
     one_way = table[[schema[name].direction != "any" for name in table["column"]]]
@@ -74,7 +74,7 @@ def _against(setting: Setting, table: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _figure(setting: Setting, table: pd.DataFrame) -> Figure:
+def _figure(setting: RunContext, table: pd.DataFrame) -> Figure:
     labels = dict(zip(setting.case.schema.names, setting.case.schema.labels, strict=True))
     target, rows = setting.case.schema.target, len(table[["column", "to"]].drop_duplicates())
     with plots.style():

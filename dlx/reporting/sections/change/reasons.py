@@ -13,6 +13,7 @@ from dlx.audit.reasons.denials import MOST, Denial, to_frame
 from dlx.audit.recourse import denied
 from dlx.comparison import Evidence, believed, errors, trust
 from dlx.comparison.trust import DISTRUSTED
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -31,14 +32,13 @@ from dlx.reporting.sections.change.reasons_told import (
     stability_words,
 )
 from dlx.reporting.sections.change.reasons_withheld import withheld
-from dlx.reporting.setting import Setting
 
 METHODS = ("deeplift", "integrated_gradients", "tree_shap", "linear_shap", "shapley", "lime")  # quick for many people
 WHOM = {CUTOFF: "those near the cutoff", EVERYBODY: "all applicants"}
 MANY = 300  # denied people whose reasons are given, at most
 
 
-def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
+def reasons_part(setting: RunContext, models: Sequence[Model]) -> Part:
     """Return the reasons of the people whom some models deny; where nobody is denied a loan, why there are none."""
     target = setting.case.schema.target
     if not target.adverse_action:
@@ -57,7 +57,7 @@ def reasons_part(setting: Setting, models: Sequence[Model]) -> Part:
     return _told(setting, given)
 
 
-def _given(setting: Setting, models: Sequence[Model]) -> Given:
+def _given(setting: RunContext, models: Sequence[Model]) -> Given:
     denials: dict[Source, tuple[Denial, ...]] = {}
     untrusted: dict[str, None] = {}
     wording, together = ReasonMap.of(setting.case.schema), grouping(setting.case.train)
@@ -77,14 +77,14 @@ def _given(setting: Setting, models: Sequence[Model]) -> Given:
     return Given(denials, wording, together, tuple(untrusted))
 
 
-def _backgrounds(setting: Setting, model: Model) -> dict[str, Dataset]:
+def _backgrounds(setting: RunContext, model: Model) -> dict[str, Dataset]:
     try:
         return {CUTOFF: near_cutoff(model, setting.case.train), EVERYBODY: setting.background}
     except ReasonsError:  # nobody is granted, so nobody is near the cutoff
         return {EVERYBODY: setting.background}
 
 
-def _trusted(setting: Setting, model: Model, people: Dataset, background: Dataset) -> tuple[list[Explanation], list[str]]:
+def _trusted(setting: RunContext, model: Model, people: Dataset, background: Dataset) -> tuple[list[Explanation], list[str]]:
     """Return the explanations by methods whose word counts, and why that of the others does not.
 
     What is measured here is whether they add up and how far they are from the Shapley values, not their own noise: none has
@@ -103,7 +103,7 @@ def _trusted(setting: Setting, model: Model, people: Dataset, background: Datase
     return kept, [f"{method_label(method)} of {model.name}: {spaced(reason)}" for method, reason in why]
 
 
-def _told(setting: Setting, given: Given) -> Part:
+def _told(setting: RunContext, given: Given) -> Part:
     tables = {
         "reasons": pd.concat([to_frame(some, **source._asdict()) for source, some in given.denials.items()], ignore_index=True),
         "reason_words": given.wording.to_frame(),
@@ -129,7 +129,7 @@ def _told(setting: Setting, given: Given) -> Part:
     return Part(finding, tuple(blocks), tables, {"reasons": evidence.strip()})
 
 
-def _what(setting: Setting, given: Given) -> str:
+def _what(setting: RunContext, given: Given) -> str:
     people = {source.model: len(some) for source, some in given.denials.items()}
     methods = {
         model: list(dict.fromkeys(method_label(source.method) for source in given.denials if source.model == model))

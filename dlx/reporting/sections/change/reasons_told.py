@@ -12,10 +12,10 @@ from dlx import plots
 from dlx.audit.reasons import Denial, Grouping, Reason, ReasonMap, Source
 from dlx.audit.reasons.denials import MOST
 from dlx.audit.reasons.wording import BETTER
+from dlx.context import RunContext
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import interval, listed, method_label, percent, says, sentence, share
 from dlx.reporting.sections.blocks import Block, Listed, Table
-from dlx.reporting.setting import Setting
 from dlx.stats import CERTAIN
 
 JUDGE = "shapley"
@@ -59,7 +59,7 @@ class Given:
         return list(found.values())
 
 
-def example(setting: Setting, given: Given) -> Table:
+def example(setting: RunContext, given: Given) -> Table:
     """Return the reasons of the person for whom they depend most on the model and on whom the denied are compared with."""
     by_source = {source: {denial.person: denial for denial in given.denials[source]} for source in given.shown}
     everywhere = [person for person in next(iter(by_source.values())) if all(person in some for some in by_source.values())]
@@ -150,7 +150,7 @@ def _pair_label(line: dict[str, Any]) -> str:
     return f"model: {line['one']} / {line['other']}, {method_label(line['method'])}, {line['background']}"
 
 
-def map_of_words(setting: Setting, given: Given) -> tuple[Block, ...]:
+def map_of_words(setting: RunContext, given: Given) -> tuple[Block, ...]:
     """Return the map, its version and hash, which columns are one reason, and which methods were not used."""
     schema, together, words = setting.case.schema, given.grouping, given.wording.to_frame()
     merged = "; ".join(listed([schema[name].label for name in some]) for some in together.merged())

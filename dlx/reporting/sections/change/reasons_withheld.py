@@ -9,23 +9,23 @@ import numpy as np
 from dlx.audit.fairness.telling import TELLING, Group
 from dlx.audit.reasons import Proxy
 from dlx.audit.reasons.denials import Denial
+from dlx.context import RunContext
 from dlx.reporting.phrases import counted, interval, listed, percent, sentence, share
 from dlx.reporting.sections.blocks import Block, Table, Words
 from dlx.reporting.sections.change.reasons_told import Given
-from dlx.reporting.setting import Setting
 from dlx.schema import Schema
 
 SHOWN_FOR_REVIEW = 8
 SHOWN_GROUPS = 3  # of a column, of which there are too few people
 
 
-def withheld(setting: Setting, given: Given) -> list[Block]:
+def withheld(setting: RunContext, given: Given) -> list[Block]:
     """Return what is never printed and why, how often it counted, and what a reviewer must look at."""
     said = [_protected(setting, given), *_too_few(setting, given), *_together(setting, given), *_empty(setting, given)]
     return [Words(tuple(said)), *_for_review(setting, given)]
 
 
-def _protected(setting: Setting, given: Given) -> str:
+def _protected(setting: RunContext, given: Given) -> str:
     schema, grouping = setting.case.schema, given.grouping
     if not grouping.protected:
         return "The schema marks no column as protected, so nothing is withheld; mark such columns with protected = true."
@@ -39,7 +39,7 @@ def _protected(setting: Setting, given: Given) -> str:
     )
 
 
-def _too_few(setting: Setting, given: Given) -> tuple[str, ...]:
+def _too_few(setting: RunContext, given: Given) -> tuple[str, ...]:
     schema, few = setting.case.schema, given.grouping.stand_ins.unjudged
     if not few:
         return ()
@@ -57,7 +57,7 @@ def _named(label: str, groups: list[Group]) -> str:
     return f"{listed([*first, *([f'{rest:,} more'] if rest else [])])} of {label}"
 
 
-def _together(setting: Setting, given: Given) -> tuple[str, ...]:
+def _together(setting: RunContext, given: Given) -> tuple[str, ...]:
     schema = setting.case.schema
     counts = Counter(name for source in given.shown for denial in given.denials[source] for name in denial.together)
     if not counts:
@@ -69,7 +69,7 @@ def _together(setting: Setting, given: Given) -> tuple[str, ...]:
     )
 
 
-def _empty(setting: Setting, given: Given) -> tuple[str, ...]:
+def _empty(setting: RunContext, given: Given) -> tuple[str, ...]:
     target = setting.case.schema.target
     none = [
         f"{counted(count)} whom {source.model} denies ({source.background})"
@@ -81,7 +81,7 @@ def _empty(setting: Setting, given: Given) -> tuple[str, ...]:
     return (sentence(f"no reason can be printed for {listed(none)}: nobody can tell them why they are {target.flagged}"),)
 
 
-def _for_review(setting: Setting, given: Given) -> list[Block]:
+def _for_review(setting: RunContext, given: Given) -> list[Block]:
     """Return how often each column counted against a person whose value speaks for them."""
     counts = {s: Counter(name for denial in given.denials[s] for name in denial.review) for s in given.shown}
     order = [name for name, _ in sum(counts.values(), Counter()).most_common(SHOWN_FOR_REVIEW)]

@@ -11,6 +11,7 @@ import pandas as pd
 from dlx import plots
 from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
 from dlx.background import sample
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
@@ -27,7 +28,6 @@ from dlx.reporting.phrases import (
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Table, Words
 from dlx.reporting.sections.change.part import Part, people_word
 from dlx.reporting.sections.change.recourse_method import how_it_was_searched
-from dlx.reporting.setting import Setting
 from dlx.rounding import percent_beside, rounded, threshold_in_percent
 from dlx.schema import Target, plural
 
@@ -38,7 +38,7 @@ WEAK = 0.8  # share of changes that another model accepts, below which a reader 
 Found = list[tuple[Model, Recourse]]
 
 
-def recourse_part(setting: Setting, models: Sequence[Model], others: Sequence[Model]) -> Part:
+def recourse_part(setting: RunContext, models: Sequence[Model], others: Sequence[Model]) -> Part:
     """Return who of the flagged could change what, by some models, and what others say of it."""
     target = setting.case.schema.target
     if why_not := _why_not(setting):
@@ -59,7 +59,7 @@ def _heading(target: Target) -> Heading:
     return Heading(f"What would keep {article(target.person)} from being {target.flagged}")
 
 
-def _why_not(setting: Setting) -> str:
+def _why_not(setting: RunContext) -> str:
     """Return why nobody can be told a way out; empty where somebody can."""
     schema, target = setting.case.schema, setting.case.schema.target
     if target.past:
@@ -78,13 +78,13 @@ def _why_not(setting: Setting) -> str:
     )
 
 
-def _sample(setting: Setting, people: Dataset) -> Dataset:
+def _sample(setting: RunContext, people: Dataset) -> Dataset:
     actionable = sum(feature.actionable for feature in setting.case.schema.features)
-    most = MANY if actionable <= WIDE or setting.depth.is_thorough else FEW
+    most = MANY if actionable <= WIDE or setting.budget.is_thorough else FEW
     return sample(people, most, seed=setting.seed)
 
 
-def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[str]) -> Part:
+def _told(setting: RunContext, found: Found, others: Sequence[Model], nobody: list[str]) -> Part:
     tables = {
         "recourse": pd.concat([one.summary(seed=setting.seed) for _, one in found], ignore_index=True),
         "recourse_columns": pd.concat([one.by_column() for _, one in found], ignore_index=True),
@@ -112,7 +112,7 @@ def _told(setting: Setting, found: Found, others: Sequence[Model], nobody: list[
     return Part((finding,), tuple(blocks), tables, {"recourse": evidence})
 
 
-def _question(setting: Setting, goal: float) -> str:
+def _question(setting: RunContext, goal: float) -> str:
     target, schema = setting.case.schema.target, setting.case.schema
     words = {"any": "", "up": " (up)", "down": " (down)"}
     named = [f"{feature.label}{words[feature.direction]}" for feature in schema.features if feature.actionable]
@@ -128,7 +128,7 @@ def _question(setting: Setting, goal: float) -> str:
     return text + caution
 
 
-def _summary_table(setting: Setting, found: Found, summary: pd.DataFrame) -> Table:
+def _summary_table(setting: RunContext, found: Found, summary: pd.DataFrame) -> Table:
     target = setting.case.schema.target
     measures: tuple[tuple[str, Callable[[float], str]], ...] = (
         ("share_with_recourse", percent),
@@ -155,7 +155,7 @@ def _cell(line: pd.Series, names: tuple[str, str, str], show: Callable[[float], 
     return interval(estimate, low, high, show)
 
 
-def _boundary_sentence(setting: Setting, model: Model, one: Recourse) -> str:
+def _boundary_sentence(setting: RunContext, model: Model, one: Recourse) -> str:
     target, without = setting.case.schema.target, one.boundary()
     if not len(without):
         return sentence(f"by {model_words(model)}, there is a way for everybody who was looked at")
@@ -183,7 +183,7 @@ def _bound(one: Recourse, rest: pd.DataFrame) -> str:
     return f"{low if low == high else f'a bound between {low} and {high}, another for each'} ({known}{within})"
 
 
-def _columns_figure(setting: Setting, columns: pd.DataFrame) -> Figure:
+def _columns_figure(setting: RunContext, columns: pd.DataFrame) -> Figure:
     labels = dict(zip(setting.case.schema.names, setting.case.schema.labels, strict=True))
     used = columns[columns["column"].isin(columns.loc[columns["estimate"] > 0, "column"]) & columns["estimate"].notna()]
     unused = [labels[name] for name in columns["column"].unique() if name not in set(used["column"])]
@@ -199,7 +199,7 @@ def _columns_figure(setting: Setting, columns: pd.DataFrame) -> Figure:
     return Figure(source, alt, caption + (f" Never changed: {listed(unused)}." if unused else ""), "recourse_columns")
 
 
-def _example(setting: Setting, model: Model, one: Recourse) -> Table:
+def _example(setting: RunContext, model: Model, one: Recourse) -> Table:
     """Return the ways of the person in the middle: of median risk among those who have some."""
     having = [answer for answer in one.answers if answer.counterfactuals]
     answer = sorted(having, key=lambda some: some.risk)[len(having) // 2]
@@ -244,7 +244,7 @@ def _other_models(moved: pd.DataFrame, order: Sequence[str]) -> list[Block]:
     return [Words((text,)), Table(caption, ("Found for", *names), tuple(lines))]
 
 
-def _finding(setting: Setting, model: Model, one: Recourse, moved: pd.DataFrame) -> str:
+def _finding(setting: RunContext, model: Model, one: Recourse, moved: pd.DataFrame) -> str:
     target = setting.case.schema.target
     found, total = int(one.found.sum()), len(one.answers)
     flagged = len(denied(model, setting.case.test))

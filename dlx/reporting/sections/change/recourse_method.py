@@ -9,16 +9,16 @@ import numpy as np
 from dlx.audit.reasons import association
 from dlx.audit.recourse import Recourse
 from dlx.audit.recourse.together import BOUND, TOGETHER
+from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.phrases import listed, share
-from dlx.reporting.setting import Setting
 from dlx.rounding import rounded
 
 SHOWN = 4  # columns that are named
 GOES_ALONG = 0.3  # association from which on a column that stays should have moved with one that changes
 
 
-def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]]) -> tuple[str, ...]:
+def how_it_was_searched(setting: RunContext, found: Sequence[tuple[Model, Recourse]]) -> tuple[str, ...]:
     """Return the search, the meaning of plausible, the verification, and the columns held fixed, a paragraph each."""
     tried = [f"{np.mean([answer.evaluations for answer in one.answers]):,.0f} by {model.name}" for model, one in found]
     seconds = [f"{1000 * one.seconds / len(one.answers):.0f} ms by {model.name}" for model, one in found]
@@ -39,7 +39,7 @@ def how_it_was_searched(setting: Setting, found: Sequence[tuple[Model, Recourse]
     )
 
 
-def _together(setting: Setting, one: Recourse) -> str:
+def _together(setting: RunContext, one: Recourse) -> str:
     """Return which columns stay plausible together, and which change only together."""
     labels, pairs = setting.case.schema.labels, one.actions.together.pairs
     said = f"Of columns that go together (correlation of ranks above {share(TOGETHER)}) each stays plausible given the other"
@@ -50,7 +50,7 @@ def _together(setting: Setting, one: Recourse) -> str:
     return f"{said}: {listed(named)}. From {share(BOUND)} on neither changes without the other{_held(setting, one)}."
 
 
-def _held(setting: Setting, one: Recourse) -> str:
+def _held(setting: RunContext, one: Recourse) -> str:
     """Return which columns that may change stay as they are, since others that go with them may not."""
     features, may = setting.case.schema.features, set(one.actions.columns)
     tied = [pair[:2] for pair in one.actions.together.pairs if abs(pair.correlation) >= BOUND]
@@ -59,7 +59,7 @@ def _held(setting: Setting, one: Recourse) -> str:
     return f": {listed(named)}" if named else ""
 
 
-def _confined(setting: Setting, one: Recourse) -> str:
+def _confined(setting: RunContext, one: Recourse) -> str:
     """Return which columns keep to what real people have beside another; "" where there are none."""
     labels = setting.case.schema.labels
     pairs = dict.fromkeys(tuple(sorted((pair.source, pair.other))) for pair in one.actions.given)
@@ -71,7 +71,7 @@ def _confined(setting: Setting, one: Recourse) -> str:
     )
 
 
-def _fixed(setting: Setting) -> tuple[str, ...]:
+def _fixed(setting: RunContext) -> tuple[str, ...]:
     """Return which columns nobody can change any more, and why."""
     why: dict[str, list[str]] = {}
     for feature in setting.case.schema.features:
@@ -84,7 +84,7 @@ def _fixed(setting: Setting) -> tuple[str, ...]:
     return (f"Fixed: {'; '.join(shown)}.",) if shown else ()
 
 
-def _goes_along(setting: Setting) -> tuple[str, ...]:
+def _goes_along(setting: RunContext) -> tuple[str, ...]:
     """Return which columns stay although they go together with one that changes."""
     schema, table = setting.case.schema, association(setting.case.train)
     pairs = [

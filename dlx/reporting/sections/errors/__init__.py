@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from dlx import cases
+from dlx.context import RunContext
 from dlx.model import Model
 from dlx.remedies import known_remedy
 from dlx.reporting.phrases import not_trained_words, sentence
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.errors import drawn, grids, told
 from dlx.reporting.sections.errors.measured import Found, measure
-from dlx.reporting.setting import Setting
 
 KEY, TITLE = "errors", "Where it errs"
 
 
-def section(setting: Setting, models: Sequence[Model]) -> Section:
+def section(setting: RunContext, models: Sequence[Model]) -> Section:
     """Return where the models that cannot be read are wrong on the test rows, why, and what a remedy changes."""
     test, target = setting.case.test, setting.case.schema.target
     if test.outcomes is None or len(np.unique(test.outcomes)) < 2:
@@ -42,7 +42,7 @@ def section(setting: Setting, models: Sequence[Model]) -> Section:
     )
 
 
-def _wrong(found: Sequence[Found], setting: Setting) -> list[Block]:
+def _wrong(found: Sequence[Found], setting: RunContext) -> list[Block]:
     target = setting.case.schema.target
     tables = [table for one in found if (table := grids.worst(one, target)) is not None]
     return [Listed(tuple(told.opening(one, target) for one in found)), Heading("Sure, and wrong"), *tables]
@@ -59,7 +59,7 @@ def _searched(found: Sequence[Found]) -> list[Block]:
     return [*blocks, *[figure for of in drawn.MEASURES if (figure := drawn.slices_figure(found, of)) is not None]]
 
 
-def _pushed(found: Sequence[Found], setting: Setting) -> list[Block]:
+def _pushed(found: Sequence[Found], setting: RunContext) -> list[Block]:
     target = setting.case.schema.target
     blocks: list[Block] = [
         Heading("What pushed towards errors"),
@@ -76,7 +76,7 @@ def _losses(found: Sequence[Found]) -> list[Block]:
     return [Heading("The loss explained"), Listed(tuple(told.losses(one) for one in found if len(one.losses))), figure]
 
 
-def _command(setting: Setting, fixed: Sequence[Found]) -> str:
+def _command(setting: RunContext, fixed: Sequence[Found]) -> str:
     """Return the command that trains a shipped case so; nothing for a table of one's own, of which only the name is known."""
     some = [one.fixed for one in fixed if one.fixed is not None]
     if setting.case.name not in cases.names():
@@ -85,7 +85,7 @@ def _command(setting: Setting, fixed: Sequence[Found]) -> str:
     return f" (dlx fix {setting.case.name} {' '.join(f'--model {one.architecture}' for one in some)}{seed})"
 
 
-def _remedied(found: Sequence[Found], setting: Setting) -> list[Block]:
+def _remedied(found: Sequence[Found], setting: RunContext) -> list[Block]:
     heading, remedy = Heading("A remedy, before and after"), known_remedy(setting.case)
     if remedy is None:
         return [heading, Words(("No remedy is known for this table: its card names none, and no level is rare.",))]

@@ -21,11 +21,11 @@ from dlx.audit.mispredictions import (
     verdicts,
 )
 from dlx.background import sample
+from dlx.context import RunContext, is_opaque
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
 from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
-from dlx.reporting.setting import Setting, is_opaque
 
 EVERYBODY = "everybody"
 MOST_PUSHED = 1_200  # test rows whose contributions are compared, drawn at random
@@ -76,7 +76,7 @@ class Found:
     seeds: pd.DataFrame
 
 
-def measure(setting: Setting, models: Sequence[Model]) -> list[Found]:
+def measure(setting: RunContext, models: Sequence[Model]) -> list[Found]:
     """Return where each opaque model is wrong; of all models, if none is opaque."""
     chosen = [model for model in models if is_opaque(model)] or list(models)
     remedy, found = known_remedy(setting.case), []
@@ -87,7 +87,7 @@ def measure(setting: Setting, models: Sequence[Model]) -> list[Found]:
     return found
 
 
-def _measured(setting: Setting, model: Model, remedy: Remedy | None) -> Found:
+def _measured(setting: RunContext, model: Model, remedy: Remedy | None) -> Found:
     judged = verdicts(model, setting.case.test)
     searched, why = _slices(setting, model, judged)
     some = judged_of(setting, judged, MOST_PUSHED)
@@ -108,13 +108,13 @@ def _measured(setting: Setting, model: Model, remedy: Remedy | None) -> Found:
     )
 
 
-def judged_of(setting: Setting, judged: Verdicts, most: int) -> Verdicts:
+def judged_of(setting: RunContext, judged: Verdicts, most: int) -> Verdicts:
     """Return the verdicts of some people, drawn at random, in their order; of all, where there are no more."""
     drawn = sample(np.arange(len(judged)), most, seed=setting.seed)
     return Verdicts(judged.model, judged.people[drawn], judged.outcomes[drawn], judged.predicted[drawn])
 
 
-def _slices(setting: Setting, model: Model, judged: Verdicts) -> tuple[tuple[Slices, ...], str]:
+def _slices(setting: RunContext, model: Model, judged: Verdicts) -> tuple[tuple[Slices, ...], str]:
     try:
         discovery = verdicts(model, setting.case.validation)
         return tuple(slices(discovery, judged, of=of, seed=setting.seed) for of in ("loss", "risk")), ""
@@ -122,13 +122,13 @@ def _slices(setting: Setting, model: Model, judged: Verdicts) -> tuple[tuple[Sli
         return (), str(error)
 
 
-def _contributions(setting: Setting, model: Model, judged: Verdicts) -> Explanation:
+def _contributions(setting: RunContext, model: Model, judged: Verdicts) -> Explanation:
     """Return Shapley values on the model's own scale, by the method that is exact and quick where there is one."""
     method = "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
     return setting.explain(model, judged.people, method)
 
 
-def _worst(setting: Setting, model: Model, judged: Verdicts) -> pd.DataFrame:
+def _worst(setting: RunContext, model: Model, judged: Verdicts) -> pd.DataFrame:
     """Return the surest errors, with what pushed them."""
     surest = confident_errors(judged)
     at = np.flatnonzero(np.isin(judged.people.index, surest["person"]))
@@ -138,9 +138,9 @@ def _worst(setting: Setting, model: Model, judged: Verdicts) -> pd.DataFrame:
     return confident_errors(some, explanation=_contributions(setting, model, some))
 
 
-def _losses(setting: Setting, model: Model, judged: Verdicts, searched: Sequence[Slices]) -> pd.DataFrame:
+def _losses(setting: RunContext, model: Model, judged: Verdicts, searched: Sequence[Slices]) -> pd.DataFrame:
     """Return the loss explained, of everybody and of the slices that were found."""
-    some = judged_of(setting, judged, LOSSES[setting.depth.is_thorough])
+    some = judged_of(setting, judged, LOSSES[setting.budget.is_thorough])
     if len(np.unique(some.outcomes)) < 2:
         return pd.DataFrame()
     explained = explained_losses(model, some, setting.background, seed=setting.seed, explain=setting.keeper.explain)
@@ -150,15 +150,15 @@ def _losses(setting: Setting, model: Model, judged: Verdicts, searched: Sequence
     return loss_by_slice(explained, masks, seed=setting.seed).assign(model=model.name)
 
 
-def _fixed(setting: Setting, model: Model, remedy: Remedy | None) -> Fixed | None:
+def _fixed(setting: RunContext, model: Model, remedy: Remedy | None) -> Fixed | None:
     """Return the model with the remedy, if dlx trained it on this case: whatever its name, by its provenance."""
     if remedy is None or recipe_of(model, setting.case) is None:
         return None
     return fix(setting.case, model, remedy=remedy, device="cpu", narrator=setting.narrator)
 
 
-def _over_seeds(setting: Setting, fixed: Fixed | None) -> pd.DataFrame:
+def _over_seeds(setting: RunContext, fixed: Fixed | None) -> pd.DataFrame:
     """Return the accuracy over training seeds of a net, which another seed changes; boosted trees do not depend on it."""
     if fixed is None or not architectures.is_net(fixed.architecture):
         return pd.DataFrame()
-    return fixed.over_seeds(SEEDS[setting.depth.is_thorough])
+    return fixed.over_seeds(SEEDS[setting.budget.is_thorough])

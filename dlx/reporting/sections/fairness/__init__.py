@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.phrases import counted, not_trained_words
 from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Words
 from dlx.reporting.sections.fairness import tables, verdicts, words
 from dlx.reporting.sections.fairness.evidence import STRONGEST, FairnessEvidence, fairness_evidence
-from dlx.reporting.setting import Setting
 
 TITLE = "Fairness"
 
 
-def section(setting: Setting, models: Sequence[Model]) -> Section:
+def section(setting: RunContext, models: Sequence[Model]) -> Section:
     """Return how the models treat groups of people; a sentence where the table has no protected column."""
     evidence = fairness_evidence(setting, models)
     if evidence is None:
@@ -50,7 +50,7 @@ def _nothing() -> Section:
     return Section("fairness", TITLE, ("No column is marked as protected: fairness was not examined.",), (Words((said,)),))
 
 
-def _treatment(evidence: FairnessEvidence, setting: Setting, models: Sequence[Model]) -> list[Block]:
+def _treatment(evidence: FairnessEvidence, setting: RunContext, models: Sequence[Model]) -> list[Block]:
     target, names = setting.case.schema.target, [model.name for model in models]
     blocks: list[Block] = [
         Words((f"How {len(setting.case.test):,} people that no model has seen are treated, group by group. {words.RULE}",)),

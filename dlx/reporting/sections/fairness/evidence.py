@@ -13,13 +13,13 @@ from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.telling import TELLING
 from dlx.audit.reasons import Proxy, StandIns
 from dlx.background import sample
+from dlx.context import RunContext, is_opaque
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
 from dlx.model.protocol import provenance_of
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
-from dlx.reporting.setting import Setting, is_opaque
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +86,7 @@ class FairnessEvidence:
         return all(self.gap(model.name, by, rate)["difference"] == 0 for model in self.opaque)
 
 
-def fairness_evidence(setting: Setting, models: Sequence[Model]) -> FairnessEvidence | None:
+def fairness_evidence(setting: RunContext, models: Sequence[Model]) -> FairnessEvidence | None:
     """Return what was measured; None where the table has no protected column."""
     every = compared(setting.case)
     if not every:
@@ -113,7 +113,7 @@ def architecture_of(model: Model, seed: int) -> str | None:
 
 
 def _treatment(
-    setting: Setting, models: Sequence[Model], every: Sequence[Partition], step: str
+    setting: RunContext, models: Sequence[Model], every: Sequence[Partition], step: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     rates: list[pd.DataFrame] = []
     gaps: list[pd.DataFrame] = []
@@ -130,7 +130,7 @@ def _treatment(
 
 
 def _explained(
-    setting: Setting, opaque: Sequence[Model], shown: Sequence[Partition]
+    setting: RunContext, opaque: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
     people = sample(setting.case.test, MOST_EXPLAINED, seed=setting.seed)
@@ -148,7 +148,7 @@ def _explained(
     return _stacked(told), _stacked(carried, CARRIED), _stacked(parts)
 
 
-def _alone(setting: Setting, shown: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+def _alone(setting: RunContext, shown: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that tell only a finer group by a protected number beyond doubt: those that reasons leave out."""
     import pandas as pd
 
@@ -163,7 +163,7 @@ def _alone(setting: Setting, shown: Sequence[Partition], carried: pd.DataFrame) 
     return pd.DataFrame(told, columns=["column", *Proxy._fields])
 
 
-def _parts(setting: Setting, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:
+def _parts(setting: RunContext, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:
     return [
         explained_gap(explanation, people, by, group, against, seed=setting.seed).to_frame()
         for explanation in explained
@@ -171,7 +171,7 @@ def _parts(setting: Setting, explained: Sequence[Explanation], people: Dataset, 
     ]
 
 
-def _mended(setting: Setting, opaque: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+def _mended(setting: RunContext, opaque: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
     tables = []
     with setting.narrator.step("Remedies for unequal treatment", "models") as update:
         for by in judged:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.sections.blocks import Block, Heading, Listed, Section, Words
 from dlx.reporting.sections.performance import grids, told
 from dlx.reporting.sections.performance.drawn import calibration_figure, decision_figure
 from dlx.reporting.sections.performance.measured import Measured, measure
-from dlx.reporting.setting import Setting
 
 KEY, TITLE = "performance", "Performance"
 
 
-def section(setting: Setting, models: Sequence[Model]) -> Section:
+def section(setting: RunContext, models: Sequence[Model]) -> Section:
     """Return how good the models are on the test rows, and what that is worth."""
     test = setting.case.test
     assert test.outcomes is not None
@@ -36,7 +36,7 @@ def section(setting: Setting, models: Sequence[Model]) -> Section:
     )
 
 
-def _blocks(found: Measured, setting: Setting) -> list[Block]:
+def _blocks(found: Measured, setting: RunContext) -> list[Block]:
     test = setting.case.test
     blocks: list[Block] = [Words((told.opening(test),)), grids.scores(found, test)]
     if len(found.advantages):

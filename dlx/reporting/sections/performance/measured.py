@@ -14,11 +14,11 @@ from dlx.audit.explained_change import explained_change
 from dlx.audit.interpretable import advantages
 from dlx.audit.performance import judged, performance
 from dlx.audit.recalibration import better_kind, recalibrated
+from dlx.context import RunContext, is_opaque
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.reporting.setting import Setting, is_opaque
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Measured:
     unmendable: dict[str, str]
 
 
-def measure(setting: Setting, models: Sequence[Model]) -> Measured:
+def measure(setting: RunContext, models: Sequence[Model]) -> Measured:
     """Return what there is to know of the models on the test rows."""
     test, seed = setting.case.test, setting.seed
     opaque = [model for model in models if is_opaque(model)]
@@ -119,7 +119,7 @@ def _judge(model: Model, test: Dataset, seed: int) -> tuple[pd.DataFrame, ...]:
     )
 
 
-def _validated(setting: Setting, models: Sequence[Model]) -> dict[str, Calibration]:
+def _validated(setting: RunContext, models: Sequence[Model]) -> dict[str, Calibration]:
     """Return the calibration of each model on the validation rows; nothing where these have one outcome only."""
     validation = setting.case.validation
     assert validation.outcomes is not None
@@ -128,7 +128,7 @@ def _validated(setting: Setting, models: Sequence[Model]) -> dict[str, Calibrati
     return {model.name: calibration(model, validation, seed=setting.seed) for model in models}
 
 
-def _mend_all(setting: Setting, models: Sequence[Model]) -> tuple[dict[str, Mended], dict[str, str]]:
+def _mend_all(setting: RunContext, models: Sequence[Model]) -> tuple[dict[str, Mended], dict[str, str]]:
     """Return the recalibrated models, and why others could not be."""
     mended, unmendable = {}, {}
     for model in models:
@@ -139,7 +139,7 @@ def _mend_all(setting: Setting, models: Sequence[Model]) -> tuple[dict[str, Mend
     return mended, unmendable
 
 
-def _mend(setting: Setting, model: Model) -> Mended:
+def _mend(setting: RunContext, model: Model) -> Mended:
     kind = better_kind(*judged(model, setting.case.validation, "the recalibration"), seed=setting.seed)
     after = recalibrated(model, setting.case.validation, kind=kind)
     before, now = (_explained(setting, some, after) for some in (model, after))
@@ -152,7 +152,7 @@ def _mend(setting: Setting, model: Model) -> Mended:
     )
 
 
-def _explained(setting: Setting, model: Model, like: Model) -> Explanation:
+def _explained(setting: RunContext, model: Model, like: Model) -> Explanation:
     """Return the panel's explanations by the exact method of the calibrated model's kind, on its own scale."""
     methods = {NeuralModel: "integrated_gradients", TreeModel: "tree_shap", LinearModel: "linear_shap"}
     method = next((name for kind, name in methods.items() if isinstance(like, kind)), "shapley")

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-import dlx
 from dlx import explainers
 from dlx.arrays import array_id
 from dlx.explanation import Explanation, ExplanationError
@@ -25,7 +24,9 @@ from dlx.model import Model, Scale, as_rows
 from dlx.progress import Narrator
 from dlx.runner import explain
 
-APART = ("cli", "plots", "reporting", "remedies", "checkpoint", "training", "architectures", "cases")  # computes no explanation
+APART = (  # they compute no explanation
+    *("architectures", "cases", "checkpoint", "cli", "context.py", "kept.py", "plots", "remedies", "reporting", "training"),
+)
 LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
 KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")
 
@@ -93,7 +94,7 @@ class Keeper:
 @functools.cache
 def _maker() -> str:
     """Return a hash of what explanations are made by: all code that computes, and the versions of the libraries."""
-    package = Path(dlx.__file__).parent
+    package = Path(__file__).parent
     sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in APART]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
     digest.update(repr([(name, version(name)) for name in LIBRARIES]).encode())

@@ -1,0 +1,357 @@
+"""RunContext: a case, some models and some people, and what was measured of them, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from dlx import explainers
+from dlx.audit import preflight
+from dlx.audit.performance import performance
+from dlx.comparison import Laboratory, importance
+from dlx.comparison.ground_truth import JUDGES
+from dlx.dataset import Dataset
+from dlx.explanation import Explanation
+from dlx.kept import Keeper
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.progress import Narrator, Update
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PANEL = 40
+MOST_TOP = 5
+SLOW = ("kernel_shap",)
+KERNEL_COALITIONS = 512
+OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
+TRAINING_SEEDS = 5  # besides the model's own
+Pair = tuple[str, str]
+Siblings = Mapping[str, Sequence[Model]]
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many people and replicates each question is given.
+
+    Parameters
+    ----------
+    name : str
+        "quick" or "thorough".
+    noise_people, replicates : int
+        People whose explanations are made again, and how often.
+    judge_tolerance : float
+        Standard errors of sampled Shapley values, as a share of their length, that are good enough.
+    settings_people : int
+        People who are explained as the libraries come.
+    stability_people, sanity_people : int
+        People whose neighbours are explained, and who are explained by randomised nets.
+    """
+
+    name: str
+    noise_people: int
+    replicates: int
+    judge_tolerance: float
+    settings_people: int
+    stability_people: int = 0
+    sanity_people: int = 0
+
+    @property
+    def is_thorough(self) -> bool:
+        """Whether everything is measured, of every black box."""
+        return self.name == "thorough"
+
+
+QUICK = Budget("quick", noise_people=8, replicates=10, judge_tolerance=0.02, settings_people=6)
+THOROUGH = Budget(
+    "thorough", noise_people=20, replicates=20, judge_tolerance=0.01, settings_people=8, stability_people=10, sanity_people=12
+)
+
+
+@dataclass(frozen=True)
+class Featured:
+    """A person whom a report tells of, and why they were chosen.
+
+    Parameters
+    ----------
+    position : int
+        Row among the people.
+    key : str
+        "clear", "borderline", "wrong" or "disputed".
+    """
+
+    position: int
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class RunContext:
+    """Everything that the sections of a report share: none measures again what another one has measured.
+
+    Parameters
+    ----------
+    case : Dataset
+        All rows.
+    models : tuple of Model
+        In the order in which they are shown.
+    people : Dataset
+        Test rows: the featured ones first, then others drawn at random. Fast methods explain all of them.
+    featured : tuple of Featured
+        Whom the report tells of by name.
+    background : Dataset
+        The reference rows of every method.
+    seed : int
+        Seed of everything random.
+    budget : Budget
+        How much is measured.
+    keeper : Keeper
+        Explains, and remembers what it explained.
+    narrator : Narrator
+        Says what is going on.
+    siblings : mapping of str to sequence of Model
+        The same architectures trained with other seeds, by the name of the model.
+    left_out : mapping of str to str
+        Why models have no place here, by name.
+    """
+
+    case: Dataset
+    models: tuple[Model, ...]
+    people: Dataset
+    featured: tuple[Featured, ...]
+    background: Dataset
+    seed: int
+    budget: Budget
+    keeper: Keeper
+    narrator: Narrator
+    siblings: Siblings = field(default_factory=lambda: MappingProxyType({}))
+    left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    _known: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        case: Dataset,
+        models: Sequence[Model],
+        *,
+        seed: int = 0,
+        people: int = 200,
+        background: int = 100,
+        budget: Budget = QUICK,
+        siblings: Siblings = MappingProxyType({}),
+        left_out: Mapping[str, str] = MappingProxyType({}),
+        keep: Path | None = None,
+        narrator: Narrator | None = None,
+    ) -> RunContext:
+        """Return the context of some models on a case: its people are drawn, nothing is measured yet.
+
+        Parameters
+        ----------
+        case : Dataset
+            A table with outcomes.
+        models : sequence of Model
+            With different names.
+        seed : int
+            Seed of the people, the background and the methods.
+        people : int
+            How many test rows the fast methods explain; the slow ones explain the first `PANEL` of them.
+        background : int
+            How many training rows are the reference.
+        budget : Budget
+            How much is measured.
+        siblings, left_out : mapping
+            As of the class.
+        keep : Path, optional
+            Folder where finished explanations are kept, and taken from if nothing that made them has changed.
+        narrator : Narrator, optional
+            Says what is going on.
+        """
+        narrator = narrator or Narrator()
+        chosen, explained = _people(case.test, *featured_models(models), people, seed)
+        reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
+        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out)
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what was made under a name; make it if nobody has asked for it yet."""
+        if name not in self._known:
+            self._known[name] = make()
+        return self._known[name]
+
+    @property
+    def main(self) -> Model:
+        """The model that is told of first: a net, where there is one."""
+        return featured_models(self.models)[0]
+
+    @property
+    def other(self) -> Model | None:
+        """The model that the main one is compared with person by person: trees, where there are any."""
+        return featured_models(self.models)[1]
+
+    @property
+    def black_boxes(self) -> list[Model]:
+        """The models that nobody can read without a method."""
+        return [model for model in self.models if is_opaque(model)]
+
+    @property
+    def interpretable(self) -> list[Model]:
+        """The models that can be read: linear ones and single trees."""
+        return [model for model in self.models if not is_opaque(model)]
+
+    @property
+    def told_of(self) -> list[Model]:
+        """The models that the sections about errors, fairness and change look at: two black boxes and what can be read."""
+        few = (self.main, self.other)
+        return [model for model in self.models if self.budget.is_thorough or model in few or not is_opaque(model)]
+
+    @cached_property
+    def panel(self) -> Dataset:
+        """The people whom every method explains: the first of all."""
+        return self.people[: min(PANEL, len(self.people))]
+
+    @property
+    def top(self) -> int:
+        """How many columns of a person count as the most important: five, but no more than half of them."""
+        return min(MOST_TOP, max(1, len(self.case.schema) // 2))
+
+    def explain(self, model: Model, rows: Any, method: str, **asked: Any) -> Explanation:
+        """Return an explanation on the model's own scale, unless another is asked for."""
+        shared: dict[str, Any] = {"background": self.background, "scale": model.scales[0], "seed": self.seed}
+        return self.keeper.explain(model, rows, method=method, **(shared | asked))
+
+    def laboratory(self, explain: Callable[..., Explanation]) -> Laboratory:
+        """Return some people, to be explained as the libraries come."""
+        people = self.panel[: self.budget.settings_people]
+        return Laboratory(people, self.background, self.case.train, self.seed, explain)
+
+    @cached_property
+    def performance(self) -> pd.DataFrame:
+        """Performance of every model on the test rows, as `dlx.performance`."""
+        return self._of_every_model("Measuring performance", lambda model: performance(model, self.case.test, seed=self.seed))
+
+    @cached_property
+    def compatibility(self) -> pd.DataFrame:
+        """Which methods fit which model, as `dlx.preflight`."""
+        methods = [method for method in explainers.names() if method not in JUDGES]
+        return self._of_every_model(
+            "Checking which methods fit which model",
+            lambda model: preflight(model, self.panel, self.background, methods=methods, seed=self.seed),
+        )
+
+    @cached_property
+    def explanations(self) -> dict[Pair, Explanation]:
+        """Every model by every method that fits it: of all people or, for slow methods, of the panel."""
+        table = self.compatibility
+        fitting = table[table["verdict"] != "not valid"]
+        return {
+            (model.name, method): self._explained(model, method)
+            for model in self.models
+            for method in fitting[fitting["model"] == model.name]["method"]
+        }
+
+    @cached_property
+    def on_panel(self) -> dict[Pair, Explanation]:
+        """Every model by every method that fits it, of the panel."""
+        return {pair: made[: len(self.panel)] for pair, made in self.explanations.items()}
+
+    def methods_of(self, model: Model) -> list[str]:
+        """Return the methods by which a model was explained."""
+        return [method for name, method in self.explanations if name == model.name]
+
+    def importance(self, model: Model) -> pd.DataFrame:
+        """Return the importance of every feature for a model, by each of its methods, over the panel."""
+        import pandas as pd
+
+        tables = [importance(self.on_panel[model.name, method]) for method in self.methods_of(model)]
+        return pd.concat(tables, ignore_index=True)
+
+    def _of_every_model(self, step: str, measure: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
+        import pandas as pd
+
+        tables = []
+        with self.narrator.step(step, "models") as update:
+            for model in self.models:
+                tables.append(measure(model))
+                update(len(tables), len(self.models))
+        return pd.concat(tables, ignore_index=True)
+
+    def _explained(self, model: Model, method: str) -> Explanation:
+        people = self.panel if method in SLOW else self.people
+        asked: dict[str, Any] = {"method": method, "background": self.background, "scale": model.scales[0]}
+        asked |= {"seed": self.seed, **OPTIONS.get(method, {})}
+        label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
+        if (found := self.keeper.find(model, people, **asked)) is not None:
+            self.narrator.say(f"{label}: kept from an earlier run")
+            return found
+        with self.narrator.step(label, "people") as update:
+            made = self.keeper.explain(model, people, progress=update, **asked)
+        if made.failures:
+            row, why = next(iter(made.failures.items()))
+            self.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {made.index[row]}: {why}")
+        return made
+
+
+def is_opaque(model: Model) -> bool:
+    """Whether a model cannot be read without a method: neither linear nor a single tree."""
+    return not isinstance(model, LinearModel) and not (isinstance(model, TreeModel) and len(model.trees) == 1)
+
+
+def featured_models(models: Sequence[Model]) -> tuple[Model, Model | None]:
+    """Return the two models to tell of: the first net and the first boosted (or other) trees, else the first two."""
+    nets = [model for model in models if isinstance(model, NeuralModel)]
+    main = nets[0] if nets else models[0]
+    rest = [model for model in models if model is not main]
+    alike = [model for model in rest if model.scales[0] == main.scales[0]]
+    for kind in (TreeModel, LinearModel, object):
+        found = [model for model in alike if isinstance(model, kind) and not isinstance(model, NeuralModel)]
+        if found:
+            return main, found[0]
+    return main, next(iter(alike or rest), None)
+
+
+def counting(function: Callable[..., Explanation], update: Update, total: int) -> Callable[..., Explanation]:
+    """Return a function that explains as another one, and reports after each call how many explanations were made."""
+    done = 0
+
+    def counted(*arguments: Any, **options: Any) -> Explanation:
+        nonlocal done
+        found = function(*arguments, **options)
+        done += 1
+        update(done, max(done, total))
+        return found
+
+    return counted
+
+
+def _people(test: Dataset, main: Model, other: Model | None, count: int, seed: int) -> tuple[tuple[Featured, ...], Dataset]:
+    """Return the people to explain: the featured ones first, then others drawn at random, in the order of the table."""
+    chosen = _featured(test, main, other)
+    first = list(chosen.values())
+    drawn = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(test)), first))
+    room = max(0, min(count, len(test)) - len(first))
+    return tuple(Featured(i, key) for i, key in enumerate(chosen)), test[np.r_[first, drawn[:room]].astype(int)]
+
+
+def _featured(people: Dataset, main: Model, other: Model | None) -> dict[str, int]:
+    """Return the row of a clear case, a borderline one, a wrong one, and the one on whom two models differ most.
+
+    Nobody is chosen twice. The wrong one is left out where the model errs about nobody, the last where there is one model.
+    """
+    threshold, risk = people.schema.target.threshold, main.predict(people, "probability")
+    scores = {"clear": np.where(risk >= threshold, risk, -np.inf), "borderline": -np.abs(risk - threshold)}
+    if people.outcomes is not None:
+        is_wrong = (risk >= threshold) != (people.outcomes == 1)
+        scores["wrong"] = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
+    if other is not None:
+        scale = main.scales[0] if main.scales[0] == other.scales[0] else "probability"
+        scores["disputed"] = np.abs(main.predict(people, scale) - other.predict(people, scale))
+    chosen: dict[str, int] = {}
+    for key, score in scores.items():
+        free = np.setdiff1d(np.flatnonzero(np.isfinite(score)), list(chosen.values()))
+        if len(free):
+            chosen[key] = int(free[score[free].argmax()])
+    return chosen
