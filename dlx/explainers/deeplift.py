@@ -93,7 +93,7 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
 
     def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="RunContext forward, backward hooks")
+            warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
             return lift.attribute(persons.requires_grad_(), references)
 
     return average_over(one, model, rows, background, scale, evaluations_per_pair=2)
