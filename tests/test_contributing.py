@@ -1,0 +1,56 @@
+"""CONTRIBUTING says what works: each thing is added in one place, in a copy of dlx, and is there and does its work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dlx
+
+ROOT = Path(__file__).parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
+
+USED = """
+import dlx
+from dlx.explainers import method, names_for
+
+assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
+case = dlx.load("breast_cancer")
+assert (len(case), case.name, case.schema.target.levels[-1]) == (569, "breast_cancer", "malignant")
+
+net = dlx.train(case, "shallow", device="cpu")
+assert dlx.load_model(case, "shallow").provenance.architecture == "shallow"
+people, background = case.test[:8], case.background(10)
+assert abs(net.predict(people, "probability") - case.test.outcomes[:8]).mean() < 0.2
+
+asked = {"background": background, "scale": "logit"}
+assert "break_down" in names_for(net)
+added = dlx.explain(net, people, method="break_down", **asked)
+mean_effect = abs(added.outputs - added.base_values).mean()
+assert abs(added.residuals).max() < method("break_down").PROMISE.limit(mean_effect)
+"""
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory) -> Path:
+    """A copy of dlx to which the examples were added, each as a file of its own."""
+    folder = tmp_path_factory.mktemp("scratch")
+    shutil.copytree(Path(dlx.__file__).parent, folder / "dlx", ignore=shutil.ignore_patterns("__pycache__"))
+    for path, content in EXAMPLES:
+        assert not (folder / path).exists()
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_each_thing_is_added_in_one_place(scratch):
+    alone = os.environ | {"PYTHONPATH": str(scratch)}
+    done = subprocess.run([sys.executable, "-c", USED], cwd=scratch, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
