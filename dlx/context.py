@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit import preflight
-from dlx.audit.performance import performance
+from dlx.audit.scores import performance
 from dlx.comparison import Laboratory, importance
 from dlx.comparison.ground_truth import JUDGES
 from dlx.dataset import Dataset
@@ -195,18 +195,18 @@ class RunContext:
     @property
     def black_boxes(self) -> list[Model]:
         """The models that nobody can read without a method."""
-        return [model for model in self.models if is_opaque(model)]
+        return [model for model in self.models if is_black_box(model)]
 
     @property
     def interpretable(self) -> list[Model]:
         """The models that can be read: linear ones and single trees."""
-        return [model for model in self.models if not is_opaque(model)]
+        return [model for model in self.models if not is_black_box(model)]
 
     @property
     def told_of(self) -> list[Model]:
         """The models that the sections about errors, fairness and change look at: two black boxes and what can be read."""
         few = (self.main, self.other)
-        return [model for model in self.models if self.budget.is_thorough or model in few or not is_opaque(model)]
+        return [model for model in self.models if self.budget.is_thorough or model in few or not is_black_box(model)]
 
     @cached_property
     def panel(self) -> Dataset:
@@ -295,7 +295,7 @@ class RunContext:
         return made
 
 
-def is_opaque(model: Model) -> bool:
+def is_black_box(model: Model) -> bool:
     """Whether a model cannot be read without a method: neither linear nor a single tree."""
     return not isinstance(model, LinearModel) and not (isinstance(model, TreeModel) and len(model.trees) == 1)
 

@@ -15,12 +15,12 @@ import numpy as np
 from running import run
 from scipy.special import expit
 
-from dlx.audit.calibration import log_odds
 from dlx.audit.decisions import costs
 from dlx.audit.fairness import group_rates, partition
 from dlx.audit.fairness.tally import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
-from dlx.audit.performance import METRICS, interval_of_gain, interval_of_metric
-from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
+from dlx.audit.logistic import fitted_stretch, intercept_interval, slope_interval
+from dlx.audit.miscalibration import log_odds
+from dlx.audit.scores import METRICS, interval_of_gain, interval_of_metric
 from dlx.dataset import Dataset
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, Target

@@ -15,7 +15,7 @@ from running import run
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from dlx import architectures, cases, training
-from dlx.audit.performance import auc, brier, log_loss
+from dlx.audit.scores import auc, brier, log_loss
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator

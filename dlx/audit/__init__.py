@@ -1,10 +1,10 @@
-"""Judging a model: how good, how calibrated and how fair it is, where it errs, what would change its answers, how it can hide.
+"""Judging a model: how well it predicts, how calibrated and fair it is, where it errs, what would change its answers.
 
-A room or a file a question: performance, calibration, recalibration, decisions, references; mispredictions; fairness;
-recourse, reasons; vulnerability; and readiness, which methods are fit to explain it.
+A room or a file a question: scores, miscalibration, recalibration, decisions; mispredictions; fairness; recourse, reasons;
+and compatibility, which methods are fit to explain a model.
 """
 
 from dlx.audit.compatibility import findings, preflight
-from dlx.audit.performance import performance
+from dlx.audit.scores import performance
 
 __all__ = ["findings", "performance", "preflight"]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.performance import judged
+from dlx.audit.scores import cost_ratio, costs, judged
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.stats import interval_among, rarest, resampled_means, share_interval
 
@@ -22,29 +21,6 @@ if TYPE_CHECKING:
 
 POINTS = 50
 FURTHEST = 0.8  # a needless act would weigh more than four missed events
-
-
-def cost_ratio(threshold: float) -> float:
-    """Return how many needless acts a missed event costs, if one acts from the threshold on: 5 at 1/6.
-
-    Raises
-    ------
-    DlxError
-        If the threshold is not between 0 and 1.
-    """
-    if not 0 < threshold < 1:
-        raise DlxError(f"a threshold is a probability above 0 and below 1, got {threshold:g}; at 0 and 1 no model is needed")
-    return (1 - threshold) / threshold
-
-
-def net_benefits(outcomes: np.ndarray, acted: np.ndarray, threshold: float) -> np.ndarray:
-    """Return what each row adds to the net benefit [rows]: 1 for an event acted on, minus t / (1 - t) for a needless act."""
-    return acted * (outcomes - (1 - outcomes) / cost_ratio(threshold))
-
-
-def costs(outcomes: np.ndarray, acted: np.ndarray, threshold: float) -> np.ndarray:
-    """Return what each row costs [rows], in needless acts: 1 for such an act, (1 - t) / t for a missed event."""
-    return acted * (1 - outcomes) + (1 - acted) * outcomes * cost_ratio(threshold)
 
 
 def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float] | None = None, seed: int = 0) -> pd.DataFrame:
@@ -77,27 +53,22 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
 
     outcomes, predicted = judged(model, people, "the decision curve")
     asked = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-    each = [_gains(outcomes, predicted, threshold) for threshold in asked]
-    lines = [
-        {"model": model.name, "threshold": threshold, "cost_ratio": cost_ratio(threshold), "none": 0.0} for threshold in asked
-    ]
-    for place, name in enumerate(("net_benefit", "all", "advantage")):
-        means = resampled_means(np.column_stack([gains[place] for gains in each]), seed=seed)
-        for line, point in zip(lines, means.T, strict=True):
-            line |= _named(name, point, rarest(outcomes))
-    return pd.DataFrame(lines)
+    gains = np.empty((3, len(outcomes), len(asked)))
+    for i, threshold in enumerate(asked):
+        needless = (1 - outcomes) / cost_ratio(threshold)
+        mine, everybody = (predicted >= threshold) * (outcomes - needless), outcomes - needless
+        gains[..., i] = mine, everybody, mine - (everybody if everybody.mean() > 0 else 0.0)
+    table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": [cost_ratio(t) for t in asked], "none": 0.0})
+    for name, each in zip(("net_benefit", "all", "advantage"), gains, strict=True):
+        ends = _means(each, rarest(outcomes), seed)
+        table[[name, f"{name}_low", f"{name}_high"]] = ends
+    return table
 
 
 def usual_thresholds(threshold: float) -> np.ndarray:
     """Return thresholds from 1 % to three times the stated one (at least to 30 %, at most to 80 %), and the stated one."""
     highest = max(min(3 * threshold, FURTHEST), 0.3, min(threshold, 0.99))
     return np.unique(np.append(np.linspace(0.01, highest, POINTS), threshold))
-
-
-def _gains(outcomes: np.ndarray, predicted: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    mine = net_benefits(outcomes, predicted >= threshold, threshold)
-    everybody = net_benefits(outcomes, np.ones_like(outcomes), threshold)
-    return mine, everybody, mine - (everybody if everybody.mean() > 0 else 0.0)
 
 
 def expected_cost(model: Model, people: Dataset, *, threshold: float | None = None, seed: int = 0) -> pd.DataFrame:
@@ -125,34 +96,22 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     threshold = people.schema.target.threshold if threshold is None else threshold
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
-    rules = {model.name: predicted >= threshold, "everybody": np.ones_like(outcomes), "nobody": np.zeros_like(outcomes)}
-    means = resampled_means(np.column_stack([costs(outcomes, acted, threshold) for acted in rules.values()]), seed=seed)
-    lines = [
-        {"model": model.name, "acted_on": rule, "threshold": threshold, "cost_ratio": ratio}
-        | _named("cost", point, rarest(outcomes))
-        for rule, point in zip(["flagged", "everybody", "nobody"], means.T, strict=True)
-    ]
-    return pd.DataFrame(lines)
+    acted = [predicted >= threshold, np.ones_like(outcomes), np.zeros_like(outcomes)]
+    table = pd.DataFrame({"model": model.name, "acted_on": ["flagged", "everybody", "nobody"], "threshold": threshold})
+    ends = _means(np.column_stack([costs(outcomes, some, threshold) for some in acted]), rarest(outcomes), seed)
+    return table.assign(cost_ratio=ratio, **dict(zip(("cost", "cost_low", "cost_high"), ends.T, strict=True)))
+
+
+def _means(values: np.ndarray, people: int, seed: int) -> np.ndarray:
+    """Return the means of values [rows, columns] with the ends of their 95 % intervals, [columns, 3]."""
+    return np.array([interval_among(column, people=people) for column in resampled_means(values, seed=seed).T])
 
 
 def confusion(model: Model, people: Dataset, *, threshold: float | None = None) -> pd.DataFrame:
-    """Return the counts at a threshold, and the shares made of them with Wilson's 95 % intervals.
+    """Return the counts at a threshold, and the shares made of them with Wilson's 95 % intervals; a line a quantity.
 
-    Wilson's and not the bootstrap's: they stay honest where a count is 0 or all.
-
-    Parameters
-    ----------
-    model : Model
-        A classifier.
-    people : Dataset
-        Rows with outcomes, not seen in training.
-    threshold : float, optional
-        From which probability on a person is flagged; the target's by default.
-
-    Returns
-    -------
-    DataFrame
-        A line a quantity: `count` of `of` rows, `estimate`, `low` and `high`; NaN where there are no such rows.
+    `count` of `of` rows, `estimate`, `low` and `high`; NaN where there are no such rows. From the threshold on a person is
+    flagged; the target's by default.
 
     Raises
     ------
@@ -165,9 +124,8 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the confusion")
     flagged, event = predicted >= threshold, outcomes == 1
-    hit, needless, missed, cleared = (
-        int(some.sum()) for some in (flagged & event, flagged & ~event, ~flagged & event, ~flagged & ~event)
-    )
+    masks = (flagged & event, flagged & ~event, ~flagged & event, ~flagged & ~event)
+    hit, needless, missed, cleared = (int(some.sum()) for some in masks)
     shares = {
         "true_positive": (hit, len(event)),
         "false_positive": (needless, len(event)),
@@ -179,14 +137,8 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
         "ppv": (hit, hit + needless),
         "npv": (cleared, cleared + missed),
     }
-    lines = [
-        {"model": model.name, "threshold": threshold, "quantity": name, "count": count, "of": of}
-        | share_interval(count, of)._asdict()
+    said: dict[str, Any] = {"model": model.name, "threshold": threshold}
+    return pd.DataFrame(
+        said | {"quantity": name, "count": count, "of": of} | share_interval(count, of)._asdict()
         for name, (count, of) in shares.items()
-    ]
-    return pd.DataFrame(lines)
-
-
-def _named(name: str, resamples: np.ndarray, people: int) -> dict[str, Any]:
-    estimate, low, high = interval_among(resamples, people=people)
-    return {name: estimate, f"{name}_low": low, f"{name}_high": high}
+    )

@@ -1,4 +1,4 @@
-"""A model whose probabilities are put right on validation rows, and which can still be explained by its own methods.
+"""Recalibrated models: probabilities put right on validation rows, and how far the explanations change by it.
 
 Platt (1999), "Probabilistic outputs for support vector machines": the predicted log-odds are stretched and shifted. Where a
 model adds up on the log-odds, its parts are stretched, so that every contribution on that scale is the old one times the
@@ -8,20 +8,24 @@ regression, a rising step function, which no sum survives.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from dlx.audit.calibration import log_odds
-from dlx.audit.performance import judged
+from dlx.audit.miscalibration import log_odds
+from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.explanation import Explanation
 from dlx.model import BlackBox, LinearModel, Model, NeuralModel, Scale, TreeModel, check_scale, rescaled
+from dlx.stats import Interval, ends_of, interval_of_mean, resampled_means
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
 Kind = Literal["platt", "isotonic", "auto"]
 FOLDS = 5
@@ -83,6 +87,20 @@ def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed
     return _stretched(model, stretch, name)
 
 
+def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> None:
+    if np.ptp(log_odds(predicted)) < 1e-9:
+        raise DlxError(
+            f"recalibration needs predictions that differ, but {name} predicts {predicted[0]:.3g} for all "
+            f"{len(predicted)} validation rows; train it again"
+        )
+    no, yes = predicted[outcomes == 0], predicted[outcomes == 1]
+    if no.max() <= yes.min() or yes.max() <= no.min():
+        raise DlxError(
+            f"recalibration needs predictions that overlap between the classes, but those of {name} separate the "
+            f"{len(outcomes)} validation rows, where any slope would do; pass more rows"
+        )
+
+
 def platt(outcomes: np.ndarray, predicted: np.ndarray) -> Stretch:
     """Return the maximum-likelihood stretch of the log-odds."""
     from sklearn.linear_model import LogisticRegression
@@ -107,20 +125,6 @@ def isotonic(outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarra
     return lambda new: np.asarray(fitted.predict(new), dtype=np.float64)
 
 
-def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> None:
-    if np.ptp(log_odds(predicted)) < 1e-9:
-        raise DlxError(
-            f"recalibration needs predictions that differ, but {name} predicts {predicted[0]:.3g} for all "
-            f"{len(predicted)} validation rows; train it again"
-        )
-    no, yes = predicted[outcomes == 0], predicted[outcomes == 1]
-    if no.max() <= yes.min() or yes.max() <= no.min():
-        raise DlxError(
-            f"recalibration needs predictions that overlap between the classes, but those of {name} separate the "
-            f"{len(outcomes)} validation rows, where any slope would do; pass more rows"
-        )
-
-
 def better_kind(outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Literal["platt", "isotonic"]:
     """Return "isotonic" where it beats Platt by more than a standard error in rows that neither was fitted on, else "platt".
 
@@ -142,20 +146,30 @@ def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
     """Return the model by Platt, taken apart where it adds up on the log-odds."""
     if model.scales[0] == "logit":
         if isinstance(model, NeuralModel):
-            from dlx.audit._stretched_net import stretched_net
-
-            network = stretched_net(model, stretch.intercept, stretch.slope)
-            return replace(model, network=network, name=name, provenance=None)
+            return replace(model, network=stretched_net(model, *astuple(stretch)), name=name, provenance=None)
         if isinstance(model, LinearModel):
-            shifted = stretch.intercept + stretch.slope * model.intercept
-            return replace(
-                model, coefficients=model.coefficients * stretch.slope, intercept=shifted, name=name, provenance=None
-            )
+            weights, shift = model.coefficients * stretch.slope, stretch.intercept + stretch.slope * model.intercept
+            return replace(model, coefficients=weights, intercept=shift, name=name, provenance=None)
         if isinstance(model, TreeModel):
             leaves = (model.trees.value * stretch.slope).astype(np.float32)
             trees = replace(model.trees, value=leaves, base=stretch.intercept + stretch.slope * model.trees.base)
             return replace(model, trees=trees, name=name, provenance=None, original=None)
     return _mapped(model, stretch, name)
+
+
+def stretched_net(model: NeuralModel, intercept: float, slope: float) -> nn.Sequential:
+    """Return a copy of the model's network with a last layer that gives intercept + slope · logit, [rows, 1]."""
+    import torch
+    from torch import nn
+
+    network = copy.deepcopy(model.network)
+    with torch.no_grad():
+        dtype = next((weight.dtype for weight in network.parameters()), torch.float32)
+        last = nn.Linear(1, 1, device=model.device, dtype=dtype)
+        last.weight.fill_(slope)
+        last.bias.fill_(intercept)
+        is_column = network(torch.zeros(2, model.encoder.width, device=model.device)).ndim == 2
+    return nn.Sequential(network, *(() if is_column else (nn.Unflatten(0, (-1, 1)),)), last)
 
 
 def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: str) -> Model:
@@ -169,17 +183,8 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
     def of_table(table: pd.DataFrame) -> np.ndarray:
         return function(model.predict(table, "probability"))
 
-    carried, companion = (model.carried, model.companion) if isinstance(model, BlackBox) else ((), None)
-    return Mapped(
-        of_table,
-        model.schema,
-        name,
-        ("probability", "logit"),
-        carried=carried,
-        companion=companion,
-        model=model,
-        mapping=function,
-    )
+    behind: dict[str, Any] = {"carried": model.carried, "companion": model.companion} if isinstance(model, BlackBox) else {}
+    return Mapped(of_table, model.schema, name, ("probability", "logit"), model=model, mapping=function, **behind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,3 +218,66 @@ class Mapped(BlackBox):
     def typed(self, *some: Any) -> Mapped:
         """Return it with the dtypes of a table that is among the rows, where the model behind it asks for them."""
         return replace(self, model=self.model.typed(*some)) if isinstance(self.model, BlackBox) else self
+
+
+def explained_change(before: Explanation, after: Explanation, *, top: int, seed: int = 0) -> pd.DataFrame:
+    """Return how far the contributions of the same people change with their model, with 95 % bootstrap intervals over people.
+
+    Parameters
+    ----------
+    before, after : Explanation
+        Of the same rows, on one scale, by two models.
+    top : int
+        How many columns of a person count as the most important.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        `size_before` and `size_after`, the mean size of a contribution; `size_ratio`, the second over the first;
+        `rank_correlation`, Spearman's over the columns of a person by size; `top_kept`, the share of a person's top columns
+        that stay. Means over people.
+
+    Raises
+    ------
+    DlxError
+        If rows or scale differ.
+    """
+    import pandas as pd
+
+    if before.scale != after.scale or not np.array_equal(before.rows, after.rows, equal_nan=True):
+        raise DlxError(
+            f"explanations before and after must be of the same rows on one scale, got {len(before)} rows on {before.scale!r} "
+            f"and {len(after)} on {after.scale!r}; explain both alike"
+        )
+    old, new = np.abs(before.values), np.abs(after.values)
+    first, later = (np.argsort(-sizes, axis=1, kind="stable")[:, :top] for sizes in (old, new))
+    kept = np.array([len(np.intersect1d(a, b)) / top for a, b in zip(first, later, strict=True)])
+    numbers = {
+        "size_before": interval_of_mean(old.mean(axis=1), seed=seed),
+        "size_after": interval_of_mean(new.mean(axis=1), seed=seed),
+        "size_ratio": _ratio(new.sum(axis=1), old.sum(axis=1), seed),
+        "rank_correlation": interval_of_mean(_rank_correlations(old, new), within=(-1, 1), seed=seed),
+        "top_kept": interval_of_mean(kept, within=(0, 1), seed=seed),
+    }
+    said = {"model": after.model, "method": after.method, "scale": after.scale, "people": len(after)}
+    return pd.DataFrame(said | {"quantity": name} | interval._asdict() for name, interval in numbers.items())
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, seed: int) -> Interval:
+    """Return the ratio of two sums over people; NaN where nothing is below."""
+    if not below.sum() > 0:
+        return Interval(np.nan, np.nan, np.nan)
+    over, under = resampled_means(np.column_stack([above, below]), seed=seed)[1:].T
+    ratios = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    return Interval(float(above.sum() / below.sum()), *ends_of(ratios, people=len(below)))
+
+
+def _rank_correlations(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return Spearman's rank correlation of each row; NaN where all columns of a row are alike."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(sizes, axis=1) - (sizes.shape[1] + 1) / 2 for sizes in (old, new)]
+    lengths = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    return np.divide((ranks[0] * ranks[1]).sum(axis=1), lengths, out=np.full(len(old), np.nan), where=lengths > 0)

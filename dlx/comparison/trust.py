@@ -31,7 +31,7 @@ class Evidence:
 
     Parameters
     ----------
-    readiness : DataFrame, optional
+    compatibility : DataFrame, optional
         `dlx.preflight`.
     errors : DataFrame, optional
         `Comparison.errors`.
@@ -43,7 +43,7 @@ class Evidence:
         `dlx.comparison.sanity_check`.
     """
 
-    readiness: pd.DataFrame | None = None
+    compatibility: pd.DataFrame | None = None
     errors: pd.DataFrame | None = None
     noise: pd.DataFrame | None = None
     faithfulness: pd.DataFrame | None = None
@@ -232,7 +232,7 @@ def _failed(one: Explanation) -> str:
     return f"it failed on {int(one.failed.sum())} of {len(one)} people" if one.failed.any() else ""
 
 
-def _not_ready(table: pd.DataFrame) -> str:
+def _not_compatible(table: pd.DataFrame) -> str:
     line = table.iloc[0]
     return "" if line["verdict"] != "not valid" else f"pre-flight found it not valid: {line['reason']}"
 
@@ -279,7 +279,7 @@ PREFLIGHT, NOISE, ERROR = "pre-flight", "its own noise", "error to the judge"
 _NEEDED = (PREFLIGHT, NOISE, ERROR)
 _ASKED = {"noise": _own_noise, "errors": _distance}  # what of a table is looked at
 _CHECKS = (
-    (PREFLIGHT, "readiness", _not_ready),
+    (PREFLIGHT, "compatibility", _not_compatible),
     ("randomised weights", "sanity", _survives),
     (NOISE, "noise", _changes),
     (ERROR, "errors", _misses),

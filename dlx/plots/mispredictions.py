@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.mispredictions.deciding import FALSE_POSITIVE
-from dlx.audit.mispredictions.slicing import LEVEL
+from dlx.audit.mispredictions.confidence import FALSE_POSITIVE
+from dlx.audit.mispredictions.slicing import SIGNIFICANT
 from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, shortened
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
     ax.axvline(0, color=GREY, linewidth=1)
     ax.hlines(y, table["low"], table["high"], color=[INK if is_found else GREY for is_found in found], linewidth=1.6)
     for some, face, label in (
-        (found, INK, f"found: adjusted p at most {100 * LEVEL:g} %"),
+        (found, INK, f"found: adjusted p at most {100 * SIGNIFICANT:g} %"),
         (~found, "white", "may be chance"),
     ):
         ax.plot(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.calibration import log_odds
 from dlx.audit.fairness.groups import Partition, compared
 from dlx.audit.logistic import logistic_fits
-from dlx.audit.performance import METRICS, judged
+from dlx.audit.miscalibration import log_odds
+from dlx.audit.scores import METRICS, judged
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, TreeModel

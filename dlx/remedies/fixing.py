@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx import architectures, checkpoint, training
-from dlx.audit.performance import METRICS, performance
 from dlx.audit.recalibration import recalibrated
+from dlx.audit.scores import METRICS, performance
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel

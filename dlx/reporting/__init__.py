@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.checkpoint.runs import obtain, refuse_unkept
-from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_opaque
+from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
@@ -132,7 +132,7 @@ def _context(case: Dataset, models: Sequence[Model], *, narrator: Narrator, **as
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int], Model]) -> dict[str, list[Model]]:
     """Return models that cannot be read, and that dlx trained with its defaults, with other seeds, by the name of the model."""
-    recipes = {model.name: recipe_of(model, case) for model in found if is_opaque(model)}
+    recipes = {model.name: recipe_of(model, case) for model in found if is_black_box(model)}
     return {
         name: [trained(made_by.architecture, made_by.seed + i) for i in range(1, TRAINING_SEEDS + 1)]
         for name, made_by in recipes.items()

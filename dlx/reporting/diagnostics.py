@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
-from dlx.context import Budget, Pair, RunContext, Siblings, is_opaque
+from dlx.context import Budget, Pair, RunContext, Siblings, is_black_box
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting import measuring
@@ -26,7 +26,7 @@ class Harmony:
         How much was asked.
     top : int
         How many columns of a person count as the most important.
-    readiness : DataFrame
+    compatibility : DataFrame
         Pre-flight of every model and method.
     judges : dict of str to Explanation
         Shapley values of each model, of the panel.
@@ -52,7 +52,7 @@ class Harmony:
 
     depth: Budget
     top: int
-    readiness: pd.DataFrame
+    compatibility: pd.DataFrame
     judges: dict[str, Explanation]
     errors: pd.DataFrame
     parity: pd.DataFrame
@@ -93,7 +93,7 @@ def harmony(
     models: Sequence[Model],
     shown: Sequence[Model],
     explanations: Mapping[Pair, Explanation],
-    readiness: pd.DataFrame,
+    compatibility: pd.DataFrame,
     siblings: Siblings,
 ) -> Harmony:
     """Return what is known of the explanations of some models.
@@ -106,13 +106,15 @@ def harmony(
         All models, and those that a quick report looks at more closely.
     explanations : mapping of (str, str) to Explanation
         Of each model by each method, the panel first.
-    readiness : DataFrame
+    compatibility : DataFrame
         Pre-flight of all models.
     siblings : mapping of str to sequence of Model
         The same architectures trained with other seeds, by the name of the model; may be empty.
     """
-    opaque = [model for model in models if is_opaque(model)] or list(models)
-    close = opaque if setting.budget.is_thorough else [model for model in shown if model in opaque][:1] or list(shown[:1])
+    black_boxes = [model for model in models if is_black_box(model)] or list(models)
+    close = (
+        black_boxes if setting.budget.is_thorough else [model for model in shown if model in black_boxes][:1] or list(shown[:1])
+    )
     on_panel = {pair: made[: len(setting.panel)] for pair, made in explanations.items()}
     judges = measuring.judges_of(setting, models)
     scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
@@ -123,15 +125,15 @@ def harmony(
     return Harmony(
         depth=setting.budget,
         top=setting.top,
-        readiness=readiness,
+        compatibility=compatibility,
         judges=judges,
         replicates=replicates,
         settings=measuring.as_they_come(setting, close, on_panel),
         disagreements=measuring.causes_of(setting, close, on_panel) if setting.budget.is_thorough else [],
-        designs=measuring.crossed_designs(setting, opaque, siblings) if setting.budget.is_thorough else {},
+        designs=measuring.crossed_designs(setting, black_boxes, siblings) if setting.budget.is_thorough else {},
         siblings=scores,
         errors=judged,
         parity=measuring.parity_of(setting, models, on_panel),
-        trust=measuring.trust_in(setting, models, on_panel, judged, replicates, readiness, checked),
+        trust=measuring.trust_in(setting, models, on_panel, judged, replicates, compatibility, checked),
         **checked,
     )

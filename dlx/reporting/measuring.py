@@ -226,7 +226,7 @@ def trust_in(
     on_panel: Mapping[Pair, Explanation],
     judged: pd.DataFrame,
     replicates: Sequence[Replicates],
-    readiness: pd.DataFrame,
+    compatibility: pd.DataFrame,
     checked: Mapping[str, pd.DataFrame],
 ) -> pd.DataFrame:
     """Return which methods are trusted about which model, from all that was measured."""
@@ -234,7 +234,7 @@ def trust_in(
 
     noise = [noise_floor(some, k=setting.top) for some in replicates if some.source == "seed"]
     evidence = Evidence(
-        readiness=readiness,
+        compatibility=compatibility,
         errors=judged,
         noise=pd.concat(noise, ignore_index=True) if noise else None,
         faithfulness=_or_none(checked["faithfulness"]),

@@ -140,7 +140,7 @@ def _evidence(study: Study) -> dict[str, Any]:
         "why_they_differ": evidence_words.why_they_differ(study),
         "how_close": evidence_words.how_close(study),
         "who_differs": evidence_words.who_differs(study),
-        "readiness": evidence_tables.readiness_lines(study),
+        "compatibility": evidence_tables.compatibility_lines(study),
         "parity": evidence_tables.parity_lines(study),
         "trusted": evidence_tables.trust_lines(study),
         "noise": evidence_tables.noise_lines(study),

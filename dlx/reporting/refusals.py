@@ -53,10 +53,10 @@ def file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"
 
 
-def mute_models(models: Sequence[Model], readiness: pd.DataFrame) -> dict[str, str]:
+def mute_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[str, str]:
     """Return why models cannot be told of, by name: none of the methods that a report rests on is valid for them."""
-    asked = readiness[readiness["method"].isin(SHAPLEY) & (readiness["verdict"] != "not valid")]
-    tried = readiness[readiness["method"] == "kernel_shap"].drop_duplicates("model").set_index("model")["reason"]
+    asked = compatibility[compatibility["method"].isin(SHAPLEY) & (compatibility["verdict"] != "not valid")]
+    tried = compatibility[compatibility["method"] == "kernel_shap"].drop_duplicates("model").set_index("model")["reason"]
     return {model.name: str(tried.get(model.name, "")) for model in models if model.name not in set(asked["model"])}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.audit.reasons import Spoken
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
-from dlx.context import RunContext, is_opaque
+from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -87,7 +87,7 @@ class Study:
 
     def tells_of(self, model: Model) -> bool:
         """Whether a model is one of the two that are told of, or can be read without a method."""
-        return model in (self.main, self.other) or not is_opaque(model)
+        return model in (self.main, self.other) or not is_black_box(model)
 
     def methods_of(self, model: Model) -> list[str]:
         """Return the methods by which a model was explained."""

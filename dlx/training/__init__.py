@@ -72,7 +72,7 @@ class Trained(Fitted):
     config : dict
         The options that differ from the defaults.
     metrics : DataFrame
-        `dlx.audit.performance` on the test rows.
+        `dlx.audit.scores` on the test rows.
     data_sha256 : str
         Hash of the table.
     """

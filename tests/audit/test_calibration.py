@@ -11,9 +11,8 @@ from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from dlx.audit.calibration import KNOTS, SURE, calibration
-from dlx.audit.logistic import logistic_fits
-from dlx.audit.profile import fitted_stretch, intercept_interval
+from dlx.audit.logistic import fitted_stretch, intercept_interval, logistic_fits
+from dlx.audit.miscalibration import KNOTS, SURE, calibration
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap

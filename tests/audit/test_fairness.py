@@ -18,7 +18,7 @@ from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
 from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.thresholds import fair_rule
 from dlx.audit.fairness.trade_offs import trade_off
-from dlx.audit.performance import auc
+from dlx.audit.scores import auc
 from dlx.dataset import Dataset
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, SchemaError

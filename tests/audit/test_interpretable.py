@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from dlx.audit.interpretable import HIGHER_IS_BETTER, advantages
-from dlx.audit.performance import performance
+from dlx.audit.scores import HIGHER_IS_BETTER, advantages, performance
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -38,9 +37,9 @@ def test_estimates_are_those_of_scikit_learn_and_advantages_point_to_the_better_
     assert list(table.index) == list(SCORES) == list(HIGHER_IS_BETTER)
     for name, score in SCORES.items():
         mine, theirs = score(those.outcomes, those.rows[:, 0]), score(those.outcomes, those.rows[:, 2])
-        assert table.loc[name, ["estimate", "of_reference"]].tolist() == pytest.approx([mine, theirs], abs=1e-12)
+        assert table.loc[name, ["estimate", "of_interpretable"]].tolist() == pytest.approx([mine, theirs], abs=1e-12)
         assert table.loc[name, "advantage"] == pytest.approx(abs(mine - theirs), abs=1e-12)
-    assert table["told_apart"].all() and (table["low"] > 0).all()
+    assert table["significant"].all() and (table["low"] > 0).all()
     turned = advantages([POOR], [GOOD], those).set_index("metric")
     np.testing.assert_allclose(turned["advantage"], -table["advantage"])
     np.testing.assert_allclose(turned[["low", "high"]], -table[["high", "low"]], atol=2e-3)
@@ -48,9 +47,9 @@ def test_estimates_are_those_of_scikit_learn_and_advantages_point_to_the_better_
 
 def test_a_model_is_not_told_apart_from_itself_or_from_its_like():
     table = advantages([GOOD], [GOOD, ALIKE], people())
-    itself, alike = table[table["reference"] == "good"], table[table["reference"] == "alike"]
-    assert (itself[["advantage", "low", "high"]] == 0).all(axis=None) and not itself["told_apart"].any()
-    assert not alike.set_index("metric").loc[["auc", "brier", "log_loss"], "told_apart"].any()
+    itself, alike = table[table["interpretable"] == "good"], table[table["interpretable"] == "alike"]
+    assert (itself[["advantage", "low", "high"]] == 0).all(axis=None) and not itself["significant"].any()
+    assert not alike.set_index("metric").loc[["auc", "brier", "log_loss"], "significant"].any()
 
 
 def test_pairing_makes_the_interval_of_a_difference_narrower_than_that_of_either_model():
@@ -69,7 +68,7 @@ def test_the_paired_interval_of_the_brier_score_is_that_of_the_normal_theory():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(DlxError, match="a comparison needs a model and a reference"):
+    with pytest.raises(DlxError, match="a comparison needs a model and an interpretable one"):
         advantages([GOOD], [], people())
     with pytest.raises(DlxError, match="a threshold is a probability above 0 and below 1, got 1"):
         advantages([GOOD], [POOR], people(), threshold=1)

@@ -14,21 +14,20 @@ from scipy.stats import binom
 
 import dlx
 from dlx.audit.mispredictions import (
+    Decisions,
     Slice,
-    Verdicts,
     confident_errors,
+    decisions_of,
     explained_losses,
     loss_by_slice,
+    overconfidence,
     pushes,
     slices,
-    sureness,
-    verdicts,
 )
-from dlx.audit.mispredictions.chances import loss_chances, risk_chances
-from dlx.audit.mispredictions.conditions import Condition
-from dlx.audit.mispredictions.leaves import candidates
-from dlx.audit.mispredictions.loss import loss_model
-from dlx.audit.performance import log_loss
+from dlx.audit.mispredictions.conditions import Condition, candidates
+from dlx.audit.mispredictions.contributions import loss_model
+from dlx.audit.mispredictions.slicing import chances
+from dlx.audit.scores import log_loss
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
@@ -61,10 +60,10 @@ def truth(rows: np.ndarray) -> np.ndarray:
     return expit((rows[:, 0] - 50) / 15 + rows[:, 2] - 1)
 
 
-def by_truth(rows: Dataset, *, off: np.ndarray | None = None) -> Verdicts:
-    """Return the verdicts of the true model, or of one that is off in some rows."""
+def by_truth(rows: Dataset, *, off: np.ndarray | None = None) -> Decisions:
+    """Return the decisions of the true model, or of one that is off in some rows."""
     predicted = truth(rows.rows)
-    return Verdicts("model", rows, rows.outcomes, predicted if off is None else np.where(off, 1 - predicted, predicted))
+    return Decisions("model", rows, rows.outcomes, predicted if off is None else np.where(off, 1 - predicted, predicted))
 
 
 def planted(rows: Dataset) -> np.ndarray:
@@ -74,7 +73,7 @@ def planted(rows: Dataset) -> np.ndarray:
 
 def test_decisions_and_losses_are_what_they_say():
     rows = people(0, 4)
-    judged = Verdicts("m", rows, np.array([0, 0, 1, 1]), np.array([0.9, 0.1, 0.2, 0.5]))
+    judged = Decisions("m", rows, np.array([0, 0, 1, 1]), np.array([0.9, 0.1, 0.2, 0.5]))
     assert judged.wrong.tolist() == [True, False, True, False]
     assert judged.errors("false_positive").tolist() == [True, False, False, False]
     assert judged.errors("false_negative").tolist() == [False, False, True, False]
@@ -87,7 +86,7 @@ def test_decisions_and_losses_are_what_they_say():
 
 def test_the_surest_errors_come_first_and_say_what_pushed_them():
     case, model = worlds.table("mixed"), worlds.model("boosted", "mixed")
-    judged = verdicts(model, case)
+    judged = decisions_of(model, case)
     explained = dlx.explain(model, case, method="tree_shap", background=case.rows[:9], scale="logit")
     worst = confident_errors(judged, most=4, explanation=explained)
     order = [row for row in np.argsort(-judged.losses) if judged.wrong[row]][:4]
@@ -103,7 +102,7 @@ def test_the_surest_errors_come_first_and_say_what_pushed_them():
 
 def test_a_model_without_errors_has_no_confident_ones_and_no_pushes():
     case = worlds.table("numeric")
-    perfect = Verdicts("perfect", case, case.outcomes, np.where(case.outcomes == 1, 0.9, 0.1))
+    perfect = Decisions("perfect", case, case.outcomes, np.where(case.outcomes == 1, 0.9, 0.1))
     assert len(confident_errors(perfect)) == 0
     explained = dlx.explain(
         worlds.model("linear", "numeric"), case, method="linear_shap", background=case.rows[:9], scale="logit"
@@ -111,15 +110,15 @@ def test_a_model_without_errors_has_no_confident_ones_and_no_pushes():
     assert len(pushes(perfect, explained)) == 0
 
 
-def test_sureness_is_binomial_where_all_probabilities_are_alike():
+def test_overconfidence_is_binomial_where_all_probabilities_are_alike():
     rows = people(1, 300)
     outcomes = (np.arange(300) < 25).astype(float)
-    line = sureness(Verdicts("m", rows, outcomes, np.full(300, 0.04)), levels=(0.05,)).iloc[0]
+    line = overconfidence(Decisions("m", rows, outcomes, np.full(300, 0.04)), levels=(0.05,)).iloc[0]
     assert (line["observed"], line["expected"]) == (25, pytest.approx(12))
     assert (line["low"], line["high"]) == tuple(binom.ppf((0.025, 0.975), 300, 0.04))
     assert line["p"] == pytest.approx(binom.sf(24, 300, 0.04), abs=2e-3)
     with pytest.raises(DlxError, match=r"below 1/2, got 0.7"):
-        sureness(by_truth(rows), levels=(0.7,))
+        overconfidence(by_truth(rows), levels=(0.7,))
 
 
 def test_conditions_speak_the_words_of_the_schema_and_hold_where_they_say():
@@ -184,9 +183,9 @@ def test_without_a_slice_something_is_found_at_about_the_nominal_rate():
 def test_losses_that_depend_on_no_column_are_higher_nowhere():
     """Outcomes of a fair coin, probabilities of no column: only chance parts the losses."""
 
-    def by_chance(seed: int) -> Verdicts:
+    def by_chance(seed: int) -> Decisions:
         rows, rng = people(seed, 200), np.random.default_rng(seed)
-        return Verdicts("chance", rows, (rng.random(200) < 0.5).astype(float), rng.uniform(0.2, 0.8, 200))
+        return Decisions("chance", rows, (rng.random(200) < 0.5).astype(float), rng.uniform(0.2, 0.8, 200))
 
     found = sum(len(slices(by_chance(i), by_chance(1000 + i), of="loss").found) > 0 for i in range(60))
     assert found <= 8
@@ -194,14 +193,14 @@ def test_losses_that_depend_on_no_column_are_higher_nowhere():
 
 def test_chances_are_those_of_all_permutations_and_of_the_binomial():
     rows = people(6, 8)
-    judged = Verdicts("m", rows, np.array([1, 0, 1, 0, 0, 1, 1, 0]), np.full(8, 0.3))
+    judged = Decisions("m", rows, np.array([1, 0, 1, 0, 0, 1, 1, 0]), np.full(8, 0.3))
     mask = np.array([True, True, True, False, False, False, False, False])
     losses = judged.losses
     every = [losses[list(some)].sum() for some in itertools.combinations(range(8), 3)]
     exact = np.mean(np.array(every) >= losses[mask].sum() - 1e-9)
-    assert loss_chances(judged, mask[None], 0)[0] == pytest.approx(exact, abs=0.02)
+    assert chances(judged, mask[None], "loss", 0)[0] == pytest.approx(exact, abs=0.02)
     off = abs(np.arange(4) - 3 * 0.3) >= abs(2 - 3 * 0.3) - 1e-9
-    assert risk_chances(judged, mask[None], 0)[0] == pytest.approx(binom.pmf(np.arange(4), 3, 0.3)[off].sum(), abs=0.02)
+    assert chances(judged, mask[None], "risk", 0)[0] == pytest.approx(binom.pmf(np.arange(4), 3, 0.3)[off].sum(), abs=0.02)
 
 
 def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less():
@@ -226,17 +225,17 @@ def test_a_search_that_cannot_be_is_refused(discovery, test, of, message):
 def test_one_class_no_outcomes_and_no_binary_target_are_refused():
     case, model = worlds.table("numeric"), worlds.model("linear", "numeric")
     with pytest.raises(DlxError, match="needs outcomes of both classes, got 0 positive of"):
-        verdicts(model, case[case.outcomes == 0])
+        decisions_of(model, case[case.outcomes == 0])
     with pytest.raises(DlxError, match="needs outcomes of both classes, got none"):
-        verdicts(model, dataclasses.replace(case, outcomes=None))
+        decisions_of(model, dataclasses.replace(case, outcomes=None))
     regression = dataclasses.replace(case.schema, target=Target("cost", kind="regression"))
     with pytest.raises(DlxError, match="needs a binary outcome"):
-        verdicts(model, dataclasses.replace(case, schema=regression))
+        decisions_of(model, dataclasses.replace(case, schema=regression))
 
 
 def test_pushes_are_mean_differences_that_add_up_to_that_of_the_outputs():
     case, model = worlds.table("mixed"), worlds.model("linear", "mixed")
-    judged = verdicts(model, case)
+    judged = decisions_of(model, case)
     explained = dlx.explain(model, case, method="linear_shap", background=case.rows[:9], scale="logit")
     table = pushes(judged, explained)
     for kind, sign in (("false_positive", 1), ("false_negative", -1)):
@@ -255,7 +254,7 @@ def test_pushes_are_mean_differences_that_add_up_to_that_of_the_outputs():
 def test_a_model_that_denies_nobody_has_no_pushes_to_false_positives():
     case, model = worlds.table("numeric"), worlds.model("linear", "numeric")
     explained = dlx.explain(model, case, method="linear_shap", background=case.rows[:9], scale="logit")
-    nobody = Verdicts("nobody", case, case.outcomes, np.full(len(case), 0.01))
+    nobody = Decisions("nobody", case, case.outcomes, np.full(len(case), 0.01))
     assert len(pushes(nobody, explained)) == 0
 
 
@@ -277,7 +276,7 @@ def brute_force(loss, row: np.ndarray, background: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["net", "boosted", "forest", "function"])
 def test_the_loss_explained_is_the_brute_force_shapley_value_and_adds_up(kind):
     case, model = worlds.table("mixed"), worlds.model(kind, "mixed")
-    judged, background = verdicts(model, case[20:32]), case.rows[:5]
+    judged, background = decisions_of(model, case[20:32]), case.rows[:5]
     explained = explained_losses(model, judged, background)
     np.testing.assert_allclose(explained.outputs, judged.losses, atol=1e-5)
     for i in (0, 7):
@@ -301,7 +300,7 @@ def test_the_loss_of_a_net_stays_a_net_and_a_probability_of_one_costs_a_finite_l
 
 def test_losses_by_slice_are_means_and_a_part_without_people_has_no_line():
     case, model = worlds.table("mixed"), worlds.model("boosted", "mixed")
-    judged = verdicts(model, case[:40])
+    judged = decisions_of(model, case[:40])
     explained = explained_losses(model, judged, case.rows[40:45])
     half = np.arange(40) < 20
     table = loss_by_slice(explained, {"half": half, "nobody": np.zeros(40, bool)}).set_index("column")

@@ -10,7 +10,7 @@ from scipy.stats import binomtest, norm, t
 from sklearn import metrics
 
 from dlx.audit import performance
-from dlx.audit.performance import METRICS, brier, interval_of_metric, log_loss
+from dlx.audit.scores import METRICS, brier, interval_of_metric, log_loss
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap

@@ -15,9 +15,8 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import dlx
-from dlx.audit.calibration import calibration, log_odds
-from dlx.audit.explained_change import explained_change
-from dlx.audit.recalibration import better_kind, isotonic, platt, recalibrated
+from dlx.audit.miscalibration import calibration, log_odds
+from dlx.audit.recalibration import better_kind, explained_change, isotonic, platt, recalibrated
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.shapley.splitting import split

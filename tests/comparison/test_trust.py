@@ -28,7 +28,7 @@ def table(of_shap, of_others, **shared) -> pd.DataFrame:
 
 
 CHECKS = {
-    "readiness": (
+    "compatibility": (
         "pre-flight",
         table(
             {"verdict": "not valid", "reason": "the net has no gradients"}, {"verdict": "approximate", "reason": "some loss"}
@@ -104,7 +104,7 @@ def test_all_that_speaks_against_a_method_is_said():
     names = ["pre-flight", "randomised weights", "its own noise", "error to the judge", "faithfulness"]
     assert found["why"][0] == f"nothing speaks against it ({', '.join(names)})" and found["evidence"][1] == ", ".join(names)
     assert found["why"][1] == "; ".join(
-        CHECKS[check][2] for check in ("readiness", "sanity", "noise", "errors", "faithfulness")
+        CHECKS[check][2] for check in ("compatibility", "sanity", "noise", "errors", "faithfulness")
     )
 
 
@@ -125,7 +125,7 @@ def evidence_of(lost=0.0, away=0.1, *, noise=True) -> Evidence:
     """Return all that trust in LIME is earned by: what it leaves out, how far it is from the Shapley values, and its noise."""
     about = {"model": ["net"], "method": ["lime"]}
     return Evidence(
-        readiness=pd.DataFrame(about | {"verdict": ["approximate"], "lost": [lost], "reason": ["some is lost"]}),
+        compatibility=pd.DataFrame(about | {"verdict": ["approximate"], "lost": [lost], "reason": ["some is lost"]}),
         errors=pd.DataFrame(about | {"measure": ["relative_error"], "median": [away], "is_shapley": [False]}),
         noise=pd.DataFrame(about | {"metric": ["feature_agreement"], "source": ["seed"], "mean": [0.95]}) if noise else None,
     )

@@ -11,8 +11,8 @@ import worlds
 
 import dlx
 from dlx import checkpoint, reporting, training
-from dlx.audit.performance import performance
 from dlx.audit.recalibration import recalibrated
+from dlx.audit.scores import performance
 from dlx.dataset import Card, Dataset
 from dlx.encoder import Encoder
 from dlx.model import BlackBox, NeuralModel

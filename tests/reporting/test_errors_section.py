@@ -13,7 +13,7 @@ import worlds
 import dlx
 from dlx import plots, training
 from dlx.audit.mispredictions import Slices
-from dlx.audit.mispredictions.deciding import KINDS
+from dlx.audit.mispredictions.confidence import KINDS
 from dlx.dataset import Dataset
 from dlx.kept import Keeper
 from dlx.model import BlackBox, wrap
@@ -60,7 +60,7 @@ def test_the_section_covers_its_items_and_every_figure_has_its_numbers(bank):
     assert all(len(table) for table in bank.tables.values())
 
 
-def test_only_opaque_models_are_looked_into(bank):
+def test_only_black_boxes_are_looked_into(bank):
     assert set(bank.tables["errors_pushes"]["model"]) == {"gradient_boosting"}
     assert set(bank.tables["errors_before_after"]["model"]) == {"gradient_boosting fixed"}
 

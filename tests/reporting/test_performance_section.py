@@ -11,7 +11,7 @@ import pytest
 import worlds
 from sklearn.tree import DecisionTreeClassifier
 
-from dlx.audit.calibration import calibration
+from dlx.audit.miscalibration import calibration
 from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
 from dlx.reporting.phrases import threshold_percent
@@ -21,7 +21,7 @@ from dlx.reporting.sections.performance import section
 from dlx.reporting.sections.performance.told import _alarms, gain, odds
 from dlx.schema import Target
 
-KEYS = {"discrimination", "calibration", "recalibration", "decision", "references"}
+KEYS = {"discrimination", "calibration", "recalibration", "decision", "interpretable"}
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +96,16 @@ def test_models_are_recalibrated_where_the_validation_rows_say_so_and_only_there
 
 def test_models_that_can_be_read_are_what_others_are_compared_with(told):
     pairs = told.tables["advantages"]
-    assert set(pairs["model"]) == {"boosted", "forest"} and set(pairs["reference"]) == {"linear", "tree"}
+    assert set(pairs["model"]) == {"boosted", "forest"} and set(pairs["interpretable"]) == {"linear", "tree"}
     marked = {(line[0], line[1]): sum("●" in cell for cell in line) for line in blocks(told, Table)[1].lines}
-    assert marked == pairs.groupby(["model", "reference"])["told_apart"].sum().to_dict()
+    assert marked == pairs.groupby(["model", "interpretable"])["significant"].sum().to_dict()
 
 
 def test_without_a_model_that_can_be_read_there_is_no_comparison(setting, models):
     alone = section(setting, models[:1])
-    assert set(alone.covers) == KEYS - {"references"} and "advantages" not in alone.tables
-    readable = section(setting, models[2:3])
-    assert "references" not in readable.covers and "linear costs" in readable.covers["decision"]
+    assert set(alone.covers) == KEYS - {"interpretable"} and "advantages" not in alone.tables
+    interpretable = section(setting, models[2:3])
+    assert "interpretable" not in interpretable.covers and "linear costs" in interpretable.covers["decision"]
 
 
 def rare(events):

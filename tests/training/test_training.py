@@ -14,7 +14,7 @@ import torch
 import worlds
 
 from dlx import training
-from dlx.audit.performance import log_loss
+from dlx.audit.scores import log_loss
 from dlx.schema import Target
 from dlx.training import TrainingError
 from dlx.training.recipe import Recipe

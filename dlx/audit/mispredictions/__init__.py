@@ -1,20 +1,18 @@
-"""Where a model is wrong: whom it was sure of, in which parts of the table, what pushed it, and which columns cost."""
+"""Where a model is wrong: of whom it was sure, in which parts of the table, what pushed it, and which columns cost."""
 
-from dlx.audit.mispredictions.confident import confident_errors, sureness
-from dlx.audit.mispredictions.deciding import Verdicts, verdicts
-from dlx.audit.mispredictions.loss import explained_losses, loss_by_slice
-from dlx.audit.mispredictions.pushing import pushes
+from dlx.audit.mispredictions.confidence import Decisions, confident_errors, decisions_of, overconfidence
+from dlx.audit.mispredictions.contributions import explained_losses, loss_by_slice, pushes
 from dlx.audit.mispredictions.slicing import Slice, Slices, slices
 
 __all__ = [
+    "Decisions",
     "Slice",
     "Slices",
-    "Verdicts",
     "confident_errors",
+    "decisions_of",
     "explained_losses",
     "loss_by_slice",
+    "overconfidence",
     "pushes",
     "slices",
-    "sureness",
-    "verdicts",
 ]

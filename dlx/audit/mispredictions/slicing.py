@@ -20,10 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from dlx.audit.mispredictions.chances import loss_chances, risk_chances
-from dlx.audit.mispredictions.conditions import Condition, together
-from dlx.audit.mispredictions.deciding import Verdicts
-from dlx.audit.mispredictions.leaves import candidates
+from dlx.audit.mispredictions.conditions import Condition, candidates
+from dlx.audit.mispredictions.confidence import Decisions
 from dlx.errors import DlxError
 from dlx.stats import ends_of, holm, resampled_means
 
@@ -34,7 +32,9 @@ Measure = Literal["loss", "risk"]
 LEAST_ROWS, LEAST_SHARE = 20, 0.05
 MOST_TESTED = 10
 MOST_ALIKE = 0.5  # of two slices, by the share of rows of either that are in both
-LEVEL = 0.05
+SIGNIFICANT = 0.05
+DRAWS = 9_999
+BLOCK = 500  # draws at a time
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Slice:
 
     def holds(self, rows: np.ndarray) -> np.ndarray:
         """Return which coded rows are in it, bool [rows]."""
-        return together(self.conditions, rows)
+        return np.logical_and.reduce([condition.holds(rows) for condition in self.conditions])
 
     @property
     def words(self) -> str:
@@ -94,12 +94,12 @@ class Slices:
         return tuple(one for one, is_found in zip(self.slices, self.table["found"], strict=True) if is_found)
 
 
-def slices(discovery: Verdicts, test: Verdicts, *, of: Measure = "loss", tested: int = MOST_TESTED, seed: int = 0) -> Slices:
+def slices(discovery: Decisions, test: Decisions, *, of: Measure = "loss", tested: int = MOST_TESTED, seed: int = 0) -> Slices:
     """Return the slices in which a model is worse, chosen on some rows and tested on others; see the module for the method.
 
     Parameters
     ----------
-    discovery, test : Verdicts
+    discovery, test : Decisions
         Of one model, on different rows that it was not fitted on.
     of : {"loss", "risk"}
         What is compared.
@@ -116,76 +116,71 @@ def slices(discovery: Verdicts, test: Verdicts, *, of: Measure = "loss", tested:
     if of not in get_args(Measure):
         raise DlxError(f"slices are of {' or '.join(map(repr, get_args(Measure)))}, got {of!r}")
     if discovery.model != test.model or np.array_equal(discovery.people.rows, test.people.rows, equal_nan=True):
-        raise DlxError("slices need the verdicts of one model on different rows, so that what chooses them does not test them")
+        raise DlxError("slices need decisions of one model on different rows, so that what chooses them does not test them")
     least = max(LEAST_ROWS, int(np.ceil(LEAST_SHARE * len(discovery))))
     if len(discovery) < 2 * least or len(test) < 2 * least:
         raise DlxError(
             f"slices need at least {2 * least} rows to be found and as many to be tested, got {len(discovery)} and "
             f"{len(test)}; pass more rows"
         )
-    every = list(_candidates(discovery, of, least))
-    chosen = _tested(every, discovery, test, of, tested)
+    schema, rows = discovery.people.schema, discovery.people.rows
+    measures = [discovery.losses] if of == "loss" else [discovery.residuals, -discovery.residuals]
+    leaves = dict.fromkeys(leaf for measure in measures for leaf in candidates(schema, rows, measure, least=least))
+    chosen = _outstanding([Slice(leaf) for leaf in leaves], discovery, test, of, tested)
     table = _table(chosen, test, of, seed)
     order = table["p"].argsort(kind="stable").to_numpy()
-    return Slices(test.model, of, tuple(chosen[i] for i in order), len(every), table.iloc[order].reset_index(drop=True))
+    return Slices(test.model, of, tuple(chosen[i] for i in order), len(leaves), table.iloc[order].reset_index(drop=True))
 
 
-def _candidates(judged: Verdicts, of: Measure, least: int) -> Sequence[Slice]:
-    schema, rows = judged.people.schema, judged.people.rows
-    measures = [judged.losses] if of == "loss" else [judged.residuals, -judged.residuals]
-    leaves = dict.fromkeys(leaf for measure in measures for leaf in candidates(schema, rows, measure, least=least))
-    return [Slice(leaf) for leaf in leaves]
+def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, of: Measure, most: int) -> list[Slice]:
+    """Return the candidates that stand out most in the discovery rows, none much like one that stands out more.
 
-
-def _tested(every: Sequence[Slice], discovery: Verdicts, test: Verdicts, of: Measure, most: int) -> list[Slice]:
-    """Return the candidates that stand out most in the discovery rows, none much like one that stands out more."""
+    Of two that are alike, in a condition or in more than half of the rows of either, the second is left out. Enough test
+    rows must be inside and outside; their outcomes are not looked at.
+    """
     score = _loss_score if of == "loss" else _risk_score
     masks = [one.holds(discovery.people.rows) for one in every]
     scores = np.array([score(discovery, mask) for mask in masks])
+
+    def are_alike(i: int, j: int) -> bool:
+        overlap = (masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum()
+        return bool(set(every[i].conditions) & set(every[j].conditions)) or bool(overlap > MOST_ALIKE)
+
     kept: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
-        alike = (_are_alike(every[i], every[j], masks[i], masks[j]) for j in kept)
-        if len(kept) < most and scores[i] > 0 and _is_large(every[i], test) and not any(alike):
+        if len(kept) == most or scores[i] <= 0:
+            break
+        tested = int(every[i].holds(test.people.rows).sum())
+        is_large = LEAST_ROWS // 2 <= tested <= len(test) - LEAST_ROWS // 2
+        if is_large and not any(are_alike(i, j) for j in kept):
             kept.append(int(i))
     return [every[i] for i in kept]
 
 
-def _is_large(one: Slice, test: Verdicts) -> bool:
-    """Whether enough test rows are in a slice and outside it; the outcomes are not looked at."""
-    inside = int(one.holds(test.people.rows).sum())
-    return LEAST_ROWS // 2 <= inside <= len(test) - LEAST_ROWS // 2
-
-
-def _are_alike(one: Slice, other: Slice, mask: np.ndarray, other_mask: np.ndarray) -> bool:
-    """Whether two slices share a condition, or more than half of the rows of either."""
-    overlap = (mask & other_mask).sum() / (mask | other_mask).sum()
-    return bool(set(one.conditions) & set(other.conditions)) or bool(overlap > MOST_ALIKE)
-
-
-def _loss_score(judged: Verdicts, mask: np.ndarray) -> float:
+def _loss_score(decisions: Decisions, mask: np.ndarray) -> float:
     """Return Welch's t of the loss in the slice against elsewhere."""
-    here, elsewhere = judged.losses[mask], judged.losses[~mask]
+    here, elsewhere = decisions.losses[mask], decisions.losses[~mask]
     if min(len(here), len(elsewhere)) < 2:
         return 0.0
     variance = here.var(ddof=1) / len(here) + elsewhere.var(ddof=1) / len(elsewhere)
     return float((here.mean() - elsewhere.mean()) / np.sqrt(max(variance, np.finfo(float).tiny)))
 
 
-def _risk_score(judged: Verdicts, mask: np.ndarray) -> float:
+def _risk_score(decisions: Decisions, mask: np.ndarray) -> float:
     """Return how many standard deviations the events of the slice are away from those predicted."""
-    chance = judged.predicted[mask]
+    chance = decisions.predicted[mask]
     spread = np.sqrt(max((chance * (1 - chance)).sum(), np.finfo(float).tiny))
-    return float(abs(judged.residuals[mask].sum()) / spread)
+    return float(abs(decisions.residuals[mask].sum()) / spread)
 
 
-def _table(chosen: Sequence[Slice], test: Verdicts, of: Measure, seed: int) -> pd.DataFrame:
+def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> pd.DataFrame:
     import pandas as pd
 
     masks = np.array([one.holds(test.people.rows) for one in chosen]).reshape(len(chosen), len(test))
-    chances = (loss_chances if of == "loss" else risk_chances)(test, masks, seed)
+    p_values = chances(test, masks, of, seed)
     lines = [
-        _line(one, mask, test, of, seed) | {"p": p, "adjusted": adjusted, "found": bool(adjusted <= LEVEL)}
-        for one, mask, p, adjusted in zip(chosen, masks, chances, holm(chances), strict=True)
+        _line(one, mask, test, of, seed) | {"p": p, "adjusted": adjusted, "found": bool(adjusted <= SIGNIFICANT)}
+        for one, mask, p, adjusted in zip(chosen, masks, p_values, holm(p_values), strict=True)
     ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
@@ -196,7 +191,7 @@ COLUMNS = [
 ]
 
 
-def _line(one: Slice, mask: np.ndarray, test: Verdicts, of: Measure, seed: int) -> dict[str, Any]:
+def _line(one: Slice, mask: np.ndarray, test: Decisions, of: Measure, seed: int) -> dict[str, Any]:
     losses, wrong, rng = test.losses, test.wrong, np.random.default_rng(seed)
     here, elsewhere = (losses[mask], losses[~mask]) if of == "loss" else (test.residuals[mask], np.zeros(1))
     people = min(len(here), len(elsewhere)) if of == "loss" else len(here)
@@ -219,3 +214,23 @@ def _line(one: Slice, mask: np.ndarray, test: Verdicts, of: Measure, seed: int) 
         "low": low,
         "high": high,
     }
+
+
+def chances(test: Decisions, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
+    """Return how likely slices as bad as these are by chance, p-values [slices].
+
+    Of the loss: the share of permutations in which it is at least as high there; the sums decide, since the size of a slice
+    and the sum of all losses are the same in each. Of the risk: the share of outcomes drawn from the model's own
+    probabilities in which events are at least as far from those predicted.
+    """
+    rng, members, reached = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks))
+    losses, residuals, predicted = test.losses, test.residuals, test.predicted
+    limit = (losses @ members if of == "loss" else np.abs(residuals @ members)) - 1e-9  # sums are rounded by their order
+    for start in range(0, DRAWS, BLOCK):
+        shape = min(BLOCK, DRAWS - start), len(test)
+        if of == "loss":
+            sums = rng.permuted(np.broadcast_to(losses, shape), axis=1) @ members
+        else:
+            sums = np.abs(((rng.random(shape) < predicted) - predicted) @ members)
+        reached += (sums >= limit).sum(axis=0)
+    return reached / (1 + DRAWS)

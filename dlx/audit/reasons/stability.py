@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.audit._shares import interval_of_share
 from dlx.audit.reasons.denials import Denial, ReasonsError
-from dlx.stats import interval_of_mean
+from dlx.stats import interval_of_mean, interval_of_share
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import same
-from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.people import with_values
 from dlx.dataset import Dataset
 from dlx.schema import Schema
-from dlx.stats import Interval, interval_of, interval_of_mean
+from dlx.stats import Interval, interval_of, interval_of_mean, interval_of_share
 
 if TYPE_CHECKING:
     import pandas as pd

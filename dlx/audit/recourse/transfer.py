@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit._shares import interval_of_share
 from dlx.audit.recourse.result import Recourse
 from dlx.model import Model
+from dlx.stats import interval_of_share
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -38,7 +38,7 @@ def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
     people = study.people[: study.panel]
     verdicts = [line for model in (study.main, study.other) if model for line in verdict_lines(study, model, people)]
     parts: dict[str, list[pd.DataFrame]] = {
-        "preflight": [harmony.readiness],
+        "preflight": [harmony.compatibility],
         "trust": [harmony.trust],
         "verdicts": [pd.DataFrame(verdicts)],
         "errors": [harmony.errors],
@@ -60,9 +60,9 @@ def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in joined.items() if len(table)}
 
 
-def readiness_lines(study: Study) -> list[list[str]]:
+def compatibility_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method that was made for its kind: the verdict, what is lost, and what is used instead."""
-    table = study.harmony.readiness
+    table = study.harmony.compatibility
     lines = []
     models = {model.name: model for model in study.models}
     for line in table.itertuples():

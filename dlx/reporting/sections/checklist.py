@@ -37,7 +37,7 @@ ITEMS: tuple[tuple[str, str, str], ...] = (
     (BANK, "Baseline of explanations, and why", "background"),
     (BANK, "Convergence of explanations", "convergence"),
     (BANK, "Stability of explanations", "stability"),
-    (BANK, "Alternatives that were considered", "references"),
+    (BANK, "Alternatives that were considered", "interpretable"),
     (BANK, "Results by subgroup", "fairness"),
     (BANK, "Proxies of protected attributes", "proxies"),
     (BANK, "Less discriminatory alternatives", "mitigation"),

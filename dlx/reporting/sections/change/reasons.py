@@ -91,13 +91,13 @@ def _trusted(setting: RunContext, model: Model, people: Dataset, background: Dat
     earned trust, see `dlx.comparison.trust`.
     """
     fitting = [method for method in METHODS if explainers.fits(method, model)]
-    readiness = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
-    ready = readiness.loc[readiness["verdict"] != "not valid", "method"]
+    compatibility = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
+    ready = compatibility.loc[compatibility["verdict"] != "not valid", "method"]
     made = [setting.explain(model, people, method, background=background) for method in ready]
     judge, judged = [one for one in made if one.method == JUDGE], [one for one in made if one.method != JUDGE]
-    table = trust(made, Evidence(readiness=readiness, errors=errors(judged, judge[0]) if judge and judged else None))
+    table = trust(made, Evidence(compatibility=compatibility, errors=errors(judged, judge[0]) if judge and judged else None))
     kept = [one for one, counts in zip(made, believed(table), strict=True) if counts] if made else []
-    lost = readiness[readiness["verdict"] == "not valid"]
+    lost = compatibility[compatibility["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
     why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
     return kept, [f"{method_label(method)} of {model.name}: {spaced(reason)}" for method, reason in why]

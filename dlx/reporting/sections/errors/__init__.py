@@ -116,7 +116,7 @@ def _remedied(found: Sequence[Found], setting: RunContext) -> list[Block]:
 
 def _tables(found: Sequence[Found]) -> dict[str, pd.DataFrame]:
     tables = {
-        "errors_sureness": [one.sure for one in found],
+        "errors_overconfidence": [one.sure for one in found],
         "errors_confident": [one.worst for one in found],
         "errors_slices_loss": [tested.table for one in found for tested in one.slices[:1]],
         "errors_slices_risk": [tested.table for one in found for tested in one.slices[1:]],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from dlx import plots
 from dlx.audit.mispredictions import Slices
-from dlx.audit.mispredictions.deciding import KINDS
-from dlx.audit.mispredictions.slicing import LEVEL
+from dlx.audit.mispredictions.confidence import KINDS
+from dlx.audit.mispredictions.slicing import SIGNIFICANT
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import counted, listed, percent
 from dlx.reporting.sections.errors.measured import EVERYBODY, Found
@@ -41,7 +41,7 @@ def slices_figure(found: Sequence[Found], of: str) -> Figure | None:
         source=source,
         alt=f"Slices {what}: found {numbers}.",
         caption=f"The {counted(SHOWN)} slices with the smallest p-value for each model, with their test rows in brackets: "
-        f"{MEASURES[of]}, with its {CERTAIN} interval. Filled: adjusted p at most {percent(LEVEL)}.",
+        f"{MEASURES[of]}, with its {CERTAIN} interval. Filled: adjusted p at most {percent(SIGNIFICANT)}.",
         table=f"errors_slices_{of}",
     )
 

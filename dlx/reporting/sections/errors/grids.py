@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from dlx.audit.mispredictions.slicing import LEVEL
+from dlx.audit.mispredictions.slicing import SIGNIFICANT
 from dlx.reporting.phrases import interval, percent, risk_percent, signed, thousandths, three_decimals, two_decimals
 from dlx.reporting.sections.blocks import Table
 from dlx.reporting.sections.errors.drawn import kind_words
@@ -54,7 +54,7 @@ def slices(found: Sequence[Found]) -> Table | None:
     if not lines:
         return None
     return Table(
-        f"Slices found on the test rows (adjusted p at most {percent(LEVEL)}): errors and log loss (nats) in the slice, and "
+        f"Slices found on the test rows (adjusted p at most {percent(SIGNIFICANT)}): errors and log loss (nats) in the slice, "
         "elsewhere in brackets; the difference by which it was found; the loss that the model's own probabilities expect there",
         ("Model", "Slice", "Rows", "Errors", "Log loss", f"Difference ({CERTAIN} interval)", "Expected loss", "Adjusted p"),
         tuple(lines),
@@ -71,7 +71,7 @@ def _slice(line: pd.Series) -> tuple[str, ...]:
         f"{two_decimals(line.loss)} ({two_decimals(line.loss_elsewhere)})",
         f"{what} {interval(line.difference, line.low, line.high, signed)}",
         two_decimals(line.expected_loss),
-        three_decimals(line.adjusted, LEVEL),
+        three_decimals(line.adjusted, SIGNIFICANT),
     )
 
 

@@ -10,18 +10,18 @@ import pandas as pd
 
 from dlx import architectures
 from dlx.audit.mispredictions import (
+    Decisions,
     Slices,
-    Verdicts,
     confident_errors,
+    decisions_of,
     explained_losses,
     loss_by_slice,
+    overconfidence,
     pushes,
     slices,
-    sureness,
-    verdicts,
 )
 from dlx.background import sample
-from dlx.context import RunContext, is_opaque
+from dlx.context import RunContext, is_black_box
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
@@ -41,10 +41,10 @@ class Found:
     ----------
     model : Model
         The model.
-    judged : Verdicts
+    judged : Decisions
         Its decisions about the test rows.
     sure : DataFrame
-        `sureness`.
+        `overconfidence`.
     worst : DataFrame
         `confident_errors`.
     slices : tuple of Slices
@@ -64,7 +64,7 @@ class Found:
     """
 
     model: Model
-    judged: Verdicts
+    judged: Decisions
     sure: pd.DataFrame
     worst: pd.DataFrame
     slices: tuple[Slices, ...]
@@ -77,8 +77,8 @@ class Found:
 
 
 def measure(setting: RunContext, models: Sequence[Model]) -> list[Found]:
-    """Return where each opaque model is wrong; of all models, if none is opaque."""
-    chosen = [model for model in models if is_opaque(model)] or list(models)
+    """Return where each black box is wrong; of all models, if none is a black box."""
+    chosen = [model for model in models if is_black_box(model)] or list(models)
     remedy, found = known_remedy(setting.case), []
     with setting.narrator.step("Finding where models err, and why", "models") as update:
         for model in chosen:
@@ -88,7 +88,7 @@ def measure(setting: RunContext, models: Sequence[Model]) -> list[Found]:
 
 
 def _measured(setting: RunContext, model: Model, remedy: Remedy | None) -> Found:
-    judged = verdicts(model, setting.case.test)
+    judged = decisions_of(model, setting.case.test)
     searched, why = _slices(setting, model, judged)
     some = judged_of(setting, judged, MOST_PUSHED)
     explained = _contributions(setting, model, some)
@@ -96,7 +96,7 @@ def _measured(setting: RunContext, model: Model, remedy: Remedy | None) -> Found
     return Found(
         model=model,
         judged=judged,
-        sure=sureness(judged, seed=setting.seed),
+        sure=overconfidence(judged, seed=setting.seed),
         worst=_worst(setting, model, judged),
         slices=searched,
         no_slices=why,
@@ -108,37 +108,37 @@ def _measured(setting: RunContext, model: Model, remedy: Remedy | None) -> Found
     )
 
 
-def judged_of(setting: RunContext, judged: Verdicts, most: int) -> Verdicts:
-    """Return the verdicts of some people, drawn at random, in their order; of all, where there are no more."""
+def judged_of(setting: RunContext, judged: Decisions, most: int) -> Decisions:
+    """Return the decisions of some people, drawn at random, in their order; of all, where there are no more."""
     drawn = sample(np.arange(len(judged)), most, seed=setting.seed)
-    return Verdicts(judged.model, judged.people[drawn], judged.outcomes[drawn], judged.predicted[drawn])
+    return judged[drawn]
 
 
-def _slices(setting: RunContext, model: Model, judged: Verdicts) -> tuple[tuple[Slices, ...], str]:
+def _slices(setting: RunContext, model: Model, judged: Decisions) -> tuple[tuple[Slices, ...], str]:
     try:
-        discovery = verdicts(model, setting.case.validation)
+        discovery = decisions_of(model, setting.case.validation)
         return tuple(slices(discovery, judged, of=of, seed=setting.seed) for of in ("loss", "risk")), ""
     except DlxError as error:
         return (), str(error)
 
 
-def _contributions(setting: RunContext, model: Model, judged: Verdicts) -> Explanation:
+def _contributions(setting: RunContext, model: Model, judged: Decisions) -> Explanation:
     """Return Shapley values on the model's own scale, by the method that is exact and quick where there is one."""
     method = "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
     return setting.explain(model, judged.people, method)
 
 
-def _worst(setting: RunContext, model: Model, judged: Verdicts) -> pd.DataFrame:
+def _worst(setting: RunContext, model: Model, judged: Decisions) -> pd.DataFrame:
     """Return the surest errors, with what pushed them."""
     surest = confident_errors(judged)
     at = np.flatnonzero(np.isin(judged.people.index, surest["person"]))
     if not len(at):
         return surest
-    some = Verdicts(judged.model, judged.people[at], judged.outcomes[at], judged.predicted[at])
+    some = judged[at]
     return confident_errors(some, explanation=_contributions(setting, model, some))
 
 
-def _losses(setting: RunContext, model: Model, judged: Verdicts, searched: Sequence[Slices]) -> pd.DataFrame:
+def _losses(setting: RunContext, model: Model, judged: Decisions, searched: Sequence[Slices]) -> pd.DataFrame:
     """Return the loss explained, of everybody and of the slices that were found."""
     some = judged_of(setting, judged, LOSSES[setting.budget.is_thorough])
     if len(np.unique(some.outcomes)) < 2:

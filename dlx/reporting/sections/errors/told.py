@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from dlx.audit.mispredictions import Slices, Verdicts
-from dlx.audit.mispredictions.confident import LEVELS
-from dlx.audit.mispredictions.deciding import FALSE_POSITIVE, KINDS
-from dlx.audit.mispredictions.leaves import DEPTH
-from dlx.audit.mispredictions.pushing import FEWEST
-from dlx.audit.mispredictions.slicing import LEVEL, MOST_TESTED
+from dlx.audit.mispredictions import Decisions, Slices
+from dlx.audit.mispredictions.conditions import DEPTH
+from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS, LEVELS
+from dlx.audit.mispredictions.contributions import FEWEST
+from dlx.audit.mispredictions.slicing import MOST_TESTED, SIGNIFICANT
 from dlx.plots import UNITS
 from dlx.reporting.phrases import (
     counted,
@@ -37,7 +36,7 @@ METHOD = (
     f"Slices were searched on the validation rows: a regression tree of depth {DEPTH} on every column and every pair of "
     f"columns, fitted to the log loss, or to outcome minus probability. At most {counted(MOST_TESTED)} leaves that stand out "
     "most, no two of them much alike, were tested on the test rows alone, and their p-values adjusted by Holm, which holds the "
-    f"chance of a false find among all of them at {percent(LEVEL)}. A slice found by loss is harder than elsewhere "
+    f"chance of a false find among all of them at {percent(SIGNIFICANT)}. A slice found by loss is harder than elsewhere "
     "(permutation test): compare its loss with the one that the model's own probabilities expect there. A slice found by risk "
     "is one where the model is wrong: events are more or fewer than it predicts (outcomes drawn from its own probabilities)."
 )
@@ -108,7 +107,7 @@ def pushed(found: Found, target: Target) -> list[str]:
     return said
 
 
-def _too_few(judged: Verdicts, kind: str, target: Target) -> str:
+def _too_few(judged: Decisions, kind: str, target: Target) -> str:
     """Return which of the two sorts of people is too small to compare the other with."""
     wrong, right = int(judged.errors(kind).sum()), int(judged.hits(kind).sum())
     hit = target.cleared if kind == FALSE_POSITIVE else target.flagged

@@ -59,11 +59,11 @@ def _treatment(evidence: FairnessEvidence, setting: RunContext, models: Sequence
     if evidence.refused:
         blocks.append(Words(tuple(f"Not compared by {by.label}: {by.objection}" for by in evidence.refused)))
     blocks += [tables.rates_figure(evidence, target), tables.gaps_table(evidence, evidence.shown, names, target)]
-    opaque = [model.name for model in evidence.opaque]
+    black_boxes = [model.name for model in evidence.black_boxes]
     for summary, every in (("Two protected columns at once", evidence.crossed), ("Other protected columns", evidence.others)):
         if every:
             groups = f"groups by {summary.lower()}"
-            blocks.append(Folded(summary, (tables.gaps_table(evidence, every, opaque, target, groups=groups),)))
+            blocks.append(Folded(summary, (tables.gaps_table(evidence, every, black_boxes, target, groups=groups),)))
     return blocks
 
 

@@ -13,7 +13,7 @@ from dlx.audit.fairness.rates import group_rates
 from dlx.audit.fairness.telling import TELLING
 from dlx.audit.reasons import Proxy, StandIns
 from dlx.background import sample
-from dlx.context import RunContext, is_opaque
+from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
@@ -39,25 +39,25 @@ class FairnessEvidence:
         By which nobody may be compared.
     shown, others, crossed : list of Partition
         Those that the page shows, the other protected columns, and pairs of those shown that can be judged.
-    opaque : list of Model
+    black_boxes : list of Model
         Those that were explained and mended.
     rates, gaps : DataFrame
         `GroupRates.to_frame()` and `GroupRates.gaps()` of every model and partition.
     proxies, carriers : DataFrame
-        How well the rest tells the groups shown, and through which columns the opaque models could.
+        How well the rest tells the groups shown, and through which columns the black boxes could.
     parts : DataFrame
-        `ExplainedGap.to_frame()` of the opaque models and every contrast of the groups shown.
+        `ExplainedGap.to_frame()` of the black boxes and every contrast of the groups shown.
     stand_ins : DataFrame
         The columns that by themselves tell only a finer group by a protected column shown, one that reasons are held against.
     mitigation : DataFrame
-        `mitigations` of the opaque models and the groups shown that can be judged.
+        `mitigations` of the black boxes and the groups shown that can be judged.
     """
 
     refused: list[Partition]
     shown: list[Partition]
     others: list[Partition]
     crossed: list[Partition]
-    opaque: list[Model]
+    black_boxes: list[Model]
     rates: pd.DataFrame
     gaps: pd.DataFrame
     proxies: pd.DataFrame
@@ -70,7 +70,7 @@ class FairnessEvidence:
     def not_trained_again(self) -> list[str]:
         """Names of the models that no remedy could train again."""
         again = set() if self.mitigation.empty else set(self.mitigation.loc[self.mitigation["remedy"] == REWEIGHED, "model"])
-        return [model.name for model in self.opaque if model.name not in again]
+        return [model.name for model in self.black_boxes if model.name not in again]
 
     def gap(self, model: str, by: Partition, rate: str) -> pd.Series:
         """Return the line of a gap."""
@@ -79,11 +79,11 @@ class FairnessEvidence:
 
     def can_be_judged(self, by: Partition, rate: str) -> bool:
         """Whether two groups or more have enough people for a rate."""
-        return bool(self.gap(self.opaque[0].name, by, rate)["lowest"])
+        return bool(self.gap(self.black_boxes[0].name, by, rate)["lowest"])
 
     def is_even(self, by: Partition, rate: str) -> bool:
-        """Whether every opaque model has the same rate in every group that can be judged, as where nobody is flagged."""
-        return all(self.gap(model.name, by, rate)["difference"] == 0 for model in self.opaque)
+        """Whether every black box has the same rate in every group that can be judged, as where nobody is flagged."""
+        return all(self.gap(model.name, by, rate)["difference"] == 0 for model in self.black_boxes)
 
 
 def fairness_evidence(setting: RunContext, models: Sequence[Model]) -> FairnessEvidence | None:
@@ -95,15 +95,15 @@ def fairness_evidence(setting: RunContext, models: Sequence[Model]) -> FairnessE
     refused, fit = [by for by in every if by.objection], [by for by in every if not by.objection]
     shown = [by for by in fit if not named or by.name in named]
     others = [by for by in fit if by not in shown]
-    opaque = [model for model in models if is_opaque(model)] or list(models)
+    black_boxes = [model for model in models if is_black_box(model)] or list(models)
     rates, gaps = _treatment(setting, models, [*shown, *others], "Comparing groups")
     crossed = intersections(setting.case, [by.name for by in _judged(shown, gaps)])
     more_rates, more_gaps = _treatment(setting, models, crossed, "Comparing groups of two columns at once")
     rates, gaps = _stacked([rates, more_rates]), _stacked([gaps, more_gaps])
-    told, carried, parts = _explained(setting, opaque, shown)
+    told, carried, parts = _explained(setting, black_boxes, shown)
     alone = _alone(setting, shown, carried)
-    mended = _mended(setting, opaque, _judged(shown, gaps), carried)
-    return FairnessEvidence(refused, shown, others, crossed, opaque, rates, gaps, told, carried, parts, alone, mended)
+    mended = _mended(setting, black_boxes, _judged(shown, gaps), carried)
+    return FairnessEvidence(refused, shown, others, crossed, black_boxes, rates, gaps, told, carried, parts, alone, mended)
 
 
 def architecture_of(model: Model, seed: int) -> str | None:
@@ -130,11 +130,11 @@ def _treatment(
 
 
 def _explained(
-    setting: RunContext, opaque: Sequence[Model], shown: Sequence[Partition]
+    setting: RunContext, black_boxes: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
     people = sample(setting.case.test, MOST_EXPLAINED, seed=setting.seed)
-    explained = [setting.explain(model, people, _exact(model)) for model in (opaque if shown else ())]
+    explained = [setting.explain(model, people, _exact(model)) for model in (black_boxes if shown else ())]
     told, carried, parts = [], [], []
     with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
         for count, by in enumerate(shown, start=1):
@@ -171,11 +171,13 @@ def _parts(setting: RunContext, explained: Sequence[Explanation], people: Datase
     ]
 
 
-def _mended(setting: RunContext, opaque: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+def _mended(
+    setting: RunContext, black_boxes: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame
+) -> pd.DataFrame:
     tables = []
     with setting.narrator.step("Remedies for unequal treatment", "models") as update:
         for by in judged:
-            for model in opaque:
+            for model in black_boxes:
                 lines = carried[(carried["attribute"] == by.name) & (carried["model"] == model.name)]
                 strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates()[:STRONGEST]
                 made_by = recipe_of(model, setting.case)
@@ -190,7 +192,7 @@ def _mended(setting: RunContext, opaque: Sequence[Model], judged: Sequence[Parti
                     seed=seed,
                 )
                 tables.append(table)
-                update(len(tables), len(judged) * len(opaque))
+                update(len(tables), len(judged) * len(black_boxes))
     return _stacked(tables)
 
 

@@ -72,22 +72,22 @@ def gaps_table(
 
 
 def proxies_table(evidence: FairnessEvidence, labels: dict[str, str]) -> Table:
-    """Return a line a group: how well the rest tells it, and through which columns each opaque model could know it."""
+    """Return a line a group: how well the rest tells it, and through which columns each black box could know it."""
     lines = []
     for _, told in evidence.proxies.iterrows():
         through = []
-        for model in evidence.opaque:
+        for model in evidence.black_boxes:
             own = evidence.carriers
             own = own[(own["model"] == model.name) & (own["attribute"] == told["attribute"]) & (own["group"] == told["group"])]
             named = [f"{labels[line['column']]} {two_decimals(line['carried'])}" for _, line in own[:MOST_CARRIERS].iterrows()]
             through.append(", ".join(named) or "–")
         auc = told["objection"] or interval(told["auc"], told["low"], told["high"], share, TELLING)
         lines.append((labels[told["attribute"]], told["group"], f"{told['people']:,}", auc, *through))
-    units = listed(list(dict.fromkeys(UNITS[model.scales[0]] for model in evidence.opaque)))
+    units = listed(list(dict.fromkeys(UNITS[model.scales[0]] for model in evidence.black_boxes)))
     return Table(
         f"How well all other columns tell a group from the rest (AUC over {counted(FOLDS)} folds of all rows; .5 is chance), "
         f"and the columns that carry it: mean |contribution| ({units}) × how well the column alone tells the group (2 AUC − 1)",
-        ("Groups by", "Group", "People", "AUC", *(f"Carried in {model_words(model)}" for model in evidence.opaque)),
+        ("Groups by", "Group", "People", "AUC", *(f"Carried in {model_words(model)}" for model in evidence.black_boxes)),
         tuple(lines),
     )
 
@@ -112,7 +112,7 @@ def remedies_table(evidence: FairnessEvidence, by: Partition) -> Table:
 def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
     """Return the rates of each group: a line a partition, a panel a rate."""
     rate, word = favourable(target)
-    names = [model.name for model in evidence.opaque]
+    names = [model.name for model in evidence.black_boxes]
     panels = {rate: f"share {word}", TRUE_POSITIVE: "true positive rate", FALSE_POSITIVE: "false positive rate"}
     panels[CALIBRATION] = "predicted − observed"
     rows = [_groups(evidence, by) for by in evidence.shown]
@@ -150,7 +150,7 @@ def rates_figure(evidence: FairnessEvidence, target: Target) -> Figure:
 
 def gaps_figure(evidence: FairnessEvidence, contrasts: Sequence[pd.DataFrame], labels: dict[str, str]) -> Figure:
     """Return what columns make the gap of each contrast: a panel a contrast."""
-    names = [model.name for model in evidence.opaque]
+    names = [model.name for model in evidence.black_boxes]
     units = listed(list(dict.fromkeys(UNITS[scale] for scale in evidence.parts["scale"])))
     across = min(2, len(contrasts))
     down = -(-len(contrasts) // across)

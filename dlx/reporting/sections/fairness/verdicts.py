@@ -127,7 +127,7 @@ def _widest(evidence: FairnessEvidence, rate: str) -> tuple[Partition, Model, pd
     lines = [
         (by, model, evidence.gap(model.name, by, rate))
         for by in evidence.shown
-        for model in evidence.opaque
+        for model in evidence.black_boxes
         if evidence.can_be_judged(by, rate)
     ]
     known = [one for one in lines if not np.isnan(one[2]["ratio"])]

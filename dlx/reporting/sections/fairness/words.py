@@ -41,7 +41,7 @@ def favourable(target: Target) -> tuple[str, str]:
 
 
 def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target) -> str:
-    """Return who is treated how, by each opaque model, and whether four fifths are reached."""
+    """Return who is treated how, by each black box, and whether four fifths are reached."""
     rate, word = favourable(target)
     if not evidence.can_be_judged(by, rate):
         return f"{by.label}: {too_few_words(evidence, by)}"
@@ -49,11 +49,11 @@ def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target
         same = f"{by.label}: the share {word} is the same in every group that can be judged."
         return f"{same} {_base_rates(evidence, by, target)}"
     told = []
-    for model in evidence.opaque:
+    for model in evidence.black_boxes:
         line = evidence.gap(model.name, by, rate)
         span = interval(line["ratio"], line["ratio_low"], line["ratio_high"], share, FOUR_FIFTHS)
         told.append(f"{span} by {model_words(model)} ({against_four_fifths(line)})")
-    line = evidence.gap(evidence.opaque[0].name, by, rate)
+    line = evidence.gap(evidence.black_boxes[0].name, by, rate)
     return (
         f"{by.label}: the share {word} is lowest for “{line['lowest']}” and highest for “{line['highest']}”"
         f"{_others_differ(evidence, by, rate)}; lowest over highest is {listed(told)}. {_base_rates(evidence, by, target)}"
@@ -63,16 +63,16 @@ def treatment_sentence(evidence: FairnessEvidence, by: Partition, target: Target
 def too_few_words(evidence: FairnessEvidence, by: Partition) -> str:
     """Return why no two groups can be compared."""
     lines = evidence.rates[(evidence.rates["attribute"] == by.name) & (evidence.rates["rate"] == SELECTED)]
-    lines = lines[(lines["model"] == evidence.opaque[0].name) & ~lines["judged"]]
+    lines = lines[(lines["model"] == evidence.black_boxes[0].name) & ~lines["judged"]]
     few = [f"“{group}” has {people} people" for group, people in zip(lines["group"], lines["people"], strict=True)]
     return f"too few to judge among the test rows: {listed(few)}." if few else "all people are in one group."
 
 
 def gap_sentence(evidence: FairnessEvidence, lines: pd.DataFrame, labels: dict[str, str]) -> str:
-    """Return which columns make the gap between two groups, by each opaque model; lines are those of one contrast."""
+    """Return which columns make the gap between two groups, by each black box; lines are those of one contrast."""
     first = lines.iloc[0]
     told = []
-    for model in evidence.opaque:
+    for model in evidence.black_boxes:
         own = lines[lines["model"] == model.name]
         whole, parts = own.iloc[-1], own.iloc[:-1]
         unit = UNITS[whole["scale"]]
@@ -147,12 +147,12 @@ def against_four_fifths(line: pd.Series) -> str:
 
 
 def _others_differ(evidence: FairnessEvidence, by: Partition, rate: str) -> str:
-    pairs = {tuple(evidence.gap(model.name, by, rate)[["lowest", "highest"]]) for model in evidence.opaque}
-    return "" if len(pairs) == 1 else f" (by {model_words(evidence.opaque[0])}; the others find other groups)"
+    pairs = {tuple(evidence.gap(model.name, by, rate)[["lowest", "highest"]]) for model in evidence.black_boxes}
+    return "" if len(pairs) == 1 else f" (by {model_words(evidence.black_boxes[0])}; the others find other groups)"
 
 
 def _base_rates(evidence: FairnessEvidence, by: Partition, target: Target) -> str:
-    line = evidence.gap(evidence.opaque[0].name, by, EVENTS)
+    line = evidence.gap(evidence.black_boxes[0].name, by, EVENTS)
     if not line["lowest"]:
         return ""
     ratio = interval(line["ratio"], line["ratio_low"], line["ratio_high"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlx import plots
-from dlx.audit.calibration import KNOTS, SHOWN
+from dlx.audit.miscalibration import KNOTS, SHOWN
 from dlx.dataset import Dataset
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import counted, listed, percent, share, threshold_percent, two_decimals
@@ -61,8 +61,8 @@ def decision_figure(found: Measured, test: Dataset) -> Figure:
     """Return the decision curve of each model that cannot be read, with those that can beside it; of all, if all can."""
     target = test.schema.target
     curves = dict(list(found.curves.groupby("model", sort=False)))
-    shown = found.opaque or found.models
-    beside = {model.name: curves[model.name] for model in found.readable if found.opaque}
+    shown = found.black_boxes or found.models
+    beside = {model.name: curves[model.name] for model in found.interpretable if found.black_boxes}
     columns = min(3, len(shown))
     with plots.style():
         rows = -(-len(shown) // columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dlx.audit.calibration import Calibration
+from dlx.audit.miscalibration import Calibration
 from dlx.dataset import Dataset
 from dlx.reporting import phrases
 from dlx.reporting.phrases import method_label, model_words, percent, share, thousandths, three_decimals, two_decimals
@@ -61,14 +61,14 @@ def _cells(table: Any, model: str, metrics: Any) -> list[str]:
 def compared(found: Measured, test: Dataset) -> Table:
     """Return by how much each model that cannot be read is better than each that can."""
     lines = []
-    for (model, reference), pair in found.advantages.groupby(["model", "reference"], sort=False):
+    for (model, interpretable), pair in found.advantages.groupby(["model", "interpretable"], sort=False):
         cells = [
-            interval(line.advantage, line.low, line.high, thousandths) + ("\u00a0●" if line.told_apart else "")
+            interval(line.advantage, line.low, line.high, thousandths) + ("\u00a0●" if line.significant else "")
             for line in pair.itertuples()
         ]
-        lines.append((str(model), str(reference), *cells))
+        lines.append((str(model), str(interpretable), *cells))
     return Table(
-        f"How much better the model is than the reference on the same {len(test):,} test rows, above 0 where it is better by "
+        f"How much better the model is than the interpretable one on the same {len(test):,} test rows, above 0 where better by "
         f"that measure, with paired {CERTAIN} intervals. ● told apart: the interval leaves out 0, as one in "
         f"{round(1 / (1 - LEVEL))} does by chance; here are {len(found.advantages)}",
         ("Model", "Reference", *HEADERS),

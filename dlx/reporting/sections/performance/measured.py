@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx.audit.calibration import Calibration, calibration
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
-from dlx.audit.explained_change import explained_change
-from dlx.audit.interpretable import advantages
-from dlx.audit.performance import judged, performance
-from dlx.audit.recalibration import better_kind, recalibrated
-from dlx.context import RunContext, is_opaque
+from dlx.audit.miscalibration import Calibration, calibration
+from dlx.audit.recalibration import better_kind, explained_change, recalibrated
+from dlx.audit.scores import advantages, judged, performance
+from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -52,7 +50,7 @@ class Measured:
 
     Parameters
     ----------
-    models, opaque, readable : sequence of Model
+    models, black_boxes, interpretable : sequence of Model
         All of them, those that cannot be read without a method, and the others.
     performance, costs, confusion, advantages, curves : DataFrame
         As in `dlx.audit`, of all models; `advantages` is empty where there is nothing to compare.
@@ -65,8 +63,8 @@ class Measured:
     """
 
     models: Sequence[Model]
-    opaque: Sequence[Model]
-    readable: Sequence[Model]
+    black_boxes: Sequence[Model]
+    interpretable: Sequence[Model]
     performance: pd.DataFrame
     costs: pd.DataFrame
     confusion: pd.DataFrame
@@ -81,14 +79,14 @@ class Measured:
 def measure(setting: RunContext, models: Sequence[Model]) -> Measured:
     """Return what there is to know of the models on the test rows."""
     test, seed = setting.case.test, setting.seed
-    opaque = [model for model in models if is_opaque(model)]
-    readable = [model for model in models if not is_opaque(model)]
+    black_boxes = [model for model in models if is_black_box(model)]
+    interpretable = [model for model in models if not is_black_box(model)]
     with setting.narrator.step("Judging models", "models") as update:
         judgements = []
         for model in models:
             judgements.append(_judge(model, test, seed))
             update(len(judgements), len(models))
-        compared = advantages(opaque, readable, test, seed=seed) if opaque and readable else pd.DataFrame()
+        compared = advantages(black_boxes, interpretable, test, seed=seed) if black_boxes and interpretable else pd.DataFrame()
     with setting.narrator.step("Calibration"):
         validated = _validated(setting, models)
         needy = [model for model in models if model.name in validated and validated[model.name].needs_recalibration]
@@ -96,8 +94,8 @@ def measure(setting: RunContext, models: Sequence[Model]) -> Measured:
     performances, costs, counts, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*judgements, strict=True))
     return Measured(
         models=models,
-        opaque=opaque,
-        readable=readable,
+        black_boxes=black_boxes,
+        interpretable=interpretable,
         performance=performances,
         costs=costs,
         confusion=counts,

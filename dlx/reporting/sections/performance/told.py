@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlx.audit.calibration import Calibration
+from dlx.audit.miscalibration import Calibration
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel
 from dlx.reporting.phrases import (
@@ -63,10 +63,10 @@ def opening(test: Dataset) -> str:
     )
 
 
-def verdict(found: Measured, model: str, reference: str) -> str:
-    """Return by what a model and a reference are told apart: a sentence's end, "is better by ROC AUC and cost"."""
-    pair = found.advantages[(found.advantages["model"] == model) & (found.advantages["reference"] == reference)]
-    apart = pair[pair["told_apart"]]
+def verdict(found: Measured, model: str, interpretable: str) -> str:
+    """Return by which scores a model is better or worse than an interpretable one: a sentence's end, "is better by ROC AUC"."""
+    pair = found.advantages[(found.advantages["model"] == model) & (found.advantages["interpretable"] == interpretable)]
+    apart = pair[pair["significant"]]
     parts = [
         f"is {word} by {listed([MEASURES[name] for name in some['metric']])}"
         for word, some in (("better", apart[apart["advantage"] > 0]), ("worse", apart[apart["advantage"] < 0]))
@@ -74,16 +74,16 @@ def verdict(found: Measured, model: str, reference: str) -> str:
     ]
     if not parts:
         return f"is not told apart by any of {counted(len(pair))} measures"
-    rest = [MEASURES[name] for name in pair[~pair["told_apart"]]["metric"]]
+    rest = [MEASURES[name] for name in pair[~pair["significant"]]["metric"]]
     return listed(parts) + (f"; not told apart by {listed(rest)}" if rest else "")
 
 
 def pairs(found: Measured) -> list[str]:
     """Return a sentence for each model that cannot be read and each that can."""
     return [
-        f"{model.name}, compared with {reference.name}, {verdict(found, model.name, reference.name)}."
-        for model in found.opaque
-        for reference in found.readable
+        f"{model.name}, compared with {simple.name}, {verdict(found, model.name, simple.name)}."
+        for model in found.black_boxes
+        for simple in found.interpretable
     ]
 
 
@@ -92,14 +92,14 @@ def bought(found: Measured) -> tuple[str, ...]:
     if not len(found.advantages):
         return ()
     losses = found.performance[found.performance["metric"] == "log_loss"].set_index("model")["estimate"]
-    best = min((model.name for model in found.readable), key=lambda name: losses[name])
-    against = found.advantages[(found.advantages["reference"] == best) & (found.advantages["metric"] == "auc")]
+    best = min((model.name for model in found.interpretable), key=lambda name: losses[name])
+    against = found.advantages[(found.advantages["interpretable"] == best) & (found.advantages["metric"] == "auc")]
     parts = [
         f"{line.model} {verdict(found, line.model, best)} (difference of ROC AUC "
         f"{interval(line.advantage, line.low, line.high, thousandths)})"
         for line in against.itertuples()
     ]
-    superlative = "the best by log loss of the models" if len(found.readable) > 1 else "the model"
+    superlative = "the best by log loss of the models" if len(found.interpretable) > 1 else "the model"
     return (f"Compared with {best}, {superlative} that can be read: {'. '.join(parts)}.",)
 
 
@@ -183,7 +183,7 @@ def worth(found: Measured, test: Dataset) -> str:
     """Return what acting on each model costs at the threshold, beside acting without one."""
     target = test.schema.target
     ratio = float(found.costs["cost_ratio"].iloc[0])
-    parts = [_worth(found, model, test) for model in found.opaque or found.models]
+    parts = [_worth(found, model, test) for model in found.black_boxes or found.models]
     return (
         f"At the threshold of {threshold_percent(target)}, where a miss costs as much as {_alarms(ratio)}: {'; '.join(parts)}."
     )
@@ -229,7 +229,7 @@ def threshold_words(found: Measured, test: Dataset) -> list[str]:
 
 def evidence(found: Measured, test: Dataset) -> dict[str, str]:
     """Return the evidence for the checklist, a sentence with numbers an item."""
-    models = [model.name for model in found.opaque or found.models]
+    models = [model.name for model in found.black_boxes or found.models]
     covers = {
         "discrimination": f"On {len(test):,} test rows: {'; '.join(_ranks(found, models))}.",
         "calibration": "On test rows: "
@@ -243,7 +243,7 @@ def evidence(found: Measured, test: Dataset) -> dict[str, str]:
     compared = bought(found)
     return (
         covers
-        | ({"references": compared[0]} if compared else {})
+        | ({"interpretable": compared[0]} if compared else {})
         | ({"recalibration": calibrated(found)} if found.validated else {})
     )
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.logistic import logistic_fits
-from dlx.audit.performance import judged
-from dlx.audit.profile import fitted_stretch, intercept_interval, slope_interval
+from dlx.audit.logistic import fitted_stretch, intercept_interval, logistic_fits, slope_interval
+from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.stats import LEVEL, Interval, counts_in_chunks, interval_among, rarest, share_interval
@@ -27,6 +26,7 @@ SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
 SHOWN = (0.01, 0.99)  # quantiles of the prediction between which the curve is drawn
 POINTS = 60
+CURVE = ["predicted", "observed", "low", "high"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +77,13 @@ class Calibration:
 
         sure = f"{self.certain} predictions within {SURE:g} of 0 or 1 were moved there" if self.certain else ""
         alike = "all predictions are alike" if np.isnan(self.slope.estimate) else ""
+        unknown = np.nan, np.nan
         lines = [
-            (
-                "mean_predicted",
-                self.expected,
-                np.nan,
-                np.nan,
-                self.observed.estimate,
-                "no interval: what the model says",
-            ),
+            ("mean_predicted", self.expected, *unknown, self.observed.estimate, "no interval: what the model says"),
             ("share_of_events", *self.observed, self.expected, ""),
             ("intercept", *self.intercept, 0.0, sure),
             ("slope", *self.slope, 1.0, alike or sure),
-            ("p_value", self.p_value, np.nan, np.nan, np.nan, "of intercept 0 and slope 1 together, by the likelihood ratio"),
+            ("p_value", self.p_value, *unknown, np.nan, "of intercept 0 and slope 1 together, by the likelihood ratio"),
         ]
         table = pd.DataFrame(lines, columns=["quantity", "estimate", "low", "high", "perfect", "note"])
         return table.assign(model=self.model, rows=self.rows, events=self.events)[["model", *table.columns, "rows", "events"]]
@@ -112,11 +106,15 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     DlxError
         If the outcomes are unknown or all alike.
     """
+    import pandas as pd
+
     outcomes, predicted = judged(model, people, "the calibration")
     odds = log_odds(predicted)
     lowest, highest = np.quantile(predicted, SHOWN)
     grid, spline = np.linspace(lowest, highest, POINTS), _Spline(odds)
-    curves = [spline.curves(outcomes, counts, log_odds(grid)) for counts in counts_in_chunks(len(outcomes), seed=seed)]
+    chunks = counts_in_chunks(len(outcomes), seed=seed)
+    curves = np.vstack([spline.curves(outcomes, counts, log_odds(grid)) for counts in chunks])
+    around = [interval_among(point, people=rarest(outcomes)) for point in curves.T]
     return Calibration(
         model=model.name,
         rows=len(outcomes),
@@ -127,7 +125,7 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
         intercept=intercept_interval(odds, outcomes),
         slope=slope_interval(odds, outcomes),
         p_value=fitted_stretch(odds, outcomes).p_value,
-        curve=_curve(grid, np.vstack(curves), rarest(outcomes)),
+        curve=pd.DataFrame([(at, *of) for at, of in zip(grid, around, strict=True)], columns=CURVE),
     )
 
 
@@ -164,12 +162,3 @@ class _Spline:
         fits = logistic_fits(self.columns(self.odds), outcomes, self.odds, counts)
         fits[~np.isfinite(fits).all(axis=1)] = np.nan
         return expit(where + fits @ self.columns(where).T)
-
-
-def _curve(grid: np.ndarray, curves: np.ndarray, people: int) -> pd.DataFrame:
-    import pandas as pd
-
-    lines = [interval_among(point, people=people) for point in curves.T]
-    return pd.DataFrame(lines, columns=["observed", "low", "high"]).assign(predicted=grid)[
-        ["predicted", "observed", "low", "high"]
-    ]

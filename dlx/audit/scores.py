@@ -1,0 +1,223 @@
+"""How well models predict people they have not seen, with intervals to an interpretable model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.dataset import Dataset, refuse_bare
+from dlx.errors import DlxError
+from dlx.model import Model
+from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_of, rarest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
+
+
+def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame:
+    """Return ROC AUC, average precision, Brier score and log loss with 95 % intervals.
+
+    That of the AUC is DeLong's (`dlx.stats.auc_interval`), the others are a bootstrap over people, whatever their outcome.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Rows with outcomes, not seen in training.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One line a metric; `reference` is what a model reaches that predicts the share of positives for everybody; `note`
+        says why there is no interval, or how it was made where nothing was seen to vary.
+
+    Raises
+    ------
+    ValueError
+        If the outcomes are unknown or all alike.
+    """
+    import pandas as pd
+
+    outcomes, predicted = judged(model, people, "the performance")
+    base_rate = np.full(len(outcomes), outcomes.mean())
+    note = "" if rarest(outcomes) > 1 else "no interval: an outcome has one row"
+    lines = [
+        {
+            "model": model.name,
+            "metric": name,
+            **interval_of_metric(name, outcomes, predicted, seed=seed)._asdict(),
+            "reference": metric(outcomes, base_rate),
+            "note": note,
+        }
+        for name, metric in METRICS.items()
+    ]
+    if not note and lines[0]["estimate"] in (0, 1):
+        lines[0]["note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
+    return pd.DataFrame(lines)
+
+
+def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outcomes of people, and the probabilities that a classifier predicts: [rows], [rows].
+
+    `what` is asked for, as an error begins: "the performance".
+
+    Raises
+    ------
+    DlxError
+        If outcomes are unknown or all alike.
+    """
+    refuse_bare(people, "people")
+    outcomes = people.outcomes
+    if outcomes is None or not np.array_equal(np.unique(outcomes), (0, 1)):
+        got = "got none; pass rows whose outcome is known"
+        if outcomes is not None:
+            got = f"got {int((outcomes == 1).sum())} positive of {len(outcomes)}; pass more rows of a binary outcome"
+        raise DlxError(f"{people.name}: {what} of {model.name} needs outcomes of both classes, {got}")
+    return outcomes, model.predict(people, "probability")
+
+
+def average_precision(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean precision over the positives, each at its own probability as threshold; ties share one threshold."""
+    order = np.argsort(-predicted, kind="stable")
+    ranked, score = outcomes[order], predicted[order]
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))  # of each run of ties
+    found = np.cumsum(ranked)[last]
+    return float((np.diff(found, prepend=0.0) * found / (last + 1)).sum() / found[-1])
+
+
+def brier(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean squared distance of probability and outcome."""
+    return float(((predicted - outcomes) ** 2).mean())
+
+
+def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the log loss of each row, nats [rows]; probabilities are kept 1e-15 away from 0 and 1."""
+    kept = np.clip(predicted, SMALLEST, 1 - SMALLEST)
+    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
+
+
+def log_loss(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean negative log likelihood; probabilities are kept 1e-15 away from 0 and 1."""
+    return float(log_losses(outcomes, predicted).mean())
+
+
+def cost_ratio(threshold: float) -> float:
+    """Return how many needless acts a missed event costs, if one acts from the threshold on: 5 at 1/6.
+
+    Raises
+    ------
+    DlxError
+        If the threshold is not between 0 and 1.
+    """
+    if not 0 < threshold < 1:
+        raise DlxError(f"a threshold is a probability above 0 and below 1, got {threshold:g}; at 0 and 1 no model is needed")
+    return (1 - threshold) / threshold
+
+
+def costs(outcomes: np.ndarray, acted: np.ndarray, threshold: float) -> np.ndarray:
+    """Return what each row costs [rows], in needless acts: 1 for such an act, (1 - t) / t for a missed event."""
+    return acted * (1 - outcomes) + (1 - acted) * outcomes * cost_ratio(threshold)
+
+
+# scikit-learn's numbers, without its checks, which would take most of the time of a bootstrap
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "auc": auc,
+    "average_precision": average_precision,
+    "brier": brier,
+    "log_loss": log_loss,
+}
+HIGHER_IS_BETTER = {"auc": True, "average_precision": True, "brier": False, "log_loss": False, "cost": False}
+
+
+def interval_of_metric(name: str, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return one of `METRICS` with its 95 % interval over people."""
+    if name == "auc":
+        return auc_interval(outcomes, predicted)
+    return interval_of(lambda rows: METRICS[name](outcomes[rows], predicted[rows]), outcomes, seed=seed)
+
+
+def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return one of `METRICS` of some predictions less that of others, of the same people, with its 95 % interval."""
+    if name == "auc":
+        return auc_difference(outcomes, one, other)
+    metric = METRICS[name]
+    return interval_of(
+        lambda rows: metric(outcomes[rows], one[rows]) - metric(outcomes[rows], other[rows]), outcomes, seed=seed
+    )
+
+
+def advantages(
+    models: Sequence[Model], interpretable: Sequence[Model], people: Dataset, *, threshold: float | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Return how much better models predict than interpretable models on the same rows, with paired 95 % intervals.
+
+    Both models are judged by the same rows, so that what makes rows hard for both drops out of the difference: DeLong's paired
+    interval of the AUC, a bootstrap of the others.
+
+    Parameters
+    ----------
+    models, interpretable : sequence of Model
+        Classifiers; each of the first is compared with each of the second.
+    people : Dataset
+        Rows with outcomes, not seen in training.
+    threshold : float, optional
+        The threshold of the expected cost (a missed event costs (1 - t) / t needless acts); the target's by default.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A line a pair and metric: `estimate` of the model, `of_interpretable`, and the `advantage` with `low` and `high`,
+        above 0 where the model is better, whether high or low is good; `significant` where the interval leaves out 0.
+
+    Raises
+    ------
+    DlxError
+        If outcomes are unknown or all alike, the threshold is not between 0 and 1, or there is nothing to compare.
+    """
+    import pandas as pd
+
+    if not models or not interpretable:
+        raise DlxError("a comparison needs a model and an interpretable one, for example a logistic regression")
+    threshold = people.schema.target.threshold if threshold is None else threshold
+    cost_ratio(threshold)
+    lines = []
+    for model in models:
+        outcomes, mine = judged(model, people, "the comparison")
+        for simple in interpretable:
+            theirs = simple.predict(people, "probability")
+            lines += [
+                {"model": model.name, "interpretable": simple.name, "metric": name}
+                | _advantage(name, outcomes, mine, theirs, threshold, seed)
+                for name in HIGHER_IS_BETTER
+            ]
+    return pd.DataFrame(lines)
+
+
+def _advantage(
+    name: str, outcomes: np.ndarray, mine: np.ndarray, theirs: np.ndarray, threshold: float, seed: int
+) -> dict[str, Any]:
+    if name == "cost":
+        each = [costs(outcomes, predicted >= threshold, threshold) for predicted in (mine, theirs)]
+        estimates, difference = [float(one.mean()) for one in each], each[0] - each[1]
+        gain = interval_of(lambda rows: float(difference[rows].mean()), outcomes, seed=seed)
+    else:
+        estimates = [METRICS[name](outcomes, predicted) for predicted in (mine, theirs)]
+        gain = interval_of_gain(name, outcomes, mine, theirs, seed=seed)
+    better = gain if HIGHER_IS_BETTER[name] else Interval(-gain.estimate, -gain.high, -gain.low)
+    return {
+        "estimate": estimates[0],
+        "of_interpretable": estimates[1],
+        "advantage": better.estimate,
+        "low": better.low,
+        "high": better.high,
+        "significant": better.excludes(0),
+    }
