@@ -1,7 +1,8 @@
-"""README says what works: its blocks run, its commands exist, its file map names what is there."""
+"""README says what works: its blocks run, its commands exist; CONTRIBUTING's file map names what is there."""
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import dlx
 from dlx import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -55,9 +58,24 @@ def test_the_commands_that_ci_runs_are_marked():
         assert re.search(rf"^<!-- {mark} -->\n```sh\npython .+\n```$", README, flags=re.MULTILINE)
 
 
+def test_readme_can_be_read_in_ten_minutes():
+    assert len(README.split()) <= 1_500
+
+
+def test_the_rooms_of_readme_are_there_and_say_what_they_hold():
+    section = README.partition("## The rooms")[2].partition("\n## ")[0]
+    rooms = re.findall(r"`dlx\.(\w+)`", "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
+    assert len(rooms) > 10 and set(rooms) <= set(dir(dlx))
+    assert all(inspect.getdoc(getattr(dlx, room)) for room in rooms)
+
+
+@pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
+def test_links_lead_to_what_exists(page):
+    assert not [path for path in re.findall(r"\]\((?!http)([^)#]+)\)", page) if not (ROOT / path).exists()]
+
+
 def test_the_file_map_names_only_what_exists():
-    section = README.partition("## What is where")[2].partition("\n## ")[0]
-    lines = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    lines = [line.split("|")[1] for line in CONTRIBUTING.splitlines() if line.startswith("| `")]
     named = [path for line in lines for path in re.findall(r"`([^`]+)`", line)]
     assert len(named) > 10
     assert not [path for path in named if not (ROOT / path).exists()]
@@ -65,4 +83,4 @@ def test_the_file_map_names_only_what_exists():
 
 def test_the_file_map_names_every_room():
     rooms = {f"dlx/{path.parent.name}/" for path in (ROOT / "dlx").glob("*/__init__.py")}
-    assert not [room for room in rooms if f"`{room}`" not in README]
+    assert not [room for room in rooms if f"`{room}`" not in CONTRIBUTING]
