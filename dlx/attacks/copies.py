@@ -13,7 +13,6 @@ from dlx.attacks.samples import VulnerabilityError
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model, NeuralModel, Scale
-from dlx.model.protocol import OneOutput
 from dlx.runner import explain
 from dlx.schema import Schema
 from dlx.stats import Interval, interval_of
@@ -28,7 +27,7 @@ CORRELATION_LIMIT = 0.95  # rank correlation of two columns, from which they say
 
 
 @dataclass(frozen=True, eq=False)
-class WithCopy(OneOutput):
+class WithCopy(Model):
     """A model that reads the mean of a column and its copy, the last column, where it read the column."""
 
     model: Model

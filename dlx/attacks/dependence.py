@@ -19,7 +19,6 @@ from dlx.attacks.samples import VulnerabilityError, replaced
 from dlx.attacks.scaffold import Scaffold
 from dlx.dataset import Dataset
 from dlx.model import Model, Scale
-from dlx.model.protocol import OneOutput
 from dlx.schema import Schema
 from dlx.stats import Interval, interval_of, interval_of_share
 
@@ -32,7 +31,7 @@ RATIO_LIMIT = 0.75  # of the range that the model shows to the range learned fro
 
 
 @dataclass(frozen=True, eq=False)
-class Held(OneOutput):
+class Held(Model):
     """A model that always sees one column at one value."""
 
     model: Model

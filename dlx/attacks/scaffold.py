@@ -9,14 +9,14 @@ import numpy as np
 from dlx.attacks.detector import Detector
 from dlx.attacks.samples import VulnerabilityError
 from dlx.model import Model, Scale
-from dlx.model.protocol import CLASSIFIER, OneOutput
+from dlx.model.protocol import CLASSIFIER
 from dlx.schema import Feature, Schema
 
 MARGIN, REACH = 0.25, 4.0  # logits around the threshold that the biased model, and the innocuous one, reach
 
 
 @dataclass(frozen=True, eq=False)
-class Votes(OneOutput):
+class Votes(Model):
     """Decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
 
     The logit is that of the threshold, plus `reach` times the mean vote: one column decides alone, several by majority.
@@ -49,7 +49,7 @@ class Votes(OneOutput):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaffold(OneOutput):
+class Scaffold(Model):
     """One model for rows that a detector takes for real, another one for all others.
 
     Parameters

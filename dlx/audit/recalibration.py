@@ -187,7 +187,7 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
     return Mapped(of_table, model.schema, name, ("probability", "logit"), model=model, mapping=function, **behind)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mapped(BlackBox):
     """A function of another model's probability; that one is given the rows as they come, coded or not.
 
@@ -203,7 +203,7 @@ class Mapped(BlackBox):
     mapping: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
 
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale; see `OneOutput.predict`."""
+        """Return the output of each row on a scale; see `Model.predict`."""
         check_scale(self, scale)
         return rescaled(self.compute(rows), "probability", scale, self.name)
 

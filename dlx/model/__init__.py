@@ -14,7 +14,6 @@ from dlx.model.protocol import (
     as_rows,
     check_model,
     check_scale,
-    provenance_of,
     rescaled,
     table_of,
 )
@@ -38,7 +37,6 @@ __all__ = [
     "check_scale",
     "held",
     "predicted",
-    "provenance_of",
     "rescaled",
     "table_of",
     "trees_of",

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.estimators import PredictorError
-from dlx.model.kinds import BlackBox, TreeModel, Witness
-from dlx.model.protocol import Model, as_rows
+from dlx.model.kinds import BlackBox, TreeModel
+from dlx.model.protocol import Model, Witness
 
 ROUNDING = 1e-6  # of what the outputs differ by among each other: what two ways to the same number may differ by
 IN_FLOAT32 = 10.0  # times as much, where the model may compute in float32
 DIGITS = {True: 2.0**-21, False: 1e-10}  # of the largest output: the last ones of a float32, and of a double
 WITNESSES = 16  # rows whose predictions are remembered, to know a model that was fitted again
 
-Held = BlackBox | TreeModel  # models behind which is one of the user's own
+_Kind = TypeVar("_Kind", bound=Model)
 
 
 class FidelityError(DlxError):
     """A model of which dlx would predict something else than the model itself does."""
 
 
-def witnessed(model: Model, check: Any) -> Model:
+def witnessed(model: _Kind, check: Any) -> _Kind:
     """Return the model once it is held to some rows; what it predicts of a few of them is remembered.
 
     Raises
@@ -38,10 +38,10 @@ def witnessed(model: Model, check: Any) -> Model:
         If dlx predicts otherwise than the model does.
     """
     held(model, [(check, predicted(model, check))])
-    if not isinstance(model, Held) or (original := _original(model)) is None:
+    if model.original is None:
         return model
-    few = _as_it_came(model, check)[:WITNESSES]
-    return dataclasses.replace(model, witness=Witness(few, _asked(original, few)))
+    few = model.as_it_came(check)[:WITNESSES]
+    return dataclasses.replace(model, witness=Witness(few, _asked(model.original, few)))
 
 
 def predicted(model: Model, rows: Any) -> np.ndarray:
@@ -55,17 +55,13 @@ def predicted(model: Model, rows: Any) -> np.ndarray:
     try:
         return model.predict(rows, model.scales[0])
     except PredictorError as error:
-        if not isinstance(model, BlackBox) or not _answers(model, rows):
+        if not isinstance(model, BlackBox):
             raise
+        try:
+            model.function(model.as_it_came(rows))
+        except PredictorError:
+            raise error from None
         raise FidelityError(f"{error}; {_cause(model, rows)}") from error
-
-
-def _answers(model: BlackBox, rows: Any) -> bool:
-    try:
-        model.function(model.as_it_came(rows))
-    except PredictorError:
-        return False
-    return True
 
 
 def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
@@ -85,59 +81,52 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     FidelityError
         With the row, both numbers and the likely cause.
     """
-    if not isinstance(model, Held) or (original := _original(model)) is None:
+    original, witness = model.original, model.witness
+    if original is None:
         return
-    if model.witness is not None:
-        _refuse_another(model, model.witness, original)
+    if witness is not None:
+        now = _asked(original, witness.rows)
+        if apart := _furthest_apart(witness.outputs, now, _limit(model, witness.outputs)):
+            raise FidelityError(
+                f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
+                f"{apart[1]} then and {apart[2]} now ({model.scales[0]}); wrap it again"
+            )
     limit = _limit(model, np.concatenate([outputs for _, outputs in parts]))
     for rows, ours in parts:
-        came = _as_it_came(model, rows)
-        theirs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
-        halves = (backwards[::2], backwards[1::2]) if len(came) > 1 else (np.zeros(2, dtype=np.intp),)  # one, beside itself
-        for half in halves:
-            theirs[half] = _asked(original, came.iloc[half] if hasattr(came, "iloc") else came[half])
-        off = np.nan_to_num(np.abs(ours - theirs), nan=np.inf)
-        if (off > limit).any():
-            row = int(np.argmax(off))
-            name = came.index[row] if hasattr(came, "index") else row
-            mine, its = _apart(ours[row], theirs[row])
+        came = model.as_it_came(rows)
+        if apart := _furthest_apart(ours, _asked_in_halves(original, came), limit):
+            row = came.index[apart[0]] if hasattr(came, "index") else apart[0]
             raise FidelityError(
-                f"dlx would explain another model than {model.name}: of row {name} it predicts {mine}, "
-                f"{model.name} itself {its} ({model.scales[0]}); {_cause(model, rows)}"
+                f"dlx would explain another model than {model.name}: of row {row} it predicts {apart[1]}, "
+                f"{model.name} itself {apart[2]} ({model.scales[0]}); {_cause(model, rows)}"
             )
 
 
-def _refuse_another(model: Held, witness: Witness, original: Callable[[Any], np.ndarray]) -> None:
-    now = _asked(original, witness.rows)
-    off = np.nan_to_num(np.abs(now - witness.outputs), nan=np.inf)
-    if (off > _limit(model, witness.outputs)).any():
-        row = int(np.argmax(off))
-        before, after = _apart(witness.outputs[row], now[row])
-        raise FidelityError(
-            f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
-            f"{before} then and {after} now ({model.scales[0]}); wrap it again"
-        )
-
-
-def _apart(one: float, other: float) -> tuple[str, str]:
-    """Return two numbers with as many digits as tell them apart, six or more."""
-    digits = next((digits for digits in range(6, 17) if f"{one:.{digits}g}" != f"{other:.{digits}g}"), 17)
-    return f"{one:.{digits}g}", f"{other:.{digits}g}"
-
-
-def _original(model: Held) -> Callable[[Any], np.ndarray] | None:
-    return model.original if isinstance(model, TreeModel) else model.function
-
-
-def _asked(original: Callable[[Any], np.ndarray], came: Any) -> np.ndarray:
+def _asked(original: Callable[[Any], Any], came: Any) -> np.ndarray:
     return np.asarray(original(came), dtype=np.float64).reshape(-1)
 
 
-def _as_it_came(model: Held, rows: Any) -> Any:
-    return model.as_it_came(rows) if isinstance(model, BlackBox) else as_rows(model.schema, rows)
+def _asked_in_halves(original: Callable[[Any], Any], came: Any) -> np.ndarray:
+    """Return predictions that were asked for in another order and in two batches; one row is asked beside itself."""
+    outputs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
+    halves = (backwards[::2], backwards[1::2]) if len(came) > 1 else (np.zeros(2, dtype=np.intp),)
+    for half in halves:
+        outputs[half] = _asked(original, came.iloc[half] if hasattr(came, "iloc") else came[half])
+    return outputs
 
 
-def _limit(model: Held, outputs: np.ndarray) -> float:
+def _furthest_apart(ours: np.ndarray, theirs: np.ndarray, limit: float) -> tuple[int, str, str] | None:
+    """Return the row in which two predictions differ most, and both numbers so that they differ; None within the limit."""
+    off = np.nan_to_num(np.abs(ours - theirs), nan=np.inf)
+    if not (off > limit).any():
+        return None
+    row = int(np.argmax(off))
+    one, other = ours[row], theirs[row]
+    digits = next((digits for digits in range(6, 17) if f"{one:.{digits}g}" != f"{other:.{digits}g}"), 17)
+    return row, f"{one:.{digits}g}", f"{other:.{digits}g}"
+
+
+def _limit(model: Model, outputs: np.ndarray) -> float:
     """Return what rounding may part two ways to the same outputs by; a value has no unit of its own, so it is of no size."""
     largest = float(np.abs(outputs).max(initial=0.0))
     size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.scales[0]]
@@ -148,34 +137,27 @@ def _limit(model: Held, outputs: np.ndarray) -> float:
     return IN_FLOAT32 * ROUNDING * size + DIGITS[is_single] * largest
 
 
-def _cause(model: Held, rows: Any) -> str:
-    if isinstance(model, TreeModel):
+def _cause(model: Model, rows: Any) -> str:
+    if not isinstance(model, BlackBox):
         return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
-    came, given = model.as_it_came(rows), model.decoded(rows)
-    changed = [
-        name
-        for name in came.columns
-        if came[name].dtype != given[name].dtype or not came[name].reset_index(drop=True).equals(given[name])
-    ]
-    if changed:
-        said = ", ".join(f"{name!r} as {_held(given[name])} where the table holds {_held(came[name])}" for name in changed)
-        is_beyond = all(
-            name in model.schema.names
-            and model.schema[name].dtype == str(came[name].dtype)
-            and _held(given[name]) != _held(came[name])
-            for name in changed
-        )
-        remedy = (
-            "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
-            if is_beyond
-            else "make a Dataset of the table that it was fitted on (dlx.from_frame), and wrap it with that"
-        )
-        return f"dlx gives it {said}; {remedy}"
-    return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
+    came, given = model.as_it_came(rows).reset_index(drop=True), model.decoded(rows)
+    changed = [name for name in came.columns if came[name].dtype != given[name].dtype or not came[name].equals(given[name])]
+    if not changed:
+        return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
+    held_as = {name: (_kind_of(given[name]), _kind_of(came[name])) for name in changed}
+    known = {feature.name: feature.dtype for feature in model.schema.features}
+    is_beyond = all(known.get(name) == str(came[name].dtype) and ours != theirs for name, (ours, theirs) in held_as.items())
+    said = ", ".join(f"{name!r} as {ours} where the table holds {theirs}" for name, (ours, theirs) in held_as.items())
+    remedy = (
+        "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
+        if is_beyond
+        else "make a Dataset of the table that it was fitted on (dlx.from_frame), and wrap it with that"
+    )
+    return f"dlx gives it {said}; {remedy}"
 
 
-def _held(column: Any) -> str:
-    """Return how a column holds its values: "int64", "category of interval", "object of decimal"."""
+def _kind_of(column: Any) -> str:
+    """Return what a column of a table holds: "int64", "category of interval", "object of decimal"."""
     import pandas as pd
 
     values = column.dtype.categories if isinstance(column.dtype, pd.CategoricalDtype) else column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,8 +13,6 @@ from dlx.errors import DlxError
 from dlx.model.protocol import (
     CLASSIFIER,
     Model,
-    OneOutput,
-    Provenance,
     Scale,
     as_rows,
     check_scale,
@@ -36,16 +34,8 @@ _LIKE_A_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|True|False")
 CHUNK_ROWS = 4_096  # so that a layer's activations stay in the cache
 
 
-@dataclass(frozen=True, eq=False)
-class Witness:
-    """Rows as a model of the user's own reads them, and what it predicted of them when it was wrapped."""
-
-    rows: Any
-    outputs: np.ndarray  # [rows]
-
-
-@dataclass(frozen=True, eq=False)
-class NeuralModel(OneOutput):
+@dataclass(frozen=True, eq=False, repr=False)
+class NeuralModel(Model):
     """A torch network on encoded rows.
 
     Parameters
@@ -58,15 +48,12 @@ class NeuralModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         The network's own scale first: ``("logit", "probability")``, the other way round, or ``("value",)``.
-    provenance : Provenance, optional
-        How dlx trained it; None for a model that it did not train.
     """
 
     network: torch.nn.Module
     encoder: Encoder
     name: str = "net"
     scales: tuple[Scale, ...] = CLASSIFIER
-    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         self.network.eval()
@@ -126,8 +113,8 @@ class NeuralModel(OneOutput):
             return self.network(self.dense(rows)).reshape(-1).double().cpu().numpy()
 
 
-@dataclass(frozen=True, eq=False)
-class TreeModel(OneOutput):
+@dataclass(frozen=True, eq=False, repr=False)
+class TreeModel(Model):
     """A sum of trees on original columns.
 
     Parameters
@@ -140,25 +127,19 @@ class TreeModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         The trees' own scale first: the logit of boosted trees, the probability of a forest.
-    provenance : Provenance, optional
-        How dlx trained it; None for a model that it did not train.
     original : callable, optional
         What the library that grew the trees predicts itself: coded rows [rows, features] in, numbers [rows] on the first
         of the scales out, whatever dlx read of the trees; None for trees that no library holds.
     rounding : float
         How far rounding alone may part `original` from the sum of the leaves: its own sum, in its own precision.
-    witness : Witness, optional
-        What `original` predicted when it was wrapped.
     """
 
     trees: Trees
     schema: Schema
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
-    provenance: Provenance | None = None
-    original: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    original: Callable[[np.ndarray], np.ndarray] | None = None
     rounding: float = 0.0
-    witness: Witness | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.trees.feature.max() >= len(self.schema):
@@ -169,8 +150,8 @@ class TreeModel(OneOutput):
         return in_chunks(self.trees.predict, rows, CHUNK_ROWS)
 
 
-@dataclass(frozen=True, eq=False)
-class LinearModel(OneOutput):
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearModel(Model):
     """An intercept and one coefficient a dense column.
 
     Parameters
@@ -185,8 +166,6 @@ class LinearModel(OneOutput):
         The name in tables and on the page.
     scales : tuple of str
         ``("logit", "probability")`` or ``("value",)``.
-    provenance : Provenance, optional
-        How dlx trained it; None for a model that it did not train.
     """
 
     coefficients: np.ndarray
@@ -194,7 +173,6 @@ class LinearModel(OneOutput):
     encoder: Encoder
     name: str = "linear"
     scales: tuple[Scale, ...] = CLASSIFIER
-    provenance: Provenance | None = None
 
     @property
     def schema(self) -> Schema:
@@ -206,8 +184,8 @@ class LinearModel(OneOutput):
         return self.intercept + self.encoder.transform(rows).astype(np.float64) @ self.coefficients
 
 
-@dataclass(frozen=True, eq=False)
-class BlackBox(OneOutput):
+@dataclass(frozen=True, eq=False, repr=False)
+class BlackBox(Model):
     """A function of a table, of which nothing but predictions can be asked.
 
     Parameters
@@ -222,10 +200,6 @@ class BlackBox(OneOutput):
         The function's own scale first.
     chosen : int, optional
         The class that the function speaks for; the positive one of a binary target.
-    provenance : Provenance, optional
-        How dlx trained it; None for a model that it did not train.
-    witness : Witness, optional
-        What the function gave when it was wrapped.
     carried : tuple of str
         The columns beside the features that it reads too: rows must be a table that has them.
     companion : DataFrame [1 or rows, carried], optional
@@ -233,15 +207,13 @@ class BlackBox(OneOutput):
         function does not look at them.
     """
 
-    function: Callable[[pd.DataFrame], Any] = field(repr=False)
+    function: Callable[[pd.DataFrame], Any]
     schema: Schema
     name: str = "function"
     scales: tuple[Scale, ...] = CLASSIFIER
     chosen: int | None = None
-    provenance: Provenance | None = None
-    witness: Witness | None = field(default=None, repr=False)
     carried: tuple[str, ...] = ()
-    companion: pd.DataFrame | None = field(default=None, repr=False)
+    companion: pd.DataFrame | None = None
 
     @property
     def target(self) -> str:
@@ -249,8 +221,13 @@ class BlackBox(OneOutput):
         levels = self.schema.target.level_labels
         return levels[self.chosen] if self.chosen is not None and levels else super().target
 
+    @property
+    def original(self) -> Callable[[pd.DataFrame], Any]:
+        """The function itself."""
+        return self.function
+
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale; see `OneOutput.predict`."""
+        """Return the output of each row on a scale; see `Model.predict`."""
         check_scale(self, scale)
         return rescaled(self.typed(rows).compute(rows), self.scales[0], scale, self.name)
 
@@ -278,7 +255,12 @@ class BlackBox(OneOutput):
     def decoded(self, rows: Any) -> pd.DataFrame:
         """Return rows as the function is given them: decoded from their codes, with the columns that are carried."""
         coded = as_rows(self.schema, rows)
-        _refuse_unspelled(self.schema, self.name)
+        for feature in self.schema.features:
+            if feature.is_categorical and not feature.dtype and all(map(_LIKE_A_NUMBER.fullmatch, feature.levels)):
+                raise DlxError(
+                    f"does {self.name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a "
+                    "DataFrame or a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
+                )
         return self._with_carried(self.schema.decode(coded), rows)
 
     def as_it_came(self, rows: Any) -> pd.DataFrame:
@@ -302,9 +284,8 @@ class BlackBox(OneOutput):
         if len(known) not in (1, len(features)):
             raise DlxError(f"{self.name} was asked about {len(features)} rows, and given {self.carried[0]!r} of {len(known)}")
         which = np.arange(len(features)) % len(known)
-        for name in self.carried:
-            features[name] = known[name].iloc[which].set_axis(features.index)  # in its own dtype
-        return features[[name for name in self.schema.columns if name in features]]
+        beside = {name: known[name].iloc[which].set_axis(features.index) for name in self.carried}  # in their own dtypes
+        return features.assign(**beside)[[name for name in self.schema.columns if name in beside or name in features]]
 
 
 def accompanied(model: Model, rows: Any, which: Any) -> Model:
@@ -325,13 +306,3 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
     if not model.carried or table is None:
         return model
     return replace(model, companion=table[list(model.carried)].iloc[which])
-
-
-def _refuse_unspelled(schema: Schema, name: str) -> None:
-    """Raise where levels may be numbers or text, and nobody has seen the table."""
-    for feature in schema.features:
-        if feature.is_categorical and not feature.dtype and all(_LIKE_A_NUMBER.fullmatch(level) for level in feature.levels):
-            raise DlxError(
-                f"does {name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a DataFrame or "
-                "a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
-            )

@@ -1,11 +1,12 @@
-"""What every model offers: one output for each row, on a stated scale."""
+"""Model: one output for each row, on a stated scale; scales, and rows in any of the forms that they come in."""
 
 from __future__ import annotations
 
+import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -27,10 +28,6 @@ PROBABILITY_ROUNDING = 1e-6
 class Provenance:
     """Who made a model, from what: enough to make it again with ``dlx.training.train``.
 
-    Training a table sets it, and loading a checkpoint of such a training. A model that anything was done to since is none
-    of these: retrained with a remedy, recalibrated, trained on rows of one's choice (`dlx.training.fit`); its provenance is
-    None, before it is saved and after it is loaded.
-
     Parameters
     ----------
     architecture : str
@@ -49,57 +46,89 @@ class Provenance:
     data_sha256: str = ""
 
 
-def provenance_of(model: Model) -> Provenance | None:
-    """Return how dlx trained a model; None where it did not, whatever the model's name."""
-    return getattr(model, "provenance", None)
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """A few rows as the user's own model reads them, with what it predicted of them when it was wrapped.
+
+    Parameters
+    ----------
+    rows : DataFrame or ndarray
+        The rows.
+    outputs : ndarray of float64 [rows]
+        The predictions, on the first of the model's scales.
+    """
+
+    rows: Any
+    outputs: np.ndarray
 
 
 class ScaleError(DlxError):
     """A scale that a model does not have, or on which its output is infinite."""
 
 
-@runtime_checkable
-class Model(Protocol):
-    """What every model offers; what else can be asked of it depends on its class."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(ABC):
+    """Anything that predicts: one output for each row, on a stated scale. What else can be asked of it depends on its kind.
 
-    @property
-    def name(self) -> str:
-        """The name in tables and on the page."""
+    Every kind has a `name`, in tables and on the page; a `schema`, the columns that it reads; and `scales`, those of its
+    output, of which the first is the one that it computes.
 
-    @property
-    def schema(self) -> Schema:
-        """The columns that it reads."""
+    Parameters
+    ----------
+    provenance : Provenance, optional
+        How dlx trained it on a table. None for a model that dlx did not train, that was trained on rows of one's choice
+        (`dlx.training.fit`), or that anything was done to since, such as a remedy or a recalibration.
+    witness : Witness, optional
+        What the user's own model, which was wrapped, predicted then.
+    """
 
-    @property
-    def scales(self) -> tuple[Scale, ...]:
-        """The scales of its output; the first is the one it computes."""
-
-    @property
-    def target(self) -> str:
-        """Which outcome the output speaks for: a class, or the value of a regression."""
-
-    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale, float64 [rows]."""
-
-
-class OneOutput(ABC):
-    """Turns what a model computes into the scale that was asked for."""
+    provenance: Provenance | None = field(default=None, kw_only=True)
+    witness: Witness | None = field(default=None, kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
 
         @property
-        def name(self) -> str: ...  # noqa: D102
+        def name(self) -> str:
+            """The name in tables and on the page."""
 
         @property
-        def schema(self) -> Schema: ...  # noqa: D102
+        def schema(self) -> Schema:
+            """The columns that it reads."""
 
         @property
-        def scales(self) -> tuple[Scale, ...]: ...  # noqa: D102
+        def scales(self) -> tuple[Scale, ...]:
+            """The scales of its output; the first is the one that it computes."""
+
+    def __repr__(self) -> str:
+        made_by, columns = self.provenance, ", ".join(self.schema.names)
+        maker = "of the user's own" if self.original else "of unknown provenance"
+        if made_by:
+            options = "".join(f", {name}={value!r}" for name, value in made_by.config.items())
+            maker = f"trained by dlx: {made_by.architecture}, seed {made_by.seed}{options}"
+        return (
+            f"{type(self).__name__} {self.name!r}, {maker}\n"
+            f"  {len(self.schema)} columns: {textwrap.shorten(columns, 100, placeholder=' ...')}\n"
+            f"  {self.target!r} on the scales {', '.join(self.scales)}"
+        )
 
     @property
     def target(self) -> str:
-        """The positive outcome, or the value of a regression."""
+        """Which outcome the output speaks for: the positive one of two classes, or the value of a regression."""
         return self.schema.target.positive
+
+    @property
+    def original(self) -> Callable[[Any], np.ndarray] | None:
+        """The user's own prediction of rows as they came, for a model that was wrapped; None for one that was not."""
+        return None
+
+    def as_it_came(self, rows: Any) -> Any:
+        """Return rows as `original` reads them: coded, unless the user's model reads tables."""
+        return as_rows(self.schema, rows)
+
+    def renamed(self, name: str, provenance: Provenance | None = None) -> Self:
+        """Return the same model under another name, with what made it, if that is known."""
+        changes: dict[str, Any] = {"name": name, "provenance": provenance}
+        return replace(self, **changes)
 
     def predict(self, rows: Any, scale: Scale) -> np.ndarray:
         """Return the output of each row on a scale.
@@ -125,7 +154,10 @@ class OneOutput(ABC):
 
     @abstractmethod
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the output on the first of the scales for coded rows."""
+        """Return the output on the first of the scales for coded rows [rows, features]."""
+
+
+OneOutput = Model  # as the base class was called
 
 
 def check_model(model: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from dlx.audit.scores import METRICS, performance
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
-from dlx.model.protocol import provenance_of
 from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
 from dlx.remedies.errors import RemedyError
@@ -219,14 +217,14 @@ def fix(
     with narrator.step(f"Fixing {made_by.architecture} of {case.name}", "epochs") as update:
         model, settings = _mended(case, made_by, asked, recoded, before, device, update)
     name = training.name_of(made_by.architecture, made_by.seed, made_by.config)
-    model = dataclasses.replace(model, name=f"{name} fixed", provenance=None)  # type: ignore[type-var]
+    model = model.renamed(f"{name} fixed")
     return Fixed(case, made_by.architecture, made_by.seed, asked, recoded, before, model, settings, made_by.config)
 
 
 def _recipe(case: Dataset, before: Model, said: Provenance | None) -> Provenance:
     """Return how the model before was trained: by its provenance, or, where it has none, as the caller said."""
     made_by = recipe_of(before, case)
-    if made_by is None and said is not None and provenance_of(before) is None and not is_users_own(before):
+    if made_by is None and said is not None and before.provenance is None and not is_users_own(before):
         architectures.architecture(said.architecture)
         if architectures.is_net(said.architecture) == isinstance(before, NeuralModel):
             return said

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dlx.dataset import Dataset
 from dlx.model import BlackBox, Model, Provenance, TreeModel
-from dlx.model.protocol import provenance_of
 
 
 def recipe_of(model: Model, case: Dataset) -> Provenance | None:
     """Return how dlx trained a model on a case; None where it did not, or on other rows, or where more was done to it."""
-    made_by = provenance_of(model)
+    made_by = model.provenance
     return made_by if made_by is not None and made_by.data_sha256 in ("", case.sha256) else None
 
 

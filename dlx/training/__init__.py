@@ -126,7 +126,7 @@ def train(
     _check_classes(test, "test")
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
     made_by = Provenance(architecture, seed, changed, dataset.sha256)
-    model = dataclasses.replace(fitted.model, name=name_of(architecture, seed, changed), provenance=made_by)  # type: ignore[type-var]
+    model = fitted.model.renamed(name_of(architecture, seed, changed), made_by)
     return Trained(
         model=model,
         settings=fitted.settings,

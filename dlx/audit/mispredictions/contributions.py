@@ -20,7 +20,6 @@ from dlx.audit.scores import log_losses
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import REGRESSION, Model, NeuralModel, Scale
-from dlx.model.protocol import OneOutput
 from dlx.runner import explain
 from dlx.schema import Schema
 from dlx.stats import ends_of, interval_of_mean, resampled_counts
@@ -70,7 +69,7 @@ def _pushed(schema: Schema, kind: str, errors: np.ndarray, hits: np.ndarray, see
 
 
 @dataclass(frozen=True, eq=False)
-class LossOf(OneOutput):
+class LossOf(Model):
     """The log loss of a classifier with an outcome of 0 or 1, in nats, as a model of its own."""
 
     model: Model

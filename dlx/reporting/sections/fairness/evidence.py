@@ -17,7 +17,6 @@ from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, TreeModel
-from dlx.model.protocol import provenance_of
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
 
@@ -108,7 +107,7 @@ def fairness_evidence(setting: RunContext, models: Sequence[Model]) -> FairnessE
 
 def architecture_of(model: Model, seed: int) -> str | None:
     """Return what dlx trained a model as, with a seed; None for a model of one's own, whatever its name."""
-    made_by = provenance_of(model)
+    made_by = model.provenance
     return made_by.architecture if made_by is not None and made_by.seed == seed else None
 
 
