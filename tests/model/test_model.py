@@ -14,7 +14,7 @@ from torch import nn
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.model import BlackBox, LinearModel, Model, NeuralModel, ScaleError, wrap
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, Provenance, ScaleError, wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 
 pytestmark = pytest.mark.doors
@@ -35,6 +35,23 @@ def test_every_model_speaks_its_scales_and_takes_rows_in_any_form(kind, world, c
     assert len(model.predict(case.rows[:0], "logit")) == 0
     with pytest.raises(ScaleError, match=rf"{model.name} has no scale 'value'; it has '(logit|probability)', "):
         model.predict(case, "value")
+
+
+@pytest.mark.parametrize("kind", worlds.MODELS)
+def test_a_repr_fits_in_three_lines_and_says_what_a_model_is(kind, world):
+    model = worlds.model(kind, world)
+    made = model.renamed("known", Provenance("mlp", 3, {"hidden": 16}))
+    assert made.provenance.seed == 3 and made.renamed("other").provenance is None
+    for said, words in ((repr(model), (model.name,)), (repr(made), ("'known'", "trained by dlx: mlp, seed 3, hidden=16"))):
+        wanted = (
+            type(model).__name__,
+            *words,
+            f"{len(model.schema)} columns: {model.schema.names[0]}",
+            model.target,
+            ", ".join(model.scales),
+        )
+        assert len(said.splitlines()) == 3 and max(map(len, said.splitlines())) < 128
+        assert all(word in said for word in wanted)
 
 
 def test_models_compute_their_formula(case, world):
