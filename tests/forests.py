@@ -8,20 +8,21 @@ from hypothesis import strategies as st
 from dlx.trees import Reading, Trees, concatenate
 
 HALVES = (-1, -0.5, 0, 0.5, 1)
-NAMES = ("feature", "threshold", "left", "right", "missing_left", "value", "cover", "set_start", "set_size")
+NAMES = ("feature", "threshold", "left", "right", "missing_left", "value", "cover")
 
 
 def random_tree(rng, width, depth, thresholds, sets=(), words=()):
     """A tree that asks columns at random, the same ones again and again; those of `sets` by a set of codes each."""
-    numbers = {name: [] for name in NAMES}
+    numbers, codes = {name: [] for name in NAMES}, {}
 
     def grow(level):
         here = len(numbers["feature"])
         asks = level < depth and (level < 2 or rng.random() < 0.8)
         column = int(rng.integers(width)) if asks else -1
-        start, size = words[rng.integers(len(words))] if column in sets else (-1, 0)
+        if column in sets:
+            codes[here] = words[rng.integers(len(words))]
         threshold = 0.0 if column in sets else rng.choice(thresholds)
-        given = (column, threshold, -1, -1, rng.random() < 0.5, 0.0 if asks else rng.normal(), 1.0, start, size)
+        given = (column, threshold, -1, -1, rng.random() < 0.5, 0.0 if asks else rng.normal(), 1.0)
         for name, number in zip(NAMES, given, strict=True):
             numbers[name].append(number)
         if asks:
@@ -30,7 +31,7 @@ def random_tree(rng, width, depth, thresholds, sets=(), words=()):
         return here
 
     grow(0)
-    return {name: np.array(array) for name, array in numbers.items()}
+    return {name: np.array(array) for name, array in numbers.items()} | {"sets": codes}
 
 
 def random_trees(
@@ -39,11 +40,9 @@ def random_trees(
     """Trees of random columns, thresholds and sets of the codes of `levels` categories."""
     rng = np.random.default_rng(seed)
     bits = rng.random((8, -(-levels // 32) * 32)) < 0.5
-    packed = np.packbits(bits, bitorder="little").view("<u4")
-    size = len(packed) // 8
-    words = [(size * i, size) for i in range(8)]
+    words = [np.flatnonzero(some) for some in bits]
     grown = [random_tree(rng, width, depth, thresholds, sets, words) for _ in range(count)]
-    return concatenate(grown, base=0.3, reading=reading, words=packed)
+    return concatenate(grown, base=0.3, reading=reading)
 
 
 def random_rows(seed, size, width=5, *, sets=(), levels=6, thresholds=HALVES, missing=0.2):
@@ -71,5 +70,5 @@ def trees_and_rows(draw):
     asked = sorted(set(trees.feature.tolist()) - {-1})
     absent = [[draw(st.sampled_from(asked)), 0, draw(st.sampled_from([0, 3]))]] if draw(st.booleans()) else []
     reading = Reading(draw(st.sampled_from(["float32", "float64"])), np.array(absent).reshape(-1, 3))
-    rebuilt = {name: getattr(trees, name) for name in (*NAMES, "words", "roots", "base")}
+    rebuilt = {name: getattr(trees, name) for name in (*NAMES, "set_start", "set_size", "words", "roots", "base")}
     return Trees(**rebuilt, reading=reading), random_rows(seed + 1, 30, width, **shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.architectures._sklearn import averaged, training_rows
+from dlx.architectures.random_forest import smoothed_trees, training_rows
 from dlx.dataset import Dataset
 from dlx.model import TreeModel
 
@@ -38,5 +38,5 @@ def fit(
     rows, outcomes = training_rows(train)
     tree = DecisionTreeClassifier(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     tree.fit(rows, outcomes, sample_weight=weights)
-    alone = averaged([tree], float(np.average(outcomes, weights=weights)), smoothing)
+    alone = smoothed_trees(tree, float(np.average(outcomes, weights=weights)), smoothing)
     return TreeModel(alone, train.schema, "decision_tree", scales=("probability", "logit"))

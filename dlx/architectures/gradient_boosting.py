@@ -5,14 +5,11 @@ Categories are split by their codes: shap's TreeExplainer is silently wrong on s
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from dlx.architectures._sklearn import training_rows
+from dlx.architectures.random_forest import training_rows
 from dlx.dataset import Dataset
-from dlx.model import TreeModel
-from dlx.trees import LEAF, Trees, concatenate
+from dlx.model import TreeModel, trees_of
 
 
 def fit(
@@ -62,25 +59,5 @@ def fit(
         random_state=seed,
     )
     boosted.fit(rows, outcomes, sample_weight=weights)
-    return TreeModel(as_trees(boosted), train.schema, "gradient_boosting", scales=("logit", "probability"))
-
-
-def as_trees(boosted: Any) -> Trees:
-    """Return a fitted HistGradientBoostingClassifier of two classes as a sum of trees, on the logit."""
-    # scikit-learn offers no public view of these nodes; the tests hold the sum against its own predict_proba
-    grown = [_one(tree.nodes) for (tree,) in boosted._predictors]
-    return concatenate(grown, base=float(np.ravel(boosted._baseline_prediction)[0])).in_float32()
-
-
-def _one(nodes: np.ndarray) -> dict[str, np.ndarray]:
-    assert not nodes["is_categorical"].any()
-    leaf = nodes["is_leaf"].astype(bool)
-    return {
-        "feature": np.where(leaf, LEAF, nodes["feature_idx"]),
-        "threshold": np.where(leaf, 0.0, nodes["num_threshold"]),
-        "left": np.where(leaf, LEAF, nodes["left"].astype(np.int64)),
-        "right": np.where(leaf, LEAF, nodes["right"].astype(np.int64)),
-        "missing_left": nodes["missing_go_to_left"].astype(bool),
-        "value": np.where(leaf, nodes["value"], 0.0),
-        "cover": nodes["count"].astype(np.float64),
-    }
+    grown, _ = trees_of(boosted)
+    return TreeModel(grown.in_float32(), train.schema, "gradient_boosting", scales=("logit", "probability"))

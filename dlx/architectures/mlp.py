@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+import math
 
-from dlx.architectures._head import head
+from torch import nn
 
 
 def build(
@@ -27,3 +27,10 @@ def build(
     for layer in range(depth):
         layers += [nn.Linear(hidden if layer else width, hidden), nn.ReLU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, head(hidden, base_rate))
+
+
+def head(width: int, base_rate: float) -> nn.Linear:
+    """Return a linear layer to one logit; its bias starts from the base rate, so that a rare event is no surprise."""
+    layer = nn.Linear(width, 1)
+    nn.init.constant_(layer.bias, math.log(base_rate / (1 - base_rate)))
+    return layer

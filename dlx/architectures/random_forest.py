@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
-from dlx.architectures._sklearn import averaged, training_rows
 from dlx.dataset import Dataset
-from dlx.model import TreeModel
+from dlx.model import TreeModel, trees_of
+from dlx.trees import LEAF, Trees
 
 
 def fit(
@@ -39,5 +42,23 @@ def fit(
     rows, outcomes = training_rows(train)
     forest = RandomForestClassifier(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     forest.fit(rows, outcomes, sample_weight=weights)
-    together = averaged(forest.estimators_, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(together, train.schema, "random_forest", scales=("probability", "logit"))
+    smoothed = smoothed_trees(forest, float(np.average(outcomes, weights=weights)), smoothing)
+    return TreeModel(smoothed, train.schema, "random_forest", scales=("probability", "logit"))
+
+
+def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows [rows, features] as the float32 numbers that our trees read, in float64, and outcomes [rows]."""
+    assert train.outcomes is not None
+    return train.rows.astype(np.float32).astype(np.float64), train.outcomes
+
+
+def smoothed_trees(fitted: Any, base_rate: float, smoothing: float) -> Trees:
+    """Return the mean probability of scikit-learn's tree or forest as a sum of trees.
+
+    A leaf of n training rows, p of them positive, predicts (p + smoothing · base rate) / (n + smoothing): so no
+    probability is exactly 0 or 1, and every logit is finite.
+    """
+    trees, _ = trees_of(fitted)
+    share, count = trees.value * len(trees), trees.cover
+    smoothed = (share * count + smoothing * base_rate) / (count + smoothing)
+    return replace(trees, value=np.where(trees.feature == LEAF, smoothed / len(trees), 0.0)).in_float32()

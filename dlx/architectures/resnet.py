@@ -11,7 +11,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from dlx.architectures._head import head
+from dlx.architectures.mlp import head
 
 
 class Block(nn.Module):

@@ -1,10 +1,10 @@
-"""Estimators and functions as one function: a table in the columns that they read, one number a row out."""
+"""Estimators and functions of the user's own as one function: a table in, one number a row out."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.classes import are_sorted, class_position, is_by_position, mean_speaks_for
 from dlx.model.protocol import Scale, ScaleError, rescaled
-from dlx.schema import Schema, plural
-from dlx.schema.cells import quoted
+from dlx.schema import Schema, level_text, plural
+from dlx.schema.cells import number_of, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _NUMBERED = ("", "x", "f", "Column_")  # how columns without names are called
-_METHODS = ("predict_proba", "predict", "decision_function")
 _OF_THE_SECOND = ("decision_function", "predict_proba")  # one number a row of these speaks for the second of two classes
+_NO_NUMBERS = {"predict": "classes", "predict_log_proba": "logarithms of probabilities"}  # what methods of classifiers give
 _SUM_ROUNDING = 1e-5
 
 
@@ -32,7 +31,7 @@ class PredictorError(DlxError):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A predictor as a function of a table, on one scale.
+    """A predictor as a function of a table, on one scale: the columns that it is given, and which of its numbers counts.
 
     Parameters
     ----------
@@ -40,6 +39,8 @@ class Reading:
         The predictor itself, or its method.
     owner : object
         What the call belongs to: an estimator whose classes and columns are known, or the function itself.
+    method : str
+        What the call is named.
     name : str
         The name in errors.
     columns : tuple of str
@@ -47,30 +48,25 @@ class Reading:
     as_array : bool
         Whether it was fitted on an array without names, and is given one.
     scale : {"logit", "probability", "value"}
-        The scale of its numbers.
-    from_probability : bool
-        Whether they are log-odds, made of the probabilities that it gives.
+        The scale of its numbers; where `predict_proba` is to answer on the logit, they are made of its probabilities.
     levels : tuple of str
         The classes of the target.
     chosen : int or None
         Which of them is explained.
-    method : str
-        What the call is named.
     knows_order : bool
         Whether columns without names may be taken by position.
     """
 
     call: Callable[[Any], Any]
     owner: Any
+    method: str
     name: str
     columns: tuple[str, ...]
     as_array: bool
     scale: Scale
-    from_probability: bool
     levels: tuple[str, ...]
     chosen: int | None
-    method: str = ""
-    knows_order: bool = True
+    knows_order: bool
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
         """Return one number a row of the table, [rows]."""
@@ -80,20 +76,10 @@ class Reading:
         """Return one number a row of an array in place of the table's values, [rows]."""
         return self._of(self._called(rows))
 
-    def _of(self, given: Any) -> np.ndarray:
-        outputs = _numbers(given, self.name)
-        if outputs.ndim == 2 and outputs.shape[1] > 1 and self.chosen is not None:
-            self._refuse_several_logits(outputs)
-            outputs = outputs[:, self._column(outputs.shape[1], _names_of(given))]
-        elif self._is_of_the_other():
-            outputs = -outputs if self.method == "decision_function" else 1 - outputs
-        return rescaled(outputs, "probability", "logit", self.name) if self.from_probability else outputs
-
     def taken(self, table: pd.DataFrame) -> str:
         """Return what was taken for the probability of a level by its position only, as an error says it; "" if nothing was."""
         if self.classes is not None:
-            known = is_by_position(self.classes, self.levels)
-            return f"was fitted on the classes {', '.join(map(str, self.classes))}, of which the second" if known else ""
+            return taken_by_position(self.classes, self.levels)
         given = self._given(table)
         if np.ndim(given) == 2 and np.shape(given)[1] > 1:
             return "" if _names_of(given) else "gives columns without names, of which the second"
@@ -102,27 +88,11 @@ class Reading:
     @property
     def classes(self) -> Any:
         """The classes that the owner was fitted on, in the order of its columns; None where it has none."""
-        return classes_of(self.owner, self.name)
+        return _classes_of(self.owner, self.name)
 
     def _given(self, table: pd.DataFrame) -> Any:
         read = table[list(self.columns)]
         return self._called(read.to_numpy(copy=True) if self.as_array else read)
-
-    def _is_of_the_other(self) -> bool:
-        """Whether one number a row speaks for the other of two classes than the chosen one."""
-        if self.chosen is None or self.classes is None or self.method not in _OF_THE_SECOND or len(self.classes) != 2:
-            return False
-        return class_position(self.classes, self.levels, self.chosen, self.name) == 0
-
-    def _refuse_several_logits(self, outputs: np.ndarray) -> None:
-        if self.scale != "logit" or self.from_probability:
-            return
-        are_shares = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM_ROUNDING)
-        said = "probabilities, as they sum to 1" if are_shares else "no log-odds of one class against the others"
-        raise ScaleError(
-            f"{self.name} returned {outputs.shape[1]} columns, which are {said}; wrap what gives probabilities, with "
-            "scale='probability', or a function that gives the log-odds of one class"
-        )
 
     def _called(self, read: Any) -> Any:
         try:
@@ -130,19 +100,35 @@ class Reading:
         except DlxError:
             raise
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
-            raised = f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {first}"
-            raise PredictorError(raised + self._what_it_may_read(error)) from error
+            said = (str(error).splitlines() or [""])[0]
+            is_of_its_input = isinstance(error, (TypeError, ValueError, KeyError, IndexError)) and "NotFitted" not in repr(
+                error
+            )
+            if is_of_its_input and not isinstance(self.owner, FunctionType):
+                what, given = ("the codes of a schema", "schema.encode(t)") if self.as_array else ("arrays", "t.to_numpy()")
+                said += f"; where it reads {what}, wrap a function: lambda t: model.{self.method}({given})"
+            raise PredictorError(f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {said}") from error
 
-    def _what_it_may_read(self, error: Exception) -> str:
-        """Return how to wrap an estimator that was given something else than what it reads."""
-        is_of_its_input = isinstance(error, (TypeError, ValueError, KeyError, IndexError)) and "NotFitted" not in repr(error)
-        if not is_of_its_input or isinstance(self.owner, FunctionType):
-            return ""
-        method = f"model.{self.method}"
-        if self.as_array:
-            return f"; where it reads the codes of a schema, wrap a function: lambda t: {method}(schema.encode(t))"
-        return f"; where it reads arrays, wrap a function: lambda t: {method}(t.to_numpy())"
+    def _of(self, given: Any) -> np.ndarray:
+        """Return the numbers of the chosen class, on the scale, [rows]."""
+        outputs, from_probability = _numbers(given, self.name), self.scale == "logit" and self.method == "predict_proba"
+        if self.chosen is not None and outputs.ndim == 2 and outputs.shape[1] > 1:
+            if self.scale == "logit" and not from_probability:
+                self._refuse_several_logits(outputs)
+            outputs = outputs[:, self._column(outputs.shape[1], _names_of(given))]
+        elif self.chosen is not None and self.method in _OF_THE_SECOND and self.classes is not None and len(self.classes) == 2:
+            is_of_the_other = class_position(self.classes, self.levels, self.chosen, self.name) == 0
+            if is_of_the_other:
+                outputs = -outputs if self.method == "decision_function" else 1 - outputs
+        return rescaled(outputs, "probability", "logit", self.name) if from_probability else outputs
+
+    def _refuse_several_logits(self, outputs: np.ndarray) -> None:
+        are_shares = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM_ROUNDING)
+        said = "probabilities, as they sum to 1" if are_shares else "no log-odds of one class against the others"
+        raise ScaleError(
+            f"{self.name} returned {outputs.shape[1]} columns, which are {said}; wrap what gives probabilities, with "
+            "scale='probability', or a function that gives the log-odds of one class"
+        )
 
     def _column(self, width: int, names: list[str] | None) -> int:
         """Return which of several columns is that of the chosen class: by the names of the classes, else by position."""
@@ -179,35 +165,23 @@ def read_estimator(
         If it cannot be called, gives classes instead of numbers, has other classes than the target or reads other columns than
         the table has, or does not give what the scale says.
     """
-    bound = called(predictor)
+    bound, levels = called(predictor), schema.target.levels
     owner = getattr(bound, "__self__", predictor)  # of a bound method
-    levels, is_regression = schema.target.levels, schema.target.kind == "regression"
-    call = _call_of(predictor, owner, getattr(bound, "__name__", ""), is_regression, name)
-    method = str(getattr(call if owner is predictor else bound, "__name__", ""))
-    gives_probabilities = method == "predict_proba"
-    if scale == "value" and gives_probabilities:
-        raise ScaleError(f"{name} gives probabilities; scale must be 'probability' or 'logit', got 'value'")
-    if (classes := classes_of(owner, name)) is not None:
-        _check_classes(classes, schema, chosen, name)
-    elif method == "predict" and chosen is not None and not mean_speaks_for(levels, chosen):
+    classes, is_regression = _classes_of(owner, name), schema.target.kind == "regression"
+    if classes is not None and is_regression:
+        raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
+    call = predictor if owner is not predictor else _method_of(predictor, classes, is_regression, name)
+    method = str(getattr(bound if owner is not predictor else call, "__name__", ""))
+    if owner is not predictor and classes is not None and method in _NO_NUMBERS:
         raise DlxError(
-            f"{name} predicts the mean of 0 and 1, which is not the probability of {levels[chosen]!r}; "
-            "wrap a function that gives 1 less it"
+            f"{method} of {type(owner).__name__} gives {_NO_NUMBERS[method]}; wrap the estimator itself, or its predict_proba"
         )
+    if scale == "value" and method == "predict_proba":
+        raise ScaleError(f"{name} gives probabilities; scale must be 'probability' or 'logit', got 'value'")
+    _check_classes(classes, levels, chosen, method, name)
     columns, as_array = _columns(owner, schema, name)
-    return Reading(
-        call=call,
-        owner=owner,
-        name=name,
-        columns=columns,
-        as_array=as_array,
-        scale=scale or ("value" if is_regression else "probability"),
-        from_probability=gives_probabilities and scale == "logit",
-        levels=levels,
-        chosen=chosen,
-        method=method,
-        knows_order=knows_order or are_sorted(levels),
-    )
+    scale = scale or ("value" if is_regression else "probability")
+    return Reading(call, owner, method, name, columns, as_array, scale, levels, chosen, knows_order or _are_sorted(levels))
 
 
 def called(predictor: Any) -> Any:
@@ -217,7 +191,60 @@ def called(predictor: Any) -> Any:
     return predictor
 
 
-def classes_of(owner: Any, name: str) -> Any:
+def _method_of(predictor: Any, classes: Any, is_regression: bool, name: str) -> Callable[[Any], Any]:
+    """Return what an object is called by: its own method that gives numbers, or itself."""
+    if isinstance(predictor, type):
+        raise DlxError(f"{name} is a class; pass a fitted {name}, or a function")
+    methods = {own: getattr(predictor, own, None) for own in ("predict_proba", "predict", "decision_function")}
+    offered = {own: method for own, method in methods.items() if callable(method)}
+    if classes is not None and "predict_proba" not in offered:
+        margin = ", for example its decision_function with scale='logit'" if "decision_function" in offered else ""
+        raise DlxError(
+            f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; wrap a function that gives "
+            f"numbers{margin}"
+        )
+    for own in ("predict",) if is_regression else ("predict_proba", "predict"):
+        if own in offered:
+            return cast(Callable[[Any], Any], offered[own])
+    if callable(predictor):
+        return cast(Callable[[Any], Any], predictor)
+    raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
+
+
+# Classes
+
+
+def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str) -> int:
+    """Return where a level of the target stands among the classes of an estimator.
+
+    By name, where the classes are the levels; by position where they are 0, 1, ... (or False, True) and the levels are not.
+
+    Raises
+    ------
+    DlxError
+        If the classes are neither.
+    """
+    spelled = _spelled(classes)
+    for found, known in ((spelled, list(levels)), (_as_numbers(spelled), _as_numbers(levels))):
+        if sorted(found) == sorted(known):
+            return found.index(known[chosen])
+    if taken_by_position(classes, levels):
+        return chosen
+    raise DlxError(
+        f"{name} must have been fitted on the classes of the target, {', '.join(map(repr, levels))}; "
+        f"it has {', '.join(map(repr, spelled))}"
+    )
+
+
+def taken_by_position(classes: Any, levels: tuple[str, ...]) -> str:
+    """Return how an error says that classes are 0, 1, ... (or False, True) and the levels are not; "" where they are named."""
+    numbers = _as_numbers(_spelled(classes))
+    if numbers != [str(i) for i in range(len(levels))] or set(numbers) & set(_as_numbers(levels)):
+        return ""
+    return f"was fitted on the classes {', '.join(map(str, classes))}, of which the second"
+
+
+def _classes_of(owner: Any, name: str) -> Any:
     """Return the classes that an estimator was fitted on; None where it has none."""
     try:
         return getattr(owner, "classes_", None)
@@ -225,29 +252,52 @@ def classes_of(owner: Any, name: str) -> Any:
         raise PredictorError(f"{name} has no classes yet: {type(error).__name__}; call its fit first") from error
 
 
-def _check_classes(classes: Any, schema: Schema, chosen: int | None, name: str) -> None:
-    if any(np.ndim(value) for value in classes):
-        raise DlxError(f"{name} must have one outcome, but has several; wrap a function that gives one number a row")
-    if not schema.target.levels:
-        raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
-    if len(classes) < 2:
-        raise DlxError(f"{name} has seen one class only; train it on outcomes of all classes")
-    class_position(classes, schema.target.levels, chosen or 0, name)
+def _check_classes(classes: Any, levels: tuple[str, ...], chosen: int | None, method: str, name: str) -> None:
+    """Raise if an estimator was not fitted on the classes of the target, or predicts the share of 1 where 0 is explained."""
+    if classes is not None:
+        if any(np.ndim(value) for value in classes):
+            raise DlxError(f"{name} must have one outcome, but has several; wrap a function that gives one number a row")
+        if len(classes) < 2:
+            raise DlxError(f"{name} has seen one class only; train it on outcomes of all classes")
+        class_position(classes, levels, chosen or 0, name)
+    elif method == "predict" and chosen is not None:
+        numbers = _as_numbers(levels)
+        if sorted(numbers) == ["0", "1"] and numbers[chosen] == "0":
+            raise DlxError(
+                f"{name} predicts the mean of 0 and 1, which is not the probability of {levels[chosen]!r}; "
+                "wrap a function that gives 1 less it"
+            )
+
+
+def _are_sorted(levels: tuple[str, ...]) -> bool:
+    """Whether levels are in the order in which libraries sort classes, so that positions mean the same in both."""
+    numbers = [number_of(level) for level in levels]
+    known = [number for number in numbers if number is not None]
+    return known == sorted(known) if len(known) == len(levels) else list(levels) == sorted(levels)
+
+
+def _spelled(classes: Any) -> list[str]:
+    return [level_text(value) for value in np.asarray(classes).tolist()]
+
+
+def _as_numbers(levels: Iterable[str]) -> list[str]:
+    return [{"False": "0", "True": "1"}.get(level, level) for level in levels]
+
+
+# Columns and numbers
 
 
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the columns that an estimator was fitted on, and whether as an array without names."""
     names, count = getattr(owner, "feature_names_in_", None), getattr(owner, "n_features_in_", None)
-    if names is None and (fitted := known_columns(getattr(owner, "feature_names_", ()) or (), schema.columns)):
-        return fitted, False  # CatBoost's
-    if names is not None:
-        if fitted := known_columns(names, schema.columns):
-            return fitted, False
-        if not are_numbers(names) or len(names) not in (len(schema), len(schema.columns)):
-            lacking = [str(column) for column in names if str(column) not in schema.columns]
-            raise DlxError(
-                f"{name} reads columns that the table lacks: {', '.join(lacking)}; the table has {', '.join(schema.columns)}"
-            )
+    known = getattr(owner, "feature_names_", ()) or () if names is None else names  # CatBoost's
+    if len(known) and (fitted := known_columns(known, schema.columns)):
+        return fitted, False
+    if names is not None and not (are_numbers(names) and len(names) in (len(schema), len(schema.columns))):
+        lacking = [str(column) for column in names if str(column) not in schema.columns]
+        raise DlxError(
+            f"{name} reads columns that the table lacks: {', '.join(lacking)}; the table has {', '.join(schema.columns)}"
+        )
     for columns in (schema.columns, schema.names):
         if count is None or count == len(columns):
             return columns, count is not None
@@ -283,38 +333,12 @@ def _numbers(outputs: Any, name: str) -> np.ndarray:
         outputs = outputs.detach().cpu()
         outputs = outputs.double().numpy() if outputs.is_floating_point() else outputs.numpy()
     array = np.asarray(outputs)
-    texts = (value for value in array.flat if isinstance(value, (str, bytes))) if array.dtype == object else ()
     try:
-        if array.dtype.kind not in "biufO" or next(iter(texts), None) is not None:
+        is_text = array.dtype == object and any(isinstance(value, (str, bytes)) for value in array.flat)
+        if array.dtype.kind not in "biufO" or is_text:
             raise TypeError
         numbers = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         first = quoted(array.flat[0]) if array.ndim and array.size else type(outputs).__name__
         raise PredictorError(f"{name} must return numbers, got {first}") from error
     return np.where(np.ma.getmaskarray(outputs), np.nan, numbers) if np.ma.isMaskedArray(outputs) else numbers
-
-
-def _call_of(predictor: Any, owner: Any, method: str, is_regression: bool, name: str) -> Callable[[Any], Any]:
-    classes = classes_of(owner, name)
-    if owner is not predictor:
-        gives = {"predict": "classes", "predict_log_proba": "logarithms of probabilities"}.get(method)
-        if classes is not None and gives:
-            raise DlxError(f"{method} of {type(owner).__name__} gives {gives}; wrap the estimator itself, or its predict_proba")
-        return cast(Callable[[Any], Any], predictor)
-    if isinstance(predictor, type):
-        raise DlxError(f"{name} is a class; pass a fitted {name}, or a function")
-    if classes is not None and is_regression:
-        raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
-    offered = {own: call for own in _METHODS if callable(call := getattr(predictor, own, None))}
-    if classes is not None and "predict_proba" not in offered:
-        margin = ", for example its decision_function with scale='logit'" if "decision_function" in offered else ""
-        raise DlxError(
-            f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; wrap a function that gives "
-            f"numbers{margin}"
-        )
-    for own in ("predict",) if is_regression else ("predict_proba", "predict"):
-        if own in offered:
-            return offered[own]
-    if callable(predictor):
-        return cast(Callable[[Any], Any], predictor)
-    raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")

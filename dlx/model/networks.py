@@ -6,14 +6,14 @@ import contextlib
 import copy
 import inspect
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, in_a_line
 from dlx.model.protocol import Scale, ScaleError
 
 FLOATS = (torch.float32, torch.float64)  # what networks compute in here; halves are widened to float32
@@ -24,8 +24,6 @@ PICKED: dict[Scale, tuple[str, ...]] = {
     "probability": ("probabilities", "probability", "probs"),
     "value": ("values", "value"),
 }
-
-
 LOGARITHMS = (nn.LogSigmoid, nn.LogSoftmax)
 
 
@@ -33,17 +31,10 @@ class NetworkError(DlxError):
     """A network that dlx cannot copy, call, or read one number a row from."""
 
 
-class Frozen(NamedTuple):
-    """A network that nobody else holds, and the scale of its output."""
-
-    network: nn.Module
-    scale: Scale
-
-
 def frozen(
     network: nn.Module, width: int, dense: torch.Tensor | None, *, scale: Scale | None, is_regression: bool, name: str
-) -> Frozen:
-    """Return a frozen copy that gives one number a row; the network itself is neither called nor changed.
+) -> tuple[nn.Module, Scale]:
+    """Return a frozen copy that gives one number a row, and its scale; the network itself is neither called nor changed.
 
     Parameters
     ----------
@@ -68,23 +59,25 @@ def frozen(
     ScaleError
         If what it returns cannot be on the scale.
     """
-    copied, own = _copied(network, name)
+    memo: dict[int, Any] = {}
+    try:
+        copied = untrained_copy(getattr(network, "_orig_mod", network), memo)  # what torch.compile compiled
+    except Exception as error:  # a copy runs the user's code
+        raise NetworkError(f"{name} cannot be copied: {in_a_line(error)}; wrap the network inside it") from error
+    copied = copied if dtype_of(copied) in FLOATS else copied.float()  # which holds halves exactly
     _refuse_several_inputs(copied, name)
     with _Weights() as read:
         dense, output = _tried(copied, width, dense, name)
-    if not own.issuperset(map(id, read.weights)):
+    if not {*map(id, memo.values()), *map(id, copied.parameters())}.issuperset(map(id, read.weights)):
         raise NetworkError(
             f"{name} reads weights of a network outside it, which would go on changing; keep that network as an attribute "
             "(self.inner = ... in __init__), so that it is copied too"
         )
     if not isinstance(output, torch.Tensor):
-        is_said, likely = scale is not None, scale or ("value" if is_regression else "logit")
-        copied = _Picking(copied, likely, is_said=is_said, name=name)
+        copied = _Picking(copied, scale or ("value" if is_regression else "logit"), is_said=scale is not None, name=name)
     output = _outputs(copied, dense, name)
     _refuse_company(copied, dense, output, name)
-    if is_regression:
-        return Frozen(copied, "value")
-    return _on_scale(copied, dense, output, scale, name)
+    return (copied, "value") if is_regression or scale == "value" else _on_scale(copied, dense, output, scale, name)
 
 
 def dtype_of(network: nn.Module) -> torch.dtype:
@@ -106,17 +99,6 @@ def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn
     for weight in copied.parameters():
         weight.requires_grad_(False)
     return copied
-
-
-def _copied(network: nn.Module, name: str) -> tuple[nn.Module, set[int]]:
-    """Return an untrained copy, and which objects are its own; halves become float32, which holds them exactly."""
-    memo: dict[int, Any] = {}
-    try:
-        copied = untrained_copy(getattr(network, "_orig_mod", network), memo)  # what torch.compile compiled
-    except Exception as error:  # a copy runs the user's code
-        raise NetworkError(f"{name} cannot be copied: {_first_line(error)}; wrap the network inside it") from error
-    copied = copied if dtype_of(copied) in FLOATS else copied.float()
-    return copied, set(map(id, (*memo.values(), *copied.parameters())))
 
 
 class _Weights(TorchFunctionMode):
@@ -160,7 +142,7 @@ def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str
         except Exception as error:  # the user's code, on numbers that it was not made for
             failed = error
     raise NetworkError(
-        f"{name} cannot be called with dense rows, one tensor [rows, {width}]: {_first_line(failed)}; "
+        f"{name} cannot be called with dense rows, one tensor [rows, {width}]: {in_a_line(failed)}; "
         "pass the encoder that it was trained with, or wrap a module that takes such rows"
     ) from failed
 
@@ -192,32 +174,33 @@ def _refuse_company(network: nn.Module, dense: torch.Tensor, output: torch.Tenso
         )
 
 
-def _on_scale(copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scale: Scale | None, name: str) -> Frozen:
+def _on_scale(
+    copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scale: Scale | None, name: str
+) -> tuple[nn.Module, Scale]:
     """Return the network with the scale of its output, a last sigmoid taken off; or refuse what cannot be."""
     seen = output[torch.isfinite(output)]
     bounded = bool(((seen >= 0) & (seen <= 1)).all())
-    if scale == "value":
-        return Frozen(copied, scale)
     if scale == "probability" and not bounded:
         raise ScaleError(
             f"{name} returned {float(seen.min()):g} to {float(seen.max()):g}, which are no probabilities; "
             "say on which scale it answers: dlx.wrap(..., scale='logit')"
         )
-    path = _last(copied, dense, (nn.Sigmoid, *LOGARITHMS))
-    last = None if path is None else copied.get_submodule(path)
-    if isinstance(last, LOGARITHMS):
-        raise ScaleError(f"{name} ends in {type(last).__name__}: it returns logarithms of probabilities; wrap it without that")
-    logits = None if path is None else _without_sigmoid(copied, path, dense, output)
-    if scale == "logit" and logits is not None:
-        raise ScaleError(f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'")
-    if logits is not None:
-        return Frozen(logits, "logit")
+    if (path := _last(copied, dense, (nn.Sigmoid, *LOGARITHMS))) is not None:
+        kind = type(copied.get_submodule(path))
+        if kind in LOGARITHMS:
+            raise ScaleError(f"{name} ends in {kind.__name__}: it returns logarithms of probabilities; wrap it without that")
+        if (logits := _without_sigmoid(copied, path, dense, output)) is not None:
+            if scale == "logit":
+                raise ScaleError(
+                    f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'"
+                )
+            return logits, "logit"
     if scale is None and bounded:
         raise ScaleError(
             f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for different rows: probabilities, or "
             "logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
         )
-    return Frozen(copied, scale or "logit")
+    return copied, scale or "logit"
 
 
 def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module], ...]) -> str | None:
@@ -283,7 +266,3 @@ def _named(output: Any, name: str) -> dict[Any, Any]:
 
 def _is_one_number(value: Any, rows: int) -> bool:
     return isinstance(value, torch.Tensor) and value.is_floating_point() and tuple(value.shape) in ((rows,), (rows, 1))
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

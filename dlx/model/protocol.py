@@ -157,9 +157,6 @@ class Model(ABC):
         """Return the output on the first of the scales for coded rows [rows, features]."""
 
 
-OneOutput = Model  # as the base class was called
-
-
 def check_model(model: Any) -> None:
     """Raise a `DlxError` if something is no Model: an estimator, a network or a function must be wrapped first."""
     if not isinstance(model, Model):

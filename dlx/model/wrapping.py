@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Sequence
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
-from dlx.model.codings import refuse_codes
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
-from dlx.schema import Schema, level_text
+from dlx.schema import Feature, Schema, level_text
 from dlx.stats import auc
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
 
     from dlx.encoder import Encoder
 
 CHECKED = 256  # rows of a Dataset that a model is held to when it is wrapped
+BEYOND_CHANCE = 4.0  # standard errors by which the outcomes must fit one reading of the columns better than the other
+WRONG_WAY = 3.0  # standard errors by which the AUC must be below one half
 
 
 def wrap(
@@ -76,133 +76,53 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
-    refuse_no_schema(schema)
-    if isinstance(schema, Dataset):
-        check = some_of(schema) if check is None else check
-        schema = schema.schema
+    schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
-    refuse_no_rows(check)
     name = str(name) if name else _name_of(predictor)
     _check_scale(scale, schema)
     chosen = _position(target, schema)
-    if _is_network(predictor):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(predictor, torch.nn.Module):
         if target is not None:
             raise DlxError(f"{name} must have one output; add a last layer that picks output {target}, and leave target out")
         return _of_network(predictor, schema, name, scale, encoder, check)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
     has_outcomes = getattr(check, "outcomes", None) is not None
-    knows = has_outcomes and len(schema.target.levels) == 2
-    is_said = target is not None and not isinstance(target, str)  # which column of several without names
-    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows or is_said)
-    if check is not None:
-        reading = _without_needless(reading, schema, check)
-    if has_outcomes:
-        refuse_codes(reading, check)
-    carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
-    model = BlackBox(reading, schema, name, scales_from(reading.scale), chosen, carried=carried)
-    if check is None:
-        return model
-    if knows:
-        refuse_turned(model, reading.taken(model.as_it_came(check)), chosen, check)
-    return witnessed(_with_stand_ins(model, check), check)
+    is_place = target is not None and not isinstance(target, str)  # which column of several without names
+    knows_order = is_place or (has_outcomes and len(schema.target.levels) == 2)
+    reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
+    return _of_reading(reading, schema, check)
 
 
-def _name_of(predictor: Any) -> str:
-    """Return the name of a function, or of the class of an object or of what a method is bound to."""
-    made = called(predictor)
-    named = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
-    return str(named.__name__)
+def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
+    """Return the columns that a model reads, and the rows that it is held to: those that were passed, or some of the Dataset.
 
-
-def refuse_no_schema(schema: Any) -> None:
-    """Raise where neither a schema nor a Dataset came."""
-    if not isinstance(schema, (Schema, Dataset)):
+    Raises
+    ------
+    DlxError
+        If neither a schema nor a Dataset came, or what the model is to be held to is no table of rows, or has none.
+    """
+    if not isinstance(case, (Schema, Dataset)):
         raise DlxError(
-            f"a model is wrapped with a Dataset or a Schema, got {type(schema).__name__}; make one of the table that it was "
+            f"a model is wrapped with a Dataset or a Schema, got {type(case).__name__}; make one of the table that it was "
             "fitted on: dlx.from_frame(table, dlx.infer_schema(table, target))"
         )
-
-
-def refuse_no_rows(check: Any) -> None:
-    """Raise where what a model is to be held to is no table of rows, or has none."""
+    if check is None and isinstance(case, Dataset):
+        check = case[:: max(1, len(case) // CHECKED)]  # evenly apart
     if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
         raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
     if check is not None and not len(check):
         raise DlxError("check must have at least 1 row, got 0 rows")
+    return (case.schema if isinstance(case, Dataset) else case), check
 
 
-def some_of(case: Dataset) -> Dataset:
-    """Return rows of a Dataset, evenly apart, that a model is held to when it is wrapped."""
-    return case[:: max(1, len(case) // CHECKED)]
-
-
-def _without_needless(reading: Reading, schema: Schema, check: Any) -> Reading:
-    """Return a function that is not given the columns that are no features, where it answers the same without them."""
-    table = table_of(check)
-    if table is None or reading.columns != schema.columns or not schema.carried:
-        return reading
-    lean = dataclasses.replace(reading, columns=schema.names)
-    try:
-        return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
-    except DlxError:  # it needs one of them
-        return reading
-
-
-def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
-    """Return the model with anybody's values of columns that are no features, where it demands but does not look at them."""
-    table = table_of(check)
-    if table is None or not model.carried:
-        return model
-    came, places = model.as_it_came(table), np.arange(len(table))
-    try:
-        answers = [model.function(_with_others(came, model.carried, of)) for of in (places, places[::-1], np.roll(places, 1))]
-    except DlxError:  # it fails on the rows themselves, which is said where it is held to them
-        return model
-    is_blind = all(np.array_equal(answers[0], one, equal_nan=True) for one in answers[1:])
-    return dataclasses.replace(model, companion=came[list(model.carried)].iloc[[0]]) if is_blind else model
-
-
-def _with_others(table: pd.DataFrame, names: Sequence[str], places: np.ndarray) -> pd.DataFrame:
-    """Return a table with other people's values of some columns."""
-    return table.assign(**{name: table[name].iloc[places].set_axis(table.index) for name in names})
-
-
-def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
-    """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
-
-    Parameters
-    ----------
-    model : Model
-        Of a binary target.
-    taken : str
-        What was taken for the probability of the second level: "has the classes 0, 1, of which the second"; empty where names
-        said it.
-    chosen : int, optional
-        The level that the model speaks for.
-    check : Dataset or DataFrame
-        Rows, with their outcomes where they are known.
-    """
-    levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
-    if not taken or outcomes is None or len(levels) != 2:
-        return
-    error = wrong_way_round(outcomes == chosen, model.predict(check, model.scales[0]))
-    if error is not None:
-        raise DlxError(
-            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round "
-            f"(AUC {error:.2f}); fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of "
-            f"{levels[1]!r}"
-        )
-
-
-def wrong_way_round(positive: np.ndarray, outputs: np.ndarray) -> float | None:
-    """Return the AUC of outputs where it is below one half by more than three standard errors (Hanley and McNeil 1982)."""
-    yes, no = int(positive.sum()), int((~positive).sum())
-    if not yes or not no:
-        return None
-    error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing
-    return area if (area := auc(positive, outputs)) < 0.5 - 3 * error else None
+def _name_of(predictor: Any) -> str:
+    """Return the name of a function, or of the class of an object or of the object whose method it is."""
+    made = called(predictor)
+    named = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
+    return str(named.__name__)
 
 
 def _check_scale(scale: str | None, schema: Schema) -> None:
@@ -229,20 +149,16 @@ def _position(target: Any, schema: Schema) -> int | None:
     raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
 
 
-def _is_network(predictor: Any) -> bool:
-    import sys
-
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(predictor, torch.nn.Module)
+# Networks
 
 
 def _of_network(
     network: torch.nn.Module, schema: Schema, name: str, scale: Scale | None, encoder: Encoder | None, check: Any
 ) -> NeuralModel:
-    """Return a frozen copy; the rows at hand are what it is tried on."""
+    """Return a frozen copy as a model; the rows at hand are what it is tried on."""
     import torch
 
-    from dlx.model import networks
+    from dlx.model.networks import frozen
 
     encoder = _identity(schema) if encoder is None else encoder
     if not hasattr(encoder, "schema"):
@@ -251,8 +167,8 @@ def _of_network(
         raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
     dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
     is_regression = schema.target.kind == "regression"
-    copied = networks.frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
-    return NeuralModel(copied.network, encoder, name, scales_from(copied.scale))
+    copied, own = frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
+    return NeuralModel(copied, encoder, name, scales_from(own))
 
 
 def _identity(schema: Schema) -> Encoder:
@@ -265,3 +181,120 @@ def _identity(schema: Schema) -> Encoder:
             "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
         )
     return Encoder.identity(schema)
+
+
+# Estimators and functions
+
+
+def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:
+    """Return a function of a table as a model, held to the rows at hand and to their outcomes."""
+    table = table_of(check)
+    if table is not None and schema.carried and reading.columns == schema.columns:
+        reading = _without_needless(reading, schema, table)
+    if getattr(check, "outcomes", None) is not None:
+        _refuse_codes(reading, check)
+    carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
+    model = BlackBox(reading, schema, reading.name, scales_from(reading.scale), reading.chosen, carried=carried)
+    if check is None:
+        return model
+    if getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2:
+        refuse_turned(model, reading.taken(model.as_it_came(check)), reading.chosen, check)
+    return witnessed(model if table is None or not carried else _with_stand_ins(model, check), check)
+
+
+def _without_needless(reading: Reading, schema: Schema, table: Any) -> Reading:
+    """Return a function that is not given the columns that are no features, where it answers the same without them."""
+    lean = replace(reading, columns=schema.names)
+    try:
+        return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
+    except DlxError:  # it needs one of them
+        return reading
+
+
+def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
+    """Return the model with anybody's values of columns that are no features, where it demands but does not look at them."""
+    came, places = model.as_it_came(check), np.arange(len(check))
+    beside = came[list(model.carried)]
+    try:
+        mine, *others = (
+            model.function(came.assign(**beside.iloc[whose].set_axis(came.index)))
+            for whose in (places, places[::-1], np.roll(places, 1))
+        )
+    except DlxError:  # it fails on the rows themselves, which is said where it is held to them
+        return model
+    is_blind = all(np.array_equal(mine, other, equal_nan=True) for other in others)
+    return replace(model, companion=beside.iloc[[0]]) if is_blind else model
+
+
+# What outcomes say
+
+
+def _refuse_codes(reading: Reading, case: Dataset) -> None:
+    """Raise where an estimator of arrays tells outcomes better from a case's codes than from the values of its table."""
+    numbers = [feature.name for feature in case.schema.features if _is_numbers(feature)]
+    if not numbers or not reading.as_array or case.table is None or reading.columns != case.schema.names:
+        return
+    try:
+        coded = reading.of_array(np.array(case.rows))
+    except DlxError:  # it does not read codes
+        return
+    valued = reading(case.table)
+    if coded.size != len(case) or valued.size != len(case):  # an error that follows
+        return
+    better = _misfit(valued, reading, case) - _misfit(coded, reading, case)
+    if better.mean() * np.sqrt(len(case)) > BEYOND_CHANCE * better.std() > 0:
+        raise DlxError(
+            f"{reading.name} was fitted on the codes 0, 1, ... of {', '.join(map(repr, numbers))}, by which it tells the "
+            "outcomes better than by the numbers of the table; wrap a function that gives it codes: "
+            f"lambda t: model.{reading.method}(schema.encode(t))"
+        )
+
+
+def _is_numbers(feature: Feature) -> bool:
+    """Whether a feature's levels are numbers in the table that are not their codes."""
+    values = feature.level_values
+    is_number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+    return feature.is_categorical and bool(values) and is_number and list(values) != list(range(len(values)))
+
+
+def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:
+    """Return minus the log-likelihood of each outcome, [rows]; of values their squared residuals."""
+    from scipy.special import expit
+
+    assert case.outcomes is not None
+    if reading.scale == "value":
+        return np.asarray((case.outcomes - outputs.reshape(-1)) ** 2)
+    chances = np.clip(expit(outputs) if reading.scale == "logit" else outputs, 1e-3, 1 - 1e-3).reshape(-1)
+    return np.asarray(-np.log(np.where(case.outcomes == reading.chosen, chances, 1 - chances)))
+
+
+def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
+    """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
+
+    Parameters
+    ----------
+    model : Model
+        Of a binary target.
+    taken : str
+        What was taken for the probability of the second level: "has the classes 0, 1, of which the second"; empty where names
+        said it.
+    chosen : int, optional
+        The level that the model speaks for.
+    check : Dataset or DataFrame
+        Rows, with their outcomes where they are known.
+    """
+    levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
+    if not taken or outcomes is None or len(levels) != 2:
+        return
+    positive = outcomes == chosen
+    yes, no = int(positive.sum()), int((~positive).sum())
+    if not yes or not no:
+        return
+    area = auc(positive, model.predict(check, model.scales[0]))
+    error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing: Hanley and McNeil (1982)
+    if area < 0.5 - WRONG_WAY * error:
+        raise DlxError(
+            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round "
+            f"(AUC {area:.2f}); fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of "
+            f"{levels[1]!r}"
+        )

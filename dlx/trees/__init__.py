@@ -19,7 +19,7 @@ from dlx.trees._checks import KINDS, LEAF, NO_SET, SETS, check
 from dlx.trees._reading import PRECISIONS, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dlx.trees._walking import Forest
 
@@ -99,6 +99,20 @@ class Trees:
         """Return the codes in a node's set, rising."""
         words = self.words[self.set_start[node] : self.set_start[node] + self.set_size[node]]
         return np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
+
+    def with_sets(self, codes: Mapping[int, np.ndarray]) -> Trees:
+        """Return trees of which some nodes, by their numbers, ask for a set of codes in place of a threshold."""
+        if not codes:
+            return self
+        start, size, threshold = self.set_start.copy(), self.set_size.copy(), self.threshold.copy()
+        words, ends = [self.words], [len(self.words)]
+        for node, some in codes.items():
+            bits = np.zeros(WORD * (int(some.max(initial=-1)) // WORD + 1), dtype=bool)
+            bits[some] = True
+            words.append(np.packbits(bits, bitorder="little").view("<u4"))
+            start[node], size[node], threshold[node] = ends[-1], len(words[-1]), 0.0
+            ends.append(ends[-1] + len(words[-1]))
+        return replace(self, threshold=threshold, set_start=start, set_size=size, words=np.concatenate(words))
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of each row, float64 [rows]."""
@@ -268,33 +282,31 @@ def _check_kinds(arrays: dict[str, np.ndarray]) -> None:
             raise ValueError(f"the {name} of trees must be {np.dtype(kind)}, but {found}")
 
 
-def concatenate(
-    trees: Sequence[dict[str, np.ndarray]], base: float = 0.0, reading: Reading | None = None, words: np.ndarray | None = None
-) -> Trees:
+def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Reading | None = None) -> Trees:
     """Return trees of local node numbers as one.
 
     Parameters
     ----------
     trees : sequence of dict
-        The arrays of `Trees` by node, children counted within the tree; those of sets may be left out.
+        The arrays of `Trees` by node, children counted within the tree; and "sets", if any: the codes of each node that asks
+        for a set of them in place of a threshold, by its number.
     base : float
         What is added to all leaves.
     reading : Reading, optional
         How rows are read; as float32 numbers by default.
-    words : ndarray of uint32, optional
-        The sets of all trees, to which `set_start` points.
     """
     roots = np.concatenate([[0], np.cumsum([len(tree["feature"]) for tree in trees])[:-1]])
-    names = [name for name in (*KINDS, "set_start", "set_size") if name in trees[0]]
-    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in names}
+    joined = {name: np.concatenate([tree[name] for tree in trees]) for name in KINDS if name != "roots"}
     for child in ("left", "right"):
         joined[child] = np.concatenate(
             [np.where(tree[child] == LEAF, LEAF, tree[child] + root) for tree, root in zip(trees, roots, strict=True)]
         )
     furthest = np.finfo(np.float64).max
     joined["threshold"] = np.clip(joined["threshold"], -furthest, furthest)
-    sets = {} if words is None else {"words": words}
-    return Trees(**joined, **sets, roots=roots, base=base, reading=reading or Reading())
+    sets = {
+        int(root) + node: codes for tree, root in zip(trees, roots, strict=True) for node, codes in tree.get("sets", {}).items()
+    }
+    return Trees(**joined, roots=roots, base=base, reading=reading or Reading()).with_sets(sets)
 
 
 def float32_below(threshold: np.ndarray) -> np.ndarray:

@@ -13,8 +13,7 @@ from torch import nn
 
 import dlx
 from benchmarking.worlds import World, random_world, trained_world
-from dlx.architectures.gradient_boosting import as_trees
-from dlx.model import TreeModel
+from dlx.model import TreeModel, trees_of
 
 TREES, DEPTH = 200, 6
 PAIRS_GROW = 1.08  # step of the budgets among which the cheapest that is as good as the peer is sought
@@ -167,7 +166,7 @@ def tree_contests(world: World) -> Iterator[Contest]:
     boosted = HistGradientBoostingClassifier(
         max_iter=TREES, max_depth=DEPTH, max_leaf_nodes=None, min_samples_leaf=5, early_stopping=False
     ).fit(table, outcomes)
-    model = TreeModel(as_trees(boosted), world.model.schema, "trees")
+    model = TreeModel(trees_of(boosted)[0].in_float32(), world.model.schema, "trees")
     outputs, base = model.predict(world.rows, "logit"), model.predict(world.background, "logit").mean()
     masker = shap.maskers.Independent(world.background.astype(np.float32), max_samples=len(world.background))
 

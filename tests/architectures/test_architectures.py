@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +17,19 @@ from sklearn.tree import DecisionTreeClassifier
 
 from dlx import architectures, cases, checkpoint
 from dlx.architectures import ArchitectureError
-from dlx.architectures._sklearn import averaged, training_rows
-from dlx.architectures.gradient_boosting import as_trees
+from dlx.architectures.random_forest import smoothed_trees, training_rows
 from dlx.explainers.deeplift import refuse_unknown_nonlinearities
+from dlx.model import trees_of
 from dlx.runner import explain
 
-SIX = ["decision_tree", "gradient_boosting", "logistic_regression", "mlp", "random_forest", "resnet"]
-NETS = ["mlp", "resnet"]
-TREES = ["decision_tree", "gradient_boosting", "random_forest"]
+
+def made_of(name):
+    """The kind of model that an architecture's fit is annotated to return; None for a net."""
+    return None if architectures.is_net(name) else inspect.signature(architectures.architecture(name).fit).return_annotation
+
+
+NETS = [name for name in architectures.names() if architectures.is_net(name)]
+TREES = [name for name in architectures.names() if made_of(name) == "TreeModel"]
 HEADLINE = ["bank_loan", "heart_attack"]
 
 
@@ -39,8 +46,9 @@ def gappy():
 
 
 def test_the_folder_is_the_registry():
-    assert architectures.names() == SIX
-    assert [name for name in SIX if architectures.is_net(name)] == NETS
+    files = {path.stem for path in Path(architectures.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(architectures.names()) == files >= {"mlp", "resnet", "gradient_boosting", "logistic_regression"}
+    assert {"mlp", "resnet"} <= set(NETS) and {"decision_tree", "gradient_boosting", "random_forest"} <= set(TREES)
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names():
@@ -54,7 +62,7 @@ def test_names_are_listed_without_torch_or_sklearn():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("name", SIX)
+@pytest.mark.parametrize("name", architectures.names())
 def test_every_option_is_a_number_with_a_default(name):
     assert all(isinstance(default, (int, float)) for default in architectures.options(name).values())
 
@@ -73,14 +81,16 @@ def test_boosted_trees_are_scikit_learns(gappy, depth):
     rows, outcomes = training_rows(gappy)
     boosted = HistGradientBoostingClassifier(max_iter=60, max_depth=depth, early_stopping=False).fit(rows, outcomes)
     assert np.isnan(rows).any()
-    np.testing.assert_allclose(as_trees(boosted).predict(rows), boosted.decision_function(rows), atol=1e-6)
+    trees, scale = trees_of(boosted)
+    assert scale == "logit"
+    np.testing.assert_allclose(trees.in_float32().predict(rows), boosted.decision_function(rows), atol=1e-6)
 
 
 @pytest.mark.parametrize("estimator", [RandomForestClassifier(30, random_state=0), DecisionTreeClassifier(random_state=0)])
 def test_unsmoothed_probability_trees_are_scikit_learns(gappy, estimator):
     rows, outcomes = training_rows(gappy)
     estimator.fit(rows, outcomes)
-    trees = averaged(getattr(estimator, "estimators_", [estimator]), 0.5, smoothing=0.0)
+    trees = smoothed_trees(estimator, 0.5, smoothing=0.0)
     np.testing.assert_allclose(trees.predict(rows), estimator.predict_proba(rows)[:, 1], atol=1e-6)
 
 
@@ -88,7 +98,7 @@ def test_a_column_that_was_never_missing_in_training_goes_scikit_learns_way(gapp
     rows, outcomes = training_rows(gappy)
     forest = RandomForestClassifier(20, random_state=0).fit(rows, outcomes)
     spoiled = np.where(np.arange(rows.shape[1]) == 2, np.nan, rows)
-    trees = averaged(forest.estimators_, 0.5, smoothing=0.0)
+    trees = smoothed_trees(forest, 0.5, smoothing=0.0)
     np.testing.assert_allclose(trees.predict(spoiled), forest.predict_proba(spoiled)[:, 1], atol=1e-6)
 
 

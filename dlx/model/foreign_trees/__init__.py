@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,18 +16,18 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.model.classes import class_position, is_by_position
-from dlx.model.estimators import PredictorError, are_numbers, known_columns
+from dlx.model.estimators import PredictorError, are_numbers, class_position, known_columns, taken_by_position
 from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
-from dlx.model.foreign_trees.levels import Numbers, as_numbers, numbers_of, on_codes, were_grown_on_codes
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
-from dlx.model.wrapping import refuse_no_rows, refuse_no_schema, refuse_turned, some_of
-from dlx.schema import Schema, Target, plural
+from dlx.model.wrapping import refuse_turned, schema_and_check
+from dlx.schema import Feature, Schema, plural
 from dlx.trees import LEAF, Trees
 
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
+
+Numbers = dict[int, np.ndarray]  # by column: what each code is in the table
 
 
 def wrap_trees(
@@ -72,36 +72,28 @@ def wrap_trees(
     found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
     what a booster was trained for, which holds no names.
     """
-    refuse_no_schema(case)
-    schema = case.schema if isinstance(case, Dataset) else case
-    check = some_of(case) if check is None and isinstance(case, Dataset) else check
-    refuse_no_rows(check)
-    classes = _library(estimator).classes(estimator)
-    model = _read(estimator, classes, schema, name, codes)
-    if check is None:
-        return model
-    numbers = (0, 1) if classes is None else classes
-    is_known_by_name = not is_by_position(numbers, schema.target.levels)
-    taken = "" if is_known_by_name else f"was fitted on the classes {', '.join(map(str, numbers))}, of which the second"
-    refuse_turned(model, taken, 1, check)
-    held = witnessed(model, check)
-    assert isinstance(held, TreeModel)
-    return held
-
-
-def _read(estimator: Any, classes: Any, schema: Schema, name: str | None, codes: bool | None) -> TreeModel:
+    schema, check = schema_and_check(case, check)
     library, kind = _library(estimator), kind_of(estimator)
+    classes, levels = library.classes(estimator), schema.target.levels
+    is_first = bool(classes and levels) and class_position(classes, levels, len(levels) - 1, kind) == 0
     with _one_line(kind):
-        foreign = library.read(estimator, _positive(classes, schema.target, kind))
-        columns = _columns(library.names(estimator), library.count(estimator), schema, kind)
-        trees, numbers = _renumbered(foreign.trees, columns), numbers_of(schema)
-        if were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
+        foreign: Foreign = library.read(estimator)
+        foreign = foreign.turned() if is_first else foreign
+        columns = _columns(foreign, schema, kind)
+        trees, numbers = _renumbered(foreign.trees, columns), _numbers_of(schema)
+        if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
             numbers = {}
-        trees = on_codes(trees, numbers)
-    _check_target(foreign.scale, schema, kind)
+        trees = _on_codes(trees, numbers)
+    if schema.target.kind != ("regression" if foreign.scale == "value" else "binary"):
+        task = "regression" if foreign.scale == "value" else "classification of two outcomes"
+        raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
     original = partial(_of_rows, kind, foreign.predict, columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    return TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
+    model = TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
+    if check is None:
+        return model
+    refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)
+    return witnessed(model, check)
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
@@ -113,7 +105,7 @@ def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     library = _library(estimator)
     with _one_line(kind_of(estimator)):
         library.classes(estimator)
-        foreign: Foreign = library.read(estimator, 1)
+        foreign: Foreign = library.read(estimator)
     return foreign.trees, foreign.scale
 
 
@@ -137,31 +129,19 @@ def _library(estimator: Any) -> Any:
     raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
 
 
-def _positive(classes: Sequence[Any] | None, target: Target, kind: str) -> int:
-    """Return the position of a schema's positive outcome among an estimator's classes; 1 where it has no names for them."""
-    if classes is None or target.kind == "regression":
-        return 1
-    return class_position(classes, target.levels, len(target.levels) - 1, kind)
-
-
-def _columns(names: Sequence[str] | None, count: int, schema: Schema, kind: str) -> list[int]:
+def _columns(foreign: Foreign, schema: Schema, kind: str) -> list[int]:
     """Return where each column that an estimator reads stands in a schema, by name, or by position where it knows none."""
+    names = foreign.names
     if names is not None and (fitted := known_columns(names, schema.names)):
         return [schema.names.index(name) for name in fitted]
-    if (names is None or are_numbers(names)) and count == len(schema):
-        return list(range(count))
-    came = f"{count} columns" if names is None else ", ".join(names)
+    if (names is None or are_numbers(names)) and foreign.count == len(schema):
+        return list(range(foreign.count))
+    came = f"{foreign.count} columns" if names is None else ", ".join(names)
     known = ", ".join(schema.names)
     raise DlxError(f"{kind} must read the columns of the schema, or as many in their order, {known}; it reads {came}")
 
 
-def _check_target(scale: Scale, schema: Schema, kind: str) -> None:
-    if schema.target.kind != ("regression" if scale == "value" else "binary"):
-        task = "regression" if scale == "value" else "classification of two outcomes"
-        raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
-
-
-def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
+def _renumbered(trees: Trees, columns: list[int]) -> Trees:
     """Return trees of an estimator's columns as trees of those of a schema, by the position of each."""
     place = np.array(columns)
     feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
@@ -170,10 +150,92 @@ def _renumbered(trees: Trees, columns: Sequence[int]) -> Trees:
     return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
 
 
-def _of_rows(kind: str, predict: Predict, columns: Sequence[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
+def _of_rows(kind: str, predict: Predict, columns: list[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
     """Return what an estimator predicts for a schema's coded rows [rows, features]; an error of its own becomes one line."""
+    decoded = np.array(rows, dtype=np.float64)
+    for column, values in numbers.items():
+        known = ~np.isnan(decoded[:, column])
+        decoded[known, column] = values[decoded[known, column].astype(np.intp)]
     try:
-        return predict(as_numbers(rows, numbers)[:, columns])
+        return predict(decoded[:, columns])
     except Exception as error:
         said = str(error).partition("\n")[0]
         raise PredictorError(f"{kind} raised {type(error).__name__} on {plural(len(rows), 'row')}: {said}") from error
+
+
+# Trees that were grown on the numbers that categories are in a table (grades 1 to 4), as trees of their codes (0 to 3)
+
+
+def _numbers_of(schema: Schema) -> Numbers:
+    """Return the levels as numbers, by column, where all are numbers and not simply their codes."""
+    found = {i: _as_numbers(feature) for i, feature in enumerate(schema.features) if feature.is_categorical}
+    return {i: numbers for i, numbers in found.items() if numbers is not None}
+
+
+def _as_numbers(feature: Feature) -> np.ndarray | None:
+    try:
+        numbers = np.array([float(level) for level in feature.level_values or feature.levels])
+    except ValueError:
+        return None
+    is_code = (numbers == np.arange(len(numbers))).all()
+    return numbers if np.isfinite(numbers).all() and not is_code else None
+
+
+def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: str) -> bool:
+    """Whether trees were grown on codes, and not on the numbers that they stand for.
+
+    Raises
+    ------
+    DlxError
+        If what the trees ask fits both, and would not be the same, or neither.
+    """
+    for_codes, for_numbers, unclear = False, False, []
+    for column, known in numbers.items():
+        as_codes, as_numbers = (_goes_left(trees, column, values) for values in (np.arange(len(known)), known))
+        fits_codes, fits_numbers = (_parts(left, schema.features[column].missing) for left in (as_codes, as_numbers))
+        for_codes, for_numbers = (
+            for_codes or (fits_codes & ~fits_numbers).any(),
+            for_numbers or (fits_numbers & ~fits_codes).any(),
+        )
+        if (as_codes != as_numbers).any():
+            unclear.append(column)
+    if for_codes == for_numbers and unclear:
+        feature, shown = schema.features[unclear[0]], ", ".join(f"{number:g}" for number in numbers[unclear[0]][:3])
+        raise DlxError(
+            f"the trees of {kind} must show whether they grew on the numbers of {feature.name!r} ({shown}, ...) or on their "
+            f"codes (0, 1, ...), and do not; say codes=True or codes=False, or make the column numeric; {WAY_OUT}"
+        )
+    return not for_numbers
+
+
+def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
+    """Return which values, and at last a missing one, would go left at what the trees ask, bool [questions, values + 1]."""
+    asks = trees.feature == column
+    split = asks & ~trees.has_set
+    thresholds, missing_left = np.unique([trees.threshold[split], trees.missing_left[split]], axis=1)[:, :, None]
+    by_set = [
+        np.append(np.isin(known, trees.codes_of(node)), trees.missing_left[node])
+        for node in np.flatnonzero(asks & trees.has_set).tolist()
+    ]
+    return np.vstack([np.hstack([thresholds >= known, missing_left > 0]), *by_set])
+
+
+def _parts(left: np.ndarray, has_gaps: bool) -> np.ndarray:
+    """Return whether there is somebody on both sides of what the trees ask, [questions]."""
+    seen = left if has_gaps else left[:, :-1]
+    return np.logical_and(seen.any(axis=1), ~seen.all(axis=1))
+
+
+def _on_codes(trees: Trees, numbers: Numbers) -> Trees:
+    """Return trees of numbers as trees of their codes: each node asks for the set of codes whose numbers went left."""
+    sets, ranges = {}, trees.reading.absent
+    absent = [ranges[~np.isin(ranges[:, 0], list(numbers))]]
+    for column, exact in numbers.items():
+        values = exact.astype(trees.reading.precision)
+        for node in np.flatnonzero(trees.feature == column).tolist():
+            left = np.isin(values, trees.codes_of(node)) if trees.has_set[node] else values <= trees.threshold[node]
+            sets[node] = np.flatnonzero(left)
+        for _, low, high in ranges[ranges[:, 0] == column]:
+            gone = np.flatnonzero((values >= low) & (values <= high))
+            absent.append(np.column_stack([np.full(len(gone), column), gone, gone]))
+    return replace(trees.with_sets(sets), reading=replace(trees.reading, absent=np.concatenate(absent)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Sets, check_classes, kind_of, known_class, not_fitted, without_sets
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
 from dlx.model.protocol import Scale
 from dlx.trees import LEAF, Reading, concatenate
 
@@ -30,26 +30,16 @@ def classes(estimator: Any) -> list[Any] | None:
     return check_classes(estimator, estimator.classes_) if is_classifier else None
 
 
-def names(estimator: Any) -> list[str] | None:
-    """Return the names of the columns that it was fitted on, a blank written as an underscore."""
-    return list(_booster(estimator).feature_name())
-
-
-def count(estimator: Any) -> int:
-    """Return the number of columns that it was fitted on."""
-    return int(_booster(estimator).num_feature())
-
-
-def read(estimator: Any, which: int) -> Foreign:
-    """Return the trees of a fitted estimator or booster, which speak for the class at a position of its own."""
-    head, trees = _parsed(_booster(estimator).model_to_string())
+def read(estimator: Any) -> Foreign:
+    """Return the trees of a fitted estimator or booster."""
+    booster = _booster(estimator)
+    head, trees = _parsed(booster.model_to_string())
     _check(estimator, head, trees)
     scale, factor = _scale(head.get("objective", ""), is_classifier=classes(estimator) is not None)
-    factor *= (1 if which else -1) / (len(trees) if "average_output" in head else 1)
-    sets = Sets()
-    grown = [_grown(tree, factor, sets) for tree in trees]
-    together = concatenate(grown, reading=Reading("float64", _zeros(trees)), words=sets.all())
-    return Foreign(together, scale, partial(_raw, estimator, factor))
+    factor /= len(trees) if "average_output" in head else 1
+    grown = [_grown(tree, factor) for tree in trees]
+    together = concatenate(grown, reading=Reading("float64", _zeros(trees)))
+    return Foreign(together, scale, partial(_raw, estimator, factor), list(booster.feature_name()), int(booster.num_feature()))
 
 
 def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:
@@ -66,14 +56,12 @@ def _booster(estimator: Any) -> Any:
 
 def _parsed(text: str) -> tuple[Text, list[Text]]:
     """Return what a saved booster says of itself, and of each of its trees."""
-    head, *trees = text.partition("\nend of trees")[0].split("\nTree=")
+    head, *trees = (
+        {key: value for key, _, value in (line.partition("=") for line in part.splitlines())}
+        for part in text.partition("\nend of trees")[0].split("\nTree=")
+    )
     levels = re.search(r"^pandas_categorical:(.*)$", text, re.MULTILINE)
-    known = {"pandas_categorical": levels[1] if levels else "null"}
-    return _entries(head) | known, [_entries(tree) for tree in trees]
-
-
-def _entries(text: str) -> Text:
-    return {key: value for key, _, value in (line.partition("=") for line in text.splitlines())}
+    return head | {"pandas_categorical": levels[1] if levels else "null"}, trees
 
 
 def _check(estimator: Any, head: Text, trees: list[Text]) -> None:
@@ -106,49 +94,41 @@ def _numbers(tree: Text, key: str, dtype: type) -> np.ndarray:
 
 def _zeros(trees: list[Text]) -> np.ndarray:
     """Return the columns whose zeros count as missing, as `Reading` takes them."""
-    how: dict[int, set[bool]] = {}
-    for tree in trees:
-        decisions = _numbers(tree, "decision_type", int)
-        for column, decision in zip(_numbers(tree, "split_feature", int).tolist(), decisions.tolist(), strict=True):
-            if not decision & _CATEGORICAL:
-                how.setdefault(column, set()).add(decision >> 2 == _AS_ZERO)
-    if any(len(ways) > 1 for ways in how.values()):
+    columns, decisions = (
+        np.concatenate([_numbers(tree, key, int) for tree in trees]) for key in ("split_feature", "decision_type")
+    )
+    numeric = decisions & _CATEGORICAL == 0
+    as_zero = decisions >> 2 == _AS_ZERO
+    some, none = (np.unique(columns[numeric & which]) for which in (as_zero, ~as_zero))
+    if np.isin(some, none).any():
         raise DlxError(f"LightGBM must count zeros as missing in all trees of a column, or in none; {WAY_OUT}")
-    return np.array([[column, -_ZERO, _ZERO] for column, ways in how.items() if True in ways]).reshape(-1, 3)
+    return np.array([[column, -_ZERO, _ZERO] for column in some]).reshape(-1, 3)
 
 
-def _grown(tree: Text, factor: float, sets: Sets) -> dict[str, np.ndarray]:
+def _grown(tree: Text, factor: float) -> dict[str, Any]:
     """Return a tree's arrays: its splits first, which are in the order in which they were made, then its leaves."""
     columns, decisions = _numbers(tree, "split_feature", int), _numbers(tree, "decision_type", int)
-    threshold, leaves = _around_zero(_numbers(tree, "threshold", float)), _numbers(tree, "leaf_value", float)
-    splits, nodes = len(columns), len(columns) + len(leaves)
-    missing_left, asked = _missing_left(decisions, threshold), without_sets(nodes)
-    ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int).astype(np.uint32)
-    for node in np.flatnonzero(decisions & _CATEGORICAL):
+    threshold, leaves = _numbers(tree, "threshold", float), _numbers(tree, "leaf_value", float)
+    is_set, splits, no_split = decisions & _CATEGORICAL > 0, len(columns), np.zeros(len(leaves))
+    missing_left = ~is_set & np.where(decisions >> 2 == _NONE, threshold >= 0, decisions & _DEFAULT_LEFT > 0)  # none seen: as 0
+    ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int).astype("<u4")
+    sets = {}
+    for node in np.flatnonzero(is_set).tolist():
         which = int(threshold[node])
-        threshold[node], missing_left[node] = 0.0, False
-        asked["set_start"][node], asked["set_size"][node] = sets.add_words(words[ends[which] : ends[which + 1]])
+        bits = np.unpackbits(words[ends[which] : ends[which + 1]].view(np.uint8), bitorder="little")
+        sets[node] = np.flatnonzero(bits)
+    is_zero = np.abs(threshold) <= _ZERO  # LightGBM reads whatever it counts as zero as 0
+    threshold = np.where(is_zero, np.where(threshold < 0, np.nextafter(-_ZERO, -1.0), _ZERO), threshold)
     childless = np.full(len(leaves), LEAF)
-    below = [_numbers(tree, side, int) for side in ("left_child", "right_child")]
+    below = (_numbers(tree, side, int) for side in ("left_child", "right_child"))
     left, right = (np.append(np.where(child < 0, splits - 1 - child, child), childless) for child in below)
-    covers = [_numbers(tree, f"{kind}_count", int) for kind in ("internal", "leaf")]
-    return asked | {
-        "feature": np.append(columns, childless),
-        "threshold": np.append(threshold, np.zeros(len(leaves))),
-        "left": left,
-        "right": right,
-        "missing_left": np.append(missing_left, np.zeros(len(leaves), dtype=bool)),
-        "value": np.append(np.zeros(splits), leaves * factor),
-        "cover": np.concatenate(covers).astype(np.float64),
-    }
-
-
-def _around_zero(threshold: np.ndarray) -> np.ndarray:
-    """Return thresholds that part rows as LightGBM does, which reads whatever it counts as zero as 0."""
-    is_zero = np.abs(threshold) <= _ZERO
-    return np.where(is_zero, np.where(threshold < 0, np.nextafter(-_ZERO, -1.0), _ZERO), threshold)
-
-
-def _missing_left(decisions: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Return whether a missing value goes left [splits]; where training saw none, it is read as zero."""
-    return np.where(decisions >> 2 == _NONE, threshold >= 0, decisions & _DEFAULT_LEFT > 0)
+    return tree_arrays(
+        left,
+        right,
+        feature=np.append(columns, childless),
+        threshold=np.append(threshold, no_split),
+        missing_left=np.append(missing_left, no_split),
+        value=np.append(np.zeros(splits), leaves * factor),
+        cover=np.append(*(_numbers(tree, f"{kind}_count", int) for kind in ("internal", "leaf"))),
+        sets=sets,
+    )

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.foreign_trees.common import (
-    WAY_OUT,
-    Foreign,
-    Sets,
-    check_classes,
-    kind_of,
-    known_class,
-    not_fitted,
-    parents_first,
-    without_sets,
-)
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
 from dlx.model.protocol import Scale
-from dlx.trees import LEAF, Reading, Trees, concatenate
+from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "Booster")
 _SCALES: dict[str, Scale] = {
@@ -49,29 +38,20 @@ def classes(estimator: Any) -> list[Any] | None:
     return check_classes(estimator, estimator.classes_)
 
 
-def names(estimator: Any) -> list[str] | None:
-    """Return the names of the columns that it was fitted on, if they had any."""
-    found = _booster(estimator).feature_names
-    return None if found is None else [str(name) for name in found]
-
-
-def count(estimator: Any) -> int:
-    """Return the number of columns that it was fitted on."""
-    return int(_booster(estimator).num_features())
-
-
-def read(estimator: Any, which: int) -> Foreign:
-    """Return the trees of a fitted estimator or booster, which speak for the class at a position of its own."""
-    learner = json.loads(bytes(_booster(estimator).save_raw("json")))["learner"]
-    scale, sign = _scale(learner), 1 if which else -1
-    booster = learner["gradient_booster"]
+def read(estimator: Any) -> Foreign:
+    """Return the trees of a fitted estimator or booster."""
+    source = _booster(estimator)
+    learner = json.loads(bytes(source.save_raw("json")))["learner"]
+    scale, booster = _scale(learner), learner["gradient_booster"]
     model = booster["model"] if "model" in booster else booster["gbtree"]["model"]
     _check_categories(model)
     kept = model.get("weight_drop") or booster.get("weight_drop") or [1.0] * len(model["trees"])  # what dropout left of each
-    trees, sets = model["trees"][: _last(estimator, model)], Sets()
-    grown = [_grown(tree, sign * share, sets) for tree, share in zip(trees, kept, strict=False)]
-    together = concatenate(grown, sign * _base(learner, scale), Reading("float32"), sets.all())
-    return Foreign(_without_missing(together, estimator), scale, partial(_margin, estimator, sign), "float32")
+    grown = [_grown(tree, share) for tree, share in zip(model["trees"][: _last(estimator, model)], kept, strict=False)]
+    base = np.float32(str(learner["learner_model_param"]["base_score"]).strip("[]"))
+    if scale == "logit":  # as XGBoost computes it from a probability: in float32
+        base = -np.log(np.float32(1) / base - np.float32(1))
+    trees = concatenate(grown, float(base), Reading("float32", _missing(estimator, grown)))
+    return Foreign(trees, scale, partial(_margin, estimator), source.feature_names, int(source.num_features()), "float32")
 
 
 def _booster(estimator: Any) -> Any:
@@ -105,23 +85,14 @@ def _last(estimator: Any, model: dict[str, Any]) -> int | None:
     return None if stopped is None else int(model["iteration_indptr"][int(stopped) + 1])
 
 
-def _base(learner: dict[str, Any], scale: Scale) -> float:
-    """Return what is added to all leaves, as XGBoost computes it from a probability: in float32."""
-    base = np.float32(str(learner["learner_model_param"]["base_score"]).strip("[]"))
-    return float(-np.log(np.float32(1) / base - np.float32(1)) if scale == "logit" else base)
-
-
-def _without_missing(trees: Trees, estimator: Any) -> Trees:
-    """Return trees that read what an estimator's parameter `missing` names as missing, in every column."""
+def _missing(estimator: Any, grown: list[dict[str, Any]]) -> np.ndarray:
+    """Return what an estimator's parameter `missing` names, in every column that its trees ask, as `Reading` takes it."""
     missing = float(np.float32(getattr(estimator, "missing", np.nan)))
-    if np.isnan(missing):
-        return trees
-    columns = np.unique(trees.feature[trees.feature != LEAF])
-    absent = np.column_stack([columns, np.full((len(columns), 2), missing)])
-    return replace(trees, reading=Reading("float32", absent))
+    columns = np.setdiff1d(np.concatenate([tree["feature"] for tree in grown]), [LEAF])
+    return np.empty((0, 3)) if np.isnan(missing) else np.column_stack([columns, np.full((len(columns), 2), missing)])
 
 
-def _margin(estimator: Any, sign: int, rows: np.ndarray) -> np.ndarray:
+def _margin(estimator: Any, rows: np.ndarray) -> np.ndarray:
     """Return what an estimator, or a booster, adds up for rows of its own columns."""
     table: Any = rows
     if not hasattr(estimator, "get_booster"):
@@ -129,28 +100,37 @@ def _margin(estimator: Any, sign: int, rows: np.ndarray) -> np.ndarray:
 
         columns = {"feature_names": estimator.feature_names, "feature_types": estimator.feature_types}
         table = xgboost.DMatrix(rows, enable_categorical=True, **columns)
-    return sign * np.asarray(estimator.predict(table, output_margin=True), dtype=np.float64)
+    return np.asarray(estimator.predict(table, output_margin=True), dtype=np.float64)
 
 
-def _grown(tree: dict[str, Any], share: float, sets: Sets) -> dict[str, np.ndarray]:
+def _grown(tree: dict[str, Any], share: float) -> dict[str, Any]:
     left, right = (np.array(tree[side], dtype=np.int64) for side in ("left_children", "right_children"))
-    leaf, condition = left == LEAF, np.array(tree["split_conditions"], dtype=np.float32)
-    missing_left, asked = np.array(tree["default_left"], dtype=bool), without_sets(len(left))
-    spans = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
-    for node, start, size in spans:
-        if not leaf[node]:
+    missing_left, sets = np.array(tree["default_left"], dtype=bool), {}
+    for node, start, size in zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True):
+        if left[node] != LEAF:
             left[node], right[node], missing_left[node] = right[node], left[node], not missing_left[node]
-            asked["set_start"][node], asked["set_size"][node] = sets.add(tree["categories"][start : start + size])
-    below = np.nextafter(condition, np.float32(-np.inf))
-    return parents_first(
-        asked
-        | {
-            "feature": np.where(leaf, LEAF, np.array(tree["split_indices"], dtype=np.int64)),
-            "threshold": np.where(leaf | (asked["set_start"] >= 0), 0.0, below.astype(np.float64)),
-            "left": left,
-            "right": right,
-            "missing_left": missing_left,
-            "value": np.where(leaf, share * condition.astype(np.float64), 0.0),
-            "cover": np.array(tree["sum_hessian"], dtype=np.float64),
-        }
+            sets[node] = np.array(tree["categories"][start : start + size], dtype=np.int64)
+    order = _parents_first(left, right)
+    place = np.full(len(left) + 1, LEAF)  # the last for the children of leaves
+    place[order] = np.arange(len(order))
+    condition = np.array(tree["split_conditions"], dtype=np.float32)[order]
+    return tree_arrays(
+        place[left[order]],
+        place[right[order]],
+        feature=np.array(tree["split_indices"], dtype=np.int64)[order],
+        threshold=np.nextafter(condition, np.float32(-np.inf)).astype(np.float64),
+        missing_left=missing_left[order],
+        value=share * condition.astype(np.float64),
+        cover=np.array(tree["sum_hessian"], dtype=np.float64)[order],
+        sets={int(place[node]): codes for node, codes in sets.items() if place[node] != LEAF},
     )
+
+
+def _parents_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the nodes of a tree, parents before their children, without those that nothing leads to."""
+    levels, nodes = [], np.zeros(1, dtype=np.int64)
+    while len(nodes):
+        levels.append(nodes)
+        inner = nodes[left[nodes] != LEAF]
+        nodes = np.concatenate([left[inner], right[inner]])
+    return np.concatenate(levels)

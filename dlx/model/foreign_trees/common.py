@@ -1,17 +1,18 @@
-"""What is read of a library's model, and what all readers share: which classes are known, and sets of codes as bits."""
+"""What all readers of a library's trees share: what is read of a model, and which classes are known."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.protocol import Scale
-from dlx.trees import LEAF, NO_SET, WORD, Trees
+from dlx.trees import LEAF, Trees
 
 Predict = Callable[[np.ndarray], np.ndarray]
 WAY_OUT = "dlx.wrap takes anything that predicts"
@@ -20,7 +21,7 @@ _PREPARES = re.compile(r"__|fit|score$|get_params$|set_")  # what a subclass may
 
 @dataclass(frozen=True)
 class Foreign:
-    """A model of another library, read.
+    """A model of another library, read; it speaks for the second of two classes.
 
     Parameters
     ----------
@@ -30,6 +31,10 @@ class Foreign:
         On which they add up.
     predict : callable
         The library's own prediction of rows of its columns, on that scale.
+    names : sequence of str, optional
+        The names of the columns that it was fitted on, if they had any.
+    count : int
+        The number of these columns.
     precision : {"float32", "float64"}
         In which the library adds up the leaves.
     """
@@ -37,58 +42,45 @@ class Foreign:
     trees: Trees
     scale: Scale
     predict: Predict
+    names: Sequence[str] | None
+    count: int
     precision: str = "float64"
 
-
-@dataclass
-class Sets:
-    """Sets of codes, as bits one after the other.
-
-    Parameters
-    ----------
-    words : list of ndarray of uint32
-        The sets.
-    count : int
-        Words in all.
-    """
-
-    words: list[np.ndarray] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, codes: Iterable[int]) -> tuple[int, int]:
-        """Return where the set of some codes starts, and its number of words."""
-        chosen = np.fromiter(codes, dtype=np.int64)
-        words = np.zeros(int(chosen.max(initial=-1)) // WORD + 1, dtype=np.uint32)
-        np.bitwise_or.at(words, chosen // WORD, np.uint32(1) << (chosen % WORD).astype(np.uint32))
-        return self.add_words(words)
-
-    def add_words(self, words: np.ndarray) -> tuple[int, int]:
-        """Return where a set starts that is given as bits, and its number of words."""
-        start, self.count = self.count, self.count + len(words)
-        self.words.append(words)
-        return start, len(words)
-
-    def all(self) -> np.ndarray:
-        """Return the words of all sets."""
-        return np.concatenate([np.empty(0, dtype=np.uint32), *self.words])
+    def turned(self) -> Foreign:
+        """Return the same of the first of the two classes."""
+        trees, leaf = self.trees, self.trees.feature == LEAF
+        share, base = (1 / len(trees), trees.base) if self.scale == "probability" else (0.0, -trees.base)
+        turned = replace(trees, value=np.where(leaf, share - trees.value, 0.0), base=base)
+        return replace(self, trees=turned, predict=partial(_turned, self.predict, self.scale))
 
 
-def without_sets(count: int) -> dict[str, np.ndarray]:
-    """Return the arrays of nodes that ask for thresholds only."""
-    return {"set_start": np.full(count, NO_SET, dtype=np.int64), "set_size": np.zeros(count, dtype=np.int64)}
+def _turned(predict: Predict, scale: Scale, rows: np.ndarray) -> np.ndarray:
+    return 1 - predict(rows) if scale == "probability" else -predict(rows)
 
 
-def parents_first(tree: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return a tree's arrays with parents before their children, and without nodes that nothing leads to."""
-    levels, nodes = [], np.zeros(1, dtype=np.int64)
-    while len(nodes):
-        levels.append(nodes)
-        inner = nodes[tree["left"][nodes] != LEAF]
-        nodes = np.concatenate([tree["left"][inner], tree["right"][inner]])
-    order = np.concatenate(levels)
-    place = np.full(len(tree["left"]) + 1, LEAF)
-    place[order] = np.arange(len(order))
-    return {name: place[array[order]] if name in ("left", "right") else array[order] for name, array in tree.items()}
+def tree_arrays(
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    feature: np.ndarray,
+    threshold: np.ndarray,
+    missing_left: np.ndarray,
+    value: np.ndarray,
+    cover: np.ndarray,
+    sets: Mapping[int, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Return the nodes of one tree as `dlx.trees.concatenate` takes them; what a leaf asks, and a split adds, is left out."""
+    leaf = left == LEAF
+    return {
+        "feature": np.where(leaf, LEAF, feature),
+        "threshold": np.where(leaf, 0.0, threshold),
+        "left": left,
+        "right": right,
+        "missing_left": missing_left.astype(bool),
+        "value": np.where(leaf, value, 0.0),
+        "cover": cover.astype(np.float64),
+        "sets": sets or {},
+    }
 
 
 def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
@@ -104,9 +96,11 @@ def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
     if cls is None:
         raise DlxError(f"{kind_of(estimator)} is not a fitted sum of trees; {WAY_OUT} (wrap_trees reads {', '.join(known)})")
     own = type(estimator).__mro__[: type(estimator).__mro__.index(cls)]
-    changed = {name for sub in own for name in vars(sub)} | set(vars(estimator))
-    changed = {name for name in changed if callable(getattr(cls, name, None)) or isinstance(getattr(cls, name, None), property)}
-    changed = {name for name in changed if not _PREPARES.match(name)}
+    changed = [
+        name
+        for name in {*vars(estimator), *(name for sub in own for name in vars(sub))}
+        if (callable(getattr(cls, name, None)) or isinstance(getattr(cls, name, None), property)) and not _PREPARES.match(name)
+    ]
     if changed:
         raise DlxError(
             f"{kind_of(estimator)} changes {', '.join(sorted(changed))} of {cls.__name__}, so its trees may not be what it "
