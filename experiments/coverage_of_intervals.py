@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from dlx.audit.decisions import costs
 from dlx.audit.fairness import group_rates, partition
-from dlx.audit.fairness.tally import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
+from dlx.audit.fairness.rates import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
 from dlx.audit.logistic import fitted_stretch, intercept_interval, slope_interval
 from dlx.audit.miscalibration import log_odds
 from dlx.audit.scores import METRICS, interval_of_gain, interval_of_metric

@@ -54,7 +54,7 @@ def draw_gap(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str],
     Parameters
     ----------
     table : DataFrame
-        Lines of `ExplainedGap.to_frame()` of one pair of groups.
+        Lines of `explained_gap` of one pair of groups.
     columns, labels : sequence of str
         The columns to draw, from the top, and how people call them.
     models : sequence of str

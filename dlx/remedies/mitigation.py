@@ -11,10 +11,8 @@ import numpy as np
 
 from dlx import training
 from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.rates import treatment
-from dlx.audit.fairness.tally import CLEARED, SELECTED, Treated
-from dlx.audit.fairness.thresholds import fair_rule
-from dlx.audit.fairness.trade_offs import trade_off
+from dlx.audit.fairness.rates import CLEARED, SELECTED, Treated, treatment
+from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.schema import Schema

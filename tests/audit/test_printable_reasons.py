@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 import dlx
 from dlx.arrays import array_id
-from dlx.audit.fairness import partition, telling
-from dlx.audit.fairness.telling import MOST_TOGETHER, protected_groups, told_by_column, told_together
+from dlx.audit.fairness import column_proxies, partition
+from dlx.audit.fairness.groups import protected_groups
+from dlx.audit.fairness.proxies import MOST_TOGETHER, strengths_alone, strengths_together
 from dlx.audit.reasons import ReasonMap, ReasonsError, Spoken, adverse_reasons, grouping
 from dlx.audit.reasons.denials import to_frame
 from dlx.audit.reasons.wording import adverse_side
@@ -87,7 +88,7 @@ def test_a_group_of_few_people_is_said_to_be_too_small_to_tell():
 def test_both_rooms_have_one_measure():
     case = with_sex(lambda p: np.where(p.rng.random(COUNT) < 0.8, p.sex, 1 - p.sex))
     alone = grouping(case).proxies["column"]
-    told = telling(case, partition(case, "sex"), alone.group).set_index("column").loc["column"]
+    told = column_proxies(case, partition(case, "sex"), alone.group).set_index("column").loc["column"]
     assert (2 * alone.auc - 1, 2 * alone.low - 1) == pytest.approx((told["tells"], told["low"]))
     assert grouping(case).proxies == grouping(case).proxies
 
@@ -103,7 +104,7 @@ def test_the_measure_is_the_auc_of_cross_validated_rates():
             like = learned & (levels == levels[i])
             wide = (inside[learned].sum() + 5 * inside[learned].mean()) / (learned.sum() + 5)
             scores[i] = (inside[like].sum() + 5 * wide) / (like.sum() + 5)
-    (told,) = told_by_column(feature, levels, inside[:, None])
+    (told,) = strengths_alone(feature, levels, inside[:, None])
     assert told.auc == pytest.approx(roc_auc_score(inside, scores))
 
 
@@ -116,10 +117,10 @@ def test_several_columns_are_judged_by_the_nearest_others():
     assert np.allclose(ranks[1], ties[1] - 2 / 60)
     distance = sum(abs(r[:, None] - r) for r in ties)
     weights = np.exp(-distance / 0.5) * (1 - np.eye(60))
-    (told,) = told_together(features, columns, inside[:, None])
+    (told,) = strengths_together(features, columns, inside[:, None])
     assert told.auc == pytest.approx(roc_auc_score(inside, weights @ inside / weights.sum(axis=1)), abs=1e-3)
     many = np.random.default_rng(0).normal(size=(MOST_TOGETHER + 500, 2))
-    (far,) = told_together(features, many, (many[:, 0] > 0)[:, None])
+    (far,) = strengths_together(features, many, (many[:, 0] > 0)[:, None])
     assert far.auc > 0.9 and far.error > 0
 
 

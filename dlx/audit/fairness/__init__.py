@@ -1,19 +1,18 @@
 """Fairness: how groups of people are treated, which columns make the difference, and what would lessen it."""
 
-from dlx.audit.fairness.contributions import ExplainedGap, contrasts, explained_gap
+from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import FairnessError, Partition, compared, intersections, partition
-from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
+from dlx.audit.fairness.proxies import carriers, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import GroupRates, group_rates
-from dlx.audit.fairness.thresholds import Rule, fair_rule
-from dlx.audit.fairness.trade_offs import trade_off
+from dlx.audit.fairness.thresholds import Rule, fair_rule, trade_off
 
 __all__ = [
-    "ExplainedGap",
     "FairnessError",
     "GroupRates",
     "Partition",
     "Rule",
     "carriers",
+    "column_proxies",
     "compared",
     "contrasts",
     "explained_gap",
@@ -22,6 +21,5 @@ __all__ = [
     "intersections",
     "partition",
     "proxy_strength",
-    "telling",
     "trade_off",
 ]

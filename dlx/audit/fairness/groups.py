@@ -1,4 +1,4 @@
-"""Who belongs to which group: people parted by one protected column, or by several at once."""
+"""Who belongs to which group: people parted by protected columns, and the groups of one that other columns may give away."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Feature
+
+MIN_PEOPLE = 30  # fewer are too few to say anything of a group
+FEW_VALUES = 8  # of a protected number, up to which each is a group
+TAILS = (0.05, 0.1, 0.9, 0.95)  # of a protected number: a flag of who is 62 or older tells these, and hardly a quarter
 
 
 class FairnessError(DlxError):
@@ -56,18 +60,20 @@ class Partition:
         return tuple(" · ".join(names) for names in itertools.product(*map(_groups_of, self.features)))
 
     def codes(self, people: Dataset) -> np.ndarray:
-        """Return the group of each person as a position in `groups`, int64 [rows].
-
-        Raises
-        ------
-        SchemaError
-            If the people's table lacks a column.
-        """
+        """Return the group of each person as a position in `groups`, int64 [rows]; a `SchemaError` if a column is missing."""
         together = np.zeros(len(people), dtype=np.int64)
         for feature in self.features:
-            column = people.rows[:, people.schema.position(feature.name)]
-            together = together * len(_groups_of(feature)) + _codes_of(feature, column)
+            column, count = people.rows[:, people.schema.position(feature.name)], len(_groups_of(feature))
+            known, codes = ~np.isnan(column), np.full(len(column), count - 1)
+            codes[known] = column[known] if feature.is_categorical else np.searchsorted(feature.cuts, column[known])
+            together = together * count + codes
         return together
+
+    def members(self, people: Dataset, group: str) -> np.ndarray:
+        """Return who belongs to a group, bool [rows]; a `FairnessError` if there is no such group."""
+        if group not in self.groups:
+            raise FairnessError(f"{self.name} has no group {group!r}; its groups: {', '.join(map(repr, self.groups))}")
+        return self.codes(people) == self.groups.index(group)
 
 
 def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] | None = None) -> Partition:
@@ -98,15 +104,13 @@ def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] 
                 f"groups are made by protected columns, and {name!r} is not; protected: {protected}; "
                 "set protected = true for it in the schema"
             )
-    chosen = cuts or {}
-    return Partition(tuple(_cut(case, case.schema[name], tuple(chosen.get(name, ()))) for name in columns))
+    return Partition(tuple(_cut(case, case.schema[name], tuple((cuts or {}).get(name, ()))) for name in columns))
 
 
 def compared(case: Dataset) -> list[Partition]:
     """Return the partitions by each protected column, those that the target's `fairness_by` names first."""
     first = case.schema.target.fairness_by
-    rest = [name for name in _protected(case) if name not in first]
-    return [partition(case, name) for name in (*first, *rest)]
+    return [partition(case, name) for name in (*first, *(name for name in _protected(case) if name not in first))]
 
 
 def intersections(case: Dataset, columns: Sequence[str]) -> list[Partition]:
@@ -136,8 +140,64 @@ def _groups_of(feature: Feature) -> tuple[str, ...]:
     return (f"up to {ends[0]}", *between, f"over {ends[-1]}", *missing)
 
 
-def _codes_of(feature: Feature, column: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(column)
-    codes = np.full(len(column), len(_groups_of(feature)) - 1)
-    codes[known] = column[known] if feature.is_categorical else np.searchsorted(feature.cuts, column[known], side="left")
-    return codes
+@dataclass(frozen=True, eq=False)
+class Group:
+    """People with a value of a protected column.
+
+    Parameters
+    ----------
+    column, name : str
+        The column, and the group in words.
+    inside : ndarray of bool [rows]
+        Who belongs to it.
+    """
+
+    column: str
+    name: str
+    inside: np.ndarray
+
+    @property
+    def fewest(self) -> int:
+        """How many people the group has, or the rest, if these are fewer."""
+        return int(min(self.inside.sum(), (~self.inside).sum()))
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether the group and the rest have 30 people each."""
+        return self.fewest >= MIN_PEOPLE
+
+
+def protected_groups(observed: Dataset) -> list[Group]:
+    """Return the groups by each protected column: levels; of a number its quarters, middle half, tails and the schema's cuts.
+
+    The middle half, because |age - 47| tells it without a rank correlation with age. Tails of 5 and 10 %, if
+    these are 30 people. Who has no value is a group too.
+    """
+    found: list[Group] = []
+    for feature, column in zip(observed.schema.features, observed.rows.T, strict=True):
+        seen: set[bytes] = set()
+        for name, inside in _parts(feature, column) if feature.protected else ():
+            either = min(inside.tobytes(), (~inside).tobytes())  # to tell the rest is the same question
+            if 0 < inside.sum() < len(inside) and either not in seen:
+                found.append(Group(feature.name, name, inside))
+                seen.add(either)
+    return found
+
+
+def _parts(feature: Feature, column: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    known, values = ~np.isnan(column), np.unique(column[~np.isnan(column)])
+    missing = [(feature.missing_label, ~known)] if not known.all() else []
+    if feature.is_categorical or len(values) <= FEW_VALUES:
+        each = [(feature.format(value), column == value) for value in values]
+        return ([min(each, key=lambda part: int(part[1].sum()))] if len(each) == 2 else each) + missing
+    ends = np.unique(np.quantile(column[known], (0.25, 0.5, 0.75), method="lower"))
+    words = [feature.format(end) for end in ends]
+    quarters = [(f"up to {words[0]}", column <= ends[0]), (f"over {words[-1]}", column > ends[-1])]
+    between = [
+        (f"over {words[i]} up to {words[j]}", (column > ends[i]) & (column <= ends[j]))
+        for i, j in itertools.combinations(range(len(ends)), 2)
+    ]
+    cuts = [(f"up to {feature.format(cut)}", column <= cut) for cut in feature.cuts]
+    at_tails = [(end, column <= end) for end in np.quantile(column[known], TAILS, method="lower")]
+    tails = [(f"up to {feature.format(end)}", low) for end, low in at_tails if min(low.sum(), (~low).sum()) >= MIN_PEOPLE]
+    return [*cuts, *quarters, *between, *tails, *missing]

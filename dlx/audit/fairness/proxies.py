@@ -1,21 +1,49 @@
-"""Proxies: how well the other columns tell the group of a person, and through which of them a model could know it."""
+"""Proxies of protected columns: how well the other columns tell the group of a person, and through which a model could know it.
+
+The one measure of a proxy, for fairness and for reasons: a group is told from the rest by the area under the ROC curve (AUC):
+.5 is chance, 1 the group in other words. Any shape of a column counts, and what is missing counts as a value. Judged on
+people who were not learned from; nothing is random but the folds, which are seeded.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.tally import MIN_PEOPLE
-from dlx.audit.fairness.telling import FOLDS, Told, told_by_column
+from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
+from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.stats import auc_with_error, ends_of, resampled_counts
+from dlx.schema import Feature
+from dlx.stats import auc_of_counts, auc_with_error, ends_of, normal_interval, resampled_counts
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PROXY_AUC = 0.7  # above which the lower end of an interval makes a proxy
+FOLDS = 5
+PEOPLE_A_BIN, FEWEST_BINS, MOST_BINS = 25, 4, 64  # of a number
+DISTINCT = 0.25  # values per person up to which each value of a number is a bin of its own
+BELIEF = 5.0  # people that the rate of the wider bin, or of everybody, counts for
+MOST_TOGETHER = 1_000  # people among whom several columns at once are judged
+REACH = 0.5  # bandwidth of the distance over up to four columns; an eighth of the columns beyond
+
+
+class ProxyStrength(NamedTuple):
+    """The AUC by which a group is told from the rest, the ends of its 95 % normal interval and its error (DeLong 1988)."""
+
+    auc: float
+    low: float
+    high: float
+    error: float
+
+    @classmethod
+    def of(cls, auc: float, error: float) -> ProxyStrength:
+        """Return an AUC with the ends of its 95 % normal interval."""
+        return cls(*normal_interval(auc, error, within=(0.0, 1.0)), error)
 
 
 def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
@@ -39,31 +67,32 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
     """
     import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     rows, codes = case.rows[:, _others(case, by)], by.codes(case)
-    lines = []
-    for group in _groups_to_tell(codes):
+    present, sizes = np.unique(codes, return_counts=True)
+    lines: list[tuple[object, ...]] = []
+    for group in [present[sizes.argmin()]] if len(present) == 2 else present:
         inside = codes == group
-        objection = _too_few(inside)
-        auc = (np.nan,) * 3
-        if not objection:
-            boosting = HistGradientBoostingClassifier(
-                max_leaf_nodes=4, learning_rate=0.05, max_iter=150, early_stopping=False, random_state=seed
-            )
-            auc = Told.of(*_cross_validated(boosting, rows, inside, seed))[:3]
-        said = {"attribute": by.name, "group": by.groups[group], "people": int(inside.sum())}
-        lines.append(said | dict(zip(("auc", "low", "high"), auc, strict=True)) | {"objection": objection})
-    return pd.DataFrame(lines)
+        said, objection = (by.name, by.groups[group], int(inside.sum())), _too_few(inside)
+        if objection:
+            lines.append((*said, np.nan, np.nan, np.nan, objection))
+            continue
+        boosting = HistGradientBoostingClassifier(
+            max_leaf_nodes=4, learning_rate=0.05, max_iter=150, early_stopping=False, random_state=seed
+        )
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        with one_thread():
+            scores = cross_val_predict(boosting, rows, inside, cv=folds, method="predict_proba")[:, 1]
+        lines.append((*said, *ProxyStrength.of(*auc_with_error(inside, scores))[:3], ""))
+    return pd.DataFrame(lines, columns=["attribute", "group", "people", "auc", "low", "high", "objection"])
 
 
-def telling(case: Dataset, by: Partition, group: str, *, seed: int = 0) -> pd.DataFrame:
+def column_proxies(case: Dataset, by: Partition, group: str, *, seed: int = 0) -> pd.DataFrame:
     """Return how well each other column alone tells a group from the rest, best first.
 
-    Returns
-    -------
-    DataFrame
-        attribute, group, column, tells with its 95 % interval and its standard error: 2 AUC − 1 of this column alone, a
-        tree with a leaf a value, judged on five folds (`telling.told_by_column`); 0 is chance, 1 the group itself.
+    attribute, group, column, and `tells` with its 95 % interval and its standard error: 2 AUC − 1 of this column alone, see
+    `strengths_alone`; 0 is chance, 1 the group itself.
 
     Raises
     ------
@@ -72,51 +101,36 @@ def telling(case: Dataset, by: Partition, group: str, *, seed: int = 0) -> pd.Da
     """
     import pandas as pd
 
-    if group not in by.groups:
-        raise FairnessError(f"{by.name} has no group {group!r}; its groups: {', '.join(map(repr, by.groups))}")
-    inside = by.codes(case) == by.groups.index(group)
+    inside = by.members(case, group)
     if objection := _too_few(inside):
         raise FairnessError(f"{group!r} of {by.name} is {objection}")
     lines = []
     for place in _others(case, by):
-        (found,) = told_by_column(case.schema.features[place], case.rows[:, place], inside[:, None], seed=seed)
-        tells, low, high = (2 * number - 1 for number in found[:3])
-        said = {"attribute": by.name, "group": group, "column": case.schema.names[place]}
-        lines.append(said | {"tells": tells, "low": low, "high": high, "error": 2 * found.error})
-    return pd.DataFrame(lines).sort_values("tells", ascending=False, kind="stable", ignore_index=True)
+        (found,) = strengths_alone(case.schema.features[place], case.rows[:, place], inside[:, None], seed=seed)
+        lines.append((by.name, group, case.schema.names[place], *(2 * number - 1 for number in found[:3]), 2 * found.error))
+    table = pd.DataFrame(lines, columns=["attribute", "group", "column", "tells", "low", "high", "error"])
+    return table.sort_values("tells", ascending=False, kind="stable", ignore_index=True)
 
 
 def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Return through which columns a model could know a group: what they tell of it × how much the model uses them.
 
-    Parameters
-    ----------
-    explanation : Explanation
-        Contributions of a model on some people.
-    told : DataFrame
-        `telling` of the group.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        A line a column, strongest first: tells; importance, the mean |contribution| in units of the scale; and carried,
-        importance × tells (no less than 0), all with 95 % intervals, those of carried from both.
+    A line a column of `told`, which are the `column_proxies` of the group, strongest first: `tells`; `importance`, the mean
+    |contribution| in units of the scale; and `carried`, importance × tells (no less than 0), all with 95 % bootstrap
+    intervals, those of carried from both.
     """
-    names = list(explanation.schema.names)
+    names, tells = list(explanation.schema.names), told["tells"].to_numpy()
     sizes = np.abs(explanation.values[~explanation.failed])[:, [names.index(column) for column in told["column"]]]
     drawn = resampled_counts(len(sizes), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
     noise = np.random.default_rng(seed).normal(size=drawn.shape) * told["error"].to_numpy()
-    carried = drawn * np.maximum(told["tells"].to_numpy() + noise, 0)
     table = told.drop(columns="error").rename(columns={"low": "tells_low", "high": "tells_high"})
     table.insert(0, "model", explanation.model)
+    importance = sizes.mean(axis=0)
     for name, estimate, draws in (
-        ("importance", sizes.mean(axis=0), drawn),
-        ("carried", sizes.mean(axis=0) * np.maximum(told["tells"].to_numpy(), 0), carried),
+        ("importance", importance, drawn),
+        ("carried", importance * np.maximum(tells, 0), drawn * np.maximum(tells + noise, 0)),
     ):
-        ends = np.array([ends_of(some) for some in draws.T])
-        table[[name, f"{name}_low", f"{name}_high"]] = np.column_stack([estimate, ends])
+        table[[name, f"{name}_low", f"{name}_high"]] = np.vstack([estimate, ends_of(draws)]).T
     return table.assign(scale=explanation.scale).sort_values("carried", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -124,21 +138,79 @@ def _others(case: Dataset, by: Partition) -> list[int]:
     return [i for i, name in enumerate(case.schema.names) if name not in by.columns]
 
 
-def _groups_to_tell(codes: np.ndarray) -> list[int]:
-    """Return every group that has people; of two only the smaller, as the other is the same question."""
-    present, sizes = np.unique(codes, return_counts=True)
-    return [int(present[sizes.argmin()])] if len(present) == 2 else [int(group) for group in present]
-
-
 def _too_few(inside: np.ndarray) -> str:
     fewest = min(int(inside.sum()), int((~inside).sum()))
     return f"too few to judge: {fewest} of {MIN_PEOPLE} people" if fewest < MIN_PEOPLE else ""
 
 
-def _cross_validated(estimator: Any, rows: np.ndarray, inside: np.ndarray, seed: int) -> tuple[float, float]:
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+def strengths_alone(feature: Feature, column: np.ndarray, inside: np.ndarray, *, seed: int = 0) -> list[ProxyStrength]:
+    """Return how well one column alone tells groups [rows, groups], by a tree with a leaf a value, in five folds.
 
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    with one_thread():
-        scores = cross_val_predict(estimator, rows, inside, cv=folds, method="predict_proba")[:, 1]
-    return auc_with_error(inside, scores)
+    The leaves are the levels, or bins of a number with 25 people each (at most 64), in which each value that repeats is a
+    leaf below; missing is a leaf. A leaf's rate is learned on four folds and leans on that of the leaf above by 5 people.
+    """
+    fine, coarse = _leaves(feature, column)
+    fold = np.random.default_rng(seed).permutation(len(column)) % FOLDS
+    shape = (FOLDS, int(fine.max()) + 1)
+    people = np.bincount(fold * shape[1] + fine, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
+    above = np.zeros(shape[1], dtype=np.int64)
+    above[fine] = coarse
+    others = people.sum(axis=0) - people  # [folds, leaves], of the four other folds
+    found = []
+    for group in inside.T:
+        counts = np.bincount(fold * shape[1] + fine, group, minlength=shape[0] * shape[1]).reshape(shape)
+        learned = counts.sum(axis=0) - counts
+        prior = learned.sum(axis=1, keepdims=True) / others.sum(axis=1, keepdims=True)
+        wide = np.stack([np.bincount(above, line) for line in learned]) + BELIEF * prior
+        wide /= np.stack([np.bincount(above, line) for line in others]) + BELIEF
+        rates = (learned + BELIEF * wide[:, above]) / (others + BELIEF)
+        found.append(ProxyStrength.of(*auc_of_counts(rates.ravel(), counts.ravel(), (people - counts).ravel())))
+    return found
+
+
+def _leaves(feature: Feature, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the leaf of each person and the wider leaf above it, [rows], [rows]; missing is a leaf of its own."""
+    missing = np.isnan(column)
+    values, fine = np.unique(np.where(missing, np.inf, column), return_inverse=True)
+    if feature.is_categorical:
+        return fine, missing.astype(np.int64)
+    known = column[~missing]
+    bins = int(np.clip(len(column) // PEOPLE_A_BIN, FEWEST_BINS, MOST_BINS))
+    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) else np.empty(0)
+    coarse = np.where(missing, len(edges) + 1, np.searchsorted(edges, np.where(missing, 0.0, column)))
+    return (fine if len(values) <= DISTINCT * len(column) else coarse), coarse
+
+
+def strengths_together(
+    features: Sequence[Feature], columns: np.ndarray, inside: np.ndarray, *, seed: int = 0
+) -> list[ProxyStrength]:
+    """Return how well several columns [rows, columns] together tell groups [rows, groups], among at most 1,000 people.
+
+    By the people nearest to each, the person left out. Two people differ by 1 in a column where the levels differ or one is
+    missing, by twice the difference of ranks otherwise; at a distance d, the sum, one speaks for the other with the weight
+    exp(-d / bandwidth).
+    """
+    some = sample(np.arange(len(columns)), MOST_TOGETHER, seed=seed)
+    columns, inside = columns[some], inside[some]
+    distance = np.zeros((len(columns), len(columns)), dtype=np.float32)
+    for feature, column in zip(features, columns.T, strict=True):
+        distance += _distances(feature, column)
+    weights = np.exp(-distance / max(REACH, len(features) / 8))
+    np.fill_diagonal(weights, 0.0)
+    scores = (weights @ inside.astype(np.float32)) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
+    return [ProxyStrength.of(*auc_with_error(group, score)) for group, score in zip(inside.T, scores.T, strict=True)]
+
+
+def _distances(feature: Feature, column: np.ndarray) -> np.ndarray:
+    """Return how far people are apart in one column, [rows, rows], from 0 to 2."""
+    from scipy.stats import rankdata
+
+    missing = np.isnan(column)
+    if feature.is_categorical:
+        codes = np.where(missing, -1.0, column)
+        return (codes[:, None] != codes).astype(np.float32)
+    ranks = (2 * rankdata(np.where(missing, 0.0, column)) / len(column)).astype(np.float32)
+    distance = np.abs(ranks[:, None] - ranks)
+    distance[missing[:, None] != missing] = 1.0
+    distance[missing[:, None] & missing] = 0.0
+    return distance

@@ -1,22 +1,105 @@
-"""How a model treats groups: rates with intervals by fairlearn's MetricFrame, and the gaps between groups."""
+"""How a model treats groups of people: rates with intervals, and how far apart the groups are.
+
+A rate is a sum over people divided by another: flagged people by people, flagged people with the event by people with it. So
+a bootstrap of all rates at once is one product of matrices. The rates are those of fairlearn's MetricFrame; a test holds them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.fairness import tally
-from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.tally import CALIBRATION, RATES, Treated
+from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.stats import RESAMPLES, ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those with it
+
+SELECTED, CLEARED, EVENTS = "selection_rate", "clearance_rate", "event_rate"
+TRUE_POSITIVE, FALSE_POSITIVE = "true_positive_rate", "false_positive_rate"
+ACCURACY, CALIBRATION = "accuracy", "calibration"
+RATES = (SELECTED, CLEARED, TRUE_POSITIVE, FALSE_POSITIVE, ACCURACY, CALIBRATION, EVENTS)
+
+
+@dataclass(frozen=True)
+class Treated:
+    """What a model made of some people.
+
+    Parameters
+    ----------
+    codes : ndarray of int [rows]
+        The group of each.
+    outcomes : ndarray [rows]
+        0 or 1.
+    flags : ndarray [rows]
+        1 where flagged, 0 where not; between them the chance of it, where a rule draws lots.
+    predicted : ndarray [rows]
+        Probability of the event.
+    """
+
+    codes: np.ndarray
+    outcomes: np.ndarray
+    flags: np.ndarray
+    predicted: np.ndarray
+
+    def terms(self, rate: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a rate sums, and what it divides by, a number a person: [rows], [rows]."""
+        everybody, events, flags = np.ones(len(self.codes)), self.outcomes, self.flags
+        return {
+            SELECTED: (flags, everybody),
+            CLEARED: (1 - flags, everybody),
+            TRUE_POSITIVE: (flags * events, events),
+            FALSE_POSITIVE: (flags * (1 - events), 1 - events),
+            ACCURACY: (np.where(events == 1, flags, 1 - flags), everybody),
+            CALIBRATION: (self.predicted - events, everybody),
+            EVENTS: (events, everybody),
+        }[rate]
+
+    def rates(self, rate: str, groups: Sequence[int], drawn: np.ndarray | None = None) -> np.ndarray:
+        """Return a rate of each group, [groups], or of each resample of the people too, [resamples, groups].
+
+        `drawn` is how often each resample draws each person, as of `resampled_counts`. NaN where nobody counts.
+        """
+        weights = np.ones((1, len(self.codes))) if drawn is None else drawn
+        members = self.codes[:, None] == np.asarray(groups)
+        tops, bottoms = (weights @ (term[:, None] * members) for term in self.terms(rate))
+        found = np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms > 0)
+        return found[0] if drawn is None else found
+
+    def why_not(self, rate: str, group: int) -> str:
+        """Return why a rate of a group cannot be judged; empty where it can.
+
+        A group has at least 30 people, and at least 10 with the event, or without it, where the rate is one of those
+        alone; calibration needs 10 of each.
+        """
+        inside = self.codes == group
+        people, events = int(inside.sum()), int(self.outcomes[inside].sum())
+        reasons = [f"{people} of {MIN_PEOPLE} people"] if people < MIN_PEOPLE else []
+        if rate in (TRUE_POSITIVE, CALIBRATION) and events < MIN_CASES:
+            reasons.append(f"{events} of {MIN_CASES} events")
+        if rate in (FALSE_POSITIVE, CALIBRATION) and people - events < MIN_CASES:
+            reasons.append(f"{people - events} of {MIN_CASES} people without the event")
+        return f"too few to judge: {', '.join(reasons)}" if reasons else ""
+
+
+def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None) -> Treated:
+    """Return what a model makes of some people, in the groups of a partition; see `group_rates`."""
+    if by.objection:
+        raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
+    if people.outcomes is None or not np.isin(people.outcomes, (0, 1)).all():
+        raise FairnessError(f"{people.name}: rates of groups need outcomes of two classes, 0 and 1")
+    cutoff = people.schema.target.threshold if threshold is None else threshold
+    if not 0 < cutoff < 1:
+        raise FairnessError(f"threshold must lie in (0, 1), got {cutoff}")
+    predicted = model.predict(people, "probability")
+    return Treated(by.codes(people), people.outcomes, (predicted >= cutoff).astype(float), predicted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,60 +112,47 @@ class GroupRates:
         Who predicts, and what parts the people.
     groups : tuple of str
         The groups that have people.
-    sizes, events : ndarray of int [groups]
-        How many people there are, and how many of them have the event.
-    estimates : dict of str to ndarray [groups]
-        Each rate of each group; NaN where nobody counts.
+    treated : Treated
+        What the model made of the people; codes are positions in `groups`.
     draws : dict of str to ndarray [draws, groups]
-        What each may be among other people: drawn from the mid-P distribution of a share; calibration over resampled people.
-    objections : dict of str to tuple of str
-        Why a rate of a group cannot be judged, a string a group; empty where it can.
+        What each rate may be among other people: drawn from the mid-P distribution of a share; calibration over resampled
+        people.
     """
 
     model: str
     attribute: str
     groups: tuple[str, ...]
-    sizes: np.ndarray
-    events: np.ndarray
-    estimates: dict[str, np.ndarray]
+    treated: Treated
     draws: dict[str, np.ndarray]
-    objections: dict[str, tuple[str, ...]]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many people each group has, int [groups]."""
+        return np.bincount(self.treated.codes)
+
+    @property
+    def events(self) -> np.ndarray:
+        """How many people of each group have the event, int [groups]."""
+        return np.bincount(self.treated.codes, weights=self.treated.outcomes).astype(int)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a group and rate: its size, the estimate, its 95 % interval, and whether it can be judged."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "model": self.model,
-                "attribute": self.attribute,
-                "group": group,
-                "people": self.sizes[at],
-                "events": self.events[at],
-                "rate": rate,
-                "estimate": self.estimates[rate][at],
-                **self._around(rate, at),
-                "judged": not self.objections[rate][at],
-                "objection": self.objections[rate][at],
-            }
-            for rate in RATES
-            for at, group in enumerate(self.groups)
-        )
-
-    def _around(self, rate: str, at: int) -> dict[str, float]:
-        """Return the ends of an interval; a rate of 0 or 1 is itself one end."""
-        low, high = self._ends(rate, self.draws[rate][:, at], at)
-        estimate = self.estimates[rate][at]
-        return {"low": min(low, estimate), "high": max(high, estimate)}
+        lines, sizes, events = [], self.sizes, self.events
+        for rate in RATES:
+            for at, estimate in enumerate(self.treated.rates(rate, range(len(self.groups)))):
+                low, high = self._ends(rate, self.draws[rate][:, at], at)  # a rate of 0 or 1 is itself one end
+                objection, said = self.treated.why_not(rate, at), (self.model, self.attribute, self.groups[at])
+                ends = min(low, estimate), max(high, estimate)
+                lines.append((*said, sizes[at], events[at], rate, estimate, *ends, not objection, objection))
+        columns = ["model", "attribute", "group", "people", "events", "rate", "estimate", "low", "high", "judged", "objection"]
+        return pd.DataFrame(lines, columns=columns)
 
     def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
         """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
         rarest = min(min(self.events[at], self.sizes[at] - self.events[at]) for at in groups)
         return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
-
-    def judged(self, rate: str) -> np.ndarray:
-        """Return the positions of the groups whose rate can be judged."""
-        return np.flatnonzero([not objection for objection in self.objections[rate]])
 
     def gaps(self) -> pd.DataFrame:
         """Return a line a rate: how far apart the two groups are that are furthest apart, of those that can be judged.
@@ -98,24 +168,26 @@ class GroupRates:
         return pd.DataFrame(lines)
 
     def _gap(self, rate: str) -> dict[str, Any]:
-        fit = self.judged(rate)
-        if len(fit) < 2:
-            return _no_gap(f"only {len(fit)} of {len(self.groups)} groups can be judged")
-        estimates, draws = self.estimates[rate], self.draws[rate]
-        low, *_, high = fit[np.argsort(estimates[fit], kind="stable")]
-        difference = (estimates[high] - estimates[low], *self._ends(rate, draws[:, high] - draws[:, low], low, high))
-        ratio, why = (np.nan, np.nan, np.nan), ""
-        if rate == CALIBRATION or not estimates[high] > 0:
-            why = "a difference has no ratio" if rate == CALIBRATION else "the rate is 0 in every group: no ratio"
+        judged = [at for at in range(len(self.groups)) if not self.treated.why_not(rate, at)]
+        estimates, draws = self.treated.rates(rate, range(len(self.groups))), self.draws[rate]
+        difference, ratio, names, why = (np.nan,) * 3, (np.nan,) * 3, ("", ""), ""
+        if len(judged) < 2:
+            why = f"only {len(judged)} of {len(self.groups)} groups can be judged"
         else:
-            ratio = (estimates[low] / estimates[high], *ends_of(_divided(draws[:, low], draws[:, high])))
-        return {
-            "lowest": self.groups[low],
-            "highest": self.groups[high],
-            **dict(zip(("difference", "difference_low", "difference_high"), difference, strict=True)),
-            **dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=True)),
-            "objection": why,
-        }
+            low, *_, high = (judged[i] for i in np.argsort(estimates[judged], kind="stable"))
+            bottoms, tops, names = draws[:, low], draws[:, high], (self.groups[low], self.groups[high])
+            difference = (estimates[high] - estimates[low], *self._ends(rate, tops - bottoms, low, high))
+            if rate == CALIBRATION:
+                why = "a difference has no ratio"
+            elif not estimates[high] > 0:
+                why = "the rate is 0 in every group: no ratio"
+            else:
+                ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
+                ratio = (estimates[low] / estimates[high], *ends_of(ratios))
+        said: dict[str, Any] = dict(zip(("lowest", "highest"), names, strict=True))
+        for name, numbers in (("difference", difference), ("ratio", ratio)):
+            said |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
+        return said | {"objection": why}
 
 
 def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None, seed: int = 0) -> GroupRates:
@@ -139,98 +211,29 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     GroupRates
         The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those
         with the event (true positive) and without it (false positive), of decisions that were right (accuracy), the
-        mean of predicted − observed (calibration), and the share with the event. By fairlearn's MetricFrame; intervals
-        of the mid-P distribution for shares, which holds where counts are small, and by a bootstrap for calibration.
+        mean of predicted − observed (calibration), and the share with the event. Intervals are those of the mid-P
+        distribution for shares, which holds where counts are small, and of a bootstrap for calibration.
 
     Raises
     ------
     FairnessError
         If the groups must not be compared, the outcomes are unknown, or the threshold is none.
     """
-    treated = treatment(model, people, by, threshold=threshold)
-    present = np.unique(treated.codes)
-    groups = tuple(by.groups[code] for code in present)
-    treated = Treated(np.searchsorted(present, treated.codes), treated.outcomes, treated.flags, treated.predicted)
-    everyone = range(len(groups))
-    estimates = _by_fairlearn(treated)
-    return GroupRates(
-        model=model.name,
-        attribute=by.name,
-        groups=groups,
-        sizes=np.bincount(treated.codes),
-        events=np.bincount(treated.codes, weights=treated.outcomes).astype(int),
-        estimates=estimates,
-        draws=_draws(treated, everyone, seed),
-        objections={rate: tuple(treated.why_not(rate, group) for group in everyone) for rate in RATES},
-    )
-
-
-def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None) -> Treated:
-    """Return what a model makes of some people, in the groups of a partition; see `group_rates`."""
-    if by.objection:
-        raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
-    if people.outcomes is None or not np.isin(people.outcomes, (0, 1)).all():
-        raise FairnessError(f"{people.name}: rates of groups need outcomes of two classes, 0 and 1")
-    cutoff = people.schema.target.threshold if threshold is None else threshold
-    if not 0 < cutoff < 1:
-        raise FairnessError(f"threshold must lie in (0, 1), got {cutoff}")
-    predicted = model.predict(people, "probability")
-    return Treated(by.codes(people), people.outcomes, (predicted >= cutoff).astype(float), predicted)
-
-
-def _by_fairlearn(treated: Treated) -> dict[str, np.ndarray]:
-    """Return each rate of each group by fairlearn; NaN where nobody counts, which fairlearn calls 0."""
-    from fairlearn import metrics
-    from sklearn.metrics import accuracy_score
-
-    def each(predictions: np.ndarray, **functions: Callable[..., float]) -> Any:
-        frame = metrics.MetricFrame(
-            metrics=functions, y_true=treated.outcomes, y_pred=predictions, sensitive_features=treated.codes
-        )
-        return frame.by_group.to_dict(orient="list")
-
-    rates = each(
-        treated.flags,
-        selection_rate=metrics.selection_rate,
-        true_positive_rate=metrics.true_positive_rate,
-        false_positive_rate=metrics.false_positive_rate,
-        accuracy=accuracy_score,
-    )
-    events = each(treated.outcomes, mean=metrics.mean_prediction)["mean"]
-    predicted = each(treated.predicted, mean=metrics.mean_prediction)["mean"]
-    rates |= {
-        tally.CLEARED: [1 - selected for selected in rates[tally.SELECTED]],
-        tally.CALIBRATION: np.subtract(predicted, events),
-        tally.EVENTS: events,
-    }
-    groups = np.arange(len(events))
-    counted = {rate: [treated.terms(rate)[1][treated.codes == group].sum() for group in groups] for rate in RATES}
-    return {rate: np.where(np.array(counted[rate]) > 0, np.asarray(rates[rate], dtype=float), np.nan) for rate in RATES}
-
-
-def _draws(treated: Treated, groups: range, seed: int) -> dict[str, np.ndarray]:
-    """Return what each rate may be among other people, [draws, groups]; NaN where nobody counts."""
-    rng, members = np.random.default_rng(seed), treated.codes[:, None] == np.arange(len(groups))
-    counts = resampled_counts(len(treated.codes), seed=seed, groups=treated.codes)
-    drawn = {CALIBRATION: tally.rate_of(treated, CALIBRATION, groups, counts)}
+    found = treatment(model, people, by, threshold=threshold)
+    present, codes = np.unique(found.codes, return_inverse=True)
+    treated = Treated(codes, found.outcomes, found.flags, found.predicted)
+    rng, members = np.random.default_rng(seed), codes[:, None] == np.arange(len(present))
+    counts = resampled_counts(len(codes), seed=seed, groups=codes)
+    draws = {CALIBRATION: treated.rates(CALIBRATION, range(len(present)), counts)}
     for rate in (rate for rate in RATES if rate != CALIBRATION):
         top, bottom = (term @ members for term in treated.terms(rate))
-        drawn[rate] = np.where(bottom > 0, _shares(top, bottom, rng), np.nan)
-    return drawn
+        draws[rate] = np.where(bottom > 0, _drawn_shares(top, bottom, rng), np.nan)
+    return GroupRates(model.name, by.name, tuple(by.groups[code] for code in present), treated, draws)
 
 
-def _shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _drawn_shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return draws of shares that are `top` of `bottom`: half of them from either end of the exact binomial tails (mid-P)."""
     higher = rng.integers(2, size=(RESAMPLES, len(top)))
     above, below = top + higher, bottom - top + 1 - higher
     drawn = rng.beta(np.maximum(above, 1e-9), np.maximum(below, 1e-9), size=higher.shape)
     return np.where(above == 0, 0.0, np.where(below == 0, 1.0, drawn))
-
-
-def _divided(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:
-    return np.divide(tops, bottoms, out=np.full(len(tops), np.nan), where=bottoms > 0)
-
-
-def _no_gap(why: str) -> dict[str, Any]:
-    numbers = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high")
-    return {"lowest": "", "highest": "", **dict.fromkeys(numbers, np.nan), "objection": why}

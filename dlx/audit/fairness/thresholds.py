@@ -1,23 +1,31 @@
-"""Another threshold for each group, by fairlearn's ThresholdOptimizer: the model stays, the decision changes."""
+"""Another threshold for each group, by fairlearn's ThresholdOptimizer, and what a change of decisions gives and takes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from dlx.audit.fairness.groups import FairnessError, Partition
-from dlx.audit.fairness.rates import treatment
-from dlx.audit.fairness.tally import CALIBRATION, Treated
+from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, SELECTED, TRUE_POSITIVE, Treated, treatment
 from dlx.dataset import Dataset
 from dlx.model import Model
+from dlx.schema import plural
+from dlx.stats import auc, auc_difference, ends_of, rarest, resampled_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Constraint = Literal["equalized_odds", "demographic_parity"]
 # fairlearn weighs all decisions alike under the first, so that events are repeated until the costs are right; under
 # the second this would change the rates of selection, and both classes count the same instead
 OBJECTIVES = {"equalized_odds": "accuracy_score", "demographic_parity": "balanced_accuracy_score"}
+
+AUC, COST = "auc", "cost"
+RATIO, TRUE_GAP, FALSE_GAP = "selection_ratio", "true_positive_gap", "false_positive_gap"
+MEASURES = (AUC, COST, RATIO, TRUE_GAP, FALSE_GAP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +98,6 @@ def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Const
             f"thresholds for each group of {by.name} need two groups of 30 people with 10 of each outcome among the "
             f"{len(people)} they are fitted on, got {len(fit)} of {len(present)}; merge groups, or pass more people"
         )
-    repeated = np.where(treated.outcomes == 1, max(1, round((1 - cutoff) / cutoff)), 1)
-    times = np.isin(treated.codes, fit) * (repeated if constraint == "equalized_odds" else 1)
     optimizer = ThresholdOptimizer(
         estimator=_Scores(),
         constraints=constraint,
@@ -99,11 +105,10 @@ def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Const
         prefit=True,
         predict_method="predict_proba",
     )
-    optimizer.fit(
-        np.repeat(treated.predicted, times)[:, None],
-        np.repeat(treated.outcomes, times),
-        sensitive_features=np.repeat(treated.codes, times),
-    )
+    weight = max(1, round((1 - cutoff) / cutoff)) if constraint == "equalized_odds" else 1
+    repeated = np.repeat(np.arange(len(people)), np.isin(treated.codes, fit) * np.where(treated.outcomes == 1, weight, 1))
+    risks, groups = treated.predicted[repeated, None], treated.codes[repeated]
+    optimizer.fit(risks, treated.outcomes[repeated], sensitive_features=groups)
     return Rule(model, by, tuple(by.groups[code] for code in fit), cutoff, optimizer)
 
 
@@ -119,3 +124,62 @@ class _Scores(ClassifierMixin, BaseEstimator):
     def predict_proba(self, scores: np.ndarray) -> np.ndarray:
         scores = np.asarray(scores)
         return np.column_stack([1 - scores[:, 0], scores[:, 0]])
+
+
+def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: str = SELECTED, seed: int = 0) -> pd.DataFrame:
+    """Return accuracy, cost and gaps before and after, with the 95 % interval of the change over the same resampled people.
+
+    Parameters
+    ----------
+    before, after : Treated
+        The same people, treated in two ways.
+    threshold : float
+        From which risk on people are flagged; a missed event costs (1 − threshold) / threshold needless flags.
+    favourable : {"selection_rate", "clearance_rate"}
+        Which of the two people want: to be flagged, or not to be.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        measure, before, after, change, low, high, objection. auc: of the predicted probability (interval: DeLong's); cost:
+        mean cost a person, in needless flags; selection_ratio: lowest over highest favourable rate of the groups that can be
+        judged; true_positive_gap, false_positive_gap: highest − lowest rate. Fewer than two such groups have no gap, and the
+        objection says so.
+    """
+    import pandas as pd
+
+    outcomes, codes = before.outcomes, before.codes
+    drawn = np.vstack([np.ones(len(codes)), resampled_counts(len(codes), seed=seed, groups=codes)])
+
+    def line(measure: str, people: int, was: np.ndarray, now: np.ndarray) -> tuple[Any, ...]:
+        ends = ends_of(now[1:] - was[1:], people=people)
+        return measure, was[0], now[0], now[0] - was[0], *ends, ""
+
+    ranked = (auc(outcomes, one.predicted) for one in (before, after))
+    lines = [(AUC, *ranked, *auc_difference(outcomes, after.predicted, before.predicted), "")]
+    lines.append(line(COST, rarest(outcomes), *(drawn @ _costs(one, threshold) / len(codes) for one in (before, after))))
+    for measure, rate in ((RATIO, favourable), (TRUE_GAP, TRUE_POSITIVE), (FALSE_GAP, FALSE_POSITIVE)):
+        groups = [int(group) for group in np.unique(codes) if not before.why_not(rate, int(group))]
+        if len(groups) < 2:
+            lines.append((measure, *[np.nan] * 5, f"only {plural(len(groups), 'group')} can be judged"))
+            continue
+        counted = before.terms(rate)[1]
+        fewest = min(int(counted[codes == group].sum()) for group in groups)
+        lines.append(line(measure, fewest, *(_gap(measure, one.rates(rate, groups, drawn)) for one in (before, after))))
+    return pd.DataFrame(lines, columns=["measure", "before", "after", "change", "low", "high", "objection"])
+
+
+def _costs(treated: Treated, threshold: float) -> np.ndarray:
+    """Return what each decision costs, in needless flags [rows]."""
+    missed, needless = treated.outcomes * (1 - treated.flags), (1 - treated.outcomes) * treated.flags
+    return (1 - threshold) / threshold * missed + needless
+
+
+def _gap(measure: str, rates: np.ndarray) -> np.ndarray:
+    """Return lowest over highest rate, or highest less lowest, of [resamples, groups]: [resamples]."""
+    lowest, highest = rates.min(axis=1), rates.max(axis=1)
+    if measure != RATIO:
+        return highest - lowest
+    return np.divide(lowest, highest, out=np.full(len(rates), np.nan), where=highest > 0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.audit.fairness.telling import TELLING, Group, Told, protected_groups, told_by_column, told_together
+from dlx.audit.fairness.groups import Group, protected_groups
+from dlx.audit.fairness.proxies import PROXY_AUC, ProxyStrength, strengths_alone, strengths_together
 from dlx.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class StandIns:
     @property
     def alone(self) -> dict[str, Proxy]:
         """The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group."""
-        return {name: proxy for name, proxy in self.best.items() if proxy.low > TELLING}
+        return {name: proxy for name, proxy in self.best.items() if proxy.low > PROXY_AUC}
 
     def of_attribute(self, name: str) -> dict[str, Proxy]:
         """Return what each column tells by itself of the groups by one protected column."""
@@ -75,8 +76,8 @@ class StandIns:
         if len(places) < 2 or not self.groups:
             return None
         features = [self.observed.schema.features[i] for i in places]
-        told = _best(self.groups, told_together(features, self.observed.rows[:, places], _inside(self.groups)))
-        return told if told.low > TELLING else None
+        told = _best(self.groups, strengths_together(features, self.observed.rows[:, places], _inside(self.groups)))
+        return told if told.low > PROXY_AUC else None
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a column: the protected attribute and group that it tells best, AUC with its interval, is_proxy."""
@@ -93,12 +94,12 @@ def _inside(groups: tuple[Group, ...]) -> np.ndarray:
 def _best_of_each(observed: Dataset, groups: tuple[Group, ...]) -> dict[str, Proxy]:
     columns = zip(observed.schema.features, observed.rows.T, strict=True)
     return {
-        feature.name: _best(groups, told_by_column(feature, column, _inside(groups)))
+        feature.name: _best(groups, strengths_alone(feature, column, _inside(groups)))
         for feature, column in columns
         if groups and not feature.protected
     }
 
 
-def _best(groups: tuple[Group, ...], told: Sequence[Told]) -> Proxy:
+def _best(groups: tuple[Group, ...], told: Sequence[ProxyStrength]) -> Proxy:
     group, best = max(zip(groups, told, strict=True), key=lambda pair: pair[1].low)
     return Proxy(group.column, group.name, best.auc, best.low, best.high)

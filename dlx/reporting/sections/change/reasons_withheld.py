@@ -6,7 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from dlx.audit.fairness.telling import TELLING, Group
+from dlx.audit.fairness.groups import Group
+from dlx.audit.fairness.proxies import PROXY_AUC
 from dlx.audit.reasons import Proxy
 from dlx.audit.reasons.denials import Denial
 from dlx.context import RunContext
@@ -32,7 +33,7 @@ def _protected(setting: RunContext, given: Given) -> str:
     proxies = [f"{schema[column].label} ({_proxy(schema, proxy)})" for column, proxy in grouping.proxies.items()]
     named = listed([schema[name].label for name in grouping.protected])
     return (
-        f"Never printed: {named}, and columns that alone tell a group of them from the rest (AUC above {share(TELLING)} beyond "
+        f"Never printed: {named}, and columns that alone tell a group from the rest (AUC above {share(PROXY_AUC)} beyond "
         f"doubt, cross-validated, gaps and any shape of the column included): {listed(proxies) if proxies else 'none'}. They "
         f"moved the risk as much as a printed reason in {_shares(given, 'flagged')}: what is printed there is not all that "
         "counted, and a reviewer must know of it."

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
-from dlx.audit.fairness.proxies import carriers, proxy_strength, telling
+from dlx.audit.fairness.proxies import PROXY_AUC, carriers, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import group_rates
-from dlx.audit.fairness.telling import TELLING
 from dlx.audit.reasons import Proxy, StandIns
 from dlx.background import sample
 from dlx.context import RunContext, is_black_box
@@ -45,7 +44,7 @@ class FairnessEvidence:
     proxies, carriers : DataFrame
         How well the rest tells the groups shown, and through which columns the black boxes could.
     parts : DataFrame
-        `ExplainedGap.to_frame()` of the black boxes and every contrast of the groups shown.
+        `explained_gap` of the black boxes and every contrast of the groups shown.
     stand_ins : DataFrame
         The columns that by themselves tell only a finer group by a protected column shown, one that reasons are held against.
     mitigation : DataFrame
@@ -140,7 +139,7 @@ def _explained(
             found = proxy_strength(setting.case, by, seed=setting.seed)
             told.append(found)
             for group in found.loc[found["objection"] == "", "group"]:
-                alone = telling(setting.case, by, group, seed=setting.seed)
+                alone = column_proxies(setting.case, by, group, seed=setting.seed)
                 carried += [carriers(explanation, alone, seed=setting.seed) for explanation in explained]
             parts += _parts(setting, explained, people, by)
             update(count, len(shown))
@@ -152,19 +151,19 @@ def _alone(setting: RunContext, shown: Sequence[Partition], carried: pd.DataFram
     import pandas as pd
 
     found = StandIns.of(setting.case.train)
-    known = carried[(1 + carried["tells_low"]) / 2 > TELLING] if len(carried) else carried
+    known = carried[(1 + carried["tells_low"]) / 2 > PROXY_AUC] if len(carried) else carried
     told = [
         (name, *proxy)
         for by in shown
         for name, proxy in found.of_attribute(by.name).items()
-        if proxy.low > TELLING and name not in set(known.loc[known["attribute"] == by.name, "column"])
+        if proxy.low > PROXY_AUC and name not in set(known.loc[known["attribute"] == by.name, "column"])
     ]
     return pd.DataFrame(told, columns=["column", *Proxy._fields])
 
 
 def _parts(setting: RunContext, explained: Sequence[Explanation], people: Dataset, by: Partition) -> list[pd.DataFrame]:
     return [
-        explained_gap(explanation, people, by, group, against, seed=setting.seed).to_frame()
+        explained_gap(explanation, people, by, group, against, seed=setting.seed)
         for explanation in explained
         for group, against in contrasts(people, by)
     ]

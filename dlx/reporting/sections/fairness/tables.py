@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.audit.fairness.groups import Partition
-from dlx.audit.fairness.tally import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
-from dlx.audit.fairness.telling import FOLDS, TELLING
-from dlx.audit.fairness.trade_offs import MEASURES
+from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC
+from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
+from dlx.audit.fairness.thresholds import MEASURES
 from dlx.plots import GREY, UNITS, draw_gap, draw_group_rates, shortened, style
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import counted, interval, listed, model_words, share, two_decimals
@@ -81,7 +81,7 @@ def proxies_table(evidence: FairnessEvidence, labels: dict[str, str]) -> Table:
             own = own[(own["model"] == model.name) & (own["attribute"] == told["attribute"]) & (own["group"] == told["group"])]
             named = [f"{labels[line['column']]} {two_decimals(line['carried'])}" for _, line in own[:MOST_CARRIERS].iterrows()]
             through.append(", ".join(named) or "–")
-        auc = told["objection"] or interval(told["auc"], told["low"], told["high"], share, TELLING)
+        auc = told["objection"] or interval(told["auc"], told["low"], told["high"], share, PROXY_AUC)
         lines.append((labels[told["attribute"]], told["group"], f"{told['people']:,}", auc, *through))
     units = listed(list(dict.fromkeys(UNITS[model.scales[0]] for model in evidence.black_boxes)))
     return Table(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.audit.fairness.groups import Partition
-from dlx.audit.fairness.tally import EVENTS
-from dlx.audit.fairness.telling import TELLING
-from dlx.audit.fairness.trade_offs import COST, FALSE_GAP, RATIO, TRUE_GAP
+from dlx.audit.fairness.proxies import PROXY_AUC
+from dlx.audit.fairness.rates import EVENTS
+from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.model import Model
 from dlx.reporting.phrases import counted, interval, listed, model_words, percent, sentence, share
 from dlx.reporting.sections.fairness.evidence import FairnessEvidence
@@ -65,7 +65,7 @@ def coverage(evidence: FairnessEvidence, target: Target) -> dict[str, str]:
         best = told.loc[told["auc"].idxmax()]
         proxies = (
             f"{len(told)} groups told from the other columns; best told: {best['group']}, AUC "
-            f"{interval(best['auc'], best['low'], best['high'], share, TELLING)}."
+            f"{interval(best['auc'], best['low'], best['high'], share, PROXY_AUC)}."
         )
     return {
         "fairness": f"Rates and calibration by {names}, with intervals and sizes; {ratio}.",

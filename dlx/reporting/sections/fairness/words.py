@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.fairness.groups import Partition
-from dlx.audit.fairness.tally import CLEARED, EVENTS, MIN_CASES, MIN_PEOPLE, SELECTED
-from dlx.audit.fairness.telling import TELLING
-from dlx.audit.fairness.trade_offs import COST
+from dlx.audit.fairness.groups import MIN_PEOPLE, Partition
+from dlx.audit.fairness.proxies import PROXY_AUC
+from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED
+from dlx.audit.fairness.thresholds import COST
 from dlx.plots import UNITS
 from dlx.reporting.phrases import (
     interval,
@@ -94,8 +94,8 @@ def proxy_sentence(evidence: FairnessEvidence, by: Partition, labels: dict[str, 
     if lines.empty:
         return f"{by.label}: too few people of any group to tell them from the rest."
     best = lines.loc[lines["auc"].idxmax()]
-    span = interval(best["auc"], best["low"], best["high"], share, TELLING)
-    whether = "a proxy" if best["low"] > TELLING else "no strong proxy" if best["high"] < TELLING else "perhaps a proxy"
+    span = interval(best["auc"], best["low"], best["high"], share, PROXY_AUC)
+    whether = "a proxy" if best["low"] > PROXY_AUC else "no strong proxy" if best["high"] < PROXY_AUC else "perhaps a proxy"
     alone = _tell_alone(evidence, by, labels)
     return (
         f"{by.label}: the other columns tell “{best['group']}” with an AUC of {span}: together they are {whether} of it. By "
@@ -109,7 +109,7 @@ def _tell_alone(evidence: FairnessEvidence, by: Partition, labels: dict[str, str
     Of a number, the groups that reasons are held against are finer than those compared: a column may tell one of these only.
     """
     lines = evidence.carriers[evidence.carriers["attribute"] == by.name]
-    lines = lines[(1 + lines["tells_low"]) / 2 > TELLING] if len(lines) else lines
+    lines = lines[(1 + lines["tells_low"]) / 2 > PROXY_AUC] if len(lines) else lines
     best = lines.sort_values("tells_low", ascending=False).drop_duplicates("column") if len(lines) else lines
     told = [
         f"“{labels[line['column']]}” tells “{line['group']}” with an AUC of "
