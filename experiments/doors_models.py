@@ -9,50 +9,19 @@ number: --only 17 sends one alone.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from random import Random
 
 import pandas as pd
 from doors.estimators import any_estimator
 from doors.held_models import held
-from doors.told import by_reason, faulty, made_with, share
+from doors.told import by_reason, faulty, made_with, send, share
 from running import run
-
-from dlx.files import csv_text, refuse_unwritable, write_atomically
-from dlx.progress import Narrator
-from dlx.threads import one_thread
 
 SHARE_ACCEPTED = 0.9
 
 
-def main() -> int:
-    """Send what was asked for, write it down, and return 1 if something is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=300, help="how many estimators")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other estimators")
-    parser.add_argument("--only", type=int, help="the number of one estimator")
-    parser.add_argument("--output", type=Path, default=Path("experiments/doors"), help="folder to write to")
-    asked = parser.parse_args()
-    if asked.only is not None:
-        print(sent(asked.seed, asked.only))
-        return 0
-    refuse_unwritable(asked.output, "pass another --output")
-    lines = []
-    with Narrator().step("Sending estimators", "estimators") as update, one_thread():
-        for number in range(asked.count):
-            lines.append(sent(asked.seed, number))
-            update(number + 1, asked.count)
-            if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
-                table = pd.DataFrame(lines)
-                write_atomically(asked.output / "models.csv", csv_text(table))
-    text, is_right = summary(table, asked.seed)
-    write_atomically(asked.output / "models.md", text)
-    print(text)
-    return 0 if is_right else 1
-
-
-def sent(seed: int, number: int) -> dict[str, object]:
+def sent(seed: int, number: int, _: Path) -> dict[str, object]:
     """Return what came of an estimator: what it is, through which door it went, why it was refused, what is wrong."""
     fitted = any_estimator(Random(f"{seed}-{number}"))
     verdict = held(fitted)
@@ -95,4 +64,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(lambda: send(str(__doc__), "models", sent, summary, count=300))

@@ -7,47 +7,16 @@ of --seed and its number: --only 17 sends one alone and keeps its file.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 from random import Random
 
 import pandas as pd
 from doors.faults import any_table
 from doors.held_tables import held
-from doors.told import by_reason, faulty, made_with, share
+from doors.told import by_reason, faulty, made_with, send, share
 from running import run
 
-from dlx.files import csv_text, refuse_unwritable, write_atomically
-from dlx.progress import Narrator
-
 SHARE_ACCEPTED = 0.8
-
-
-def main() -> int:
-    """Send what was asked for, write it down, and return 1 if something is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=500, help="how many tables")
-    parser.add_argument("--seed", type=int, default=0, help="another seed makes other tables")
-    parser.add_argument("--only", type=int, help="the number of one table, whose file is kept")
-    parser.add_argument("--output", type=Path, default=Path("experiments/doors"), help="folder to write to")
-    asked = parser.parse_args()
-    if asked.only is not None:
-        print(sent(asked.seed, asked.only, Path(f"table-{asked.only}")))
-        return 0
-    refuse_unwritable(asked.output, "pass another --output")
-    lines = []
-    with Narrator().step("Sending tables", "tables") as update, tempfile.TemporaryDirectory() as folder:
-        for number in range(asked.count):
-            lines.append(sent(asked.seed, number, Path(folder) / str(number)))
-            update(number + 1, asked.count)
-            if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
-                table = pd.DataFrame(lines)
-                write_atomically(asked.output / "tables.csv", csv_text(table))
-    text, is_right = summary(table, asked.seed)
-    write_atomically(asked.output / "tables.md", text)
-    print(text)
-    return 0 if is_right else 1
 
 
 def sent(seed: int, number: int, folder: Path) -> dict[str, object]:
@@ -94,4 +63,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(lambda: send(str(__doc__), "tables", sent, summary, count=500))

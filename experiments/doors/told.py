@@ -1,14 +1,55 @@
-"""The figures of the doors in words: shares, reasons counted, and what made them."""
+"""Sends what was generated through the doors, and tells what came of it: shares, reasons counted, and what made them."""
 
 from __future__ import annotations
 
+import argparse
 import platform
 import re
+import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
+from dlx.files import csv_text, refuse_unwritable, write_atomically
+from dlx.progress import Narrator
+from dlx.threads import one_thread
+
 LIBRARIES = ("pandas", "numpy", "scikit-learn", "xgboost-cpu", "lightgbm")
+
+
+def send(
+    doc: str,
+    what: str,
+    sent: Callable[[int, int, Path], dict[str, object]],
+    summary: Callable[[pd.DataFrame, int], tuple[str, bool]],
+    *,
+    count: int,
+) -> int:
+    """Send tables or models, as the command line asks, write down what came of each, and return 1 if something is wrong."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=count, help=f"how many {what}")
+    parser.add_argument("--seed", type=int, default=0, help=f"another seed makes other {what}")
+    parser.add_argument("--only", type=int, help=f"the number of one of the {what}, whose file is kept")
+    parser.add_argument("--output", type=Path, default=Path("experiments/doors"), help="folder to write to")
+    asked = parser.parse_args()
+    if asked.only is not None:
+        print(sent(asked.seed, asked.only, Path(f"{what}-{asked.only}")))
+        return 0
+    refuse_unwritable(asked.output, "pass another --output")
+    lines = []
+    with Narrator().step(f"Sending {what}", what) as update, one_thread(), tempfile.TemporaryDirectory() as folder:
+        for number in range(asked.count):
+            lines.append(sent(asked.seed, number, Path(folder) / str(number)))
+            update(number + 1, asked.count)
+            if number % 20 == 19 or number == asked.count - 1:  # an interrupt loses little
+                table = pd.DataFrame(lines)
+                write_atomically(asked.output / f"{what}.csv", csv_text(table))
+    text, is_right = summary(table, asked.seed)
+    write_atomically(asked.output / f"{what}.md", text)
+    print(text)
+    return 0 if is_right else 1
 
 
 def share(which: pd.Series) -> str:
