@@ -379,7 +379,7 @@ def test_in_a_terminal_a_mistake_looks_the_same(tmp_path):
 
     ended = typed("report", "nosuch")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.replace(f"{ALIVE}\n", "").count("\n") == 1
     assert "Traceback" in typed("--debug", "report", "nosuch").stderr
     assert not list(tmp_path.iterdir())
 
