@@ -15,7 +15,7 @@ import pandas as pd
 from running import run
 
 import dlx
-from dlx.attacks import findings_frame, fool
+from dlx.attacks import fool
 from dlx.files import csv_text, refuse_unwritable, write_together
 from dlx.threads import one_thread
 
@@ -52,9 +52,9 @@ def tables(name: str, asked: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataF
         background = case.background(100, seed=seed).rows
         options = {"margin": asked.margin, "few": asked.few, "seed": seed}
         with one_thread():
-            made = fool(case, honest, background=background, people=case.test[: asked.people], **options)
+            made = fool(case, honest, background=background, people=case.test[: asked.people], full=True, **options)
         shown.append(made.shown.assign(seed=seed))
-        found.append(findings_frame(made.findings).assign(seed=seed))
+        found.append(made.detections.assign(seed=seed))
     return pd.concat(shown, ignore_index=True), pd.concat(found, ignore_index=True)
 
 

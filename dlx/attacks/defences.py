@@ -1,4 +1,4 @@
-"""Two defences that need no access to a model's inside: flip the protected column, and look off the manifold.
+"""Defences that need no access to a model's inside: flip the protected column, and look off the manifold.
 
 The flip asks on real rows alone, where a scaffold has to show what it is. The gate asks whether what a method learned
 from people who could not be real says anything about those who are: an honest model is the same function in both places.
@@ -6,15 +6,23 @@ from people who could not be real says anything about those who are: an honest m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.attacks.findings import Finding
-from dlx.attacks.manifold import Gate
-from dlx.attacks.samples import VulnerabilityError
-from dlx.attacks.scaffold import decisions
+from dlx.attacks.scaffold import (
+    AttackError,
+    decimals,
+    decisions,
+    lime_rows,
+    mixed_rows,
+    replaced_rows,
+    rounded_to,
+    values_to_try,
+)
 from dlx.dataset import Dataset
+from dlx.encoder import Encoder
 from dlx.model import Model
 from dlx.rounding import rounded
 from dlx.stats import Interval, interval_of, interval_of_share
@@ -22,10 +30,46 @@ from dlx.stats import Interval, interval_of, interval_of_share
 if TYPE_CHECKING:
     import pandas as pd
 
+FOUND, NOT_FOUND, UNTOLD = "attack found", "not found", "not measured"
 FLIP_LIMIT = 0.75  # of decisions that hang on the column alone; measured: attacked .93 and more, honest .56 and less
 CARRY_LIMIT = 0.8  # rank correlation; measured: hidden ones .42 and less, honest .93 and more
 FEWEST_OFF = 200
 VALUES = 10  # of a number that is flipped
+KEPT = 0.95  # share of unseen real people that the gate lets pass
+SAMPLES = 3_000
+KINDS = {
+    "real people": "unseen rows",
+    "lime": "LIME: random people",
+    "kernel_shap": "Kernel SHAP: mixtures with real rows",
+    "kernel_shap, k-means": "Kernel SHAP: mixtures with k-means centres",
+    "integrated_gradients": "Integrated gradients: points between two people",
+    "partial_dependence": "Partial dependence: one column replaced",
+}
+
+
+def detection(
+    demonstration: str,
+    model: str,
+    is_attacked: bool,
+    defence: str,
+    measured: Interval,
+    limit: float,
+    *,
+    found: Literal["above", "below"] = "above",
+    shown: str = "",
+    why: str = "",
+) -> dict[str, Any]:
+    """Return a defence's answer about one model: a line of `Fooled.detections`.
+
+    `measured` is the statistic that `defence` names; an attack is `found` above or below the limit. The answer `is_right`
+    where an attacked model is found, or an honest one passes.
+    """
+    estimate, low, high = measured
+    is_found = estimate > limit if found == "above" else estimate < limit
+    says = UNTOLD if np.isnan(estimate) else FOUND if is_found else NOT_FOUND
+    about = {"demonstration": demonstration, "model": model, "is_attacked": is_attacked, "defence": defence, "limit": limit}
+    told = {"shown": shown, "why": why, "estimate": estimate, "low": low, "high": high, "found": found, "says": says}
+    return about | told | {"is_right": says == (FOUND if is_attacked else NOT_FOUND)}
 
 
 def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Dataset) -> np.ndarray:
@@ -44,77 +88,123 @@ def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Data
     """
     position = model.schema.position(column)
     own, changed = decisions(model, people.rows), np.zeros(len(people), dtype=bool)
-    for value in _tried(among.rows[:, position], model.schema.features[position].is_categorical):
+    for value in values_to_try(model.schema.features[position], among.rows[:, position], most=VALUES, tail=0.05):
         rows = people.rows.copy()
         rows[:, position] = value
         changed |= decisions(model, rows) != own
     return changed
 
 
-def flips(model: Model, case: Dataset, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return the share of test rows whose decision hangs on each column alone, with Wilson's 95 % intervals."""
+def flip_detection(demonstration: str, model: Model, case: Dataset, column: str, *, is_attacked: bool) -> dict[str, Any]:
+    """Return what the flip of the protected column says of a model: the share of test rows whose decision hangs on it alone."""
+    changed = flipped_decisions(model, case.test, column, among=case.train)
+    words = f"share of decisions that change with {case.schema[column].label} alone, on real rows"
+    return detection(demonstration, model.name, is_attacked, words, interval_of_share(changed), FLIP_LIMIT)
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Boosted trees that tell rows which could be real from others, in dense columns: points of a path are rows, too.
+
+    Trained on training rows against what all methods make up of them. Numbers are first rounded to the decimals that are
+    recorded, so that nobody is unreal for a fraction of a year.
+    """
+
+    encoder: Encoder
+    decimals: np.ndarray  # int [features], with which each column is recorded
+    centres: np.ndarray  # [centres, features] by k-means, as a background of Kernel SHAP
+    forest: Any  # HistGradientBoostingClassifier of real rows (1) against made-up ones (0)
+    limit: float  # below it a row is off the manifold; 1 - `KEPT` of the validation rows are
+
+    @classmethod
+    def fit(cls, case: Dataset, background: np.ndarray, centres: np.ndarray, *, seed: int = 0) -> Gate:
+        """Return the gate of a case: training rows against what every method makes up from them and a background."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        train, encoder = case.train.rows, Encoder.fit(case.schema, case.train.rows)
+        forest = HistGradientBoostingClassifier(max_iter=150, class_weight="balanced", early_stopping=False, random_state=seed)
+        blank = cls(encoder, decimals(train), centres, forest, 0.0)
+        dense = np.concatenate([encoder.transform(train), *blank.made_up(train, background, len(train), seed).values()])
+        forest.fit(dense, np.arange(len(dense)) < len(train))
+        limit = np.quantile(forest.predict_proba(encoder.transform(case.validation.rows))[:, 1], 1 - KEPT)
+        return cls(encoder, blank.decimals, centres, forest, float(limit))
+
+    def is_off(self, dense: np.ndarray) -> np.ndarray:
+        """Return which dense rows could not be real, bool [rows]."""
+        return self.forest.predict_proba(dense)[:, 1] < self.limit
+
+    def dense(self, rows: np.ndarray) -> np.ndarray:
+        """Return coded rows in dense columns, numbers rounded as they are recorded, [rows, width]."""
+        return self.encoder.transform(rounded_to(rows, self.decimals))
+
+    def made_up(self, people: np.ndarray, background: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:
+        """Return the dense rows [count, width] that each method makes up for some people, by the keys of `KINDS`."""
+        rng = np.random.default_rng(seed)
+        ends, starts = (self.encoder.transform(some[rng.integers(len(some), size=count)]) for some in (people, background))
+        return {
+            "lime": self.dense(lime_rows(self.encoder.schema, background, count, seed)),
+            "kernel_shap": self.dense(mixed_rows(people, background, count, seed)),
+            "kernel_shap, k-means": self.dense(mixed_rows(people, self.centres, count, seed)),
+            "partial_dependence": self.dense(replaced_rows(people, count, seed)),
+            "integrated_gradients": starts + rng.random((count, 1)).astype(np.float32) * (ends - starts),
+        }
+
+
+def off_manifold_shares(gate: Gate, case: Dataset, background: np.ndarray, *, seed: int = 0) -> pd.DataFrame:
+    """Return how much of what each method evaluates could not be real, with Wilson's 95 % intervals: a line a kind of row.
+
+    They are made of test rows; unseen real people come first, as what the gate itself gets wrong.
+    """
     import pandas as pd
 
+    dense = {"real people": gate.dense(case.test.rows)} | gate.made_up(case.test.rows, background, SAMPLES, seed + 1)
     lines = []
-    for column in columns:
-        changed = flipped_decisions(model, case.test, column, among=case.train)
-        share, low, high = interval_of_share(changed)
-        lines.append({"model": model.name, "column": column, "changed": share, "low": low, "high": high, "rows": len(changed)})
+    for kind, words in KINDS.items():
+        share, low, high = interval_of_share(gate.is_off(dense[kind]))
+        lines.append(
+            {"kind": kind, "what": words, "off_manifold": share, "low": low, "high": high, "samples": len(dense[kind])}
+        )
     return pd.DataFrame(lines)
 
 
-def carry_over(model: Model, gate: Gate, samples: np.ndarray, people: np.ndarray, *, seed: int = 0) -> Interval:
-    """Return how well what the model does off the manifold predicts what it does on real people.
+def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return how well what the model does off the manifold predicts what it does on real people, with its 95 % interval.
 
-    Boosted trees learn the model's output on those samples that the gate turns away; the answer is the rank correlation
-    (Spearman) of their prediction with the model's output on real rows, with its 95 % bootstrap interval over rows.
-    NaN where fewer than `FEWEST_OFF` samples are turned away.
+    Boosted trees learn the model's output on rows that could not be real; the answer is the rank correlation (Spearman) of
+    their prediction with the model's output on real rows. NaN with fewer than `FEWEST_OFF` rows off the manifold.
 
     Raises
     ------
-    VulnerabilityError
+    AttackError
         If the model gives everybody the same output.
     """
     from scipy.stats import rankdata
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    scale, off = model.scales[0], samples[gate.is_off(samples)]
+    scale = model.scales[0]
     outputs = model.predict(people, scale)
     if np.ptp(outputs) == 0:
-        raise VulnerabilityError(f"{model.name} gives all {len(people)} people the same output; there is nothing to explain")
+        raise AttackError(f"{model.name} gives all {len(people)} people the same output; there is nothing to explain")
     if len(off) < FEWEST_OFF:
         return Interval(np.nan, np.nan, np.nan)
     learned = HistGradientBoostingRegressor(early_stopping=False, random_state=seed).fit(off, model.predict(off, scale))
-    ranks = rankdata(learned.predict(people)), rankdata(outputs)
+    ranks = np.stack([rankdata(learned.predict(people)), rankdata(outputs)])
 
     def correlation(rows: np.ndarray) -> float:
-        one, other = ranks[0][rows], ranks[1][rows]
-        return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 and np.ptp(other) > 0 else 0.0
+        some = ranks[:, rows]
+        return float(np.corrcoef(some)[0, 1]) if np.ptp(some, axis=1).all() else 0.0
 
     return interval_of(correlation, np.zeros(len(people)), seed=seed)
 
 
-def flip_finding(demonstration: str, model: Model, case: Dataset, column: str, *, is_attacked: bool) -> Finding:
-    """Return what the protected-column flip says of a model."""
-    changed = flipped_decisions(model, case.test, column, among=case.train)
-    words = f"share of decisions that change with {case.schema[column].label} alone, on real rows"
-    return Finding(demonstration, model.name, is_attacked, words, interval_of_share(changed), FLIP_LIMIT)
-
-
-def gate_finding(
+def gate_detection(
     demonstration: str, model: Model, gate: Gate, samples: np.ndarray, case: Dataset, *, is_attacked: bool, seed: int = 0
-) -> Finding:
-    """Return what the on-manifold gate says of a model, given the samples of an explainer."""
-    share = gate.is_off(samples).mean()
+) -> dict[str, Any]:
+    """Return what the gate says of a model, given rows that an explainer made up."""
+    is_off = gate.is_off(gate.dense(samples))
     words = "rank correlation of what it does off the manifold with what it does on real people"
-    measured = carry_over(model, gate, samples, case.test.rows, seed=seed)
-    shown = f"{rounded(share, 0, 100)} % of the samples could not be real"
-    why = "" if measured.estimate == measured.estimate else f"fewer than {FEWEST_OFF} samples are off the manifold"
-    return Finding(demonstration, model.name, is_attacked, words, measured, CARRY_LIMIT, False, shown, why)
-
-
-def _tried(column: np.ndarray, is_categorical: bool) -> np.ndarray:
-    known = column[~np.isnan(column)]
-    if is_categorical or len(np.unique(known)) <= VALUES:
-        return np.unique(known)
-    return np.unique(np.quantile(known, np.linspace(0.05, 0.95, VALUES), method="nearest"))
+    measured = carry_over(model, samples[is_off], case.test.rows, seed=seed)
+    shown = f"{rounded(is_off.mean(), 0, 100)} % of the samples could not be real"
+    why = f"fewer than {FEWEST_OFF} samples are off the manifold" if np.isnan(measured.estimate) else ""
+    about = (demonstration, model.name, is_attacked, words)
+    return detection(*about, measured, CARRY_LIMIT, found="below", shown=shown, why=why)

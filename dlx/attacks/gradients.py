@@ -7,17 +7,16 @@ show that it can be done).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.attacks.findings import Finding
-from dlx.attacks.instability import kept_top
-from dlx.attacks.samples import VulnerabilityError, decimals
-from dlx.attacks.scaffold import decisions
+from dlx.attacks.defences import detection
+from dlx.attacks.scaffold import decimals, decisions
+from dlx.attacks.settings import TOP
+from dlx.comparison.agreement import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.model import NeuralModel
-from dlx.runner import explain
 from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
@@ -25,24 +24,46 @@ if TYPE_CHECKING:
 
 NOISE = 0.1  # standard deviations of a number: what measuring again would change
 ALIKE = 0.1  # logits that the output may move
-TRIES = {"gradient": 50, "integrated_gradients": 20}
-REFERENCES = 5  # of integrated gradients, which have to follow every ripple
+TRIES = 50
 RIPPLE, STEEPNESS = 0.02, 300.0  # logits, and radians a standard deviation
 FRAGILE_LIMIT = 0.5
-METHODS = {"gradient": "gradient times input", "integrated_gradients": "integrated gradients"}
 
 
-def rippled(model: NeuralModel, *, seed: int = 0) -> NeuralModel:
-    """Return a net with a ripple on its output: at most `RIPPLE` logits high, along a random direction of its numbers."""
-    import torch
+def gradient_detections(
+    model: NeuralModel, case: Dataset, people: Dataset, background: np.ndarray, *, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Return whether gradient x input breaks within observed noise, of a net and of it with a ripple; [] without numbers."""
+    if all(feature.is_categorical for feature in model.schema.features):
+        return []
+    words = f"share of the top {TOP}, with signs, that survives the worst of {TRIES} changes within observed noise"
+    found = []
+    for net, is_attacked in ((model, False), (rippled(model, seed=seed), True)):
+        kept = interval_of_mean(surviving_top(net, case, people, background, seed=seed), within=(0, 1), seed=seed)
+        shown = f"gradient times input, {len(people)} people"
+        about = ("fragile gradients", net.name, is_attacked, words)
+        found.append(detection(*about, kept, FRAGILE_LIMIT, found="below", shown=shown))
+    return found
 
-    numeric = [i for i, f in enumerate(model.schema.features) if not f.is_categorical]
-    if not numeric:
-        raise VulnerabilityError("a ripple needs a column of numbers, and the table has none")
-    direction = np.zeros(model.encoder.width)
-    direction[model.encoder.starts[numeric]] = np.random.default_rng(seed).normal(size=len(numeric))
-    ripple = torch.from_numpy((STEEPNESS * direction / np.linalg.norm(direction)).astype(np.float32))
-    return NeuralModel(_ripple_module(model.network, ripple), model.encoder, f"{model.name}, rippled", model.scales)
+
+def surviving_top(model: NeuralModel, case: Dataset, people: Dataset, background: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Return the share of the top 3 columns, with their signs, that survives the worst change found for each person, [rows].
+
+    Numbers change by a tenth of a standard deviation, rounded as they are recorded; only changes count that keep the
+    decision and move the logit by no more than `ALIKE`. Who has no such change keeps 1.
+    """
+    rows, rng = people.rows, np.random.default_rng(seed)
+    numeric = [i for i, feature in enumerate(case.schema.features) if not feature.is_categorical]
+    near = np.repeat(rows[:, None], TRIES, axis=1)
+    spread, places = np.nanstd(case.train.rows[:, numeric], axis=0), decimals(case.train.rows[:, numeric])
+    near[:, :, numeric] += NOISE * spread * rng.normal(size=(len(rows), TRIES, len(numeric)))
+    for i, place in zip(numeric, places, strict=True):
+        near[:, :, i] = np.round(near[:, :, i], place)
+    flat, tried = near.reshape(-1, rows.shape[1]), near.shape[:2]
+    alike = np.abs(model.predict(flat, "logit").reshape(tried) - model.predict(rows, "logit")[:, None]) <= ALIKE
+    alike &= decisions(model, flat).reshape(tried) == decisions(model, rows)[:, None]
+    own = np.repeat(gradient_times_input(model, rows, background), TRIES, axis=0)
+    kept = metrics_by_row(own, gradient_times_input(model, flat, background), TOP)["sign_agreement"]
+    return np.where(alike, kept.reshape(tried), 1.0).min(axis=1)
 
 
 def gradient_times_input(model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -55,52 +76,15 @@ def gradient_times_input(model: NeuralModel, rows: np.ndarray, background: np.nd
     return model.encoder.fold((gradient * away).double().cpu().numpy())
 
 
-def fragility(
-    model: NeuralModel, case: Dataset, people: Dataset, background: Dataset, *, method: str, seed: int = 0
-) -> np.ndarray:
-    """Return the share of the top 3 columns, with their signs, that survives the worst change found for each person, [rows].
+def rippled(model: NeuralModel, *, seed: int = 0) -> NeuralModel:
+    """Return a net with a ripple on its output: at most `RIPPLE` logits high, along a random direction of its numbers."""
+    import torch
 
-    Numbers change by a tenth of a standard deviation, rounded as they are recorded; only changes count that keep the
-    decision and move the logit by no more than `ALIKE`. Who has no such change keeps 1.
-
-    Parameters
-    ----------
-    method : {"gradient", "integrated_gradients"}
-        What explains.
-    """
-    rows, rng, tries = people.rows, np.random.default_rng(seed), TRIES[method]
-    numeric = [i for i, f in enumerate(case.schema.features) if not f.is_categorical]
-    spread = np.nanstd(case.train.rows[:, numeric], axis=0)
-    near = np.repeat(rows[:, None], tries, axis=1)
-    near[:, :, numeric] += NOISE * spread * rng.normal(size=(len(rows), tries, len(numeric)))
-    places = decimals(case.train.rows)
-    for i in numeric:
-        near[:, :, i] = np.round(near[:, :, i], places[i])
-    flat = near.reshape(-1, rows.shape[1])
-    alike = np.abs(model.predict(flat, "logit").reshape(near.shape[:2]) - model.predict(rows, "logit")[:, None]) <= ALIKE
-    alike &= decisions(model, flat).reshape(near.shape[:2]) == decisions(model, rows)[:, None]
-    own = np.repeat(_explained(model, rows, background, method, seed), tries, axis=0)
-    kept = kept_top(own, _explained(model, flat, background, method, seed), is_signed=True)
-    return np.where(alike, kept.reshape(near.shape[:2]), 1.0).min(axis=1)
-
-
-def gradient_finding(
-    model: NeuralModel, case: Dataset, people: Dataset, background: Dataset, *, method: str, is_attacked: bool, seed: int = 0
-) -> Finding:
-    """Return whether a method's explanation of a net breaks within observed noise."""
-    kept = fragility(model, case, people, background, method=method, seed=seed)
-    words = f"share of the top 3, with signs, that survives the worst of {TRIES[method]} changes within observed noise"
-    shown = f"{METHODS[method]}, {len(people)} people"
-    measured = interval_of_mean(kept, within=(0, 1), seed=seed)
-    return Finding("fragile gradients", model.name, is_attacked, words, measured, FRAGILE_LIMIT, False, shown)
-
-
-def _explained(model: NeuralModel, rows: np.ndarray, background: Dataset, method: str, seed: int) -> np.ndarray:
-    if method == "gradient":
-        return gradient_times_input(model, rows, background.rows)
-    return explain(
-        model, rows, method=method, background=background[:REFERENCES], scale="logit", seed=seed, strict=False
-    ).values
+    numeric = [i for i, feature in enumerate(model.schema.features) if not feature.is_categorical]
+    direction = np.zeros(model.encoder.width)
+    direction[model.encoder.starts[numeric]] = np.random.default_rng(seed).normal(size=len(numeric))
+    along = torch.from_numpy((STEEPNESS * direction / np.linalg.norm(direction)).astype(np.float32))
+    return NeuralModel(_ripple_module(model.network, along), model.encoder, f"{model.name}, rippled", model.scales)
 
 
 def _ripple_module(network: torch.nn.Module, ripple: torch.Tensor) -> torch.nn.Module:

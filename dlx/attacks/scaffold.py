@@ -1,73 +1,163 @@
-"""A model that behaves on real people and pretends elsewhere: the scaffold of Slack et al. (2020), arXiv 1911.02508."""
+"""A model that behaves on real people and pretends elsewhere: the scaffold of Slack et al. (2020), arXiv 1911.02508.
+
+Explainers ask a model about rows that they make up. A detector of such rows lets a model answer them one way and real people
+another way.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from dlx.attacks.detector import Detector
-from dlx.attacks.samples import VulnerabilityError
+from dlx.errors import DlxError
+from dlx.kernels.lime.neighbourhoods import Neighbourhood
 from dlx.model import Model, Scale
 from dlx.model.protocol import CLASSIFIER
 from dlx.schema import Feature, Schema
+from dlx.threads import in_chunks
 
-MARGIN, REACH = 0.25, 4.0  # logits around the threshold that the biased model, and the innocuous one, reach
+FIDELITY = 0.95  # agreement with the model that decides on people nobody has seen, below which there is no attack
+REACH = 4.0  # logits around the threshold that the innocuous model reaches
+FEWEST_SPLIT = 0.16  # share times rest of a split that is somewhat even: one in five on the smaller side
+MOST_DECIMALS = 6
+CHUNK_ROWS = 8_192
+TOP_MATCHES = 3
+
+
+class AttackError(DlxError):
+    """A table or a column that an attack cannot work with."""
+
+
+def lime_rows(schema: Schema, background: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return rows [count, features] as lime draws them: each column by itself, from bins of the background."""
+    return Neighbourhood(schema, background).draw(count, seed).rows
+
+
+def mixed_rows(people: np.ndarray, background: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return rows [count, features] as Kernel SHAP makes them: some columns of a person, the rest of a reference row.
+
+    The number of columns follows the Shapley kernel (Lundberg and Lee 2017, theorem 2); people and references are drawn evenly.
+    """
+    rng, width = np.random.default_rng(seed), people.shape[1]
+    if width < 2:
+        raise AttackError(f"a mixture of two rows needs at least 2 columns, got {width}; pass a wider table")
+    sizes = np.arange(1, width)
+    weights = 1 / (sizes * (width - sizes))
+    drawn = rng.choice(sizes, p=weights / weights.sum(), size=count)
+    kept = rng.permuted(np.arange(width) < drawn[:, None], axis=1)
+    return np.where(kept, people[rng.integers(len(people), size=count)], background[rng.integers(len(background), size=count)])
+
+
+def replaced_rows(people: np.ndarray, count: int, seed: int, *, column: int | None = None) -> np.ndarray:
+    """Return rows [count, features] as partial dependence makes them: one column takes a value that somebody else has."""
+    rng = np.random.default_rng(seed)
+    rows = people[rng.integers(len(people), size=count)].copy()
+    columns = rng.integers(people.shape[1], size=count) if column is None else np.full(count, column)
+    rows[np.arange(count), columns] = people[rng.integers(len(people), size=count), columns]
+    return rows
+
+
+def decimals(rows: np.ndarray) -> np.ndarray:
+    """Return how many decimals each column is recorded with, int [features], at most `MOST_DECIMALS`."""
+
+    def of(column: np.ndarray) -> int:
+        enough = (n for n in range(MOST_DECIMALS) if np.allclose(column, np.round(column, n), rtol=0, atol=1e-9))
+        return next(enough, MOST_DECIMALS)
+
+    return np.array([of(column[~np.isnan(column)]) for column in rows.T])
+
+
+def rounded_to(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return rows with each column rounded to some decimals, [rows, features]."""
+    return np.stack([np.round(column, n) for column, n in zip(rows.T, places, strict=True)], axis=1)
+
+
+def values_to_try(feature: Feature, column: np.ndarray, *, most: int, tail: float) -> np.ndarray:
+    """Return the known values of a column; of a number with more than `most`, as many quantiles that leave out both tails."""
+    known = column[~np.isnan(column)]
+    values = np.unique(known)
+    if feature.is_categorical or len(values) <= most:
+        return values
+    return np.unique(np.quantile(known, np.linspace(tail, 1 - tail, most), method="nearest"))
+
+
+def decisions(model: Model, rows: np.ndarray) -> np.ndarray:
+    """Return who is flagged, bool [rows]."""
+    return model.predict(rows, "probability") >= model.schema.target.threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """Boosted trees that tell real rows from those an explainer made up, by the columns and by two traces.
+
+    The traces: how many numbers have more decimals than any record (lime draws from normals), and in how many columns a
+    row equals one of the reference rows (a mixture has most of its columns from one of them).
+    """
+
+    forest: Any  # HistGradientBoostingClassifier of real rows (1) against made-up ones (0)
+    decimals: np.ndarray  # int [features], with which each column is recorded
+    references: np.ndarray  # [references, features] that the attacker expects; may be empty
+
+    @classmethod
+    def fit(cls, real: np.ndarray, made_up: np.ndarray, references: np.ndarray, *, seed: int = 0) -> Detector:
+        """Return a detector trained on real rows against made-up ones [rows, features], each kind weighing half."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        forest = HistGradientBoostingClassifier(
+            max_iter=200, learning_rate=0.05, class_weight="balanced", early_stopping=False, random_state=seed
+        )
+        blank = cls(forest, decimals(real), references)
+        forest.fit(blank.described(np.concatenate([real, made_up])), np.repeat([1, 0], [len(real), len(made_up)]))
+        return blank
+
+    def realness(self, rows: np.ndarray) -> np.ndarray:
+        """Return how sure it is that each row is real, 0 to 1, [rows]."""
+        return in_chunks(lambda some: self.forest.predict_proba(self.described(some))[:, 1], rows, CHUNK_ROWS)
+
+    def described(self, rows: np.ndarray) -> np.ndarray:
+        """Return what the trees read: columns and traces, [rows, features + 1 + traces of references]."""
+        odd = (np.abs(rows - rounded_to(rows, self.decimals)) > 1e-9).sum(axis=1)
+        matches = np.zeros((len(rows), len(self.references)), dtype=np.int32)
+        for own, theirs in zip(rows.T, self.references.T, strict=True):
+            matches += (own[:, None] == theirs) | (np.isnan(own)[:, None] & np.isnan(theirs))
+        return np.column_stack([rows, odd, np.sort(matches, axis=1)[:, -TOP_MATCHES:]])
 
 
 @dataclass(frozen=True, eq=False)
 class Votes(Model):
     """Decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
+class Votes(Model):
+    """A model that decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
 
     The logit is that of the threshold, plus `reach` times the mean vote: one column decides alone, several by majority.
-
-    Parameters
-    ----------
-    schema : Schema
-        All columns, and the threshold.
-    columns : tuple of int
-        Positions of those that vote.
-    cuts : tuple of float
-        The largest value, or code, of each that votes for.
-    reach : float
-        Logits.
-    name : str
-        The name in tables.
     """
 
     schema: Schema
-    columns: tuple[int, ...]
-    cuts: tuple[float, ...]
-    reach: float
+    columns: tuple[int, ...]  # positions of those that vote
+    cuts: tuple[float, ...]  # the largest value, or code, of each that votes for
+    reach: float  # logits
     name: str = "votes"
     scales: tuple[Scale, ...] = CLASSIFIER
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the logit of coded rows."""
         votes = np.where(rows[:, list(self.columns)] <= np.array(self.cuts), 1.0, -1.0)
-        return threshold_logit(self.schema) + self.reach * votes.mean(axis=1)
+        threshold = self.schema.target.threshold
+        return np.log(threshold) - np.log1p(-threshold) + self.reach * votes.mean(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Scaffold(Model):
     """One model for rows that a detector takes for real, another one for all others.
+class Scaffold(Model):
+    """A model that is one model for rows that a detector takes for real, and another one for all others."""
 
-    Parameters
-    ----------
-    real, elsewhere : Model
-        The model that decides about people, and the one that explainers are to see.
-    detector : Detector
-        Says how real a row is.
-    limit : float
-        From which realness on a row is taken for real.
-    name : str
-        The name in tables.
-    """
-
-    real: Model
-    elsewhere: Model
+    real: Model  # decides about people
+    elsewhere: Model  # what explainers are to see
     detector: Detector
-    limit: float
+    limit: float  # of realness, from which on a row is taken for real
     name: str = "scaffold"
 
     @property
@@ -86,59 +176,27 @@ class Scaffold(Model):
         return np.where(is_real, self.real.predict(rows, scale), self.elsewhere.predict(rows, scale))
 
 
-def threshold_logit(schema: Schema) -> float:
-    """Return the logit of the threshold."""
-    return float(np.log(schema.target.threshold) - np.log1p(-schema.target.threshold))
-
-
-def decisions(model: Model, rows: np.ndarray) -> np.ndarray:
-    """Return who is flagged, bool [rows]."""
-    return model.predict(rows, "probability") >= model.schema.target.threshold
-
-
-def biased_model(schema: Schema, column: int, cut: float, margin: float = MARGIN) -> Votes:
-    """Return the model that decides by one column alone, its scores a margin of logits on either side of the threshold."""
-    return Votes(schema, (column,), (cut,), margin, name=f"decides by {schema.names[column]}")
-
-
 def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, column: int, cut: float, count: int = 4) -> Votes:
     """Return a model that decides by the majority of columns that have nothing to do with a protected one.
 
     Taken are unprotected columns that split both the rows and the background somewhat evenly, those least associated
     with the protected split first; if there are too few, those that split most evenly.
     """
-    group = rows[:, column] <= cut
-    found = []
+    group, found = rows[:, column] <= cut, []
     for i, feature in enumerate(schema.features):
-        if i == column or feature.protected or np.isnan(rows[:, i]).mean() > 0.1:
+        own, theirs = rows[:, i], background[:, i]
+        if i == column or feature.protected or np.isnan(own).mean() > 0.1:
             continue
-        evenness, own_cut = _best_cut(rows[:, i], background[:, i])
-        if evenness > 0:
-            found.append((evenness < 0.16, _association(rows[:, i] <= own_cut, group), i, own_cut))
+        cuts = np.unique(np.quantile(own[~np.isnan(own)], np.linspace(0.1, 0.9, 17), method="nearest"))
+        shares = np.array([[(some <= one).mean() for some in (own, theirs)] for one in cuts])
+        evenness = (shares * (1 - shares)).min(axis=1)
+        best = int(np.argmax(evenness))
+        if evenness[best] > 0:
+            association = float(abs(np.corrcoef(own <= cuts[best], group)[0, 1]))
+            found.append((evenness[best] < FEWEST_SPLIT, association, i, float(cuts[best])))
     if not found:
-        raise VulnerabilityError(
+        raise AttackError(
             f"the attack needs an unprotected column beside {schema.names[column]!r} that varies, got none; add one"
         )
-    _, _, columns, cuts = zip(*sorted(found)[:count], strict=True)
-    return Votes(schema, columns, cuts, REACH, name="innocuous")
-
-
-def group_words(feature: Feature, cut: float) -> str:
-    """Return who is in the group that a cut makes: "Age 27 years or less", "Sex: female"."""
-    if not feature.is_categorical:
-        return f"{feature.label} {feature.format(cut)} or less"
-    return f"{feature.label}: {' or '.join(feature.level_labels[: int(cut) + 1])}"
-
-
-def _best_cut(column: np.ndarray, background: np.ndarray) -> tuple[float, float]:
-    """Return how evenly a column can be split in both tables, at most 1/4, and where."""
-    known = column[~np.isnan(column)]
-    cuts = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 17), method="nearest"))
-    shares = [((column <= cut).mean(), (background <= cut).mean()) for cut in cuts]
-    evenness = [min(own * (1 - own), theirs * (1 - theirs)) for own, theirs in shares]
-    return float(max(evenness)), float(cuts[int(np.argmax(evenness))])
-
-
-def _association(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the absolute correlation of two splits that both vary."""
-    return float(abs(np.corrcoef(one, other)[0, 1]))
+    _, _, columns, chosen = zip(*sorted(found)[:count], strict=True)
+    return Votes(schema, columns, chosen, REACH, name="innocuous")

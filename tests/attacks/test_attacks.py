@@ -1,4 +1,4 @@
-"""The vulnerability laboratory: attacks that are gated, defences that are held against closed forms, refusals."""
+"""Attacks on explainers: attacks that are gated, defences that are held against closed forms, refusals."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import dataclasses
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 import worlds
-from scipy.stats import spearmanr
 
 import dlx
-from dlx import attacks as lab
-from dlx.attacks import copies, dependence, gradients, instability, samples
-from dlx.attacks.attacking import default_cut, ranks_of, shown
-from dlx.attacks.defences import flipped_decisions
-from dlx.attacks.detector import Detector
-from dlx.attacks.findings import Finding, findings_frame
+from dlx import attacks
+from dlx.attacks import flipped_decisions, gradients, hidden_importance, settings
+from dlx.attacks.defences import carry_over, detection, off_manifold_shares
+from dlx.attacks.fooling import default_cut, ranks_of, shown
 from dlx.attacks.scaffold import (
+    Detector,
     Scaffold,
     Votes,
-    biased_model,
+    decimals,
     decisions,
-    group_words,
     innocuous_model,
-    threshold_logit,
+    lime_rows,
+    mixed_rows,
+    replaced_rows,
 )
+from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.reporting.canvas import Figure
 from dlx.reporting.sections import vulnerability
@@ -56,13 +57,13 @@ def related() -> Dataset:
 
 
 @functools.cache
-def fooling_lime() -> lab.Attack:
-    return lab.attack(related(), against="lime", background=related().background(60).rows)
+def fooling_lime() -> attacks.Attack:
+    return attacks.attack(related(), against="lime", background=related().background(60).rows)
 
 
 def test_mixtures_keep_whole_columns_of_two_rows_in_the_shares_of_the_shapley_kernel():
     people, background = np.zeros((3, 6)), np.ones((2, 6))
-    mixed = samples.mixtures(people, background, 40_000, seed=0)
+    mixed = mixed_rows(people, background, 40_000, seed=0)
     kept = (mixed == 0).sum(axis=1)
     sizes = np.arange(1, 6)
     expected = 1 / (sizes * (6 - sizes))
@@ -71,30 +72,37 @@ def test_mixtures_keep_whole_columns_of_two_rows_in_the_shares_of_the_shapley_ke
 
 def test_replaced_rows_differ_in_one_column_and_only_by_observed_values():
     people = np.arange(50.0).reshape(10, 5)
-    rows = samples.replaced(people, 200, 0, column=2)
+    rows = replaced_rows(people, 200, 0, column=2)
     assert {tuple(row) for row in rows[:, [0, 1, 3, 4]]} <= {tuple(row) for row in people[:, [0, 1, 3, 4]]}
     assert set(rows[:, 2]) <= set(people[:, 2])
 
 
 def test_decimals_are_those_of_the_record():
-    assert samples.decimals(np.array([[1.0, 1.5, np.nan], [2.0, 1.25, 0.125]])).tolist() == [0, 2, 3]
+    assert decimals(np.array([[1.0, 1.5, np.nan], [2.0, 1.25, 0.125]])).tolist() == [0, 2, 3]
 
 
 def test_votes_are_the_threshold_plus_the_mean_vote():
     schema = related().schema
     rows = related().rows[:50]
     model = Votes(schema, (4, 5), (0.0, 0.0), 4.0)
-    expected = threshold_logit(schema) + 2.0 * ((rows[:, 4] == 0) * 2 - 1) + 2.0 * ((rows[:, 5] == 0) * 2 - 1)
+    threshold = np.log(schema.target.threshold / (1 - schema.target.threshold))
+    expected = threshold + 2.0 * ((rows[:, 4] == 0) * 2 - 1) + 2.0 * ((rows[:, 5] == 0) * 2 - 1)
     np.testing.assert_allclose(model.predict(rows, "logit"), expected)
-    biased = biased_model(schema, 8, 0.0)
+    biased = fooling_lime().scaffold.real
     assert (decisions(biased, rows) == (rows[:, 8] == 0)).all()
-    assert group_words(schema["sex"], 0.0) == "sex: f"
-    assert group_words(Feature("age", unit="years"), 27.0) == "age 27 years or less"
+
+
+def test_a_group_is_told_in_words():
+    made = fooling_lime()
+    assert made.group == "sex: f"
+    numeric = dataclasses.replace(made.scaffold.real, schema=Schema((Feature("age", unit="years"),), worlds.TARGET))
+    scaffold = dataclasses.replace(made.scaffold, real=numeric)
+    assert dataclasses.replace(made, scaffold=scaffold, column=0, cut=27.0).group == "age 27 years or less"
 
 
 def test_a_scaffold_is_one_model_where_rows_are_real_and_another_elsewhere():
     made = fooling_lime().scaffold
-    rows = np.concatenate([related().test.rows, samples.limes_samples(made.schema, related().train.rows, 200, 3)])
+    rows = np.concatenate([related().test.rows, lime_rows(made.schema, related().train.rows, 200, 3)])
     is_real = made.detector.realness(rows) >= made.limit
     assert is_real[:150].mean() > 0.9 and is_real[-200:].mean() < 0.1
     expected = np.where(is_real, made.real.predict(rows, "logit"), made.elsewhere.predict(rows, "logit"))
@@ -103,28 +111,54 @@ def test_a_scaffold_is_one_model_where_rows_are_real_and_another_elsewhere():
 
 def test_the_attack_on_lime_is_valid_and_hides_the_column_from_ours_and_the_reference():
     made, case = fooling_lime(), related()
-    agrees = decisions(made.scaffold, case.test.rows) == decisions(made.biased, case.test.rows)
+    agrees = decisions(made.scaffold, case.test.rows) == decisions(made.scaffold.real, case.test.rows)
     assert made.is_valid and made.fidelity.estimate == agrees.mean()
     assert made.scaffold.schema.names[made.column] == "sex"
     for implementation in ("dlx", "reference"):
-        line = lab.shown(made, case.test[:20], case.background(60).rows, method="lime", implementation=implementation).iloc[0]
+        line = shown(made, case.test[:20], implementation=implementation)
         assert line["hidden"] >= 0.9 and line["first"] == 0
-    honest = dlx.explain(made.biased, case.test[:20], method="lime", background=case.background(60), scale="logit")
+    honest = dlx.explain(made.scaffold.real, case.test[:20], method="lime", background=case.background(60), scale="logit")
     assert (ranks_of(honest, made.column) == 1).all()
 
 
-def test_the_attack_on_kernel_shap_hides_the_column_and_is_found_by_both_defences():
+@functools.cache
+def fooled(*, full: bool) -> attacks.Fooled:
     case = related()
-    made = lab.fool(case, [worlds_net()], background=case.background(25).rows, people=case.test[:10], few=2)
+    return attacks.fool(case, [worlds_net()], background=case.background(25).rows, people=case.test[:10], few=2, full=full)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_attack_on_kernel_shap_hides_the_column_and_is_found_by_the_defences(full):
+    made = fooled(full=full)
     line = made.shown[made.shown["way"].str.contains("k-means")].iloc[0]
     assert line["is_valid"] and line["hidden"] >= 0.9
-    table = lab.findings_frame(made.findings)
+    table = made.detections
     assert table["is_right"].all(), table.to_string()
     assert set(table["says"]) == {"attack found", "not found"}
     openly = table[table["model"] == "decides by sex"].iloc[0]
     assert openly["estimate"] == 1 and openly["says"] == "attack found"
-    attacked = made.real_rows[made.real_rows["is_attacked"]].iloc[0]
+
+
+def test_the_light_form_is_a_part_of_the_full_one():
+    light, full = fooled(full=False), fooled(full=True)
+    assert list(light.attacks) == ["LIME", "Kernel SHAP, k-means background"] and not light.more
+    assert set(full.more) == {"lime_on_real_rows", "off_manifold", "settings", "credit_over_a_copy", "hidden_effects"}
+    for few, many, keys in (
+        (light.shown, full.shown, ["way", "implementation"]),
+        (light.detections, full.detections, ["demonstration", "model", "defence"]),
+    ):
+        few, many = few.set_index(keys), many.set_index(keys)
+        assert few.equals(many.loc[few.index])
+    lime = full.more["lime_on_real_rows"]
+    attacked = lime[lime["is_attacked"]].iloc[0]
     assert attacked["protected_first"] == 0 and attacked["protected_first_on_real_rows"] > 0.9
+
+
+def test_a_net_is_attacked_by_its_gradients():
+    case, net = worlds.table("numeric"), worlds.model("smooth_net", "numeric")
+    made = attacks.fool(case, [net], background=case.background(20).rows, people=case.test[:5])
+    gradient = made.detections[made.detections["demonstration"] == "fragile gradients"].set_index("is_attacked")
+    assert gradient.loc[False, "model"] == net.name and gradient.loc[True, "model"] == f"{net.name}, rippled"
 
 
 def worlds_net():
@@ -138,14 +172,13 @@ def worlds_net():
 
 def test_an_attack_below_the_fidelity_is_reported_as_failed_and_never_shown():
     weak = dataclasses.replace(fooling_lime(), fidelity=Interval(0.9, 0.85, 0.94))
-    line = lab.shown(weak, related().test[:5], related().background(20).rows, method="lime").iloc[0]
+    line = shown(weak, related().test[:5])
     assert not line["is_valid"] and np.isnan(line["hidden"])
-    assert line["finding"] == "attack failed: fidelity below 0.95"
 
 
 def test_the_section_tells_what_was_fooled_and_found(tmp_path):
     case = related()
-    told = vulnerability.section(setting(case, tmp_path), [worlds_net()])
+    told = vulnerability.section(context(case, tmp_path), [worlds_net()])
     assert {"attacks_shown", "attacks_found", "settings", "credit_over_a_copy", "off_manifold", "lime_on_real_rows"} == set(
         told.tables
     )
@@ -159,11 +192,11 @@ def test_the_section_tells_what_was_fooled_and_found(tmp_path):
 
 def test_a_table_that_is_too_small_gets_a_sentence(tmp_path):
     small = related()[:90]
-    told = vulnerability.section(setting(small, tmp_path), [worlds_net()])
+    told = vulnerability.section(context(small, tmp_path), [worlds_net()])
     assert "at least 100 rows" in told.findings[0] and not told.tables
 
 
-def setting(case, folder):
+def context(case, folder):
     return worlds.context(case, people=10, folder=folder)
 
 
@@ -173,29 +206,33 @@ def test_flips_try_every_observed_value_on_real_rows():
     other = case.test.rows.copy()
     other[:, 4] = 1 - other[:, 4]
     np.testing.assert_array_equal(changed, decisions(model, case.test.rows) != decisions(model, other))
-    table = lab.flips(model, case, ("v0", "sex"))
-    assert table["changed"].tolist() == [changed.mean(), 0.0]
+    assert not flipped_decisions(model, case.test, "sex", among=case.train).any()
+
+
+def centres_of(case):
+    return k_means(case.train.rows, 10)[0]
 
 
 def test_carry_over_is_high_for_one_function_and_low_for_a_function_that_differs_off_the_manifold():
     case = related()
-    gate = lab.Gate.fit(case, case.background(40).rows)
-    made_up = samples.limes_samples(case.schema, case.train.rows, 2_000, 5)
-    honest = lab.carry_over(worlds_net(), gate, made_up, case.test.rows)
+    gate = attacks.Gate.fit(case, case.background(40).rows, centres_of(case))
+    made_up = lime_rows(case.schema, case.train.rows, 2_000, 5)
+    off = made_up[gate.is_off(gate.dense(made_up))]
+    honest = carry_over(worlds_net(), off, case.test.rows)
     assert honest.low > 0.9
-    attacked = lab.carry_over(fooling_lime().scaffold, gate, made_up, case.test.rows)
+    attacked = carry_over(fooling_lime().scaffold, off, case.test.rows)
     assert attacked.high < 0.5
-    assert np.isnan(lab.carry_over(worlds_net(), gate, made_up[:100], case.test.rows).estimate)
-    with pytest.raises(lab.VulnerabilityError, match="same output"):
+    assert np.isnan(carry_over(worlds_net(), off[:100], case.test.rows).estimate)
+    with pytest.raises(attacks.AttackError, match="same output"):
         flat = dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat")
-        lab.carry_over(flat, gate, made_up, case.test.rows)
+        carry_over(flat, off, case.test.rows)
 
 
 def test_the_gate_lets_real_people_pass_and_turns_made_up_ones_away():
     case = related()
     background = case.background(40).rows
-    gate = lab.Gate.fit(case, background)
-    table = lab.off_manifold_shares(gate, case, background).set_index("kind")
+    gate = attacks.Gate.fit(case, background, centres_of(case))
+    table = off_manifold_shares(gate, case, background).set_index("kind")
     assert table.loc["real people", "off_manifold"] < 0.15
     assert table.loc["lime", "off_manifold"] > 0.7
     assert (table["low"] <= table["off_manifold"]).all() and (table["off_manifold"] <= table["high"]).all()
@@ -205,30 +242,30 @@ def test_lime_of_the_default_width_is_limes():
     case, model = related(), worlds_net()
     people, background = case.test[:4], case.background(60)
     expected = dlx.explain(model, people, method="lime", background=background, scale="logit").values
-    np.testing.assert_allclose(instability.lime_of_width(model, people.rows, background.rows, width=1.0), expected, atol=1e-5)
+    (found,) = settings.lime_surrogates(model, people.rows, background.rows)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_kept_top_is_the_share_of_the_same_columns():
     one, other = np.array([[3.0, 2.0, 1.0, 0.0]]), np.array([[3.0, 0.0, -1.0, 2.0]])
-    assert instability.kept_top(one, other).tolist() == [2 / 3]
-    assert instability.kept_top(one, other, is_signed=True).tolist() == [1 / 3]
-    assert instability.kept_top(one, one).tolist() == [1.0]
+    assert settings.kept_top(one, other).tolist() == [2 / 3]
+    assert settings.kept_top(one, one).tolist() == [1.0]
 
 
 def test_settings_are_held_against_the_noise_floor():
     case, model = related(), worlds_net()
-    table = lab.lime_settings(model, case.test[:6], case.background(40))
-    assert table["setting"].iloc[0] == "another seed" and not table["beyond_noise"].iloc[0]
-    assert len(table) == 1 + len(instability.WIDTHS)
-    backgrounds = lab.shap_backgrounds(model, case, case.test[:4], case.background(20))
-    assert len(backgrounds) == 4 and backgrounds["same_top"].between(0, 1).all()
+    lime = settings.lime_settings(model, case.test[:6], case.background(40).rows)
+    assert lime[0]["setting"] == "another seed" and not lime[0]["beyond_noise"]
+    assert len(lime) == 1 + len(settings.WIDTHS)
+    shap = settings.shap_backgrounds(model, case, case.test[:4], case.background(20).rows, centres_of(case))
+    assert len(shap) == 4 and all(0 <= line["same_top"] <= 1 for line in shap)
 
 
 @pytest.mark.parametrize("kind", ["net", "linear", "boosted", "function"])
 def test_a_model_with_a_copy_predicts_the_same_where_the_copy_is_exact(kind):
     model = worlds.model(kind, "numeric")
     rows = worlds.people("numeric")
-    twin = copies.with_copy(model, 1)
+    twin = hidden_importance.with_copy(model, 1)
     wide = np.column_stack([rows, rows[:, 1]])
     scale = model.scales[0]
     np.testing.assert_allclose(twin.predict(wide, scale), model.predict(rows, scale), atol=1e-5)
@@ -238,42 +275,41 @@ def test_a_model_with_a_copy_predicts_the_same_where_the_copy_is_exact(kind):
     np.testing.assert_allclose(twin.predict(wide, scale), model.predict(rows, scale), atol=1e-5)
 
 
-def test_credit_of_a_linear_net_is_halved_by_a_copy_and_restored_by_the_sum():
+def test_credit_of_a_linear_net_is_halved_by_a_copy_and_restored_by_the_sum_and_the_copy_is_found():
     model, case = worlds.model("linear_net", "numeric"), worlds.table("numeric")
-    table = lab.spread_credit(model, case, case.test[:6], case.background(30)).set_index("method")
-    exact = table.loc[["shapley", "integrated_gradients"]]
-    np.testing.assert_allclose(exact["after"] / exact["before"], 0.5, atol=1e-3)
-    np.testing.assert_allclose(exact["together"] / exact["before"], 1.0, atol=0.1)
+    credit, found = hidden_importance.copied(model, case, case.test[:6], case.background(30).rows)
+    exact = next(line for line in credit if line["method"] == "shapley")
+    assert exact["after"] / exact["before"] == pytest.approx(0.5, abs=1e-3)
+    assert exact["together"] / exact["before"] == pytest.approx(1.0, abs=0.1)
+    assert [line["says"] for line in found] == ["not found", "attack found"]
+    assert found[1]["shown"] == f"{case.schema[exact['column']].label} and {case.schema[exact['column']].label} (copy)"
 
 
-def test_a_copied_column_is_found_by_the_rank_correlation():
-    case = worlds.table("mixed")
-    honest = lab.copy_finding("honest", case.schema, case.rows, is_attacked=False)
-    complete = ~np.isnan(case.rows[:, 0])
-    expected = abs(spearmanr(case.rows[complete, 0], case.rows[complete, 2]).statistic)
-    assert honest.says == "not found"
-    np.testing.assert_allclose(honest.measured.estimate, expected)
-    wide = lab.rows_with_copy(case.rows, 2, spread=case.rows[:, 2].std())
-    assert lab.copy_finding("copied", lab.schema_with_copy(case.schema, 2), wide, is_attacked=True).says == "attack found"
+def test_a_table_without_numbers_has_no_column_to_copy():
+    case = related()
+    votes = Dataset(Schema(case.schema.features[4:], worlds.TARGET), case.rows[:, 4:], case.outcomes, name="votes")
+    model = dlx.wrap(lambda people: np.where(people["v0"] == "a", 0.3, 0.6), votes.schema, name="votes")
+    assert hidden_importance.copied(model, votes, votes.test[:6], votes.background(30).rows) == ([], [])
 
 
 def test_an_effect_is_hidden_from_partial_dependence_and_found_by_what_real_rows_show():
     case, model = related(), worlds_net()
-    made = lab.hide_effect(model, case)
+    made, column = attacks.hide_effect(model, case)
     rows = case.test.rows
-    same = made.scaffold.predict(rows, "logit") == model.predict(rows, "logit")
-    assert made.fidelity.estimate == same.mean()
-    honest = lab.dependence_finding(model, case, made.column, is_attacked=False)
-    attacked = lab.dependence_finding(made.scaffold, case, made.column, is_attacked=True)
-    assert honest.says == "not found" and attacked.measured.estimate < 0.8 * honest.measured.estimate
-    with pytest.raises(lab.VulnerabilityError, match="no effect to hide"):
-        lab.hide_effect(dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat"), case)
+    same = made.predict(rows, "logit") == model.predict(rows, "logit")
+    (line,), found = hidden_importance.hidden_effect(model, case)
+    assert line["fidelity"] == same.mean() and line["column"] == case.schema.names[column]
+    assert found[0]["says"] == "not found"
+    attacked = hidden_importance.effect_detection(made, case, column, is_attacked=True)
+    assert attacked["estimate"] < 0.8 * found[0]["estimate"]
+    with pytest.raises(attacks.AttackError, match="no effect to hide"):
+        attacks.hide_effect(dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat"), case)
 
 
 def test_the_curves_of_partial_dependence_are_dlxs_own():
     case, model = worlds.table("numeric"), worlds.model("boosted", "numeric")
     effect = dlx.partial_dependence(model, case.test, "age", scale="logit")
-    found = dependence.curves(
+    found = hidden_importance.curves(
         lambda rows: model.predict(rows, "logit"), case.test.rows, case.schema.position("age"), effect.grid
     )
     np.testing.assert_allclose(found, effect.curves)
@@ -288,48 +324,48 @@ def test_gradient_times_input_of_a_linear_net_is_exact():
 
 def test_a_ripple_moves_no_prediction_and_every_gradient():
     model, case = worlds.model("smooth_net", "numeric"), worlds.table("numeric")
-    bad = lab.rippled(model)
+    bad = attacks.rippled(model)
     moved = np.abs(bad.predict(case.rows, "logit") - model.predict(case.rows, "logit"))
     assert moved.max() <= gradients.RIPPLE * 1.01
     people, background = case.test[:6], case.background(20)
-    clean, attacked = (
-        lab.gradient_finding(net, case, people, background, method="gradient", is_attacked=net is bad) for net in (model, bad)
-    )
-    assert clean.says == "not found" and attacked.says == "attack found"
+    clean, attacked = gradients.gradient_detections(model, case, people, background.rows)
+    assert clean["says"] == "not found" and attacked["says"] == "attack found"
+    kept = gradients.surviving_top(bad, case, people, background.rows)
+    assert attacked["estimate"] == pytest.approx(kept.mean())
 
 
-def test_findings_say_which_side_of_the_limit_a_model_is_on():
-    def finding(estimate, is_high_bad):
-        return lab.Finding("d", "m", True, "s", Interval(estimate, 0, 1), 0.5, is_high_bad)
+def test_detections_say_which_side_of_the_limit_a_model_is_on():
+    def says(estimate, found):
+        return detection("d", "m", True, "s", Interval(estimate, 0, 1), 0.5, found=found)["says"]
 
-    assert [finding(0.6, True).says, finding(0.6, False).says] == ["attack found", "not found"]
-    assert [finding(0.4, True).says, finding(0.4, False).says] == ["not found", "attack found"]
-    assert finding(np.nan, True).says == "not measured"
+    assert [says(0.6, "above"), says(0.6, "below")] == ["attack found", "not found"]
+    assert [says(0.4, "above"), says(0.4, "below")] == ["not found", "attack found"]
+    assert says(np.nan, "above") == "not measured"
 
 
 def test_the_protected_column_is_one_that_an_attack_can_decide_by():
-    assert lab.protected_column(related()) == "sex"
-    assert lab.protected_column(dlx.load("bank_loan")) == "age"
-    assert lab.protected_column(dlx.load("heart_attack")) == "sex"
+    assert attacks.protected_column(related()) == "sex"
+    assert attacks.protected_column(dlx.load("bank_loan")) == "age"
+    assert attacks.protected_column(dlx.load("heart_attack")) == "sex"
     case = worlds.table("numeric")  # nothing is marked: a stand-in
-    assert lab.protected_column(case) == "age"
+    assert attacks.protected_column(case) == "age"
     assert (case.train.rows[:, 0] <= default_cut(case, 0)).mean() == pytest.approx(0.25, abs=0.01)
 
 
 def test_a_case_that_cannot_be_attacked_is_refused():
     case = related()
     with pytest.raises(SchemaError, match="no feature 'faith'"):
-        lab.attack(case, against="lime", background=case.train.rows, protected="faith")
-    with pytest.raises(lab.VulnerabilityError, match="at least 100 rows"):
-        lab.attack(case[:80], against="lime", background=case.rows[:20])
-    with pytest.raises(lab.VulnerabilityError, match="both classes"):
-        lab.attack(case[case.outcomes == 1], against="lime", background=case.rows[:20])
+        attacks.attack(case, against="lime", background=case.train.rows, protected="faith")
+    with pytest.raises(attacks.AttackError, match="at least 100 rows"):
+        attacks.attack(case[:80], against="lime", background=case.rows[:20])
+    with pytest.raises(attacks.AttackError, match="both classes"):
+        attacks.attack(case[case.outcomes == 1], against="lime", background=case.rows[:20])
     still = case.rows.copy()
     still[:, 8] = 0
     constant = dataclasses.replace(case, rows=still)
-    with pytest.raises(lab.VulnerabilityError, match="at least 2 values"):
-        lab.attack(constant, against="lime", background=constant.rows[:20], protected="sex")
-    with pytest.raises(lab.VulnerabilityError, match="unprotected column"):
+    with pytest.raises(attacks.AttackError, match="at least 2 values"):
+        attacks.attack(constant, against="lime", background=constant.rows[:20], protected="sex")
+    with pytest.raises(attacks.AttackError, match="unprotected column"):
         innocuous_model(
             Schema((Feature("only"), Feature("p", protected=True))), case.rows[:, [8, 8]], case.rows[:, [8, 8]], 0, 0.0
         )
@@ -338,9 +374,9 @@ def test_a_case_that_cannot_be_attacked_is_refused():
 def test_a_detector_tells_real_rows_from_rounded_and_mixed_ones():
     case = related()
     train = case.train.rows
-    fake = samples.mixtures(train, train[:5], 1_000, 0)
+    fake = mixed_rows(train, train[:5], 1_000, 0)
     detector = Detector.fit(train, fake, train[:5])
-    mixed = samples.mixtures(case.test.rows, train[:5], 500, 1)
+    mixed = mixed_rows(case.test.rows, train[:5], 500, 1)
     assert detector.realness(case.test.rows).mean() > 0.6 and detector.realness(mixed).mean() < 0.4
     odd = case.test.rows[:1] + np.r_[0.033, np.zeros(8)]
     assert detector.described(odd)[0, 9] == 1 and detector.described(case.test.rows[:1])[0, 9] == 0
@@ -349,13 +385,13 @@ def test_a_detector_tells_real_rows_from_rounded_and_mixed_ones():
 
 def test_a_share_of_everybody_is_not_certain():
     sure = fooling_lime()
-    line = shown(sure, related().test[:8], related().train.rows[:20], method="lime").iloc[0]
+    line = shown(sure, related().test[:8])
     assert line["hidden"] == 1 and line["low"] < 0.8 and line["high"] == 1
-    flipped = lab.flips(sure.biased, related(), ("sex", "v0")).set_index("column")
-    assert flipped.loc["sex", "changed"] == 1 and flipped.loc["sex", "low"] < 1
-    assert flipped.loc["v0", "changed"] == 0 and flipped.loc["v0", "high"] > 0
+    table = fooled(full=False).detections.set_index("model")
+    assert table.loc["decides by sex", "estimate"] == 1 and table.loc["decides by sex", "low"] < 1
+    assert table.loc["honest", "estimate"] == 0 and table.loc["honest", "high"] > 0
 
 
 def test_what_is_found_in_an_audited_model_is_not_called_wrong():
-    table = findings_frame([Finding("a copied column", "audited", False, "largest correlation", Interval(1.0, 0.9, 1.0), 0.95)])
+    table = pd.DataFrame([detection("a copied column", "audited", False, "largest correlation", Interval(1, 0.9, 1), 0.95)])
     assert "Found in audited ones, for a person to look into: a copied column (audited)" in _verdict(table)

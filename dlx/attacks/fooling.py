@@ -1,0 +1,317 @@
+"""Explainers fooled on a case: a scaffold built against each, shown to it, and put before the defences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlx.arrays import check_seed
+from dlx.attacks.defences import Gate, flip_detection, gate_detection, off_manifold_shares
+from dlx.attacks.gradients import gradient_detections
+from dlx.attacks.hidden_importance import copied, hidden_effect
+from dlx.attacks.scaffold import (
+    FIDELITY,
+    AttackError,
+    Detector,
+    Scaffold,
+    Votes,
+    decisions,
+    innocuous_model,
+    lime_rows,
+    mixed_rows,
+)
+from dlx.attacks.settings import TOP, kept_top, lime_settings, lime_surrogates, shap_backgrounds
+from dlx.background import k_means
+from dlx.dataset import Dataset
+from dlx.explanation import Explanation
+from dlx.model import Model, NeuralModel
+from dlx.runner import explain
+from dlx.stats import Interval, interval_of_mean, interval_of_share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Target = Literal["lime", "kernel_shap"]
+AIM = 0.97  # agreement on validation rows that the detector's limit is chosen for
+MARGIN = 0.25  # logits around the threshold that the biased model reaches
+CENTRES = 10
+FEWEST_ROWS = 100
+MADE_UP = 3  # made-up rows a real one
+SAMPLES = 5_000
+FEW = 8  # people that Kernel SHAP explains against many reference rows, which takes its time
+FEWER = 10  # people whose explanations are made again and again
+REAL_ROWS, IN_THE_OPEN = "Kernel SHAP, background of real rows", "no disguise"
+
+
+@dataclass(frozen=True, eq=False)
+class Attack:
+    """A model that decides by a protected column and was built to hide it from one explainer."""
+
+    scaffold: Scaffold  # the attacked model, which every method takes that takes any
+    column: int  # position of the protected one
+    cut: float  # the largest value, or code, of the group that it flags
+    against: Target  # whose samples its detector has seen
+    background: np.ndarray  # [references, features] of that explainer
+    fidelity: Interval  # share of unseen real people about whom it decides as the biased model does
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it decides as the biased model does: otherwise it hides nothing, and what is shown proves nothing."""
+        return self.fidelity.estimate >= FIDELITY
+
+    @property
+    def group(self) -> str:
+        """Whom it flags, in words: "Age 27 years or less", "Sex: female"."""
+        feature = self.scaffold.schema.features[self.column]
+        if not feature.is_categorical:
+            return f"{feature.label} {feature.format(self.cut)} or less"
+        return f"{feature.label}: {' or '.join(feature.level_labels[: int(self.cut) + 1])}"
+
+
+@dataclass(frozen=True, eq=False)
+class Fooled:
+    """What attacks came to, a table each: what explainers showed, what defences found, and what only the full form measures."""
+
+    attacks: Mapping[str, Attack]  # by the way in which each was tried
+    shown: pd.DataFrame  # a line an explainer: fidelity, and for how many people the protected column is hidden
+    detections: pd.DataFrame  # a line a defence and model: attacked, biased in the open, or honest
+    # of the full form: "lime_on_real_rows", "off_manifold", "settings", "credit_over_a_copy", "hidden_effects"
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def fool(
+    case: Dataset,
+    models: Sequence[Model],
+    *,
+    background: np.ndarray,
+    people: Dataset,
+    protected: str | None = None,
+    margin: float = MARGIN,
+    few: int = FEW,
+    seed: int = 0,
+    full: bool = False,
+) -> Fooled:
+    """Return what attacks on explainers come to on a case, and whether the defences tell attacked models from honest ones.
+
+    The light form attacks LIME, Kernel SHAP with its usual k-means background, and the gradients of each net, with one
+    defence that finds each. The full form adds Kernel SHAP with real rows, lime's own package, the gate against rows that
+    could not be real, unstable settings, copied columns and hidden effects.
+
+    Parameters
+    ----------
+    case : Dataset
+        Rows with a binary outcome.
+    models : sequence of Model
+        The honest ones.
+    background : ndarray [references, features]
+        Coded reference rows of LIME and of Kernel SHAP with real rows; k-means centres are made from the training rows.
+    people : Dataset
+        Whom the explainers explain; of them `few` against many reference rows.
+    protected : str, optional
+        The column to decide by; `protected_column` by default.
+    margin : float
+        Logits on either side of the threshold where the biased scores lie: the wider, the harder to hide.
+    seed : int
+        Seed of everything random.
+    full : bool
+        Whether everything is tried.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such column.
+    AttackError
+        If the table is too small, has one class, or the column does not vary.
+    """
+    import pandas as pd
+
+    centres = k_means(case.train.rows, min(CENTRES, len(case.train)), seed=seed)[0]
+    ways: dict[str, tuple[Target, np.ndarray]] = {"LIME": ("lime", background)}
+    ways |= {"Kernel SHAP, k-means background": ("kernel_shap", centres)}
+    ways |= {REAL_ROWS: ("kernel_shap", background)} if full else {}
+    attacks = {
+        way: attack(case, against=against, background=references, protected=protected, margin=margin, seed=seed)
+        for way, (against, references) in ways.items()
+    }
+    lines, detections = [], []
+    column = case.schema.names[attacks["LIME"].column]
+    for way, attacked in attacks.items():
+        some = people[:few] if way == REAL_ROWS else people
+        for implementation in ("dlx", "reference") if full and attacked.against == "lime" else ("dlx",):
+            lines.append({"way": way} | shown(attacked, some, implementation=implementation, seed=seed))
+        if attacked.is_valid:
+            detections.append(flip_detection(way, attacked.scaffold, case, column, is_attacked=True))
+    biased = attacks["LIME"].scaffold.real
+    detections += [flip_detection(IN_THE_OPEN, one, case, column, is_attacked=one is biased) for one in (biased, *models)]
+    for model in models:
+        if isinstance(model, NeuralModel):
+            detections += gradient_detections(model, case, people[:FEWER], background, seed=seed)
+    more = _full_form(case, models, attacks, background, centres, people, detections, seed) if full else {}
+    return Fooled(attacks, pd.DataFrame(lines), pd.DataFrame(detections), more)
+
+
+def _full_form(
+    case: Dataset,
+    models: Sequence[Model],
+    attacks: Mapping[str, Attack],
+    background: np.ndarray,
+    centres: np.ndarray,
+    people: Dataset,
+    detections: list[dict[str, Any]],
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the full form, and add to the detections what its defences say."""
+    import pandas as pd
+
+    gate = Gate.fit(case, background, centres, seed=seed)
+    for way, attacked in attacks.items():
+        made_up = _made_up(attacked.against, case.schema, case.test.rows, attacked.background, SAMPLES, seed)
+        for model in (attacked.scaffold, *models) if attacked.is_valid else models:
+            is_attacked = model is attacked.scaffold
+            detections.append(gate_detection(way, model, gate, made_up, case, is_attacked=is_attacked, seed=seed))
+    tables: dict[str, list[Any]] = {"settings": [], "credit_over_a_copy": [], "hidden_effects": []}
+    for model in models:
+        settings = lime_settings(model, people, background, seed=seed)
+        settings += shap_backgrounds(model, case, people[:FEWER], background, centres, seed=seed)
+        credit, copies = copied(model, case, people[:FEWER], background, seed=seed)
+        effects, hidden = hidden_effect(model, case, seed=seed)
+        for table, lines in zip(tables.values(), (settings, credit, effects), strict=True):
+            table += lines
+        detections += copies + hidden
+    return {
+        "lime_on_real_rows": pd.DataFrame(_on_real_rows(attacks["LIME"], models, case, people, seed)),
+        "off_manifold": off_manifold_shares(gate, case, background, seed=seed),
+        **{name: pd.DataFrame(lines) for name, lines in tables.items()},
+    }
+
+
+def _on_real_rows(lime: Attack, models: Sequence[Model], case: Dataset, people: Dataset, seed: int) -> list[dict[str, Any]]:
+    """Return how LIME changes where its samples are real training rows only, a line for the attacked model and each honest one.
+
+    `same_top`, the share of LIME's top 3 that stays, has its 95 % bootstrap interval over people; then the share of people
+    for whom the protected column is first, by LIME and by LIME on real rows.
+    """
+    lines, background = [], lime.background
+    for model in (lime.scaffold, *models):
+        usual = explain(model, people, method="lime", background=background, scale=model.scales[0], seed=seed).values
+        (real,) = lime_surrogates(model, people.rows, background, real=case.train.rows)
+        same, low, high = interval_of_mean(kept_top(usual, real), within=(0, 1), seed=seed)
+        first = [(np.abs(values).argmax(axis=1) == lime.column).mean() for values in (usual, real)]
+        about = {"model": model.name, "is_attacked": model is lime.scaffold, "same_top": same, "low": low, "high": high}
+        lines.append(about | {"protected_first": first[0], "protected_first_on_real_rows": first[1], "people": len(people)})
+    return lines
+
+
+def attack(
+    case: Dataset,
+    *,
+    against: Target,
+    background: np.ndarray,
+    protected: str | None = None,
+    margin: float = MARGIN,
+    seed: int = 0,
+) -> Attack:
+    """Return a model that decides by a protected column and hides it from an explainer; see `fool` for what is asked.
+
+    Its detector is trained on training rows, its limit set on validation rows, its fidelity measured on test rows.
+    """
+    _refuse_unfit(case)
+    schema, train = case.schema, case.train.rows
+    column = schema.position(protected or protected_column(case))
+    cut = default_cut(case, column)
+    biased = Votes(schema, (column,), (cut,), margin, name=f"decides by {schema.names[column]}")
+    innocuous = innocuous_model(schema, train, train if against == "lime" else background, column, cut)
+    references = train if against == "lime" else background
+    made_up = _made_up(against, schema, train, references, MADE_UP * len(train), check_seed(seed))
+    detector = Detector.fit(train, made_up, background if against == "kernel_shap" else train[:0], seed=seed)
+    rows = case.validation.rows
+    realness, differs = detector.realness(rows), decisions(biased, rows) != decisions(innocuous, rows)
+    limits = np.unique(realness)  # the highest is taken at which decisions still agree as aimed at; the lowest if none does
+    agreement = 1 - ((realness < limits[:, None]) & differs).mean(axis=1)
+    limit = float(limits[agreement >= AIM].max(initial=limits[0]))
+    scaffold = Scaffold(biased, innocuous, detector, limit, name=f"fools {against}")
+    agrees = decisions(scaffold, case.test.rows) == decisions(biased, case.test.rows)
+    return Attack(scaffold, column, cut, against, background, interval_of_share(agrees))
+
+
+def shown(attacked: Attack, people: Dataset, *, implementation: str = "dlx", seed: int = 0) -> dict[str, Any]:
+    """Return how often an explainer fails to show the protected column of an attacked model: a line of `Fooled.shown`.
+
+    An attack that is not valid is not shown to it: `hidden` is NaN.
+    """
+    scaffold, nothing = attacked.scaffold, Interval(np.nan, np.nan, np.nan)
+    hidden = first = nothing
+    if attacked.is_valid:
+        how: dict[str, Any] = {"method": attacked.against, "implementation": implementation, "seed": seed}
+        how |= {"n_samples": 2 * len(people.schema) + 512} if attacked.against == "kernel_shap" else {}
+        ranks = ranks_of(explain(scaffold, people, background=attacked.background, scale="logit", **how), attacked.column)
+        hidden, first = interval_of_share(ranks > TOP), interval_of_share(ranks == 1)
+    innocuous, fidelity = scaffold.elsewhere, attacked.fidelity
+    assert isinstance(innocuous, Votes)
+    return {
+        "protected": scaffold.schema.names[attacked.column],
+        "group": attacked.group,
+        "against": attacked.against,
+        "shown": ", ".join(innocuous.schema.names[i] for i in innocuous.columns),
+        **{"fidelity": fidelity.estimate, "fidelity_low": fidelity.low, "fidelity_high": fidelity.high},
+        **{"is_valid": attacked.is_valid, "implementation": implementation},
+        **{"references": len(attacked.background), "people": len(people)},
+        **{"hidden": hidden.estimate, "low": hidden.low, "high": hidden.high, "first": first.estimate},
+    }
+
+
+def ranks_of(explanation: Explanation, column: int) -> np.ndarray:
+    """Return the place of a column by size of its contribution, 1 the largest, [rows]; ties get the best place."""
+    sizes = np.abs(explanation.values)
+    return 1 + (sizes > sizes[:, [column]]).sum(axis=1)
+
+
+def protected_column(case: Dataset) -> str:
+    """Return the protected column that an attack can decide by; any column where none is marked as protected.
+
+    First those of two levels, then numbers, then the rest: the first in the schema that puts at least a tenth of the
+    training rows on either side.
+    """
+    features = case.schema.features
+    marked = [i for i, feature in enumerate(features) if feature.protected] or list(range(len(features)))
+    for i in sorted(marked, key=lambda i: (len(features[i].levels) != 2, features[i].is_categorical, i)):
+        column = case.train.rows[:, i]
+        if len(np.unique(column[~np.isnan(column)])) > 1 and 0.1 <= (column <= default_cut(case, i)).mean() <= 0.9:
+            return features[i].name
+    raise AttackError(
+        "the attack needs a column that puts at least a tenth of the rows on either side, and none of "
+        f"{', '.join(features[i].name for i in marked)} does; name another one with protected=..."
+    )
+
+
+def default_cut(case: Dataset, column: int) -> float:
+    """Return the largest value of the lower quarter of a number, or the code that splits levels most evenly."""
+    known = case.train.rows[:, column]
+    known = known[~np.isnan(known)]
+    cuts = np.unique(known)[:-1]
+    if not len(cuts):
+        name = case.schema.names[column]
+        raise AttackError(f"column {name!r} must take at least 2 values in the training rows; choose another one")
+    aim = 0.5 if case.schema.features[column].is_categorical else 0.25
+    return float(cuts[np.argmin([abs((known <= cut).mean() - aim) for cut in cuts])])
+
+
+def _made_up(against: Target, schema: Any, people: np.ndarray, references: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return rows that an explainer evaluates a model on beside real ones, [count, features]."""
+    if against == "lime":
+        return lime_rows(schema, references, count, seed)
+    return mixed_rows(people, references, count, seed)
+
+
+def _refuse_unfit(case: Dataset) -> None:
+    if case.schema.target.kind != "binary":
+        raise AttackError(f"an attack needs a binary target, got {case.schema.target.kind}")
+    if len(case) < FEWEST_ROWS:
+        raise AttackError(
+            f"an attack needs at least {FEWEST_ROWS} rows to train a detector and judge it, got {len(case)}; use a larger table"
+        )
+    if case.outcomes is None or len(np.unique(case.outcomes)) < 2:
+        raise AttackError("an attack needs outcomes of both classes; pass a table that has both")

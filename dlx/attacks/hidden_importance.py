@@ -1,0 +1,209 @@
+"""Two ways to make a column look less important with the same predictions: a copy of it, a partial dependence that lies.
+
+A copy halves what either column is given. A scaffold (Slack et al. 2020) that notices replaced rows answers them as if the
+column were at its typical value, as Xin, Hooker and Huang (2024, arXiv 2404.18702) do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dlx.attacks.defences import detection
+from dlx.attacks.scaffold import FIDELITY, AttackError, Detector, Scaffold, replaced_rows, values_to_try
+from dlx.copies import copies
+from dlx.dataset import Dataset
+from dlx.model import Model, Scale
+from dlx.runner import explain
+from dlx.schema import Schema
+from dlx.stats import Interval, interval_of, interval_of_share
+
+Told = tuple[list[dict[str, Any]], list[dict[str, Any]]]  # what an attack came to, and what a defence says, a line each
+
+NOISE = 0.1  # of the copy, in standard deviations of the column
+AIM = 0.985  # share of validation rows that are let pass
+CANDIDATES = 5
+MOST_ROWS, MOST_PEOPLE = 2_000, 200
+GRID = 12
+MOST_KEPT = 0.75  # of an effect, for it to count as hidden
+RATIO_LIMIT = 0.75  # of the range that the model shows to the range learned from real rows; measured: honest .91 and more
+
+
+@dataclass(frozen=True, eq=False)
+class Altered(Model):
+    """A model that reads rows [rows, features] as a function changes them."""
+
+    model: Model
+    change: Callable[[np.ndarray], np.ndarray]
+    name: str
+    schema: Schema
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The model's scales."""
+        return self.model.scales
+
+    def compute(self, rows: np.ndarray) -> np.ndarray:
+        """Return the model's output on the first of the scales."""
+        return self.model.predict(self.change(rows), self.scales[0])
+
+
+def copied(model: Model, case: Dataset, people: Dataset, background: np.ndarray, *, seed: int = 0) -> Told:
+    """Return what methods give the most important number before and after a copy of it joins the table, and who notices.
+
+    The column is the one, of those that are numbers and known for everybody, with the largest mean contribution. One
+    line a method: mean size of the column's contribution before, of column and copy after, of both together, the
+    column's mean place among all, and `left`, the share of the size that is left, with its 95 % bootstrap interval over people.
+    Nothing where no column can be copied.
+    """
+    rows, schema, lines = np.concatenate([people.rows, background]), case.schema, []
+    fit = [not feature.is_categorical and not np.isnan(rows[:, i]).any() for i, feature in enumerate(schema.features)]
+    if not any(fit):
+        return [], []
+    shared: dict[str, Any] = {"scale": model.scales[0], "seed": seed}
+    some = explain(model, people[:8], method="shapley", background=background, **shared)
+    column = int(np.where(fit, some.importance, -1.0).argmax())
+    twin = with_copy(model, column)
+    train, wide, references = (
+        rows_with_copy(part, column, spread=float(case.train.rows[:, column].std()), seed=seed + i)
+        for i, part in ((0, case.train.rows), (0, people.rows), (1, background))
+    )
+    for method in ("lime", "shapley"):
+        before = explain(model, people, method=method, background=background, **shared).values
+        after = explain(twin, wide, method=method, background=references, **shared).values
+        old, new, copy = np.abs(before[:, column]), np.abs(after[:, column]), np.abs(after[:, -1])
+        places = [1 + (np.abs(every) > own[:, None]).sum(axis=1).mean() for every, own in ((before, old), (after, new))]
+        left = interval_of(partial(_ratio_of_means, new, old), np.zeros(len(people)), seed=seed)
+        lines.append(
+            {"model": model.name, "method": method, "column": schema.names[column], "before": old.mean()}
+            | {"after": new.mean(), "copy": copy.mean(), "together": np.abs(after[:, column] + after[:, -1]).mean()}
+            | {"left": left.estimate, "low": left.low, "high": left.high}
+            | {"place_before": places[0], "place_after": places[1], "scale": model.scales[0]}
+        )
+    tables = ((model, case.train.rows, False), (twin, train, True))
+    return lines, [copy_detection(*table, schema.names[column]) for table in tables]
+
+
+def _ratio_of_means(one: np.ndarray, other: np.ndarray, rows: np.ndarray) -> float:
+    return float(one[rows].mean() / other[rows].mean()) if other[rows].any() else np.nan
+
+
+def with_copy(model: Model, column: int) -> Altered:
+    """Return a model that reads the mean of a column and its copy, the last column, where it read the column."""
+    own = model.schema.features[column]
+    copy = replace(own, name=f"{own.name} (copy)", label=f"{own.label} (copy)")
+    schema = replace(model.schema, features=(*model.schema.features, copy))
+
+    def merged(rows: np.ndarray) -> np.ndarray:
+        narrow = rows[:, :-1].copy()
+        narrow[:, column] = (rows[:, column] + rows[:, -1]) / 2
+        return narrow
+
+    return Altered(model, merged, f"{model.name} with a copy", schema)
+
+
+def rows_with_copy(rows: np.ndarray, column: int, *, spread: float, seed: int = 0) -> np.ndarray:
+    """Return rows [rows, features + 1] with a noisy copy of a column; `spread` is the column's standard deviation."""
+    return np.column_stack([rows, rows[:, column] + np.random.default_rng(seed).normal(scale=NOISE * spread, size=len(rows))])
+
+
+def copy_detection(model: Model, rows: np.ndarray, is_attacked: bool, column: str) -> dict[str, Any]:
+    """Return how many other columns of a model's training rows say what a column says, as the data check finds them."""
+    found = copies(model.schema, rows, of=(column,))
+    shown = "; ".join(f"{model.schema[pair.one].label} and {model.schema[pair.other].label}" for pair in found)
+    words, measured = "columns that say the same as the most important number", Interval(len(found), np.nan, np.nan)
+    return detection("a copied column", model.name, is_attacked, words, measured, 0, shown=shown)
+
+
+def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> Told:
+    """Return how well a copy of a model hides an effect from partial dependence, and whether what real rows show finds it.
+
+    `fidelity` is the share of unseen people whom it gives the model's output to the last digit, `kept` the range of its
+    partial dependence on test rows as a share of the model's. An attack that is not valid is not put before the defence.
+    """
+    rows, scale = case.test.rows, model.scales[0]
+    made, column = hide_effect(model, case, seed=seed)
+    fidelity = interval_of_share(made.predict(rows, scale) == model.predict(rows, scale))
+    kept = effect_range(made, case, column, rows) / effect_range(model, case, column, rows)
+    is_valid = fidelity.estimate >= FIDELITY and kept <= MOST_KEPT
+    line = {"model": model.name, "column": case.schema.names[column], "fidelity": fidelity.estimate, "low": fidelity.low}
+    line |= {"high": fidelity.high, "kept": kept, "is_valid": is_valid}
+    judged = (model, made) if is_valid else (model,)
+    return [line], [effect_detection(one, case, column, is_attacked=one is made, seed=seed) for one in judged]
+
+
+def hide_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[Scaffold, int]:
+    """Return a model that equals another one on real rows and hides a column's effect on replaced ones, and the column.
+
+    The column is one of the five with the largest partial dependence: the one that the attack hides most of. The
+    detector's limit lets `AIM` of the validation rows pass.
+    """
+    train, validation, some = case.train.rows[:MOST_ROWS], case.validation.rows, case.background(100, seed=seed).rows
+    ranges = [effect_range(model, case, column, some) for column in range(len(case.schema))]
+    if not max(ranges):
+        raise AttackError(f"{model.name} has no effect to hide: no column changes its mean output")
+    found = []
+    for column in sorted(range(len(ranges)), key=lambda i: (-ranges[i], -i))[:CANDIDATES]:
+        known = train[~np.isnan(train[:, column]), column]
+        values, counts = np.unique(known, return_counts=True)
+        is_categorical = case.schema.features[column].is_categorical
+        typical = values[counts.argmax()] if is_categorical else np.quantile(known, 0.5, method="nearest")
+        held = Altered(model, partial(_with_value, column=column, value=typical), "held", model.schema)
+        detector = Detector.fit(train, replaced_rows(train, len(train), seed, column=column), train[:0], seed=seed)
+        limit = float(np.quantile(detector.realness(validation), 1 - AIM))
+        scaffold = Scaffold(model, held, detector, limit, name=f"{model.name}, effect hidden")
+        honest, shown = (effect_range(one, case, column, validation) for one in (model, scaffold))
+        found.append((shown / honest if honest else 1.0, column, scaffold))
+    _, column, scaffold = min(found, key=lambda one: one[0])
+    return scaffold, column
+
+
+def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: bool, seed: int = 0) -> dict[str, Any]:
+    """Return whether a model shows less effect of a column on replaced rows than it has on real people.
+
+    Boosted trees learn the model's output from real rows only; the statistic is the range of the model's partial
+    dependence as a share of that of these trees, with its 95 % bootstrap interval over people.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    scale, train, people = model.scales[0], case.train.rows, case.test.rows[:MOST_PEOPLE]
+    learned = HistGradientBoostingRegressor(early_stopping=False, random_state=seed).fit(train, model.predict(train, scale))
+    grid = grid_of(case, column)
+    shown = curves(partial(model.predict, scale=scale), people, column, grid)
+    real = curves(learned.predict, people, column, grid)
+
+    def ratio(rows: np.ndarray) -> float:
+        effect = np.ptp(real[rows].mean(axis=0))
+        return float(np.ptp(shown[rows].mean(axis=0)) / effect) if effect > 0 else np.nan
+
+    measured = interval_of(ratio, np.zeros(len(people)), seed=seed)
+    words = "range of its partial dependence over that of trees that saw it on real rows only"
+    seen = f"{case.schema.labels[column]}: range {np.ptp(shown.mean(axis=0)):.2f} {scale}"
+    return detection("a hidden effect", model.name, is_attacked, words, measured, RATIO_LIMIT, found="below", shown=seen)
+
+
+def effect_range(model: Model, case: Dataset, column: int, people: np.ndarray) -> float:
+    """Return the range of a model's partial dependence on a column over at most `MOST_PEOPLE` people."""
+    predict = partial(model.predict, scale=model.scales[0])
+    return float(np.ptp(curves(predict, people[:MOST_PEOPLE], column, grid_of(case, column)).mean(axis=0)))
+
+
+def curves(predict: Callable[[np.ndarray], np.ndarray], people: np.ndarray, column: int, grid: np.ndarray) -> np.ndarray:
+    """Return the output of each person as a column takes each value of a grid, [rows, points]."""
+    rows = _with_value(np.repeat(people, len(grid), axis=0), column, np.tile(grid, len(people)))
+    return np.asarray(predict(rows)).reshape(len(people), len(grid))
+
+
+def grid_of(case: Dataset, column: int) -> np.ndarray:
+    """Return the values that a column is set to: its levels in the data, or quantiles of a number."""
+    return values_to_try(case.schema.features[column], case.train.rows[:, column], most=GRID, tail=0.02)
+
+
+def _with_value(rows: np.ndarray, column: int, value: Any) -> np.ndarray:
+    changed = rows.copy()
+    changed[:, column] = value
+    return changed
