@@ -127,8 +127,6 @@ class Detector:
 
 @dataclass(frozen=True, eq=False)
 class Votes(Model):
-    """Decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
-class Votes(Model):
     """A model that decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
 
     The logit is that of the threshold, plus `reach` times the mean vote: one column decides alone, several by majority.
@@ -149,8 +147,6 @@ class Votes(Model):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaffold(Model):
-    """One model for rows that a detector takes for real, another one for all others.
 class Scaffold(Model):
     """A model that is one model for rows that a detector takes for real, and another one for all others."""
 
