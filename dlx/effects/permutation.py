@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.copies import copies, copies_by_column, leaks
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
+from dlx.redundancy import copies, copies_by_column, leaks
 from dlx.stats import Interval, ends_of, interval_of_means, rarest, resampled_counts, weighted_auc
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def permutation_importance(
 
     It is scikit-learn's: the mean over repeats of score - score with the column permuted (Breiman 2001; Fisher, Rudin and
     Dominici 2019). Every column gets the same permutations. It says what a model's accuracy rests on, not what moves its
-    output. Columns that say the same share their importance or hide it: a column that has copies (`dlx.copies`) is shuffled
+    output. Columns that say the same share their importance or hide it: a column that has copies (`dlx.redundancy`) is shuffled
     together with them as well as alone.
 
     Parameters

@@ -9,8 +9,8 @@ import numpy as np
 
 from dlx.audit.reasons.association import of_pair
 from dlx.audit.recourse.together import LEAST_PEOPLE, ORDINARY_SHARE, TOGETHER
-from dlx.copies import copies
 from dlx.dataset import Dataset
+from dlx.redundancy import copies
 from dlx.schema import Feature
 
 MOST_BINS = 20  # of a number, of at least 30 people each
@@ -57,7 +57,7 @@ def given_pairs(observed: Dataset, columns: tuple[int, ...]) -> tuple[Given, ...
     """Return the pairs that some columns which may change are in.
 
     A pair of levels without order and anything else is one where their association is above .5 (see
-    `dlx.audit.reasons.association`), a pair of numbers where one follows from the other without a correlation (`dlx.copies`).
+    `dlx.audit.reasons.association`), a pair of numbers where one follows from the other uncorrelated (`dlx.redundancy`).
     """
     features, rows = observed.schema.features, observed.rows
     names = [features[i].name for i in columns]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.copies import TELLS_ALL
 from dlx.effects import AccumulatedEffects, PartialDependence
 from dlx.effects.shap_interactions import Interactions
 from dlx.plots import UNITS
+from dlx.redundancy import TELLS_ALL
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import interval, listed, percent, three_decimals, top_columns
 from dlx.rounding import side_true

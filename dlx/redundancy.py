@@ -1,4 +1,4 @@
-"""Columns that say the same, and columns that alone tell the outcome: what must be known before importance is read.
+"""Redundant columns: those that say the same as another, and leaks, which alone give the outcome away.
 
 Two columns are copies where they go together, |r| > .95 by Pearson or Spearman, or where one follows from the other, whatever
 the shape: a recode, a band of an age, a code beside its name. How well one follows from the other is judged in bins of the
@@ -58,7 +58,7 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
     columns = [_Column.of(feature, column) for feature, column in zip(schema.features, rows.T, strict=True)]
     found = []
-    for one, other in itertools.combinations([column for column in columns if column.varies], 2):
+    for one, other in itertools.combinations([column for column in columns if column.codes.any()], 2):
         if of is not None and one.name not in of and other.name not in of:
             continue
         both = one.known & other.known
@@ -108,7 +108,7 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
 
 
 class _Column(NamedTuple):
-    """A column, with what is asked of it again and again."""
+    """A column: its values, ranks, codes and bins, each made once for all pairs."""
 
     name: str
     values: np.ndarray
@@ -126,10 +126,6 @@ class _Column(NamedTuple):
         ranks[known], codes[known] = rankdata(column[known]), np.unique(column[known], return_inverse=True)[1]
         has_order = not feature.is_categorical or feature.ordered or len(feature.levels) == 2
         return cls(feature.name, column, known, ranks, codes, _bins(feature, column), has_order)
-
-    @property
-    def varies(self) -> bool:
-        return len(np.unique(self.values[self.known])) > 1
 
 
 def _correlation(one: _Column, other: _Column, both: np.ndarray) -> float:

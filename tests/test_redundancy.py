@@ -9,10 +9,10 @@ import worlds
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dlx.copies import copies, copies_by_column, leaks
 from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
 from dlx.model import wrap
+from dlx.redundancy import copies, copies_by_column, leaks
 from dlx.reporting.effects import words
 from dlx.schema import Feature, Schema
 
