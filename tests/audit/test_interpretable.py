@@ -1,4 +1,4 @@
-"""References: differences are those of scikit-learn's scores, paired, and told apart only where they are there."""
+"""Black boxes against interpretable models: differences of scikit-learn's scores, paired, significant where they are there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_estimates_are_those_of_scikit_learn_and_advantages_point_to_the_better_
     np.testing.assert_allclose(turned[["low", "high"]], -table[["high", "low"]], atol=2e-3)
 
 
-def test_a_model_is_not_told_apart_from_itself_or_from_its_like():
+def test_a_model_is_not_better_than_itself_or_than_its_like():
     table = advantages([GOOD], [GOOD, ALIKE], people())
     itself, alike = table[table["interpretable"] == "good"], table[table["interpretable"] == "alike"]
     assert (itself[["advantage", "low", "high"]] == 0).all(axis=None) and not itself["significant"].any()
