@@ -15,9 +15,9 @@ import numpy as np
 
 from dlx.attacks.defences import detection
 from dlx.attacks.scaffold import FIDELITY, AttackError, Detector, Scaffold, replaced_rows, values_to_try
-from dlx.copies import copies
 from dlx.dataset import Dataset
 from dlx.model import Model, Scale
+from dlx.redundancy import copies
 from dlx.runner import explain
 from dlx.schema import Schema
 from dlx.stats import Interval, interval_of, interval_of_share
