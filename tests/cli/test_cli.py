@@ -88,12 +88,9 @@ def test_the_shell_completes_commands(tmp_path):
     assert done.stdout.split() == ["report"]
 
 
-def test_a_command_that_takes_longer_shows_life_at_once_and_one_that_does_not_says_nothing():
-    def told(*arguments: str) -> str:
-        return subprocess.run([sys.executable, "-m", "dlx", *arguments], capture_output=True, text=True, check=True).stderr
-
-    assert told("list", "models") == f"{ALIVE}\n"  # which imports torch
-    assert ALIVE not in told("--help")
+def test_a_command_that_takes_longer_shows_life_at_once():
+    command = [sys.executable, "-m", "dlx", "list", "models"]  # imports torch
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == f"{ALIVE}\n"
 
 
 def test_dlx_alone_shows_the_help(run):
