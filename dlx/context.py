@@ -19,7 +19,7 @@ from dlx.comparison.ground_truth import JUDGES
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.kept import Keeper
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel, decided
 from dlx.progress import Narrator, Update
 
 if TYPE_CHECKING:
@@ -342,9 +342,9 @@ def _featured(people: Dataset, main: Model, other: Model | None) -> dict[str, in
     Nobody is chosen twice. The wrong one is left out where the model errs about nobody, the last where there is one model.
     """
     threshold, risk = people.schema.target.threshold, main.predict(people, "probability")
-    scores = {"clear": np.where(risk >= threshold, risk, -np.inf), "borderline": -np.abs(risk - threshold)}
+    scores = {"clear": np.where(decided(risk, threshold), risk, -np.inf), "borderline": -np.abs(risk - threshold)}
     if people.outcomes is not None:
-        is_wrong = (risk >= threshold) != (people.outcomes == 1)
+        is_wrong = decided(risk, threshold) != (people.outcomes == 1)
         scores["wrong"] = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
     if other is not None:
         scale = main.scales[0] if main.scales[0] == other.scales[0] else "probability"

@@ -14,7 +14,6 @@ import numpy as np
 from dlx.attacks.scaffold import (
     AttackError,
     decimals,
-    decisions,
     lime_rows,
     mixed_rows,
     replaced_rows,
@@ -87,11 +86,11 @@ def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Data
         Rows whose values are tried.
     """
     position = model.schema.position(column)
-    own, changed = decisions(model, people.rows), np.zeros(len(people), dtype=bool)
+    own, changed = model.decide(people.rows), np.zeros(len(people), dtype=bool)
     for value in values_to_try(model.schema.features[position], among.rows[:, position], most=VALUES, tail=0.05):
         rows = people.rows.copy()
         rows[:, position] = value
-        changed |= decisions(model, rows) != own
+        changed |= model.decide(rows) != own
     return changed
 
 

@@ -18,7 +18,6 @@ from dlx.attacks.scaffold import (
     Detector,
     Scaffold,
     Votes,
-    decisions,
     innocuous_model,
     lime_rows,
     mixed_rows,
@@ -228,12 +227,12 @@ def attack(
     made_up = _made_up(against, schema, train, references, MADE_UP * len(train), check_seed(seed))
     detector = Detector.fit(train, made_up, background if against == "kernel_shap" else train[:0], seed=seed)
     rows = case.validation.rows
-    realness, differs = detector.realness(rows), decisions(biased, rows) != decisions(innocuous, rows)
+    realness, differs = detector.realness(rows), biased.decide(rows) != innocuous.decide(rows)
     limits = np.unique(realness)  # the highest is taken at which decisions still agree as aimed at; the lowest if none does
     agreement = 1 - ((realness < limits[:, None]) & differs).mean(axis=1)
     limit = float(limits[agreement >= AIM].max(initial=limits[0]))
     scaffold = Scaffold(biased, innocuous, detector, limit, name=f"fools {against}")
-    agrees = decisions(scaffold, case.test.rows) == decisions(biased, case.test.rows)
+    agrees = scaffold.decide(case.test.rows) == biased.decide(case.test.rows)
     return Attack(scaffold, column, cut, against, background, interval_of_share(agrees))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.attacks.defences import detection
-from dlx.attacks.scaffold import decimals, decisions
+from dlx.attacks.scaffold import decimals
 from dlx.attacks.settings import TOP
 from dlx.comparison.agreement import metrics_by_row
 from dlx.dataset import Dataset
@@ -60,7 +60,7 @@ def surviving_top(model: NeuralModel, case: Dataset, people: Dataset, background
         near[:, :, i] = np.round(near[:, :, i], place)
     flat, tried = near.reshape(-1, rows.shape[1]), near.shape[:2]
     alike = np.abs(model.predict(flat, "logit").reshape(tried) - model.predict(rows, "logit")[:, None]) <= ALIKE
-    alike &= decisions(model, flat).reshape(tried) == decisions(model, rows)[:, None]
+    alike &= model.decide(flat).reshape(tried) == model.decide(rows)[:, None]
     own = np.repeat(gradient_times_input(model, rows, background), TRIES, axis=0)
     kept = metrics_by_row(own, gradient_times_input(model, flat, background), TOP)["sign_agreement"]
     return np.where(alike, kept.reshape(tried), 1.0).min(axis=1)

@@ -83,11 +83,6 @@ def values_to_try(feature: Feature, column: np.ndarray, *, most: int, tail: floa
     return np.unique(np.quantile(known, np.linspace(tail, 1 - tail, most), method="nearest"))
 
 
-def decisions(model: Model, rows: np.ndarray) -> np.ndarray:
-    """Return who is flagged, bool [rows]."""
-    return model.predict(rows, "probability") >= model.schema.target.threshold
-
-
 @dataclass(frozen=True, eq=False)
 class Detector:
     """Boosted trees that tell real rows from those an explainer made up, by the columns and by two traces.

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from dlx.attacks.scaffold import decisions
 from dlx.background import nearest
 from dlx.comparison.agreement import metrics_by_row
 from dlx.dataset import Dataset
@@ -59,7 +58,7 @@ def shap_backgrounds(
         return explain(model, rows, method=method, background=references, scale=model.scales[0], seed=seed).values
 
     kinds = {"another draw of training rows": case.background(len(background), seed=seed + 1).rows, "k-means centres": centres}
-    cleared = train[~decisions(model, train)]
+    cleared = train[~model.decide(train)]
     if len(cleared):
         chosen = np.random.default_rng(seed).permutation(len(cleared))[: len(background)]
         kinds[f"training rows that the model has {case.schema.target.cleared}"] = cleared[chosen]

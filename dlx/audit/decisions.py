@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx.audit.scores import cost_ratio, costs, judged
 from dlx.dataset import Dataset
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.stats import interval_among, rarest, resampled_means, share_interval
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
     gains = np.empty((3, len(outcomes), len(asked)))
     for i, threshold in enumerate(asked):
         needless = (1 - outcomes) / cost_ratio(threshold)
-        mine, everybody = (predicted >= threshold) * (outcomes - needless), outcomes - needless
+        mine, everybody = decided(predicted, threshold) * (outcomes - needless), outcomes - needless
         gains[..., i] = mine, everybody, mine - (everybody if everybody.mean() > 0 else 0.0)
     table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": [cost_ratio(t) for t in asked], "none": 0.0})
     for name, each in zip(("net_benefit", "all", "advantage"), gains, strict=True):
@@ -96,7 +96,7 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     threshold = people.schema.target.threshold if threshold is None else threshold
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
-    acted = [predicted >= threshold, np.ones_like(outcomes), np.zeros_like(outcomes)]
+    acted = [decided(predicted, threshold), np.ones_like(outcomes), np.zeros_like(outcomes)]
     table = pd.DataFrame({"model": model.name, "acted_on": ["flagged", "everybody", "nobody"], "threshold": threshold})
     ends = _means(np.column_stack([costs(outcomes, some, threshold) for some in acted]), rarest(outcomes), seed)
     return table.assign(cost_ratio=ratio, **dict(zip(("cost", "cost_low", "cost_high"), ends.T, strict=True)))
@@ -123,7 +123,7 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     threshold = people.schema.target.threshold if threshold is None else threshold
     cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the confusion")
-    flagged, event = predicted >= threshold, outcomes == 1
+    flagged, event = decided(predicted, threshold), outcomes == 1
     masks = (flagged & event, flagged & ~event, ~flagged & event, ~flagged & ~event)
     hit, needless, missed, cleared = (int(some.sum()) for some in masks)
     shares = {

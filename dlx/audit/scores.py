@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_of, rarest
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _advantage(
     name: str, outcomes: np.ndarray, mine: np.ndarray, theirs: np.ndarray, threshold: float, seed: int
 ) -> dict[str, Any]:
     if name == "cost":
-        each = [costs(outcomes, predicted >= threshold, threshold) for predicted in (mine, theirs)]
+        each = [costs(outcomes, decided(predicted, threshold), threshold) for predicted in (mine, theirs)]
         estimates, difference = [float(one.mean()) for one in each], each[0] - each[1]
         gain = interval_of(lambda rows: float(difference[rows].mean()), outcomes, seed=seed)
     else:

@@ -14,6 +14,7 @@ from dlx.model.protocol import (
     as_rows,
     check_model,
     check_scale,
+    decided,
     rescaled,
     table_of,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "as_rows",
     "check_model",
     "check_scale",
+    "decided",
     "held",
     "predicted",
     "rescaled",

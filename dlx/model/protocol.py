@@ -152,9 +152,33 @@ class Model(ABC):
         check_scale(self, scale)
         return rescaled(self.compute(as_rows(self.schema, rows)), self.scales[0], scale, self.name)
 
+    def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
+        """Return whom the model flags: where the probability reaches the threshold, bool [rows].
+
+        Parameters
+        ----------
+        rows : Dataset, DataFrame or ndarray [rows, features]
+            Original columns; an array holds codes.
+        threshold : float, optional
+            By default that of the target: of a Dataset's own, else of the model's.
+
+        Raises
+        ------
+        ScaleError
+            If the model is no classifier.
+        """
+        if threshold is None:
+            threshold = (rows if isinstance(rows, Dataset) else self).schema.target.threshold
+        return decided(self.predict(rows, "probability"), threshold)
+
     @abstractmethod
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the output on the first of the scales for coded rows [rows, features]."""
+
+
+def decided(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """Return which probabilities reach a threshold, bool of their shape: the one place where the two are compared."""
+    return probability >= threshold
 
 
 def check_model(model: Any) -> None:

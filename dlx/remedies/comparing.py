@@ -17,7 +17,7 @@ from dlx.audit.miscalibration import log_odds
 from dlx.audit.scores import METRICS, judged
 from dlx.background import sample
 from dlx.dataset import Dataset
-from dlx.model import LinearModel, Model, TreeModel
+from dlx.model import LinearModel, Model, TreeModel, decided
 from dlx.remedies.errors import RemedyError
 from dlx.runner import explain
 from dlx.stats import Interval, auc_difference, auc_interval, counts_in_chunks, interval_among, rarest
@@ -145,7 +145,7 @@ def _fairness(
                 continue
             weight = counts[:, among]
             total = np.where(weight.sum(axis=1) > 0, weight.sum(axis=1), np.nan)
-            rates = [weight @ ((predicted[among] >= threshold) == flagged) / total for predicted in (old, new)]
+            rates = [weight @ (decided(predicted[among], threshold) == flagged) / total for predicted in (old, new)]
             yield _line(FAIRNESS, quantity, of, rates[0], rates[1], int(among.sum()), int(among.sum()))
 
 

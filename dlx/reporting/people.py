@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.schema import Target
 
 
@@ -56,7 +56,7 @@ def _candidates(
     candidates = [
         (
             "clear",
-            np.where(risk >= threshold, risk, -np.inf),
+            np.where(decided(risk, threshold), risk, -np.inf),
             f"A clear {target.flagging}",
             f"the highest {target.risk} by {main.name}",
         ),
@@ -68,7 +68,7 @@ def _candidates(
         ),
     ]
     if people.outcomes is not None:
-        is_wrong = (risk >= threshold) != (people.outcomes == 1)
+        is_wrong = decided(risk, threshold) != (people.outcomes == 1)
         error = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
         candidates.append(
             (

@@ -91,7 +91,7 @@ def decision_lines(study: Study) -> list[list[str]]:
     assert test.outcomes is not None
     is_positive, lines = test.outcomes == 1, []
     for model in study.models:
-        is_flagged = model.predict(test, "probability") >= study.case.schema.target.threshold
+        is_flagged = model.decide(test)
         counts = (is_flagged, is_flagged & ~is_positive, ~is_flagged & is_positive, is_flagged == is_positive)
         lines.append([model.name, *[f"{int(count.sum()):,}" for count in counts]])
     return lines

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.reporting.effects.words import what_tells_the_outcome, which_columns_say_the_same
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.people import Chosen
@@ -167,7 +167,7 @@ def _in_pairs(table: pd.DataFrame, model: str) -> str:
 def _whom_it_flags(study: Study) -> str:
     target, test = study.case.schema.target, study.case.test
     assert test.outcomes is not None
-    is_flagged = study.main.predict(test, "probability") >= target.threshold
+    is_flagged = study.main.decide(test)
     is_positive = test.outcomes == 1
     missed, wrongly = int((~is_flagged & is_positive).sum()), int((is_flagged & ~is_positive).sum())
     return (
@@ -246,7 +246,7 @@ def _where_models_differ(study: Study) -> str:
         return ""
     test, threshold = study.case.test, study.case.schema.target.threshold
     one, two = (model.predict(test, "probability") for model in (study.main, study.other))
-    alike = int(((one >= threshold) == (two >= threshold)).sum())
+    alike = int((decided(one, threshold) == decided(two, threshold)).sum())
     return (
         f"{model_words(study.main)} and {model_words(study.other)} decide alike about {alike:,} of {len(test):,} people; "
         f"the risks that they give are {rounded(float(np.abs(one - two).mean()), 1, 100)} percentage points apart on average"
@@ -265,7 +265,7 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
     for model in (study.main, study.other):
         if model is not None:
             risk = float(model.predict(person, "probability")[0])
-            verdict = target.flagged if risk >= target.threshold else target.cleared
+            verdict = target.flagged if model.decide(person)[0] else target.cleared
             said.append(f"{risk_percent(risk, target)} by {model_words(model)} ({verdict})")
     text = sentence(f"{target.person} {name}. The {target.risk} is {listed(said)}")
     if person.outcomes is not None:

@@ -20,7 +20,6 @@ from dlx.attacks.scaffold import (
     Scaffold,
     Votes,
     decimals,
-    decisions,
     innocuous_model,
     lime_rows,
     mixed_rows,
@@ -89,7 +88,7 @@ def test_votes_are_the_threshold_plus_the_mean_vote():
     expected = threshold + 2.0 * ((rows[:, 4] == 0) * 2 - 1) + 2.0 * ((rows[:, 5] == 0) * 2 - 1)
     np.testing.assert_allclose(model.predict(rows, "logit"), expected)
     biased = fooling_lime().scaffold.real
-    assert (decisions(biased, rows) == (rows[:, 8] == 0)).all()
+    assert (biased.decide(rows) == (rows[:, 8] == 0)).all()
 
 
 def test_a_group_is_told_in_words():
@@ -111,7 +110,7 @@ def test_a_scaffold_is_one_model_where_rows_are_real_and_another_elsewhere():
 
 def test_the_attack_on_lime_is_valid_and_hides_the_column_from_ours_and_the_reference():
     made, case = fooling_lime(), related()
-    agrees = decisions(made.scaffold, case.test.rows) == decisions(made.scaffold.real, case.test.rows)
+    agrees = made.scaffold.decide(case.test.rows) == made.scaffold.real.decide(case.test.rows)
     assert made.is_valid and made.fidelity.estimate == agrees.mean()
     assert made.scaffold.schema.names[made.column] == "sex"
     for implementation in ("dlx", "reference"):
@@ -205,7 +204,7 @@ def test_flips_try_every_observed_value_on_real_rows():
     changed = flipped_decisions(model, case.test, "v0", among=case.train)
     other = case.test.rows.copy()
     other[:, 4] = 1 - other[:, 4]
-    np.testing.assert_array_equal(changed, decisions(model, case.test.rows) != decisions(model, other))
+    np.testing.assert_array_equal(changed, model.decide(case.test.rows) != model.decide(other))
     assert not flipped_decisions(model, case.test, "sex", among=case.train).any()
 
 

@@ -274,7 +274,7 @@ def test_the_same_words_are_one_reason_and_are_printed_once():
 
 def test_no_reason_of_bank_loan_is_absurd():
     case, model = dlx.load("bank_loan"), dlx.load_model("bank_loan", "mlp")
-    people = case.test[model.predict(case.test, "probability") >= case.schema.target.threshold]
+    people = case.test[model.decide(case.test)]
     background = case.background(50)
     made = dlx.explain(model, people, method="deeplift", background=background, scale="logit")
     denials = adverse_reasons(made, background, wording=ReasonMap.of(case.schema), grouping=grouping(case.train))

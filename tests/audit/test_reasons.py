@@ -222,7 +222,7 @@ def test_stability_is_over_the_people_whom_both_deny():
 def test_the_reasons_of_bank_loan_are_adverse_and_hold_no_protected_column():
     case = dlx.load("bank_loan")
     model = dlx.load_model(case, "gradient_boosting")
-    some = case.test[model.predict(case.test, "probability") >= case.schema.target.threshold][:12]
+    some = case.test[model.decide(case.test)][:12]
     for background in (near_cutoff(model, case.train), case.background(50)):
         made = dlx.explain(model, some, method="tree_shap", background=background, scale="logit")
         for denial in adverse_reasons(made, background, wording=ReasonMap.of(case.schema), grouping=grouping(case.train)):

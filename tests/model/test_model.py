@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -206,3 +208,14 @@ def test_codes_that_the_schema_does_not_have_are_never_predicted(kind, column, v
         worlds.model(kind, "mixed").predict(rows, "probability")
     with pytest.raises(ValueError, match="one column a feature"):
         worlds.model(kind, "mixed").predict(rows[:, :2], "probability")
+
+
+def test_a_model_decides_from_the_threshold_on_by_that_of_the_people_or_of_its_own_schema():
+    data, model = worlds.table("mixed"), worlds.model("linear", "mixed")
+    risk, stated = model.predict(data, "probability"), model.schema.target.threshold
+    assert (model.decide(data) == (risk >= stated)).all() and (model.decide(data.rows) == (risk >= stated)).all()
+    assert model.decide(data, float(risk[3]))[3] and not model.decide(data, float(np.nextafter(risk[3], 1)))[3]
+    other = dataclasses.replace(
+        data, schema=dataclasses.replace(data.schema, target=dataclasses.replace(data.schema.target, threshold=0.2))
+    )
+    assert (model.decide(other) == (risk >= 0.2)).all()

@@ -67,7 +67,7 @@ def test_only_black_boxes_are_looked_into(bank):
 
 def test_the_words_hold_the_numbers_of_the_tables(bank):
     case, model = dlx.load("bank_loan"), dlx.load_model("bank_loan", "gradient_boosting")
-    denied = model.predict(case.test, "probability") >= 1 / 6
+    denied = model.decide(case.test)
     good = case.test.outcomes == 0
     assert f"{(denied & good).sum()} of {good.sum()} applicants without a bad loan are wrongly denied" in text(bank)
     change = bank.tables["errors_before_after"].set_index("quantity").loc["auc"]

@@ -187,7 +187,7 @@ def _gain_is_beyond_noise(outcomes: np.ndarray, best: np.ndarray, other: np.ndar
 
 def test_the_flagged_counts_are_counted_on_the_test_rows(bank_loan, found):
     case, models = bank_loan
-    flagged = models["mlp"].predict(case.test, "probability") >= 1 / 6
+    flagged = models["mlp"].decide(case.test)
     positive = case.test.outcomes == 1
     said = numbers(
         r"([\d,]+) of ([\d,]+) people are denied\. Of these, ([\d,]+) did not have a bad loan; "

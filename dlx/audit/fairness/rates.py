@@ -14,7 +14,7 @@ import numpy as np
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.dataset import Dataset
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.stats import RESAMPLES, ends_of, resampled_counts
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float 
     if not 0 < cutoff < 1:
         raise FairnessError(f"threshold must lie in (0, 1), got {cutoff}")
     predicted = model.predict(people, "probability")
-    return Treated(by.codes(people), people.outcomes, (predicted >= cutoff).astype(float), predicted)
+    return Treated(by.codes(people), people.outcomes, decided(predicted, cutoff).astype(float), predicted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from dlx.audit.scores import judged, log_losses
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import Model
+from dlx.model import Model, decided
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ class Decisions:
     @property
     def flagged(self) -> np.ndarray:
         """Whether each person is flagged (denied), bool [rows]."""
-        return self.predicted >= self.people.schema.target.threshold
+        return decided(self.predicted, self.people.schema.target.threshold)
 
     @property
     def wrong(self) -> np.ndarray:

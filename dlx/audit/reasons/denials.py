@@ -15,7 +15,7 @@ from dlx.audit.reasons.wording import ReasonMap
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.model.protocol import check_model
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR, threshold:
     if not is_count(size) or not is_number(threshold) or not 0 < threshold < 1:
         raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size!r} and {threshold!r}")
     risk = model.predict(observed, "probability")
-    granted = np.flatnonzero(risk < threshold)
+    granted = np.flatnonzero(~decided(risk, threshold))
     if not len(granted):
         raise ReasonsError(f"{model.name} grants nobody of {observed.name} at {threshold:.3g}; compare with all applicants")
     nearest = granted[np.argsort(-risk[granted], kind="stable")[:size]]

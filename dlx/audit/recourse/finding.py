@@ -16,7 +16,7 @@ from dlx.audit.recourse.refinement import diverse, lowest, nearer
 from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
 from dlx.audit.recourse.search import Question, Trail, search
 from dlx.dataset import Dataset, refuse_bare
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.model.fidelity import held, predicted
 from dlx.model.kinds import accompanied
 from dlx.model.protocol import check_model
@@ -46,7 +46,7 @@ def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> 
     """
     check_model(model)
     threshold = checked_threshold(people, threshold)
-    return people[model.predict(people, "probability") >= threshold]
+    return people[model.decide(people, threshold)]
 
 
 def recourse(
@@ -129,7 +129,7 @@ def recourse(
         raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
     _refuse_past(people)
     risks = _denied_risks(model, people, threshold)
-    actions = ActionSet.of(observed, actionable, accepted=model.predict(observed, "probability") < threshold)
+    actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
     crowd = Crowd(Metric.fit(observed), observed.rows)
     answers = []
     with one_thread():
@@ -185,8 +185,9 @@ def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray
     if not len(people):
         raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
     risks = model.predict(people, "probability")
-    if (risks < threshold).any():
-        i = int(np.flatnonzero(risks < threshold)[0])
+    granted = ~decided(risks, threshold)
+    if granted.any():
+        i = int(granted.argmax())
         printed = f"{threshold:.3g}"
         raise RecourseError(
             f"recourse is for people who are denied, but person {people.index[i]} has a probability of "

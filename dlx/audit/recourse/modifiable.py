@@ -11,7 +11,7 @@ from dlx.audit.recourse.actions import ActionSet
 from dlx.audit.recourse.finding import checked_threshold
 from dlx.audit.recourse.people import with_values
 from dlx.dataset import Dataset, refuse_bare
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.model.protocol import check_model
 from dlx.schema.columns import Direction
 from dlx.stats import interval_of_mean
@@ -126,8 +126,8 @@ def _measured(
     for i, original in enumerate(people.rows[moves]):
         moved[i] = actions.settle(moved[i : i + 1], original)[0]
     new = model.predict(with_values(people[moves], moved), "probability")
-    change, flagged = new - risk[moves], risk[moves] >= threshold
+    change, flagged = new - risk[moves], decided(risk[moves], threshold)
     estimate, low, high = interval_of_mean(change, seed=seed)
-    cleared = float((new < threshold)[flagged].mean()) if flagged.any() else np.nan
+    cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
     lower = float((change < 0).mean())
     return {"people": len(new), "change": estimate, "low": low, "high": high, "lower": lower, "cleared": cleared}

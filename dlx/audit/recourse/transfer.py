@@ -37,9 +37,9 @@ def transfer(found: Recourse, models: Sequence[Model]) -> pd.DataFrame:
     for model in models:
         both = np.zeros(0, bool)
         if len(having):
-            both = model.predict(having, "probability") >= found.threshold
-        new = model.predict(best[both], "probability") if both.any() else np.empty(0)
-        granted = interval_of_share(new < found.threshold)
+            both = model.decide(having, found.threshold)
+        new = ~model.decide(best[both], found.threshold) if both.any() else np.zeros(0, bool)
+        granted = interval_of_share(new)
         ends = {"granted": granted.estimate, "low": granted.low, "high": granted.high}
         lines.append({"model": found.model, "other": model.name, "people": int(both.sum())} | ends)
     return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])

@@ -13,7 +13,7 @@ from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
 from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
-from dlx.model import Model
+from dlx.model import Model, decided
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import (
     article,
@@ -178,7 +178,7 @@ def _bound(one: Recourse, rest: pd.DataFrame) -> str:
     known = (
         "by all combinations of the values tried" if is_known else "the lowest found; there are too many combinations for all"
     )
-    close = int((rest["lowest_risk"] < one.threshold).sum())
+    close = int((~decided(rest["lowest_risk"], one.threshold)).sum())
     within = f", {counted(close)} below the threshold but not by the margin" if close else ""
     return f"{low if low == high else f'a bound between {low} and {high}, another for each'} ({known}{within})"
 
