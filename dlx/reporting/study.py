@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.reasons import Spoken
+from dlx.audit.adverse_action import ReasonRules
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
@@ -81,9 +81,9 @@ class Study:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def spoken(self) -> Spoken:
+    def reason_rules(self) -> ReasonRules:
         """The words of reasons, and what is never told as one."""
-        return Spoken.of(self.case.train, self.background)
+        return ReasonRules.of(self.case.train, self.background)
 
     def tells_of(self, model: Model) -> bool:
         """Whether a model is one of the two that are told of, or can be read without a method."""

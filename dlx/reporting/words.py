@@ -275,13 +275,13 @@ def _opening(study: Study, chosen: Chosen, name: str) -> str:
 
 
 def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], str]:
-    schema, found, spoken = study.case.schema, model_verdict(study, study.main, position), study.spoken
+    schema, found, rules = study.case.schema, model_verdict(study, study.main, position), study.reason_rules
     reasons: dict[str, Reason] = {}
     withheld: list[str] = []
     against: list[str] = []
     if found is None:
         return [], ""
-    never = spoken.grouping.withheld if schema.target.adverse_action else frozenset()
+    never = rules.grouping.withheld if schema.target.adverse_action else frozenset()
     for i in np.argsort(-sign * found.share, kind="stable"):
         feature, code = schema.features[i], float(study.people.rows[position, i])
         if len(reasons) == REASONS or sign * found.share[i] <= 0:
@@ -290,10 +290,10 @@ def _reasons(study: Study, position: int, *, sign: int) -> tuple[list[Reason], s
             continue
         if feature.name in never:
             withheld.append(feature.label)
-        elif sign > 0 and spoken.goes_against(int(i), code):
+        elif sign > 0 and rules.goes_against(int(i), code):
             against.append(feature.label)
         else:
-            words = spoken.words(int(i), code) if sign > 0 else feature.label
+            words = rules.words(int(i), code) if sign > 0 else feature.label
             reasons.setdefault(words, Reason(words, feature.format(code), int(found.support[i]), found.methods))
     return list(reasons.values()), _untold(withheld, against, "raises" if sign > 0 else "lowers")
 

@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 import dlx
 from dlx.arrays import array_id
+from dlx.audit.adverse_action import ReasonMap, ReasonRules, ReasonsError, adverse_reasons, grouping
+from dlx.audit.adverse_action.denials import to_frame
+from dlx.audit.adverse_action.wording import adverse_side
 from dlx.audit.fairness import column_proxies, partition
 from dlx.audit.fairness.groups import protected_groups
 from dlx.audit.fairness.proxies import MOST_TOGETHER, strengths_alone, strengths_together
-from dlx.audit.reasons import ReasonMap, ReasonsError, Spoken, adverse_reasons, grouping
-from dlx.audit.reasons.denials import to_frame
-from dlx.audit.reasons.wording import adverse_side
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.schema import Feature, Schema, Target
@@ -74,14 +74,14 @@ def test_columns_that_tell_nothing_are_no_proxies():
              for i in range(12)]  # fmt: skip
     for seed in range(4):
         found = grouping(with_sex(lambda p: p.rng.normal(size=COUNT), seed=seed, others=noise))
-        assert found.proxies == {} and found.together(["column", "n1", "n2", "n3"]) is None
+        assert found.proxies == {} and found.joint_proxy(["column", "n1", "n2", "n3"]) is None
 
 
 def test_a_group_of_few_people_is_said_to_be_too_small_to_tell():
     case = with_sex(lambda p: np.where(p.sex == 0, 1.0, np.nan))
     few = case[np.concatenate([np.flatnonzero(case.rows[:, 0] == 0)[:20], np.flatnonzero(case.rows[:, 0] == 1)])]
     found = grouping(few)
-    assert [(group.column, group.name, group.fewest) for group in found.stand_ins.unjudged] == [("sex", "f", 20)]
+    assert [(group.column, group.name, group.fewest) for group in found.measured.unjudged] == [("sex", "f", 20)]
     assert "column" not in found.proxies  # neither a proxy nor safe
 
 
@@ -170,13 +170,13 @@ def test_what_tells_a_protected_attribute_only_together_is_not_printed_together(
         ],
     )
     found = grouping(case)
-    assert found.proxies == {} and found.together(["column", "flag"]).attribute == "sex"
+    assert found.proxies == {} and found.joint_proxy(["column", "flag"]).attribute == "sex"
     first, second = printed(case, [[0, 0, 3, 2, 1], [0, 0, 1, 2, 3]], [[0, 40, 1, 1, 2], [0, 40, 1, 1, 2]])
-    assert [reason.column for reason in first.reasons] == ["column", "debt"] and first.together == ("flag",)
-    assert [reason.column for reason in second.reasons] == ["debt", "flag"] and second.together == ("column",)
-    assert (to_frame([first])["together"] == "flag").all()
+    assert [reason.column for reason in first.reasons] == ["column", "debt"] and first.joint_proxy == ("flag",)
+    assert [reason.column for reason in second.reasons] == ["debt", "flag"] and second.joint_proxy == ("column",)
+    assert (to_frame([first])["joint_proxy"] == "flag").all()
     (alone,) = printed(case, [0, 0, 3, 2, 1], [0, 40, 1, 1, 2], most=1)
-    assert [reason.column for reason in alone.reasons] == ["column"] and alone.together == ()
+    assert [reason.column for reason in alone.reasons] == ["column"] and alone.joint_proxy == ()
 
 
 def test_a_stand_in_is_flagged_and_the_next_reason_is_printed():
@@ -233,7 +233,7 @@ def test_levels_are_printed_where_the_schema_calls_them_adverse():
     assert [denial.reasons[0].words for denial in told] == ["other", "Rents", "other"]
     assert [denial.review for denial in told] == [("housing",), (), ("housing",)]
     ladder = dataclasses.replace(housing, ordered=True, adverse="high", adverse_levels=())
-    assert [Spoken.of(case, case).goes_against(0, code) for code in range(3)] == [True, False, True]
+    assert [ReasonRules.of(case, case).goes_against(0, code) for code in range(3)] == [True, False, True]
     assert adverse_side(ladder) == "high" and adverse_side(dataclasses.replace(housing, reason="No housing")) == ""
 
 
@@ -303,7 +303,7 @@ def test_who_is_between_the_mean_and_the_median_of_a_skewed_column_is_told_nothi
     late = Feature("late", reason="Delinquent obligations")  # a flag that most people have is no less true of them
     flags = (np.arange(COUNT) % 10 < 7).astype(float)
     case = Dataset(Schema((late, Feature("other")), TARGET), np.column_stack([flags, skewed]), None)
-    assert [Spoken.of(case, case).goes_against(0, flag) for flag in (0.0, 1.0)] == [True, False]
+    assert [ReasonRules.of(case, case).goes_against(0, flag) for flag in (0.0, 1.0)] == [True, False]
 
 
 def test_a_contribution_that_is_rounding_is_no_reason_and_flags_nothing():

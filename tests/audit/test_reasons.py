@@ -11,7 +11,7 @@ from scipy import stats
 
 import dlx
 from dlx.arrays import array_id
-from dlx.audit.reasons import (
+from dlx.audit.adverse_action import (
     ReasonMap,
     ReasonsError,
     Source,
@@ -21,7 +21,7 @@ from dlx.audit.reasons import (
     near_cutoff,
     reason_stability,
 )
-from dlx.audit.reasons.denials import to_frame
+from dlx.audit.adverse_action.denials import to_frame
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation

@@ -14,8 +14,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
 from dlx.arrays import same
-from dlx.audit.recourse import ActionSet, RecourseError, denied, modifiable, recourse, transfer
-from dlx.audit.recourse.distance import Crowd, Metric
+from dlx.audit.counterfactuals import ActionSet, RecourseError, column_shifts, denied, recourse
+from dlx.audit.counterfactuals.neighbours import Neighbourhood, RowDistance
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -65,7 +65,7 @@ def everything(person, threshold=0.4):
 
 @functools.cache
 def crowd_of_case():
-    return Crowd(Metric.fit(case()), case().rows)
+    return Neighbourhood(RowDistance.fit(case()), case().rows)
 
 
 @functools.cache
@@ -75,11 +75,11 @@ def told(**asked):
 
 def by_hand(person, threshold, margin=0.1):
     """Return the sets of columns that suffice and hold no smaller one, each with the least distance of a plausible person."""
-    crowd, metric = crowd_of_case(), crowd_of_case().metric
+    crowd, metric = crowd_of_case(), crowd_of_case().distance
     changed = everything(person, threshold)
-    limit = max(crowd.limit, crowd.loneliness(person[None])[0])
+    limit = max(crowd.limit, crowd.to_fifth(person[None])[0])
     enough = model().predict(changed, "logit") <= np.log((1 - margin) * threshold / (1 - threshold))
-    good = changed[enough & (crowd.loneliness(changed) <= limit)]
+    good = changed[enough & (crowd.to_fifth(changed) <= limit)]
     best = {}
     for row in good:
         columns = tuple(np.flatnonzero(row != person))
@@ -121,7 +121,7 @@ def test_every_change_is_allowed_verified_and_observed():
             assert one.row[1] >= answer.row[1] and one.row[2] <= answer.row[2]
             assert all(one.row[i] in case().rows[:, i] for i in range(3))
             assert tuple(SCHEMA.names[i] for i in np.flatnonzero(~same(one.row, answer.row))) == one.columns
-    assert found.best_rows().shape == (found.found.sum(), 5)
+    assert found.best().rows.shape == (found.found.sum(), 5)
 
 
 def test_where_there_is_none_the_lowest_risk_in_reach_is_that_of_trying_everything():
@@ -129,7 +129,7 @@ def test_where_there_is_none_the_lowest_risk_in_reach_is_that_of_trying_everythi
     boundary = found.boundary().set_index("person")
     assert 0 < len(boundary) < len(found.answers)
     for answer in found.answers:
-        if not answer.counterfactuals and not answer.only_strange:
+        if not answer.counterfactuals and not answer.only_implausible:
             lowest = model().predict(everything(answer.row, 0.15), "probability").min()
             assert boundary.loc[answer.person, "lowest_risk"] == pytest.approx(lowest)
             assert boundary.loc[answer.person, "exhausted_columns"] == answer.movable == boundary.loc[answer.person].iloc[4]
@@ -142,13 +142,13 @@ def test_a_change_that_nobody_real_is_like_is_none():
     data = Dataset(schema, np.column_stack([np.cos(angle), np.sin(angle)]), None)
     middle = wrap(lambda t: 9 * (t["a"] ** 2 + t["b"] ** 2 - 0.3), schema, name="middle", scale="logit")
     found = recourse(middle, denied(middle, data)[:20], observed=data)
-    assert not found.found.any() and all(answer.only_strange for answer in found.answers)
-    assert found.boundary()["only_unlike_real_people"].all()
+    assert not found.found.any() and all(answer.only_implausible for answer in found.answers)
+    assert found.boundary()["only_implausible"].all()
     assert (found.boundary()["lowest_risk"] < 0.5).all()
 
 
 def test_too_many_combinations_are_searched_with_a_beam(monkeypatch):
-    from dlx.audit.recourse import search
+    from dlx.audit.counterfactuals import search
 
     full = told()
     monkeypatch.setattr(search, "LEVEL_ROWS", 4)
@@ -202,7 +202,7 @@ def test_what_goes_missing_with_a_level_goes_with_it():
 
 
 def test_the_distance_is_the_sum_of_what_differs():
-    data, metric = case(), Metric.fit(case())
+    data, metric = case(), RowDistance.fit(case())
     one, other = data.rows[3], data.rows[8]
     spread = data.rows.std(axis=0)
     by_column = (
@@ -216,14 +216,14 @@ def test_the_distance_is_the_sum_of_what_differs():
 
 def test_loneliness_is_the_fifth_nearest_and_the_quick_check_agrees():
     data = worlds.table("mixed")
-    crowd = Crowd(Metric.fit(data), data.rows)
-    places = crowd.metric.place(data.rows)
+    crowd = Neighbourhood(RowDistance.fit(data), data.rows)
+    places = crowd.distance.points(data.rows)
     among = np.sort(cdist(places, places, "cityblock"), axis=1)
     assert crowd.limit == pytest.approx(np.quantile(among[:, 5], 0.95))
-    assert crowd.loneliness(data.rows[:9]) == pytest.approx(among[:9, 4])
+    assert crowd.to_fifth(data.rows[:9]) == pytest.approx(among[:9, 4])
     changed = np.repeat(data.rows[:1], 40, axis=0)
     changed[:, 2], changed[:20, 1] = np.linspace(-9, 9, 40), 2
-    assert (crowd.takes_in(data.rows[0], changed, crowd.limit) == (crowd.loneliness(changed) <= crowd.limit)).all()
+    assert (crowd.has_near(data.rows[0], changed, crowd.limit) == (crowd.to_fifth(changed) <= crowd.limit)).all()
 
 
 def test_summary_counts_with_intervals():
@@ -245,15 +245,15 @@ def test_a_change_transfers_where_the_other_model_grants_it():
     found = told()
     strict = wrap(lambda t: logit(t) + 1, SCHEMA, name="strict", scale="logit")
     kind = wrap(lambda t: logit(t) - 9, SCHEMA, name="kind", scale="logit")
-    table = transfer(found, [model(), strict, kind]).set_index("other")
+    table = found.transferability([model(), strict, kind]).set_index("other")
     assert table.loc["rule", "granted"] == 1 and table.loc["rule", "people"] == found.found.sum()
-    assert table.loc["strict", "granted"] == (strict.predict(found.best_rows(), "probability") < 0.4).mean()
+    assert table.loc["strict", "granted"] == (strict.predict(found.best().rows, "probability") < 0.4).mean()
     assert table.loc["kind", "people"] == 0 and np.isnan(table.loc["kind", "granted"])
 
 
 def test_the_association_of_a_column_is_the_mean_difference_when_it_is_moved():
     people = denied(model(), case())
-    table = modifiable(model(), people, observed=case()).set_index(["column", "direction"])
+    table = column_shifts(model(), people, observed=case()).set_index(["column", "direction"])
     quartile = np.quantile(case().rows[:, 0], 0.25, method="nearest")
     moved = people.rows[people.rows[:, 0] > quartile].copy()
     before = model().predict(moved, "probability")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import dlx
-from dlx.audit.recourse import ActionSet, RecourseError, denied, modifiable, recourse, transfer
-from dlx.audit.recourse.finding import goal_of
-from dlx.audit.recourse.numerals import Numerals
-from dlx.audit.recourse.together import Together
+from dlx.audit.counterfactuals import ActionSet, RecourseError, column_shifts, denied, recourse
+from dlx.audit.counterfactuals.generation import goal_of
+from dlx.audit.counterfactuals.plausibility import Correlations
+from dlx.audit.counterfactuals.value_format import ValueFormat
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -75,25 +75,25 @@ def test_integers_are_printed_as_integers_and_others_in_their_own_resolution():
         }
     )
     case = dlx.from_frame(table, Schema(tuple(Feature(n, missing=n == "gaps") for n in table), TARGET))
-    numerals = Numerals.of(case)
-    assert numerals.places == (0, 4, 2, -2, 9, 0)
+    numerals = ValueFormat.of(case)
+    assert numerals.decimals == (0, 4, 2, -2, 9, 0)
     assert numerals.text(0, 12345.0) == "12,345" and numerals.text(3, 123400.0) == "123,400" and numerals.text(5, 3.0) == "3"
     for i, column in enumerate(case.rows.T):
         for value in numerals.rounded(i, column[:40]):
-            assert numerals.read(i, numerals.text(i, value)) == value or np.isnan(value)
+            assert numerals.parse(i, numerals.text(i, value)) == value or np.isnan(value)
     for value in (16129.871, 1e-9, 123456789.123, 5.0):
-        assert float(numerals.exactly(0, value).replace(",", "")) == value
-    assert numerals.exactly(2, float(np.float32(97.26))) == "97.26"
-    assert numerals.exactly(0, 16129.871) == "16,129.871" and numerals.exactly(0, 5.0) == "5"
+        assert float(numerals.exact_text(0, value).replace(",", "")) == value
+    assert numerals.exact_text(2, float(np.float32(97.26))) == "97.26"
+    assert numerals.exact_text(0, 16129.871) == "16,129.871" and numerals.exact_text(0, 5.0) == "5"
 
 
 def test_levels_that_read_alike_are_printed_as_the_table_spells_them():
     alike = Feature("a", "categorical", levels=("1", "2"), level_labels=("yes", "yes"), missing=True)
     taken = Feature("b", "categorical", levels=("missing", "no"), missing=True)
-    numerals = Numerals(Schema((alike, taken), TARGET), (0, 0))
+    numerals = ValueFormat(Schema((alike, taken), TARGET), (0, 0))
     assert [numerals.text(0, value) for value in (0, 1, np.nan)] == ["1", "2", "(missing)"]
     assert [numerals.text(1, value) for value in (0, np.nan)] == ["missing", "(missing)"]
-    assert np.isnan(numerals.read(1, "(missing)")) and numerals.read(1, "missing") == 0 and numerals.read(0, "2") == 1
+    assert np.isnan(numerals.parse(1, "(missing)")) and numerals.parse(1, "missing") == 0 and numerals.parse(0, "2") == 1
 
 
 @pytest.mark.parametrize("name", ["mlp", "gradient_boosting"])
@@ -248,7 +248,7 @@ def test_a_column_that_is_bound_to_one_that_cannot_change_does_not_change():
 
 def test_a_pair_that_goes_together_loosely_stays_plausible():
     case, rule = two_numbers(0.7, other=False)
-    together = Together.of(case)
+    together = Correlations.of(case)
     (pair,) = together.pairs
     assert pair.correlation == pytest.approx(np.corrcoef(case.rows.T)[0, 1], abs=0.03)
     loose, rule_alone = two_numbers(0.1, other=False)
@@ -317,7 +317,7 @@ def test_a_risk_that_just_misses_the_threshold_is_told_on_its_side():
 
 def test_moving_one_column_for_the_mean_keeps_to_the_bounds_too():
     case, rule = one_number(np.arange(200.0), bounds=(70, 120))
-    table = modifiable(rule, case, observed=case).set_index("direction")
+    table = column_shifts(rule, case, observed=case).set_index("direction")
     assert table.loc["down", "to"] == "70" and table.loc["up", "to"] == "120"
 
 
@@ -338,8 +338,8 @@ def test_what_a_model_of_ones_own_reads_beside_the_features_stays_with_the_perso
     for branch, answer in zip(people.table["branch"], ways.answers, strict=True):
         assert all(lines[branch] - 4 <= one.row[0] <= lines[branch] for one in answer.counterfactuals)
     assert ways.found.mean() > 0.6 and set(rule(ways.best().table)) == {0.1}
-    assert transfer(ways, [model]).loc[0, "granted"] == 1
-    assert modifiable(model, case, observed=case).set_index("direction").loc["down", "lower"] > 0
+    assert ways.transferability([model]).loc[0, "granted"] == 1
+    assert column_shifts(model, case, observed=case).set_index("direction").loc["down", "lower"] > 0
 
 
 def confined(**columns):
@@ -406,7 +406,7 @@ def test_columns_that_are_loosely_related_confine_nothing_and_a_column_without_v
     features = (plan, Feature("income", actionable=True), Feature("empty", actionable=True, missing=True))
     case = dlx.from_frame(table.assign(y=rng.integers(0, 2, 300)), Schema(features, TARGET))
     actions = ActionSet.of(case)
-    assert not actions.given and not len(actions.observed[2])
+    assert not actions.ranges and not len(actions.actions[2].values)
     with pytest.raises(RecourseError, match="has no rows; pass the training rows"):
         ActionSet.of(case[:0])
 

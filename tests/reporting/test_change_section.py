@@ -12,9 +12,9 @@ import pytest
 import worlds
 
 import dlx
-from dlx.audit.reasons import Source
-from dlx.audit.recourse import denied
-from dlx.audit.recourse.finding import goal_of
+from dlx.audit.adverse_action import Source
+from dlx.audit.counterfactuals import denied
+from dlx.audit.counterfactuals.generation import goal_of
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, wrap

@@ -11,9 +11,9 @@ import pytest
 import worlds
 
 from dlx import plots
+from dlx.audit.adverse_action import grouping
 from dlx.audit.fairness.groups import partition
 from dlx.audit.fairness.rates import group_rates
-from dlx.audit.reasons import grouping
 from dlx.dataset import Dataset
 from dlx.model import wrap
 from dlx.reporting.canvas import Figure

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx import plots
-from dlx.audit.recourse import denied, modifiable
-from dlx.audit.recourse.together import BOUND, Together
+from dlx.audit.counterfactuals import column_shifts, denied
+from dlx.audit.counterfactuals.plausibility import BOUND, Correlations
 from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
@@ -23,7 +23,7 @@ def modifiable_part(setting: RunContext, models: Sequence[Model]) -> Part:
     if not any(feature.actionable for feature in case.schema.features):
         return Part()
     flagged = [(model, denied(model, case.test)) for model in models]
-    tables = [modifiable(model, some, observed=case.train, seed=setting.seed) for model, some in flagged if len(some)]
+    tables = [column_shifts(model, some, observed=case.train, seed=setting.seed) for model, some in flagged if len(some)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     if not len(table):
         return Part()
@@ -49,7 +49,7 @@ def _bound(setting: RunContext, table: pd.DataFrame) -> tuple[str, ...]:
     schema, moved = setting.case.schema, set(table["column"])
     named = [
         f"“{schema.labels[pair.one]}” and “{schema.labels[pair.other]}” ({share(pair.correlation)})"
-        for pair in Together.of(setting.case.train).pairs
+        for pair in Correlations.of(setting.case.train).pairs
         if abs(pair.correlation) >= BOUND and {schema.names[pair.one], schema.names[pair.other]} & moved
     ]
     text = "go together in real people: one of them moved alone, as here, asks the model about people who hardly are."

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dlx import explainers
+from dlx.audit.adverse_action import ReasonMap, ReasonsError, Source, adverse_reasons, grouping, near_cutoff, reason_stability
+from dlx.audit.adverse_action.denials import MOST, Denial, to_frame
 from dlx.audit.compatibility import preflight
-from dlx.audit.reasons import ReasonMap, ReasonsError, Source, adverse_reasons, grouping, near_cutoff, reason_stability
-from dlx.audit.reasons.denials import MOST, Denial, to_frame
-from dlx.audit.recourse import denied
+from dlx.audit.counterfactuals import denied
 from dlx.comparison import Evidence, believed, errors, trust
 from dlx.comparison.trust import DISTRUSTED
 from dlx.context import RunContext
@@ -71,7 +71,7 @@ def _given(setting: RunContext, models: Sequence[Model]) -> Given:
                 untrusted |= dict.fromkeys(f"{doubt}, compared with {WHOM[background]}" for doubt in doubts)
                 for one in trusted:
                     reasons = adverse_reasons(one, rows, wording=wording, grouping=together)
-                    told = (d.reasons or d.flagged or d.review or d.together for d in reasons)
+                    told = (d.reasons or d.flagged or d.review or d.joint_proxy for d in reasons)
                     if any(told):  # or nothing speaks against anybody
                         denials[Source(model.name, one.method, background)] = reasons
     return Given(denials, wording, together, tuple(untrusted))
@@ -108,7 +108,7 @@ def _told(setting: RunContext, given: Given) -> Part:
         "reasons": pd.concat([to_frame(some, **source._asdict()) for source, some in given.denials.items()], ignore_index=True),
         "reason_words": given.wording.to_frame(),
     }
-    if len(proxies := given.grouping.stand_ins.to_frame()):
+    if len(proxies := given.grouping.measured.to_frame()):
         tables["reason_proxies"] = proxies
     blocks: list[Block] = [Heading("Reasons for a denial"), Words((_what(setting, given),))]
     if len(tables["reasons"]):

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from dlx import plots
-from dlx.audit.reasons import Denial, Grouping, Reason, ReasonMap, Source
-from dlx.audit.reasons.denials import MOST
-from dlx.audit.reasons.wording import BETTER
+from dlx.audit.adverse_action import Denial, Grouping, Reason, ReasonMap, Source
+from dlx.audit.adverse_action.denials import MOST
+from dlx.audit.adverse_action.wording import BETTER
 from dlx.context import RunContext
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.phrases import interval, listed, method_label, percent, says, sentence, share

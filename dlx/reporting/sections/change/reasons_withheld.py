@@ -6,10 +6,10 @@ from collections import Counter
 
 import numpy as np
 
+from dlx.audit.adverse_action import Proxy
+from dlx.audit.adverse_action.denials import Denial
 from dlx.audit.fairness.groups import Group
 from dlx.audit.fairness.proxies import PROXY_AUC
-from dlx.audit.reasons import Proxy
-from dlx.audit.reasons.denials import Denial
 from dlx.context import RunContext
 from dlx.reporting.phrases import counted, interval, listed, percent, sentence, share
 from dlx.reporting.sections.blocks import Block, Table, Words
@@ -41,7 +41,7 @@ def _protected(setting: RunContext, given: Given) -> str:
 
 
 def _too_few(setting: RunContext, given: Given) -> tuple[str, ...]:
-    schema, few = setting.case.schema, given.grouping.stand_ins.unjudged
+    schema, few = setting.case.schema, given.grouping.measured.unjudged
     if not few:
         return ()
     columns = {name: [group for group in few if group.column == name] for name in dict.fromkeys(group.column for group in few)}
@@ -60,13 +60,13 @@ def _named(label: str, groups: list[Group]) -> str:
 
 def _together(setting: RunContext, given: Given) -> tuple[str, ...]:
     schema = setting.case.schema
-    counts = Counter(name for source in given.shown for denial in given.denials[source] for name in denial.together)
+    counts = Counter(name for source in given.shown for denial in given.denials[source] for name in denial.joint_proxy)
     if not counts:
         return ()
     most = listed([f"“{schema[name].label}”" for name, _ in counts.most_common(3)])
     return (
         f"The columns printed for one {schema.target.person} are not a proxy together either: what would make them one was "
-        f"left out in {_shares(given, 'together')}, most often {most}.",
+        f"left out in {_shares(given, 'joint_proxy')}, most often {most}.",
     )
 
 

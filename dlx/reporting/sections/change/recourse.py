@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import plots
-from dlx.audit.recourse import Answer, Recourse, denied, recourse, transfer
+from dlx.audit.counterfactuals import Answer, Recourse, denied, recourse
 from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
@@ -90,7 +90,9 @@ def _told(setting: RunContext, found: Found, others: Sequence[Model], nobody: li
         "recourse_columns": pd.concat([one.by_column() for _, one in found], ignore_index=True),
         "recourse_changes": pd.concat([one.to_frame() for _, one in found], ignore_index=True),
         "recourse_boundary": pd.concat([one.boundary() for _, one in found], ignore_index=True),
-        "recourse_other_models": pd.concat([transfer(one, [m for m in others if m is not model]) for model, one in found]),
+        "recourse_other_models": pd.concat(
+            [one.transferability([m for m in others if m is not model]) for model, one in found]
+        ),
     }
     moved = tables["recourse_other_models"]
     blocks: list[Block] = [
@@ -159,7 +161,7 @@ def _boundary_sentence(setting: RunContext, model: Model, one: Recourse) -> str:
     target, without = setting.case.schema.target, one.boundary()
     if not len(without):
         return sentence(f"by {model_words(model)}, there is a way for everybody who was looked at")
-    is_strange = without["only_unlike_real_people"].to_numpy(bool)
+    is_strange = without["only_implausible"].to_numpy(bool)
     parts = [f"by {model_words(model)}, no way was found for {counted(len(without))} of {len(one.answers)}"]
     if is_strange.any():
         who = "them" if is_strange.all() else counted(int(is_strange.sum()))
@@ -217,12 +219,12 @@ def _risk(risk: float, threshold: float) -> str:
 
 
 def _ways(one: Recourse, answer: Answer) -> tuple[tuple[str, ...], ...]:
-    lines, numerals = [], one.actions.numerals
+    lines, form = [], one.actions.format
     for number, way in enumerate(answer.counterfactuals, 1):
         words = []
         for i in map(one.schema.position, way.columns):
-            to = numerals.text(i, way.row[i])
-            words.append(f"{one.schema.labels[i]}: {numerals.own(i, answer.row[i], to)} → {to}")
+            to = form.text(i, way.row[i])
+            words.append(f"{one.schema.labels[i]}: {form.text_beside(i, answer.row[i], to)} → {to}")
         lines.append((str(number), "; ".join(words), _risk(way.risk, one.threshold), two_decimals(way.distance)))
     return tuple(lines)
 

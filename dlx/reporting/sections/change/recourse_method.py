@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlx.audit.reasons import association
-from dlx.audit.recourse import Recourse
-from dlx.audit.recourse.together import BOUND, TOGETHER
+from dlx.audit.adverse_action import association
+from dlx.audit.counterfactuals import Recourse
+from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED
 from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.phrases import listed, share
@@ -41,8 +41,8 @@ def how_it_was_searched(setting: RunContext, found: Sequence[tuple[Model, Recour
 
 def _together(setting: RunContext, one: Recourse) -> str:
     """Return which columns stay plausible together, and which change only together."""
-    labels, pairs = setting.case.schema.labels, one.actions.together.pairs
-    said = f"Of columns that go together (correlation of ranks above {share(TOGETHER)}) each stays plausible given the other"
+    labels, pairs = setting.case.schema.labels, one.actions.correlations.pairs
+    said = f"Of columns that go together (correlation of ranks above {share(CORRELATED)}) each stays plausible given the other"
     if not pairs:
         return f"{said}; here there are none."
     strongest = sorted(pairs, key=lambda pair: -abs(pair.correlation))[:4]
@@ -53,7 +53,7 @@ def _together(setting: RunContext, one: Recourse) -> str:
 def _held(setting: RunContext, one: Recourse) -> str:
     """Return which columns that may change stay as they are, since others that go with them may not."""
     features, may = setting.case.schema.features, set(one.actions.columns)
-    tied = [pair[:2] for pair in one.actions.together.pairs if abs(pair.correlation) >= BOUND]
+    tied = [pair[:2] for pair in one.actions.correlations.pairs if abs(pair.correlation) >= BOUND]
     held = [(a, b) for pair in tied for a, b in (pair, pair[::-1]) if a in may and b not in may]
     named = [f"“{features[a].label}” stays as it is, as “{features[b].label}” cannot be changed" for a, b in held]
     return f": {listed(named)}" if named else ""
@@ -62,7 +62,7 @@ def _held(setting: RunContext, one: Recourse) -> str:
 def _confined(setting: RunContext, one: Recourse) -> str:
     """Return which columns keep to what real people have beside another; "" where there are none."""
     labels = setting.case.schema.labels
-    pairs = dict.fromkeys(tuple(sorted((pair.source, pair.other))) for pair in one.actions.given)
+    pairs = dict.fromkeys(tuple(sorted((pair.given, pair.other))) for pair in one.actions.ranges)
     named = [f"“{labels[a]}” with “{labels[b]}”" for a, b in list(pairs)[:SHOWN]]
     return (
         f" Of columns of which one confines the other, both keep to what people have together: {listed(named)}."

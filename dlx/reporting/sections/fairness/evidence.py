@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlx.audit.adverse_action import Proxies, Proxy
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
 from dlx.audit.fairness.proxies import PROXY_AUC, carriers, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import group_rates
-from dlx.audit.reasons import Proxy, StandIns
 from dlx.background import sample
 from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
@@ -150,7 +150,7 @@ def _alone(setting: RunContext, shown: Sequence[Partition], carried: pd.DataFram
     """Return the columns that tell only a finer group by a protected number beyond doubt: those that reasons leave out."""
     import pandas as pd
 
-    found = StandIns.of(setting.case.train)
+    found = Proxies.of(setting.case.train)
     known = carried[(1 + carried["tells_low"]) / 2 > PROXY_AUC] if len(carried) else carried
     told = [
         (name, *proxy)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from dlx.arrays import is_count, is_number, same
-from dlx.audit.recourse.actions import ActionSet, RecourseError
-from dlx.audit.recourse.distance import Crowd, Metric
-from dlx.audit.recourse.refinement import diverse, lowest, nearer
-from dlx.audit.recourse.result import Answer, Counterfactual, Recourse
-from dlx.audit.recourse.search import Question, Trail, search
+from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
+from dlx.audit.counterfactuals.neighbours import Neighbourhood, RowDistance
+from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse
+from dlx.audit.counterfactuals.search import Search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, decided
 from dlx.model.fidelity import held, predicted
@@ -24,20 +22,11 @@ from dlx.rounding import side_true
 from dlx.schema.columns import Direction
 from dlx.threads import one_thread
 
-MARGIN = 0.1  # of the odds at the threshold, by which a way out stays below it
+MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
 
 
 def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
     """Return the people whom a model denies: whose probability is the threshold or more; there may be none.
-
-    Parameters
-    ----------
-    model : Model
-        A classifier.
-    people : Dataset
-        Anybody.
-    threshold : float, optional
-        Probability from which on a person is denied; the one of the target where None.
 
     Raises
     ------
@@ -45,8 +34,7 @@ def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> 
         If the threshold is not between 0 and 1.
     """
     check_model(model)
-    threshold = checked_threshold(people, threshold)
-    return people[model.decide(people, threshold)]
+    return people[model.decide(people, checked_threshold(people, threshold))]
 
 
 def recourse(
@@ -61,22 +49,22 @@ def recourse(
     margin: float = MARGIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recourse:
-    """Return what each denied person could change to be granted: close, sparse, possible, verified by predict as printed.
+    """Return counterfactuals of each denied person: close, sparse, plausible, verified by predict as printed.
 
     For each person, sets of one column, then of two and so on are tried, over all combinations of values that real people
     have (of a number, 20 in the allowed direction; the closest of all observed ones is taken afterwards), as far as there
     are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices,
     so that the sets found are the ways that differ. Nothing is random.
 
-    A way leads past the threshold by a margin: the odds of being denied are a tenth lower than at the threshold, or less,
-    so that a small change elsewhere does not undo it. Numbers are rounded as they are written before anything is tried, so
-    that what is printed, typed in again, is granted.
+    A counterfactual is below the threshold by a margin: the odds of being denied are a tenth lower than at the threshold,
+    or less, so that a small change elsewhere does not undo it. Numbers are rounded as they are printed before anything is
+    tried, so that what is printed, typed in again, is granted.
 
     A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
     those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
-    (`Together`), or keep to what real people have together where one confines the other (`Given`). It is plausible if the
-    changed person's distance to the fifth nearest real person is at most that which 95 % of real people have among
-    themselves, or the person's own. Columns that follow from a changed one stay as they are.
+    (`Correlations`), or keep to what real people have together where one confines the other (`ConditionalRange`). It is
+    plausible if the changed person's distance to the fifth nearest real person is at most that which 95 % of real people
+    have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
 
     Parameters
     ----------
@@ -99,10 +87,6 @@ def recourse(
     progress : callable, optional
         Told how many people are done, and of how many.
 
-    Returns
-    -------
-    Recourse
-
     Raises
     ------
     RecourseError
@@ -111,7 +95,7 @@ def recourse(
     SchemaError
         If a column does not exist.
     FidelityError
-        If a model that was wrapped predicts otherwise of the ways found than the user's own.
+        If a model that was wrapped predicts otherwise of the counterfactuals than the user's own.
 
     Notes
     -----
@@ -123,29 +107,41 @@ def recourse(
     check_model(model)
     threshold = checked_threshold(people, threshold)
     goal = goal_of(threshold, margin)
-    refuse_bare(observed, "observed")
-    here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
-    if here != there:
-        raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
-    _refuse_past(people)
+    _refuse(people, observed)
     risks = _denied_risks(model, people, threshold)
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
-    crowd = Crowd(Metric.fit(observed), observed.rows)
+    neighbourhood = Neighbourhood(RowDistance.fit(observed), observed.rows)
     answers = []
     with one_thread():
-        loneliness = crowd.loneliness(people.rows)
+        limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit)
         for i, row in enumerate(people.rows):
-            risk = partial(accompanied(model, people, [i]).predict, scale="probability")
-            question = Question(risk, goal, actions, crowd, wanted, most_columns)
-            trail = search(question, row, float(risks[i]), float(loneliness[i]))
-            answers.append(_answer(question, trail, people.index[i], float(risks[i])))
+            predict, risk = partial(accompanied(model, people, [i]).predict, scale="probability"), float(risks[i])
+            search = Search(row, predict, goal, actions, neighbourhood, float(limits[i]), row, risk)
+            search.smallest_sets(wanted, most_columns)
+            if not search.found:
+                search.lowest()
+            nearest = [search.nearest(columns, changed) for columns, changed in search.diverse(wanted)]
+            answers.append(
+                Answer(
+                    person=people.index[i],
+                    row=row,
+                    risk=risk,
+                    counterfactuals=tuple(_verified(search, changed) for changed in nearest),
+                    lowest_risk=search.lowest_risk,
+                    lowest_row=search.lowest_row,
+                    movable=sum(map(len, actions.moves(row))),
+                    exhausted=search.exhausted,
+                    only_implausible=search.only_implausible and not nearest,
+                    evaluations=search.evaluations,
+                )
+            )
             if progress is not None:
                 progress(i + 1, len(people))
-    found = Recourse(model.name, actions, people, threshold, goal, crowd.limit, tuple(answers), time.process_time() - started)
-    if found.found.any():
-        best = found.best()
-        held(model, [(best, predicted(model, best))])
-    return found
+    seconds = time.process_time() - started
+    result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, tuple(answers), seconds)
+    if result.found.any():
+        held(model, [(result.best(), predicted(model, result.best()))])
+    return result
 
 
 def goal_of(threshold: float, margin: float = MARGIN) -> float:
@@ -171,13 +167,16 @@ def checked_threshold(people: Dataset, threshold: float | None) -> float:
     return threshold
 
 
-def _refuse_past(people: Dataset) -> None:
-    target = people.schema.target
-    if target.past:
+def _refuse(people: Dataset, observed: Dataset) -> None:
+    refuse_bare(observed, "observed")
+    here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
+    if here != there:
+        raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
+    if people.schema.target.past:
         raise RecourseError(
-            f"there is no recourse against what has come about already: {target.event} is there when the columns are measured, "
-            "and no change undoes it; dlx.audit.recourse.modifiable() tells how the model's answer goes with what people can "
-            "change"
+            f"there is no recourse against what has come about already: {people.schema.target.event} is there when the columns "
+            "are measured, and no change undoes it; dlx.audit.counterfactuals.column_shifts() tells how the model's answer "
+            "goes with what people can change"
         )
 
 
@@ -187,44 +186,23 @@ def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray
     risks = model.predict(people, "probability")
     granted = ~decided(risks, threshold)
     if granted.any():
-        i = int(granted.argmax())
-        printed = f"{threshold:.3g}"
+        i, printed = int(granted.argmax()), f"{threshold:.3g}"
         raise RecourseError(
             f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
-            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by "
-            f"{model.name}, below {printed}; choose people with dlx.audit.recourse.denied(model, people)"
+            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by {model.name}, below {printed}; "
+            "choose people with dlx.audit.counterfactuals.denied(model, people)"
         )
     return risks
 
 
-def _answer(question: Question, trail: Trail, person: Any, risk: float) -> Answer:
-    if not trail.found:
-        lowest(question, trail)
-    chosen = [nearer(question, trail, columns, row) for columns, row in diverse(question, trail)]
-    counterfactuals = [_verified(question, trail, row) for row in chosen]
-    return Answer(
-        person=person,
-        row=trail.row,
-        risk=risk,
-        counterfactuals=tuple(counterfactuals),
-        lowest_risk=trail.best_risk,
-        lowest_row=trail.best_row,
-        movable=sum(map(len, question.actions.moves(trail.row))),
-        exhausted=trail.exhausted,
-        only_strange=trail.only_strange and not counterfactuals,
-        evaluations=trail.evaluations,
-    )
-
-
-def _verified(question: Question, trail: Trail, row: np.ndarray) -> Counterfactual:
-    """Return a counterfactual with what predict says of it alone, its changes read from their words."""
-    actions, crowd = question.actions, question.crowd
-    changed, typed = np.flatnonzero(~same(row, trail.row)).tolist(), trail.row.copy()
-    for column in changed:
-        typed[column] = actions.numerals.read(column, actions.numerals.text(column, row[column]))
-    assert same(typed, row).all(), "what is written reads back"
-    risk = float(question.risk(typed[None])[0])
-    assert risk <= question.goal, "a counterfactual is down to the goal by more than rounding"
-    names = tuple(actions.schema.names[i] for i in changed)
-    distance = float(crowd.metric.between(trail.row, typed[None])[0])
-    return Counterfactual(typed, names, risk, distance, float(crowd.loneliness(typed[None])[0]))
+def _verified(search: Search, changed: np.ndarray) -> Counterfactual:
+    """Return a counterfactual with what predict says of it alone, its changes read from their text."""
+    actions, near = search.actions, search.neighbourhood
+    columns, typed = np.flatnonzero(~same(changed, search.row)).tolist(), search.row.copy()
+    for column in columns:
+        typed[column] = actions.format.parse(column, actions.format.text(column, changed[column]))
+    assert same(typed, changed).all(), "what is printed reads back"
+    risk = float(search.predict(typed[None])[0])
+    assert risk <= search.goal, "a counterfactual is down to the goal by more than rounding"
+    distance, to_fifth = near.distance.between(search.row, typed[None])[0], near.to_fifth(typed[None])[0]
+    return Counterfactual(typed, tuple(actions.schema.names[i] for i in columns), risk, float(distance), float(to_fifth))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.recourse.actions import ActionSet
-from dlx.audit.recourse.finding import checked_threshold
-from dlx.audit.recourse.people import with_values
+from dlx.audit.counterfactuals.action_set import ActionSet
+from dlx.audit.counterfactuals.generation import checked_threshold
+from dlx.audit.counterfactuals.results import with_values
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, decided
 from dlx.model.protocol import check_model
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which a number is moved
 
 
-def modifiable(
+def column_shifts(
     model: Model,
     people: Dataset,
     *,
@@ -71,63 +71,39 @@ def modifiable(
     check_model(model)
     threshold = checked_threshold(people, threshold)
     refuse_bare(observed, "observed")
-    actions = ActionSet.of(observed, actionable)
-    risk = model.predict(people, "probability")
-    lines = []
+    actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
     for column, direction, value in _targets(actions, observed):
         own = people.rows[:, column]
         moves = (own > value) if direction == "down" else (own < value) if direction == "up" else own != value
         moves &= ~np.isnan(own)
-        if moves.any():
-            told = _measured(model, people, moves, column, value, actions, risk, threshold, seed)
-            name, to = observed.schema.names[column], actions.numerals.text(column, value)
-            place = {"model": model.name, "column": name, "direction": direction, "to": to}
-            lines.append(place | told)
+        if not moves.any():
+            continue
+        moved = people.rows[moves].copy()
+        moved[:, column] = value
+        settled = [actions.settle(row[None], original)[0] for row, original in zip(moved, people.rows[moves], strict=True)]
+        new = model.predict(with_values(people[moves], np.array(settled)), "probability")
+        change, flagged = new - risk[moves], decided(risk[moves], threshold)
+        cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
+        place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(new))
+        lines.append((*place, *interval_of_mean(change, seed=seed), float((change < 0).mean()), cleared))
     names = ("model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared")
     return pd.DataFrame(lines, columns=list(names))
 
 
 def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direction, float]]:
     """Yield each column with the values to which it is moved, and the direction in which that lies."""
-    for column, direction, values in zip(actions.columns, actions.directions, actions.observed, strict=True):
+    for column, direction, values, _ in actions.actions:
         feature = actions.schema.features[column]
         if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
             yield from ((column, "any", float(value)) for value in values)
             continue
         if not len(values):
             continue
-        ends = (values[0], values[-1]) if feature.is_categorical else _quartiles(observed.rows[:, column], values)
+        low, high = values[0], values[-1]
+        if not feature.is_categorical:
+            quartiles = np.nanquantile(observed.rows[:, column], (LOWER, UPPER), method="nearest")
+            low, high = (values[np.abs(values - end).argmin()] for end in quartiles)
         if direction != "up":
-            yield column, "down", float(ends[0])
+            yield column, "down", float(low)
         if direction != "down":
-            yield column, "up", float(ends[1])
-
-
-def _quartiles(column: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return the quartiles of a column, as values that may be asked for."""
-    ends = np.nanquantile(column, (LOWER, UPPER), method="nearest")
-    low, high = (float(values[np.abs(values - end).argmin()]) for end in ends)
-    return low, high
-
-
-def _measured(
-    model: Model,
-    people: Dataset,
-    moves: np.ndarray,
-    column: int,
-    value: float,
-    actions: ActionSet,
-    risk: np.ndarray,
-    threshold: float,
-    seed: int,
-) -> dict[str, Any]:
-    moved = people.rows[moves].copy()
-    moved[:, column] = value
-    for i, original in enumerate(people.rows[moves]):
-        moved[i] = actions.settle(moved[i : i + 1], original)[0]
-    new = model.predict(with_values(people[moves], moved), "probability")
-    change, flagged = new - risk[moves], decided(risk[moves], threshold)
-    estimate, low, high = interval_of_mean(change, seed=seed)
-    cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
-    lower = float((change < 0).mean())
-    return {"people": len(new), "change": estimate, "low": low, "high": high, "lower": lower, "cleared": cleared}
+            yield column, "up", float(high)

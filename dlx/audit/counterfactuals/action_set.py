@@ -1,4 +1,4 @@
-"""What a person can change, and to what: the action set (Ustun et al. 2019, arXiv 1809.06514)."""
+"""What a person can change, to which values, and within which limits: the action set (Ustun et al., arXiv 1809.06514)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlx.audit.recourse.given import Given, given_pairs
-from dlx.audit.recourse.numerals import Numerals
-from dlx.audit.recourse.together import Together
+from dlx.audit.counterfactuals.plausibility import ConditionalRange, Correlations, conditional_ranges
+from dlx.audit.counterfactuals.value_format import ValueFormat
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
@@ -30,8 +29,17 @@ class RecourseError(DlxError):
     """A question about changes that cannot be asked."""
 
 
+class Action(NamedTuple):
+    """A column that may change, in which direction, to which values that real people have, and by how much at most."""
+
+    column: int
+    direction: Direction
+    values: np.ndarray  # ascending, as they are printed
+    farthest: float
+
+
 class Implied(NamedTuple):
-    """Whoever has a level of a column lacks another value: who does not smoke has no cigarettes a day."""
+    """A level that leaves another column missing: who does not smoke has no cigarettes a day."""
 
     column: int
     level: float
@@ -40,39 +48,14 @@ class Implied(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ActionSet:
-    """The columns that a person can change, their directions, the values that real people have, and how far they may go.
-
-    Parameters
-    ----------
-    schema : Schema
-        What the columns mean.
-    columns : tuple of int
-        Positions of the columns that may change.
-    directions : tuple of str
-        "any", "up" or "down", one a column.
-    observed : tuple of ndarray
-        The values that may be asked for, as they are written, ascending, one array a column.
-    farthest : tuple of float
-        The largest change of each column, in its unit or in levels.
-    numerals : Numerals
-        How values are written.
-    together : Together
-        The columns that go together.
-    implied : tuple of Implied
-        What goes missing with a level.
-    given : tuple of Given
-        The columns that confine others.
-    """
+    """The changes that are open to a person: actionable columns, their directions and values, and what confines them."""
 
     schema: Schema
-    columns: Columns
-    directions: tuple[Direction, ...]
-    observed: tuple[np.ndarray, ...]
-    farthest: tuple[float, ...]
-    numerals: Numerals
-    together: Together
-    implied: tuple[Implied, ...] = ()
-    given: tuple[Given, ...] = ()
+    actions: tuple[Action, ...]  # one a column that may change
+    format: ValueFormat  # how values are printed
+    correlations: Correlations  # numbers that go together
+    ranges: tuple[ConditionalRange, ...]  # columns that confine others
+    implied: tuple[Implied, ...]  # what goes missing with a level
 
     @classmethod
     def of(
@@ -81,7 +64,7 @@ class ActionSet:
         """Return what may change, from the schema, or from a mapping of columns to directions.
 
         Values are those of real people: of a number, within the schema's bounds and within the 1 and 99 % quantiles of all
-        and of those whom the model accepts, rounded as they are written, and below 0 only where one in twenty is. A column
+        and of those whom the model accepts, rounded as they are printed, and below 0 only where one in twenty is. A column
         changes by the schema's `largest_change` at most, or else by two standard deviations (ordered levels by two in any
         case).
 
@@ -101,7 +84,7 @@ class ActionSet:
         SchemaError
             If there is no such column.
         """
-        schema = observed.schema
+        schema, rows = observed.schema, observed.rows
         if not len(observed):
             raise RecourseError(
                 "observed must hold real people, whose values may be taken, but has no rows; pass the training rows"
@@ -109,24 +92,24 @@ class ActionSet:
         if actionable is None:
             actionable = {feature.name: feature.direction for feature in schema.features if feature.actionable}
         _refuse(schema, actionable)
-        columns = tuple(sorted(schema.position(name) for name in actionable))
-        numerals, rows = Numerals.of(observed), observed.rows
+        columns, form = tuple(sorted(schema.position(name) for name in actionable)), ValueFormat.of(observed)
         among = rows if accepted is None or not accepted.any() else rows[accepted]
-        values = tuple(_values(schema.features[i], i, rows[:, i], among[:, i], numerals) for i in columns)
-        farthest = tuple(_farthest(schema.features[i], rows[:, i]) for i in columns)
-        directions = tuple(actionable[schema.names[i]] for i in columns)
-        implied = _implied(observed, columns)
-        return cls(
-            schema,
-            columns,
-            directions,
-            values,
-            farthest,
-            numerals,
-            Together.of(observed),
-            implied,
-            given_pairs(observed, columns),
+        actions = tuple(
+            Action(
+                i,
+                actionable[schema.names[i]],
+                _values(schema.features[i], i, rows[:, i], among[:, i], form),
+                _farthest(schema.features[i], rows[:, i]),
+            )
+            for i in columns
         )
+        ranges = conditional_ranges(observed, columns)
+        return cls(schema, actions, form, Correlations.of(observed), ranges, _implied(observed, columns))
+
+    @property
+    def columns(self) -> Columns:
+        """Positions of the columns that may change."""
+        return tuple(action.column for action in self.actions)
 
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
@@ -135,9 +118,7 @@ class ActionSet:
         it can be measured, but not changed.
         """
         found = {}
-        for column, direction, values, farthest in zip(
-            self.columns, self.directions, self.observed, self.farthest, strict=True
-        ):
+        for column, direction, values, farthest in self.actions:
             own = row[column]
             allowed = values[(values > own) if direction == "up" else (values < own) if direction == "down" else values != own]
             allowed = allowed[np.abs(allowed - own) <= farthest * (1 + 1e-12)]
@@ -151,23 +132,32 @@ class ActionSet:
     def moves(self, row: np.ndarray, *, all_observed: bool = False) -> dict[Columns, np.ndarray]:
         """Return what a person may do: columns that change together, and their new values [moves, columns].
 
-        Most columns change alone. Those that are bound together move in parallel: each normal score by as much as the
+        Most columns change alone. Columns that are bound together move in parallel: each normal score by as much as the
         first one's, so that the person stays where they were beside what is usual for the other value.
         """
-        options = self.options(row, all_observed=all_observed)
-        bound = {column: group for group in self.together.bound(row) for column in group}
-        alone = {(column,): values[:, None] for column, values in options.items() if column not in bound}
-        groups = {min(group): group for group in bound.values() if all(column in options for column in group)}
-        every = self.options(row, all_observed=True)
-        both = {tuple(group): self._parallel(row, group, options, every) for group in groups.values()}
-        found = alone | {columns: values for columns, values in both.items() if len(values)}
+        options, every = self.options(row, all_observed=all_observed), self.options(row, all_observed=True)
+        groups, score = list(self.correlations.bound_groups(row)), self.correlations.score
+        bound = {column for group in groups for column in group}
+        found: dict[Columns, np.ndarray] = {
+            (column,): values[:, None] for column, values in options.items() if column not in bound
+        }
+        for group in groups:
+            if not all(column in options for column in group):
+                continue
+            first, *others = group
+            step, moved = score(first, options[first]) - score(first, row[[first]]), [options[first]]
+            for column in others:
+                wanted = score(column, row[[column]]) + group[first] * group[column] * step
+                off = np.abs(score(column, every[column]) - wanted[:, None])
+                moved.append(every[column][off.argmin(axis=1)])
+            found[tuple(group)] = np.unique(np.column_stack(moved), axis=0)
         return dict(sorted(found.items()))
 
     def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
-        fine = self.together.allows(row, changed)
-        for pair in self.given:
-            fine[fine] = pair.allows(row, changed[fine])
+        fine = self.correlations.allow(row, changed)
+        for one in self.ranges:
+            fine[fine] = one.allows(row, changed[fine])
         return fine
 
     def settle(self, rows: np.ndarray, original: np.ndarray) -> np.ndarray:
@@ -177,18 +167,6 @@ class ActionSet:
             took = (rows[:, column] == level) & (original[column] != level)
             rows[took, lacks] = np.nan
         return rows
-
-    def _parallel(
-        self, row: np.ndarray, group: Mapping[int, float], options: Mapping[int, np.ndarray], every: Mapping[int, np.ndarray]
-    ) -> np.ndarray:
-        first, *others = group
-        step = self.together.score(first, options[first]) - self.together.score(first, row[[first]])
-        moved = [options[first]]
-        for column in others:
-            wanted = self.together.score(column, row[[column]]) + group[first] * group[column] * step
-            off = np.abs(self.together.score(column, every[column]) - wanted[:, None])
-            moved.append(every[column][off.argmin(axis=1)])
-        return np.unique(np.column_stack(moved), axis=0)
 
 
 def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
@@ -210,30 +188,25 @@ def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
             raise RecourseError(f"the direction of {name!r} must be 'any', 'up' or 'down', got {direction!r}")
 
 
-def _values(feature: Feature, column: int, everybody: np.ndarray, accepted: np.ndarray, numerals: Numerals) -> np.ndarray:
+def _values(feature: Feature, i: int, everybody: np.ndarray, accepted: np.ndarray, form: ValueFormat) -> np.ndarray:
     """Return the values of a column that may be asked for, ascending."""
-    known = everybody[~np.isnan(everybody)]
+    known, accepted = everybody[~np.isnan(everybody)], accepted[~np.isnan(accepted)]
     if feature.is_categorical:
-        levels = np.unique(accepted[~np.isnan(accepted)])
-        asked = [code for code, level in enumerate(feature.levels) if level in (feature.reachable or feature.levels)]
-        return levels[np.isin(levels, asked)]
-    inside = [some[~np.isnan(some)] for some in (known, accepted)]
-    ends = np.array([np.quantile(some, ORDINARY) for some in inside if len(some)] + [feature.bounds or (-np.inf, np.inf)])
-    low, high = ends[:, 0].max(), ends[:, 1].min()
+        reachable = [code for code, level in enumerate(feature.levels) if level in (feature.reachable or feature.levels)]
+        return np.intersect1d(accepted, reachable)
+    low, high = feature.bounds or (-np.inf, np.inf)
+    for ends in (np.quantile(some, ORDINARY) for some in (known, accepted) if len(some)):
+        low, high = max(low, ends[0]), min(high, ends[1])
     if (known < 0).sum() < NEGATIVE * len(known):
         low = max(low, 0.0)
-    values = np.unique(numerals.rounded(column, known))
+    values = np.unique(form.rounded(i, known))
     return values[(values >= low) & (values <= high)]
 
 
 def _farthest(feature: Feature, column: np.ndarray) -> float:
-    if feature.largest_change:
-        return feature.largest_change
-    if feature.is_categorical and not feature.ordered:
-        return np.inf
     known = column[~np.isnan(column)]
-    if not len(known):
-        return np.inf
+    if feature.largest_change or (feature.is_categorical and not feature.ordered) or not len(known):
+        return feature.largest_change or np.inf
     spread = FARTHEST * float(np.clip(known, *np.quantile(known, ORDINARY)).std())
     return max(spread, FEWEST_LEVELS) if feature.is_categorical else spread
 
@@ -242,12 +215,8 @@ def _implied(observed: Dataset, columns: Columns) -> tuple[Implied, ...]:
     """Return which levels of actionable columns leave another actionable column missing in every observed row."""
     found = []
     for column in columns:
-        feature, own = observed.schema.features[column], observed.rows[:, column]
-        for level in range(len(feature.levels)):
-            those = observed.rows[own == level]
-            found += [
-                Implied(column, float(level), other)
-                for other in columns
-                if other != column and len(those) >= LEAST_IMPLIED and np.isnan(those[:, other]).all()
-            ]
+        for level in range(len(observed.schema.features[column].levels)):
+            those = observed.rows[observed.rows[:, column] == level]
+            lacking = [i for i in columns if i != column and np.isnan(those[:, i]).all()]
+            found += [Implied(column, float(level), i) for i in lacking if len(those) >= LEAST_IMPLIED]
     return tuple(found)

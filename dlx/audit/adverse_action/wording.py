@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.audit.adverse_action.reason_groups import Grouping, grouping
+from dlx.dataset import Dataset
 from dlx.schema import Feature, Schema
 from dlx.schema.columns import Adverse
 
@@ -27,44 +29,21 @@ _OF_MUCH = re.compile(
 
 @dataclass(frozen=True)
 class Words:
-    """The words for one column.
+    """The words for one column."""
 
-    Parameters
-    ----------
-    feature : str
-        The column.
-    words : str
-        What is said of it.
-    by_level : tuple of str
-        What is said instead at each level; "" where `words` says it.
-    neutral : str
-        What the column is called where `words` would not be true: the value lies on the good side of the usual one (then it
-        is no reason), or is missing.
-    """
-
-    feature: str
-    words: str
-    by_level: tuple[str, ...]
-    neutral: str
+    feature: str  # the column
+    words: str  # what is said of it
+    by_level: tuple[str, ...]  # what is said instead at each level; "" where `words` says it
+    neutral: str  # where `words` would not be true: of a missing value, or one on the good side (then it is no reason)
 
 
 @dataclass(frozen=True)
 class ReasonMap:
-    """The words for every column, with a version.
+    """The words for every column, with a version."""
 
-    Parameters
-    ----------
-    schema : Schema
-        The columns; see `adverse_side` for which side of the usual value the words speak of.
-    version : str
-        Raised by hand when words change.
-    entries : tuple of Words
-        One a column, in order.
-    """
-
-    schema: Schema
-    version: str
-    entries: tuple[Words, ...]
+    schema: Schema  # see `adverse_side` for which side of the usual value the words speak of
+    version: str  # raised by hand when words change
+    entries: tuple[Words, ...]  # one a column, in order
 
     @classmethod
     def of(cls, schema: Schema) -> ReasonMap:
@@ -79,15 +58,7 @@ class ReasonMap:
         return hashlib.sha256(json.dumps([self.version, said]).encode()).hexdigest()
 
     def words(self, column: int, value: float, usual: float) -> str:
-        """Return what is said of a column, for a person's value and the usual one of those compared with.
-
-        Parameters
-        ----------
-        column : int
-            Position of the column.
-        value, usual : float
-            The person's code, and the usual one of the reference people; NaN where unknown.
-        """
+        """Return what is said of a column, for a person's code and the usual one of the reference people, NaN where unknown."""
         entry, feature = self.entries[column], self.schema.features[column]
         is_against = self.goes_against(column, value, usual)
         if is_against or (np.isnan(value) and adverse_side(feature)):
@@ -99,13 +70,6 @@ class ReasonMap:
 
         Words are true of the adverse levels that the schema names; else of values on the adverse side of the usual one; else
         of a level that has words of its own.
-
-        Parameters
-        ----------
-        column : int
-            Position of the column.
-        value, usual : float
-            The person's code, and the usual one of the reference people; NaN where unknown.
         """
         entry, feature = self.entries[column], self.schema.features[column]
         if np.isnan(value):
@@ -143,3 +107,46 @@ def adverse_side(feature: Feature) -> Adverse:
     if feature.reason == feature.label or (feature.is_categorical and not feature.ordered and len(feature.levels) > 2):
         return ""
     return "low" if _OF_LITTLE.match(feature.reason) else "high" if _OF_MUCH.match(feature.reason) else ""
+
+
+@dataclass(frozen=True, eq=False)
+class ReasonRules:
+    """When a reason may be given and in which words: the same wherever a reason is told."""
+
+    wording: ReasonMap
+    grouping: Grouping
+    usual: np.ndarray  # [features], of the reference people; see `usual_values`
+
+    @classmethod
+    def of(cls, observed: Dataset, background: Dataset) -> ReasonRules:
+        """Return the rules of a table: real people, and the people compared with."""
+        return cls(ReasonMap.of(observed.schema), grouping(observed), usual_values(background))
+
+    def words(self, column: int, value: float) -> str:
+        """Return what is said of a person's code in a column."""
+        return self.wording.words(column, value, float(self.usual[column]))
+
+    def goes_against(self, column: int, value: float) -> bool:
+        """Return whether a reason would go against its words, or, where these leave it open, against people's outcomes."""
+        against = self.wording.goes_against(column, value, float(self.usual[column]))
+        return self.grouping.is_favourable(column, value) if against is None else against
+
+
+def usual_values(background: Dataset) -> np.ndarray:
+    """Return the usual code of reference people in each column [features]; NaN where all are missing.
+
+    It is the mean; of a number whose words speak of little or of much, such that what they are true of lies beyond the mean
+    and not short of the median: who is between the two in a skewed column is not told that their income is low.
+    """
+    usual = np.full(len(background.schema), np.nan)
+    for i, feature in enumerate(background.schema.features):
+        known = background.rows[:, i][~np.isnan(background.rows[:, i])]
+        if not len(known):
+            continue
+        usual[i], median = known.mean(), np.median(known)
+        side = "" if feature.is_categorical else adverse_side(feature)
+        if side == "low":
+            usual[i] = min(usual[i], np.nextafter(median, np.inf))
+        elif side == "high":
+            usual[i] = max(usual[i], np.nextafter(median, -np.inf))
+    return usual

@@ -27,37 +27,25 @@ class Proxy(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class StandIns:
-    """What stands in for protected attributes among real people.
+class Proxies:
+    """What columns tell of protected attributes among real people, and which of them are proxies."""
 
-    Parameters
-    ----------
-    observed : Dataset
-        The people.
-    groups : tuple of Group
-        By each protected column, those that can be judged.
-    unjudged : tuple of Group
-        Those of whom too few people are known: nothing is said of them, least of all that a column is safe.
-    best : dict of str to Proxy
-        What each column tells by itself of the group that it tells best beyond doubt.
-    """
-
-    observed: Dataset
-    groups: tuple[Group, ...]
-    unjudged: tuple[Group, ...]
-    best: dict[str, Proxy]
+    observed: Dataset  # the people
+    groups: tuple[Group, ...]  # by each protected column, those that can be judged
+    unjudged: tuple[Group, ...]  # those of whom too few people are known: no column is called safe for them
+    best: dict[str, Proxy]  # what each column tells by itself of the group that it tells best beyond doubt
     _known: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, observed: Dataset) -> StandIns:
-        """Return what stands in among some people: the training rows."""
+    def of(cls, observed: Dataset) -> Proxies:
+        """Return the proxies among some people: the training rows."""
         every = protected_groups(observed)
         groups = tuple(group for group in every if group.can_be_judged)
         unjudged = tuple(group for group in every if not group.can_be_judged)
         return cls(observed, groups, unjudged, _best_of_each(observed, groups))
 
     @property
-    def alone(self) -> dict[str, Proxy]:
+    def single(self) -> dict[str, Proxy]:
         """The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group."""
         return {name: proxy for name, proxy in self.best.items() if proxy.low > PROXY_AUC}
 
@@ -65,25 +53,23 @@ class StandIns:
         """Return what each column tells by itself of the groups by one protected column."""
         return _best_of_each(self.observed, tuple(group for group in self.groups if group.column == name))
 
-    def together(self, columns: Iterable[str]) -> Proxy | None:
+    def joint(self, columns: Iterable[str]) -> Proxy | None:
         """Return the proxy that some columns make together; None where they make none."""
         names = frozenset(columns)
         if names not in self._known:
-            self._known[names] = self._together(sorted(map(self.observed.schema.position, names)))
+            self._known[names] = None
+            places = sorted(map(self.observed.schema.position, names))
+            if len(places) > 1 and self.groups:
+                features = [self.observed.schema.features[i] for i in places]
+                told = _best(self.groups, strengths_together(features, self.observed.rows[:, places], _inside(self.groups)))
+                self._known[names] = told if told.low > PROXY_AUC else None
         return self._known[names]
-
-    def _together(self, places: list[int]) -> Proxy | None:
-        if len(places) < 2 or not self.groups:
-            return None
-        features = [self.observed.schema.features[i] for i in places]
-        told = _best(self.groups, strengths_together(features, self.observed.rows[:, places], _inside(self.groups)))
-        return told if told.low > PROXY_AUC else None
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a column: the protected attribute and group that it tells best, AUC with its interval, is_proxy."""
         import pandas as pd
 
-        lines = [{"column": name, **proxy._asdict(), "is_proxy": name in self.alone} for name, proxy in self.best.items()]
+        lines = [{"column": name, **proxy._asdict(), "is_proxy": name in self.single} for name, proxy in self.best.items()]
         return pd.DataFrame(lines, columns=["column", *Proxy._fields, "is_proxy"])
 
 

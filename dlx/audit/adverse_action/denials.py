@@ -1,22 +1,23 @@
-"""adverse_reasons(): why each denied person was denied, in words that the law lets a creditor print."""
+"""adverse_reasons(): why each denied person was denied, in words that may be printed, and how far that depends on choices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dlx.arrays import array_id, is_count, is_number
-from dlx.audit.reasons.association import Grouping
-from dlx.audit.reasons.spoken import Spoken, usual_of
-from dlx.audit.reasons.wording import ReasonMap
+from dlx.audit.adverse_action.reason_groups import Grouping
+from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules, usual_values
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.model import Model, decided
 from dlx.model.protocol import check_model
+from dlx.stats import interval_of_mean, interval_of_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
 ROUNDING = 1e-5  # on the logit: of the outputs of a float32 net in another batch
 NOTHING = 1e-4  # share of all that moved a person's risk, either way, below which a column is no reason: it was not read
-WITHHELD = ("flagged", "review", "together")  # why a column that counted as much as a printed reason is not printed
+WITHHELD = ("flagged", "review", "joint_proxy")  # why a column that counted as much as a printed reason is not printed
 NEAR = 100  # granted people, the nearest to the cutoff
 
 
@@ -34,50 +35,24 @@ class ReasonsError(DlxError):
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason, as it is printed and where it comes from.
+    """A reason, as it is printed and where it comes from."""
 
-    Parameters
-    ----------
-    words, value : str
-        What is printed; the person's own value.
-    column : str
-        The column of the words: of those that count as one reason, the one that moved the risk most.
-    group : int
-        Which columns count as one; see `Grouping`.
-    contribution : float
-        Of the group, without what goes against its words, on the scale of the explanation, above 0: towards denial.
-    """
-
-    words: str
-    value: str
-    column: str
-    group: int
-    contribution: float
+    words: str  # what is printed
+    value: str  # the person's own
+    column: str  # of those that count as one reason, the one that moved the risk most
+    group: int  # which columns count as one; see `Grouping`
+    contribution: float  # of the group, without what goes against its words; above 0: towards denial
 
 
 @dataclass(frozen=True)
 class Denial:
-    """Why a person was denied.
+    """Why a person was denied, and which columns counted as much as a printed reason but are not printed."""
 
-    Parameters
-    ----------
-    person : object
-        The name of the row.
-    reasons : tuple of Reason
-        The largest first.
-    flagged : tuple of str
-        Protected columns and proxies that moved the risk as much as a printed reason; for a reviewer, never for print.
-    review : tuple of str
-        Columns that did so although their words are not true of the person's value.
-    together : tuple of str
-        Columns that did so, and are not printed as they and the printed ones together tell a protected group.
-    """
-
-    person: Any
-    reasons: tuple[Reason, ...]
-    flagged: tuple[str, ...]
-    review: tuple[str, ...] = ()
-    together: tuple[str, ...] = ()
+    person: Any  # the name of the row
+    reasons: tuple[Reason, ...]  # the largest first
+    flagged: tuple[str, ...]  # protected columns and proxies; for a reviewer, never for print
+    review: tuple[str, ...] = ()  # columns whose words are not true of the person's value
+    joint_proxy: tuple[str, ...] = ()  # columns that tell a protected group together with the printed ones
 
     @property
     def groups(self) -> frozenset[int]:
@@ -147,9 +122,9 @@ def adverse_reasons(
             raise ReasonsError(
                 f"the {what} must be of the columns that are explained, in their order, but is of {listed(names)}"
             )
-    spoken = Spoken(wording, grouping, usual_of(background))
+    rules = ReasonRules(wording, grouping, usual_values(background))
     return tuple(
-        _denial(person, values, row, spoken, most)
+        _denial(person, values, row, rules, most)
         for person, values, row in zip(explanation.index, explanation.values, explanation.rows, strict=True)
     )
 
@@ -173,23 +148,32 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names)
 
 
-def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, most: int) -> Denial:
-    groups, names, withheld = np.array(spoken.grouping.group), spoken.grouping.names, spoken.grouping.withheld
+def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules, most: int) -> Denial:
+    groups, names, withheld = np.array(rules.grouping.group), rules.grouping.names, rules.grouping.withheld
     allowed = np.array([name not in withheld for name in names])
-    candidates, review, nothing = [], [], NOTHING * float(np.abs(values).sum())
+    candidates: list[Reason] = []
+    review, nothing = [], NOTHING * float(np.abs(values).sum())
     for g in dict.fromkeys(groups[allowed].tolist()):
         members = [i for i in np.argsort(-values, kind="stable").tolist() if groups[i] == g and allowed[i]]
         whole = float(values[members].sum())
-        against = [i for i in members if values[i] > nothing and spoken.goes_against(i, row[i])]
+        against = [i for i in members if values[i] > nothing and rules.goes_against(i, row[i])]
         true = [i for i in members if values[i] > nothing and i not in against]
         if against and whole > nothing:
             review.append((names[against[0]], min(whole, float(values[against].sum()))))
         contribution = whole - float(values[against].sum())
         if true and contribution > nothing:
-            value = spoken.wording.schema.features[true[0]].format(row[true[0]])
-            candidates.append(Reason(spoken.words(true[0], row[true[0]]), value, names[true[0]], g, contribution))
+            value = rules.wording.schema.features[true[0]].format(row[true[0]])
+            candidates.append(Reason(rules.words(true[0], row[true[0]]), value, names[true[0]], g, contribution))
     candidates.sort(key=lambda reason: -reason.contribution)
-    reasons, together = _printable(candidates, spoken.grouping, most)
+    reasons = candidates[:most]
+    joint_proxy: list[Reason] = []
+    if rules.grouping.joint_proxy(reason.column for reason in reasons) is not None:
+        reasons = []
+        for reason in candidates:
+            if len(reasons) == most:
+                break
+            tells = rules.grouping.joint_proxy(one.column for one in (*reasons, reason)) is not None
+            (joint_proxy if tells else reasons).append(reason)
     least = reasons[-1].contribution if len(reasons) == most else nothing
     flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > nothing and values[i] >= least]
     return Denial(
@@ -197,24 +181,8 @@ def _denial(person: Any, values: np.ndarray, row: np.ndarray, spoken: Spoken, mo
         tuple(reasons),
         tuple(names[i] for i in flagged),
         tuple(name for name, contribution in sorted(review, key=lambda one: -one[1]) if contribution >= least),
-        tuple(reason.column for reason in together if reason.contribution >= least),
+        tuple(reason.column for reason in joint_proxy if reason.contribution >= least),
     )
-
-
-def _printable(candidates: Sequence[Reason], grouping: Grouping, most: int) -> tuple[list[Reason], list[Reason]]:
-    """Return the largest reasons that together tell no protected group, and those that are left out as they would."""
-    chosen: list[Reason] = list(candidates[:most])
-    if grouping.together(reason.column for reason in chosen) is None:
-        return chosen, []
-    chosen, left_out = [], []
-    for reason in candidates:
-        if len(chosen) == most:
-            break
-        if grouping.together(one.column for one in (*chosen, reason)) is None:
-            chosen.append(reason)
-        else:
-            left_out.append(reason)
-    return chosen, left_out
 
 
 def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
@@ -237,3 +205,75 @@ def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
         who = explanation.index[int((granted | explanation.failed).argmax())]
         what = "is not denied" if granted.any() else "could not be explained"
         raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
+
+
+class Source(NamedTuple):
+    """Where reasons come from."""
+
+    model: str  # what was explained
+    method: str  # by what
+    background: str  # whom the denied are compared with
+
+
+def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: int, seed: int = 0) -> pd.DataFrame:
+    """Return how far two sources that differ in one thing give the same reasons, over the people whom both deny.
+
+    Parameters
+    ----------
+    denials : mapping of Source to tuple of Denial
+        The reasons.
+    groups : int
+        How many different reasons there are, for the overlap that chance would give.
+    seed : int
+        Seed of the bootstrap over people.
+
+    Returns
+    -------
+    DataFrame
+        A line a pair of sources that deny somebody in common: what `differs`, both sources, `people`, `same` (the share with
+        the same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 %
+        interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn
+        at random).
+
+    Raises
+    ------
+    ReasonsError
+        If there are fewer than two sources.
+    """
+    import pandas as pd
+
+    if len(denials) < 2:
+        raise ReasonsError(f"stability compares at least two sources of reasons, got {len(denials)}")
+    lines = []
+    for one, other in combinations(denials, 2):
+        differs = [what for what, a, b in zip(Source._fields, one, other, strict=True) if a != b]
+        left, right = ({denial.person: denial for denial in denials[source]} for source in (one, other))
+        pairs = [(left[person], right[person]) for person in left if person in right]
+        if len(differs) == 1 and pairs:
+            told = {"differs": differs[0], "one": one[Source._fields.index(differs[0])]}
+            told |= {"other": other[Source._fields.index(differs[0])]}
+            lines.append(told | one._asdict() | _measured(pairs, groups, seed))
+    return pd.DataFrame(lines)
+
+
+def _measured(pairs: list[tuple[Denial, Denial]], groups: int, seed: int) -> dict[str, float]:
+    same = interval_of_share(np.array([a.groups == b.groups for a, b in pairs]))
+    overlap = interval_of_mean(np.array([_overlap(a, b) for a, b in pairs]), seed=seed)
+    first = [float(bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group) for a, b in pairs]
+    chance = [min(len(a.groups), len(b.groups)) / groups for a, b in pairs]
+    return {
+        "people": len(pairs),
+        "same": same.estimate,
+        "same_low": same.low,
+        "same_high": same.high,
+        "overlap": overlap.estimate,
+        "overlap_low": overlap.low,
+        "overlap_high": overlap.high,
+        "first": float(np.mean(first)) if first else np.nan,
+        "chance": float(np.mean(chance)) if chance else np.nan,
+    }
+
+
+def _overlap(one: Denial, other: Denial) -> float:
+    larger = max(len(one.groups), len(other.groups))
+    return len(one.groups & other.groups) / larger if larger else 1.0

@@ -1,0 +1,31 @@
+"""Adverse-action reasons (12 CFR 1002.9): why a person was denied, in words that may be printed, and how far they hold."""
+
+from dlx.audit.adverse_action.denials import (
+    Denial,
+    Reason,
+    ReasonsError,
+    Source,
+    adverse_reasons,
+    near_cutoff,
+    reason_stability,
+)
+from dlx.audit.adverse_action.proxies import Proxies, Proxy
+from dlx.audit.adverse_action.reason_groups import Grouping, association, grouping
+from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules
+
+__all__ = [
+    "Denial",
+    "Grouping",
+    "Proxies",
+    "Proxy",
+    "Reason",
+    "ReasonMap",
+    "ReasonRules",
+    "ReasonsError",
+    "Source",
+    "adverse_reasons",
+    "association",
+    "grouping",
+    "near_cutoff",
+    "reason_stability",
+]
