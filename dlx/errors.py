@@ -66,6 +66,17 @@ def listed(names: Iterable[object]) -> str:
     return ", ".join([*every[:MOST_NAMES], *more])
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 row", "2 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def quoted(value: object) -> str:
+    """Return a value as an error names it: on one line, and not without end."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…{text[-1]}"
+
+
 def one_line(message: object) -> str:
     """Return a library's message on one line."""
     return " ".join(str(message).split())

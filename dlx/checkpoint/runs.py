@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx import cases, checkpoint, training
-from dlx.dataset import Dataset
-from dlx.dataset.claims import claim, refuse_claimed
+from dlx.dataset import Dataset, claim, refuse_claimed
 from dlx.files import refuse_unwritable
 from dlx.model import Model
 from dlx.progress import Narrator

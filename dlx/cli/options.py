@@ -88,8 +88,7 @@ class Table:
     def data(self) -> Dataset:
         """The case, told where it is not plainly what it is; an error where options do not belong to it."""
         from dlx import cases
-        from dlx.dataset import read_table
-        from dlx.dataset.claims import refuse_claimed
+        from dlx.dataset import read_table, refuse_claimed
 
         case = self.case
         if case not in cases.names() and Path(case).suffixes:
@@ -130,7 +129,7 @@ def takes_a_table(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def typed(**given: Any) -> None:
-        from dlx.dataset.claims import claim
+        from dlx.dataset import claim
 
         asked = {option.name: given.pop(option.name) for option in (case, *others)}
         table = Table(**asked, has_own_folder=given.get("output", "") is None)

@@ -1,7 +1,8 @@
 """A table with its schema: rows in original columns, outcomes, splits that depend only on the seed; and where it comes from."""
 
-from dlx.dataset.opening import from_frame, read_people, read_table, refuse_bare, shipped
+from dlx.dataset.opening import claim, from_frame, read_people, read_table, refuse_bare, refuse_claimed, shipped
 from dlx.dataset.rows import Card, Dataset, Splits
-from dlx.reading import read_frame
+from dlx.reading import ColumnReading, Reading, read_frame
 
-__all__ = ["Card", "Dataset", "Splits", "from_frame", "read_frame", "read_people", "read_table", "refuse_bare", "shipped"]
+__all__ = ["Card", "ColumnReading", "Dataset", "Reading", "Splits", "claim", "from_frame", "read_frame", "read_people"]
+__all__ += ["read_table", "refuse_bare", "refuse_claimed", "shipped"]

@@ -1,25 +1,27 @@
-"""The doors of a Dataset: a file, people of another file, a table of Python's."""
+"""The doors of a Dataset: a file, people of another file, a table of Python's; and folders that are marked as of one file."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.dataset.rows import Card, Dataset
-from dlx.errors import DlxError, listed
-from dlx.reading import Opened, Read, as_described, as_it_looks, name_of, open_table, plain_reading
+from dlx.errors import DlxError, listed, quoted
+from dlx.files import write_atomically
+from dlx.reading import as_described, as_it_looks, name_of, open_table, reading_of
 from dlx.reading.suspicions import suspicions
 from dlx.schema import Schema, SchemaError, read_schema
-from dlx.schema.cells import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST_NAME = 200  # bytes, of which a folder may have 255
+MARK = ".table.json"  # in a folder that holds what was made of one table
 
 
 def read_table(
@@ -76,29 +78,41 @@ def read_table(
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     with _naming(path):
         if schema is not None:
-            read = _described(opened, schema, target, positive, missing, keep, categorical)
+            own = _agreeing(schema, target, positive)
+            if keep or categorical:
+                raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
+            read = as_described(opened, own, missing=missing)
         elif target is None:
             names = listed(opened.names)
             raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
         else:
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
         made = from_frame(read.table, read.schema, name=name)
-    reading = read.reading.told(suspicions(made.schema, made.rows, made.outcomes))
-    named = None if name == name_of(path) else name
-    one: dict[str, Any] = {"name": named, "target": target, "positive": positive, "delimiter": delimiter, "encoding": encoding}
-    one["schema"] = "SCHEMA.toml" if isinstance(schema, Schema) else schema
-    several = {"missing": missing, "keep": keep or None, "categorical": categorical or None}
-    reading = dataclasses.replace(reading, options=tuple(_as_options(one, several)))
+    reading = dataclasses.replace(
+        read.reading.told(suspicions(made.schema, made.rows, made.outcomes)),
+        options=_as_options(
+            name=None if name == name_of(path) else name,
+            target=target,
+            positive=positive,
+            delimiter=delimiter,
+            encoding=encoding,
+            schema="SCHEMA.toml" if isinstance(schema, Schema) else schema,
+            missing=missing,
+            keep=keep or None,
+            categorical=categorical or None,
+        ),
+    )
     return dataclasses.replace(made, reading=reading, source=str(path))
 
 
-def _as_options(one: Mapping[str, Any], several: Mapping[str, Collection[str] | None]) -> Iterator[str]:
-    """Yield what was asked for as words of the command line."""
-    given = [(option, [value]) for option, value in one.items() if value is not None]
-    given += [(option, list(values) or [""]) for option, values in several.items() if values is not None]
-    for option, values in given:
-        for value in map(str, values):
-            yield from (f"--{option}={value}",) if value.startswith("-") else (f"--{option}", value)
+def _as_options(**asked: Any) -> tuple[str, ...]:
+    """Return what was asked for as words of the command line."""
+    words = []
+    for option, values in asked.items():
+        each = [values] if isinstance(values, (str, os.PathLike)) or values is None else list(values) or [""]
+        for value in map(str, each if values is not None else ()):
+            words += [f"--{option}={value}"] if value.startswith("-") else [f"--{option}", value]
+    return tuple(words)
 
 
 def read_people(
@@ -127,16 +141,8 @@ def _naming(path: str | Path) -> Iterator[None]:
         raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
 
 
-def _described(
-    opened: Opened,
-    schema: Schema | str | Path,
-    target: str | None,
-    positive: str | None,
-    missing: Collection[str] | None,
-    keep: Collection[str],
-    categorical: Collection[str],
-) -> Read:
-    """Return a table as a schema describes it, or raise where what else was asked for contradicts it."""
+def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None) -> Schema:
+    """Return a schema, or that of a file, or raise where what else was asked for contradicts it."""
     if not isinstance(schema, (Schema, str, os.PathLike)):
         raise SchemaError(f"schema must be a Schema or the path of a TOML file, got {type(schema).__name__}")
     schema = schema if isinstance(schema, Schema) else read_schema(schema)
@@ -148,9 +154,7 @@ def _described(
         raise SchemaError(
             f"the schema's positive outcome {last}, not {positive!r}; leave positive out, or change the order of the levels"
         )
-    if keep or categorical:
-        raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
-    return as_described(opened, schema, missing=missing)
+    return schema
 
 
 def _case_name(path: Path, name: str | None) -> str:
@@ -160,7 +164,7 @@ def _case_name(path: Path, name: str | None) -> str:
         raise SchemaError(
             f"{path} has the name of a shipped case, whose models are not its own; give the file another name, or pass name=..."
         )
-    strange = set(own) & set('/\\:*?"<>|') or {letter for letter in own if not letter.isprintable()}
+    strange = set(own) & set('/\\:*?"<>|') or not own.isprintable()
     if not own.strip() or own.startswith(".") or strange or len(own.encode()) > LONGEST_NAME:
         raise SchemaError(f"a case's name must be fit for a folder, got {quoted(own)}; pass another one: name=...")
     return own
@@ -183,7 +187,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
         name=name,
         card=card or Card(),
         table=table[[name for name in table.columns if name in names]],
-        reading=plain_reading(schema, list(table.columns), len(table)),
+        reading=reading_of(schema, list(table.columns), len(table)),
     )
 
 
@@ -193,3 +197,34 @@ def refuse_bare(rows: Any, what: str) -> None:
         raise DlxError(
             f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
         )
+
+
+def refuse_claimed(folder: str | Path, case: Dataset, remedy: str) -> None:
+    """Raise a `DlxError` if a folder holds what was made of another file, so that files of one name overwrite nothing.
+
+    Another file may have the folder if its rows are the same, or if the first file is there no longer; and a file whose rows
+    have changed keeps its folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where something of the case is to be written.
+    case : Dataset
+        The table; one that was not read from a file has any folder.
+    remedy : str
+        What to do instead: "pass another --output".
+    """
+    try:
+        mark = json.loads((Path(folder) / MARK).read_text(encoding="utf-8"))
+        path, rows = Path(folder) / mark["source"], mark["data_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):  # there is no mark that can be read
+        return
+    if case.source and rows != case.sha256 and path.exists() and not path.samefile(case.source):
+        raise DlxError(f"{folder} holds what was made of {os.path.relpath(path)}, not of {case.source}; {remedy}")
+
+
+def claim(folder: str | Path, case: Dataset) -> None:
+    """Mark a folder as that of a case's file."""
+    if case.source and Path(case.source).exists():
+        said = {"source": os.path.relpath(case.source, folder), "data_sha256": case.sha256}
+        write_atomically(Path(folder) / MARK, json.dumps(said, ensure_ascii=False) + "\n")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, quoted
 from dlx.model.protocol import Scale, ScaleError, rescaled
 from dlx.schema import Schema, level_text, plural
-from dlx.schema.cells import number_of, quoted
+from dlx.schema.cells import number_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,18 +1,18 @@
-"""A column of text as a file spells it: its different texts once, and which one each row has."""
+"""A column of text as a file spells it, and what means missing in it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.errors import listed
-from dlx.schema import plural
-from dlx.schema.cells import plain_numbers, quoted
+from dlx.errors import listed, plural, quoted
+from dlx.schema import SchemaError
+from dlx.schema.cells import MARKS, numbers_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +20,29 @@ if TYPE_CHECKING:
 BLOCK = 50_000  # lines
 
 
+class Missing(NamedTuple):
+    """What means missing: texts in every column, and marks, in lower case, in columns of numbers, dates and truth values."""
+
+    texts: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, asked: Collection[str] | None) -> Missing:
+        """Return what was asked for: None is the usual marks, nothing is the empty cell alone."""
+        if asked is None:
+            return cls(marks=MARKS)
+        if isinstance(asked, str) or not all(isinstance(mark, str) for mark in asked):
+            raise SchemaError(f"missing must be a list of texts, got {quoted(asked)}")
+        own = frozenset(mark.strip() for mark in asked) - {""}
+        return cls(own, MARKS if own else frozenset())
+
+
+NOTHING = Missing()  # but the empty cell
+
+
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A column of text.
+    """A column of text as a file spells it: its different texts once, and which one each row has.
 
     Parameters
     ----------
@@ -32,11 +52,14 @@ class Cells:
         The different texts, "" for an empty cell, in the order in which they occur first.
     codes : ndarray [rows]
         The position of each row's text.
+    missing : Missing
+        What means missing.
     """
 
     name: str
     texts: list[str]
     codes: np.ndarray
+    missing: Missing = NOTHING
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -44,16 +67,38 @@ class Cells:
         return dict(zip(self.texts, np.bincount(self.codes, minlength=len(self.texts)).tolist(), strict=True))
 
     @cached_property
-    def plain(self) -> np.ndarray | None:
-        """The numbers of the texts that are not empty, if they are all digits and signs; else None."""
-        return plain_numbers([text for text in self.texts if text])
+    def gone(self) -> set[str]:
+        """The texts that are missing whatever else the column holds."""
+        return {text for text in self.texts if not text.strip() or text.strip() in self.missing.texts}
 
-    def counts_without(self, texts: Collection[str]) -> dict[str, int]:
-        """Return how often each text occurs, without some."""
-        if not texts:
-            return self.counts
-        left = set(texts)
-        return {text: count for text, count in self.counts.items() if text not in left}
+    @cached_property
+    def marks(self) -> list[str]:
+        """The other texts that are missing beside numbers, dates and truth values."""
+        return [text for text in self.texts if text.strip().lower() in self.missing.marks and text not in self.gone]
+
+    @cached_property
+    def levels(self) -> dict[str, int]:
+        """How often each text occurs that is not missing in a column of words."""
+        return {text: count for text, count in self.counts.items() if text not in self.gone}
+
+    @cached_property
+    def values(self) -> dict[str, int]:
+        """How often each text occurs that is not missing in a column of numbers."""
+        return {text: count for text, count in self.levels.items() if text not in self.marks} if self.marks else self.levels
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """The number that each text spells, float64 [texts]; NaN where it spells none."""
+        return numbers_in(self.texts)
+
+    @cached_property
+    def are_numbers(self) -> bool:
+        """Whether all texts but the empty one spell numbers."""
+        return int(np.isnan(self.numbers).sum()) == ("" in self.counts)
+
+    def first(self, text: str) -> int:
+        """Return the first row that holds a text."""
+        return int((self.codes == self.texts.index(text)).argmax())
 
     def told(self, texts: Iterable[str]) -> str:
         """Return texts with their counts and first rows: "'NA' in 2 rows, first in row 7"."""
@@ -61,36 +106,31 @@ class Cells:
         each = [f"{quoted(one)} in {plural(self.counts[one], 'row')}, first in row {self.first(one)}" for one in shown[:3]]
         return listed(each) + (f", and {len(shown) - 3:,} more" if len(shown) > 3 else "")
 
-    def first(self, text: str) -> int:
-        """Return the first row that holds a text."""
-        return int((self.codes == self.texts.index(text)).argmax())
+    def told_missing(self, *, marks: bool) -> tuple[str, ...]:
+        """Return what is said of texts that were taken for missing: those that always are, and where asked for the marks."""
+        taken = [[text for text in self.texts if text and text in self.gone], self.marks if marks else []]
+        return tuple(f"missing: {self.told(texts)}" for texts in taken if texts)
 
-    def of_texts(self, values: Mapping[str, float]) -> np.ndarray:
-        """Return the number of each text; NaN where it has none."""
-        return np.array([values.get(text, np.nan) for text in self.texts], dtype=np.float64)
-
-    @cached_property
-    def plain_of_texts(self) -> np.ndarray:
-        """The number of each text where they are all digits and signs; NaN of the empty one."""
-        numbers = np.full(len(self.texts), np.nan)
-        numbers[[bool(text) for text in self.texts]] = self.plain
-        return numbers
-
-    def words(self, gone: Collection[str] = ()) -> pd.Series:
+    def words(self, gone: Collection[str]) -> pd.Series:
         """Return the texts as a column of pandas, NaN where they mean missing."""
         import pandas as pd
 
         spelled = pd.array([np.nan if text in gone else text for text in self.texts], dtype="str")
         return pd.Series(spelled.take(self.codes), name=self.name)
 
+    def of_texts(self, values: Iterable[object], dtype: type) -> pd.Series:
+        """Return a column of pandas from what each text means."""
+        import pandas as pd
 
-def columns_of(lines: Iterator[list[str]], width: int) -> list[tuple[list[str], np.ndarray]]:
+        return pd.Series(np.array(list(values), dtype=dtype)[self.codes], name=self.name)
+
+
+def columns_of(lines: Iterator[list[str]]) -> list[tuple[list[str], np.ndarray]]:
     """Return the different texts of each column, and which one each line has."""
     import pyarrow as pa
 
-    blocks: list[list[pa.Array]] = [[] for _ in range(width)]
+    blocks: list[list[pa.Array]] = []
     while block := list(islice(lines, BLOCK)):
-        for column, cells in zip(blocks, zip(*block, strict=True), strict=True):
-            column.append(pa.array(cells, pa.large_string()))
-    made = (pa.chunked_array(column, pa.large_string()).combine_chunks().dictionary_encode() for column in blocks)
+        blocks.append([pa.array(cells, pa.large_string()) for cells in zip(*block, strict=True)])
+    made = (pa.chunked_array(column).combine_chunks().dictionary_encode() for column in zip(*blocks, strict=True))
     return [(one.dictionary.to_pylist(), one.indices.to_numpy()) for one in made]

@@ -9,27 +9,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dlx.errors import listed
+from dlx.errors import listed, quoted
 from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
-from dlx.schema.cells import LARGEST, LONGEST, MARKS, is_like_a_number, look_at, look_at_numbers, number_of, quoted
+from dlx.schema.cells import LARGEST, MOST_DIGITS, english, is_inexact, is_like_a_number, look_at, numbers_in
 from dlx.schema.inference import named_like_an_id
-from dlx.schema.numerals import Numerals, are_grouped_by_dots, is_ambiguous, numerals
+from dlx.schema.numerals import BY_DOTS, Numerals, is_ambiguous, numerals
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TRUTH = {"true": True, "false": False}
-TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
 TOTALS = frozenset(("total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtergebnis", "total général"))
 FEW_UNKNOWN = 0.05  # of the outcomes
-LARGEST_WHOLE = 2**63 - 1
 CORRECT_IT = "correct it, or name it as missing: missing=[...] (--missing)"
 NOT_WHOLE = frozenset(".einfty")  # letters of a number that is not spelled as a whole one
 
@@ -42,53 +38,19 @@ class Column(NamedTuple):
     unit: str = ""
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How the text of a table is read.
-
-    Parameters
-    ----------
-    missing : frozenset of str
-        Texts that mean missing in every column.
-    marks : frozenset of str
-        Texts, in lower case, that mean missing in columns of numbers, dates and truth values.
-    decimal : {"", ".", ","}
-        The decimal mark, where columns say it.
-    """
-
-    missing: frozenset[str] = frozenset()
-    marks: frozenset[str] = MARKS
-    decimal: str = ""
-
-    @classmethod
-    def of(cls, missing: Collection[str] | None) -> Rules:
-        """Return the rules for what was asked for: None is the usual marks, nothing is the empty cell alone."""
-        if missing is None:
-            return cls()
-        if isinstance(missing, str) or not all(isinstance(mark, str) for mark in missing):
-            raise SchemaError(f"missing must be a list of texts, got {quoted(missing)}")
-        own = frozenset(mark.strip() for mark in missing) - {""}
-        return cls(own, MARKS if own else frozenset())
-
-    @property
-    def are_asked_for(self) -> bool:
-        """Whether it was said what means missing."""
-        return bool(self.missing) or not self.marks
-
-    def gone(self, cells: Cells) -> list[str]:
-        """Return the texts of a column that are missing whatever else it holds."""
-        texts = cells.texts if self.missing or cells.plain is None else [text for text in cells.texts if not text]
-        return [text for text in texts if not text.strip() or text.strip() in self.missing]
-
-    def marked(self, cells: Cells) -> list[str]:
-        """Return the texts that are missing beside numbers, dates and truth values."""
-        return [] if cells.plain is not None else [text for text in cells.texts if text.strip().lower() in self.marks]
+def decimal_mark(columns: Iterable[Cells], delimiter: str) -> str:
+    """Return the decimal mark that the columns of a table show; the point where they show none and commas separate fields."""
+    found = set()
+    for cells in columns:
+        if cells.are_numbers:
+            shows_point = any("." in text for text in cells.values) and not BY_DOTS.fits(cells.values)
+            found |= {"."} if shows_point else set()
+        elif (spelled := numerals(cells.values)) and spelled.decimal == ",":
+            found.add(",")
+    return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
 
 
-PLAIN = Rules(marks=frozenset())
-
-
-def as_it_looks(cells: Cells, rules: Rules) -> Column:
+def as_it_looks(cells: Cells, decimal: str) -> Column:
     """Return a column as what most of its cells are.
 
     Raises
@@ -96,41 +58,61 @@ def as_it_looks(cells: Cells, rules: Rules) -> Column:
     SchemaError
         If it is nearly all numbers, could be read as two, or holds a number that is not finite.
     """
-    if cells.plain is not None and len(cells.plain) and not rules.missing and rules.decimal != ",":
-        texts = [text for text in cells.texts if text]
-        if look_at_numbers(texts, cells.plain):
-            return Column(_numbers(cells, texts), _either(texts, rules))
-    gone = rules.gone(cells)
-    marks = [text for text in rules.marked(cells) if text not in gone]
-    values = cells.counts_without((*gone, *marks))
-    done = _gone(cells, [text for text in gone if text])
+    done, values = cells.told_missing(marks=False), cells.values
     if not values:
-        return _words(cells, gone, marks, done) if marks else Column(_floats(cells, {}), done)
-    look, odd = ("truths", ()) if _are_truths(values) else look_at(values)
-    spelled = None if look in ("truths", "codes", "dates") else numerals(values, decimal=rules.decimal)
-    if spelled or look in ("truths", "numbers", "dates"):
-        done = (*done, *_gone(cells, marks), *((f"no dates: {cells.told(odd)}",) if odd and look == "dates" else ()))
-        return _values(cells, look, values, [*gone, *marks], done, spelled)
+        return _words(cells, done) if cells.marks else Column(_numbers(cells, values), done)
+    look, odd = look_at(values)
+    spelled = None if look in ("truths", "codes", "dates") else numerals(values, decimal=decimal)
+    if spelled:
+        return _spelled(cells, spelled)
+    if look in ("truths", "numbers", "dates"):
+        return _typed(cells, look, odd, decimal)
     if is_ambiguous(values):
         raise SchemaError(
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
             "without"
         )
     if look == "nearly numbers" and not named_like_an_id(cells.name):
-        _refuse_others(cells, odd, sum(values.values()))
+        _refuse_others(cells, odd)
     said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
-    return _words(cells, gone, marks, (*done, *said))
+    return _words(cells, (*done, *said))
 
 
-def _values(
-    cells: Cells, look: str, values: Collection[str], gone: list[str], done: tuple[str, ...], spelled: Numerals | None
-) -> Column:
-    """Return a column of numbers, truth values or dates, in which marks are missing."""
+def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
+    """Return a column as a schema says: numbers, or levels as the file spells them.
+
+    Raises
+    ------
+    SchemaError
+        If a cell is no number, or one that is not finite.
+    """
+    if feature.is_categorical:
+        return _levels(feature, cells)
+    spelled = numerals(cells.values, decimal=decimal, unit=feature.unit)
+    if spelled and spelled.unit and feature.unit and spelled.unit != feature.unit:
+        raise SchemaError(
+            f"column {feature.name!r} is in {feature.unit}, but its values are in {spelled.unit}: {_few(cells.values)}; "
+            "convert them, or write them without a unit"
+        )
     if spelled:
-        return _spelled(cells, spelled, done)
+        return _spelled(cells, spelled)
+    odd = [text for text, number in zip(cells.texts, cells.numbers, strict=True) if np.isnan(number) and text in cells.values]
+    if odd:
+        raise SchemaError(
+            f"column {feature.name!r}, row {cells.first(odd[0])}: expected a finite number, got {quoted(odd[0])}; {CORRECT_IT}"
+        )
+    return _typed(cells, "numbers", (), decimal)
+
+
+def as_spelled(cells: Cells) -> pd.Series:
+    """Return a column as numbers or truth values where all of its cells are, and as text elsewhere."""
+    known = cells.levels
+    look = look_at(known).look if known else "numbers"
     if look == "truths":
-        return Column(_truths(cells, set(gone)), done)
-    return Column(cells.words(gone) if look == "dates" and cells.plain is None else _numbers(cells, values), done)
+        return _truths(cells, cells.gone)
+    if look in ("numbers", "dates") and not np.isnan(numbers_in(known)).any():
+        return _numbers(cells, known)
+    return cells.words(cells.gone)
 
 
 def refuse_totals(cells: Cells) -> None:
@@ -143,105 +125,24 @@ def refuse_totals(cells: Cells) -> None:
         )
 
 
-def refuse_unknown_outcomes(cells: Cells, rules: Rules) -> None:
+def refuse_unknown_outcomes(cells: Cells) -> None:
     """Raise if a few outcomes are marks of missing beside two others at least: such a class must be meant."""
-    gone, few = rules.gone(cells), FEW_UNKNOWN * len(cells.codes)
-    marks = [text for text in rules.marked(cells) if text not in gone and cells.counts[text] < few]
-    if marks and len(cells.counts_without((*gone, *marks))) > 1:
+    few = [text for text in cells.marks if cells.counts[text] < FEW_UNKNOWN * len(cells.codes)]
+    if few and len(cells.levels) - len(few) > 1:
         raise SchemaError(
-            f"the target {cells.name!r} is missing: {cells.told(marks)}; leave these rows out, or pass missing=[] (--missing "
+            f"the target {cells.name!r} is missing: {cells.told(few)}; leave these rows out, or pass missing=[] (--missing "
             "'') if that is a class"
         )
 
 
-def as_described(feature: Feature, cells: Cells, rules: Rules) -> Column:
-    """Return a column as a schema says: numbers, or levels as the file spells them.
-
-    Raises
-    ------
-    SchemaError
-        If a cell is no number, or one that is not finite.
-    """
-    gone = rules.gone(cells)
-    if feature.is_categorical:
-        return _levels(feature, cells, gone)
-    marks = [text for text in rules.marked(cells) if text not in gone]
-    values = cells.counts_without((*gone, *marks))
-    done = (*_gone(cells, [text for text in gone if text]), *_gone(cells, marks))
-    spelled = numerals(values, decimal=rules.decimal, unit=feature.unit)
-    if spelled:
-        if spelled.unit and feature.unit and spelled.unit != feature.unit:
-            raise SchemaError(
-                f"column {feature.name!r} is in {feature.unit}, but its values are in {spelled.unit}: {_few(values)}; convert "
-                "them, or write them without a unit"
-            )
-        return _spelled(cells, spelled, done)
-    odd = None if cells.plain is not None else next((text for text in values if number_of(text) is None), None)
-    if odd is not None:
-        raise SchemaError(
-            f"column {feature.name!r}, row {cells.first(odd)}: expected a finite number, got {quoted(odd)}; {CORRECT_IT}"
-        )
-    return Column(_numbers(cells, values), (*done, *_either(values, rules)))
-
-
-def as_spelled(cells: Cells, rules: Rules = PLAIN) -> pd.Series:
-    """Return a column as numbers or truth values where all of its cells are, and as text elsewhere."""
-    gone = rules.gone(cells)
-    known = cells.counts_without(gone)
-    if not known:
-        return _floats(cells, {})
-    if _are_truths(known):
-        return _truths(cells, set(gone))
-    is_numeric = cells.plain is not None or all(number_of(text) is not None for text in known)
-    if is_numeric and look_at(known).look in ("numbers", "dates"):
-        return _numbers(cells, known)
-    return cells.words(gone)
-
-
-def decimal_mark(columns: Iterable[Cells], rules: Rules, delimiter: str) -> str:
-    """Return the decimal mark that the columns of a table show; the point where they show none and commas separate fields."""
-    found = set()
-    for cells in columns:
-        texts = cells.counts_without((*rules.gone(cells), *rules.marked(cells)))
-        if cells.plain is None:
-            found |= {spelled.decimal for spelled in [numerals(texts) if texts else None] if spelled and spelled.decimal == ","}
-        elif "." not in found and any("." in text for text in texts) and not are_grouped_by_dots(texts):
-            found.add(".")
-    return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
-
-
-def _either(texts: Collection[str], rules: Rules) -> tuple[str, ...]:
-    """Return that dots were read as decimal points, where they could as well group thousands."""
-    is_either = not rules.decimal and are_grouped_by_dots(texts)
-    return (f"dots read as decimal points: {_few(texts)}",) if is_either else ()
-
-
-def _levels(feature: Feature, cells: Cells, gone: list[str]) -> Column:
-    """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
-    done, known = _gone(cells, [text for text in gone if text]), list(cells.counts_without(gone))
-    typed = as_spelled(cells, Rules(frozenset(text.strip() for text in gone), frozenset()))
-    held = typed.iloc[[cells.first(text) for text in known]]
-    lost = any(text in feature.levels and level_text(value) != text for text, value in zip(known, held, strict=True))
-    return Column(cells.words(gone) if lost or feature.dtype == "str" else typed, done)
-
-
-def _spelled(cells: Cells, spelled: Numerals, done: tuple[str, ...]) -> Column:
-    return Column(_floats(cells, spelled.values), (*done, spelled.words), spelled.unit)
-
-
-def _words(cells: Cells, gone: Collection[str], marks: list[str], done: tuple[str, ...]) -> Column:
-    return Column(cells.words(gone), (*done, *surprises(cells, gone, marks)))
-
-
-def surprises(cells: Cells, gone: Collection[str], marks: list[str]) -> tuple[str, ...]:
+def surprises(cells: Cells) -> tuple[str, ...]:
     """Return what a reader may have meant otherwise of a column of levels."""
-    levels = [text for text in cells.texts if text not in gone]
-    said = [f"a level, not missing: {cells.told(marks)}"] if marks else []
+    said = [f"a level, not missing: {cells.told(cells.marks)}"] if cells.marks else []
     alike: dict[str, list[str]] = {}
-    for text in levels:
+    for text in cells.levels:
         alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
     several = [texts for texts in alike.values() if len(texts) > 1]
-    blank = [text for text in levels if text != text.strip()]
+    blank = [text for text in cells.levels if text != text.strip()]
     if several:
         said.append(f"levels apart only by blanks or case: {_few(several[0])}")
     elif blank:
@@ -249,10 +150,68 @@ def surprises(cells: Cells, gone: Collection[str], marks: list[str]) -> tuple[st
     return tuple(said)
 
 
-def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
+def _spelled(cells: Cells, spelled: Numerals) -> Column:
+    numbers = np.array([spelled.values.get(text, np.nan) for text in cells.texts])
+    return Column(_finite(cells, numbers), (*cells.told_missing(marks=True), spelled.words), spelled.unit)
+
+
+def _typed(cells: Cells, look: str, odd: tuple[str, ...], decimal: str) -> Column:
+    """Return a column of truth values, dates or numbers, in which marks are missing."""
+    gone, done = {*cells.gone, *cells.marks}, cells.told_missing(marks=True)
+    if look == "truths":
+        return Column(_truths(cells, gone), done)
+    if look == "dates" and not cells.are_numbers:
+        return Column(cells.words(gone), (*done, *((f"no dates: {cells.told(odd)}",) if odd else ())))
+    is_either = not decimal and BY_DOTS.fits(cells.values)
+    said = (f"dots read as decimal points: {_few(cells.values)}",) if is_either else ()
+    return Column(_numbers(cells, cells.values), (*done, *said))
+
+
+def _words(cells: Cells, done: tuple[str, ...]) -> Column:
+    return Column(cells.words(cells.gone), (*done, *surprises(cells)))
+
+
+def _levels(feature: Feature, cells: Cells) -> Column:
+    """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
+    typed = as_spelled(cells)
+    held = typed.iloc[[cells.first(text) for text in cells.levels]]
+    lost = any(text in feature.levels and level_text(value) != text for text, value in zip(cells.levels, held, strict=True))
+    return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
+
+
+def _truths(cells: Cells, gone: Collection[str]) -> pd.Series:
+    """Return truth values, as pandas reads them: objects where some are missing."""
+    held = (np.nan if text in gone else text.strip().lower() == "true" for text in cells.texts)
+    return cells.of_texts(held, object if gone else bool)
+
+
+def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
+    """Return a column of numbers: integers where all are whole and none is missing; text where doubles would confuse them."""
+    if not set("".join(values).lower()) & NOT_WHOLE:
+        if len(values) == len(cells.texts) and max(map(len, values)) <= MOST_DIGITS:
+            exact = [int(english(text)) for text in cells.texts]
+            if max(map(abs, exact)) < 2**63:
+                return cells.of_texts(exact, np.int64)
+        if any(map(is_inexact, values)):
+            return cells.words([text for text in cells.texts if text not in values])
+    return _finite(cells, np.where([text in values for text in cells.texts], cells.numbers, np.nan))
+
+
+def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
+    """Return a column of floats from the number of each text, or raise where one is none of float32's."""
+    with np.errstate(invalid="ignore"):
+        beyond = np.flatnonzero(np.abs(numbers) > LARGEST)
+    if len(beyond):
+        text = cells.texts[beyond[0]]
+        rule = "must be finite" if np.isinf(numbers[beyond[0]]) else "must lie within 3.4e38, as models compute in float32"
+        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}; {CORRECT_IT}")
+    return cells.of_texts(numbers, float)
+
+
+def _refuse_others(cells: Cells, odd: tuple[str, ...]) -> None:
     """Raise because most values of a column are numbers, but not these."""
-    counts = cells.counts
-    numbers = values - sum(counts[text] for text in odd)
+    values = sum(cells.values.values())
+    numbers = values - sum(cells.counts[text] for text in odd)
     is_number = all(map(is_like_a_number, odd[:3]))
     meant = f"correct it, pass missing=[{quoted(odd[0].strip())}] (--missing) if it means missing"
     remedy = "write all numbers without separators, signs and leading zeros" if is_number else meant
@@ -265,55 +224,5 @@ def _refuse_others(cells: Cells, odd: tuple[str, ...], values: int) -> None:
     )
 
 
-def _gone(cells: Cells, texts: list[str]) -> tuple[str, ...]:
-    """Return what is said of texts that were taken for missing."""
-    return (f"missing: {cells.told(texts)}",) if texts else ()
-
-
 def _few(texts: Iterable[str]) -> str:
     return listed(list(map(quoted, texts))[:3])
-
-
-def _floats(cells: Cells, values: Mapping[str, float]) -> pd.Series:
-    return _finite(cells, cells.of_texts(values))
-
-
-def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
-    """Return a column of floats from the number of each text, or raise where one is none of float32's."""
-    import pandas as pd
-
-    with np.errstate(invalid="ignore"):
-        beyond = np.flatnonzero(np.abs(numbers) > LARGEST)
-    if len(beyond):
-        text = cells.texts[beyond[0]]
-        rule = "must be finite" if np.isinf(numbers[beyond[0]]) else "must lie within 3.4e38, as models compute in float32"
-        raise SchemaError(f"column {cells.name!r}, row {cells.first(text)}: numbers {rule}, got {quoted(text)}; {CORRECT_IT}")
-    return pd.Series(numbers[cells.codes], name=cells.name)
-
-
-def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
-    """Return a column of numbers: integers where all are whole and none is missing; text where doubles would confuse them."""
-    import pandas as pd
-
-    is_plain = cells.plain is not None and len(cells.plain) == len(values)
-    numbers = cells.plain_of_texts if is_plain else cells.of_texts({text: number_of(text) or 0.0 for text in values})
-    if not set("".join(values).lower()) & NOT_WHOLE:
-        exact = [int(text.replace("\u2212", "-")) for text in values if len(text) <= LONGEST]
-        if len(exact) == len(cells.texts) and max(map(abs, exact)) <= LARGEST_WHOLE:
-            return pd.Series(np.array(exact, dtype=np.int64)[cells.codes], name=cells.name)
-        if exact != numbers[~np.isnan(numbers)].tolist():
-            return cells.words([text for text in cells.texts if text not in values])
-    return _finite(cells, numbers)
-
-
-def _are_truths(texts: Collection[str]) -> bool:
-    return len(texts) <= 2 * len(TRUTH_SPELLINGS) and all(text.strip() in TRUTH_SPELLINGS for text in texts)
-
-
-def _truths(cells: Cells, gone: set[str]) -> pd.Series:
-    """Return truth values, as pandas reads them: objects where some are missing."""
-    import pandas as pd
-
-    held = [np.nan if text in gone else TRUTH[text.strip().lower()] for text in cells.texts]
-    spelled = np.array(held, dtype=object if gone else bool)
-    return pd.Series(spelled[cells.codes], name=cells.name)

@@ -14,16 +14,15 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlx.errors import listed, one_line
+from dlx.errors import listed, one_line, plural, quoted
 from dlx.reading.cells import Cells, columns_of
-from dlx.schema import SchemaError, plural
-from dlx.schema.cells import quoted
+from dlx.schema import SchemaError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|", "space": " "}
@@ -37,7 +36,6 @@ MARKS = {
 FALLBACK, FALLBACK_WORDS = "cp1252", "no UTF-8, read as Windows-1252"
 ERASED = "ÿ"  # FF: what damaged files are filled with, where it is the only letter beyond ASCII
 SAMPLE = 1_000  # lines
-UNNAMED = "Unnamed: {}"
 
 
 class Text(NamedTuple):
@@ -71,14 +69,14 @@ def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encod
             f"cannot read {path}: {one_line(error)}, in line {reader.line_num + start}; a quote within quotes is written twice"
         ) from error
     if delimiter != "," and len(columns) > 1:
-        more = [f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}", *more]
+        said.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
     more += [f"{plural(start, 'line')} above the header left out"] if start else []
     return Text(columns, (*said, *more), delimiter)
 
 
 def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tuple[list[Cells], list[str]]:
     """Return columns under the names of a header, and what was done to these."""
-    names = [name.strip() or UNNAMED.format(i) for i, name in enumerate(header)]
+    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(header)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
@@ -88,36 +86,37 @@ def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tup
 
 
 def _rectangular(reader: Any, start: int) -> tuple[list[Cells], list[str]]:
-    """Return the lines of csv's reader as a table, or raise if one has more or fewer fields than the header."""
+    """Return the lines of csv's reader as a table, or raise if one has more or fewer fields than the header.
+
+    A field more than the header may only be an empty one at the end of every line.
+    """
     header: list[str] = next((line for line in reader if any(line)), [])
-    empty = [0]
-    lines = _checked(reader, header, start, empty)
-    first = next(lines, None)
-    if first is None:
+    width = empty = 0
+
+    def checked() -> Iterator[list[str]]:
+        nonlocal width, empty
+        for fields in reader:
+            if not any(fields):
+                empty += bool(fields)
+                continue
+            width = width or len(header) + (len(fields) == len(header) + 1 and not fields[-1])
+            if len(fields) != width or (width > len(header) and fields[-1]):
+                remedy = "add the fields that it lacks, or remove it if it is a note"
+                if len(fields) >= len(header):
+                    remedy = "quote a value that holds the delimiter, or remove what is above the header"
+                raise SchemaError(
+                    f"line {reader.line_num + start} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
+                    f"{remedy}, or name another delimiter"
+                )
+            yield fields
+
+    columns = columns_of(checked())
+    if not columns:
         raise SchemaError("has no rows")
-    columns = columns_of(chain([first], lines), len(first))
-    at_end = len(first) > len(header) or (len(header) > 1 and not header[-1].strip() and columns[-1][0] == [""])
-    table, said = named(header[: len(first) - at_end], columns[: len(first) - at_end])
-    said += ["a delimiter at the end of each line left out"] if at_end else []
-    return table, [*said, *([f"{plural(empty[0], 'empty line')} left out"] if empty[0] else [])]
-
-
-def _checked(reader: Any, header: list[str], start: int, empty: list[int]) -> Iterator[list[str]]:
-    """Yield the lines that are not empty; a field more than the header may only be an empty one at the end of every line."""
-    width = 0
-    for fields in reader:
-        if not any(fields):
-            empty[0] += bool(fields)
-            continue
-        width = width or len(header) + (len(fields) == len(header) + 1 and not fields[-1])
-        if len(fields) != width or (width > len(header) and fields[-1]):
-            short, long = "add the fields that it lacks, or remove it if it is a note", "quote a value that holds the delimiter"
-            remedy = short if len(fields) < len(header) else f"{long}, or remove what is above the header"
-            raise SchemaError(
-                f"line {reader.line_num + start} has {plural(len(fields), 'field')}, but the header has {len(header)}; "
-                f"{remedy}, or name another delimiter"
-            )
-        yield fields
+    at_end = len(columns) > len(header) or (len(header) > 1 and not header[-1].strip() and columns[-1][0] == [""])
+    table, said = named(header[: len(columns) - at_end], columns[: len(columns) - at_end])
+    said += ["a delimiter at the end of each line left out"] * at_end
+    return table, said + ([f"{plural(empty, 'empty line')} left out"] if empty else [])
 
 
 def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, list[str]]:
@@ -128,39 +127,28 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, lis
     except LookupError as error:
         raise SchemaError(f"there is no encoding {encoding!r}; pass for example utf-8, cp1252, latin-1, utf-16") from error
     except UnicodeError as error:
-        if encoding or mark:
+        if encoding or mark or not isinstance(error, UnicodeDecodeError):
             raise SchemaError(f"cannot read {path}: it is not in {encoding or mark}: {one_line(error)}") from error
-        text, said = _in_fallback(path, content), [FALLBACK_WORDS]
+        text, said = _in_fallback(path, content, error.start), [FALLBACK_WORDS]
     if "\0" in text:
         raise SchemaError(f"cannot read {path}: it holds NUL bytes; if it is UTF-16, say encoding='utf-16-le' or 'utf-16-be'")
     return text.removeprefix("\ufeff"), said
 
 
-def _in_fallback(path: Path, content: bytes) -> str:
-    rest = content.decode("utf-8", errors="ignore")
-    if not rest.isascii():
-        line = content[: _first_strange(content)].count(b"\n") + 1
+def _in_fallback(path: Path, content: bytes, first_strange: int) -> str:
+    if not content.decode("utf-8", errors="ignore").isascii():
+        line = content[:first_strange].count(b"\n") + 1
         raise SchemaError(
             f"cannot read {path}: it is UTF-8 but for some bytes, first in line {line}; save it anew, or name its encoding"
         )
-    try:
+    with contextlib.suppress(UnicodeError):
         text = content.decode(FALLBACK)
-    except UnicodeError:
-        text = ERASED
-    if {letter for letter in text if letter > "\x7f"} == {ERASED}:
-        raise SchemaError(
-            f"cannot read {path}: it is neither UTF-8 nor Windows-1252; name its encoding: encoding=..., for example "
-            "'cp1250', 'shift_jis', 'gb18030'"
-        )
-    return text
-
-
-def _first_strange(content: bytes) -> int:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(content)
+        if {letter for letter in text if letter > "\x7f"} != {ERASED}:
+            return text
+    raise SchemaError(
+        f"cannot read {path}: it is neither UTF-8 nor Windows-1252; name its encoding: encoding=..., for example "
+        "'cp1250', 'shift_jis', 'gb18030'"
+    )
 
 
 def _without_preface(text: str) -> tuple[str, int, str]:
@@ -194,27 +182,22 @@ def _named(delimiter: str) -> str:
 
 
 def _recognised(path: Path, text: str) -> str:
-    """Return the delimiter that gives the first lines the same number of fields; the header's most frequent if none does."""
-    widths = {mark: _widths(text, mark) for mark in DELIMITERS}
-    even = {mark: found[0] for mark, found in widths.items() if found and found[0] > 1 and _is_even(*found)}
-    best = [mark for mark in even if even[mark] == max(even.values())]
+    """Return the delimiter that gives the first lines the same number of fields; the header's most frequent if none does.
+
+    All lines may have one field more than the header: a delimiter at their end.
+    """
+    widths: dict[str, list[int]] = {mark: [] for mark in DELIMITERS}
+    for mark, found in widths.items():
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+        with contextlib.suppress(csv.Error):  # which is raised, and named, where the table is read
+            found.extend(len(line) for line in islice(reader, SAMPLE) if line)
+
+    def is_even(header: int = 0, *lines: int) -> bool:
+        return header > 1 and (set(lines) <= {header} or set(lines) == {header + 1})
+
+    even = [mark for mark, found in widths.items() if is_even(*found)]
+    best = [mark for mark in even if widths[mark][0] == max(widths[one][0] for one in even)]
     if len(best) > 1:
         either = " and ".join(DELIMITERS[mark] for mark in best)
         raise SchemaError(f"{path} could be separated by {either}; say which: delimiter=...")
-    if best:
-        return best[0]
-    return max(widths, key=lambda mark: widths[mark][:1] or [0])
-
-
-def _widths(text: str, delimiter: str) -> list[int]:
-    """Return the number of fields of the first lines."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    widths: list[int] = []
-    with contextlib.suppress(csv.Error):  # which is raised, and named, where the table is read
-        widths.extend(len(line) for line in islice(reader, SAMPLE) if line)
-    return widths
-
-
-def _is_even(header: int, *lines: int) -> bool:
-    """Whether all lines have as many fields as the header, or all one more: a delimiter at their end."""
-    return set(lines) <= {header} or set(lines) == {header + 1}
+    return best[0] if best else max(widths, key=lambda mark: widths[mark][:1] or [0])

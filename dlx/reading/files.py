@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.errors import did_you_mean, listed, one_line
-from dlx.schema import SchemaError
+from dlx.schema import SchemaError, level_text
 from dlx.schema.cells import LARGEST_EXACT, is_inexact
 
 if TYPE_CHECKING:
@@ -147,8 +147,10 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
         shown, written = ([one for one in book.worksheets if one.sheet_state == "visible"] for book in books)
         for sheet in (shown[0], written[0]):
             sheet.reset_dimensions()  # what a sheet says of its size may be a million rows of nothing
-        _refuse_uncomputed(path, shown[0], written[0])
-        lines = [[_spelled(cell) for cell in row] for row in shown[0].iter_rows(values_only=True)]
+        lines = []
+        for row, formulas in zip(shown[0].iter_rows(values_only=True), written[0].iter_rows(), strict=False):
+            _refuse_uncomputed(path, row, formulas)
+            lines.append([_spelled(cell) for cell in row])
     except SchemaError:
         raise
     except (*BROKEN, LookupError, SyntaxError, AttributeError, TypeError) as error:
@@ -160,26 +162,23 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
 
 
 def _refuse_uncomputed(path: Path, values: Any, written: Any) -> None:
-    """Raise if a sheet holds a formula that no program has computed: its cell would look empty."""
-    for row, formulas in zip(values.iter_rows(values_only=True), written.iter_rows(), strict=False):
-        for value, cell in zip(row, formulas, strict=False):
-            if value is None and cell.data_type == "f":
-                raise SchemaError(
-                    f"{path}, cell {cell.coordinate}: a formula that no program has computed; open the workbook and save it, "
-                    "or save the sheet as .csv"
-                )
+    """Raise if a row holds a formula that no program has computed: its cell would look empty."""
+    for value, cell in zip(values, written, strict=False):
+        if value is None and cell.data_type == "f":
+            raise SchemaError(
+                f"{path}, cell {cell.coordinate}: a formula that no program has computed; open the workbook and save it, "
+                "or save the sheet as .csv"
+            )
 
 
 def _spelled(cell: object) -> str:
     """Return a cell as a text file would spell it."""
     import datetime
 
-    if cell is None:
-        return ""
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
         return cell.date().isoformat()
     if isinstance(cell, (datetime.date, datetime.time)):
         return cell.isoformat()
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
-        return str(int(cell))
-    return str(cell)
+    if isinstance(cell, float) and abs(cell) < LARGEST_EXACT:
+        return level_text(cell)
+    return "" if cell is None else str(cell)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dlx.errors import one_line
-from dlx.schema import Schema, plural
+from dlx.errors import one_line, plural
+from dlx.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER, CATEGORY, OUTCOME, ASIDE = "numeric", "categorical", "outcome", "set aside"
-
-
 MOST_LINES = 40
 
 
@@ -70,7 +68,7 @@ class Reading:
     source: str = ""
     rows: int = 0
     columns: tuple[ColumnReading, ...] = ()
-    file: tuple[str, ...] = field(default=())
+    file: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> ColumnReading:
@@ -92,11 +90,10 @@ class Reading:
     def lines(self) -> list[str]:
         """Return what must be said in lines: of each column that is not plainly what it is, and of the whole; or nothing."""
         notable = [str(column) for column in self.columns if not column.is_plain]
-        more = len(notable) - MOST_LINES
-        shown = (
-            [*notable[:MOST_LINES], f"and {plural(more, 'more column')}: Dataset.reading lists them"] if more > 0 else notable
-        )
-        return [*shown, self.summary] if notable or self.file else []
+        if len(notable) > MOST_LINES:
+            more = plural(len(notable) - MOST_LINES, "more column")
+            notable = [*notable[:MOST_LINES], f"and {more}: Dataset.reading lists them"]
+        return [*notable, self.summary] if notable or self.file else []
 
     @property
     def summary(self) -> str:
@@ -114,11 +111,11 @@ class Reading:
         return "\n".join([*map(str, self.columns), self.summary])
 
 
-def plain_reading(schema: Schema, names: list[str], rows: int) -> Reading:
-    """Return what a schema says of the columns of a table, for one that was not read from a file."""
-    aside = {column.name: column.why for column in schema.carried}
-    kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
-    taken = {schema.target.name: (OUTCOME, schema.target.kind)} | {name: (ASIDE, why) for name, why in aside.items()}
-    taken |= {name: (kind, "") for name, kind in kinds.items()}
-    columns = (ColumnReading(name, *taken.get(name, (ASIDE, "not in the schema"))) for name in names)
-    return Reading(rows=rows, columns=tuple(columns))
+def reading_of(schema: Schema, names: Sequence[str], rows: int) -> Reading:
+    """Return what a schema says of the columns of a table."""
+    taken = {column.name: (ASIDE, column.why) for column in schema.carried}
+    taken |= {feature.name: (CATEGORY if feature.is_categorical else NUMBER, "") for feature in schema.features}
+    taken[schema.target.name] = OUTCOME, ""
+    return Reading(
+        rows=rows, columns=tuple(ColumnReading(name, *taken.get(name, (ASIDE, "not in the schema"))) for name in names)
+    )

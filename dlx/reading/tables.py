@@ -7,31 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dlx.errors import did_you_mean, listed
+from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.reading import columns
-from dlx.reading.cells import Cells, columns_of
-from dlx.reading.columns import Column, Rules
+from dlx.reading.cells import Cells, Missing, columns_of
+from dlx.reading.columns import Column
 from dlx.reading.delimited import named, read_text
-from dlx.reading.files import (
-    EXCEL,
-    FIRST_SHEET,
-    PARQUET,
-    TEXT,
-    content_of,
-    kind_of,
-    read_excel,
-    read_parquet,
-    refuse_other_files,
-)
-from dlx.reading.record import ASIDE, CATEGORY, NUMBER, OUTCOME, ColumnReading, Reading
-from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text, plural
-from dlx.schema.cells import number_of, quoted
+from dlx.reading.files import EXCEL, FIRST_SHEET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.record import Reading, reading_of
+from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
+from dlx.schema.cells import number_of
 from dlx.schema.inference import is_number
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 MOST_ABOVE = 50  # lines of a title above a header
 
@@ -74,21 +63,23 @@ def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str 
     path = Path(path)
     refuse_other_files(path)
     kind = kind_of(path)[0]
-    if kind in (*PARQUET, *EXCEL) and (delimiter or encoding):
-        raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
-    if kind in EXCEL:
-        return _sheet(path)
     if kind in TEXT:
         text = read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
         return Opened(str(path), text.columns, said=text.said, delimiter=text.delimiter)
-    table = read_parquet(path)
-    if table.empty:
-        raise SchemaError(f"{path} has no rows")
+    if delimiter or encoding:
+        raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
+    lines, said = read_excel(path) if kind in EXCEL else ([], [])
+    table = None if kind in EXCEL else read_parquet(path)
+    if len(lines) < 2 and (table is None or table.empty):
+        raise SchemaError(f"{path} has no rows{_other_sheets(said)}")
     try:
-        refuse_odd(table)
+        if table is not None:
+            refuse_odd(table)
+            return Opened(str(path), [], table)
+        cells, more = named(lines[0], columns_of(iter(lines[1:])))
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
-    return Opened(str(path), [], table)
+    return Opened(str(path), cells, said=(*said, *more))
 
 
 def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
@@ -100,9 +91,8 @@ def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str 
         If there is no such file, it is of another kind, has no rows, or is not well formed.
     """
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    if opened.table is not None:
-        return opened.table
-    return _joined({cells.name: columns.as_spelled(cells) for cells in opened.cells})
+    made = {cells.name: Column(columns.as_spelled(cells)) for cells in opened.cells}
+    return _joined(made, None) if opened.table is None else opened.table
 
 
 def as_it_looks(
@@ -118,20 +108,19 @@ def as_it_looks(
     if target not in opened.names:
         raise SchemaError(f"the table has no column {target!r}; it has {listed(opened.names)}{_found(target, opened)}")
 
-    def decided(cells: Cells, rules: Rules) -> Column:
+    def decided(cells: Cells, decimal: str) -> Column:
         if cells.name == target:
-            columns.refuse_unknown_outcomes(cells, rules)
+            columns.refuse_unknown_outcomes(cells)
         if cells.name in categorical:
-            return Column(columns.as_spelled(cells, rules))
+            return Column(columns.as_spelled(cells))
         columns.refuse_totals(cells)
-        return columns.as_it_looks(cells, rules)
+        return columns.as_it_looks(cells, decimal)
 
     made = _decided(opened, decided, missing)
-    table = _joined({name: column.values for name, column in made.items()}, opened.table)
+    table = _joined(made, opened.table)
     _refuse_like_outcomes(table[target])
     schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
-    features = (replace(feature, unit=made[feature.name].unit) for feature in schema.features)
-    schema = replace(schema, features=tuple(features))
+    schema = replace(schema, features=tuple(replace(feature, unit=made[feature.name].unit) for feature in schema.features))
     return Read(table, schema, _reading(opened, schema, made))
 
 
@@ -139,18 +128,55 @@ def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | N
     """Return a table whose columns are what a schema says, and how it was read; columns that it lacks are carried along."""
     features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}
 
-    def decided(cells: Cells, rules: Rules) -> Column:
+    def decided(cells: Cells, decimal: str) -> Column:
         if cells.name in features:
-            return columns.as_described(features[cells.name], cells, rules)
-        return Column(columns.as_spelled(cells, rules))
+            return columns.as_described(features[cells.name], cells, decimal)
+        return Column(columns.as_spelled(cells))
 
     made = _decided(opened, decided, missing)
-    table = _joined({name: column.values for name, column in made.items()}, opened.table)
     if not schema.carried:
-        others = [name for name in table.columns if name != schema.target.name]
+        others = [name for name in made if name != schema.target.name]
         unnamed = (Carried(name, i, "not in the schema") for i, name in enumerate(others) if name not in schema.names)
         schema = replace(schema, carried=tuple(unnamed))
-    return Read(table, schema, _reading(opened, schema, made))
+    return Read(_joined(made, opened.table), schema, _reading(opened, schema, made))
+
+
+def _decided(opened: Opened, decided: Callable[[Cells, str], Column], missing: Collection[str] | None) -> dict[str, Column]:
+    """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
+    asked = Missing.of(missing)
+    if opened.table is not None:
+        return {name: _typed(opened.table[name], asked) for name in opened.names}
+    every = [replace(cells, missing=asked) for cells in opened.cells]
+    decimal = columns.decimal_mark(every, opened.delimiter)
+    return {cells.name: decided(cells, decimal) for cells in every}
+
+
+def _typed(column: pd.Series, missing: Missing) -> Column:
+    """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
+    asked_for = {*missing.texts, ""} if missing != Missing.of(None) and not is_number(column) else missing.texts
+    gone = [value for value in column.dropna().unique() if level_text(value).strip() in asked_for] if asked_for else []
+    is_gone = column.isin(gone)
+    column = column.mask(is_gone) if gone else column
+    done = (f"missing: {listed(map(repr, gone))} in {plural(int(is_gone.sum()), 'row')}",) if gone else ()
+    known = column.dropna()
+    if known.empty or not all(isinstance(value, str) for value in known.unique()):
+        return Column(column, done)
+    codes, texts = known.factorize()
+    cells = Cells(str(column.name), [str(text) for text in texts], codes, missing._replace(texts=frozenset()))
+    numbers = ("text that spells numbers, kept as levels",) if cells.are_numbers else ()
+    return Column(column, (*done, *numbers, *columns.surprises(cells)))
+
+
+def _joined(made: dict[str, Column], like: pd.DataFrame | None) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({name: column.values for name, column in made.items()}, index=None if like is None else like.index)
+
+
+def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
+    rows = len(next(iter(made.values())).values)
+    reading = reading_of(schema, list(made), rows).told({name: column.done for name, column in made.items()})
+    return replace(reading, source=opened.source, file=opened.said)
 
 
 def _found(name: str, opened: Opened) -> str:
@@ -182,57 +208,3 @@ def _refuse_like_outcomes(column: pd.Series) -> None:
                 f"the target {column.name!r} has outcomes apart only by blanks or case: {quoted(other)} and {quoted(level)}; "
                 "spell them alike, or name both in the levels of a schema"
             )
-
-
-def _sheet(path: Path) -> Opened:
-    lines, said = read_excel(path)
-    if len(lines) < 2:
-        raise SchemaError(f"{path} has no rows{_other_sheets(said)}")
-    try:
-        cells, more = named(lines[0], columns_of(iter(lines[1:]), len(lines[0])))
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
-    return Opened(str(path), cells, said=(*said, *more))
-
-
-def _decided(opened: Opened, decided: Callable[[Cells, Rules], Column], missing: Collection[str] | None) -> dict[str, Column]:
-    """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
-    rules = Rules.of(missing)
-    if opened.table is not None:
-        return {name: _typed(opened.table[name], rules) for name in opened.names}
-    rules = replace(rules, decimal=columns.decimal_mark(opened.cells, rules, opened.delimiter))
-    return {cells.name: decided(cells, rules) for cells in opened.cells}
-
-
-def _joined(series: dict[str, pd.Series], like: pd.DataFrame | None = None) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(series, index=None if like is None else like.index)
-
-
-def _typed(column: pd.Series, rules: Rules) -> Column:
-    """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
-    marks = {*rules.missing, ""} if rules.are_asked_for and not is_number(column) else rules.missing
-    gone = [value for value in column.dropna().unique() if level_text(value).strip() in marks] if marks else []
-    left = column.mask(column.isin(gone)) if gone else column
-    count = int(column.isin(gone).sum()) if gone else 0
-    done = (f"missing: {listed(map(repr, gone))} in {plural(count, 'row')}",) if gone else ()
-    known = left.dropna()
-    if known.empty or not all(isinstance(value, str) for value in known.unique()):
-        return Column(left, done)
-    codes, texts = known.factorize()
-    cells = Cells(str(column.name), [str(text) for text in texts], codes)
-    numbers = () if cells.plain is None else ("text that spells numbers, kept as levels",)
-    return Column(left, (*done, *numbers, *columns.surprises(cells, (), rules.marked(cells))))
-
-
-def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
-    aside = {column.name: column.why for column in schema.carried}
-    kinds = {feature.name: CATEGORY if feature.is_categorical else NUMBER for feature in schema.features}
-    kinds[schema.target.name] = OUTCOME
-    rows = len(next(iter(made.values())).values)
-    lines = []
-    for name, column in made.items():
-        why = "" if name in kinds else aside.get(name, "not in the schema")
-        lines.append(ColumnReading(name, kinds.get(name, ASIDE), why, column.done))
-    return Reading(opened.source, rows, tuple(lines), opened.said)

@@ -1,9 +1,11 @@
 """What the columns of a table mean: features, the target, and the checks that rows must pass."""
 
-from dlx.schema.cells import level_text, plural
-from dlx.schema.columns import Feature, SchemaError, Target
+from dlx.errors import plural
+from dlx.schema.cells import level_text
+from dlx.schema.description import read_schema
+from dlx.schema.features import Adverse, Direction, Feature, Kind, SchemaError
 from dlx.schema.inference import infer_schema
-from dlx.schema.sources import read_schema
-from dlx.schema.table import Carried, Schema
+from dlx.schema.table import Carried, Schema, Target, TargetKind
 
-__all__ = ["Carried", "Feature", "Schema", "SchemaError", "Target", "infer_schema", "level_text", "plural", "read_schema"]
+__all__ = ["Adverse", "Carried", "Direction", "Feature", "Kind", "Schema", "SchemaError", "Target", "TargetKind"]
+__all__ += ["infer_schema", "level_text", "plural", "read_schema"]

@@ -6,6 +6,7 @@ Numbers are spelled as in English without separators (``-1.5``, ``.5``, ``1e3``)
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import re
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 MARKS = frozenset(
     ("na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none", "nil", "missing", "?", "-")
 ) | frozenset(("(missing)", "--", ".", "..", "\\n"))
+TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
 NEARLY = 0.9  # of the values
 FEW = 20  # different numbers that may as well be levels
 FEW_WORDS = 10
 REPEATED = 0.01  # of the values: a word beside few numbers that is a level, no slip
-LONGEST = 300  # digits that a double has room for
+MOST_DIGITS = 300  # that a double has room for
 LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -37,8 +39,7 @@ _LIKE_A_NUMBER = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address
-_NUMERIC = frozenset("0123456789+-.eE")
-_ANY_ZEROS = re.compile(r"^[+-]?0\d+$", re.ASCII | re.MULTILINE)
+_PLAIN = frozenset("0123456789+-.eE")
 _ZEROS = re.compile(r"[+-]?0\d+", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -55,7 +56,7 @@ _DATE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-Look = Literal["numbers", "nearly numbers", "codes", "dates", "words"]
+Look = Literal["numbers", "nearly numbers", "truths", "codes", "dates", "words"]
 
 
 class Seen(NamedTuple):
@@ -72,40 +73,32 @@ def level_text(value: Any) -> str:
     return str(value)
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 row", "2 rows"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def same_level(text: str) -> str:
+    """Return what different spellings of one level have in common: "1" of 1.0 and 1e0, "true" of TRUE, else the text."""
+    number = None if _ZEROS.fullmatch(text.strip()) else number_of(text)
+    if number is not None and np.isfinite(number):
+        return str(int(english(text))) if is_inexact(text) else level_text(number)
+    return text.strip().lower() if text.strip().lower() in ("true", "false") else text
 
 
-def quoted(value: Any) -> str:
-    """Return a value as an error names it: on one line, and not without end."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…{text[-1]}"
+def english(text: str) -> str:
+    """Return a text without blanks around it, and with a minus that programs read."""
+    return text.strip().replace("\u2212", "-")
 
 
 def number_of(text: str) -> float | None:
     """Return the number that a text spells, infinity where it is beyond doubles, or None."""
-    text = text.strip().replace("\u2212", "-")
+    text = english(text)
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def plain_numbers(texts: Collection[str]) -> np.ndarray | None:
-    """Return the numbers that texts of digits and signs alone spell, float64 [texts], or None where one spells none.
-
-    All of them at once, as most columns of numbers have hundreds of thousands.
-    """
-    if not set("".join(texts)) <= _NUMERIC:
-        return None
-    try:
-        return np.array(list(map(float, texts)))
-    except ValueError:
-        return None
-
-
-def is_inexact(text: str) -> bool:
-    """Whether a text spells a whole number that no double is."""
-    text = text.strip()
-    return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and (len(text) > LONGEST or int(text) != int(float(text)))
+def numbers_in(texts: Collection[str]) -> np.ndarray:
+    """Return the number that each text spells, float64 [texts]; NaN where it spells none."""
+    if set("".join(texts)) <= _PLAIN:  # as those of most columns, which may be hundreds of thousands
+        with contextlib.suppress(ValueError):
+            return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)
+    found = map(number_of, texts)
+    return np.array([np.nan if number is None else number for number in found], dtype=np.float64)
 
 
 def numbers_of(column: pd.Series) -> np.ndarray:
@@ -120,28 +113,36 @@ def numbers_of(column: pd.Series) -> np.ndarray:
 
 
 def _number_in(value: Any) -> float:
-    """Return the number that a cell holds or spells, or NaN."""
     if isinstance(value, str):
         number = number_of(value)
         return np.nan if number is None else number
     return float(value) if isinstance(value, (Real, decimal.Decimal)) else np.nan
 
 
-def same_level(text: str) -> str:
-    """Return what different spellings of one level have in common: "1" of 1.0 and 1e0, "true" of TRUE, else the text."""
-    number = None if _ZEROS.fullmatch(text.strip()) else number_of(text)
-    if number is not None and np.isfinite(number):
-        return str(int(text)) if is_inexact(text) else level_text(number)
-    return text.strip().lower() if text.strip().lower() in ("true", "false") else text
+def is_inexact(text: str) -> bool:
+    """Return whether a text spells a whole number that no double is."""
+    text = english(text)
+    return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and (len(text) > MOST_DIGITS or int(text) != int(float(text)))
 
 
 def is_date(text: str) -> bool:
-    """Whether a text spells a date or a time of day."""
+    """Return whether a text spells a date or a time of day."""
     return bool(_DATE.fullmatch(text.strip()))
 
 
+def is_like_a_number(text: str) -> bool:
+    """Return whether a text is a number with separators, signs or a unit that are not read."""
+    text = text.strip()
+    return len(text) <= 40 and bool(_LIKE_A_NUMBER.fullmatch(text)) and not _SECTIONS.fullmatch(text)
+
+
+def are_truths(texts: Collection[str]) -> bool:
+    """Return whether texts are truth values, all spelled as programs spell them."""
+    return len(texts) <= 2 * len(TRUTH_SPELLINGS) and all(text.strip() in TRUTH_SPELLINGS for text in texts)
+
+
 def are_calendar_numbers(different: np.ndarray) -> bool:
-    """Whether numbers, more than 20 different ones, are all days written as 20230131."""
+    """Return whether numbers, more than 20 different ones, are all days written as 20230131."""
     if len(different) <= FEW or different.min() < 19_000_101 or different.max() > 21_001_231 or (different % 1 != 0).any():
         return False
     try:
@@ -152,16 +153,10 @@ def are_calendar_numbers(different: np.ndarray) -> bool:
     return True
 
 
-def look_at_numbers(texts: Collection[str], numbers: np.ndarray) -> Look | None:
-    """Return what texts that all spell numbers look like; None where some have leading zeros, so that it depends."""
-    if _ANY_ZEROS.search("\n".join(texts)):
-        return None
-    return "dates" if are_calendar_numbers(numbers) else "numbers"
-
-
 def look_at(counts: Mapping[str, int]) -> Seen:
     """Return what the texts of a column look like, given how often each occurs; without those that mean missing.
 
+    - truths: all values are truth values.
     - dates: at least 9 in 10 values are.
     - codes: whole numbers of which some have leading zeros, all of one length or a tenth of them with such zeros.
     - numbers: all values are.
@@ -170,44 +165,30 @@ def look_at(counts: Mapping[str, int]) -> Seen:
       spellings ("5%", "0.05", "1,200") are nearly numbers too, if there are more than 20.
     - words: the rest.
     """
-    numbers = plain_numbers(counts)
-    if numbers is not None and (look := look_at_numbers(counts, numbers)):
-        return Seen(look)
-    total = sum(counts.values())
-    known = [text for text in counts if number_of(text) is not None]
-    zeros = [text for text in known if _ZEROS.fullmatch(text.strip())]
+    if are_truths(counts):
+        return Seen("truths")
+
+    def values(texts: Collection[str]) -> int:
+        return sum(counts[text] for text in texts)
+
+    total, spelled = values(counts), dict(zip(counts, numbers_in(counts), strict=True))
+    known = {text: number for text, number in spelled.items() if not np.isnan(number)}
+    zeros = {text for text in known if _ZEROS.fullmatch(text.strip())}
     if zeros:
-        whole = all(_WHOLE.fullmatch(text.strip()) for text in known)
-        often = _sum(counts, zeros) >= (1 - NEARLY) * _sum(counts, known)
-        if whole and (often or len({len(text.strip()) for text in known}) == 1):
+        often = values(zeros) >= (1 - NEARLY) * values(known)
+        if all(_WHOLE.fullmatch(text.strip()) for text in known) and (often or len({len(text.strip()) for text in known}) == 1):
             return Seen("codes")
-        known = known if often else [text for text in known if text not in set(zeros)]
-    days = [text for text in counts if is_date(text)]
-    if are_calendar_numbers(np.array([number_of(text) or 0.0 for text in known])):
-        days += known
-    if _sum(counts, days) >= NEARLY * total:
-        return Seen("dates", _without(counts, days))
-    odd = _without(counts, known)
+        known = known if often else {text: number for text, number in known.items() if text not in zeros}
+    odd = tuple(text for text in counts if text not in known)
+    are_days = are_calendar_numbers(np.array(list(known.values())))
+    days = {text for text in odd if is_date(text)} | (set(known) if are_days else set())
+    if days and values(days) >= NEARLY * total:
+        return Seen("dates", tuple(text for text in counts if text not in days))
     if not odd:
         return Seen("numbers")
-    share, many = _sum(counts, known) / total, len({number_of(text) for text in known}) > FEW
+    share, many = values(known) / total, len(set(known.values())) > FEW
     are_levels = not many and all(counts[text] >= max(2, REPEATED * total) for text in odd)
     nearly = (share >= NEARLY and not are_levels) or (share >= 0.5 and many and len(odd) <= FEW_WORDS)
-    if nearly or (len(counts) > FEW and _sum(counts, list(filter(is_like_a_number, counts))) >= NEARLY * total):
+    if nearly or (len(counts) > FEW and values(list(filter(is_like_a_number, counts))) >= NEARLY * total):
         return Seen("nearly numbers", odd)
     return Seen("words", odd if known else ())
-
-
-def is_like_a_number(text: str) -> bool:
-    """Whether a text is a number with separators, signs or a unit that are not read."""
-    text = text.strip()
-    return len(text) <= 40 and bool(_LIKE_A_NUMBER.fullmatch(text)) and not _SECTIONS.fullmatch(text)
-
-
-def _sum(counts: Mapping[str, int], texts: list[str]) -> int:
-    return sum(counts[text] for text in texts)
-
-
-def _without(counts: Mapping[str, int], texts: list[str]) -> tuple[str, ...]:
-    left = set(texts)
-    return tuple(text for text in counts if text not in left)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.schema.cells import level_text, quoted, same_level
-from dlx.schema.columns import Feature, SchemaError
+from dlx.errors import quoted
+from dlx.schema.cells import level_text, same_level
+from dlx.schema.features import Feature, SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,65 +41,7 @@ def typed(feature: Feature, column: pd.Series) -> Feature:
     return dataclasses.replace(feature, dtype=dtype, level_values=found)
 
 
-def refuse_strange(feature: Feature) -> None:
-    """Raise if no column of a feature's dtype holds its values, or these are other levels: a description may say anything."""
-    try:
-        restored(feature, np.arange(max(1, len(feature.levels)), dtype=np.float64))
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise SchemaError(f"feature {feature.name!r}: no column of dtype {quoted(feature.dtype)} holds its values") from error
-    for level, value in zip(feature.levels, feature.level_values, strict=False):
-        if same_level(level_text(value)) != same_level(level):
-            raise SchemaError(f"feature {feature.name!r}: the value of level {level!r} cannot be {quoted(value)}")
-
-
-def restored(feature: Feature, codes: np.ndarray) -> Any:
-    """Return a column of codes [rows] as the table held it; a number between the integers of an integer column is a float."""
-    if feature.is_categorical:
-        return _levels(feature, codes)
-    return _numbers(feature.dtype, np.asarray(codes, dtype=np.float64))
-
-
-def _levels(feature: Feature, codes: np.ndarray) -> Any:
-    import pandas as pd
-
-    gone, positions = np.isnan(codes), np.where(np.isnan(codes), 0, codes).astype(np.intp)
-    values = feature.level_values or feature.levels
-    if feature.dtype == CATEGORY:
-        known = pd.CategoricalDtype(list(values), ordered=feature.ordered)
-        return pd.Categorical.from_codes(np.where(gone, -1, positions), dtype=known)
-    held = np.empty(len(values) + 1, dtype=object)
-    held[:-1], held[-1] = values, None if feature.dtype in ("", OBJECT_WITH_NONE) else np.nan
-    column = held[np.where(gone, len(values), positions)]
-    if feature.dtype in ("object", OBJECT_WITH_NONE):
-        return pd.Index(column, dtype=object)  # of an array pandas would make text
-    if not feature.dtype or (gone.any() and _is_plain(feature.dtype)):
-        is_float = feature.dtype.startswith("float")  # numpy's integers and booleans have no missing value
-        return column.astype(feature.dtype) if is_float else column
-    return pd.array(np.where(gone, pd.NA, column), dtype=feature.dtype)
-
-
-def _numbers(dtype: str, numbers: np.ndarray) -> Any:
-    import pandas as pd
-
-    if not dtype or dtype in ("object", "str", CATEGORY, OBJECT_WITH_NONE):
-        return numbers
-    wanted, gone = pd.api.types.pandas_dtype(dtype), np.isnan(numbers)
-    if pd.api.types.is_integer_dtype(wanted) and ((numbers[~gone] % 1 != 0).any() or (gone.any() and _is_plain(dtype))):
-        return numbers
-    if _is_plain(dtype):
-        return numbers.astype(dtype)
-    return pd.array(np.where(gone, pd.NA, numbers.astype(object)), dtype=dtype)
-
-
-def _is_plain(dtype: str) -> bool:
-    """Whether a dtype is numpy's."""
-    import pandas as pd
-
-    return isinstance(pd.api.types.pandas_dtype(dtype), np.dtype)
-
-
 def _plain(value: Any) -> Any:
-    """Return a level as a plain bool, int, float or text."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, (bool, int, float)) else str(value)
 
@@ -111,3 +54,40 @@ def _value_of(level: str, kind: str) -> Any:
         return int(level) if kind in "iu" else float(level) if kind == "f" else level
     except ValueError:
         return level
+
+
+def restored(feature: Feature, codes: np.ndarray) -> Any:
+    """Return a column of codes [rows] as the table held it; a number between the integers of an integer column is a float."""
+    import pandas as pd
+
+    dtype, cells = feature.dtype, np.asarray(codes, dtype=np.float64)
+    gone, is_object = np.isnan(cells), dtype in ("object", OBJECT_WITH_NONE)
+    wanted = None if not dtype or is_object or dtype == CATEGORY else pd.api.types.pandas_dtype(dtype)
+    cannot_miss = gone.any() and isinstance(wanted, np.dtype) and wanted.kind != "f"  # numpy's integers and booleans
+    if feature.is_categorical:
+        values, positions = feature.level_values or feature.levels, np.where(gone, -1, cells).astype(np.intp)
+        if dtype == CATEGORY:
+            return pd.Categorical.from_codes(positions, dtype=pd.CategoricalDtype(list(values), ordered=feature.ordered))
+        held = np.empty(len(values) + 1, dtype=object)
+        held[:-1], held[-1] = values, None if dtype in ("", OBJECT_WITH_NONE) else np.nan
+        cells = held[positions]
+        if is_object:
+            return pd.Index(cells, dtype=object)  # of an array pandas would make text
+    elif dtype == "str" or (pd.api.types.is_integer_dtype(wanted) and (cells[~gone] % 1 != 0).any()):
+        return cells
+    if wanted is None or cannot_miss:
+        return cells
+    return (
+        cells.astype(wanted) if isinstance(wanted, np.dtype) else pd.array(np.where(gone, pd.NA, cells.astype(object)), wanted)
+    )
+
+
+def refuse_strange(feature: Feature) -> None:
+    """Raise if no column of a feature's dtype holds its values, or these are other levels: a description may say anything."""
+    try:
+        restored(feature, np.arange(max(1, len(feature.levels)), dtype=np.float64))
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise SchemaError(f"feature {feature.name!r}: no column of dtype {quoted(feature.dtype)} holds its values") from error
+    for level, value in zip(feature.levels, feature.level_values, strict=False):
+        if same_level(level_text(value)) != same_level(level):
+            raise SchemaError(f"feature {feature.name!r}: the value of level {level!r} cannot be {quoted(value)}")

@@ -10,8 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from dlx.errors import DlxError, did_you_mean
-from dlx.schema.cells import quoted
+from dlx.errors import DlxError, did_you_mean, quoted
 
 Refused = type[DlxError]
 BEYOND = 2**1023  # whole numbers that no double is near

@@ -21,22 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.errors import did_you_mean, listed
-from dlx.schema.cells import (
-    LARGEST_EXACT,
-    are_calendar_numbers,
-    is_inexact,
-    level_text,
-    look_at,
-    number_of,
-    plural,
-    quoted,
-    same_level,
-)
-from dlx.schema.columns import Feature, SchemaError, Target
+from dlx.errors import did_you_mean, listed, plural, quoted
+from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, level_text, look_at, number_of, same_level
 from dlx.schema.dtypes import typed
+from dlx.schema.features import Feature, SchemaError
 from dlx.schema.numerals import is_ambiguous, numerals
-from dlx.schema.table import Carried, Schema, refuse_odd
+from dlx.schema.table import Carried, Schema, Target, refuse_odd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +36,6 @@ ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN = 20, 100  # rows
 EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
 TEXT, DATE = "free text", "a date or a time"
 DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
-NUMBERS_AFTER_ALL = (CONSTANT, INDEX, ID)
 
 _ID_FIRST = frozenset(("id", "uuid", "guid", "unnamed"))
 _ID_LAST = _ID_FIRST | frozenset(("ids", "uid", "key", "nr", "index", "idx", "seqn", "serial", "pk", "identifier", "phone"))
@@ -87,21 +76,14 @@ def infer_schema(
     refuse_odd(table)
     if not len(table):
         raise SchemaError("the table has no rows")
-    for what, names in {"keep": keep, "categorical": categorical}.items():
-        if isinstance(names, str):
-            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
-    known = list(table.columns)
-    for name in (target, *keep, *categorical):
-        if name not in known:
-            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
-    if target in (*keep, *categorical):
-        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
-    columns = [name for name in known if name != target]
-    why = {name: "" if name in (*keep, *categorical) else set_aside(table[name], first=name == known[0]) for name in columns}
-    if all(why.values()):
-        why |= {name: "" for name, one in why.items() if one in NUMBERS_AFTER_ALL and is_number(table[name])}
+    _refuse_unknown(list(table.columns), target, keep, categorical)
+    columns = [name for name in table.columns if name != target]
     if not columns:
         raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
+    first, asked_for = table.columns[0], (*keep, *categorical)
+    why = {name: "" if name in asked_for else set_aside(table[name], first=name == first) for name in columns}
+    if all(why.values()):  # numbers after all
+        why |= {name: "" for name, one in why.items() if one in (CONSTANT, INDEX, ID) and is_number(table[name])}
     if all(why.values()):
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
@@ -110,6 +92,18 @@ def infer_schema(
         target=_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
     )
+
+
+def _refuse_unknown(known: list[str], target: str, keep: Collection[str], categorical: Collection[str]) -> None:
+    """Raise if what was asked for names a column that the table has not, or the target as a feature."""
+    for what, names in {"keep": keep, "categorical": categorical}.items():
+        if isinstance(names, str):
+            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
+    for name in (target, *keep, *categorical):
+        if name not in known:
+            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
+    if target in (*keep, *categorical):
+        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
 
 
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
@@ -179,24 +173,29 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
         return DATE
     if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
         return ""
-    are_numbers = (look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))) or numerals(counts)
-    if (are_numbers or is_ambiguous(counts)) and not named_like_an_id(name):
+    are_numbers = look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))
+    if (are_numbers or _are_spelled_otherwise(counts)) and not named_like_an_id(name):
         return ""  # which is an error to raise, not an id
     words = np.mean([len(text.split()) for text in counts])
     return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
 
 
+def _are_spelled_otherwise(texts: Collection[str]) -> bool:
+    return numerals(texts) is not None or is_ambiguous(texts)
+
+
 def _feature(column: pd.Series, *, levels: bool) -> Feature:
-    name, missing = str(column.name), bool(column.isna().any())
+    name, known = str(column.name), column.dropna()
+    missing = len(known) < len(column)
     if is_number(column) and not levels:
-        row = _inexact_row(known := column.dropna())
+        row = _inexact_row(known)
         if row is not None:
-            _refuse_beyond(name, known.index[row], known.iloc[row])
+            _refuse_inexact(name, known.index[row], known.iloc[row])
         return typed(Feature(name, kind="numeric", missing=missing), column)
-    if not levels:
-        _refuse_numbers_in_words(column)
-    if column.isna().all():
+    if known.empty:
         raise SchemaError(f"column {name!r} has no value at all; leave it out")
+    if not levels and not hasattr(column, "cat"):
+        _refuse_numbers_in_words(name, known)
     ordered = bool(getattr(column.dtype, "ordered", False))
     return typed(Feature(name, kind="categorical", levels=_sorted_levels(column), ordered=ordered, missing=missing), column)
 
@@ -211,48 +210,40 @@ def _inexact_row(known: pd.Series) -> int | None:
     return next((int(i) for i in large if is_inexact(str(known.iloc[int(i)]))), None)
 
 
-def _refuse_beyond(name: object, row: object, value: object) -> None:
+def _refuse_inexact(name: str, row: object, value: object) -> None:
     raise SchemaError(
         f"column {name!r}, row {row}: {str(value)[:40]} is a whole number beyond 2**53, which models would confuse with "
         "others; leave the column out, or make it levels: categorical=[...]"
     )
 
 
-def _refuse_numbers_in_words(column: pd.Series) -> None:
+def _refuse_numbers_in_words(name: str, known: pd.Series) -> None:
     """Raise if a column of text holds numbers: as levels they would be hundreds without an order."""
     import pandas as pd
 
-    kind = pd.api.types.infer_dtype(column.dropna(), skipna=True)
-    if isinstance(column.dtype, pd.CategoricalDtype) or kind == "boolean":
+    kind = pd.api.types.infer_dtype(known, skipna=True)
+    if kind == "boolean":
         return
     if kind in ("mixed", "mixed-integer"):
-        raise SchemaError(
-            f"column {column.name!r} mixes {_types(column)}; make it one kind, for example table[{column.name!r}].astype(str)"
-        )
-    counts = column.dropna().astype(str).value_counts(sort=False).to_dict()
+        first: dict[str, str] = {}
+        for row, value in known.items():
+            first.setdefault(type(value).__name__, f"{quoted(value)}, row {row}")
+        types = " and ".join(f"{kind} ({example})" for kind, example in list(first.items())[:3])
+        raise SchemaError(f"column {name!r} mixes {types}; make it one kind, for example table[{name!r}].astype(str)")
+    counts = known.astype(str).value_counts(sort=False).to_dict()
     if inexact := next(filter(is_inexact, counts), None):
-        _refuse_beyond(column.name, column[column == inexact].index[0], inexact)
-    look, odd = look_at(counts)
-    many = len(counts) > MAX_INFERRED_CLASSES
-    if (look == "numbers" and many) or look == "nearly numbers" or (many and (numerals(counts) or is_ambiguous(counts))):
+        _refuse_inexact(name, known[known == inexact].index[0], inexact)
+    (look, odd), many = look_at(counts), len(counts) > MAX_INFERRED_CLASSES
+    if look == "nearly numbers" or (many and (look == "numbers" or _are_spelled_otherwise(counts))):
         beside = f", beside {plural(len(odd), 'other value')}: {listed(map(repr, odd[:3]))}" if odd else ""
         raise SchemaError(
-            f"column {column.name!r} is text that spells numbers{beside}; convert it with pandas.to_numeric, or make it "
+            f"column {name!r} is text that spells numbers{beside}; convert it with pandas.to_numeric, or make it "
             "levels: categorical=[...]"
         )
 
 
-def _types(column: pd.Series) -> str:
-    """Return the types of a column's values with an example of each: "int (5, row 0) and str ('NA', row 7)"."""
-    first: dict[str, str] = {}
-    for row, value in column.dropna().items():
-        first.setdefault(type(value).__name__, f"{quoted(value)}, row {row}")
-    return " and ".join(f"{name} ({example})" for name, example in list(first.items())[:3])
-
-
 def _target(column: pd.Series, positive: str | None) -> Target:
-    name = str(column.name)
-    values = column.dropna().unique()
+    name, values = str(column.name), column.dropna().unique()
     if len(values) < 2:
         raise SchemaError(f"target {name!r} must have at least 2 different values, got {len(values)}")
     if len(values) > MAX_INFERRED_CLASSES:
@@ -266,9 +257,12 @@ def _target(column: pd.Series, positive: str | None) -> Target:
             f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
             "classes are taken; merge them, or describe the target in a schema"
         )
-    levels = _sorted_levels(_of_those_there(column))
+    if hasattr(column, "cat"):  # without the categories that no row has; those without an order are sorted
+        column = column.dropna().cat.remove_unused_categories()
+        column = column if column.dtype.ordered else column.astype(column.dtype.categories.dtype)
+    levels = _sorted_levels(column)
     if positive is not None:
-        chosen = _level_named(positive, levels)
+        chosen = _level_named(str(positive), levels)
         if chosen is None:
             known = listed(map(repr, levels))
             raise SchemaError(f"target {name!r} has no level {positive!r}; it has {known}{did_you_mean(positive, levels)}")
@@ -276,28 +270,15 @@ def _target(column: pd.Series, positive: str | None) -> Target:
     return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
 
 
-def _of_those_there(column: pd.Series) -> pd.Series:
-    """Return outcomes without the categories that no row has; those without an order as plain values, which are sorted."""
-    import pandas as pd
-
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return column
-    there = column.dropna().cat.remove_unused_categories()
-    return there if column.dtype.ordered else there.astype(column.dtype.categories.dtype)
-
-
 def _level_named(text: str, levels: tuple[str, ...]) -> str | None:
     """Return the level that a text spells: itself, or the same number, truth value or text without blanks around it."""
-    exact = [level for level in levels if level == text]
-    alike = [level for level in levels if same_level(level) == same_level(str(text)) or level.strip() == str(text).strip()]
-    return next(iter(exact or alike), None)
+    alike = [level for level in levels if same_level(level) == same_level(text) or level.strip() == text.strip()]
+    return text if text in levels else next(iter(alike), None)
 
 
 def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
     """Return the levels in sorted order; pandas' categories in theirs, those that no row has too."""
-    import pandas as pd
-
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    if hasattr(column, "cat"):
         return tuple(map(level_text, column.dtype.categories))
     values = column.dropna().unique().tolist()
     texts = [str(value) for value in values]

@@ -12,10 +12,13 @@ A spelling must occur in two different values at least: one such value is a slip
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from functools import cached_property
 from typing import NamedTuple
 
-from dlx.schema.cells import FEW, number_of, plain_numbers
+import numpy as np
+
+from dlx.schema.cells import FEW, english, number_of, numbers_in
 
 TOUCHING = frozenset(
     ("kg", "g", "mg", "t", "lb", "lbs", "km", "m", "cm", "mm", "mi", "ft", "l", "ml", "h", "min", "s", "ms", "kWh", "°C", "°F")
@@ -29,15 +32,6 @@ _AFFIXED = re.compile(
 )
 
 
-class Spelling(NamedTuple):
-    """A way to write numbers: what a number looks like, and how it becomes an English one."""
-
-    words: str
-    pattern: re.Pattern[str]
-    plain: Callable[[str], str]
-    decimal: str
-
-
 class Numerals(NamedTuple):
     """The numbers of a column in a spelling of its own: the value of each text, and what was seen, in words."""
 
@@ -47,28 +41,40 @@ class Numerals(NamedTuple):
     decimal: str = "."
 
 
-def _grouped(separator: str, decimal: str) -> re.Pattern[str]:
-    """Return what numbers look like whose thousands are grouped; those below 1,000 have no separator."""
-    return re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}([{separator}]\d{{3}})*)({decimal}\d+)?", re.ASCII)
+class Spelling:
+    """A way to write numbers: what separates thousands, what the separators are called, and the decimal mark."""
+
+    def __init__(self, separators: str, called: str, decimal: str) -> None:
+        self.separators, self.decimal = separators, decimal
+        said = ["decimal commas"] * (decimal == ",") + [f"thousands are grouped by {called}"] * bool(called)
+        self.words = ", and ".join(said)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What numbers look like; those below 1,000 have no separator."""
+        whole = rf"(0|[1-9]\d{{0,2}}([{re.escape(self.separators)}]\d{{3}})*)" if self.separators else r"\d+"
+        return re.compile(rf"[+-]?{whole}({re.escape(self.decimal)}\d+)?", re.ASCII)
+
+    def value(self, body: str) -> float:
+        """Return the number that a text spells."""
+        return float(body.translate(dict.fromkeys(map(ord, self.separators))).replace(self.decimal, "."))
+
+    def fits(self, bodies: Collection[str], least: int = 2) -> bool:
+        """Return whether all numbers are spelled so, and a least number could not be English ones without separators."""
+        if not all(map(self.pattern.fullmatch, bodies)):
+            return False
+        own = {body for body in bodies if number_of(body) is None or (self.decimal == "," and "." in body)}
+        return len(own) >= least
 
 
+BY_DOTS = Spelling(".", "dots", ",")
 SPELLINGS = (
-    Spelling("thousands are grouped by commas", _grouped(",", r"\."), lambda text: text.replace(",", ""), "."),
-    Spelling("thousands are grouped by apostrophes", _grouped("'’", r"\."), lambda text: re.sub("['’]", "", text), "."),
-    Spelling("thousands are grouped by blanks", _grouped(_BLANKS, r"\."), lambda text: re.sub(r"\s", "", text), "."),
-    Spelling("decimal commas", re.compile(r"[+-]?\d+(,\d+)?", re.ASCII), lambda text: text.replace(",", "."), ","),
-    Spelling(
-        "decimal commas, and thousands are grouped by dots",
-        _grouped(r"\.", ","),
-        lambda text: text.replace(".", "").replace(",", "."),
-        ",",
-    ),
-    Spelling(
-        "decimal commas, and thousands are grouped by blanks",
-        _grouped(_BLANKS, ","),
-        lambda text: re.sub(r"\s", "", text).replace(",", "."),
-        ",",
-    ),
+    Spelling(",", "commas", "."),
+    Spelling("'’", "apostrophes", "."),
+    Spelling(_BLANKS, "blanks", "."),
+    Spelling("", "", ","),
+    BY_DOTS,
+    Spelling(_BLANKS, "blanks", ","),
 )
 
 
@@ -86,35 +92,30 @@ def numerals(texts: Iterable[str], *, decimal: str = "", unit: str | None = None
         The unit, or "", of a column that is known to hold numbers: a single value that is spelled so is no slip then.
     """
     texts = list(texts)
-    if plain_numbers(texts) is not None and not (decimal == "," and are_grouped_by_dots(texts)):
+
+    def are_english(bodies: list[str]) -> bool:
+        return not (np.isnan(numbers_in(bodies)).any() or (decimal == "," and BY_DOTS.fits(bodies)))
+
+    bodies = list(map(english, texts))
+    if are_english(bodies):
         return None
-    bodies, found = _without_unit([text.strip().replace("\u2212", "-") for text in texts], unit)
-    if all(number_of(body) is not None for body in bodies) and not (decimal == "," and are_grouped_by_dots(bodies)):
-        return _read(texts, bodies, lambda body: body, "", found, ".") if found else None
-    least = 2 if unit is None else 1
-    fitting = [one for one in SPELLINGS if _fits(one, bodies, least) and decimal in ("", one.decimal)]
-    read = [_read(texts, bodies, one.plain, one.words, found, one.decimal) for one in fitting]
-    different = [one for i, one in enumerate(read) if one.values not in [other.values for other in read[:i]]]
-    return different[0] if len(different) == 1 else None
+    bodies, found = _without_unit(bodies, unit)
+    said = [f"all with {found}"] if found else []
+    if found and are_english(bodies):
+        return Numerals(dict(zip(texts, map(float, bodies), strict=True)), said[0], found)
+    read: list[Numerals] = []
+    for one in SPELLINGS:
+        if decimal in ("", one.decimal) and one.fits(bodies, 2 if unit is None else 1):
+            values = dict(zip(texts, map(one.value, bodies), strict=True))
+            if values not in [other.values for other in read]:
+                read.append(Numerals(values, ", ".join([one.words, *said]), found, one.decimal))
+    return read[0] if len(read) == 1 else None
 
 
 def is_ambiguous(texts: Iterable[str]) -> bool:
-    """Whether a column's numbers have commas or dots that may group thousands or be decimal marks."""
+    """Return whether a column's numbers have commas or dots that may group thousands or be decimal marks."""
     texts = list(texts)
     return numerals(texts) is None and all(numerals(texts, decimal=mark) is not None for mark in ".,")
-
-
-def are_grouped_by_dots(bodies: Collection[str]) -> bool:
-    """Whether English numbers could as well be whole ones whose thousands are grouped by dots."""
-    return _fits(SPELLINGS[4], bodies)
-
-
-def _fits(spelling: Spelling, bodies: Collection[str], least: int = 2) -> bool:
-    """Whether all numbers are spelled so, and a least number of them could not be English ones without separators."""
-    if not all(spelling.pattern.fullmatch(body) for body in bodies):
-        return False
-    own = {body for body in bodies if number_of(body) is None or (spelling.decimal == "," and "." in body)}
-    return len(own) >= least
 
 
 def _without_unit(texts: list[str], known: str | None) -> tuple[list[str], str]:
@@ -136,11 +137,5 @@ def _without_unit(texts: list[str], known: str | None) -> tuple[list[str], str]:
 
 
 def _may_touch(unit: str) -> bool:
-    """Whether a unit is written without a blank before it: letters of a code are none."""
+    """Return whether a unit is written without a blank before it: letters of a code are none."""
     return not any(map(str.isalpha, unit)) or unit in TOUCHING
-
-
-def _read(texts: list[str], bodies: list[str], plain: Callable[[str], str], words: str, unit: str, decimal: str) -> Numerals:
-    values = {text: float(plain(body)) for text, body in zip(texts, bodies, strict=True)}
-    said = [words] if words else []
-    return Numerals(values, ", ".join([*said, *([f"all with {unit}"] if unit else [])]), unit, decimal)

@@ -1,4 +1,4 @@
-"""The columns of a table together, and what its rows must be."""
+"""The columns of a table together: its features, its target, what is carried along; and what its rows must be."""
 
 from __future__ import annotations
 
@@ -7,22 +7,119 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.errors import did_you_mean, listed
-from dlx.schema.cells import plural, quoted
-from dlx.schema.columns import Feature, SchemaError, Target, check_codes, from_entry
-from dlx.schema.dtypes import refuse_strange, restored, typed
+from dlx.errors import did_you_mean, listed, one_line, plural, quoted
+from dlx.schema.dtypes import restored, typed
+from dlx.schema.features import Feature, SchemaError, faults_of_spelling, fill, shortened
 from dlx.schema.fields import conform
-from dlx.schema.fields import described as fields
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
+TargetKind = Literal["binary", "multiclass", "regression"]
+HALF = 0.5
+UNSTATED, UNREASONED = "one half, as nothing else was stated", "stated in the schema without a reason"
 _NESTED = (list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.ndarray)
+
+
+@dataclass(frozen=True, repr=False)
+class Target:
+    """What a model predicts, and the words in which people speak of it.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the table.
+    kind : {"binary", "multiclass", "regression"}
+        A binary target predicts its last level.
+    levels, level_labels : tuple of str
+        Outcomes as the table spells them and as people read them; the positive one last.
+    label, unit : str
+        The name that people read, and the unit of a regression.
+    person, event, risk : str
+        Whom a row is about ("applicant"), what the positive outcome is ("a bad loan"), and the name of its probability.
+    flagged, cleared : str
+        What happens above and below the threshold: "denied" and "granted".
+    flagging : str
+        The act of flagging as a noun: "denial".
+    threshold : float
+        Predicted probability from which on a person is flagged.
+    threshold_reason : str
+        Where the threshold comes from; by default that nobody said.
+    past : bool
+        Whether the outcome has come about before the columns are measured (a heart attack that people report, a disease that
+        they have): no change undoes it, so that nobody is told what to change.
+    adverse_action : bool
+        Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
+        then never printed as a reason.
+    fairness_by : tuple of str
+        The protected columns by which the treatment of people is compared first; all protected ones by default.
+    reasons_version : str
+        Version of the words in `Feature.reason` and `Feature.level_reasons`; raise it when they change.
+    """
+
+    name: str
+    kind: TargetKind = "binary"
+    levels: tuple[str, ...] = ()
+    level_labels: tuple[str, ...] = ()
+    label: str = ""
+    unit: str = ""
+    person: str = "person"
+    event: str = ""
+    risk: str = ""
+    flagged: str = "flagged"
+    cleared: str = "not flagged"
+    flagging: str = "flag"
+    threshold: float = HALF
+    threshold_reason: str = ""
+    past: bool = False
+    adverse_action: bool = False
+    fairness_by: tuple[str, ...] = ()
+    reasons_version: str = "1"
+
+    def __post_init__(self) -> None:
+        what = f"target {quoted(self.name)}"
+        conform(self, what, SchemaError)
+        least = {"binary": 2, "multiclass": 3, "regression": 0}[self.kind]
+        if least > len(self.levels) or (self.kind == "binary" and len(self.levels) > least):
+            raise SchemaError(f"{what} is {self.kind} and needs {least} levels, got {list(self.levels)}")
+        if self.kind == "regression" and self.levels:
+            raise SchemaError(
+                f"{what} is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind"
+            )
+        for fault in faults_of_spelling(self):
+            raise SchemaError(what + fault)
+        if not 0 < self.threshold < 1:
+            raise SchemaError(f"target {self.name!r}: threshold must lie in (0, 1), got {self.threshold}")
+        fill(self, label=self.name, level_labels=self.levels)
+        fill(self, event=f"{self.label} = {self.positive}")
+        fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
+
+    def __repr__(self) -> str:
+        return one_line(f"Target({quoted(self.name)}; {self.kind}; {shortened(self.levels)}".removesuffix("; ") + ")")
+
+    @property
+    def positive(self) -> str:
+        """The label of the positive outcome; the target's own label for a regression."""
+        return self.level_labels[-1] if self.levels else self.label
+
+    @property
+    def as_feature(self) -> Feature:
+        """The column of outcomes as one of the table's others."""
+        return Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Return outcomes [rows] as float64: 0 or 1, the class's position, or the value itself."""
+        gone = column.isna().to_numpy()
+        if gone.any():
+            raise SchemaError(
+                f"the target {self.name!r} is missing in {plural(int(gone.sum()), 'row')}, first in row "
+                f"{column.index[int(gone.argmax())]}; leave these rows out, or fill it in"
+            )
+        return self.as_feature.encode(column)
 
 
 @dataclass(frozen=True)
@@ -49,7 +146,7 @@ class Carried:
             raise SchemaError(f"carried column {self.name!r}: position must be 0 or more, got {self.position}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Schema:
     """The features of a table, in order, and its target.
 
@@ -80,6 +177,11 @@ class Schema:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
+
+    def __repr__(self) -> str:
+        more = f"; carried: {shortened(tuple(column.name for column in self.carried))}" if self.carried else ""
+        count = plural(len(self), "feature")
+        return f"Schema({count}: {one_line(shortened(self.names))};\n  {one_line(repr(self.target))}{one_line(more)})"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,7 +247,7 @@ class Schema:
         if rows.ndim != 2 or rows.shape[1] != len(self):
             raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
         for column, feature in zip(rows.T, self.features, strict=True):
-            check_codes(feature, column)
+            feature.check_codes(column)
         return rows
 
     def decode(self, rows: np.ndarray, index: Iterable[Any] | None = None) -> pd.DataFrame:
@@ -177,30 +279,9 @@ class Schema:
         SchemaError
             If a key is not a field of `Feature` or `Target`.
         """
-        if not isinstance(described, Mapping):
-            raise SchemaError(f"a schema must be a table of keys and values, got {quoted(described)}")
-        known = ("target", "feature", "features", "carried")
-        for key in described:
-            if key not in known:
-                raise SchemaError(
-                    f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, known)}"
-                )
-        if "feature" in described and "features" in described:
-            raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
-        if "target" not in described:
-            raise SchemaError("a schema needs a target; say at least its name and its levels")
-        entries = {key: described.get(key, ()) for key in known[1:]}
-        for key, value in entries.items():
-            if not isinstance(value, (list, tuple)):
-                raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
-        features = tuple(from_entry(Feature, entry) for entry in (*entries["feature"], *entries["features"]))
-        for feature in features:
-            refuse_strange(feature)
-        return cls(
-            features=features,
-            target=from_entry(Target, described["target"]),
-            carried=tuple(Carried(**fields(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"]),
-        )
+        from dlx.schema.description import schema_of
+
+        return schema_of(described)
 
     @property
     def codes(self) -> list[list[Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from dlx.audit.adverse_action.reason_groups import Grouping, grouping
 from dlx.dataset import Dataset
 from dlx.schema import Feature, Schema
-from dlx.schema.columns import Adverse
+from dlx.schema.features import Adverse
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from dlx.audit.counterfactuals.value_format import ValueFormat
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
-from dlx.schema.columns import DIRECTIONS, Direction
+from dlx.schema.features import DIRECTIONS, Direction
 
 GRID = 20  # values of a number, evenly spaced in rank, that are tried in combination
 LEAST_IMPLIED = 20  # people with a level, all of whom lack another value, before the level is taken to imply that

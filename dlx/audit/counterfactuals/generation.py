@@ -19,7 +19,7 @@ from dlx.model.fidelity import held, predicted
 from dlx.model.kinds import accompanied
 from dlx.model.protocol import check_model
 from dlx.rounding import side_true
-from dlx.schema.columns import Direction
+from dlx.schema.features import Direction
 from dlx.threads import one_thread
 
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it

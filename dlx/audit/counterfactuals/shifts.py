@@ -13,7 +13,7 @@ from dlx.audit.counterfactuals.results import with_values
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, decided
 from dlx.model.protocol import check_model
-from dlx.schema.columns import Direction
+from dlx.schema.features import Direction
 from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:

@@ -1,0 +1,126 @@
+"""Schemas from a TOML file, or from the plain lists, strings and numbers that JSON holds."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx.errors import did_you_mean, listed, quoted
+from dlx.schema.dtypes import refuse_strange
+from dlx.schema.features import Feature, SchemaError
+from dlx.schema.fields import described
+from dlx.schema.table import Carried, Schema, Target
+
+KEYS = ("target", "feature", "features", "carried")
+
+
+def read_schema(path: str | Path) -> Schema:
+    """Return the schema that a TOML file describes: ``[target]`` and one ``[[feature]]`` a column.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. ``levels`` are strings, or pairs of the table's spelling and the words that people read.
+
+    Raises
+    ------
+    SchemaError
+        If the file is no TOML, has no target, or names something that a schema does not have.
+    """
+    try:
+        said = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SchemaError(f"cannot read the schema {path}: {error}") from error
+    if "target" not in said:
+        raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
+    try:
+        schema = schema_of(said)
+        _refuse_contradictions(schema)
+    except SchemaError as error:
+        raise SchemaError(f"{path}: {error}") from error
+    return schema
+
+
+def _refuse_contradictions(schema: Schema) -> None:
+    """Raise if a column that a schema names is none, or what the law protects is for people to change."""
+    for feature in schema.features:
+        if feature.protected and feature.actionable:
+            raise SchemaError(
+                f"{feature.name!r} is protected and actionable, but nobody is told to change what the law protects; "
+                "drop one of the two"
+            )
+        for name in feature.derived_from:
+            if name not in schema.names or name == feature.name:
+                raise SchemaError(f"{feature.name!r} is derived from {name!r}, which is no other feature")
+    for name in schema.target.fairness_by:
+        if name not in schema.names:
+            raise SchemaError(
+                f"fairness_by names {name!r}, which is no feature; the features are {listed(schema.names)}"
+                f"{did_you_mean(name, schema.names)}"
+            )
+        if not schema[name].protected:
+            raise SchemaError(f"fairness_by names {name!r}, which is not protected; set protected = true for it")
+
+
+def schema_of(said: Mapping[str, Any]) -> Schema:
+    """Return the schema that a mapping describes, or raise where it names something that a schema does not have."""
+    if not isinstance(said, Mapping):
+        raise SchemaError(f"a schema must be a table of keys and values, got {quoted(said)}")
+    for key in said:
+        if key not in KEYS:
+            raise SchemaError(f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, KEYS)}")
+    if "feature" in said and "features" in said:
+        raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
+    if "target" not in said:
+        raise SchemaError("a schema needs a target; say at least its name and its levels")
+    entries = {key: said.get(key, ()) for key in KEYS[1:]}
+    for key, value in entries.items():
+        if not isinstance(value, (list, tuple)):
+            raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
+    features = tuple(_made(Feature, entry) for entry in (*entries["feature"], *entries["features"]))
+    for feature in features:
+        refuse_strange(feature)
+    return Schema(
+        features=features,
+        target=_made(Target, said["target"]),
+        carried=tuple(Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"]),
+    )
+
+
+def _made(kind: type, entry: Any) -> Any:
+    """Return a Feature or a Target from plain fields; a field that does not exist is an error."""
+    if not isinstance(entry, Mapping):
+        where = "says its target under [target]" if kind is Target else "lists its features under [[feature]], one a column"
+        raise SchemaError(f"a schema {where}; got {quoted(entry)}")
+    if not entry.get("name"):
+        raise SchemaError(f"a {kind.__name__} needs a name, got {quoted(dict(entry))}")
+    if kind is Target and "positive" in entry:
+        raise SchemaError(f"Target {entry['name']!r} has no field 'positive'; the positive outcome is the last of 'levels'")
+    fields = described(kind, entry, f"{kind.__name__} {quoted(entry['name'])}", SchemaError)
+    bounds = fields.get("bounds")
+    if isinstance(bounds, (list, tuple)) and len(bounds) == 2 and None in bounds:  # JSON holds no infinity
+        ends = zip(bounds, (-np.inf, np.inf), strict=True)
+        fields["bounds"] = tuple(end if bound is None else bound for bound, end in ends)
+    return kind(**fields | _levels_and_labels(fields))
+
+
+def _levels_and_labels(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return levels and their labels apart where they are given as pairs."""
+    levels = fields.get("levels", ())
+    if not isinstance(levels, (list, tuple)):
+        return {}  # the type check says what levels are
+    pairs = [level for level in levels if isinstance(level, (list, tuple))]
+    strange = [one for level in levels for one in (level if level in pairs else [level]) if not isinstance(one, str)]
+    if strange:
+        raise SchemaError(f"levels of {fields['name']!r} must be strings as the table spells them, got {quoted(strange[0])}")
+    if not pairs:
+        return {}
+    if len(pairs) < len(levels) or any(len(pair) != 2 for pair in pairs):
+        raise SchemaError(f"levels of {fields['name']!r} must be all strings or all pairs of a level and its label")
+    if fields.get("level_labels"):
+        raise SchemaError(f"{fields['name']!r} gives labels in its levels and in level_labels; leave out one of the two")
+    return {"levels": [level for level, _ in pairs], "level_labels": [label for _, label in pairs]}

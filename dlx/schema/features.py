@@ -1,0 +1,275 @@
+"""Features: columns as their user knows them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlx.errors import DlxError, did_you_mean, listed, one_line, plural, quoted
+from dlx.schema.cells import LARGEST, level_text, numbers_of, same_level
+from dlx.schema.fields import conform
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["numeric", "categorical"]
+Direction = Literal["any", "up", "down"]
+DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
+Adverse = Literal["", "high", "low"]
+MOST_SHOWN = 6  # names in a line
+
+
+class SchemaError(DlxError):
+    """A table, a row or a schema file that does not say what it should."""
+
+
+@dataclass(frozen=True, repr=False)
+class Feature:
+    """A column as its user knows it.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the table.
+    kind : {"numeric", "categorical"}
+        Numeric values are kept; categories travel as the position of their level in `levels`.
+    label : str
+        The name that people read; the column's name by default.
+    unit : str
+        Unit of a numeric column, for example ``"mg/dL"``.
+    levels, level_labels : tuple of str
+        The levels as the table spells them, in order, and as people read them.
+    ordered : bool
+        Whether the order of the levels means something.
+    missing : bool
+        Whether a value may be missing.
+    missing_label : str
+        What a missing value means, for example ``"not asked: never smoked"``.
+    protected, actionable : bool
+        Whether the law protects the attribute; whether the person can change it.
+    cuts : tuple of float
+        Where a numeric column is cut into groups of people: ``(25,)`` makes those up to 25, and those over 25.
+    no_groups : str
+        Why people must not be compared by a protected column, a sentence; empty where they may.
+    direction : {"any", "up", "down"}
+        Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
+    bounds : tuple of float
+        The lowest and the highest number that a person may be asked for, ``(7, 9)`` hours of sleep, ``(5, inf)`` where there
+        is no highest; real people bound it too.
+    largest_change : float
+        How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
+    reachable : tuple of str
+        The levels that a person may be asked for; all where empty.
+    fixed : str
+        Why nobody can change the column any more: ``"past"``; empty where nothing is known.
+    derived_from : tuple of str
+        The columns that it is computed from, so that it cannot change by itself.
+    reason : str
+        The words of an adverse reason, for example ``"Length of employment"``.
+    level_reasons : tuple of str
+        The words where a person has a certain level, one a level; "" where `reason` says it.
+    adverse : {"", "high", "low"}
+        On which side of the usual value the words of the reason are true; "" where nobody said.
+    adverse_levels : tuple of str
+        The levels of which the words are true.
+    description : str
+        One sentence for the reader who does not know the column.
+    dtype : str
+        How the table holds the column: pandas' name of its dtype; empty where nobody saw the table.
+    level_values : tuple of bool, int, float or str
+        The levels as the table holds them: integers, booleans or text; `levels` spells them.
+    """
+
+    name: str
+    kind: Kind = "numeric"
+    label: str = ""
+    unit: str = ""
+    levels: tuple[str, ...] = ()
+    level_labels: tuple[str, ...] = ()
+    ordered: bool = False
+    missing: bool = False
+    missing_label: str = "missing"
+    protected: bool = False
+    actionable: bool = False
+    cuts: tuple[float, ...] = ()
+    no_groups: str = ""
+    direction: Direction = "any"
+    bounds: tuple[float, ...] = ()
+    largest_change: float = 0.0
+    reachable: tuple[str, ...] = ()
+    fixed: str = ""
+    derived_from: tuple[str, ...] = ()
+    reason: str = ""
+    level_reasons: tuple[str, ...] = ()
+    adverse: Adverse = ""
+    adverse_levels: tuple[str, ...] = ()
+    description: str = ""
+    dtype: str = ""
+    level_values: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        what = f"feature {quoted(self.name)}"
+        if self.cuts and (self.is_categorical or not _increase(self.cuts)):
+            shown = list(self.cuts) if isinstance(self.cuts, tuple) else self.cuts
+            raise SchemaError(f"{what}: cuts must be increasing numbers of a numeric column, got {shown} for a {self.kind} one")
+        conform(self, what, SchemaError)
+        for fault in itertools.chain(_faults_of_levels(self), _faults_of_change(self), _faults_of_reasons(self)):
+            raise SchemaError(what + fault)
+        fill(self, label=self.name, level_labels=self.levels)
+        fill(self, reason=self.label)
+        for name in ("cuts", "bounds"):
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
+
+    def __repr__(self) -> str:
+        shown = f"{plural(len(self.levels), 'level')}{' in order' * self.ordered}: {shortened(self.levels)}"
+        said = [shown if self.is_categorical else f"numeric, {self.unit}".removesuffix(", ")]
+        said += ["may be missing"] * self.missing + ["protected"] * self.protected + ["actionable"] * self.actionable
+        return one_line(f"Feature({quoted(self.name)}; {'; '.join(said)})")
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether the values are positions of levels."""
+        return self.kind == "categorical"
+
+    def format(self, value: float) -> str:
+        """Return one coded value in the words of the schema, with its unit."""
+        if np.isnan(value):
+            return self.missing_label
+        if self.is_categorical:
+            return self.level_labels[int(value)]
+        number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
+        return f"{number} {self.unit}".strip()
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Return the column as float64 codes [rows], or raise a `SchemaError` that names the row."""
+        codes = self._level_codes(column) if self.is_categorical else self._numbers(column)
+        if not self.missing and np.isnan(codes).any():
+            where = column.index[int(np.isnan(codes).argmax())]
+            raise SchemaError(
+                f"column {self.name!r} must not be missing, but is in row {where}; "
+                "fill it in, or set missing = true for it in the schema and train again"
+            )
+        return codes
+
+    def check_codes(self, column: np.ndarray) -> None:
+        """Raise a `SchemaError` if a column of codes holds what the feature does not have."""
+        known = column[~np.isnan(column)]
+        if not self.missing and len(known) < len(column):
+            raise SchemaError(f"column {self.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
+        if np.isinf(known).any():
+            raise SchemaError(f"column {self.name!r} must be finite, got infinity")
+        if (np.abs(known) > LARGEST).any():
+            raise SchemaError(f"column {self.name!r} must lie within 3.4e38, as models compute in float32")
+        strange = known[(known < 0) | (known >= len(self.levels)) | (known % 1 != 0)] if self.is_categorical else []
+        if len(strange):
+            raise SchemaError(
+                f"column {self.name!r} takes codes 0 to {len(self.levels) - 1}, got {strange[0]:g}; "
+                "pass a DataFrame to have levels coded"
+            )
+
+    def _level_codes(self, column: pd.Series) -> np.ndarray:
+        codes = {level: float(code) for code, level in enumerate(self.levels)}
+        spelled = {same_level(level): code for level, code in codes.items()}
+        # pandas' factorize takes True and 1 of a column of objects for the same
+        cells = column.map(level_text, na_action="ignore") if column.dtype == object else column
+        where, different = cells.factorize()
+        found = np.full(len(different) + 1, np.nan)
+        for position, text in enumerate(map(level_text, different)):
+            code = codes.get(text, spelled.get(same_level(text)))
+            if code is None:
+                row = column.index[int((where == position).argmax())]
+                raise SchemaError(
+                    f"column {self.name!r}, row {row}: unknown level {quoted(text)}; "
+                    f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
+                )
+            found[position] = code
+        return found[where]
+
+    def _numbers(self, column: pd.Series) -> np.ndarray:
+        numbers, known = numbers_of(column), column.notna().to_numpy()
+        with np.errstate(invalid="ignore"):
+            spoiled = known & ~(np.abs(numbers) <= LARGEST)
+        if spoiled.any():
+            position = int(spoiled.argmax())
+            too_large = " of at most 3.4e38, as models compute in float32" if np.isfinite(numbers[position]) else ""
+            raise SchemaError(
+                f"column {self.name!r}, row {column.index[position]}: "
+                f"expected a finite number{too_large}, got {quoted(column.iloc[[position]].tolist()[0])}"
+            )
+        return numbers
+
+
+def shortened(names: tuple[str, ...]) -> str:
+    """Return the first names with commas, and how many more there are."""
+    more = [f"and {len(names) - MOST_SHOWN:,} more"] if len(names) > MOST_SHOWN else []
+    return ", ".join([*names[:MOST_SHOWN], *more])
+
+
+def fill(described: Any, **defaults: Any) -> None:
+    """Set the fields of a frozen dataclass that are empty."""
+    for name, default in defaults.items():
+        object.__setattr__(described, name, getattr(described, name) or default)
+
+
+def _faults_of_levels(feature: Feature) -> Iterator[str]:
+    if feature.is_categorical and not feature.levels:
+        yield " is categorical and has no levels; list them in 'levels'"
+    if not feature.is_categorical and feature.levels:
+        yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
+    yield from faults_of_spelling(feature)
+    for name in ("level_values", "level_reasons"):
+        if getattr(feature, name) and len(getattr(feature, name)) != len(feature.levels):
+            yield f" has {len(feature.levels)} levels and {len(getattr(feature, name))} {name}"
+
+
+def faults_of_spelling(described: Any) -> Iterator[str]:
+    """Yield where two levels are the same, or spell the same, or one says nothing."""
+    levels = described.levels
+    if len(set(levels)) != len(levels):
+        yield f" names a level twice: {list(levels)}"
+    if not all(level.strip() for level in levels):
+        yield f" has a level without text: {list(levels)}; name it, or make these values missing: missing=['']"
+    spelled: dict[str, str] = {}
+    for level in levels:
+        other = spelled.setdefault(same_level(level), level)
+        if other != level:
+            yield f" has levels that are the same but for their spelling: {other!r} and {level!r}"
+    if described.level_labels and len(described.level_labels) != len(levels):
+        yield f" has {len(levels)} levels and {len(described.level_labels)} level_labels"
+
+
+def _faults_of_change(feature: Feature) -> Iterator[str]:
+    """Yield where what may be asked of a person contradicts itself or the kind of the column."""
+    bounds = feature.bounds
+    if feature.actionable and (feature.fixed or feature.derived_from):
+        why = f"derived from {', '.join(feature.derived_from)}" if feature.derived_from else f"fixed ({feature.fixed})"
+        yield f" is {why} and actionable, but nobody can change it; drop one of the two"
+    if bounds and (feature.is_categorical or len(bounds) != 2 or not bounds[0] < bounds[1]):
+        rule = "bounds must be the lowest and the highest number of a numeric column"
+        yield f": {rule}, got {list(bounds)} for a {feature.kind} one"
+    if not 0 <= feature.largest_change < np.inf:
+        yield f": largest_change must be a number from 0 on, got {feature.largest_change!r}"
+    yield from _strange_levels(feature, "reachable")
+
+
+def _faults_of_reasons(feature: Feature) -> Iterator[str]:
+    if feature.adverse and feature.is_categorical and not feature.ordered and len(feature.levels) > 2:
+        yield " has levels without order, so that none is high or low; name the adverse ones in adverse_levels"
+    yield from _strange_levels(feature, "adverse_levels")
+
+
+def _strange_levels(feature: Feature, key: str) -> Iterator[str]:
+    for level in getattr(feature, key):
+        if level not in feature.levels:
+            known = f"its levels: {', '.join(map(repr, feature.levels))}" if feature.levels else "it has no levels"
+            yield f": {key} names {level!r}, which is no level; {known}"
+
+
+def _increase(cuts: Any) -> bool:
+    if not isinstance(cuts, (list, tuple)) or any(isinstance(cut, bool) or not isinstance(cut, (int, float)) for cut in cuts):
+        return False
+    return all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))
