@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import array_id, as_slice, frozen, row_names
-from dlx.errors import DlxError
+from dlx.errors import DlxError, plural
 from dlx.files import write_atomically
-from dlx.schema import Schema
+from dlx.schema import Schema, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ class ExplanationError(DlxError):
     """An explanation whose arrays do not fit, or a file that does not hold one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Contributions of features to the outputs of a model, against a background.
 
@@ -157,6 +157,16 @@ class Explanation:
         object.__setattr__(self, "index", frozen(row_names(range(len(self.values)) if self.index is None else self.index)))
         self._check_shapes()
 
+    def __repr__(self) -> str:
+        most = np.array(self.schema.names)[np.argsort(-self.importance, kind="stable")]
+        failed = f"; {plural(len(self.failures), 'row')} not explained" if self.failures else ""
+        said = [
+            f"Explanation({self.method} of {self.model}: {self.target}, {self.scale}; {self.implementation}, seed {self.seed}",
+            f"  {plural(len(self), 'row')} x {plural(len(self.schema), 'feature')}, {self.seconds:.1f} s{failed}",
+            f"  most important: {shortened(tuple(most))})",
+        ]
+        return "\n".join(" ".join(line.splitlines()) for line in said)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -191,6 +201,12 @@ class Explanation:
         return " ".join(f"{name}={value}" for name, value in sorted(self.options.items()))
 
     @property
+    def shown(self) -> np.ndarray:
+        """The rows in the words of the schema, object [rows, features]."""
+        words = [[f.format(x) for x in column] for f, column in zip(self.schema.features, self.rows.T, strict=True)]
+        return np.array(words, dtype=object).reshape(self.rows.shape[::-1]).T
+
+    @property
     def rows_id(self) -> str:
         """Hash of the rows that are explained."""
         return array_id(self.rows)
@@ -209,7 +225,7 @@ class Explanation:
                 "row": np.repeat(np.asarray(self.index), width),
                 "feature": np.tile(np.array(self.schema.names, dtype=object), count),
                 "label": np.tile(np.array(self.schema.labels, dtype=object), count),
-                "value": [f.format(x) for row in self.rows for f, x in zip(self.schema.features, row, strict=True)],
+                "value": self.shown.ravel(),
                 "contribution": self.values.ravel(),
                 "base_value": np.repeat(self.base_values, width),
                 "output": np.repeat(self.outputs, width),
@@ -237,17 +253,14 @@ class Explanation:
             values=self.values.copy(),
             base_values=self.base_values.copy(),
             data=self.rows.copy(),
-            display_data=np.array(
-                [[f.format(x) for f, x in zip(self.schema.features, row, strict=True)] for row in self.rows],
-                dtype=object,
-            ),
+            display_data=self.shown,
             feature_names=list(self.schema.labels),
             output_names=self.scale,
         )
 
     def packed(self) -> bytes:
         """Return the bytes of the file that `save` writes."""
-        from dlx._explanation_file import packed
+        from dlx.explanation_file import packed
 
         return packed(self)
 
@@ -264,7 +277,7 @@ class Explanation:
         ExplanationError
             If there is no such file, it is no explanation of dlx, it was altered, or what it holds is none.
         """
-        from dlx._explanation_file import unpacked
+        from dlx.explanation_file import unpacked
 
         return unpacked(Path(path))
 

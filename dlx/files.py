@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there.
+"""Files and folders that are whole or not there; CSV that a spreadsheet cannot run, and JSON that is read strictly.
 
 What is unfinished, or set aside while something takes its place, bears a hidden name with the host and the process that it
 belongs to. When that process is dead, the next write into the same folder sweeps it away, or takes it back.
@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
+import platform
+import re
+import secrets
 import shutil
 import tempfile
+import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dlx._formats import csv_text, parsed_json
-from dlx._leftovers import LEFTOVER, beside, new_tag, remove, sweep, take_back
 from dlx.errors import DlxError
 
-__all__ = [
-    "FileError",
-    "csv_text",
-    "locked",
-    "parsed_json",
-    "put_in_place",
-    "recover",
-    "refuse_unwritable",
-    "staging",
-    "write_atomically",
-    "write_together",
-]
-
+if TYPE_CHECKING:
+    import pandas as pd
 
 LONGEST = 200  # bytes of a name, beyond which the hidden one of what is unfinished has no room
+NODE = f"{zlib.crc32(platform.node().encode()):08x}"
+RUN = secrets.token_hex(3)  # tells this process from an earlier one of the same number
+TAG = r"(?P<tag>(?P<node>[0-9a-f]{8})-(?P<pid>\d+)-(?P<run>[0-9a-f]{6})-[0-9a-f]{8})"
+LEFTOVER = re.compile(rf"\.(?P<name>.+)\.{TAG}\.(tmp|old)")
+DAY = 86_400  # seconds, after which what another host left counts as dead
+FORMULA = re.compile(r"[=+\-@\t\n＝＋－＠]")
+NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 class FileError(DlxError):
@@ -201,3 +202,121 @@ def _one_line(path: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "free some space, or write to another place" if full else "write to another place"
         raise FileError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
+
+
+def new_tag() -> str:
+    """Return what tells one write from all others: host, process, and a number."""
+    return f"{NODE}-{os.getpid()}-{RUN}-{secrets.token_hex(4)}"
+
+
+def beside(path: Path, tag: str, kind: str) -> Path:
+    """Return the hidden name beside a path: of what is unfinished ("tmp"), or set aside ("old")."""
+    return path.with_name(f".{path.name}.{tag}.{kind}")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, as far as it can be."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what dead writers left in a folder; take back what one had set aside when it died between two renames."""
+    aside: dict[str, dict[Path, Path]] = {}
+    for path in [*folder.iterdir()]:
+        found = LEFTOVER.fullmatch(path.name)
+        if found and _is_dead(found, path):
+            if path.suffix == ".old":
+                aside.setdefault(found["tag"], {})[path.with_name(found["name"])] = path
+            else:
+                remove(path)
+    for group in aside.values():
+        if not all(map(os.path.lexists, group)):
+            take_back(group)
+        for path in group.values():
+            remove(path)
+
+
+def take_back(aside: Mapping[Path, Path]) -> None:
+    """Put what was set aside where it stood, in place of what stands there now."""
+    for path, old in aside.items():
+        if os.path.lexists(old):
+            remove(path)
+            old.rename(path)
+
+
+def _is_dead(found: re.Match[str], path: Path) -> bool:
+    pid = int(found["pid"])
+    if found["node"] != NODE or os.name != "posix":
+        with contextlib.suppress(OSError):
+            return time.time() - path.lstat().st_mtime > DAY
+        return False
+    if pid == os.getpid():
+        return found["run"] != RUN
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False  # it is there, but another user's
+    return False
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as the text of a CSV file for people, without its index.
+
+    Text that begins with = + - @, a tab or a line break, which a spreadsheet would run or swallow, gets an apostrophe before
+    it, names of columns too. Numbers stay as they are, negative ones and those in text ("-1.5") too. A line break within
+    text is written as one line feed. dlx reads none of these files again; whoever does strips one apostrophe before such a
+    sign.
+    """
+    import pandas as pd
+
+    columns = {
+        position: column if pd.api.types.is_numeric_dtype(column) else column.astype(object).map(_escaped)
+        for position, (_, column) in enumerate(table.items())
+    }
+    written = pd.DataFrame(columns, index=table.index)
+    written.columns = [_escaped(name) for name in table.columns]
+    return str(written.to_csv(index=False, lineterminator="\n"))
+
+
+def parsed_json(content: bytes, *, finite: bool = True) -> Any:
+    """Return what JSON says, or raise a `ValueError`.
+
+    Stricter than Python: UTF-8 only, no key twice, no half of a surrogate pair, no bottomless nesting and, where finite, no
+    NaN or Infinity.
+    """
+    numbers: dict[str, Any] = {"parse_constant": _no_number, "parse_float": _finite} if finite else {}
+    try:
+        parsed = json.loads(content.decode("utf-8"), object_pairs_hook=_without_repetition, **numbers)
+        json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return parsed
+
+
+def _escaped(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a carriage return without quotes
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it names a key twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if abs(number) < float("inf") else _no_number(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"it holds {text[:20]}, which is no finite number")

@@ -18,8 +18,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import dlx
-from dlx._explanation_file import METADATA_KEY, _digest
 from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
+from dlx.explanation_file import METADATA_KEY, _digest
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
 

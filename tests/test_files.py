@@ -23,9 +23,18 @@ from hypothesis import strategies as st
 
 import dlx
 from dlx import files, training
-from dlx._leftovers import LEFTOVER, beside, new_tag
 from dlx.errors import DlxError
-from dlx.files import FileError, csv_text, parsed_json, refuse_unwritable, write_atomically, write_together
+from dlx.files import (
+    LEFTOVER,
+    FileError,
+    beside,
+    csv_text,
+    new_tag,
+    parsed_json,
+    refuse_unwritable,
+    write_atomically,
+    write_together,
+)
 from dlx.kept import Keeper
 from dlx.progress import Narrator
 from dlx.reporting.tables import write_page
@@ -360,7 +369,7 @@ def test_columns_of_one_name_are_all_written():
 def test_every_csv_of_dlx_goes_through_one_writer():
     sources = [*Path(files.__file__).parents[0].rglob("*.py"), *Path(__file__).parents[1].glob("experiments/**/*.py")]
     writers = [path for path in sources if "to_csv(" in path.read_text(encoding="utf-8")]
-    assert [path.name for path in writers] == ["_formats.py"]
+    assert [path.name for path in writers] == ["files.py"]
 
 
 # Strict JSON ---------------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def unpacked(path: Path) -> Explanation:
             digest, text = text[:DIGEST], text[DIGEST:]
             said, schema = _said(text)
             _check_header(file, len(said["index"]), len(schema))
-            arrays = {name: file.get_tensor(name) for name in _names(file)}
+            arrays = {name: file.get_tensor(name) for name in list(file.keys())}
         if digest != _digest(text, arrays):
             raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
         return _explanation(said, schema, arrays)
@@ -83,7 +83,7 @@ def _check_header(file: Any, count: int, width: int) -> None:
     """Raise unless the arrays are those of so many rows and features: before any is read."""
     shapes = {name: [count, width] for name in ("values", "rows", "standard_errors")}
     shapes |= {name: [count] for name in ("base_values", "outputs")}
-    names = _names(file)
+    names = list(file.keys())
     if lacking := set(shapes) - {"standard_errors"} - set(names):
         raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
     for name in names:
@@ -113,10 +113,6 @@ def _explanation(said: Mapping[str, Any], schema: Schema, arrays: dict[str, np.n
     return Explanation(**{**said, **arrays, **apart})
 
 
-def _names(file: Any) -> list[str]:
-    return list(file.keys())
-
-
 def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
@@ -128,35 +124,33 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63
 
 
 def _is_index(value: Any) -> bool:
-    if not isinstance(value, list):
-        return False
-    return all(map(_is_text, value)) or all(type(name) is int and abs(name) < 2**63 for name in value)
+    is_of_numbers = isinstance(value, list) and all(type(name) is int and abs(name) < 2**63 for name in value)
+    return is_of_numbers or _are_texts(value)
 
 
 def _is_failures(value: Any) -> bool:
     return isinstance(value, dict) and all(row.isdecimal() and len(row) < 20 and _is_text(why) for row, why in value.items())
 
 
-FIELDS: dict[str, Callable[[Any], bool]] = {
+TEXTS = ("method", "implementation", "model", "background_id", "target", "promise")
+FIELDS: dict[str, Callable[[Any], bool]] = dict.fromkeys(TEXTS, _is_text) | {
     "schema": lambda value: isinstance(value, dict),
     "scale": lambda value: value in SCALES,
-    "method": _is_text,
-    "implementation": _is_text,
-    "model": _is_text,
-    "background_id": _is_text,
-    "target": _is_text,
     "index": _is_index,
     "options": lambda value: isinstance(value, dict),
     "seed": _is_count,
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < float("inf"),
     "evaluations": _is_count,
-    "promise": _is_text,
     "failures": _is_failures,
-    "carried": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "carried": _are_texts,
 }
 REQUIRED = {"schema", "scale", "method", "implementation", "model", "background_id", "index"}
