@@ -71,7 +71,7 @@ def _show_version(asked: bool) -> None:
 
 
 @app.callback()
-def options(
+def root(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
@@ -284,33 +284,30 @@ _command()(takes_a_table(fix))
 
 def main() -> None:
     """Run the command line: a mistake ends with one line and status 2, an interrupt with status 130."""
-    debug = "--debug" in sys.argv
     try:
         with sign_of_life():
             status = app(prog_name="dlx", standalone_mode=False)
     except typer.TyperException as error:  # an option that does not exist, an argument that is lacking
         _say_usage(error)
-        sys.exit(MISTAKE)
-    except DlxError as error:
-        if debug:
-            raise
-        _say(f"dlx: {one_line(error)}")
-        sys.exit(MISTAKE)
-    except OSError as error:
-        if debug:
-            raise
-        _say(f"dlx: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        sys.exit(MISTAKE)
+        status = MISTAKE
     except Exception as error:
-        if debug:
+        if "--debug" in sys.argv:
             raise
-        step = next((f"the step “{note}”" for note in getattr(error, "__notes__", ())), "the command")
-        fault = error if isinstance(error, BugError) else BugError(step, error)
-        _say(f"dlx: {fault}")
-        sys.exit(FAULT)
+        line, status = _told(error)
+        _say(f"dlx: {line}")
     if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
         _say("dlx: interrupted; what was finished is kept, and the same command goes on from there")
     sys.exit(status or 0)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Return an error as the line that is said of it, and the status that it ends with."""
+    if isinstance(error, DlxError):
+        return one_line(error), MISTAKE
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), MISTAKE
+    step = next((f"the step “{note}”" for note in getattr(error, "__notes__", ())), "the command")
+    return str(error if isinstance(error, BugError) else BugError(step, error)), FAULT
 
 
 def _say_usage(error: typer.TyperException) -> None:
