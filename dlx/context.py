@@ -15,7 +15,6 @@ from dlx import explainers
 from dlx.audit import preflight
 from dlx.audit.scores import performance
 from dlx.comparison import Laboratory, importance
-from dlx.comparison.ground_truth import JUDGES
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.kept import Keeper
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 PANEL = 40
 MOST_TOP = 5
-SLOW = ("kernel_shap",)
-KERNEL_COALITIONS = 512
-OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
 TRAINING_SEEDS = 5  # besides the model's own
 Pair = tuple[str, str]
 Siblings = Mapping[str, Sequence[Model]]
@@ -236,7 +232,7 @@ class RunContext:
     @cached_property
     def compatibility(self) -> pd.DataFrame:
         """Which methods fit which model, as `dlx.preflight`."""
-        methods = [method for method in explainers.names() if method not in JUDGES]
+        methods = [method for method in explainers.names() if method not in explainers.ground_truths()]
         return self._of_every_model(
             "Checking which methods fit which model",
             lambda model: preflight(model, self.panel, self.background, methods=methods, seed=self.seed),
@@ -280,9 +276,9 @@ class RunContext:
         return pd.concat(tables, ignore_index=True)
 
     def _explained(self, model: Model, method: str) -> Explanation:
-        people = self.panel if method in SLOW else self.people
+        people = self.panel if explainers.method(method).COST == "high" else self.people
         asked: dict[str, Any] = {"method": method, "background": self.background, "scale": model.scales[0]}
-        asked |= {"seed": self.seed, **OPTIONS.get(method, {})}
+        asked |= {"seed": self.seed, **explainers.quick_options(method, len(self.case.schema))}
         label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
         if (found := self.keeper.find(model, people, **asked)) is not None:
             self.narrator.say(f"{label}: kept from an earlier run")

@@ -38,11 +38,11 @@ KEPT = 0.95  # share of unseen real people that the gate lets pass
 SAMPLES = 3_000
 KINDS = {
     "real people": "unseen rows",
-    "lime": "LIME: random people",
-    "kernel_shap": "Kernel SHAP: mixtures with real rows",
-    "kernel_shap, k-means": "Kernel SHAP: mixtures with k-means centres",
-    "integrated_gradients": "Integrated gradients: points between two people",
-    "partial_dependence": "Partial dependence: one column replaced",
+    "random people": "LIME: random people",
+    "mixtures": "Kernel SHAP: mixtures with real rows",
+    "mixtures with centres": "Kernel SHAP: mixtures with k-means centres",
+    "points between": "Integrated gradients: points between two people",
+    "one column replaced": "Partial dependence: one column replaced",
 }
 
 
@@ -141,11 +141,11 @@ class Gate:
         rng = np.random.default_rng(seed)
         ends, starts = (self.encoder.transform(some[rng.integers(len(some), size=count)]) for some in (people, background))
         return {
-            "lime": self.dense(lime_rows(self.encoder.schema, background, count, seed)),
-            "kernel_shap": self.dense(mixed_rows(people, background, count, seed)),
-            "kernel_shap, k-means": self.dense(mixed_rows(people, self.centres, count, seed)),
-            "partial_dependence": self.dense(replaced_rows(people, count, seed)),
-            "integrated_gradients": starts + rng.random((count, 1)).astype(np.float32) * (ends - starts),
+            "random people": self.dense(lime_rows(self.encoder.schema, background, count, seed)),
+            "mixtures": self.dense(mixed_rows(people, background, count, seed)),
+            "mixtures with centres": self.dense(mixed_rows(people, self.centres, count, seed)),
+            "one column replaced": self.dense(replaced_rows(people, count, seed)),
+            "points between": starts + rng.random((count, 1)).astype(np.float32) * (ends - starts),
         }
 
 

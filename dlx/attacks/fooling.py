@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.attacks.defences import Gate, flip_detection, gate_detection, off_manifold_shares
 from dlx.attacks.gradients import gradient_detections
@@ -33,7 +34,6 @@ from dlx.stats import Interval, interval_of_mean, interval_of_share
 if TYPE_CHECKING:
     import pandas as pd
 
-Target = Literal["lime", "kernel_shap"]
 AIM = 0.97  # agreement on validation rows that the detector's limit is chosen for
 MARGIN = 0.25  # logits around the threshold that the biased model reaches
 CENTRES = 10
@@ -52,7 +52,7 @@ class Attack:
     scaffold: Scaffold  # the attacked model, which every method takes that takes any
     column: int  # position of the protected one
     cut: float  # the largest value, or code, of the group that it flags
-    against: Target  # whose samples its detector has seen
+    against: str  # whose samples its detector has seen
     background: np.ndarray  # [references, features] of that explainer
     fidelity: Interval  # share of unseen real people about whom it decides as the biased model does
 
@@ -128,9 +128,9 @@ def fool(
     import pandas as pd
 
     centres = k_means(case.train.rows, min(CENTRES, len(case.train)), seed=seed)[0]
-    ways: dict[str, tuple[Target, np.ndarray]] = {"LIME": ("lime", background)}
-    ways |= {"Kernel SHAP, k-means background": ("kernel_shap", centres)}
-    ways |= {REAL_ROWS: ("kernel_shap", background)} if full else {}
+    lime, kernel_shap = targets()
+    ways = {"LIME": (lime, background), "Kernel SHAP, k-means background": (kernel_shap, centres)}
+    ways |= {REAL_ROWS: (kernel_shap, background)} if full else {}
     attacks = {
         way: attack(case, against=against, background=references, protected=protected, margin=margin, seed=seed)
         for way, (against, references) in ways.items()
@@ -139,7 +139,7 @@ def fool(
     column = case.schema.names[attacks["LIME"].column]
     for way, attacked in attacks.items():
         some = people[:few] if way == REAL_ROWS else people
-        for implementation in ("dlx", "reference") if full and attacked.against == "lime" else ("dlx",):
+        for implementation in ("dlx", "reference") if full and explainers.has_reference(attacked.against) else ("dlx",):
             lines.append({"way": way} | shown(attacked, some, implementation=implementation, seed=seed))
         if attacked.is_valid:
             detections.append(flip_detection(way, attacked.scaffold, case, column, is_attacked=True))
@@ -195,7 +195,7 @@ def _on_real_rows(lime: Attack, models: Sequence[Model], case: Dataset, people: 
     """
     lines, background = [], lime.background
     for model in (lime.scaffold, *models):
-        usual = explain(model, people, method="lime", background=background, scale=model.scales[0], seed=seed).values
+        usual = explain(model, people, method=lime.against, background=background, scale=model.scales[0], seed=seed).values
         (real,) = lime_surrogates(model, people.rows, background, real=case.train.rows)
         same, low, high = interval_of_mean(kept_top(usual, real), within=(0, 1), seed=seed)
         first = [(np.abs(values).argmax(axis=1) == lime.column).mean() for values in (usual, real)]
@@ -207,7 +207,7 @@ def _on_real_rows(lime: Attack, models: Sequence[Model], case: Dataset, people: 
 def attack(
     case: Dataset,
     *,
-    against: Target,
+    against: str,
     background: np.ndarray,
     protected: str | None = None,
     margin: float = MARGIN,
@@ -222,10 +222,10 @@ def attack(
     column = schema.position(protected or protected_column(case))
     cut = default_cut(case, column)
     biased = Votes(schema, (column,), (cut,), margin, name=f"decides by {schema.names[column]}")
-    innocuous = innocuous_model(schema, train, train if against == "lime" else background, column, cut)
-    references = train if against == "lime" else background
+    innocuous = innocuous_model(schema, train, train if _draws(against) else background, column, cut)
+    references = train if _draws(against) else background
     made_up = _made_up(against, schema, train, references, MADE_UP * len(train), check_seed(seed))
-    detector = Detector.fit(train, made_up, background if against == "kernel_shap" else train[:0], seed=seed)
+    detector = Detector.fit(train, made_up, train[:0] if _draws(against) else background, seed=seed)
     rows = case.validation.rows
     realness, differs = detector.realness(rows), biased.decide(rows) != innocuous.decide(rows)
     limits = np.unique(realness)  # the highest is taken at which decisions still agree as aimed at; the lowest if none does
@@ -245,7 +245,7 @@ def shown(attacked: Attack, people: Dataset, *, implementation: str = "dlx", see
     hidden = first = nothing
     if attacked.is_valid:
         how: dict[str, Any] = {"method": attacked.against, "implementation": implementation, "seed": seed}
-        how |= {"n_samples": 2 * len(people.schema) + 512} if attacked.against == "kernel_shap" else {}
+        how |= explainers.quick_options(attacked.against, len(people.schema))
         ranks = ranks_of(explain(scaffold, people, background=attacked.background, scale="logit", **how), attacked.column)
         hidden, first = interval_of_share(ranks > TOP), interval_of_share(ranks == 1)
     innocuous, fidelity = scaffold.elsewhere, attacked.fidelity
@@ -298,9 +298,19 @@ def default_cut(case: Dataset, column: int) -> float:
     return float(cuts[np.argmin([abs((known <= cut).mean() - aim) for cut in cuts])])
 
 
-def _made_up(against: Target, schema: Any, people: np.ndarray, references: np.ndarray, count: int, seed: int) -> np.ndarray:
+def targets() -> tuple[str, str]:
+    """Return the explainers that are attacked: the one that asks about random people, and the one that asks about mixtures."""
+    some = [name for name in explainers.with_library_defaults() if name in explainers.reading(Model)]
+    return next(filter(_draws, some)), next(name for name in some if not _draws(name))
+
+
+def _draws(against: str) -> bool:
+    return bool(explainers.method(against).EVALUATES == explainers.RANDOM_PEOPLE)
+
+
+def _made_up(against: str, schema: Any, people: np.ndarray, references: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Return rows that an explainer evaluates a model on beside real ones, [count, features]."""
-    if against == "lime":
+    if _draws(against):
         return lime_rows(schema, references, count, seed)
     return mixed_rows(people, references, count, seed)
 

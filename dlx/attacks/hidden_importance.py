@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.attacks.defences import detection
 from dlx.attacks.scaffold import FIDELITY, AttackError, Detector, Scaffold, replaced_rows, values_to_try
 from dlx.dataset import Dataset
@@ -65,14 +66,14 @@ def copied(model: Model, case: Dataset, people: Dataset, background: np.ndarray,
     if not any(fit):
         return [], []
     shared: dict[str, Any] = {"scale": model.scales[0], "seed": seed}
-    some = explain(model, people[:8], method="shapley", background=background, **shared)
+    some = explain(model, people[:8], method=explainers.any_model(), background=background, **shared)
     column = int(np.where(fit, some.importance, -1.0).argmax())
     twin = with_copy(model, column)
     train, wide, references = (
         rows_with_copy(part, column, spread=float(case.train.rows[:, column].std()), seed=seed + i)
         for i, part in ((0, case.train.rows), (0, people.rows), (1, background))
     )
-    for method in ("lime", "shapley"):
+    for method in (*explainers.having(EVALUATES=explainers.RANDOM_PEOPLE), explainers.any_model()):
         before = explain(model, people, method=method, background=background, **shared).values
         after = explain(twin, wide, method=method, background=references, **shared).values
         old, new, copy = np.abs(before[:, column]), np.abs(after[:, column]), np.abs(after[:, -1])

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.background import nearest
 from dlx.comparison.agreement import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.kernels.lime.neighbourhoods import Neighbourhood, Samples
-from dlx.model import Model, TreeModel
+from dlx.model import Model
 from dlx.runner import explain
 from dlx.stats import interval_of_mean
 
@@ -33,8 +34,9 @@ def lime_settings(model: Model, people: Dataset, background: np.ndarray, *, seed
     many the first column stays. Other seeds together are the noise floor, the first line; `beyond_noise` is what stays below
     its interval.
     """
+    (method,) = explainers.having(EVALUATES=explainers.RANDOM_PEOPLE)
     own, *again = (
-        explain(model, people, method="lime", background=background, scale=model.scales[0], seed=seed + i).values
+        explain(model, people, method=method, background=background, scale=model.scales[0], seed=seed + i).values
         for i in range(1 + SEEDS)
     )
     usual, *widths = lime_surrogates(model, people.rows, background, widths=(1.0, *WIDTHS), seed=seed)
@@ -52,7 +54,7 @@ def shap_backgrounds(
     Another draw of as many training rows is the noise floor; then k-means centres, those whom the model clears, and
     the training rows most like each person.
     """
-    method, train = "tree_shap" if isinstance(model, TreeModel) else "shapley", case.train.rows
+    method, train = explainers.best_shapley(model, model.scales[0]), case.train.rows
 
     def values(rows: np.ndarray, references: np.ndarray) -> np.ndarray:
         return explain(model, rows, method=method, background=references, scale=model.scales[0], seed=seed).values

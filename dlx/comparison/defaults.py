@@ -11,11 +11,7 @@ The settings ("switches") and what they are before and after:
 - ``grouping``: a net's dense columns explained one by one, a reader taking the tallest bar of a one-hot group for its
   column; or original columns, which come and go as one.
 
-Sources of the defaults: captum 0.9 (`IntegratedGradients.attribute`, `DeepLift.attribute`: baselines=None is zero; its 50
-Gauss-Legendre steps and our midpoints differ by what both promise), shap
-0.51 (`KernelExplainer`: l1_reg="num_features(10)", nsamples=2 d + 2048, its own advice to summarise the background by
-`shap.kmeans`; `TreeExplainer` without data: tree_path_dependent, raw output), lime 0.2 (`LimeTabularExplainer`:
-num_features=10, num_samples=5000, predict_proba).
+What a library has by default stands in the method's own file: `AS_IT_COMES`.
 """
 
 from __future__ import annotations
@@ -30,31 +26,20 @@ from dlx import explainers
 from dlx.background import k_means_background
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.explainers import MethodError
+from dlx.explainers import AsItComes, MethodError
 from dlx.explanation import Explanation
-from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain as explain_
 
 SWITCHES = ("unit", "scale", "background", "sampling", "grouping")
-KEPT_COLUMNS = 10
 CENTRES = 10
-MANY_SAMPLES = 25_000
 CLOSE = 0.01  # standard errors, as a share of the contributions
 
-GRADIENTS = ("integrated_gradients", "deeplift")
-TOUCHED: dict[str, tuple[str, ...]] = {
-    "integrated_gradients": ("background", "grouping"),
-    "deeplift": ("background", "grouping"),
-    "kernel_shap": ("scale", "background", "sampling", "grouping"),
-    "tree_shap": ("background",),
-    "lime": ("unit", "scale", "background", "sampling", "grouping"),
-}
 
-
-def methods() -> list[str]:
-    """Return the methods whose libraries' defaults are known."""
-    return list(TOUCHED)
+def kept_columns() -> int:
+    """Return to how many columns the libraries cut their explanations by default."""
+    cuts = [_as_it_comes(name).options.get("sampling", {}) for name in explainers.with_library_defaults()]
+    return max(cut.get("n_features", 0) for cut in cuts)
 
 
 def switches(method: str, model: Model) -> tuple[str, ...]:
@@ -65,15 +50,15 @@ def switches(method: str, model: Model) -> tuple[str, ...]:
     DlxError
         If the method's library defaults are not known, or it does not take the model.
     """
-    if method not in TOUCHED:
-        raise DlxError(f"the defaults of {method} are not known; they are of {', '.join(TOUCHED)}")
+    if method not in (known := explainers.with_library_defaults()):
+        raise DlxError(f"the defaults of {method} are not known; they are of {', '.join(known)}")
     if not explainers.fits(method, model):
         raise MethodError(f"{method} does not take {model.name}, a {type(model).__name__}")
-    touched = set(TOUCHED[method])
-    if _default_scale(method, model) == model.scales[0]:
-        touched -= {"scale"}
-    if not isinstance(model, NeuralModel) or model.encoder.width == len(model.schema):
-        touched -= {"grouping"}
+    touched = {"background", *_as_it_comes(method).options}
+    if _default_scale(method, model) != model.scales[0]:
+        touched.add("scale")
+    if isinstance(model, NeuralModel) and model.encoder.width != len(model.schema):
+        touched.add("grouping")
     return tuple(switch for switch in SWITCHES if switch in touched)
 
 
@@ -98,49 +83,47 @@ class Laboratory:
     explain: Callable[..., Explanation] = explain_
 
     def contributions(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
-        """Return what a method says [people, features], with some switches aligned and the others as the library comes."""
+        """Return what a method says [people, features], with some switches aligned and the others as the library comes.
+
+        A method that reads the net's dense columns has these summed, with their signs, where the grouping is aligned; another
+        is then asked about the original columns.
+        """
         aligned = aligned | (set(SWITCHES) - set(switches(method, model)))
-        scale = model.scales[0] if "scale" in aligned else _default_scale(method, model)
-        grouped = "grouping" in aligned
-        if method in GRADIENTS:
-            return self._gradients(model, method, scale, aligned)
-        seen = model if grouped else _on_dense_columns(model)
-        rows, background = self._rows(model, self.people, grouped), self._background(model, method, aligned)
-        name, options = _asked(method, aligned, len(seen.schema))
-        if method == "lime" and "sampling" not in aligned:  # where nothing is missing, lime runs as it comes
-            options["repaired"] = bool(np.isnan(rows).any() or np.isnan(background).any())
-        made = self.explain(seen, rows, method=name, background=background, scale=scale, seed=self.seed, **options)
-        return made.values if grouped else tallest(made.values, _encoder(model).starts)
+        scale, is_grouped = model.scales[0] if "scale" in aligned else _default_scale(method, model), "grouping" in aligned
+        reads_dense = method in explainers.reading(NeuralModel)
+        if is_grouped and not reads_dense:
+            rows, background = self.people.rows, self._background(method, aligned, self.background.rows, self.training.rows)
+            return self._explained(model, rows, background, method, aligned, scale)
+        assert isinstance(model, NeuralModel)
+        encoder = model.encoder
+        dense = [encoder.transform(some.rows).astype(np.float64) for some in (self.people, self.background, self.training)]
+        background = self._background(method, aligned, *dense[1:])
+        values = self._explained(model.on_dense_columns(), dense[0], background, method, aligned, scale)
+        return encoder.fold(values) if is_grouped else tallest(values, encoder.starts)
 
-    def _gradients(self, model: Model, method: str, scale: Scale, aligned: frozenset[str]) -> np.ndarray:
-        """Return what a gradient method says: the dense columns are summed, with their signs, or the tallest stands for all."""
-        dense, encoder = _on_dense_columns(model), _encoder(model)
-        background = encoder.transform(self.background.rows) if "background" in aligned else np.zeros((1, encoder.width))
-        rows = self._rows(model, self.people, grouped=False)
-        made = self.explain(dense, rows, method=method, background=background, scale=scale, seed=self.seed)
-        return encoder.fold(made.values) if "grouping" in aligned else tallest(made.values, encoder.starts)
+    def _background(self, method: str, aligned: frozenset[str], shared: np.ndarray, training: np.ndarray) -> np.ndarray:
+        default = _as_it_comes(method).background
+        if "background" in aligned or default == "training shares":
+            return shared
+        if default == "zeros":
+            return np.zeros((1, shared.shape[1]))
+        return training if default == "training rows" else k_means_background(training, CENTRES, len(shared), seed=self.seed)
 
-    def _rows(self, model: Model, rows: Dataset, grouped: bool) -> np.ndarray:
-        return rows.rows if grouped else _encoder(model).transform(rows.rows).astype(np.float64)
-
-    def _background(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
-        grouped = "grouping" in aligned
-        if "background" in aligned or method == "tree_shap":
-            return self._rows(model, self.background, grouped)
-        training = self._rows(model, self.training, grouped)
-        return training if method == "lime" else k_means_background(training, CENTRES, len(self.background), seed=self.seed)
-
-
-def _asked(method: str, aligned: frozenset[str], columns: int) -> tuple[str, dict[str, Any]]:
-    """Return the method of dlx, and its options, that give what the library would."""
-    if method == "tree_shap":
-        return method, {"path_dependent": "background" not in aligned}
-    if method == "lime":
-        samples = {"n_samples": MANY_SAMPLES} if "sampling" in aligned else {"n_features": min(KEPT_COLUMNS, columns)}
-        return method, samples | {"units": "contribution" if "unit" in aligned else "lime"}
-    if "sampling" not in aligned:
-        return method, {"n_features": min(KEPT_COLUMNS, columns)}
-    return ("exact_shapley", {}) if columns <= MOST_PLAYERS else ("shapley", {"tolerance": CLOSE})
+    def _explained(
+        self, model: Model, rows: np.ndarray, background: np.ndarray, method: str, aligned: frozenset[str], scale: Scale
+    ) -> np.ndarray:
+        """Return what the method says with the options that the library has, or with the aligned ones."""
+        come, options = _as_it_comes(method), dict[str, Any]()
+        is_complete = not (np.isnan(rows).any() or np.isnan(background).any())
+        for setting, of_library in come.options.items():
+            options |= come.aligned.get(setting, {}) if setting in aligned else of_library
+        options = {name: value for name, value in options.items() if is_complete or name not in come.complete_only}
+        facts = explainers.method(method)
+        if facts.IS_SHAPLEY and facts.IS_RANDOM and "sampling" in aligned:  # so many samples that the noise is small
+            method = explainers.ground_truth_for(model, scale)
+            options = {"tolerance": CLOSE} if "tolerance" in explainers.options(method) else {}
+        asked: dict[str, Any] = {"method": method, "background": background, "scale": scale, "seed": self.seed}
+        return self.explain(model, rows, **asked, **options).values
 
 
 def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -153,17 +136,10 @@ def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return found
 
 
+def _as_it_comes(method: str) -> AsItComes:
+    return explainers.method(method).AS_IT_COMES
+
+
 def _default_scale(method: str, model: Model) -> Scale:
-    if method in ("kernel_shap", "lime") and "probability" in model.scales:
-        return "probability"
-    return model.scales[0]
-
-
-def _on_dense_columns(model: Model) -> NeuralModel:
-    assert isinstance(model, NeuralModel)
-    return model.on_dense_columns()
-
-
-def _encoder(model: Model) -> Any:
-    assert isinstance(model, NeuralModel)
-    return model.encoder
+    default = _as_it_comes(method).scale
+    return default if default in model.scales else model.scales[0]

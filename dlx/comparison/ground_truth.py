@@ -13,7 +13,6 @@ from dlx.comparison.agreement import limits_of, metrics_by_row
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, Scale
 from dlx.runner import explain as explain_
 from dlx.stats import interval_of_mean
@@ -21,7 +20,6 @@ from dlx.stats import interval_of_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-JUDGES = ("exact_shapley", "shapley")
 ERRORS = {
     "relative_error": "Distance from the judge's contributions, as a share of their length",
     "rank_correlation": "Spearman correlation of the absolute contributions with the judge's",
@@ -60,9 +58,9 @@ def judge(
     explain : callable
         What explains: `dlx.explain`, or one that keeps what it made.
     """
-    is_small = len(model.schema) <= MOST_PLAYERS
-    asked: dict[str, Any] = {"method": "exact_shapley"} if is_small else {"method": "shapley", "tolerance": tolerance}
-    return explain(model, rows, background=background, scale=scale, seed=seed, **asked)
+    method = explainers.ground_truth_for(model, scale)
+    options = {"tolerance": tolerance} if "tolerance" in explainers.options(method) else {}
+    return explain(model, rows, method=method, background=background, scale=scale, seed=seed, **options)
 
 
 def errors_by_row(explanation: Explanation, judge: Explanation, *, k: int = 5) -> pd.DataFrame:
@@ -171,7 +169,7 @@ def _errors_of(explanation: Explanation, judge: Explanation, k: int, seed: int) 
 
 
 def _refuse_judge(judge: Explanation) -> None:
-    if judge.method not in JUDGES:
+    if judge.method not in (known := explainers.ground_truths()):
         raise DlxError(
-            f"a judge must be by {' or '.join(JUDGES)}, got {judge.method}; make one with dlx.judge(model, rows, ...)"
+            f"a judge must be by {' or '.join(known)}, got {judge.method}; make one with dlx.judge(model, rows, ...)"
         )

@@ -1,16 +1,33 @@
-"""One method a file. The folder is the registry; a file's name is the method's name everywhere."""
+"""One method a file. The folder is the registry; a file's name is the method's name everywhere, and nothing else names it.
+
+What is to be known of a method stands in its file:
+
+- `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy;
+- `IS_SHAPLEY`: it sets out to give Shapley values; `IS_RANDOM`: another seed gives other numbers; `KNOWS_ERROR`: it gives
+  standard errors; `exact_for(model, scale)`: it gives exactly what it sets out to give;
+- `COST`; its `PREFERENCE`, 1 the first choice where it is exact; `EVALUATES`: the rows that it asks the model about;
+- where there is more to know: `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
+  valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from dlx.errors import DlxError, did_you_mean
-from dlx.model import Model
+from dlx.model import Model, Scale
+
+Cost = Literal["low", "medium", "high"]  # thousands of people, hundreds, or tens in about a minute
+COSTS: tuple[Cost, ...] = ("low", "medium", "high")
+ROWS, MIXTURES = "the rows themselves", "mixtures of two people"
+PATHS, RANDOM_PEOPLE = "points between two people", "random people"
 
 
 class MethodError(DlxError):
@@ -21,16 +38,39 @@ class LibraryError(MethodError):
     """What a network, or the library that explains it, raised."""
 
 
+@dataclass(frozen=True)
+class AsItComes:
+    """What somebody gets who uses a method's library and sets nothing, beside what dlx sets.
+
+    Parameters
+    ----------
+    background : {"zeros", "centres", "training rows", "training shares"}
+        What contributions start from: a dense row of zeros, k-means centres, the training rows, the shares of training rows at
+        each split of a tree.
+    scale : {"logit", "probability", "value"}, optional
+        The scale, where a model has it; the model's own where None.
+    options : mapping of str to dict
+        By setting ("unit", "background", "sampling"): the options of ours that give what the library does.
+    aligned : mapping of str to dict
+        By setting: those with which it is comparable, where these are not the defaults.
+    complete_only : tuple of str
+        Options that are only for rows without missing values.
+    """
+
+    background: Literal["zeros", "centres", "training rows", "training shares"]
+    scale: Scale | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    aligned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    complete_only: tuple[str, ...] = ()
+
+
 def names() -> list[str]:
     """Return the names of all methods, without importing them."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 
 
 def method(name: str) -> ModuleType:
-    """Return a method's module.
-
-    It has `attribute`, its `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy, and
-    `IS_SHAPLEY`: whether it sets out to give Shapley values.
+    """Return a method's module, which has `attribute` and the facts that this room's docstring lists.
 
     Raises
     ------
@@ -42,14 +82,9 @@ def method(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def has_reference(name: str) -> bool:
-    """Whether a method has a kernel of ours, beside the library's code that it is held against."""
-    return hasattr(method(name), "reference")
-
-
 def fits(name: str, model: Model) -> bool:
     """Whether a method takes the model, by the annotation of its parameter `model`."""
-    return isinstance(model, typing.get_type_hints(method(name).attribute)["model"])
+    return isinstance(model, _kind_of(name))
 
 
 def names_for(model: Model) -> list[str]:
@@ -57,8 +92,84 @@ def names_for(model: Model) -> list[str]:
     return [name for name in names() if fits(name, model)]
 
 
+def reading(kind: type) -> list[str]:
+    """Return the names of the methods that read a kind of model, the preferred first; `Model`: those that take any."""
+    return by_preference(name for name in names() if _kind_of(name) is kind)
+
+
+def by_preference(some: Iterable[str]) -> list[str]:
+    """Return names of methods, the preferred first."""
+    return sorted(some, key=lambda name: method(name).PREFERENCE)
+
+
+def having(**facts: object) -> list[str]:
+    """Return the names of the methods of which some facts hold, the preferred first: `having(IS_SHAPLEY=True)`."""
+    return by_preference(name for name in names() if all(getattr(method(name), fact) == is_ for fact, is_ in facts.items()))
+
+
+def exact_for(name: str, model: Model, scale: Scale) -> bool:
+    """Whether a method gives exactly what it sets out to give, for a model that it takes, on a scale."""
+    return fits(name, model) and bool(method(name).exact_for(model, scale))
+
+
+def preferred(model: Model, scale: Scale) -> str:
+    """Return the first choice among the methods that read a model as it is; where there is none, that of any model."""
+    return next((name for name in by_preference(names_for(model)) if exact_for(name, model, scale)), any_model())
+
+
+def best_shapley(model: Model, scale: Scale, among: Iterable[str] | None = None) -> str:
+    """Return the quickest method that gives a model's Shapley values exactly, or else with their standard errors.
+
+    Of some names, where these are given and one of them gives Shapley values.
+    """
+    given = names() if among is None else list(among)
+    some = [name for name in given if method(name).IS_SHAPLEY and fits(name, model)]
+    sound = [name for name in some if method(name).KNOWS_ERROR or exact_for(name, model, scale)]
+    return min(sound or some, key=_by_cost, default=any_model())
+
+
+def any_model() -> str:
+    """Return the quickest method that gives the Shapley values of any model, with their standard errors."""
+    return min(ground_truths(), key=_by_cost)
+
+
+def ground_truths() -> list[str]:
+    """Return the methods whose values others are held against: Shapley values of any model, of known error."""
+    return [name for name in having(IS_SHAPLEY=True, KNOWS_ERROR=True) if _kind_of(name) is Model]
+
+
+def ground_truth_for(model: Model, scale: Scale) -> str:
+    """Return the method whose values others are held against: exact, by all combinations, where these are not too many."""
+    some = ground_truths()
+    return next((name for name in some if not method(name).IS_RANDOM and exact_for(name, model, scale)), any_model())
+
+
+def has_reference(name: str) -> bool:
+    """Whether a method has a kernel of ours, beside the library's code that it is held against."""
+    return hasattr(method(name), "reference")
+
+
+def with_library_defaults() -> list[str]:
+    """Return the methods whose libraries' defaults are known, the preferred first."""
+    return by_preference(name for name in names() if hasattr(method(name), "AS_IT_COMES"))
+
+
+def quick_options(name: str, columns: int) -> dict[str, Any]:
+    """Return options on which a method is quick and still keeps its promise; none where its defaults are."""
+    options: Callable[[int], dict[str, Any]] | None = getattr(method(name), "quick_options", None)
+    return {} if options is None else options(columns)
+
+
 def options(name: str) -> dict[str, Any]:
     """Return a method's own options with their defaults."""
     parameters = inspect.signature(method(name).attribute).parameters.values()
     shared = {"scale", "seed"}
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
+
+
+def _kind_of(name: str) -> type:
+    return typing.get_type_hints(method(name).attribute)["model"]
+
+
+def _by_cost(name: str) -> tuple[int, int]:
+    return COSTS.index(method(name).COST), method(name).PREFERENCE

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlx.explainers import MethodError
+from dlx.explainers import ROWS, AsItComes, MethodError
 from dlx.explainers._captum import average_over, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
@@ -29,6 +29,10 @@ PROMISE = LocalAccuracy(
     remedy="a nonlinearity of the net is a function, which the rule cannot see: make it a module, or use integrated_gradients",
 )
 IS_SHAPLEY = False
+IS_RANDOM, KNOWS_ERROR = False, False
+COST, PREFERENCE, EVALUATES = "low", 3, ROWS
+AS_IT_COMES = AsItComes("zeros")  # captum 0.9: baselines=None
+INSTEAD = ("integrated_gradients",)
 BATCH_ROWS = 4_096
 QUESTION = "How much of the difference to a reference person does each column carry through the net?"
 
@@ -36,6 +40,12 @@ LINEAR_MODULES = (
     *(nn.Linear, nn.Conv1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.BatchNorm1d),
     *(nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.Unflatten),
 )
+
+
+def exact_for(model: NeuralModel, scale: Scale) -> bool:
+    """Whether it gives exactly what it sets out to give: for every net that it takes."""
+    del model, scale
+    return True
 
 
 def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

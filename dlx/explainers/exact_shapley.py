@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import MethodError
+from dlx.explainers import MIXTURES, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.kernels.shapley import Game, evaluations, exact_values
+from dlx.kernels.shapley import MOST_PLAYERS, Game, evaluations, exact_values
 from dlx.model import Model, Scale
 
 LABEL = "Exact Shapley values"
 LIBRARY = "dlx"
 PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
+IS_RANDOM, KNOWS_ERROR = False, True
+COST, PREFERENCE, EVALUATES = "high", 5, MIXTURES
 QUESTION = "How much does each column add, averaged over all orders, with every combination of columns tried?"
 BATCH_ROWS = 8
 MOST_DIFFERING = 20  # columns: a million combinations
+
+
+def exact_for(model: Model, scale: Scale) -> bool:
+    """Whether trying all combinations of the columns is a matter of seconds."""
+    del scale
+    return len(model.schema) <= MOST_PLAYERS
+
+
+def pairs_for(columns: int, evaluations: int) -> int:
+    """Return how many pairs of a person and a reference row may be tried on a budget of evaluations, at least one."""
+    return max(1, evaluations >> columns)
 
 
 def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

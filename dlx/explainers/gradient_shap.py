@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import MethodError
+from dlx.explainers import PATHS, MethodError
 from dlx.explainers._captum import on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explainers._randomness import seeded
@@ -19,7 +19,17 @@ LABEL = "Gradient SHAP"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy()
 IS_SHAPLEY = False
+IS_RANDOM, KNOWS_ERROR = True, True
+COST, PREFERENCE, EVALUATES = "medium", 8, PATHS
+RESTS_ON = "integrated_gradients"  # an average that is not valid has no valid sample
+INSTEAD = ("integrated_gradients",)
 QUESTION = "What do gradients at random points between reference people and this one add up to?"
+
+
+def exact_for(model: NeuralModel, scale: Scale) -> bool:
+    """Whether it gives exactly what it sets out to give: never."""
+    del model, scale
+    return False
 
 
 def attribute(

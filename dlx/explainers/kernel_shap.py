@@ -10,7 +10,7 @@ import logging
 
 import numpy as np
 
-from dlx.explainers import MethodError
+from dlx.explainers import MIXTURES, AsItComes, MethodError
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model, Scale
@@ -19,8 +19,22 @@ LABEL = "Kernel SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
+IS_RANDOM, KNOWS_ERROR = True, False
+COST, PREFERENCE, EVALUATES = "high", 6, MIXTURES
+AS_IT_COMES = AsItComes("centres", scale="probability", options={"sampling": {"n_features": 10}})  # shap 0.51, as it advises
 COMMON = (1e-4, 1e4)  # spreads of outputs at which shap's absolute limits say nothing
 QUESTION = "How much does each column add, averaged over all orders in which columns could be made known?"
+
+
+def exact_for(model: Model, scale: Scale) -> bool:
+    """Whether the default budget tries all combinations of columns: of eleven."""
+    del scale
+    return bool(2 ** len(model.schema) <= 2 * len(model.schema) + 2_048)
+
+
+def quick_options(columns: int) -> dict[str, int]:
+    """Return a budget on which it still adds up."""
+    return {"n_samples": max(512, 2 * columns)}
 
 
 def attribute(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import MethodError
+from dlx.explainers import RANDOM_PEOPLE, AsItComes, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.lime import local_surrogates
 from dlx.model import Model, Scale
@@ -24,9 +24,24 @@ LIBRARY = "lime"
 PROMISE = LocalAccuracy()
 UNITS = ("contribution", "lime")
 IS_SHAPLEY = False
+IS_RANDOM, KNOWS_ERROR = True, False
+COST, PREFERENCE, EVALUATES = "medium", 7, RANDOM_PEOPLE
+AS_IT_COMES = AsItComes(  # lime 0.2
+    "training rows",
+    scale="probability",
+    options={"unit": {"units": "lime"}, "sampling": {"n_features": 10, "repaired": False}},
+    aligned={"sampling": {"n_samples": 25_000}},
+    complete_only=("repaired",),
+)
 QUESTION = "Which columns move a linear model that imitates the model among random people, near ones counting most?"
 OURS = {"repaired": True}  # what our kernel computes; with other options lime does
 BATCH_ROWS = 2_048  # each batch predicts the samples anew
+
+
+def exact_for(model: Model, scale: Scale) -> bool:
+    """Whether it gives exactly what it sets out to give: never."""
+    del model, scale
+    return False
 
 
 def attribute(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlx.explainers import ROWS
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import LinearModel, Scale, ScaleError
 
@@ -15,7 +16,14 @@ LABEL = "Linear SHAP"
 LIBRARY = "shap"
 PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
+IS_RANDOM, KNOWS_ERROR = False, False
+COST, PREFERENCE, EVALUATES = "low", 1, ROWS
 QUESTION = "How far does each column's value, times its coefficient, lie from the average person's?"
+
+
+def exact_for(model: LinearModel, scale: Scale) -> bool:
+    """Whether the model is linear on the scale."""
+    return scale == model.scales[0]
 
 
 def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

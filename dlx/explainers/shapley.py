@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import MethodError
+from dlx.explainers import MIXTURES, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.shapley import Game, Sampled, sampled_values, tolerated_values
 from dlx.model import Model, Scale
@@ -19,7 +19,15 @@ LABEL = "Sampled Shapley values"
 LIBRARY = "dlx"
 PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
+IS_RANDOM, KNOWS_ERROR = True, True
+COST, PREFERENCE, EVALUATES = "medium", 4, MIXTURES
 QUESTION = "How much does each column add, averaged over all orders, judged from some combinations of columns?"
+
+
+def exact_for(model: Model, scale: Scale) -> bool:
+    """Whether all combinations of columns are tried by default: of six columns."""
+    del scale
+    return bool(2 ** len(model.schema) <= 64 + 4 * len(model.schema))
 
 
 def attribute(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.audit.fairness.groups import Partition, compared
 from dlx.audit.logistic import logistic_fits
 from dlx.audit.miscalibration import log_odds
 from dlx.audit.scores import METRICS, judged
 from dlx.background import sample
 from dlx.dataset import Dataset
-from dlx.model import LinearModel, Model, TreeModel, decided
+from dlx.model import Model, decided
 from dlx.remedies.errors import RemedyError
 from dlx.runner import explain
 from dlx.stats import Interval, auc_difference, auc_interval, counts_in_chunks, interval_among, rarest
@@ -157,8 +158,9 @@ def _explanations(
     unread = [case.schema.position(name) for name in left_out]
     blank_rows, blank_reference = _blanked(after, rows, reference, unread)
     sizes = [
-        np.abs(explain(model, people, method=_method(model, scale), background=against, scale=scale, seed=seed).values)
-        for model, people, against in ((before, rows, reference), (after, blank_rows, blank_reference))
+        np.abs(explain(model, some, method=method, background=against, scale=scale, seed=seed).values)
+        for model, some, against in ((before, rows, reference), (after, blank_rows, blank_reference))
+        for method in [explainers.best_shapley(model, scale)]
     ]
     ranked = [np.argsort(-size.mean(axis=0), kind="stable")[:TOP] for size in sizes]
     told = dict.fromkeys([*ranked[0], *ranked[1], *unread])
@@ -176,13 +178,6 @@ def _blanked(model: Model, rows: np.ndarray, reference: np.ndarray, unread: list
     if not np.array_equal(model.predict(blank[0], "probability"), model.predict(rows, "probability")):
         raise RemedyError(f"{model.name} must not read the columns that are left out, but its predictions depend on them")
     return blank
-
-
-def _method(model: Model, scale: str) -> str:
-    """Return the exact method of Shapley values for the model, where there is one that is quick."""
-    if isinstance(model, TreeModel) and scale == model.scales[0]:
-        return "tree_shap"
-    return "linear_shap" if isinstance(model, LinearModel) and scale == "logit" else "shapley"
 
 
 def _line(topic: str, quantity: str, of: str, before: np.ndarray, after: np.ndarray, rows: int, people: int) -> dict[str, Any]:

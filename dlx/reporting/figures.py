@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlx import plots
+from dlx import explainers, plots
 from dlx.comparison import Comparison
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -177,8 +177,8 @@ def listed_counts(counts: Sequence[int]) -> str:
 def _widest_method(study: Study, model: Model) -> str:
     """Return the method that explained most people; the first of them."""
     methods = study.methods_of(model)
-    preferred = [m for m in ("integrated_gradients", "tree_shap", "linear_shap") if m in methods]
-    return preferred[0] if preferred else methods[0]
+    widest = [method for method in explainers.by_preference(methods) if explainers.exact_for(method, model, model.scales[0])]
+    return widest[0] if widest else methods[0]
 
 
 def _agreement_matrix(comparison: Comparison, k: int) -> np.ndarray:

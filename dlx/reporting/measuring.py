@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.comparison import (
     Disagreement,
     Evidence,
@@ -24,12 +25,9 @@ from dlx.comparison import (
     stability,
     trust,
 )
-from dlx.comparison import defaults as library_defaults
 from dlx.comparison.variance_components import Crossed
 from dlx.context import Pair, RunContext, Siblings, counting
-from dlx.explainers import has_reference
 from dlx.explanation import Explanation
-from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.model import Model, NeuralModel
 from dlx.progress import Update
 from dlx.stats import auc, auc_difference
@@ -153,12 +151,11 @@ def crossed_designs(setting: RunContext, models: Sequence[Model], siblings: Sibl
     scale = models[0].scales[0]
     alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
     nets = [model for model in alike if isinstance(model, NeuralModel)]
-    shapley = "exact_shapley" if len(setting.case.schema) <= MOST_PLAYERS else "shapley"
+    surrogates = [name for name in explainers.reading(Model) if not explainers.method(name).IS_SHAPLEY]
+    any_model = [explainers.ground_truth_for(models[0], scale), *surrogates]
+    quick = [name for name in explainers.reading(NeuralModel) if explainers.method(name).COST == "low"]
     found = {}
-    for title, some, methods in (
-        ("all models", alike, (shapley, "lime")),
-        ("the nets", nets, ("integrated_gradients", "deeplift", shapley, "lime")),
-    ):
+    for title, some, methods in (("all models", alike, any_model), ("the nets", nets, [*quick, *any_model])):
         if len(some) < 2:
             continue
         people, runs = setting.panel[: setting.budget.noise_people], {}
@@ -202,7 +199,8 @@ def parity_of(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pa
     """
     import pandas as pd
 
-    pairs = [(model, method) for model in models for name, method in on_panel if name == model.name and has_reference(method)]
+    both = [(name, method) for name, method in on_panel if explainers.has_reference(method)]
+    pairs = [(model, method) for model in models for name, method in both if name == model.name]
     lines, few = [], setting.panel[:PARITY_PEOPLE]
     with setting.narrator.step("Explaining a few people by the reference libraries", "times") as update:
         explain = counting(setting.explain, update, 2 * len(pairs))
@@ -259,16 +257,20 @@ def errors_of(
     import pandas as pd
 
     tables = []
+    cut_by_library = explainers.having(IS_SHAPLEY=True, IS_RANDOM=True, LIBRARY="shap")
     for model in models:
         made = [e for (name, _), e in on_panel.items() if name == model.name]
         tables.append(errors(made, judges[model.name], k=setting.top))
-        if setting.budget.is_thorough and model in close and (model.name, "kernel_shap") in on_panel:
-            few = setting.panel[: setting.budget.noise_people]
-            with setting.narrator.step(f"Explaining {model.name} by Kernel SHAP on shap's own budgets", "times") as update:
-                explain = counting(setting.explain, update, 2)
-                as_shap_comes = {"n_features": library_defaults.KEPT_COLUMNS}
-                own = [explain(model, few, "kernel_shap", **asked) for asked in ({}, as_shap_comes)]
-            tables.append(errors(own, judges[model.name][: len(few)], k=setting.top))
+        for method in cut_by_library if setting.budget.is_thorough and model in close else ():
+            if (model.name, method) in on_panel:
+                few, facts = setting.panel[: setting.budget.noise_people], explainers.method(method)
+                with setting.narrator.step(
+                    f"Explaining {model.name} by {facts.LABEL} on {facts.LIBRARY}'s own budgets", "times"
+                ) as update:
+                    explain = counting(setting.explain, update, 2)
+                    budgets = (dict[str, Any](), facts.AS_IT_COMES.options["sampling"])
+                    own = [explain(model, few, method, **budget) for budget in budgets]
+                tables.append(errors(own, judges[model.name][: len(few)], k=setting.top))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -303,4 +305,4 @@ def as_good(siblings: Siblings, scores: pd.DataFrame) -> Siblings:
 
 
 def _with_known_defaults(model: Model, on_panel: Mapping[Pair, Explanation]) -> list[str]:
-    return [method for method in library_defaults.methods() if (model.name, method) in on_panel]
+    return [method for method in explainers.with_library_defaults() if (model.name, method) in on_panel]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx import explainers
 from dlx.comparison.causes import Disagreement
-from dlx.comparison.defaults import CENTRES, KEPT_COLUMNS
+from dlx.comparison.defaults import CENTRES, kept_columns
 from dlx.comparison.faithfulness import NEIGHBOURS as DONORS
 from dlx.comparison.ground_truth import own_error
 from dlx.comparison.noise import SOURCES
@@ -23,7 +23,7 @@ from dlx.reporting.evidence import figures as evidence_figures
 from dlx.reporting.evidence import tables as evidence_tables
 from dlx.reporting.evidence import words as evidence_words
 from dlx.reporting.sections import Section
-from dlx.reporting.study import KERNEL_COALITIONS, Study, top_features
+from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import whose_word
 from dlx.stats import CERTAIN
 
@@ -90,13 +90,13 @@ def _opening(study: Study, command: str) -> dict[str, Any]:
             "people": len(study.people),
             "panel": study.panel,
             "background": len(study.background),
-            "coalitions": KERNEL_COALITIONS,
+            "coalitions": next(iter(explainers.quick_options("kernel_shap", len(study.case.schema)).values())),
             "samples": explainers.options("lime")["n_samples"],
             "gradients": explainers.options("gradient_shap")["n_samples"],
             "neighbours": NEIGHBOURS,
             "donors": DONORS,
             "centres": phrases.counted(CENTRES),
-            "kept": phrases.counted(KEPT_COLUMNS),
+            "kept": phrases.counted(kept_columns()),
             "stability": min(study.panel, study.harmony.depth.stability_people),
             "settings": min(study.panel, study.harmony.depth.settings_people),
         },

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlx import explainers
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.files import refuse_unwritable
@@ -15,8 +16,6 @@ from dlx.schema import SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SHAPLEY = ("tree_shap", "linear_shap", "kernel_shap")
 
 
 def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path) -> None:
@@ -55,8 +54,10 @@ def file_name(name: str) -> str:
 
 def mute_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[str, str]:
     """Return why models cannot be told of, by name: none of the methods that a report rests on is valid for them."""
-    asked = compatibility[compatibility["method"].isin(SHAPLEY) & (compatibility["verdict"] != "not valid")]
-    tried = compatibility[compatibility["method"] == "kernel_shap"].drop_duplicates("model").set_index("model")["reason"]
+    valid = compatibility[compatibility["verdict"] != "not valid"]
+    asked = valid[valid["method"].isin(explainers.having(IS_SHAPLEY=True))]
+    any_model = compatibility[compatibility["method"].isin(explainers.reading(Model))]
+    tried = any_model.drop_duplicates("model").set_index("model")["reason"]
     return {model.name: str(tried.get(model.name, "")) for model in models if model.name not in set(asked["model"])}
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx import explainers
 from dlx.audit.adverse_action import ReasonRules
 from dlx.comparison import Comparison, Contrast, compare, contrast, importance
 from dlx.context import RunContext, is_black_box
@@ -22,10 +23,7 @@ from dlx.reporting.people import Chosen, choose
 if TYPE_CHECKING:
     import pandas as pd
 
-SLOW = ("kernel_shap",)
 PANEL = 40
-KERNEL_COALITIONS = 512
-OPTIONS: dict[str, dict[str, Any]] = {"kernel_shap": {"n_samples": KERNEL_COALITIONS}}
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,7 @@ class Study:
 
     def shapley(self, model: Model) -> Explanation:
         """Return the Shapley values of a model on the panel: exact where its method is, else Kernel SHAP's."""
-        exact = [m for m in ("tree_shap", "linear_shap") if (model.name, m) in self.explanations]
-        return self.on_panel(model, exact[0] if exact else "kernel_shap")
+        return self.on_panel(model, explainers.best_shapley(model, model.scales[0], self.methods_of(model)))
 
     def contrast(self) -> Contrast | None:
         """Return why the two main models differ about the panel; None where they have no common scale."""

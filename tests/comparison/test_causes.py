@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from torch import nn
 
 from dlx.arrays import array_id
 from dlx.background import k_means_background
-from dlx.comparison import defaults
 from dlx.comparison.agreement import metrics_by_row
 from dlx.comparison.causes import (
     CAUSES,
@@ -31,11 +31,11 @@ from dlx.comparison.causes import (
     disagreement,
     placed_differently,
 )
-from dlx.comparison.defaults import MANY_SAMPLES, SWITCHES, Laboratory, switches, tallest
+from dlx.comparison.defaults import SWITCHES, Laboratory, switches, tallest
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
-from dlx.explainers import MethodError
+from dlx.explainers import MethodError, lime
 from dlx.model import BlackBox, NeuralModel, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
@@ -147,7 +147,7 @@ def disagreement_about(kind, world, one, other, k=2):
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(defaults, "MANY_SAMPLES", 600)
+        patch.setattr(lime, "AS_IT_COMES", replace(lime.AS_IT_COMES, aligned={"sampling": {"n_samples": 600}}))
         found = disagreement(worlds.model(kind, world), one, other, laboratory(world, explainer=once), k=k)
     return found, len(made)
 
@@ -231,7 +231,7 @@ def test_regression_has_no_other_scale():
         (
             "net",
             ("shapley", "lime"),
-            "the defaults of shapley are not known; they are of integrated_gradients, deeplift, kernel",
+            "the defaults of shapley are not known; they are of tree_shap, integrated_gradients, deeplift, kernel",
         ),
         ("net", ("lime", "no such"), "the defaults of no such are not known"),
         ("net", ("lime", "lime"), "a disagreement is between two methods, got lime twice"),
@@ -353,7 +353,7 @@ def test_lime_itself_is_not_asked_of_missing_values():
         ("net", "kernel_shap", "exact_shapley", {}),
         ("boosted", "kernel_shap", "exact_shapley", {}),
         ("boosted", "tree_shap", "tree_shap", {}),
-        ("net", "lime", "lime", {"n_samples": MANY_SAMPLES}),
+        ("net", "lime", "lime", {"n_samples": 25_000}),
     ],
 )
 def test_aligned_is_what_explain_gives(kind, method, by, options, world):

@@ -111,7 +111,7 @@ def test_judge_agrees_with_exact_methods_and_tells_how_far_the_others_are():
     ("spoiled", "error", "message"),
     [
         ({"model": "trees"}, DlxError, "the judge must be of the same model: it is of trees, not of net"),
-        ({"method": "lime"}, DlxError, "a judge must be by exact_shapley or shapley, got lime; make one with dlx.judge"),
+        ({"method": "lime"}, DlxError, "a judge must be by shapley or exact_shapley, got lime; make one with dlx.judge"),
         ({"scale": "probability"}, AlignmentError, "must share the scale"),
         ({"background_id": "c"}, AlignmentError, "must share the background"),
         ({"index": LOANS}, AlignmentError, "must share the row names"),

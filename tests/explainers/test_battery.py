@@ -19,16 +19,16 @@ from torch.nn import functional
 
 from dlx import explainers
 from dlx.explainers import MethodError, lime
-from dlx.model import BlackBox, LinearModel, NeuralModel, ScaleError, TreeModel, wrap
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, ScaleError, TreeModel, wrap
 from dlx.runner import LocalAccuracyError, explain
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.trees import concatenate
 
 pytestmark = pytest.mark.battery
 
-RANDOM = {"gradient_shap", "lime", "shapley"}  # methods that draw; no other may depend on the seed
-SURROGATES = {"lime"}  # methods whose base value is a fit, not the mean prediction
-SHAPLEY = {"exact_shapley", "kernel_shap", "linear_shap", "shapley", "tree_shap"}  # exact, or up to their standard errors
+RANDOM = set(explainers.having(IS_RANDOM=True))  # methods that draw; no other may depend on the seed
+SHAPLEY = set(explainers.having(IS_SHAPLEY=True))  # exact, or up to their standard errors
+SURROGATES = set(explainers.reading(Model)) - SHAPLEY  # methods whose base value is a fit, not the mean prediction
 CHEAPER = {"n_samples": 1500}  # fewer samples, for methods that draw
 FINER = {"n_steps": 300}  # a ReLU net of eight units against few references is rough: more steps, for methods that follow paths
 
@@ -41,12 +41,49 @@ CASES = [
 every_case = pytest.mark.parametrize(("method", "kind", "world"), CASES)
 
 
-def test_methods_say_whether_they_set_out_to_give_shapley_values():
-    assert {name for name in explainers.names() if explainers.method(name).IS_SHAPLEY} == SHAPLEY
+@pytest.mark.parametrize("method", explainers.names())
+def test_methods_own_their_facts(method):
+    facts = explainers.method(method)
+    assert facts.LABEL and facts.QUESTION and facts.LIBRARY and facts.PROMISE
+    assert facts.COST in explainers.COSTS and facts.PREFERENCE > 0
+    assert facts.EVALUATES in (explainers.ROWS, explainers.MIXTURES, explainers.PATHS, explainers.RANDOM_PEOPLE)
+    assert all(isinstance(fact, bool) for fact in (facts.IS_SHAPLEY, facts.IS_RANDOM, facts.KNOWS_ERROR))
+    for other in (*getattr(facts, "INSTEAD", ()), *filter(None, [getattr(facts, "RESTS_ON", None)])):
+        assert other in explainers.names() and other != method
+    for given in getattr(facts, "AS_IT_COMES", explainers.AsItComes("zeros")).options.values():
+        assert set(given) <= set(explainers.options(method))
+    assert set(explainers.quick_options(method, 5)) <= set(explainers.options(method))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "shapley", "preferred"),
+    [
+        ("net", "logit", "shapley", "integrated_gradients"),
+        ("forest", "probability", "tree_shap", "tree_shap"),
+        ("forest", "logit", "shapley", "shapley"),
+        ("boosted", "logit", "tree_shap", "tree_shap"),
+        ("linear", "logit", "linear_shap", "linear_shap"),
+        ("linear", "probability", "shapley", "shapley"),
+        ("function", "probability", "shapley", "shapley"),
+    ],
+)
+def test_methods_are_chosen_by_their_facts(kind, scale, shapley, preferred):
+    model = worlds.model(kind, "numeric")
+    assert explainers.best_shapley(model, scale) == shapley
+    assert explainers.preferred(model, scale) == preferred
+    assert explainers.ground_truth_for(model, scale) == "exact_shapley"
+
+
+def test_choices_of_a_wide_table_and_among_some():
+    wide = BlackBox(lambda t: t["x0"], Schema(tuple(Feature(f"x{i}") for i in range(17))), scales=("logit",))
+    assert explainers.ground_truth_for(wide, "logit") == explainers.any_model() == "shapley"
+    assert explainers.best_shapley(wide, "logit", ["lime", "kernel_shap"]) == "kernel_shap"
+    assert explainers.best_shapley(wide, "logit", ["lime"]) == "shapley"
+    assert explainers.reading(NeuralModel) == ["integrated_gradients", "deeplift", "gradient_shap"]
 
 
 def run(method, model, rows, background, *, scale=None, seed=0, batch_size=32, **options):
-    wanted = FINER | (CHEAPER if method in RANDOM else {}) | options
+    wanted = FINER | (CHEAPER if explainers.options(method).get("n_samples") else {}) | options
     known = explainers.options(method)
     return explain(
         model, rows, method=method, background=background, scale=scale or model.scales[0], seed=seed,
@@ -227,7 +264,8 @@ def test_seed_decides_all_that_is_random(method, kind, world):
     first, again, other = (run_case(method, kind, world, seed=seed, **few) for seed in (1, 1, 2))
     assert first.values.tobytes() == again.values.tobytes()
     distance = np.abs(first.values - other.values).max()
-    if method not in RANDOM:
+    model = worlds.model(kind, world)
+    if method not in RANDOM or (not few and explainers.exact_for(method, model, model.scales[0])):
         assert distance == 0
     elif first.standard_errors is None or first.standard_errors.max() > 1e-5:
         assert distance > 1e-5

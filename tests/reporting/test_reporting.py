@@ -20,6 +20,7 @@ import dlx
 from dlx.context import THOROUGH, Budget, RunContext
 from dlx.dataset import Card, Dataset
 from dlx.errors import DlxError
+from dlx.explainers import lime
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
 from dlx.reporting import figures, phrases, words
@@ -34,6 +35,7 @@ from dlx.stats import auc_difference
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
 AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
 MODELS = ("mlp", "gradient_boosting", "random_forest")
+QUICK_LIME = dataclasses.replace(lime.AS_IT_COMES, aligned={"sampling": {"n_samples": 6_000}})
 FEW = {"noise_people": 4, "settings_people": 3, "stability_people": 3, "sanity_people": 3}  # what is measured is the same
 QUIET = Narrator(quiet=True)
 
@@ -564,7 +566,7 @@ def thorough_page(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dlx.reporting.TRAINING_SEEDS", 2)
         patched.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **FEW))
-        patched.setattr("dlx.comparison.defaults.MANY_SAMPLES", 6_000)
+        patched.setattr("dlx.explainers.lime.AS_IT_COMES", QUICK_LIME)
         return dlx.report(
             case,
             models=["mlp", "resnet", "random_forest"],
@@ -687,7 +689,7 @@ def test_a_method_that_is_not_valid_is_left_out_with_its_reason(tmp_path):
 
 def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(tmp_path, monkeypatch):
     monkeypatch.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **FEW))
-    monkeypatch.setattr("dlx.comparison.defaults.MANY_SAMPLES", 6_000)
+    monkeypatch.setattr("dlx.explainers.lime.AS_IT_COMES", QUICK_LIME)
     constant = dlx.wrap(lambda table: np.full(len(table), 0.4), worlds.NUMERIC, name="constant")
     for models in ([constant], [worlds.model("net", "numeric"), constant]):
         page = small("numeric", tmp_path / f"{len(models)}.html", models=models, people=4, background=4, thorough=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.audit.compatibility.bench import STEADY, Bench, Finding, lost_words, prepared
 from dlx.audit.compatibility.estimators import native_categories
@@ -137,7 +138,7 @@ def _trees(bench: Bench) -> Iterator[Finding]:
     text = f"the trees of {name} add up on the scale {own!r}"
     if bench.scale != own:
         text += f", not on {bench.scale!r}, where the mean of the background alone is {lost_words(gap)} of the mean effect off"
-    yield Finding("scale", "", ("tree_shap",) if bench.scale != own else (), text, gap)
+    yield Finding("scale", "", tuple(explainers.reading(TreeModel)) if bench.scale != own else (), text, gap)
 
 
 def _gap_of_means(bench: Bench) -> float:
@@ -157,4 +158,4 @@ def _native_categories(bench: Bench) -> Iterator[Finding]:
             f"the {estimator} in {bench.model.name} splits on the categories of {plural(count, 'column')} themselves: "
             "tree_shap does not take it, and shap's own TreeExplainer is wrong there without saying so"
         )
-        yield Finding("native categories", estimator, ("tree_shap",), text, float(count))
+        yield Finding("native categories", estimator, tuple(explainers.reading(TreeModel)), text, float(count))

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from torch.jit import ScriptModule
 
+from dlx import explainers
 from dlx.audit.compatibility.bench import STEADY, Bench, Finding, lost_words
 from dlx.audit.compatibility.forward import bending_functions
 from dlx.errors import is_own_fault
 from dlx.explainers import deeplift
 from dlx.explainers._lookups import EMBEDDINGS, without_gradient
+from dlx.model import NeuralModel
 
-GRADIENTS = ("deeplift", "gradient_shap", "integrated_gradients")
+RULES = (deeplift.__name__.rpartition(".")[2],)  # the method whose rules are for modules
 
 
 def in_network(bench: Bench) -> Iterator[Finding]:
@@ -21,7 +23,7 @@ def in_network(bench: Bench) -> Iterator[Finding]:
     scripted = [path for path, module in bench.evaluated.network.named_modules() if isinstance(module, ScriptModule)]
     if scripted:
         text = f"{_named(scripted[0])} is a TorchScript module, which cannot be looked into: pass the module it was made from"
-        yield Finding("scripted", scripted[0], ("deeplift",), text, np.nan)
+        yield Finding("scripted", scripted[0], RULES, text, np.nan)
     else:
         yield from _nonlinearities(bench)
         yield from _used_again(bench)
@@ -40,10 +42,10 @@ def _nonlinearities(bench: Bench) -> Iterator[Finding]:
     )
     for path, module in modules.items():
         text = f"{_named(path)} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
-        yield Finding("outside table", path, ("deeplift",), text, lost)
+        yield Finding("outside table", path, RULES, text, lost)
     for path, function in functions:
         text = f"{_named(path)} calls {function}, a nonlinear function that captum's DeepLIFT cannot see: {loses}"
-        yield Finding("function", path, ("deeplift",), text, lost)
+        yield Finding("function", path, RULES, text, lost)
 
 
 def _lost_by_deeplift(bench: Bench) -> float:
@@ -63,7 +65,7 @@ def _used_again(bench: Bench) -> Iterator[Finding]:
     for path, times in uses.items():
         if times > 1:
             text = f"{_named(path)} is used {times} times in one forward: captum's DeepLIFT needs a module for each use"
-            yield Finding("used again", path, ("deeplift",), text, float(times))
+            yield Finding("used again", path, RULES, text, float(times))
 
 
 def _unseen_columns(bench: Bench) -> Iterator[Finding]:
@@ -78,10 +80,10 @@ def _unseen_columns(bench: Bench) -> Iterator[Finding]:
     embeddings = [path for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)]
     for path in embeddings:
         text = f"{_named(path)} looks up integer codes; for {columns} {said}"
-        yield Finding("embedding", path, GRADIENTS, text, largest)
+        yield Finding("embedding", path, tuple(explainers.reading(NeuralModel)), text, largest)
     if not embeddings:
         for column, moved in moves.items():
-            yield Finding("no gradient", column, GRADIENTS, f"for {columns} {said}", moved)
+            yield Finding("no gradient", column, tuple(explainers.reading(NeuralModel)), f"for {columns} {said}", moved)
 
 
 def _moved_by(bench: Bench, column: int) -> float:

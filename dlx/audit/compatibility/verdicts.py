@@ -25,10 +25,7 @@ from dlx.threads import one_thread
 if TYPE_CHECKING:
     import pandas as pd
 
-EXACT_EVALUATIONS = 200_000  # of exact_shapley: people and references are cut to fit
-EXACT_WIDTH = 16
-RESTS_ON = {"gradient_shap": "integrated_gradients"}  # an average that is not valid has no valid sample
-INSTEAD = {"deeplift": ("integrated_gradients",), "gradient_shap": ("integrated_gradients",)}
+EVALUATIONS = 200_000  # of a method whose cost doubles with every column: people and references are cut to fit
 
 Verdict = Literal["fine", "approximate", "not valid"]
 SEVERITY: tuple[Verdict, ...] = ("fine", "approximate", "not valid")
@@ -120,17 +117,19 @@ class _Trials:
 
     def _resting(self, method: str, trial: Trial) -> Trial:
         """Return the trial, or that of the method it rests on where that one is not valid."""
-        below = RESTS_ON.get(method)
+        below = getattr(explainers.method(method), "RESTS_ON", None)
         if below is None or trial.verdict == "not valid" or self[below].verdict != "not valid":
             return trial
         return Trial("not valid", trial.lost, f"it samples what {below} sums up: {self[below].reason}")
 
     def fallback(self, method: str) -> str:
         """Return the first valid method among those that may stand in, or an empty name."""
-        family = ("exact_shapley",) if len(self.bench.model.schema) <= EXACT_WIDTH else ()
-        instead = (*INSTEAD.get(method, ()), *family, "shapley", "kernel_shap")
-        known = [name for name in instead if name != method and name in explainers.names()]
-        return next((name for name in known if self[name].verdict != "not valid"), "")
+        model, scale = self.bench.model, self.bench.scale
+        some = [name for name in explainers.reading(Model) if explainers.method(name).IS_SHAPLEY]
+        sound = [name for name in some if explainers.method(name).IS_RANDOM or explainers.exact_for(name, model, scale)]
+        first = (*getattr(explainers.method(method), "INSTEAD", ()), explainers.ground_truth_for(model, scale))
+        instead = [name for name in dict.fromkeys((*first, *sound)) if name != method]
+        return next((name for name in instead if self[name].verdict != "not valid"), "")
 
 
 def _judged(trial: Trial, findings: list[Finding], method: str) -> Trial:
@@ -156,7 +155,7 @@ def verdict_of(lost: float) -> Verdict:
 
 def tried(bench: Bench, method: str) -> Trial:
     """Return what comes of running one method on a bench, whatever was found in the model."""
-    options = _small_budget(method, len(bench.model.schema))
+    options = explainers.quick_options(method, len(bench.model.schema))
     rows, background = _affordable(bench, method)
     try:
         made = explain(bench.model, rows, method=method, background=background, scale=bench.scale, seed=bench.seed, **options)
@@ -184,16 +183,11 @@ def _share_that_fails(bench: Bench, method: str, options: dict[str, Any]) -> flo
         return 1.0
 
 
-def _small_budget(method: str, width: int) -> dict[str, Any]:
-    """Return options for a method that adds up on any budget; the others are tried as people will use them."""
-    return {"kernel_shap": {"n_samples": max(1_000, 2 * width)}}.get(method, {})
-
-
 def _affordable(bench: Bench, method: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows and references to try a method on: fewer for the one whose cost doubles with every column."""
-    if method != "exact_shapley":
+    if not hasattr(explainers.method(method), "pairs_for"):
         return bench.rows, bench.background
-    pairs = max(1, EXACT_EVALUATIONS >> len(bench.model.schema))
+    pairs = explainers.method(method).pairs_for(len(bench.model.schema), EVALUATIONS)
     background = bench.background[:pairs]
     return bench.rows[: max(1, pairs // len(background))], background
 

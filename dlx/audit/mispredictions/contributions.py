@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS, Decisions, refuse_others
 from dlx.audit.recalibration import stretched_net
 from dlx.audit.scores import log_losses
@@ -109,9 +110,15 @@ def explained_losses(
 
     `explain` is `dlx.explain`, or one that remembers.
     """
-    asked: dict[str, Any] = {"method": "shapley", "background": background, "scale": "value", "seed": seed, **options}
+    asked: dict[str, Any] = {
+        "method": explainers.any_model(),
+        "background": background,
+        "scale": "value",
+        "seed": seed,
+        **options,
+    }
     places = [np.flatnonzero(decisions.outcomes == outcome) for outcome in (0, 1)]
-    parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked) for outcome in (0, 1)]
+    parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked, **options) for outcome in (0, 1)]
     if failures := [why for part in parts for why in part.failures.values()]:
         raise DlxError(f"the loss could not be explained: {failures[0]}")
     order = np.argsort(np.concatenate(places))

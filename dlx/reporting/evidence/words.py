@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.comparison.causes import REST, Disagreement
-from dlx.comparison.defaults import KEPT_COLUMNS
+from dlx.comparison.defaults import kept_columns
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
 from dlx.comparison.trust import DISTRUSTED, NOT_REFUTED, TRUSTED
 from dlx.model import Model
@@ -33,7 +33,7 @@ CAUSE_WORDS = {
     "unit": "the unit (LIME's slopes or contributions)",
     "scale": "the output scale",
     "background": "the baseline or background",
-    "sampling": f"the cut to {counted(KEPT_COLUMNS)} columns (and sampling noise)",
+    "sampling": f"the cut to {counted(kept_columns())} columns (and sampling noise)",
     "grouping": "one-hot columns taken alone",
 }
 AGREEMENT = "feature_agreement"

@@ -23,7 +23,6 @@ from dlx.reporting.sections.change.part import Part
 from dlx.reporting.sections.change.reasons_told import (
     CUTOFF,
     EVERYBODY,
-    JUDGE,
     Given,
     common,
     example,
@@ -33,7 +32,6 @@ from dlx.reporting.sections.change.reasons_told import (
 )
 from dlx.reporting.sections.change.reasons_withheld import withheld
 
-METHODS = ("deeplift", "integrated_gradients", "tree_shap", "linear_shap", "shapley", "lime")  # quick for many people
 WHOM = {CUTOFF: "those near the cutoff", EVERYBODY: "all applicants"}
 MANY = 300  # denied people whose reasons are given, at most
 
@@ -90,11 +88,13 @@ def _trusted(setting: RunContext, model: Model, people: Dataset, background: Dat
     What is measured here is whether they add up and how far they are from the Shapley values, not their own noise: none has
     earned trust, see `dlx.comparison.trust`.
     """
-    fitting = [method for method in METHODS if explainers.fits(method, model)]
+    quick = [name for name in explainers.names_for(model) if explainers.method(name).COST != "high"]  # for many people
+    fitting = explainers.by_preference(name for name in quick if not hasattr(explainers.method(name), "RESTS_ON"))
     compatibility = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
     ready = compatibility.loc[compatibility["verdict"] != "not valid", "method"]
     made = [setting.explain(model, people, method, background=background) for method in ready]
-    judge, judged = [one for one in made if one.method == JUDGE], [one for one in made if one.method != JUDGE]
+    judge = [one for one in made if one.method == explainers.any_model()]
+    judged = [one for one in made if one not in judge]
     table = trust(made, Evidence(compatibility=compatibility, errors=errors(judged, judge[0]) if judge and judged else None))
     kept = [one for one, counts in zip(made, believed(table), strict=True) if counts] if made else []
     lost = compatibility[compatibility["verdict"] == "not valid"]

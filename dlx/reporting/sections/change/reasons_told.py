@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dlx import plots
+from dlx import explainers, plots
 from dlx.audit.adverse_action import Denial, Grouping, Reason, ReasonMap, Source
 from dlx.audit.adverse_action.denials import MOST
 from dlx.audit.adverse_action.wording import BETTER
@@ -18,7 +18,6 @@ from dlx.reporting.phrases import interval, listed, method_label, percent, says,
 from dlx.reporting.sections.blocks import Block, Listed, Table
 from dlx.stats import CERTAIN
 
-JUDGE = "shapley"
 CUTOFF, EVERYBODY = "near the cutoff", "all applicants"
 SHOWN_PAIRS = 14  # of the figure; all are in its table
 SHOWN_REASONS = 8
@@ -54,7 +53,7 @@ class Given:
         """One source a model and background: by the judge where it is trusted, else by the first method."""
         found: dict[tuple[str, str], Source] = {}
         for source in self.denials:
-            if (source.model, source.background) not in found or source.method == JUDGE:
+            if (source.model, source.background) not in found or source.method == explainers.any_model():
                 found[source.model, source.background] = source
         return list(found.values())
 

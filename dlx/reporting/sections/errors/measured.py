@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx import architectures
+from dlx import architectures, explainers
 from dlx.audit.mispredictions import (
     Decisions,
     Slices,
@@ -24,7 +24,7 @@ from dlx.background import sample
 from dlx.context import RunContext, is_black_box
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, TreeModel
+from dlx.model import Model
 from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
 
 EVERYBODY = "everybody"
@@ -124,8 +124,7 @@ def _slices(setting: RunContext, model: Model, judged: Decisions) -> tuple[tuple
 
 def _contributions(setting: RunContext, model: Model, judged: Decisions) -> Explanation:
     """Return Shapley values on the model's own scale, by the method that is exact and quick where there is one."""
-    method = "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
-    return setting.explain(model, judged.people, method)
+    return setting.explain(model, judged.people, explainers.best_shapley(model, model.scales[0]))
 
 
 def _worst(setting: RunContext, model: Model, judged: Decisions) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlx import explainers
 from dlx.audit.adverse_action import Proxies, Proxy
 from dlx.audit.fairness.contributions import contrasts, explained_gap
 from dlx.audit.fairness.groups import Partition, compared, intersections
@@ -15,7 +16,7 @@ from dlx.background import sample
 from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, TreeModel
+from dlx.model import Model
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
 
@@ -132,7 +133,8 @@ def _explained(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
     people = sample(setting.case.test, MOST_EXPLAINED, seed=setting.seed)
-    explained = [setting.explain(model, people, _exact(model)) for model in (black_boxes if shown else ())]
+    methods = {model: explainers.best_shapley(model, model.scales[0]) for model in (black_boxes if shown else ())}
+    explained = [setting.explain(model, people, method) for model, method in methods.items()]
     told, carried, parts = [], [], []
     with setting.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
         for count, by in enumerate(shown, start=1):
@@ -198,11 +200,6 @@ def _judged(shown: Sequence[Partition], gaps: pd.DataFrame) -> list[Partition]:
     """Return the partitions of which at least one gap in a decision can be judged."""
     judged = set() if gaps.empty else set(gaps.loc[gaps["lowest"] != "", "attribute"])
     return [by for by in shown if by.name in judged]
-
-
-def _exact(model: Model) -> str:
-    """Return the method that gives a model's Shapley values as exactly as can be; all of them add up."""
-    return "tree_shap" if isinstance(model, TreeModel) else "linear_shap" if isinstance(model, LinearModel) else "shapley"
 
 
 def _stacked(tables: Sequence[pd.DataFrame], columns: Sequence[str] = ()) -> pd.DataFrame:

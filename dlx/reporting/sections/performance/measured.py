@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dlx import explainers
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
 from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, explained_change, recalibrated
@@ -16,7 +17,7 @@ from dlx.context import RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +153,5 @@ def _mend(setting: RunContext, model: Model) -> Mended:
 
 def _explained(setting: RunContext, model: Model, like: Model) -> Explanation:
     """Return the panel's explanations by the exact method of the calibrated model's kind, on its own scale."""
-    methods = {NeuralModel: "integrated_gradients", TreeModel: "tree_shap", LinearModel: "linear_shap"}
-    method = next((name for kind, name in methods.items() if isinstance(like, kind)), "shapley")
-    return setting.explain(model, setting.panel, method, scale=like.scales[0])
+    scale = like.scales[0]
+    return setting.explain(model, setting.panel, explainers.preferred(like, scale), scale=scale)
