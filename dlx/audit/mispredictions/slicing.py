@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -177,43 +177,47 @@ def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> 
     import pandas as pd
 
     masks = np.array([one.holds(test.people.rows) for one in chosen]).reshape(len(chosen), len(test))
+    sizes = masks.sum(axis=1)
+
+    def here(values: np.ndarray) -> np.ndarray:
+        return masks @ values.astype(float) / sizes
+
+    def elsewhere(values: np.ndarray) -> np.ndarray:
+        return ~masks @ values.astype(float) / (len(test) - sizes)
+
     p_values = chances(test, masks, of, seed)
-    lines = [
-        _line(one, mask, test, of, seed) | {"p": p, "adjusted": adjusted, "found": bool(adjusted <= SIGNIFICANT)}
-        for one, mask, p, adjusted in zip(chosen, masks, p_values, holm(p_values), strict=True)
-    ]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    ends = np.array([_ends(mask, test, of, seed) for mask in masks]).reshape(len(chosen), 2)
+    return pd.DataFrame(
+        {
+            "model": test.model,
+            "of": of,
+            "slice": [one.words for one in chosen],
+            "columns": [", ".join(one.columns) for one in chosen],
+            "rows": sizes,
+            "share": sizes / len(test),
+            "error_rate": here(test.wrong),
+            "error_rate_elsewhere": elsewhere(test.wrong),
+            "loss": here(test.losses),
+            "loss_elsewhere": elsewhere(test.losses),
+            "expected_loss": here(test.expected_losses),
+            "observed": here(test.outcomes),
+            "predicted": here(test.predicted),
+            "difference": here(test.losses) - elsewhere(test.losses) if of == "loss" else here(test.residuals),
+            "low": ends[:, 0],
+            "high": ends[:, 1],
+            "p": p_values,
+            "adjusted": holm(p_values),
+            "found": holm(p_values) <= SIGNIFICANT,
+        }
+    )
 
 
-COLUMNS = [
-    *("model", "of", "slice", "columns", "rows", "share", "error_rate", "error_rate_elsewhere", "loss", "loss_elsewhere"),
-    *("expected_loss", "observed", "predicted", "difference", "low", "high", "p", "adjusted", "found"),
-]
-
-
-def _line(one: Slice, mask: np.ndarray, test: Decisions, of: Measure, seed: int) -> dict[str, Any]:
-    losses, wrong, rng = test.losses, test.wrong, np.random.default_rng(seed)
-    here, elsewhere = (losses[mask], losses[~mask]) if of == "loss" else (test.residuals[mask], np.zeros(1))
-    people = min(len(here), len(elsewhere)) if of == "loss" else len(here)
-    low, high = ends_of(np.subtract(*(resampled_means(some, seed=rng)[1:] for some in (here, elsewhere))), people=people)
-    return {
-        "model": test.model,
-        "of": of,
-        "slice": one.words,
-        "columns": ", ".join(one.columns),
-        "rows": int(mask.sum()),
-        "share": mask.mean(),
-        "error_rate": wrong[mask].mean(),
-        "error_rate_elsewhere": wrong[~mask].mean(),
-        "loss": losses[mask].mean(),
-        "loss_elsewhere": losses[~mask].mean(),
-        "expected_loss": test.expected_losses[mask].mean(),
-        "observed": test.outcomes[mask].mean(),
-        "predicted": test.predicted[mask].mean(),
-        "difference": here.mean() - elsewhere.mean(),
-        "low": low,
-        "high": high,
-    }
+def _ends(mask: np.ndarray, test: Decisions, of: Measure, seed: int) -> np.ndarray:
+    """Return the ends of the difference of the measure over resampled people, [2]."""
+    rng = np.random.default_rng(seed)
+    sides = (test.losses[mask], test.losses[~mask]) if of == "loss" else (test.residuals[mask],)
+    means = [resampled_means(side, seed=rng)[1:] for side in sides]
+    return ends_of(means[0] - means[1] if of == "loss" else means[0], people=min(map(len, sides)))
 
 
 def chances(test: Decisions, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
