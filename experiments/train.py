@@ -30,13 +30,13 @@ def main() -> None:
         train_all(config, arguments.output, arguments.device, arguments.retrain, narrator)
 
 
-def train_all(config: Config, root: Path, device: str, retrain: bool, narrator: Narrator) -> None:
+def train_all(config: Config, checkpoints: Path, device: str, retrain: bool, narrator: Narrator) -> None:
     """Train every model of a configuration with every seed, and print the paths."""
     dataset = cases.load(config.case)
     for architecture in config.architectures:
         options = config.overrides.get(architecture, {})
         for seed in config.seeds:
-            asked: dict[str, Any] = {"seed": seed, "root": root, "config": options}
+            asked: dict[str, Any] = {"seed": seed, "checkpoints": checkpoints, "config": options}
             runs.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
             print(checkpoint.folder(dataset.name, architecture, **asked))
 

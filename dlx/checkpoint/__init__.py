@@ -18,11 +18,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlx import architectures, cases, training
-from dlx.checkpoint.contents import model_of, pack, unpack
-from dlx.checkpoint.description import REMEDY, described, parsed, run_of, versions
-from dlx.checkpoint.folders import as_json, read_folder, write_folder
-from dlx.checkpoint.identity import ROOT, CheckpointError, Run, refuse_renamed, remedy, shipped_root
+from dlx import architectures, cases
+from dlx.checkpoint.contents import REMEDY, described, model_of, pack, parsed, unpack, versions
+from dlx.checkpoint.folders import (
+    ROOT,
+    CheckpointError,
+    as_json,
+    folder,
+    read_folder,
+    refuse_renamed,
+    remedy,
+    shipped_root,
+    write_folder,
+)
 from dlx.dataset import Dataset
 from dlx.errors import did_you_mean
 from dlx.files import recover
@@ -37,7 +45,6 @@ __all__ = [
     "differs",
     "find",
     "folder",
-    "is_current",
     "load",
     "load_model",
     "remedy_of",
@@ -49,43 +56,99 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
-def folder(
-    case: str, architecture: str, *, seed: int = 0, root: str | Path = ROOT, config: Mapping[str, Any] | None = None
-) -> Path:
-    """Return where a run's checkpoint belongs: a function of what makes it.
+def load_model(
+    case: str | Dataset,
+    architecture: str,
+    *,
+    seed: int = 0,
+    config: Mapping[str, Any] | None = None,
+    checkpoints: str | Path | None = None,
+    root: str | Path | None = None,
+) -> Model:
+    """Return a model that was trained before, or came with dlx.
+
+    Parameters
+    ----------
+    case : str or Dataset
+        The dataset, which must be the one that the model was trained on; or the name of a case. The name of a shipped case
+        stands for its data.
+    architecture : str
+        One of `dlx.architectures.names()`.
+    seed : int
+        The seed it was trained with.
+    config : mapping, optional
+        The options that it was trained with.
+    checkpoints : str or Path, optional
+        The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones.
+    root : str or Path, optional
+        The former name of `checkpoints`.
 
     Raises
     ------
+    ArchitectureError
+        If there is no such architecture.
     CheckpointError
-        If the case's name cannot be the name of a folder.
+        If it was not trained yet, was damaged, is another model, or belongs to other data.
     """
-    if case.startswith(".") or set(case) & set('/\\:*?"<>|\0') or len(case.splitlines()) != 1:
-        raise CheckpointError(f"a case's name must be fit for a folder, got {case!r}; pass another name to read_table")
-    return Run(case, architecture, seed, training.overrides(architecture, config)).below(root)
+    path = find(case, architecture, seed=seed, config=config, checkpoints=checkpoints or root)
+    if isinstance(case, str):
+        return load(path, case=cases.load(case) if case in cases.names() else None)
+    return load(path, case=case)
 
 
-def save(trained: Trained, root: str | Path = ROOT) -> Path:
+def find(
+    case: str | Dataset,
+    architecture: str,
+    *,
+    seed: int = 0,
+    config: Mapping[str, Any] | None = None,
+    checkpoints: str | Path | None = None,
+) -> Path:
+    """Return the folder of a trained model, which is looked for as by `load_model`.
+
+    Raises
+    ------
+    ArchitectureError
+        If there is no such architecture.
+    CheckpointError
+        If it was not trained yet.
+    """
+    places = [ROOT, shipped_root()] if checkpoints is None else [checkpoints]
+    name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
+    candidates = [folder(name, architecture, seed=seed, config=config, checkpoints=place) for place in places]
+    for candidate in candidates:
+        recover(candidate)
+        if os.path.isdir(candidate):
+            return candidate
+    others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
+    only = f", only {', '.join(others[:5])}" if others else ""
+    only += did_you_mean(name, cases.names()) if name not in cases.names() else ""
+    raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
+
+
+def save(trained: Trained, checkpoints: str | Path = ROOT) -> Path:
     """Return the folder that now holds a trained model; one of the same name is replaced.
 
     Parameters
     ----------
     trained : Trained
         What `dlx.training.train` returned.
-    root : str or Path
+    checkpoints : str or Path
         The folder of all checkpoints.
     """
-    final = folder(trained.case, trained.architecture, seed=trained.seed, root=root, config=trained.config)
+    made_by = trained.made_by
+    final = folder(trained.case, made_by.architecture, seed=made_by.seed, config=made_by.config, checkpoints=checkpoints)
     return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(described(trained))})
 
 
-def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
+def load(path: str | Path, *, case: Dataset | None = None) -> Model:
     """Return the model that a folder holds; a net's is on the CPU.
 
     Parameters
     ----------
     path : str or Path
         The folder, ``<case>/<architecture>-<seed>``; one that was renamed, or copied under another name, is refused.
-    dataset : Dataset, optional
+    case : Dataset, optional
         The table that it must have been trained on.
 
     Raises
@@ -95,23 +158,23 @@ def load(path: str | Path, *, dataset: Dataset | None = None) -> Model:
         other data.
     """
     path = Path(path)
-    said, files = _read(path, dataset)
-    if dataset is not None and dataset.sha256 != said["data_sha256"]:
+    said, files = _read(path, case)
+    if case is not None and case.sha256 != said["data_sha256"]:
         raise CheckpointError(
-            f"{path} was trained on other data than the present {dataset.name!r}: "
-            f"sha256 {said['data_sha256'][:12]}…, not {dataset.sha256[:12]}…; {remedy(path, dataset)}"
+            f"{path} was trained on other data than the present {case.name!r}: "
+            f"sha256 {said['data_sha256'][:12]}…, not {case.sha256[:12]}…; {remedy(path, case)}"
         )
     try:
         schema = Schema.from_dict(said["schema"])
         if schema.target.kind != "binary":
             raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
-        if dataset is not None:  # its words may have changed since; what its codes mean has not
-            if schema.sha256 != dataset.schema.sha256:
+        if case is not None:  # its words may have changed since; what its codes mean has not
+            if schema.sha256 != case.schema.sha256:
                 raise ValueError("its columns are not those of the data that it names")
-            schema = dataset.schema
+            schema = case.schema
         return model_of(said, unpack(files[WEIGHTS]), schema)
     except MALFORMED as error:
-        raise CheckpointError(f"{path} does not hold what it says: {_words(error)}; {remedy(path, dataset)}") from error
+        raise CheckpointError(f"{path} does not hold what it says: {_words(error)}; {remedy(path, case)}") from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -125,14 +188,14 @@ def describe(path: str | Path) -> dict[str, Any]:
     return _read(Path(path))[0]
 
 
-def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
-    """Return what a checkpoint has that a training on a dataset would not give, in words; empty where it would be the same.
+def differs(path: str | Path, case: Dataset, *, device: str = "auto") -> str:
+    """Return what a checkpoint has that a training on a case would not give, in words; empty where it would be the same.
 
     Parameters
     ----------
     path : str or Path
         The folder.
-    dataset : Dataset
+    case : Dataset
         What would be trained on.
     device : {"auto", "cpu", "cuda"}
         Where; "auto" is anywhere.
@@ -141,8 +204,8 @@ def differs(path: str | Path, dataset: Dataset, *, device: str = "auto") -> str:
         said = describe(path)
     except CheckpointError as error:
         return str(error).partition(";")[0]
-    if said["data_sha256"] != dataset.sha256:
-        return f"{path} was trained on other data than {dataset.name} has now"
+    if said["data_sha256"] != case.sha256:
+        return f"{path} was trained on other data than {case.name} has now"
     if said["settings"].get(REMEDY) is not None:
         return f"{path} holds a model that was fixed"
     is_net = architectures.is_net(said["architecture"])
@@ -162,93 +225,17 @@ def remedy_of(path: str | Path) -> dict[str, Any] | None:
     return found
 
 
-def is_current(path: str | Path, dataset: Dataset) -> bool:
-    """Whether a folder holds a whole checkpoint that was trained on the dataset, and not fixed since."""
-    try:
-        return bool(describe(path)["data_sha256"] == dataset.sha256) and remedy_of(path) is None
-    except CheckpointError:
-        return False
-
-
-def find(
-    case: str | Dataset,
-    architecture: str,
-    *,
-    seed: int = 0,
-    root: str | Path | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> Path:
-    """Return the folder of a run: below `root`, where that is given; else below ./checkpoints or among the shipped ones.
-
-    Raises
-    ------
-    ArchitectureError
-        If there is no such architecture.
-    CheckpointError
-        If it was not trained yet.
-    """
-    places = [ROOT, shipped_root()] if root is None else [root]
-    name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
-    candidates = [folder(name, architecture, seed=seed, root=place, config=config) for place in places]
-    for candidate in candidates:
-        recover(candidate)
-        if os.path.isdir(candidate):
-            return candidate
-    others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
-    only = f", only {', '.join(others[:5])}" if others else ""
-    only += did_you_mean(case, cases.names()) if case not in cases.names() else ""
-    raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
-
-
-def load_model(
-    case: str | Dataset,
-    architecture: str,
-    *,
-    seed: int = 0,
-    root: str | Path | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> Model:
-    """Return a model that was trained before, or came with dlx.
-
-    Parameters
-    ----------
-    case : str or Dataset
-        The dataset, which must be the one that the model was trained on; or the name of a case. The name of a shipped case
-        stands for its data.
-    architecture : str
-        One of `dlx.architectures.names()`.
-    seed : int
-        The seed it was trained with.
-    root : str or Path, optional
-        The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones.
-    config : mapping, optional
-        The options that it was trained with.
-
-    Raises
-    ------
-    ArchitectureError
-        If there is no such architecture.
-    CheckpointError
-        If it was not trained yet, was damaged, is another model, or belongs to other data.
-    """
-    path = find(case, architecture, seed=seed, root=root, config=config)
-    if isinstance(case, str):
-        return load(path, dataset=cases.load(case) if case in cases.names() else None)
-    return load(path, dataset=case)
-
-
-def _read(path: Path, table: Dataset | None = None) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _read(path: Path, case: Dataset | None = None) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the description and the files of a checkpoint that is what its path says."""
     try:
         files = read_folder(path, (WEIGHTS, DESCRIPTION))
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; {remedy(path, table)}") from error
-    try:
         said = parsed(files[DESCRIPTION])
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {remedy(path, case)}") from error
     except MALFORMED as error:
         what = f"{path / DESCRIPTION} does not hold what it says: {_words(error)}"
-        raise CheckpointError(f"{what}; {remedy(path, table)}") from error
-    refuse_renamed(path, run_of(said), table)
+        raise CheckpointError(f"{what}; {remedy(path, case)}") from error
+    refuse_renamed(path, said, case)
     return said, files
 
 

@@ -1,20 +1,30 @@
-"""A model as arrays, and back: what a description asks for is held against the arrays that are there."""
+"""What the files of a checkpoint hold: a description of the model, checked before it is believed, and arrays.
+
+What a description asks for is held against the arrays that are there.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import inspect
+import json
+import math
+import platform
+import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx import architectures
-from dlx.checkpoint.description import REMEDY
+from dlx import architectures, training
+from dlx.checkpoint.folders import fits_a_folder
 from dlx.encoder import Encoder
-from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.files import parsed_json
+from dlx.model import CLASSIFIER, LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.schema import Schema
+from dlx.training import Trained
 from dlx.trees import Trees
 
 if TYPE_CHECKING:
@@ -22,7 +32,152 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 Kept = NeuralModel | TreeModel | LinearModel  # the models that a checkpoint holds
+KINDS = (NeuralModel.__name__, TreeModel.__name__, LinearModel.__name__)
+REMEDY = "remedy"  # the setting of a model that was fixed
+LARGEST_SEED = 2**32 - 1
+EPOCH = {"epoch", "training_loss", "validation_loss"}
+METRIC = {"metric", "estimate", "low", "high", "reference"}
 ROUNDING = 1e-6  # that a probability may lie beyond 0 or 1
+
+
+# The description
+
+
+def described(trained: Trained) -> dict[str, Any]:
+    """Return what a checkpoint says of a model: what it is, how it was trained, how good it is, what made it."""
+    model, made_by = trained.model, trained.made_by
+    return {
+        "name": model.name,
+        "kind": type(model).__name__,
+        "architecture": made_by.architecture,
+        "case": trained.case,
+        "seed": made_by.seed,
+        "config": dict(made_by.config),
+        "settings": trained.settings,
+        "scales": list(model.scales),
+        "device": trained.device,
+        "best_epoch": trained.best_epoch,
+        "history": trained.history.to_dict("records"),
+        "metrics": [
+            {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
+            for line in trained.metrics.drop(columns="model").to_dict("records")
+        ],
+        "versions": versions(),
+        "data_sha256": made_by.data_sha256,
+        "schema": model.schema.to_dict(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what trains a model."""
+    packages = {name: version(name) for name in ("dlx", "torch", "scikit-learn", "numpy")}
+    return packages | {"python": platform.python_version()}
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """Return the description that JSON holds, or raise a `ValueError`: every field is there and is what it must be.
+
+    Its schema is checked where it is read: by `Schema.from_dict`.
+    """
+    said = parsed_json(content)
+    if not isinstance(said, dict):
+        raise ValueError(f"a description must be a table of fields, got {_short(said)}")
+    if set(said) != set(FIELDS):
+        lacking, unknown = sorted(set(FIELDS) - set(said)), sorted(set(said) - set(FIELDS))
+        but = f"lacks {', '.join(lacking)}" if lacking else f"has {_short(', '.join(unknown))}"
+        raise ValueError(f"it must have the fields {', '.join(FIELDS)}, but {but}")
+    for name, is_right in FIELDS.items():
+        if not is_right(said[name]):
+            raise ValueError(f"its {name} must not be {_short(said[name])}")
+    _check_options(said)
+    _check_model(said)
+    return said
+
+
+def _check_options(said: Mapping[str, Any]) -> None:
+    """Raise unless the settings are the defaults, with what was configured."""
+    architecture, config, settings = said["architecture"], said["config"], dict(said["settings"])
+    if training.overrides(architecture, config) != config:
+        raise ValueError(f"its config must name options that differ from the defaults, got {_short(config)}")
+    if not isinstance(remedy := settings.pop(REMEDY, {}), dict):
+        raise ValueError(f"its {REMEDY} must be a table, got {_short(remedy)}")
+    training.overrides(architecture, settings)
+    for name, value in (training.options(architecture) | config).items():
+        if name not in settings or (value is not None and settings[name] != value):
+            raise ValueError(f"its settings must have {name}={value!r}, as the defaults and its config say")
+
+
+def _check_model(said: Mapping[str, Any]) -> None:
+    """Raise unless name, kind and scales are those of a model of the architecture: of the kind that its `fit` returns."""
+    architecture, kind = said["architecture"], said["kind"]
+    name = training.name_of(architecture, said["seed"], said["config"]) + " fixed" * (REMEDY in said["settings"])
+    if said["name"] != name:
+        raise ValueError(f"its name must be {name!r}, got {_short(said['name'])}")
+    module = architectures.architecture(architecture)
+    is_net = architectures.is_net(architecture)
+    made = NeuralModel.__name__ if is_net else inspect.signature(module.fit).return_annotation
+    if kind not in (kinds := (made,) if made in KINDS else KINDS):
+        raise ValueError(f"a model of {architecture} is a {' or '.join(kinds)}, got {_short(kind)}")
+    if kind != TreeModel.__name__ and tuple(said["scales"]) != CLASSIFIER:
+        raise ValueError(f"a {kind} answers on the scale {CLASSIFIER[0]!r}, got {_short(said['scales'])}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value.splitlines()) == 1
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST_SEED
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e300
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_lines(value: Any, is_right: Callable[[dict[str, Any]], bool]) -> bool:
+    return isinstance(value, list) and all(isinstance(line, dict) and is_right(line) for line in value)
+
+
+def _is_epoch(line: Mapping[str, Any]) -> bool:
+    return set(line) == EPOCH and _is_whole(line["epoch"]) and all(map(_is_number, line.values()))
+
+
+def _is_metric(line: Mapping[str, Any]) -> bool:
+    if not set(line) >= METRIC or not _is_text(line["metric"]):
+        return False
+    has_no_interval = line["low"] is line["high"] is None
+    return all(_is_number(line[name]) for name in ("estimate", "reference", *(() if has_no_interval else ("low", "high"))))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "name": _is_text,
+    "kind": _is_text,
+    "architecture": lambda value: value in architectures.names(),
+    "case": lambda value: _is_text(value) and fits_a_folder(value),
+    "seed": _is_whole,
+    "config": _is_table,
+    "settings": _is_table,
+    "scales": lambda value: isinstance(value, list) and sorted(map(str, value)) == sorted(CLASSIFIER),
+    "device": lambda value: value in training.DEVICES[1:],
+    "best_epoch": lambda value: value is None or _is_whole(value),
+    "history": lambda value: _are_lines(value, _is_epoch),
+    "metrics": lambda value: _are_lines(value, _is_metric),
+    "versions": lambda value: _is_table(value) and all(map(_is_text, value.values())),
+    "data_sha256": lambda value: isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value)),
+    "schema": _is_table,
+}
+
+
+# The arrays
 
 
 def pack(model: Model) -> bytes:
@@ -56,20 +211,20 @@ def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
     if REMEDY in said["settings"]:
         return model
     made_by = Provenance(said["architecture"], said["seed"], said["config"], said["data_sha256"])
-    return dataclasses.replace(model, provenance=made_by)
+    return model.renamed(model.name, made_by)
 
 
 def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     name, scales = said["name"], tuple(said["scales"])
     if said["kind"] == TreeModel.__name__:
-        return TreeModel(Trees.from_arrays(_below("trees.", arrays)), schema, name, scales)
+        return TreeModel(
+            Trees.from_arrays({name.removeprefix("trees."): array for name, array in arrays.items()}), schema, name, scales
+        )
     encoder = Encoder(schema, **{name: arrays[f"encoder.{name}"] for name in ("center", "scale")})
     if said["kind"] == LinearModel.__name__:
-        coefficients = arrays["coefficients"].astype(np.float64)
-        if coefficients.shape != (encoder.width,):
-            raise ValueError(f"there must be {encoder.width} coefficients, got {list(coefficients.shape)}")
+        coefficients = arrays["coefficients"].astype(np.float64).reshape(encoder.width)
         return LinearModel(coefficients, float(arrays["intercept"][0]), encoder, name, scales)
-    return NeuralModel(_network(said, encoder.width, _below("network.", arrays)), encoder, name, scales)
+    return NeuralModel(_network(said, encoder.width, arrays), encoder, name, scales)
 
 
 def _network(said: Mapping[str, Any], width: int, arrays: Arrays) -> nn.Module:
@@ -78,12 +233,10 @@ def _network(said: Mapping[str, Any], width: int, arrays: Arrays) -> nn.Module:
     own = {name: said["settings"][name] for name in architectures.options(said["architecture"])}
     with torch.device("meta"), _no_more_than(arrays):  # no weights are drawn, so nobody's random numbers move
         network: nn.Module = architectures.architecture(said["architecture"]).build(width, 0.5, **own)
-    wanted = network.state_dict()
-    for name, weight in wanted.items():
-        if name not in arrays or arrays[name].shape != weight.shape:
-            got = list(arrays[name].shape) if name in arrays else "none"
-            raise ValueError(f"network.{name} must be {list(weight.shape)}, got {got}")
-    weights = {name: torch.from_numpy(arrays[name].copy()).to(weight.dtype) for name, weight in wanted.items()}
+    weights = {
+        name: torch.from_numpy(arrays[f"network.{name}"].copy()).to(weight.dtype)
+        for name, weight in network.state_dict().items()
+    }
     network.load_state_dict(weights, strict=True, assign=True)
     return network.requires_grad_(False)
 
@@ -93,7 +246,8 @@ def _no_more_than(arrays: Arrays) -> Iterator[None]:
     """Stop the building of a net that has more weights than there are: a description may ask for a billion layers."""
     from torch import nn
 
-    here, left = threading.get_ident(), [len(arrays), sum(array.size for array in arrays.values())]
+    weights = [array for name, array in arrays.items() if name.startswith("network.")]
+    here, left = threading.get_ident(), [len(weights), sum(array.size for array in weights)]
 
     def count(_module: nn.Module, _name: str, weight: nn.Parameter | None) -> None:
         if weight is None or threading.get_ident() != here:
@@ -128,9 +282,7 @@ def _check_sense(model: Kept) -> None:
     if not np.isfinite(answer).all():
         raise ValueError(f"it gives {answer[0]} for an ordinary row")
     if isinstance(model, TreeModel) and model.scales[0] == "probability":
-        trees, is_leaf = model.trees, model.trees.feature < 0
-        least = np.minimum.reduceat(np.where(is_leaf, trees.value, np.inf), trees.roots).sum() + trees.base
-        most = np.maximum.reduceat(np.where(is_leaf, trees.value, -np.inf), trees.roots).sum() + trees.base
+        least, most = (ends.sum() + model.trees.base for ends in model.trees.ranges)
         if least < -ROUNDING or most > 1 + ROUNDING:
             raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
 
@@ -145,10 +297,6 @@ def _arrays(model: Model) -> Arrays:
         assert isinstance(model, LinearModel)
         weights = {"coefficients": model.coefficients, "intercept": np.array([model.intercept])}
     return weights | {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
-
-
-def _below(prefix: str, arrays: Arrays) -> Arrays:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _narrowed(array: np.ndarray) -> np.ndarray:

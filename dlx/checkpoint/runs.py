@@ -16,14 +16,15 @@ ELSEWHERE = "pass another folder as checkpoints (--checkpoints)"
 
 
 def train(
-    case: Dataset,
+    case: str | Dataset,
     architecture: str,
     *,
     seed: int = 0,
-    device: str = "auto",
     config: Mapping[str, Any] | None = None,
-    retrain: bool = False,
+    checkpoints: str | Path | None = None,
     root: str | Path | None = None,
+    device: str = "auto",
+    retrain: bool = False,
     narrator: Narrator | None = None,
 ) -> Model:
     """Return a model trained on a case, and keep it as a checkpoint.
@@ -34,20 +35,22 @@ def train(
 
     Parameters
     ----------
-    case : Dataset
-        Rows with outcomes of two classes.
+    case : str or Dataset
+        Rows with outcomes of two classes; or the name of a case.
     architecture : str
         One of `dlx.architectures()`.
     seed : int
         Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
-    device : {"auto", "cpu", "cuda"}
-        Where a net is trained; auto takes CUDA where there is one.
     config : mapping, optional
         Options of the architecture and of its training, see `dlx.training.options(architecture)`.
+    checkpoints : str or Path, optional
+        The folder of all checkpoints; ./checkpoints by default.
+    root : str or Path, optional
+        The former name of `checkpoints`.
+    device : {"auto", "cpu", "cuda"}
+        Where a net is trained; auto takes CUDA where there is one.
     retrain : bool
         Train anew what is there already.
-    root : str or Path, optional
-        The folder of all checkpoints; ./checkpoints by default.
     narrator : Narrator, optional
         Says what is going on, on standard error.
 
@@ -62,8 +65,9 @@ def train(
     CheckpointError
         If a model that was fixed would be replaced.
     """
-    narrator, root = narrator or Narrator(), checkpoint.ROOT if root is None else root
-    path = checkpoint.folder(case.name, architecture, seed=seed, root=root, config=config)
+    case = cases.load(case) if isinstance(case, str) else case
+    narrator, checkpoints = narrator or Narrator(), checkpoints or root or checkpoint.ROOT
+    path = checkpoint.folder(case.name, architecture, seed=seed, config=config, checkpoints=checkpoints)
     refuse_claimed(path.parent, case, "give one of the two another name: name=... (--name)")
     refuse_unwritable(path.parent, ELSEWHERE)
     refuse_unwritable(path, ELSEWHERE)
@@ -71,13 +75,13 @@ def train(
         why = checkpoint.differs(path, case, device=device)
         if not why:
             narrator.say(f"{path} is there already; retrain makes it anew")
-            return checkpoint.load(path, dataset=case)
+            return checkpoint.load(path, case=case)
         if checkpoint.remedy_of(path) is not None:
             raise checkpoint.CheckpointError(f"{why}, which training would replace; {ELSEWHERE}, or ask to retrain")
         narrator.say(f"{why}; training anew")
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
         trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
-    checkpoint.save(trained, root)
+    checkpoint.save(trained, checkpoints)
     claim(path.parent, case)
     return trained.model
 
@@ -89,39 +93,37 @@ def obtain(
     seed: int = 0,
     device: str = "auto",
     retrain: bool = False,
-    root: str | Path | None = None,
+    checkpoints: str | Path | None = None,
     narrator: Narrator | None = None,
 ) -> Model:
     """Return the model of a checkpoint; trained where there is none, or it is to be made anew.
 
-    A checkpoint is looked for below `root` and nowhere else, or, by default, below ./checkpoints and among the shipped ones.
-    One of a table of one's own that has changed since is trained anew, and the narrator says so. The parameters are those of
-    `train`.
+    It is looked for as by `load_model`. One of a table of one's own that has changed since is trained anew, and the narrator
+    says so. The parameters are those of `train`.
 
     Raises
     ------
     CheckpointError
         If there is a checkpoint, but it is damaged, is another model, or belongs to other data than the shipped case.
     """
-    narrator = narrator or Narrator()
-    if not retrain and (path := _found(case, architecture, seed, root)) is not None:
+    if not retrain and (path := _found(case, architecture, seed, checkpoints)) is not None:
         is_own = case.name not in cases.names()
         if not is_own or checkpoint.describe(path)["data_sha256"] == case.sha256:
-            return checkpoint.load(path, dataset=case)
-    return train(case, architecture, seed=seed, device=device, retrain=retrain, root=root, narrator=narrator)
+            return checkpoint.load(path, case=case)
+    return train(case, architecture, seed=seed, device=device, retrain=retrain, checkpoints=checkpoints, narrator=narrator)
 
 
 def refuse_unkept(
-    case: Dataset, architectures: Sequence[str], *, seed: int, retrain: bool = False, root: str | Path | None = None
+    case: Dataset, architectures: Sequence[str], *, seed: int, retrain: bool = False, checkpoints: str | Path | None = None
 ) -> None:
     """Raise a `FileError`, before anything is trained, if a model that must be trained could not be kept."""
     for architecture in architectures:
-        if retrain or _found(case, architecture, seed, root) is None:
-            refuse_unwritable(checkpoint.ROOT if root is None else root, ELSEWHERE)
+        if retrain or _found(case, architecture, seed, checkpoints) is None:
+            refuse_unwritable(checkpoints or checkpoint.ROOT, ELSEWHERE)
 
 
-def _found(case: Dataset, architecture: str, seed: int, root: str | Path | None) -> Path | None:
+def _found(case: Dataset, architecture: str, seed: int, checkpoints: str | Path | None) -> Path | None:
     try:
-        return checkpoint.find(case, architecture, seed=seed, root=root)
+        return checkpoint.find(case, architecture, seed=seed, checkpoints=checkpoints)
     except checkpoint.CheckpointError:
         return None

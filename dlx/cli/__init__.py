@@ -124,8 +124,8 @@ def train(
     refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
-        runs.train(data, name, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
-        path = checkpoint.folder(data.name, name, seed=seed, root=checkpoints or checkpoint.ROOT)
+        runs.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
+        path = checkpoint.folder(data.name, name, seed=seed, checkpoints=checkpoints or checkpoint.ROOT)
         print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)
 
@@ -158,7 +158,7 @@ def explain(
     kept_below(checkpoints)
     data = table.data
     folder = writable(output or Path(data.name))
-    trained = checkpoint.load_model(data, model, seed=seed, root=checkpoints)
+    trained = checkpoint.load_model(data, model, seed=seed, checkpoints=checkpoints)
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:

@@ -67,7 +67,7 @@ def fix(
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     for name in model:
-        refuse_replacing(data, name, remedy, seed=seed, root=kept)
+        refuse_replacing(data, name, remedy, seed=seed, checkpoints=kept)
     for name in model:
         fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         compared = fixed.before_after(background=background)

@@ -116,10 +116,10 @@ class Fixed:
         """Whether a checkpoint can hold the fixed model: a net, trees or coefficients."""
         return isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
 
-    def save(self, root: str | Path) -> Path:
-        """Return the checkpoint folder that now holds the fixed model: ``<root>/<case>/<architecture>-<seed>``.
+    def save(self, checkpoints: str | Path) -> Path:
+        """Return the checkpoint folder that now holds the fixed model: ``<checkpoints>/<case>/<architecture>-<seed>``.
 
-        Below a root of its own it is found like any other: ``dlx explain bank_loan --model mlp --checkpoints ROOT``.
+        Below a folder of its own it is found like any other: ``dlx explain bank_loan --model mlp --checkpoints FOLDER``.
 
         Raises
         ------
@@ -132,25 +132,22 @@ class Fixed:
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
             )
-        refuse_replacing(self.case, self.architecture, self.remedy, seed=self.seed, root=root)
+        refuse_replacing(self.case, self.architecture, self.remedy, seed=self.seed, checkpoints=checkpoints)
         made = training.Trained(
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
             device="cpu",
             history=_no_history(),
             case=self.case.name,
-            architecture=self.architecture,
-            seed=self.seed,
-            config=dict(self.config),
+            made_by=Provenance(self.architecture, self.seed, dict(self.config), self.case.sha256),
             metrics=performance(self.model, self.case.test),
-            data_sha256=self.case.sha256,
         )
-        return checkpoint.save(made, root)
+        return checkpoint.save(made, checkpoints)
 
 
-def refuse_replacing(case: Dataset, architecture: str, remedy: Remedy, *, seed: int, root: str | Path) -> None:
+def refuse_replacing(case: Dataset, architecture: str, remedy: Remedy, *, seed: int, checkpoints: str | Path) -> None:
     """Raise a `RemedyError` if a fixed model would replace the checkpoint of one that was not fixed so."""
-    path = checkpoint.folder(case.name, architecture, seed=seed, root=root)
+    path = checkpoint.folder(case.name, architecture, seed=seed, checkpoints=checkpoints)
     if path.is_dir() and checkpoint.remedy_of(path) != remedy.to_dict():
         raise RemedyError(f"{path} holds a model that was not fixed so; save the fixed one below another folder")
 
@@ -210,7 +207,7 @@ def fix(
     narrator = narrator or Narrator()
     recoded = recoding_of(case.train, drop=asked.drop, merge=asked.merge)
     if isinstance(architecture, str) and before is None:
-        before = obtain(case, architecture, seed=seed, device=device, root=checkpoints, narrator=narrator)
+        before = obtain(case, architecture, seed=seed, device=device, checkpoints=checkpoints, narrator=narrator)
     before = before if isinstance(architecture, str) else architecture
     assert before is not None
     made_by = _recipe(case, before, Provenance(architecture, seed) if isinstance(architecture, str) else None)

@@ -92,10 +92,10 @@ def report(
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
     refuse_unreportable(case, models, page)
-    refuse_unkept(case, named(models), seed=seed, retrain=retrain, root=checkpoints)
+    refuse_unkept(case, named(models), seed=seed, retrain=retrain, checkpoints=checkpoints)
 
     def trained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, retrain=retrain, device=device, root=checkpoints, narrator=narrator)
+        return obtain(case, architecture, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
 
     found = [trained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)

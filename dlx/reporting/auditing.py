@@ -78,9 +78,11 @@ def audit_report(
     narrator = narrator or Narrator()
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
     refuse_unreportable(case, models, page)
-    refuse_unkept(case, named(models), seed=seed, root=checkpoints)
+    refuse_unkept(case, named(models), seed=seed, checkpoints=checkpoints)
     found = [
-        obtain(case, model, seed=seed, device=device, root=checkpoints, narrator=narrator) if isinstance(model, str) else model
+        obtain(case, model, seed=seed, device=device, checkpoints=checkpoints, narrator=narrator)
+        if isinstance(model, str)
+        else model
         for model in models
     ]
     refuse_same_names(found)

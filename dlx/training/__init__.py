@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,19 +10,23 @@ import numpy as np
 
 from dlx import architectures
 from dlx.dataset import Dataset
-from dlx.encoder import Encoder
-from dlx.model import Model, NeuralModel, Provenance
+from dlx.model import Model, Provenance
 from dlx.schema import plural
-from dlx.training.configuration import checked_seed, digest, options, overrides
-from dlx.training.errors import TrainingError
-from dlx.training.monotone import directions
-from dlx.training.recipe import Recipe
+from dlx.training.settings import (
+    Recipe,
+    TrainingError,
+    checked_seed,
+    digest,
+    directions,
+    name_of,
+    options,
+    overrides,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    import torch
 
-__all__ = ["Fitted", "Recipe", "Trained", "TrainingError", "digest", "fit", "options", "overrides", "train"]
+__all__ = ["Fitted", "Recipe", "Trained", "TrainingError", "digest", "fit", "name_of", "options", "overrides", "train"]
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -65,28 +68,21 @@ class Trained(Fitted):
 
     Parameters
     ----------
-    case, architecture : str
-        Names of the table and of the architecture.
-    seed : int
-        Seed of everything random.
-    config : dict
-        The options that differ from the defaults.
+    case : str
+        The name of the table.
+    made_by : Provenance
+        Architecture, seed, the options that differ from the defaults, and the hash of the table.
     metrics : DataFrame
-        `dlx.audit.scores` on the test rows.
-    data_sha256 : str
-        Hash of the table.
+        `dlx.audit.performance` on the test rows.
     """
 
     case: str
-    architecture: str
-    seed: int
-    config: dict[str, Any]
+    made_by: Provenance
     metrics: pd.DataFrame
-    data_sha256: str
 
 
 def train(
-    dataset: Dataset,
+    case: Dataset,
     architecture: str,
     *,
     seed: int = 0,
@@ -94,11 +90,11 @@ def train(
     config: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Return a model of the dataset's training rows, judged on its test rows.
+    """Return a model of a case's training rows, judged on its test rows.
 
     Parameters
     ----------
-    dataset : Dataset
+    case : Dataset
         Rows with outcomes of two classes; the split is the one of seed 0.
     architecture : str
         One of `dlx.architectures.names()`.
@@ -121,24 +117,13 @@ def train(
     from dlx.audit import performance
 
     changed, seed = overrides(architecture, config), checked_seed(seed)
-    _check_target(dataset)
-    train_rows, validation, test = dataset.splits
-    _check_classes(test, "test")
+    _check_outcomes(case, "")
+    train_rows, validation, test = case.splits
+    _check_outcomes(test, "test ")
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
-    made_by = Provenance(architecture, seed, changed, dataset.sha256)
+    made_by = Provenance(architecture, seed, changed, case.sha256)
     model = fitted.model.renamed(name_of(architecture, seed, changed), made_by)
-    return Trained(
-        model=model,
-        settings=fitted.settings,
-        device=fitted.device,
-        history=fitted.history,
-        case=dataset.name,
-        architecture=architecture,
-        seed=seed,
-        config=changed,
-        metrics=performance(model, test),
-        data_sha256=made_by.data_sha256,
-    )
+    return Trained(model, fitted.settings, fitted.device, fitted.history, case.name, made_by, performance(model, test))
 
 
 def fit(
@@ -167,99 +152,37 @@ def fit(
     monotone : mapping of str to int, optional
         Columns with which the predicted risk must not fall (1) or must not rise (-1).
     """
-    changed, weights = overrides(architecture, config), _relative(weights, train_rows)
-    bound = directions(architecture, train_rows.schema, monotone or {})
-    seed, place = checked_seed(seed), _device(device)
-    for rows, part in ((train_rows, "train"), (validation, "validation")):
-        _check_target(rows)
-        _check_classes(rows, part)
-    if architectures.is_net(architecture):
-        return _fit_net(architecture, train_rows, validation, seed, place, changed, progress, weights)
-    given = {"weights": weights} if bound is None else {"weights": weights, "monotone": bound}
-    model = _fit_other(architecture, train_rows, seed, changed | given)
-    if progress is not None:
-        progress(1, 1)
-    return Fitted(model, options(architecture) | changed, "cpu", _history([]))
-
-
-def name_of(architecture: str, seed: int, config: Mapping[str, Any]) -> str:
-    """Return a model's name: the architecture's, with the seed unless it is 0, with a hash of what was configured."""
-    suffix = digest(config)
-    return f"{architecture}-{seed}-{suffix}" if suffix else f"{architecture}-{seed}" if seed else architecture
-
-
-def _fit_net(
-    architecture: str,
-    train_rows: Dataset,
-    validation: Dataset,
-    seed: int,
-    device: str,
-    config: dict[str, Any],
-    progress: Progress | None,
-    weights: np.ndarray | None,
-) -> Fitted:
-    from dlx.training.nets import descend
-
-    settings = options(architecture) | config
-    own = {name: settings[name] for name in architectures.options(architecture)}
-    recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
-    encoder = Encoder.fit(train_rows.schema, train_rows.rows)
-    base_rate = float(np.average(_outcomes(train_rows), weights=weights))
-    network, history = descend(
-        lambda: _built(architecture, encoder.width, base_rate, own),
-        _tensors(encoder, train_rows, weights),
-        _tensors(encoder, validation),
-        recipe,
-        seed=seed,
-        device=device,
-        progress=progress,
-    )
-    model = NeuralModel(network, encoder, architecture)
-    return Fitted(model, own | dataclasses.asdict(recipe), device, _history(history))
-
-
-def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> torch.nn.Module:
-    try:
-        network: torch.nn.Module = architectures.architecture(architecture).build(width, base_rate, **own)
-    except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
-        asked = ", ".join(f"{name}={value}" for name, value in own.items())
-        raise TrainingError(f"{architecture} cannot be built with {asked}: {' '.join(str(error).split())}") from error
-    return network
-
-
-def _fit_other(architecture: str, train_rows: Dataset, seed: int, given: dict[str, Any]) -> Model:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):  # so that sums have one order
-        model: Model = architectures.architecture(architecture).fit(train_rows, seed=seed, **given)
-    return model
-
-
-def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None = None) -> tuple[torch.Tensor, ...]:
-    import torch
-
-    columns = [encoder.transform(rows.rows), _outcomes(rows), *([] if weights is None else [weights])]
-    return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns)
-
-
-def _history(epochs: list[dict[str, float]]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(epochs, columns=["epoch", "training_loss", "validation_loss"])
+    changed = overrides(architecture, config)
+    weights = None if weights is None else _relative(weights, len(train_rows))
+    bound = {"monotone": directions(architecture, train_rows.schema, monotone)} if monotone else {}
+    seed, device = checked_seed(seed), _place(device)
+    _check_outcomes(train_rows, "train ")
+    _check_outcomes(validation, "validation ")
+    epochs: list[dict[str, float]] = []
+    settings = options(architecture) | changed
+    if architectures.is_net(architecture):
+        from dlx.training.nets import fit_net
+
+        rows = (train_rows, validation, weights)
+        model, settings, epochs = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress)
+    else:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):  # so that sums have one order
+            model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)
+        if progress is not None:
+            progress(1, 1)
+        device = "cpu"
+    return Fitted(model, settings, device, pd.DataFrame(epochs, columns=["epoch", "training_loss", "validation_loss"]))
 
 
-def _outcomes(rows: Dataset) -> np.ndarray:
-    assert rows.outcomes is not None
-    return rows.outcomes
-
-
-def _relative(weights: np.ndarray | None, rows: Dataset) -> np.ndarray | None:
-    if weights is None:
-        return None
+def _relative(weights: np.ndarray, count: int) -> np.ndarray:
     weights = np.asarray(weights, dtype=np.float64)
-    if weights.shape != (len(rows),):
+    if weights.shape != (count,):
         raise TrainingError(
-            f"weights must have one entry a training row, [{len(rows)}], got shape {list(weights.shape)}; "
+            f"weights must have one entry a training row, [{count}], got shape {list(weights.shape)}; "
             "pass the weights in the order of the training rows"
         )
     strange = weights[~(np.isfinite(weights) & (weights > 0))]
@@ -268,35 +191,32 @@ def _relative(weights: np.ndarray | None, rows: Dataset) -> np.ndarray | None:
     return weights / weights.mean()
 
 
-def _check_target(dataset: Dataset) -> None:
-    target = dataset.schema.target
-    if dataset.outcomes is None:
-        raise TrainingError(f"{dataset.name!r} has no outcomes; training needs the column {target.name!r}")
+def _check_outcomes(rows: Dataset, part: str) -> None:
+    """Raise unless there are outcomes of two classes, and both occur."""
+    target, outcomes = rows.schema.target, rows.outcomes
+    if outcomes is None:
+        raise TrainingError(f"{rows.name!r} has no outcomes; training needs the column {target.name!r}")
     if target.kind != "binary":
         raise TrainingError(
-            f"dlx trains models of binary targets, but {target.name!r} of {dataset.name!r} is {target.kind}; "
+            f"dlx trains models of binary targets, but {target.name!r} of {rows.name!r} is {target.kind}; "
             "train a model of your own and explain it with dlx.wrap"
         )
-
-
-def _check_classes(rows: Dataset, part: str) -> None:
-    positive = int((_outcomes(rows) == 1).sum())
-    if not np.isin(_outcomes(rows), (0, 1)).all() or positive in (0, len(rows)):
+    positive = int((outcomes == 1).sum())
+    if not np.isin(outcomes, (0, 1)).all() or positive in (0, len(rows)):
         raise TrainingError(
-            f"the {part} rows of {rows.name!r} must hold both outcomes, "
+            f"the {part}rows of {rows.name!r} must hold both outcomes, "
             f"got {positive} positive of {plural(len(rows), 'row')}; pass a table with more rows"
         )
 
 
-def _device(name: str) -> str:
-    if name not in DEVICES:
-        raise TrainingError(f"device must be one of {', '.join(DEVICES)}, got {name!r}")
-    if name == "cpu":
+def _place(device: str) -> str:
+    """Return where a net is trained, "cpu" or "cuda"."""
+    if device not in DEVICES:
+        raise TrainingError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    if device == "cpu":
         return "cpu"
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
+    if not torch.cuda.is_available() and device == "cuda":
         raise TrainingError("device 'cuda' needs a GPU that torch can use, and there is none; pass 'cpu' or 'auto'")
-    return "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -6,17 +6,24 @@ import contextlib
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from dlx import architectures
+from dlx.dataset import Dataset
+from dlx.encoder import Encoder
+from dlx.errors import one_line
+from dlx.model import NeuralModel
 from dlx.threads import one_thread
-from dlx.training.errors import TrainingError
-from dlx.training.recipe import Recipe
+from dlx.training.settings import Recipe, TrainingError
 
 MIN_IMPROVEMENT = 1e-5
 WATCHED = "validation_loss"
@@ -25,26 +32,31 @@ Batch = tuple[torch.Tensor, ...]  # dense rows [rows, width], outcomes [rows] an
 Progress = Callable[[int, int], None]
 
 
-def descend(
-    build: Callable[[], nn.Module],
-    train: Batch,
-    validation: Batch,
-    recipe: Recipe,
+def fit_net(
+    architecture: str,
+    train_rows: Dataset,
+    validation: Dataset,
+    weights: np.ndarray | None,
+    settings: Mapping[str, Any],
     *,
     seed: int,
     device: str,
     progress: Progress | None = None,
-) -> tuple[nn.Module, list[dict[str, float]]]:
-    """Return the net of the best epoch, on the CPU, and a line an epoch: epoch, training_loss, validation_loss.
+) -> tuple[NeuralModel, dict[str, Any], list[dict[str, float]]]:
+    """Return the net of the best epoch, on the CPU; all settings, with what the number of rows decided; and the epochs.
+
+    An epoch is a line: epoch, training_loss, validation_loss.
 
     Parameters
     ----------
-    build : callable
-        Makes the untrained net.
-    train, validation : tuple of Tensor
-        Dense rows [rows, width] and outcomes [rows], float32, on the CPU; then, optionally, the weight of each row.
-    recipe : Recipe
-        With nothing left open.
+    architecture : str
+        The name of a net.
+    train_rows, validation : Dataset
+        Rows with outcomes.
+    weights : ndarray [rows], optional
+        How much each training row counts.
+    settings : mapping
+        The options of the architecture and of its `Recipe`.
     seed : int
         Seed of weights, dropout and the order of rows.
     device : {"cpu", "cuda"}
@@ -52,12 +64,32 @@ def descend(
     progress : callable, optional
         Called after each epoch with the epochs done and the most there can be.
     """
+    own = {name: settings[name] for name in architectures.options(architecture)}
+    recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
+    encoder = Encoder.fit(train_rows.schema, train_rows.rows)
+    assert train_rows.outcomes is not None
+    base_rate = float(np.average(train_rows.outcomes, weights=weights))
+    train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
     with _seeded(seed, device), one_thread(), _silent(), _interruptible():
-        lesson = _Lesson(build(), recipe, progress)
+        lesson = _Lesson(_built(architecture, encoder.width, base_rate, own), recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
-        _trainer(recipe, device).fit(lesson, batches, _Batches(*validation))
+        _trainer(recipe, device).fit(lesson, batches, _Batches(*watched))
     lesson.network.load_state_dict(lesson.best)
-    return lesson.network.cpu().eval(), lesson.history
+    return NeuralModel(lesson.network.cpu().eval(), encoder, architecture), own | asdict(recipe), lesson.history
+
+
+def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Batch:
+    columns = (encoder.transform(rows.rows), rows.outcomes, weights)
+    return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns if column is not None)
+
+
+def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> nn.Module:
+    try:
+        network: nn.Module = architectures.architecture(architecture).build(width, base_rate, **own)
+    except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
+        asked = ", ".join(f"{name}={value}" for name, value in own.items())
+        raise TrainingError(f"{architecture} cannot be built with {asked}: {one_line(error)}") from error
+    return network
 
 
 class _Lesson(lightning.LightningModule):
@@ -79,12 +111,12 @@ class _Lesson(lightning.LightningModule):
         return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        loss = _finite(_log_loss(self.network, batch), self.current_epoch)
+        loss = _log_loss(self.network, batch, self.current_epoch)
         self.losses.append(loss.detach())
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        loss = _finite(_log_loss(self.network, batch), self.current_epoch)
+        loss = _log_loss(self.network, batch, self.current_epoch)
         self.log(WATCHED, loss, batch_size=len(batch[1]))
 
     def on_validation_epoch_end(self) -> None:
@@ -120,12 +152,9 @@ class _Batches:
             yield tuple(column[some] for column in self.columns)
 
 
-def _log_loss(network: nn.Module, batch: Batch) -> torch.Tensor:
+def _log_loss(network: nn.Module, batch: Batch, epoch: int) -> torch.Tensor:
     dense, outcomes, *weights = batch
-    return binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes, weight=weights[0] if weights else None)
-
-
-def _finite(loss: torch.Tensor, epoch: int) -> torch.Tensor:
+    loss = binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes, weight=weights[0] if weights else None)
     if not torch.isfinite(loss):
         raise TrainingError(
             f"the loss must stay finite, got {loss.item()} in epoch {epoch + 1}; "

@@ -76,7 +76,7 @@ def _pass(table: Table, folder: Path, random: Random | None, verdict: Verdict) -
     if random is None:
         return
     architecture = random.choices(list(ARCHITECTURES), list(ARCHITECTURES.values()))[0]
-    model = dlx.train(case, architecture, device="cpu", root=folder / "checkpoints", narrator=Narrator(quiet=True))
+    model = dlx.train(case, architecture, device="cpu", checkpoints=folder / "checkpoints", narrator=Narrator(quiet=True))
     verdict.reached = "trained"
     verdict.faults += _learned_the_opposite(model, case, table)
     people, background, scale = case.test[:4], case.background(8, seed=0), model.scales[0]

@@ -128,7 +128,7 @@ def test_logistic_regression_is_scikit_learns(gappy):
 
 @pytest.mark.parametrize("name", sorted(SHIPPED & set(TREES)))
 def test_shipped_trees_are_explained_exactly_over_the_whole_test_set(headline, name):
-    model = checkpoint.load_model(headline, name, root=checkpoint.shipped_root())
+    model = checkpoint.load_model(headline, name, checkpoints=checkpoint.shipped_root())
     background = headline.background(10)
     explained = explain(model, headline.test, method="tree_shap", background=background, scale=model.scales[0])
     assert np.abs(explained.residuals).max() < 1e-6
@@ -137,7 +137,7 @@ def test_shipped_trees_are_explained_exactly_over_the_whole_test_set(headline, n
 @pytest.mark.parametrize("name", sorted(SHIPPED & set(NETS)))
 @pytest.mark.parametrize("method", ["deeplift", "integrated_gradients"])
 def test_shipped_nets_are_explained_as_promised_over_the_whole_test_set(headline, name, method):
-    model = checkpoint.load_model(headline, name, root=checkpoint.shipped_root())
+    model = checkpoint.load_model(headline, name, checkpoints=checkpoint.shipped_root())
     explained = explain(model, headline.test, method=method, background=headline.background(4), scale="logit")
     mean_effect = np.abs(explained.outputs - explained.base_values).mean()
     assert np.abs(explained.residuals).max() < (1e-4 if method == "deeplift" else 0.01 * mean_effect)
@@ -145,7 +145,7 @@ def test_shipped_nets_are_explained_as_promised_over_the_whole_test_set(headline
 
 def test_a_rare_outcome_does_not_collapse_the_nets():
     for name in SHIPPED & set(NETS):
-        described = checkpoint.describe(checkpoint.find("heart_attack", name, root=checkpoint.shipped_root()))
+        described = checkpoint.describe(checkpoint.find("heart_attack", name, checkpoints=checkpoint.shipped_root()))
         scores = {line["metric"]: line for line in described["metrics"]}
         assert scores["auc"]["estimate"] > 0.8
         assert scores["log_loss"]["estimate"] < scores["log_loss"]["reference"]

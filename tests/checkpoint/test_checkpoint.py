@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import json
 import os
 import shlex
@@ -24,7 +25,7 @@ import dlx.cli
 from dlx import architectures, cases, checkpoint, training
 from dlx.architectures import ArchitectureError
 from dlx.audit.recalibration import recalibrated
-from dlx.checkpoint import CheckpointError, description, folders
+from dlx.checkpoint import CheckpointError, contents, folders
 from dlx.checkpoint.contents import _narrowed, unpack
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
@@ -73,7 +74,7 @@ def forgeable(runs, tmp_path_factory):
 def test_a_model_comes_back_to_the_last_bit(case, runs, tmp_path, name):
     path = checkpoint.save(runs[name], tmp_path)
     before = torch.get_rng_state()
-    model = checkpoint.load(path, dataset=case)
+    model = checkpoint.load(path, case=case)
     assert torch.equal(torch.get_rng_state(), before)
     assert (model.name, model.scales, model.schema) == (
         runs[name].model.name,
@@ -86,7 +87,7 @@ def test_a_model_comes_back_to_the_last_bit(case, runs, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["resnet", "random_forest", "gradient_boosting"])
 def test_the_same_training_writes_the_same_bytes(case, runs, tmp_path, name):
-    again = training.train(case, name, device="cpu", config=runs[name].config)
+    again = training.train(case, name, device="cpu", config=runs[name].made_by.config)
     first, second = checkpoint.save(runs[name], tmp_path / "a"), checkpoint.save(again, tmp_path / "b")
     for file in FILES:
         assert (first / file).read_bytes() == (second / file).read_bytes()
@@ -221,20 +222,20 @@ def test_an_interrupted_replacement_leaves_what_was_there(case, runs, saved, mon
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(runs["decision_tree"], saved.parents[1])
-    assert checkpoint.is_current(saved, case)
+    assert not checkpoint.differs(saved, case)
     assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_a_rerun_replaces_the_folder(case, runs, saved):
     (saved / "model.json").write_bytes(b"damaged")
-    assert not checkpoint.is_current(saved, case)
+    assert checkpoint.differs(saved, case)
     assert checkpoint.save(runs["decision_tree"], saved.parents[1]) == saved
-    assert checkpoint.is_current(saved, case) and list(saved.parent.iterdir()) == [saved]
+    assert not checkpoint.differs(saved, case) and list(saved.parent.iterdir()) == [saved]
 
 
 def test_other_data_are_an_error(case, saved):
     with pytest.raises(CheckpointError, match="was trained on other data than the present 'mixed'"):
-        checkpoint.load(saved, dataset=case[:200])
+        checkpoint.load(saved, case=case[:200])
 
 
 def test_an_unknown_format_is_an_error(saved):
@@ -248,7 +249,7 @@ def test_what_was_not_trained_says_how_to_train_it(tmp_path):
     with pytest.raises(
         CheckpointError, match=r"there is no checkpoint .*; make it with: dlx train bank_loan --model mlp --seed 7"
     ):
-        checkpoint.load_model("bank_loan", "mlp", seed=7, root=tmp_path)
+        checkpoint.load_model("bank_loan", "mlp", seed=7, checkpoints=tmp_path)
     with pytest.raises(ArchitectureError, match=r"no model 'nosuch'; the models are"):
         checkpoint.load_model("bank_loan", "nosuch")
     with pytest.raises(CheckpointError, match=r"must be fit for a folder, got '\.\./a'"):
@@ -260,17 +261,17 @@ def test_ones_own_come_before_the_shipped_and_a_folder_that_is_given_is_the_only
     shipped = checkpoint.find("bank_loan", "mlp")
     assert shipped.parents[1] == checkpoint.shipped_root()
     with pytest.raises(CheckpointError, match=r"there is no checkpoint elsewhere/bank_loan/mlp-0; make it with: .* elsewhere"):
-        checkpoint.load_model("bank_loan", "mlp", root="elsewhere")
+        checkpoint.load_model("bank_loan", "mlp", checkpoints="elsewhere")
     own = Path("checkpoints/bank_loan/mlp-0")
     shutil.copytree(shipped, own)
-    assert checkpoint.find("bank_loan", "mlp") == own == checkpoint.find("bank_loan", "mlp", root="checkpoints")
+    assert checkpoint.find("bank_loan", "mlp") == own == checkpoint.find("bank_loan", "mlp", checkpoints="checkpoints")
 
 
 @pytest.mark.parametrize("case", sorted(checkpoint.shipped_root().iterdir()), ids=lambda folder: folder.name)
 def test_the_shipped_models_belong_to_the_present_data(case):
     dataset = cases.load(case.name)
     for path in case.iterdir():
-        model = checkpoint.load(path, dataset=dataset)
+        model = checkpoint.load(path, case=dataset)
         assert path.name == f"{model.name}-0" and np.isfinite(model.predict(dataset[:50], "logit")).all()
         assert sum(file.stat().st_size for file in path.iterdir()) < 1_500_000
 
@@ -278,8 +279,8 @@ def test_the_shipped_models_belong_to_the_present_data(case):
 @pytest.mark.parametrize("name", cases.names())
 def test_each_case_is_trained_kept_explained_and_kept_again(tmp_path, name):
     dataset = cases.load(name)
-    model = dlx.train(dataset, "decision_tree", root=tmp_path, device="cpu")
-    kept = checkpoint.load(checkpoint.find(name, "decision_tree", root=tmp_path))
+    model = dlx.train(dataset, "decision_tree", checkpoints=tmp_path, device="cpu")
+    kept = checkpoint.load(checkpoint.find(name, "decision_tree", checkpoints=tmp_path))
     assert kept.schema == dataset.schema
     np.testing.assert_array_equal(kept.predict(dataset.test, "probability"), model.predict(dataset.test, "probability"))
     made = dlx.explain(kept, dataset.test[:3], method="tree_shap", background=dataset.train[:9], scale="probability")
@@ -326,14 +327,14 @@ def test_a_model_speaks_in_the_present_words_of_its_table(tmp_path):
     path = checkpoint.save(training.train(table, "decision_tree"), tmp_path)
     features = [dataclasses.replace(feature, label=f"the {feature.name}") for feature in table.schema.features]
     reworded = Dataset(Schema(tuple(features), table.schema.target), table.rows, table.outcomes, name=table.name)
-    assert checkpoint.load(path, dataset=reworded).schema == reworded.schema
+    assert checkpoint.load(path, case=reworded).schema == reworded.schema
     assert checkpoint.load(path).schema == table.schema
 
 
 @pytest.mark.parametrize("name", ["mlp", "gradient_boosting", "logistic_regression"])
 def test_provenance_is_set_by_training_and_comes_back(case, runs, tmp_path, name):
     made_by = runs[name].model.provenance
-    assert made_by == Provenance(name, 0, runs[name].config, case.sha256)
+    assert made_by == Provenance(name, 0, runs[name].made_by.config, case.sha256)
     assert checkpoint.load(checkpoint.save(runs[name], tmp_path)).provenance == made_by
 
 
@@ -372,7 +373,7 @@ def test_a_folder_under_another_name_is_refused_and_says_what_it_is(case, saved,
     how(saved, copy)
     line = refused(copy, "holds the decision_tree of mixed, seed 0, which belongs into a folder mixed/decision_tree-0, not ")
     assert name in line and "rename it back" in line
-    assert not checkpoint.is_current(copy, case)
+    assert checkpoint.differs(copy, case)
     with pytest.raises(CheckpointError, match="copied or renamed"):
         checkpoint.describe(copy)
 
@@ -382,12 +383,12 @@ def test_what_is_asked_for_by_name_is_what_is_loaded(case, runs, saved, tmp_path
     shutil.copytree(configured, tmp_path / "mixed" / "mlp-0")
     for asked in ({"seed": 0}, {"seed": 0, "config": {"max_epochs": 3}}):
         with pytest.raises(CheckpointError, match=r"seed 0, max_epochs=2, which belongs|there is no checkpoint"):
-            checkpoint.load_model(case, "mlp", root=tmp_path, **asked)
-    assert checkpoint.load_model(case, "mlp", root=tmp_path, config=SHORT).provenance.config == SHORT
+            checkpoint.load_model(case, "mlp", checkpoints=tmp_path, **asked)
+    assert checkpoint.load_model(case, "mlp", checkpoints=tmp_path, config=SHORT).provenance.config == SHORT
     shutil.copytree(saved, tmp_path / "mixed" / "random_forest-0", dirs_exist_ok=True)
     for ask in (obtain, dlx.train):
         with pytest.raises(CheckpointError) if ask is obtain else contextlib.nullcontext():
-            model = ask(case, "random_forest", root=tmp_path, narrator=Narrator(quiet=True))
+            model = ask(case, "random_forest", checkpoints=tmp_path, narrator=Narrator(quiet=True))
     assert len(model.trees) > 1, "a tree was taken for a forest"
     monkeypatch.chdir(saved)
     assert checkpoint.load(".").name == checkpoint.load(Path("..") / "decision_tree-0").name == "decision_tree"
@@ -398,8 +399,8 @@ def test_the_name_of_a_shipped_case_stands_for_its_data(tmp_path):
     mine = Dataset(table.schema, table.rows, table.outcomes, name="bank_loan")
     checkpoint.save(training.train(mine, "decision_tree"), tmp_path)
     with pytest.raises(CheckpointError, match="was trained on other data than the present 'bank_loan'"):
-        checkpoint.load_model("bank_loan", "decision_tree", root=tmp_path)
-    assert checkpoint.load_model(mine, "decision_tree", root=tmp_path).schema == mine.schema
+        checkpoint.load_model("bank_loan", "decision_tree", checkpoints=tmp_path)
+    assert checkpoint.load_model(mine, "decision_tree", checkpoints=tmp_path).schema == mine.schema
 
 
 def change_of(name, value):
@@ -431,7 +432,7 @@ def test_a_forged_description_is_one_line_even_if_its_sum_is_right(saved, fields
     refused(forged(saved, **fields))
 
 
-@pytest.mark.parametrize("field", sorted(description.FIELDS))
+@pytest.mark.parametrize("field", sorted(contents.FIELDS))
 def test_a_description_without_a_field_is_refused(saved, field):
     said = json.loads((saved / FILES[1]).read_bytes())
     del said[field]
@@ -470,7 +471,7 @@ def test_a_net_is_not_built_larger_than_its_weights(runs, tmp_path, architecture
     saved = checkpoint.save(runs[architecture], tmp_path)
     said = json.loads((saved / FILES[1]).read_bytes())
     asked = training.overrides(architecture, SHORT | config)
-    path = checkpoint.folder("mixed", architecture, root=tmp_path, config=asked)
+    path = checkpoint.folder("mixed", architecture, checkpoints=tmp_path, config=asked)
     if path != saved:
         saved = saved.rename(path)
     fields = {"config": asked, "settings": said["settings"] | asked, "name": training.name_of(architecture, 0, asked)}
@@ -601,9 +602,9 @@ class Heard(Narrator):
 
 def trained_again(case, root, **asked):
     """Whether `train` trained anew, and what it said of what was there."""
-    heard, path = Heard(), checkpoint.folder(case.name, "decision_tree", root=root)
+    heard, path = Heard(), checkpoint.folder(case.name, "decision_tree", checkpoints=root)
     before = (path / "manifest.json").stat().st_ino
-    dlx.train(case, "decision_tree", root=root, narrator=heard, **asked)
+    dlx.train(case, "decision_tree", checkpoints=root, narrator=heard, **asked)
     return (path / "manifest.json").stat().st_ino != before, heard.lines[0]
 
 
@@ -631,25 +632,39 @@ def test_a_net_of_another_device_is_trained_anew_where_the_device_is_named(case,
 def test_a_fixed_model_is_never_replaced_without_a_word_and_never_replaces_a_plain_one(case, runs, tmp_path):
     fixed = fix(case, "decision_tree", drop=[case.schema.names[0]], before=runs["decision_tree"].model)
     path = fixed.save(tmp_path)
-    assert fixed.save(tmp_path) == path and not checkpoint.is_current(path, case)
+    assert fixed.save(tmp_path) == path and checkpoint.differs(path, case)
     other = fix(case, "decision_tree", drop=[case.schema.names[1]], before=runs["decision_tree"].model)
     with pytest.raises(RemedyError, match="holds a model that was not fixed so"):
         other.save(tmp_path)
     with pytest.raises(CheckpointError, match=r"holds a model that was fixed, which training would replace; .* retrain"):
-        dlx.train(case, "decision_tree", root=tmp_path, narrator=Narrator(quiet=True))
-    assert obtain(case, "decision_tree", root=tmp_path).name == "decision_tree fixed"
-    dlx.train(case, "decision_tree", root=tmp_path, retrain=True, narrator=Narrator(quiet=True))
+        dlx.train(case, "decision_tree", checkpoints=tmp_path, narrator=Narrator(quiet=True))
+    assert obtain(case, "decision_tree", checkpoints=tmp_path).name == "decision_tree fixed"
+    dlx.train(case, "decision_tree", checkpoints=tmp_path, retrain=True, narrator=Narrator(quiet=True))
     with pytest.raises(RemedyError, match="holds a model that was not fixed so"):
         fixed.save(tmp_path)
 
 
+def test_models_are_trained_and_loaded_by_the_same_words_and_by_the_former_one(case, tmp_path, monkeypatch):
+    shared = ["case", "architecture", "seed", "config", "checkpoints", "root"]
+    for door in (dlx.train, dlx.load_model):
+        assert list(inspect.signature(door).parameters)[: len(shared)] == shared
+    asked = {"seed": 1, "config": {"min_rows": 40}}
+    made = dlx.train(case, "decision_tree", **asked, root=tmp_path, narrator=Narrator(quiet=True))
+    for word in ("checkpoints", "root"):
+        assert dlx.load_model(case, "decision_tree", **asked, **{word: tmp_path}).provenance == made.provenance
+    monkeypatch.setattr(cases, "load", lambda name: case if name == "bank_loan" else None)
+    assert (
+        dlx.train("bank_loan", "decision_tree", **asked, checkpoints=tmp_path, narrator=Narrator(quiet=True)).name == made.name
+    )
+
+
 def test_a_configured_model_is_trained_and_found_by_its_options(case, tmp_path):
     config = {"min_rows": 40}
-    model = dlx.train(case, "decision_tree", config=config, root=tmp_path, narrator=Narrator(quiet=True))
-    found = checkpoint.load_model(case, "decision_tree", config=config, root=tmp_path)
+    model = dlx.train(case, "decision_tree", config=config, checkpoints=tmp_path, narrator=Narrator(quiet=True))
+    found = checkpoint.load_model(case, "decision_tree", config=config, checkpoints=tmp_path)
     assert found.provenance == model.provenance == Provenance("decision_tree", 0, config, case.sha256)
     with pytest.raises(CheckpointError, match=r"there is no checkpoint \S+/decision_tree-0, only decision_tree-0-[0-9a-f]{8};"):
-        checkpoint.load_model(case, "decision_tree", root=tmp_path)
+        checkpoint.load_model(case, "decision_tree", checkpoints=tmp_path)
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "mixed-is-a-file", "run-is-a-file"])
@@ -665,7 +680,7 @@ def test_where_a_model_could_not_be_kept_nothing_is_trained(case, tmp_path, monk
     monkeypatch.setattr(training, "train", never)
     for ask in (dlx.train, obtain):
         with pytest.raises(FileError, match=r"cannot write to .*; pass another folder as checkpoints"):
-            ask(case, "decision_tree", root=tmp_path / place, narrator=Narrator(quiet=True))
+            ask(case, "decision_tree", checkpoints=tmp_path / place, narrator=Narrator(quiet=True))
 
 
 @pytest.mark.parametrize("name", ["loans.csv", "loans.2023.csv", "My loans.parquet", "Loans.CSV", "loans.csv.gz"])

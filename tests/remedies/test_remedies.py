@@ -209,7 +209,7 @@ def fixed_of(table, architecture="gradient_boosting", **asked):
 def test_a_fixed_model_is_kept_and_loaded_like_any_other(table, tmp_path):
     fixed = fixed_of(table, drop=["sex"], merge=30, monotone={"age": 1}, weights="outcome", recalibrate=True)
     path = fixed.save(tmp_path)
-    loaded = checkpoint.load_model(table, "gradient_boosting", root=tmp_path)
+    loaded = checkpoint.load_model(table, "gradient_boosting", checkpoints=tmp_path)
     np.testing.assert_allclose(loaded.predict(table.test, "logit"), fixed.model.predict(table.test, "logit"), atol=1e-5)
     assert checkpoint.describe(path)["settings"]["remedy"] == fixed.remedy.to_dict()
     assert loaded.name == "gradient_boosting fixed"
@@ -315,7 +315,7 @@ def test_dlx_fix_takes_the_remedy_of_the_card_and_keeps_the_model(run):
     assert ended.out[-2].endswith(".csv")
     folder = ended.out[-1]
     root = folder.rsplit("/", 2)[0]
-    fixed = dlx.load_model("bank_loan", "gradient_boosting", root=root)
+    fixed = dlx.load_model("bank_loan", "gradient_boosting", checkpoints=root)
     case = dlx.load("bank_loan")
     rare = case.rows[:1].copy()
     purpose = case.schema.position("purpose")

@@ -633,7 +633,7 @@ def test_training_seeds_are_compared_where_models_were_trained_here(thorough_pag
     trained = seeds.groupby("model")["training_seed"].apply(list).to_dict()
     assert trained == {name: [0, 1, 2] for name in ("mlp", "random_forest", "resnet")}
     case = dlx.read_table(thorough_page.parent / "own.csv", target="churned", positive="yes")
-    again = dlx.load_model(case, "mlp", seed=2, root=thorough_page.parent / "checkpoints")
+    again = dlx.load_model(case, "mlp", seed=2, checkpoints=thorough_page.parent / "checkpoints")
     expected = roc_auc_score(case.test.outcomes, again.predict(case.test, "probability"))
     assert seeds.query("model == 'mlp' and training_seed == 2")["auc"].item() == pytest.approx(expected, abs=1e-12)
 
@@ -649,7 +649,7 @@ def test_the_shares_of_the_components_are_a_whole(thorough_page):
 
 def test_the_errors_are_those_to_the_exact_values(thorough_page):
     case = dlx.read_table(thorough_page.parent / "own.csv", target="churned", positive="yes")
-    net = dlx.load_model(case, "mlp", root=thorough_page.parent / "checkpoints")
+    net = dlx.load_model(case, "mlp", checkpoints=thorough_page.parent / "checkpoints")
     people = case.test[case.test.index.tolist().index(table(thorough_page, "people")["row"][0])]
     exact = dlx.judge(net, people, background=case.background(8), scale="logit")
     assert exact.method == "exact_shapley"

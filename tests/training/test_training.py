@@ -17,7 +17,7 @@ from dlx import training
 from dlx.audit.scores import log_loss
 from dlx.schema import Target
 from dlx.training import TrainingError
-from dlx.training.recipe import Recipe
+from dlx.training.settings import Recipe
 
 SHORT = {"max_epochs": 3, "hidden": 16}
 
@@ -67,10 +67,10 @@ def test_the_best_epoch_is_kept_and_the_rest_not_waited_for(case, trained):
 
 
 def test_what_comes_back_says_how_it_came_about(case, trained):
-    assert trained.config == {"hidden": 16, "learning_rate": 0.02, "patience": 2}
+    assert trained.made_by.config == {"hidden": 16, "learning_rate": 0.02, "patience": 2}
     assert trained.settings["batch_size"] == 64 and trained.settings["patience"] == 2
-    assert trained.model.name == f"mlp-0-{training.digest(trained.config)}"
-    assert trained.data_sha256 == case.sha256 and trained.device == "cpu"
+    assert trained.model.name == f"mlp-0-{training.digest(trained.made_by.config)}"
+    assert trained.made_by.data_sha256 == case.sha256 and trained.device == "cpu"
     assert list(trained.metrics["metric"]) == ["auc", "average_precision", "brier", "log_loss"]
 
 
