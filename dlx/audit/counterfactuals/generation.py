@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -53,18 +54,15 @@ def recourse(
 
     For each person, sets of one column, then of two and so on are tried, over all combinations of values that real people
     have (of a number, 20 in the allowed direction; the closest of all observed ones is taken afterwards), as far as there
-    are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices,
-    so that the sets found are the ways that differ. Nothing is random.
-
-    A counterfactual is below the threshold by a margin: the odds of being denied are a tenth lower than at the threshold,
-    or less, so that a small change elsewhere does not undo it. Numbers are rounded as they are printed before anything is
-    tried, so that what is printed, typed in again, is granted.
+    are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices.
+    Numbers are rounded as they are printed before anything is tried, so that what is printed, typed in again, is granted.
+    Nothing is random.
 
     A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
     those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
-    (`Correlations`), or keep to what real people have together where one confines the other (`ConditionalRange`). It is
-    plausible if the changed person's distance to the fifth nearest real person is at most that which 95 % of real people
-    have among themselves, or the person's own. Columns that follow from a changed one stay as they are.
+    (`Correlations`, `ConditionalRange`). It is plausible if the changed person's distance to the fifth nearest real person
+    is at most that which 95 % of real people have among themselves, or the person's own. Columns that follow from a changed
+    one stay as they are.
 
     Parameters
     ----------
@@ -83,17 +81,16 @@ def recourse(
     most_columns : int
         Columns that one may change; more only where nothing else is found.
     margin : float
-        Share by which the odds must be lower than at the threshold, from 0 to below 1; at 1/6 a tenth means 15.3 %.
+        Share by which the odds must be lower than at the threshold, from 0 to below 1, so that a small change elsewhere does
+        not undo a counterfactual; at 1/6 a tenth means 15.3 %.
     progress : callable, optional
         Told how many people are done, and of how many.
 
     Raises
     ------
     RecourseError
-        If the outcome is already there (`Target.past`), nobody was given, somebody is not denied, nothing is actionable, or
-        the threshold or the margin is out of range.
-    SchemaError
-        If a column does not exist.
+        If the outcome is already there (`Target.past`), somebody is not denied, nothing is actionable, or a number is out of
+        range.
     FidelityError
         If a model that was wrapped predicts otherwise of the counterfactuals than the user's own.
 
@@ -115,26 +112,9 @@ def recourse(
     with one_thread():
         limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit)
         for i, row in enumerate(people.rows):
-            predict, risk = partial(accompanied(model, people, [i]).predict, scale="probability"), float(risks[i])
-            search = Search(row, predict, goal, actions, neighbourhood, float(limits[i]), row, risk)
-            search.smallest_sets(wanted, most_columns)
-            if not search.found:
-                search.lowest()
-            nearest = [search.nearest(columns, changed) for columns, changed in search.diverse(wanted)]
-            answers.append(
-                Answer(
-                    person=people.index[i],
-                    row=row,
-                    risk=risk,
-                    counterfactuals=tuple(_verified(search, changed) for changed in nearest),
-                    lowest_risk=search.lowest_risk,
-                    lowest_row=search.lowest_row,
-                    movable=sum(map(len, actions.moves(row))),
-                    exhausted=search.exhausted,
-                    only_implausible=search.only_implausible and not nearest,
-                    evaluations=search.evaluations,
-                )
-            )
+            predict = partial(accompanied(model, people, [i]).predict, scale="probability")
+            search = Search(row, predict, goal, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
+            answers.append(_answer(search, people.index[i], wanted, most_columns))
             if progress is not None:
                 progress(i + 1, len(people))
     seconds = time.process_time() - started
@@ -193,6 +173,26 @@ def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray
             "choose people with dlx.audit.counterfactuals.denied(model, people)"
         )
     return risks
+
+
+def _answer(search: Search, person: Any, wanted: int, most_columns: int) -> Answer:
+    risk = search.lowest_risk
+    search.smallest_sets(wanted, most_columns)
+    if not search.found:
+        search.lowest()
+    nearest = [search.nearest(columns, changed) for columns, changed in search.diverse(wanted)]
+    return Answer(
+        person=person,
+        row=search.row,
+        risk=risk,
+        counterfactuals=tuple(_verified(search, changed) for changed in nearest),
+        lowest_risk=search.lowest_risk,
+        lowest_row=search.lowest_row,
+        movable=sum(map(len, search.actions.moves(search.row))),
+        exhausted=search.exhausted,
+        only_implausible=search.only_implausible and not nearest,
+        evaluations=search.evaluations,
+    )
 
 
 def _verified(search: Search, changed: np.ndarray) -> Counterfactual:

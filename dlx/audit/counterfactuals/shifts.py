@@ -45,10 +45,8 @@ def column_shifts(
         Any people; those who are flagged, say.
     observed : Dataset
         Real people: the training rows.
-    threshold : float, optional
-        Probability from which on a person is flagged; the one of the target where None.
-    actionable : mapping of str to {"any", "up", "down"}, optional
-        Columns that may change, with their directions; the schema's where None.
+    threshold, actionable
+        As in `recourse`.
     seed : int
         Seed of the bootstrap over people.
 
@@ -63,8 +61,6 @@ def column_shifts(
     ------
     RecourseError
         If nothing is actionable, a protected column is named, or the threshold is not between 0 and 1.
-    SchemaError
-        If a column does not exist.
     """
     import pandas as pd
 
