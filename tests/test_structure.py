@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import inspect
@@ -60,6 +61,16 @@ def test_a_name_that_dlx_does_not_have_is_an_attribute_error():
 def test_no_module_bears_the_name_of_a_public_function():
     modules = {path.stem for path in ROOMS.glob("*.py")} | {path.parent.name for path in ROOMS.glob("*/__init__.py")}
     assert not modules & {name for name in (*PUBLIC, *dlx._MOVED) if inspect.isfunction(getattr(dlx, name))}
+
+
+def test_rooms_import_from_rooms_and_never_what_stands_at_the_top():
+    """So imports go down only, and what they cost can be seen."""
+    for path in ROOMS.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {name.name for found in ast.walk(tree) if isinstance(found, ast.Import) for name in found.names}
+        froms = [found for found in ast.walk(tree) if isinstance(found, ast.ImportFrom) and found.module == "dlx"]
+        assert "dlx" not in names, path
+        assert not {name.name for found in froms for name in found.names} & {*PUBLIC, *dlx._MOVED}, path
 
 
 def test_the_version_is_that_of_the_wheel_and_types_are_known():
