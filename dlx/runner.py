@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -105,47 +105,81 @@ def explain(
         If the contributions do not add up as the method promises.
     """
     check_model(model)
-    module = _checked_method(method, model, options)
-    run, made_by = _implementation(module, implementation, options)
+    module, run, made_by = _checked_method(method, model, implementation, options)
     check_scale(model, scale)
     check_seed(seed)
     if isinstance(model, BlackBox):
         model = model.typed(rows, background)
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started = time.perf_counter()
-    own = model.scales[0]
     outputs, references = predicted(model, rows), predicted(model, background)
     held(model, [(rows, outputs), (background, references)])
-    model = _refusing_stand_ins(model, coded, outputs)
-    rounding = rounding_of(model, np.concatenate([outputs, references]))
+    model, own = _refusing_stand_ins(model, coded, outputs), model.scales[0]
+    rounding = _rounding_of(model, np.concatenate([outputs, references]))
+    carried = model.carried if isinstance(model, BlackBox) and model.companion is None else ()
 
     def attribute(which: slice) -> Attribution:
-        asked = accompanied(model, rows, which) if _carried(model) else model
+        asked = accompanied(model, rows, which) if carried else model
         return run(asked, coded[which], reference, scale=scale, seed=seed, **options)
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
-    size = 1 if _carried(model) else size
     with _one_line(method, model):
-        attribution, failures = _in_batches(attribute, coded, size, strict, progress)
+        attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
     explanation = Explanation(
-        values=attribution.values,
-        base_values=attribution.base_values,
+        **vars(attribution),
         outputs=rescaled(outputs, own, scale, model.name),
-        standard_errors=attribution.standard_errors,
-        extras=attribution.extras,
         rows=coded,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
+        schema=model.schema,
         scale=scale,
+        method=method,
+        implementation=f"{made_by} {version(made_by)}",
+        options=explainers.options(method) | options,
+        promise=str(module.PROMISE),
+        model=model.name,
+        target=model.target,
         background_id=array_id(reference),
         seed=seed,
         seconds=time.perf_counter() - started,
-        evaluations=attribution.evaluations,
-        carried=_carried(model),
-        **_said_of(model),
-        **_said_by(module, method, made_by, options),
+        carried=carried,
     )
     references = rescaled(references, own, scale, model.name)
-    return checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
+    return _checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
+
+
+def _checked_method(
+    name: str, model: Model, implementation: str, options: dict[str, Any]
+) -> tuple[ModuleType, Callable[..., Attribution], str]:
+    """Return a method's module, what of it runs, and the package that comes from.
+
+    The library runs where there is no kernel of ours, or none for the options.
+    """
+    module, known = explainers.method(name), explainers.options(name)
+    if not explainers.fits(name, model):
+        raise MethodError(
+            f"{name} does not take {model.name}, a {type(model).__name__}; "
+            f"the methods that do are {', '.join(explainers.names_for(model))}"
+        )
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise MethodError(
+            f"{name} has no option {', '.join(map(repr, unknown))}; its options: {', '.join(known) or 'none'}"
+            f"{did_you_mean(unknown[0], known)}"
+        )
+    if implementation not in IMPLEMENTATIONS:
+        raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {implementation!r}")
+    if not hasattr(module, "reference"):  # the library's code only, or ours only
+        return module, module.attribute, module.LIBRARY
+    is_ours = all(options.get(option, value) == value for option, value in getattr(module, "OURS", {}).items())
+    if implementation == "dlx" and is_ours:
+        return module, module.attribute, "dlx"
+    return module, module.reference, module.LIBRARY
+
+
+def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
+    if len(rows) == 0:
+        raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+    return model.schema.check(as_rows(model.schema, rows))
 
 
 @contextlib.contextmanager
@@ -159,7 +193,7 @@ def _one_line(method: str, model: Model) -> Iterator[None]:
         raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use shapley or kernel_shap") from error
 
 
-def rounding_of(model: Model, outputs: np.ndarray) -> float:
+def _rounding_of(model: Model, outputs: np.ndarray) -> float:
     """Return what rounding alone may move an output by, as a share of the largest: more for what computes in float32."""
     with np.errstate(over="ignore"):
         is_single = (outputs == outputs.astype(np.float32)).all()
@@ -175,41 +209,14 @@ def _refusing_stand_ins(model: Model, coded: np.ndarray, outputs: np.ndarray) ->
     return replace(model, companion=None)
 
 
-def _carried(model: Model) -> tuple[str, ...]:
-    return model.carried if isinstance(model, BlackBox) and model.companion is None else ()
-
-
-def _said_of(model: Model) -> dict[str, Any]:
-    return {"model": model.name, "schema": model.schema, "target": model.target}
-
-
-def _implementation(module: ModuleType, wanted: str, options: dict[str, Any]) -> tuple[Callable[..., Attribution], str]:
-    """Return what runs, and the package it comes from: the library where there is no kernel of ours, or not for the options."""
-    if wanted not in IMPLEMENTATIONS:
-        raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {wanted!r}")
-    if not hasattr(module, "reference"):  # the library's code only, or ours only
-        return module.attribute, module.LIBRARY
-    is_ours = wanted == "dlx" and all(options.get(name, value) == value for name, value in getattr(module, "OURS", {}).items())
-    return (module.attribute, "dlx") if is_ours else (module.reference, module.LIBRARY)
-
-
-def _said_by(module: ModuleType, method: str, made_by: str, options: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "method": method,
-        "implementation": f"{made_by} {version(made_by)}",
-        "options": explainers.options(method) | options,
-        "promise": str(module.PROMISE),
-    }
-
-
-def checked(
+def _checked(
     explanation: Explanation,
     promise: LocalAccuracy,
     reference_outputs: np.ndarray,
-    rounding: float = 0.0,
-    failures: Mapping[int, str] = MappingProxyType({}),
+    rounding: float,
+    failures: Mapping[int, str],
     *,
-    strict: bool = True,
+    strict: bool,
 ) -> Explanation:
     """Return the explanation, once every row adds up as its method promises.
 
@@ -255,26 +262,6 @@ def _largest_residual(
     return max(promise.limit(float(mean_effect)), rounding * float(largest))
 
 
-def _checked_method(name: str, model: Model, options: dict[str, Any]) -> ModuleType:
-    module = explainers.method(name)
-    if not explainers.fits(name, model):
-        raise MethodError(
-            f"{name} does not take {model.name}, a {type(model).__name__}; "
-            f"the methods that do are {', '.join(explainers.names_for(model))}"
-        )
-    unknown = sorted(set(options) - set(explainers.options(name)))
-    if unknown:
-        known = (", ".join(explainers.options(name)) or "none") + did_you_mean(unknown[0], explainers.options(name))
-        raise MethodError(f"{name} has no option {', '.join(map(repr, unknown))}; its options: {known}")
-    return module
-
-
-def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
-    if len(rows) == 0:
-        raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    return model.schema.check(as_rows(model.schema, rows))
-
-
 def _in_batches(
     attribute: Callable[[slice], Attribution],
     rows: np.ndarray,
@@ -315,23 +302,18 @@ def _alone(attribute: Callable[[slice], Attribution], row: int, width: int) -> t
 
 
 def _joined(parts: list[Attribution]) -> Attribution:
-    errors = [part.standard_errors for part in parts if part.standard_errors is not None]
-    if errors:  # a row that failed has none
-        errors = [
-            np.full(part.values.shape, np.nan) if part.standard_errors is None else part.standard_errors for part in parts
-        ]
+    """Return the attribution of all rows; a row that failed has NaN for whatever the others have."""
+
+    def every(arrays: list[np.ndarray | None], like: list[np.ndarray]) -> Any:
+        there = (np.full(one.shape, np.nan) if array is None else array for array, one in zip(arrays, like, strict=True))
+        return None if all(array is None for array in arrays) else np.concatenate(list(there))
+
+    values, base_values = [part.values for part in parts], [part.base_values for part in parts]
+    extras = dict.fromkeys(name for part in parts for name in part.extras)
     return Attribution(
-        values=np.concatenate([part.values for part in parts]),
-        base_values=np.concatenate([part.base_values for part in parts]),
+        values=np.concatenate(values),
+        base_values=np.concatenate(base_values),
         evaluations=sum(part.evaluations for part in parts),
-        standard_errors=np.concatenate(errors) if errors else None,
-        extras=_joined_extras(parts),
+        standard_errors=every([part.standard_errors for part in parts], values),
+        extras={name: every([part.extras.get(name) for part in parts], base_values) for name in extras},
     )
-
-
-def _joined_extras(parts: list[Attribution]) -> dict[str, np.ndarray]:
-    """Return the extras of all rows; a row that failed has none."""
-    names = dict.fromkeys(name for part in parts for name in part.extras)
-    return {
-        name: np.concatenate([part.extras.get(name, np.full(len(part.values), np.nan)) for part in parts]) for name in names
-    }

@@ -6,7 +6,7 @@ Groemping corrected in 2019. "Denied" is a predicted risk above the threshold: n
 
 from __future__ import annotations
 
-from dlx.cases._embedded import read_embedded
+from dlx.cases import read_embedded
 from dlx.dataset import Dataset, from_frame
 
 

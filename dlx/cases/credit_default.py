@@ -6,7 +6,7 @@ their own ("undocumented"), not merged into "other".
 
 from __future__ import annotations
 
-from dlx.cases._embedded import read_embedded
+from dlx.cases import read_embedded
 from dlx.dataset import Dataset, from_frame
 
 

@@ -6,7 +6,7 @@ protected. An explanation explains the model, not the world; there is no better 
 
 from __future__ import annotations
 
-from dlx.cases._embedded import read_embedded
+from dlx.cases import read_embedded
 from dlx.dataset import Dataset, from_frame
 
 NOT_ANSWERED = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from dlx.cases._embedded import read_embedded
+from dlx.cases import read_embedded
 from dlx.dataset import Dataset, from_frame
 
 NOT_MEASURED = {"chol": [0], "trestbps": [0]}

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from dlx import cases
-from dlx.cases import _embedded
 from dlx.schema import SchemaError
 
-SHIPPED = sorted({path.name.split(".")[0] for path in _embedded.DATA.iterdir()})  # with their tables
+SHIPPED = sorted({path.name.split(".")[0] for path in cases.DATA.iterdir()})  # with their tables
 # Columns whose names are words already: their labels may say no more.
 PLAIN = {
     "age", "sex", "education", "savings", "housing", "telephone", "diabetes", "credit_history", "employment_duration",
@@ -49,7 +48,7 @@ def test_names_are_the_files_of_the_folder_and_import_none_of_them():
     assert listed.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["nosuch", "_embedded", "data", "../dataset", ""])
+@pytest.mark.parametrize("name", ["nosuch", "_hidden", "data", "../dataset", ""])
 def test_unknown_case_is_an_error_that_lists_the_cases(name):
     with pytest.raises(SchemaError, match=rf"no case .*; the cases are {', '.join(cases.names())}; .*read_table"):
         cases.load(name)
@@ -61,17 +60,17 @@ def test_unknown_case_is_an_error_that_lists_the_cases(name):
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
     """A copy of the data folder that a test may spoil."""
-    folder = shutil.copytree(_embedded.DATA, tmp_path / "data")
-    monkeypatch.setattr(_embedded, "DATA", folder)
+    folder = shutil.copytree(cases.DATA, tmp_path / "data")
+    monkeypatch.setattr(cases, "DATA", folder)
     return folder
 
 
-@pytest.mark.parametrize("file", [path.name for path in _embedded.DATA.iterdir() if path.suffix != ".toml"])
+@pytest.mark.parametrize("file", [path.name for path in cases.DATA.iterdir() if path.suffix != ".toml"])
 def test_flipped_bit_is_found_before_the_table_is_parsed(copied, monkeypatch, file):
     content = bytearray((copied / file).read_bytes())
     content[len(content) // 2] ^= 1
     (copied / file).write_bytes(content)
-    monkeypatch.setattr(_embedded, "read_frame", lambda path: pytest.fail(f"parsed {path}"))
+    monkeypatch.setattr(cases, "read_frame", lambda path: pytest.fail(f"parsed {path}"))
     with pytest.raises(SchemaError, match=rf"{file} must have the sha256 \w{{64}}, got \w{{64}}.*reinstall"):
         cases.load(file.split(".")[0])
 
