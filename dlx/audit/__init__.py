@@ -1,10 +1,10 @@
 """Judging a model: how well it predicts, how calibrated and fair it is, where it errs, what would change its answers.
 
-A room or a file a question: scores, miscalibration, recalibration, decisions; mispredictions; fairness; recourse, reasons;
-and compatibility, which methods are fit to explain a model.
+A room or a file a question: scores, miscalibration, recalibration, decisions; mispredictions; fairness; counterfactuals and
+adverse-action reasons; and compatibility, which methods are fit to explain a model.
 """
 
-from dlx.audit.compatibility import findings, preflight
+from dlx.audit.compatibility import issues, preflight
 from dlx.audit.scores import performance
 
-__all__ = ["findings", "performance", "preflight"]
+__all__ = ["issues", "performance", "preflight"]

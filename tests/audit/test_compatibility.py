@@ -22,10 +22,9 @@ from torch.nn import functional
 import dlx
 from dlx import explainers
 from dlx.architectures import mlp, resnet
-from dlx.audit.compatibility import findings, preflight
-from dlx.audit.compatibility.estimators import native_categories
-from dlx.audit.compatibility.forward import bending_functions
-from dlx.audit.compatibility.verdicts import APPROXIMATE
+from dlx.audit.compatibility import issues, preflight
+from dlx.audit.compatibility.checks import APPROXIMATE, native_categories
+from dlx.audit.compatibility.networks import nonlinear_functions
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
@@ -42,7 +41,7 @@ def checked(model, world="numeric", **options):
 
 
 def found(model, world="numeric"):
-    return findings(model, worlds.people(world), worlds.background(world))
+    return issues(model, worlds.people(world), worlds.background(world))
 
 
 def as_model(network, world="numeric"):
@@ -131,15 +130,15 @@ def test_table_has_a_line_for_every_method_and_never_promises_what_explain_refus
 def test_module_outside_the_table_is_named_with_what_captum_would_lose(module):
     first, _, last = worlds.network("numeric")
     model = as_model(nn.Sequential(first, nn.Sequential(module), last))
-    (finding,) = found(model)
+    (issue,) = found(model)
     expected = lost_by_captum(model)
-    assert (finding.what, finding.where, finding.affects) == ("outside table", "1.0", ("deeplift",))
-    assert finding.measured == pytest.approx(expected, rel=1e-3) and expected > 0.01
-    assert f"1.0 is a {type(module).__name__}, which" in finding.text and f"{expected:.1%}" in finding.text
+    assert (issue.what, issue.where, issue.affects) == ("outside table", "1.0", ("deeplift",))
+    assert issue.measured == pytest.approx(expected, rel=1e-3) and expected > 0.01
+    assert f"1.0 is a {type(module).__name__}, which" in issue.text and f"{expected:.1%}" in issue.text
     table = checked(model, methods=FAST)
     assert table["verdict"].to_dict() == dict(zip(FAST, ["not valid", "fine", "approximate", "fine"], strict=True))
-    assert table.loc["deeplift", "lost"] == finding.measured
-    assert table.loc["deeplift", "fallback"] == "integrated_gradients" and finding.text in table.loc["deeplift", "reason"]
+    assert table.loc["deeplift", "lost"] == issue.measured
+    assert table.loc["deeplift", "fallback"] == "integrated_gradients" and issue.text in table.loc["deeplift", "reason"]
 
 
 @pytest.mark.parametrize(
@@ -158,10 +157,10 @@ def test_module_outside_the_table_is_named_with_what_captum_would_lose(module):
 )
 def test_function_that_captum_cannot_see_is_found_and_measured(function, name):
     model = as_model(Functional(function))
-    finding = next(one for one in found(model) if name in one.text)
+    issue = next(one for one in found(model) if name in one.text)
     expected = lost_by_captum(model)
-    assert (finding.what, finding.where, finding.affects) == ("function", "", ("deeplift",))
-    assert finding.measured == pytest.approx(expected, rel=1e-3)
+    assert (issue.what, issue.where, issue.affects) == ("function", "", ("deeplift",))
+    assert issue.measured == pytest.approx(expected, rel=1e-3)
     assert expected > APPROXIMATE
     line = checked(model, methods=["deeplift"]).loc["deeplift"]
     assert (line["verdict"], line["fallback"]) == ("not valid", "integrated_gradients")
@@ -215,20 +214,20 @@ def test_functions_that_are_affine_on_the_people_are_not_found(function):
 def test_function_is_found_where_its_module_stands_and_not_inside_leaves():
     network = nn.Sequential(nn.Sequential(nn.Linear(5, 8), nn.Tanh()), Functional(torch.sigmoid), nn.Sigmoid())
     network[1].first = nn.Linear(8, 8)
-    places = bending_functions(network.eval(), torch.randn(9, 5))
+    places = nonlinear_functions(network.eval(), torch.randn(9, 5))
     assert list(places) == [("1", "torch.sigmoid")]
 
 
 def test_rounding_of_large_numbers_is_no_bend():
     network = Functional(lambda x: (x + 1e5) - 1e5).eval()
-    assert bending_functions(network, torch.randn(9, 5)) == {}
+    assert nonlinear_functions(network, torch.randn(9, 5)) == {}
 
 
 def test_relu_that_is_used_again_is_named():
     relu = nn.ReLU()
     model = as_model(nn.Sequential(nn.Linear(5, 4), relu, nn.Linear(4, 4), relu, nn.Linear(4, 1)))
-    (finding,) = found(model)
-    assert (finding.what, finding.where, finding.measured) == ("used again", "1", 2)
+    (issue,) = found(model)
+    assert (issue.what, issue.where, issue.measured) == ("used again", "1", 2)
     line = checked(model, methods=["deeplift"]).loc["deeplift"]
     assert (line["verdict"], line["fallback"]) == ("not valid", "integrated_gradients")
     assert np.isnan(line["lost"]) and line["reason"].startswith("1 is used 2 times in one forward")
@@ -238,9 +237,9 @@ def test_scripted_net_is_not_looked_into():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = as_model(torch.jit.trace(worlds.network("numeric"), torch.zeros(2, 5)))
-    (finding,) = found(model)
+    (issue,) = found(model)
     table = checked(model, methods=["deeplift", "shapley"])
-    assert finding.what == "scripted" and table["verdict"].tolist() == ["not valid", "fine"]
+    assert issue.what == "scripted" and table["verdict"].tolist() == ["not valid", "fine"]
     assert table.loc["deeplift", "fallback"] == "integrated_gradients"
 
 
@@ -279,10 +278,10 @@ def test_gradients_of_integer_codes_are_not_valid_by_what_the_codes_add(embed):
             dlx.explain(model, people, method=method, background=background, scale="logit")
     assert table.loc["exact_shapley", "verdict"] == "fine"
 
-    (finding,) = [one for one in findings(model, people, background) if "gradient_shap" in one.affects]
+    (issue,) = [one for one in issues(model, people, background) if "gradient_shap" in one.affects]
     swing = np.abs(adds[people[:, 3].astype(int)][:, None] - adds[background[:, 3].astype(int)]).max()
-    assert finding.measured == pytest.approx(swing / np.abs(outputs - references.mean()).mean(), rel=1e-4)
-    assert (finding.what, finding.where) == (("embedding", "embed") if embed else ("no gradient", "months"))
+    assert issue.measured == pytest.approx(swing / np.abs(outputs - references.mean()).mean(), rel=1e-4)
+    assert (issue.what, issue.where) == (("embedding", "embed") if embed else ("no gradient", "months"))
 
 
 def test_column_that_has_a_gradient_and_a_step_makes_the_sample_of_gradients_not_valid_too():
@@ -319,19 +318,19 @@ def test_batch_norm_that_looks_at_the_batch_spoils_every_method(case):
     together = model.predict(np.concatenate([people, background]), "logit")
     apart = [model.predict(np.stack([row, background[0]]), "logit")[0] for row in people]
     mean_effect = np.abs(together[: len(people)] - together[len(people) :].mean()).mean()
-    (finding,) = found(model)
-    assert (finding.what, finding.where) == ("batch", "1")
-    assert finding.measured == pytest.approx(np.abs(together[: len(people)] - apart).max() / mean_effect, rel=1e-5)
-    assert "BatchNorm1d 1 takes the mean and variance of the batch" in finding.text
+    (issue,) = found(model)
+    assert (issue.what, issue.where) == ("batch", "1")
+    assert issue.measured == pytest.approx(np.abs(together[: len(people)] - apart).max() / mean_effect, rel=1e-5)
+    assert "BatchNorm1d 1 takes the mean and variance of the batch" in issue.text
     table = checked(model)
     assert (table["verdict"] == "not valid").all() and (table["fallback"] == "").all()
-    assert finding.measured > APPROXIMATE and finding.text in table.loc["kernel_shap", "reason"]
+    assert issue.measured > APPROXIMATE and issue.text in table.loc["kernel_shap", "reason"]
 
 
 def test_dropout_in_train_mode_is_chance():
     network = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
-    (finding,) = found(in_training(as_model(network)))
-    assert (finding.what, finding.where) == ("random", "2") and "Dropout 2 drops units at random; call eval()" in finding.text
+    (issue,) = found(in_training(as_model(network)))
+    assert (issue.what, issue.where) == ("random", "2") and "Dropout 2 drops units at random; call eval()" in issue.text
     assert found(as_model(network)) == []
 
 
@@ -340,13 +339,13 @@ def test_black_box_that_moves_is_found_by_how_much(what):
     rng = np.random.default_rng(0)
     moves = {"batch": lambda t: t["age"].mean(), "random": lambda t: rng.normal(size=len(t))}[what]
     model = BlackBox(lambda t: t["age"] + 0.02 * moves(t), worlds.NUMERIC, "moving", ("logit", "probability"))
-    (finding,) = found(model)
-    assert finding.what == what and finding.affects == tuple(explainers.names_for(model))
+    (issue,) = found(model)
+    assert issue.what == what and issue.affects == tuple(explainers.names_for(model))
     if what == "batch":
         everyone = np.concatenate([worlds.people("numeric"), worlds.background("numeric")])[:, 0]
         expected = 0.02 * np.abs(everyone[:5] - everyone.mean()).max() / np.abs(everyone[:5] - everyone[5:].mean()).mean()
-        assert finding.measured == pytest.approx(expected)
-        assert 0.01 < expected < APPROXIMATE and "alone" in finding.text
+        assert issue.measured == pytest.approx(expected)
+        assert 0.01 < expected < APPROXIMATE and "alone" in issue.text
     table = checked(model, methods=["tree_shap", "lime"])
     assert table["verdict"].tolist() == ["not valid", "not valid"]
     assert "moving itself" in table.loc["lime", "reason"]
@@ -372,9 +371,9 @@ def test_column_that_may_be_missing_and_troubles_the_model_is_named(function):
     model = BlackBox(function, worlds.MIXED, "picky", ("logit", "probability"))
     rows = worlds.table("mixed").rows
     complete = rows[~np.isnan(rows).any(axis=1)]
-    (finding,) = findings(model, complete[:8], complete[8:18])
-    assert (finding.what, finding.where, finding.affects, finding.measured) == ("missing", "income", (), 1.0)
-    assert TROUBLE[function] in finding.text
+    (issue,) = issues(model, complete[:8], complete[8:18])
+    assert (issue.what, issue.where, issue.affects, issue.measured) == ("missing", "income", (), 1.0)
+    assert TROUBLE[function] in issue.text
     table = preflight(model, complete[:8], complete[8:18], methods=["kernel_shap", "shapley"])
     assert table["verdict"].tolist() == ["fine", "fine"]
 
@@ -391,9 +390,9 @@ def test_share_of_people_that_a_missing_value_troubles_is_measured():
     model = Loose(function, worlds.MIXED, "picky", ("logit", "probability"))
     rows = worlds.table("mixed").rows
     complete = rows[~np.isnan(rows).any(axis=1)]
-    (finding,) = findings(model, complete[:8], complete[8:18])
-    assert finding.measured == (complete[:8, 3] == 0).mean()
-    assert 0 < finding.measured < 1
+    (issue,) = issues(model, complete[:8], complete[8:18])
+    assert issue.measured == (complete[:8, 3] == 0).mean()
+    assert 0 < issue.measured < 1
 
 
 class Loose(BlackBox):
@@ -410,8 +409,8 @@ def test_models_of_dlx_have_no_trouble_with_missing_values():
 
 def test_net_that_gives_nan_is_not_valid_for_any_method():
     model = as_model(Functional(torch.log))
-    (finding,) = found(model)
-    assert finding.what == "raises" and "must return finite numbers, got nan" in finding.text and finding.measured > 0.5
+    (issue,) = found(model)
+    assert issue.what == "raises" and "must return finite numbers, got nan" in issue.text and issue.measured > 0.5
     table = checked(model)
     assert (table["verdict"] == "not valid").all() and (table["fallback"] == "").all() and table["lost"].isna().all()
 
@@ -419,8 +418,8 @@ def test_net_that_gives_nan_is_not_valid_for_any_method():
 @pytest.mark.parametrize("constant", [0.0, 0.3])
 def test_constant_model_adds_up_and_is_said_to_be_constant(constant):
     model = BlackBox(lambda t: np.full(len(t), constant), worlds.NUMERIC, "flat")
-    (finding,) = found(model)
-    assert finding.what == "constant" and f"flat predicts {constant:.4g} for all 14 rows" in finding.text
+    (issue,) = found(model)
+    assert issue.what == "constant" and f"flat predicts {constant:.4g} for all 14 rows" in issue.text
     model = as_model(nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 1)))
     with torch.no_grad():
         model.network[2].weight.zero_()
@@ -478,15 +477,15 @@ def test_native_categories_behind_a_function_or_a_pipeline_are_found_and_tree_sh
         model = wrap(predictor, schema, name="wrapped")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="X has feature names", category=UserWarning)
-            (finding,) = findings(model, rows[:5], rows[5:14])
+            (issue,) = issues(model, rows[:5], rows[5:14])
             table = preflight(model, rows[:5], rows[5:14], methods=["tree_shap", "exact_shapley"]).set_index("method")
-        assert (finding.what, finding.where, finding.measured) == (
+        assert (issue.what, issue.where, issue.measured) == (
             "native categories",
             "HistGradientBoostingClassifier",
             2,
         )
         assert table["verdict"].tolist() == ["not valid", "fine"]
-        assert table.loc["tree_shap", "fallback"] == "exact_shapley" and finding.text in table.loc["tree_shap", "reason"]
+        assert table.loc["tree_shap", "fallback"] == "exact_shapley" and issue.text in table.loc["tree_shap", "reason"]
 
 
 def test_shaps_own_explainer_is_wrong_on_native_categories_without_saying_so():
@@ -575,7 +574,7 @@ def test_hooks_are_removed_also_where_the_forward_raises():
     network = nn.Sequential(nn.Linear(5, 8), nn.Sequential(nn.ReLU(), Failing(8, 1))).eval()
     before = state(network)
     with pytest.raises(ZeroDivisionError):
-        bending_functions(network, torch.randn(9, 5))
+        nonlinear_functions(network, torch.randn(9, 5))
     assert state(network) == before
     assert torch.overrides._len_torch_function_stack() == 0
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.audit.compatibility.bench import APPROXIMATE, FINE, PEOPLE, Bench, Finding, lost_words, prepared
-from dlx.audit.compatibility.inspection import found_on
-from dlx.errors import DlxError, in_a_line, is_own_fault
+from dlx.audit.compatibility.checks import APPROXIMATE, FINE, PEOPLE, Bench, Issue, attempted, issues_on, lost_words, prepared
+from dlx.errors import DlxError, in_a_line
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
@@ -31,22 +29,11 @@ Verdict = Literal["fine", "approximate", "not valid"]
 SEVERITY: tuple[Verdict, ...] = ("fine", "approximate", "not valid")
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What came of one method.
-
-    Parameters
-    ----------
-    verdict : {"fine", "approximate", "not valid"}
-        "not valid" wherever `dlx.explain` raises.
-    lost : float
-        Largest residual as a share of the mean effect; NaN where there are no contributions.
-    reason : str
-        A sentence.
-    """
+class Trial(NamedTuple):
+    """What came of one method: "not valid" wherever `dlx.explain` raises; largest residual as a share of the mean effect."""
 
     verdict: Verdict
-    lost: float
+    lost: float  # NaN where there are no contributions
     reason: str
 
 
@@ -92,95 +79,75 @@ def preflight(
     import pandas as pd
 
     with seeded(check_seed(seed)), one_thread():
-        trials = _Trials(prepared(model, rows, background, scale, seed, people))
+        bench = prepared(model, rows, background, scale, seed, people)
+        found = issues_on(bench)
+
+        @functools.cache
+        def trial(method: str) -> Trial:
+            own, below = _with_issues(tried(bench, method), found, method), getattr(explainers.method(method), "RESTS_ON", None)
+            if below is None or own.verdict == "not valid" or trial(below).verdict != "not valid":
+                return own
+            return Trial("not valid", own.lost, f"it samples what {below} sums up: {trial(below).reason}")
+
         lines = []
         for method in explainers.names() if methods is None else methods:
-            trial = trials[method]
-            fallback = trials.fallback(method) if trial.verdict == "not valid" else ""
-            told = {"verdict": trial.verdict, "lost": trial.lost, "reason": trial.reason, "fallback": fallback}
-            lines.append({"model": model.name, "method": method, "scale": trials.bench.scale, **told})
-    return pd.DataFrame(lines, columns=["model", "method", "scale", "verdict", "lost", "reason", "fallback"])
+            instead = _stand_ins(bench, method) if trial(method).verdict == "not valid" else []
+            fallback = next((name for name in instead if trial(name).verdict != "not valid"), "")
+            lines.append((model.name, method, bench.scale, *trial(method), fallback))
+    return pd.DataFrame(lines, columns=["model", "method", "scale", *Trial._fields, "fallback"])
 
 
-class _Trials:
-    """The trials of a model's methods, each made when it is first asked for."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.findings = found_on(bench)
-        self.made: dict[str, Trial] = {}
-
-    def __getitem__(self, method: str) -> Trial:
-        if method not in self.made:
-            self.made[method] = self._resting(method, _judged(tried(self.bench, method), self.findings, method))
-        return self.made[method]
-
-    def _resting(self, method: str, trial: Trial) -> Trial:
-        """Return the trial, or that of the method it rests on where that one is not valid."""
-        below = getattr(explainers.method(method), "RESTS_ON", None)
-        if below is None or trial.verdict == "not valid" or self[below].verdict != "not valid":
-            return trial
-        return Trial("not valid", trial.lost, f"it samples what {below} sums up: {self[below].reason}")
-
-    def fallback(self, method: str) -> str:
-        """Return the first valid method among those that may stand in, or an empty name."""
-        model, scale = self.bench.model, self.bench.scale
-        some = [name for name in explainers.reading(Model) if explainers.method(name).IS_SHAPLEY]
-        sound = [name for name in some if explainers.method(name).IS_RANDOM or explainers.exact_for(name, model, scale)]
-        first = (*getattr(explainers.method(method), "INSTEAD", ()), explainers.ground_truth_for(model, scale))
-        instead = [name for name in dict.fromkeys((*first, *sound)) if name != method]
-        return next((name for name in instead if self[name].verdict != "not valid"), "")
+def _stand_ins(bench: Bench, method: str) -> list[str]:
+    """Return the methods that may stand in for one, the preferred first."""
+    some = [name for name in explainers.reading(Model) if explainers.method(name).IS_SHAPLEY]
+    sound = [name for name in some if explainers.method(name).IS_RANDOM or explainers.exact_for(name, bench.model, bench.scale)]
+    own = getattr(explainers.method(method), "INSTEAD", ())
+    first = (*own, explainers.ground_truth_for(bench.model, bench.scale), *sound)
+    return [name for name in dict.fromkeys(first) if name != method]
 
 
-def _judged(trial: Trial, findings: list[Finding], method: str) -> Trial:
-    """Return a trial in the light of what was found in the model."""
-    affecting = [finding for finding in findings if method in finding.affects]
+def _with_issues(trial: Trial, issues: list[Issue], method: str) -> Trial:
+    """Return a trial in the light of the issues of the model."""
+    affecting = [issue for issue in issues if method in issue.affects]
     if not affecting:
         return trial
-    worst = max(affecting, key=lambda finding: np.nan_to_num(finding.measured, nan=np.inf))
-    found = verdict_of(worst.measured)
-    verdict = max(trial.verdict, found, key=SEVERITY.index)
-    reason = worst.text + (f" (and {plural(len(affecting) - 1, 'more finding')})" if len(affecting) > 1 else "")
-    if found == "fine" or found != verdict:
+    worst = max(affecting, key=lambda issue: np.nan_to_num(issue.measured, nan=np.inf))
+    by_issue: Verdict = "not valid"  # also where nothing could be measured: NaN
+    if worst.measured <= APPROXIMATE:
+        by_issue = "fine" if worst.measured <= FINE else "approximate"
+    verdict = max(trial.verdict, by_issue, key=SEVERITY.index)
+    reason = worst.text + (f" (and {plural(len(affecting) - 1, 'more issue')})" if len(affecting) > 1 else "")
+    if by_issue == "fine" or by_issue != verdict:
         reason += f"; {trial.reason}"
     return Trial(verdict, trial.lost, reason)
-
-
-def verdict_of(lost: float) -> Verdict:
-    """Return the verdict on a share of the mean effect that is missing; NaN is not valid."""
-    if lost <= FINE:
-        return "fine"
-    return "approximate" if lost <= APPROXIMATE else "not valid"
 
 
 def tried(bench: Bench, method: str) -> Trial:
     """Return what comes of running one method on a bench, whatever was found in the model."""
     options = explainers.quick_options(method, len(bench.model.schema))
     rows, background = _affordable(bench, method)
-    try:
-        made = explain(bench.model, rows, method=method, background=background, scale=bench.scale, seed=bench.seed, **options)
-    except Exception as error:  # the model is the user's and the library another's: they may raise anything
-        if is_own_fault(error):
-            raise
-        is_refused = isinstance(error, DlxError) and not isinstance(error, explainers.LibraryError)
-        failed = 1.0 if is_refused else _share_that_fails(bench, method, options)
-        if failed < 1:
-            return Trial(
-                "approximate", np.nan, f"it fails on {in_percent(failed)}% of the people it was tried on: {in_a_line(error)}"
-            )
-        return Trial("not valid", _lost_all_the_same(bench, method, options), in_a_line(error))
-    return _measured(bench, made, options)
-
-
-def _share_that_fails(bench: Bench, method: str, options: dict[str, Any]) -> float:
-    rows, background = _affordable(bench, method)
-    asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed}
-    try:
-        return float(explain(bench.model, rows, strict=False, **asked, **options).failed.mean())
-    except Exception as error:  # the model itself does not predict
-        if is_own_fault(error):
-            raise
-        return 1.0
+    asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed, **options}
+    made = attempted(lambda: explain(bench.model, rows, **asked))
+    if isinstance(made, Explanation):
+        promise, largest = explainers.method(method).PROMISE, float(np.abs(made.residuals).max())
+        lost = bench.share(made.residuals)
+        on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
+        said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
+        return Trial("approximate" if promise.relative is None else "fine", lost, said)
+    is_refused = isinstance(made, DlxError) and not isinstance(made, explainers.LibraryError)
+    partly = made if is_refused else attempted(lambda: explain(bench.model, rows, strict=False, **asked))
+    if isinstance(partly, Explanation) and not partly.failed.all():
+        share = in_percent(float(partly.failed.mean()))
+        return Trial("approximate", np.nan, f"it fails on {share}% of the people it was tried on: {in_a_line(made)}")
+    lost = np.nan
+    if explainers.fits(method, bench.model):  # what it would lose, although it was refused
+        module = explainers.method(method)
+        attribute = getattr(module, "unchecked", functools.partial(module.attribute, seed=bench.seed, **options))
+        measured = attempted(
+            lambda: bench.lost(attribute(bench.model, rows, background, scale=bench.scale), bench.predict(rows))
+        )
+        lost = measured if isinstance(measured, float) else np.nan
+    return Trial("not valid", lost, in_a_line(made))
 
 
 def _affordable(bench: Bench, method: str) -> tuple[np.ndarray, np.ndarray]:
@@ -190,28 +157,3 @@ def _affordable(bench: Bench, method: str) -> tuple[np.ndarray, np.ndarray]:
     pairs = explainers.method(method).pairs_for(len(bench.model.schema), EVALUATIONS)
     background = bench.background[:pairs]
     return bench.rows[: max(1, pairs // len(background))], background
-
-
-def _measured(bench: Bench, made: Explanation, options: dict[str, Any]) -> Trial:
-    """Return the verdict on contributions that keep their method's promise."""
-    largest = float(np.abs(made.residuals).max())
-    lost, promise = bench.share(largest), explainers.method(made.method).PROMISE
-    on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
-    said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
-    if promise.relative is None:
-        return Trial("approximate", lost, said)
-    return Trial("fine", lost, said)
-
-
-def _lost_all_the_same(bench: Bench, method: str, options: dict[str, Any]) -> float:
-    """Return what a method that `explain` refused would lose; NaN where it gives nothing."""
-    if not explainers.fits(method, bench.model):
-        return np.nan
-    module, (rows, background) = explainers.method(method), _affordable(bench, method)
-    attribute = getattr(module, "unchecked", functools.partial(module.attribute, seed=bench.seed, **options))
-    try:
-        return bench.lost(attribute(bench.model, rows, background, scale=bench.scale), bench.predict(rows))
-    except Exception as error:  # the same that explain met
-        if is_own_fault(error):
-            raise
-        return np.nan

@@ -118,7 +118,7 @@ def explained_losses(
         **options,
     }
     places = [np.flatnonzero(decisions.outcomes == outcome) for outcome in (0, 1)]
-    parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked, **options) for outcome in (0, 1)]
+    parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked) for outcome in (0, 1)]
     if failures := [why for part in parts for why in part.failures.values()]:
         raise DlxError(f"the loss could not be explained: {failures[0]}")
     order = np.argsort(np.concatenate(places))
