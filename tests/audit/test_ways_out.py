@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 
 import dlx
 from dlx.audit.counterfactuals import ActionSet, RecourseError, column_shifts, denied, recourse
+from dlx.audit.counterfactuals.action_set import ValueFormat
 from dlx.audit.counterfactuals.generation import goal_of
 from dlx.audit.counterfactuals.plausibility import Correlations
-from dlx.audit.counterfactuals.value_format import ValueFormat
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap

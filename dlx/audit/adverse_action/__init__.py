@@ -9,8 +9,7 @@ from dlx.audit.adverse_action.denials import (
     near_cutoff,
     reason_stability,
 )
-from dlx.audit.adverse_action.proxies import Proxies, Proxy
-from dlx.audit.adverse_action.reason_groups import Grouping, association, grouping
+from dlx.audit.adverse_action.reason_groups import Grouping, Proxies, Proxy, association, grouping, pair_association
 from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules
 
 __all__ = [
@@ -27,5 +26,6 @@ __all__ = [
     "association",
     "grouping",
     "near_cutoff",
+    "pair_association",
     "reason_stability",
 ]

@@ -1,18 +1,18 @@
-"""recourse(): what a denied person could change, and be granted."""
+"""recourse(): what a denied person could change, and be granted; column_shifts(): how the risk goes with one column."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
-from dlx.audit.counterfactuals.neighbours import Neighbourhood, RowDistance
-from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse
+from dlx.audit.counterfactuals.plausibility import Neighbourhood, RowDistance
+from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse, with_values
 from dlx.audit.counterfactuals.search import Search
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, decided
@@ -21,8 +21,13 @@ from dlx.model.kinds import accompanied
 from dlx.model.protocol import check_model
 from dlx.rounding import side_true
 from dlx.schema.features import Direction
+from dlx.stats import interval_of_mean
 from dlx.threads import one_thread
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
 
 
@@ -124,6 +129,70 @@ def recourse(
     return result
 
 
+def column_shifts(
+    model: Model,
+    people: Dataset,
+    *,
+    observed: Dataset,
+    threshold: float | None = None,
+    actionable: Mapping[str, Direction] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return how the risk of some people differs when one column that can change is moved, the others as they are.
+
+    A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
+    any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
+    is there already, or beyond, is not counted, nor whose value is missing.
+
+    Parameters
+    ----------
+    model : Model
+        A classifier.
+    people : Dataset
+        Any people; those who are flagged, say.
+    observed : Dataset
+        Real people: the training rows.
+    threshold, actionable
+        As in `recourse`.
+    seed : int
+        Seed of the bootstrap over people.
+
+    Returns
+    -------
+    DataFrame
+        A line a column and value: `column`, `direction`, `to`, `people` who move, `change` of the probability with its
+        95 % interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of the flagged
+        among them who would not be).
+
+    Raises
+    ------
+    RecourseError
+        If nothing is actionable, a protected column is named, or the threshold is not between 0 and 1.
+    """
+    import pandas as pd
+
+    check_model(model)
+    threshold = checked_threshold(people, threshold)
+    refuse_bare(observed, "observed")
+    actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
+    for column, direction, value in _targets(actions, observed):
+        own = people.rows[:, column]
+        moves = (own > value) if direction == "down" else (own < value) if direction == "up" else own != value
+        moves &= ~np.isnan(own)
+        if not moves.any():
+            continue
+        moved = people.rows[moves].copy()
+        moved[:, column] = value
+        settled = [actions.settle(row[None], original)[0] for row, original in zip(moved, people.rows[moves], strict=True)]
+        new = model.predict(with_values(people[moves], np.array(settled)), "probability")
+        change, flagged = new - risk[moves], decided(risk[moves], threshold)
+        cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
+        place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(new))
+        lines.append((*place, *interval_of_mean(change, seed=seed), float((change < 0).mean()), cleared))
+    names = ("model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared")
+    return pd.DataFrame(lines, columns=list(names))
+
+
 def goal_of(threshold: float, margin: float = MARGIN) -> float:
     """Return the probability at which the odds are lower than at a threshold by a margin.
 
@@ -206,3 +275,22 @@ def _verified(search: Search, changed: np.ndarray) -> Counterfactual:
     assert risk <= search.goal, "a counterfactual is down to the goal by more than rounding"
     distance, to_fifth = near.distance.between(search.row, typed[None])[0], near.to_fifth(typed[None])[0]
     return Counterfactual(typed, tuple(actions.schema.names[i] for i in columns), risk, float(distance), float(to_fifth))
+
+
+def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direction, float]]:
+    """Yield each column with the values to which it is moved, and the direction in which that lies."""
+    for column, direction, values, _ in actions.actions:
+        feature = actions.schema.features[column]
+        if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
+            yield from ((column, "any", float(value)) for value in values)
+            continue
+        if not len(values):
+            continue
+        low, high = values[0], values[-1]
+        if not feature.is_categorical:
+            quartiles = np.nanquantile(observed.rows[:, column], (LOWER, UPPER), method="nearest")
+            low, high = (values[np.abs(values - end).argmin()] for end in quartiles)
+        if direction != "up":
+            yield column, "down", float(low)
+        if direction != "down":
+            yield column, "up", float(high)

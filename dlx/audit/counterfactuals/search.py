@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.arrays import same
 from dlx.audit.counterfactuals.action_set import ActionSet, Columns
-from dlx.audit.counterfactuals.neighbours import Neighbourhood
+from dlx.audit.counterfactuals.plausibility import Neighbourhood
 
 BEAM = 50  # changed people that are changed further where there are too many combinations to try them all
 LEVEL_ROWS = 100_000  # combinations of one number of columns that are all tried
