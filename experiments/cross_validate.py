@@ -43,9 +43,7 @@ def main() -> None:
         print(write_atomically(arguments.output / f"{case}.csv", csv_text(table.reset_index())), end="\n\n")
 
 
-def cross_validate(
-    dataset: Dataset, architectures: list[str], repeats: int, progress: Callable[[int, int], None]
-) -> pd.DataFrame:
+def cross_validate(dataset: Dataset, models: list[str], repeats: int, progress: Callable[[int, int], None]) -> pd.DataFrame:
     """Return a line a model and fold: model, repeat, fold, auc, brier, log_loss."""
     lines = []
     for repeat, fold, rest, test in splits(dataset, repeats):
@@ -53,13 +51,12 @@ def cross_validate(
             np.arange(len(rest)), test_size=STOPPING_SHARE, stratify=rest.outcomes, random_state=FOLDS * repeat + fold
         )
         train, validation = (rest[np.sort(part)] for part in stopping)
-        for architecture in architectures:
-            rows = train if architectures.is_net(architecture) else rest
-            model = training.fit(architecture, rows, validation, seed=repeat, device="cpu").model
-            predicted = model.predict(test, "probability")
-            scores = {name: metric(test.outcomes, predicted) for name, metric in METRICS.items()}
-            lines.append({"model": architecture, "repeat": repeat, "fold": fold} | scores)
-            progress(len(lines), repeats * FOLDS * len(architectures))
+        for name in models:
+            rows = train if architectures.is_net(name) else rest
+            predicted = training.fit(name, rows, validation, seed=repeat, device="cpu").model.predict(test, "probability")
+            scores = {metric: score(test.outcomes, predicted) for metric, score in METRICS.items()}
+            lines.append({"model": name, "repeat": repeat, "fold": fold} | scores)
+            progress(len(lines), repeats * FOLDS * len(models))
     return pd.DataFrame(lines)
 
 
