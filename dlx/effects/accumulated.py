@@ -1,54 +1,44 @@
-"""What the model says when one column changes for those who have nearly that value: accumulated local effects (ALE)."""
+"""Accumulated local effects (ALE): what a model says when a column changes for those who have nearly that value.
+
+Levels that have no order are laid side by side where their people are alike (Apley and Zhu 2020, appendix E): the distance of
+two levels is summed over the other columns, the largest gap between the two groups' distribution functions (Kolmogorov and
+Smirnov's) of a number or an ordered category, half the sum of the gaps between shares of an unordered one; classical scaling
+(Torgerson 1952) lays them on a line.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dlx.arrays import frozen
-from dlx.effects.chains import Chain, chain_of
+from dlx.effects.partial import grid_of
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
-from dlx.schema import Feature
+from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["AccumulatedEffects", "accumulated_local_effects"]
 
 BINS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class AccumulatedEffects:
-    """Change of the output along a column, each step measured on the people who stand there; 0 on average over people.
-
-    Parameters
-    ----------
-    feature : Feature
-        The column.
-    values : ndarray [points]
-        Ends of a number's bins, or the levels that people have in the order of the steps, coded; NaN for missing.
-    effects : ndarray [points]
-        In units of `scale`.
-    low, high : ndarray [points]
-        Ends of the 95 % bootstrap interval over people, for these bins and this order; NaN where there is one person.
-    counts : ndarray [points]
-        How many people have each level; the people of a bin count half at either of its ends.
-    mean_output : float
-        Mean output of the people: what to add to read the effects as outputs.
-    scale, model : str
-        Unit of the effects; name of the model.
-    """
+    """Change of the output along a column, each step measured on the people who stand there; 0 on average over people."""
 
     feature: Feature
-    values: np.ndarray
-    effects: np.ndarray
-    low: np.ndarray
+    values: np.ndarray  # [points], ends of a number's bins, or levels in the order of the steps, coded; NaN for missing
+    effects: np.ndarray  # [points], in units of the scale
+    low: np.ndarray  # [points], ends of the 95 % bootstrap interval over people, for these bins and this order
     high: np.ndarray
-    counts: np.ndarray
-    mean_output: float
+    counts: np.ndarray  # [points], how many people have each level; those of a bin count half at either of its ends
+    mean_output: float  # of the people: what to add to read the effects as outputs
     scale: str
     model: str
 
@@ -61,19 +51,9 @@ class AccumulatedEffects:
         import pandas as pd
 
         return pd.DataFrame(
-            {
-                "model": self.model,
-                "feature": self.feature.name,
-                "label": self.feature.label,
-                "value": [self.feature.format(x) for x in self.values],
-                "code": self.values,
-                "effect": self.effects,
-                "low": self.low,
-                "high": self.high,
-                "people": self.counts,
-                "mean_output": self.mean_output,
-                "scale": self.scale,
-            }
+            {"model": self.model, "feature": self.feature.name, "label": self.feature.label}
+            | {"value": [self.feature.format(x) for x in self.values], "code": self.values, "effect": self.effects}
+            | {"low": self.low, "high": self.high, "people": self.counts, "mean_output": self.mean_output, "scale": self.scale}
         )
 
 
@@ -114,20 +94,90 @@ def accumulated_local_effects(
         raise DlxError(f"accumulated local effects need at least 1 row and 1 bin, got {len(people)} and {bins}")
     position = model.schema.position(feature)
     chain = chain_of(model.schema, people, position, bins)
-    steps = _steps(model, people, position, chain, scale)
-    everybody = np.full((1, len(people)), 1 / len(people))
-    effects = _accumulated(everybody, steps, chain)[0]
-    low, high = ends_of(_accumulated(resampled_counts(len(people), seed=seed) / len(people), steps, chain), people=len(people))
+    steps, everybody = _steps(model, people, position, chain, scale), np.full((1, len(people)), 1 / len(people))
+    resampled = _accumulated(resampled_counts(len(people), seed=seed) / len(people), steps, chain)
+    low, high = ends_of(resampled, people=len(people))
     return AccumulatedEffects(
         feature=model.schema.features[position],
         values=chain.values,
-        effects=effects,
+        effects=_accumulated(everybody, steps, chain)[0],
         low=low,
         high=high,
         counts=chain.stands.sum(axis=0),
         mean_output=float(model.predict(people, scale).mean()),
         scale=scale,
         model=model.name,
+    )
+
+
+class Chain(NamedTuple):
+    """The values of a column, the steps between them, and which people take each step.
+
+    Every step starts at the first value or at the end of an earlier step.
+    """
+
+    values: np.ndarray  # [points], coded; NaN for missing
+    starts: np.ndarray  # of int [steps], positions of the values between which each step goes
+    ends: np.ndarray
+    takes: np.ndarray  # [people, steps], 1 where a person takes a step
+    stands: np.ndarray  # [people, points], where each person stands; who is in a bin stands with half at either end
+
+    @property
+    def paths(self) -> np.ndarray:
+        """Which steps lead from the first value to each, [points, steps]."""
+        paths = np.zeros((len(self.values), len(self.starts)))
+        for step, (start, end) in enumerate(zip(self.starts, self.ends, strict=True)):
+            paths[end] = paths[start]
+            paths[end, step] = 1
+        return paths
+
+
+def chain_of(schema: Schema, rows: np.ndarray, position: int, bins: int) -> Chain:
+    """Return the steps along a column, for people given as coded rows [people, features]."""
+    feature, column = schema.features[position], rows[:, position]
+    if not feature.is_categorical:
+        edges = grid_of(feature, column, bins + 1)
+        return _with_missing(_numbers(edges[~np.isnan(edges)], column), column)
+    if feature.ordered:
+        return _with_missing(_levels(np.unique(column[~np.isnan(column)]), column), column)
+    return _levels(by_similarity(schema, rows, position), column)
+
+
+def _numbers(edges: np.ndarray, column: np.ndarray) -> Chain:
+    steps, known = max(len(edges) - 1, 0), np.flatnonzero(~np.isnan(column))
+    takes, stands = np.zeros((len(column), steps)), np.zeros((len(column), len(edges)))
+    if steps:
+        which = np.maximum(np.searchsorted(edges, column[known]), 1) - 1
+        takes[known, which] = 1
+        stands[known, which] += 0.5
+        stands[known, which + 1] += 0.5
+    else:
+        stands[known] = 1.0
+    return Chain(edges, np.arange(steps), np.arange(steps) + 1, takes, stands)
+
+
+def _levels(levels: np.ndarray, column: np.ndarray) -> Chain:
+    has = (column[:, None] == levels) | (np.isnan(column)[:, None] & np.isnan(levels))
+    steps = np.arange(max(len(levels) - 1, 0))
+    return Chain(levels, steps, steps + 1, (has[:, :-1] | has[:, 1:]).astype(float), has.astype(float))
+
+
+def _with_missing(chain: Chain, column: np.ndarray) -> Chain:
+    """Return the chain with one more step, from the value at the median to missing, where people lack the value."""
+    lacking = np.isnan(column)
+    if not lacking.any():
+        return chain
+    stands = np.column_stack([chain.stands, lacking])
+    if lacking.all():
+        return chain._replace(values=np.array([np.nan]), stands=stands)
+    median = int(np.abs(chain.values - np.nanmedian(column)).argmin())
+    around = lacking | (chain.stands[:, median] > 0)
+    return Chain(
+        np.r_[chain.values, np.nan],
+        np.r_[chain.starts, median].astype(int),
+        np.r_[chain.ends, len(chain.values)].astype(int),
+        np.column_stack([chain.takes, around]),
+        stands,
     )
 
 
@@ -151,3 +201,28 @@ def _accumulated(weights: np.ndarray, steps: np.ndarray, chain: Chain) -> np.nda
     mean = np.where(takers > 0, weights @ steps / np.where(takers > 0, takers, 1.0), usual)
     reached = mean @ chain.paths.T
     return reached - ((weights @ chain.stands) * reached).sum(axis=1, keepdims=True)
+
+
+def by_similarity(schema: Schema, rows: np.ndarray, position: int) -> np.ndarray:
+    """Return the levels of a column that people have (NaN for missing), ordered so that neighbours have similar people."""
+    own = np.where(np.isnan(rows[:, position]), np.inf, rows[:, position])
+    levels, member = np.unique(own, return_inverse=True)
+    if len(levels) > 2:
+        others = [i for i in range(len(schema)) if i != position]
+        squares = sum((_distances(schema.features[i], rows[:, i], member) for i in others), np.zeros(2 * [len(levels)])) ** 2
+        inner = -(squares - squares.mean(axis=0) - squares.mean(axis=1, keepdims=True) + squares.mean()) / 2
+        place = np.linalg.eigh(inner)[1][:, -1]
+        levels = levels[np.argsort(place if place[0] <= 0 else -place, kind="stable")]  # the first level in the first half
+    return np.where(np.isinf(levels), np.nan, levels)
+
+
+def _distances(feature: Feature, column: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Return how differently a column is distributed in every two groups of people, [groups, groups]."""
+    _, place = np.unique(np.where(np.isnan(column), -np.inf, column), return_inverse=True)
+    counts = np.zeros((member.max() + 1, place.max() + 1))
+    np.add.at(counts, (member, place), 1)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    if feature.is_categorical and not feature.ordered:
+        return np.abs(shares[:, None] - shares[None]).sum(axis=2) / 2
+    below = shares.cumsum(axis=1)
+    return np.abs(below[:, None] - below[None]).max(axis=2)

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import check_seed
-from dlx.effects.pairs import outputs_at, positions_of
+from dlx.background import sample
+from dlx.effects.partial import outputs_at, positions_of
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+__all__ = ["friedman_h"]
 
 MOST_PEOPLE = 100
 ROUNDING = 1e-6  # of the largest output: a dependence that varies less does not vary (float32 nets)
@@ -58,21 +61,29 @@ def friedman_h(
     SchemaError
         If there is no such column.
     """
-    people = as_rows(model.schema, rows)
-    positions = positions_of(model, features, "Friedman's H", 2)
-    if min(len(people), most_people) < 2:
-        raise DlxError(f"Friedman's H needs at least 2 rows, got {min(len(people), most_people)}; pass more people")
-    rng = np.random.default_rng(check_seed(seed))
-    people = people[np.sort(rng.permutation(len(people))[:most_people])]
-    weights = np.vstack([np.full(len(people), 1 / len(people)), resampled_counts(len(people), seed=seed) / len(people)])
+    import pandas as pd
+
+    positions = positions_of(model, features, "Friedman's H")
+    people = sample(as_rows(model.schema, rows), most_people, seed=check_seed(seed))
+    if len(people) < 2:
+        raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
+    weights = np.vstack([np.ones(len(people)), resampled_counts(len(people), seed=seed)]) / len(people)
     alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
     floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
     lines = []
-    for i, j in combinations(positions, 2):
-        together = _at_people(model, people, [i, j], weights, scale)
-        measured = _spread(together - alone[i] - alone[j], weights), _spread(together, weights)
-        lines.append(_line(model, (i, j), *measured, floor, len(people)) | {"people": len(people), "scale": scale})
-    return _sorted(lines)
+    for pair in combinations(positions, 2):
+        one, other = (model.schema.features[i] for i in pair)
+        together = _at_people(model, people, list(pair), weights, scale)
+        beyond, whole = (_spread(part, weights) for part in (together - alone[pair[0]] - alone[pair[1]], together))
+        h = np.divide(beyond, whole, out=np.full(len(whole), np.nan), where=whole > floor)
+        h_low, h_high = ends_of(h[1:], people=len(people)) if whole[0] > floor else (np.nan, np.nan)
+        size_low, size_high = ends_of(beyond[1:], people=len(people))  # the first sample is everybody
+        lines.append(
+            {"model": model.name, "feature": one.name, "other_feature": other.name}
+            | {"label": one.label, "other_label": other.label, "h": h[0], "h_low": h_low, "h_high": h_high}
+            | {"size": beyond[0], "size_low": size_low, "size_high": size_high, "people": len(people), "scale": scale}
+        )
+    return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
 
 
 def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: np.ndarray, scale: Scale) -> np.ndarray:
@@ -87,32 +98,3 @@ def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: 
 def _spread(centred: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the root mean square over people, [samples]."""
     return np.sqrt((weights * centred**2).sum(axis=1))
-
-
-def _line(
-    model: Model, pair: tuple[int, int], beyond: np.ndarray, whole: np.ndarray, floor: float, people: int
-) -> dict[str, object]:
-    """Return the numbers of a pair: the first sample is everybody, the others are resampled."""
-    one, other = (model.schema.features[i] for i in pair)
-    h = np.where(whole > floor, beyond / np.maximum(whole, 1e-300), np.nan)
-    h_low, h_high = ends_of(h[1:][~np.isnan(h[1:])], people=people) if whole[0] > floor else (np.nan, np.nan)
-    size_low, size_high = ends_of(beyond[1:], people=people)
-    return {
-        "model": model.name,
-        "feature": one.name,
-        "other_feature": other.name,
-        "label": one.label,
-        "other_label": other.label,
-        "h": h[0],
-        "h_low": h_low,
-        "h_high": h_high,
-        "size": beyond[0],
-        "size_low": size_low,
-        "size_high": size_high,
-    }
-
-
-def _sorted(lines: list[dict[str, object]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)

@@ -19,6 +19,8 @@ from dlx.stats import Interval, ends_of, interval_of_means, rarest, resampled_co
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["permutation_importance"]
+
 Metric = Literal["log_loss", "auc"]
 METRICS: tuple[Metric, ...] = ("log_loss", "auc")
 REPEATS = 10
@@ -76,8 +78,13 @@ def permutation_importance(
     """
     import pandas as pd
 
-    outcomes = _outcomes(model, people, metric, repeats)
-    names = list(model.schema.names if features is None else dict.fromkeys(features))
+    if metric not in METRICS:
+        raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if repeats < 1:
+        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
+    if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
+        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
+    outcomes, names = people.outcomes, list(model.schema.names if features is None else dict.fromkeys(features))
     positions = [model.schema.position(name) for name in names]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
@@ -107,17 +114,6 @@ def permutation_importance(
         if progress is not None:
             progress(done + 1, len(positions))
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
-
-
-def _outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.ndarray:
-    """Return the outcomes, once what was asked can be answered."""
-    if metric not in METRICS:
-        raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if repeats < 1:
-        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
-    if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
-        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
-    return people.outcomes
 
 
 def _shuffled(model: Model, rows: np.ndarray, positions: Sequence[int], orders: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from dlx.threads import one_thread
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["Interactions", "interactions"]
+
 BATCH_ROWS = 8
 
 
@@ -29,41 +31,18 @@ class Interactions:
     Off the diagonal stands half of the Shapley interaction index (Grabisch and Roubens 1999): what two columns add together
     beyond what each adds, half of it at (i, j) and half at (j, i). On the diagonal stands what is left of the Shapley value:
     the main effect. Rows sum to the Shapley values, and all of it to output - base value.
-
-    Parameters
-    ----------
-    values : ndarray of float64 [rows, features, features]
-        Symmetric, in units of `scale`.
-    base_values : ndarray of float64 [rows]
-        Mean output of the background.
-    outputs : ndarray of float64 [rows]
-        What the model predicts.
-    schema : Schema
-        What the columns mean.
-    scale : str
-        Unit of the values.
-    model : str
-        Name of the model.
-    index : ndarray [rows]
-        Names of the rows.
-    how : str
-        "enumerated", "sampled", or both of them for different rows.
-    standard_errors : ndarray of float64 [rows, features, features], optional
-        Sampling error of the values; None where all combinations were tried.
-    evaluations : int
-        Rows that the model was evaluated on.
     """
 
-    values: np.ndarray
-    base_values: np.ndarray
-    outputs: np.ndarray
+    values: np.ndarray  # [rows, features, features], symmetric, in units of the scale
+    base_values: np.ndarray  # [rows], mean output of the background
+    outputs: np.ndarray  # [rows]
     schema: Schema
     scale: str
     model: str
-    index: np.ndarray
-    how: str
-    standard_errors: np.ndarray | None = None
-    evaluations: int = 0
+    index: np.ndarray  # [rows], names of the rows
+    how: str  # "enumerated", "sampled", or both of them for different rows
+    standard_errors: np.ndarray | None = None  # of the values; None where all combinations were tried
+    evaluations: int = 0  # rows that the model was evaluated on
 
     def __post_init__(self) -> None:
         for name in ("values", "base_values", "outputs", "standard_errors"):
@@ -100,13 +79,8 @@ class Interactions:
         strength = self.strength[first, second]
         top = np.argsort(-strength, kind="stable")[:count]
         return pd.DataFrame(
-            {
-                "model": self.model,
-                **self._words(first[top], second[top]),
-                "strength": strength[top],
-                "mean": self.values.mean(axis=0)[first, second][top],
-                "scale": self.scale,
-            }
+            {"model": self.model, **self._pairs(first[top], second[top]), "strength": strength[top]}
+            | {"mean": self.values.mean(axis=0)[first, second][top], "scale": self.scale}
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -118,32 +92,23 @@ class Interactions:
 
         first, second = np.triu_indices(len(self.schema))
         count, lines = len(self), len(first)
-        words = {name: np.tile(column, count) for name, column in self._words(first, second).items()}
+        pairs = {name: np.tile(column, count) for name, column in self._pairs(first, second).items()}
         values = self.values[:, first, second]
         frame = pd.DataFrame(
-            {
-                "model": self.model,
-                "scale": self.scale,
-                "row": np.repeat(np.asarray(self.index), lines),
-                **words,
-                "value": values.ravel(),
-                "contribution": (values * np.where(first == second, 1, 2)).ravel(),
-                "base_value": np.repeat(self.base_values, lines),
-                "output": np.repeat(self.outputs, lines),
-            }
+            {"model": self.model, "scale": self.scale, "row": np.repeat(np.asarray(self.index), lines), **pairs}
+            | {"value": values.ravel(), "contribution": (values * np.where(first == second, 1, 2)).ravel()}
+            | {"base_value": np.repeat(self.base_values, lines), "output": np.repeat(self.outputs, lines)}
         )
         if self.standard_errors is not None:
             frame["standard_error"] = self.standard_errors[:, first, second].ravel()
         return frame
 
-    def _words(self, first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the columns that name pairs of features."""
-        names, labels = np.array(self.schema.names, dtype=object), np.array(self.schema.labels, dtype=object)
-        return {
-            "feature": names[first],
-            "other_feature": names[second],
-            "label": labels[first],
-            "other_label": labels[second],
+    def _pairs(self, first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the columns of a table that name pairs of features."""
+        names, labels = (np.array(words, dtype=object) for words in (self.schema.names, self.schema.labels))
+        both = {"": first, "other_": second}
+        return {f"{prefix}feature": names[which] for prefix, which in both.items()} | {
+            f"{prefix}label": labels[which] for prefix, which in both.items()
         }
 
 
@@ -188,7 +153,15 @@ def interactions(
     people, references = as_rows(model.schema, rows), as_rows(model.schema, background)
     check_scale(model, scale)
     check_seed(seed)
-    _refuse(people, references, budget)
+    for what, given in (("rows", people), ("background", references)):
+        if not len(given):
+            raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+    least = people.shape[1] * (people.shape[1] + 1) + 2  # with fewer combinations than pairs of columns, pairs look alike
+    if budget is not None and budget < least * len(references):
+        raise DlxError(
+            f"budget must be at least {least * len(references)}, columns (columns + 1) + 2 = {least} for each of "
+            f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
+        )
     pairs = None if budget is None else budget // len(references) // 2
     parts = []
     with one_thread():
@@ -200,7 +173,11 @@ def interactions(
             if progress is not None:
                 progress(min(start + BATCH_ROWS, len(people)), len(people))
     values = np.concatenate([part.values for part in parts])
-    _refuse_infinite(values, model)
+    if broken := int((~np.isfinite(values)).any(axis=(1, 2)).sum()):
+        raise DlxError(
+            f"a model's outputs must be finite, got interactions of {model.name} that are not for {broken} of "
+            f"{plural(len(values), 'row')}; look at its predictions of mixed rows"
+        )
     enumerated = np.concatenate([part.enumerated for part in parts])
     return Interactions(
         values=values,
@@ -214,25 +191,3 @@ def interactions(
         standard_errors=None if enumerated.all() else np.concatenate([part.standard_errors for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
     )
-
-
-def _refuse(people: np.ndarray, references: np.ndarray, budget: int | None) -> None:
-    for what, given in (("rows", people), ("background", references)):
-        if not len(given):
-            raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    columns = people.shape[1]
-    least = columns * (columns + 1) + 2  # with fewer combinations than pairs of columns, pairs are not told apart
-    if budget is not None and budget < least * len(references):
-        raise DlxError(
-            f"budget must be at least {least * len(references)}, columns (columns + 1) + 2 = {least} for each of "
-            f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
-        )
-
-
-def _refuse_infinite(values: np.ndarray, model: Model) -> None:
-    broken = int((~np.isfinite(values)).any(axis=(1, 2)).sum())
-    if broken:
-        raise DlxError(
-            f"a model's outputs must be finite, got interactions of {model.name} that are not for {broken} of "
-            f"{plural(len(values), 'row')}; look at its predictions of mixed rows"
-        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dlx.comparison import Contrast
-    from dlx.effects import PartialDependence
+    from dlx.effects.partial import PartialDependence
     from dlx.effects.shap_interactions import Interactions
     from dlx.explanation import Explanation
 

@@ -8,10 +8,8 @@ import worlds
 
 from dlx.dataset import Dataset
 from dlx.effects import accumulated_local_effects, partial_dependence
-from dlx.effects.accumulated import _accumulated, _steps
-from dlx.effects.chains import chain_of
-from dlx.effects.similarity import by_similarity
-from dlx.effects.support import gaps, people_at
+from dlx.effects.accumulated import _accumulated, _steps, by_similarity, chain_of
+from dlx.effects.partial import gaps, people_at
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, SchemaError, Target

@@ -9,7 +9,7 @@ from sklearn.inspection import partial_dependence as reference
 from sklearn.linear_model import LogisticRegression
 
 from dlx.dataset import Dataset
-from dlx.effects import GRID_POINTS, partial_dependence
+from dlx.effects.partial import GRID_POINTS, partial_dependence
 from dlx.model import BlackBox, wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 

@@ -14,10 +14,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 import dlx
 from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
-from dlx.effects.permutation import weighted_auc
 from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, SchemaError
+from dlx.stats import weighted_auc
 
 SCORERS = {"log_loss": "neg_log_loss", "auc": "roc_auc"}
 

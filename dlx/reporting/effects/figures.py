@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx import plots
-from dlx.effects import AccumulatedEffects, PartialDependence
+from dlx.effects.accumulated import AccumulatedEffects
+from dlx.effects.partial import PartialDependence
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.effects.study import Effects
 from dlx.reporting.phrases import listed, top_columns

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.effects import AccumulatedEffects, PartialDependence
+from dlx.effects.accumulated import AccumulatedEffects
+from dlx.effects.partial import PartialDependence
 from dlx.effects.shap_interactions import Interactions
 from dlx.plots import UNITS
 from dlx.redundancy import TELLS_ALL
