@@ -14,10 +14,11 @@ from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
-from dlx.reporting.auditing import audit_report, tables_of
-from dlx.reporting.page import render
+from dlx.reporting.auditing import audit_report, links_of, tables_of
+from dlx.reporting.page import render, render_evidence, second_page
 from dlx.reporting.refusals import file_name, mute_models, named, refuse_same_names, refuse_unreportable, without
-from dlx.reporting.sections import Section, finished, page_of
+from dlx.reporting.sections import finished, page_of
+from dlx.reporting.sections.blocks import Section
 from dlx.reporting.study import Study, study
 from dlx.reporting.tables import folder_of, tables, write_page
 from dlx.threads import one_thread
@@ -113,7 +114,7 @@ def report(
             narrator=narrator,
         )
         told = study(context)
-        audited, fault = finished(context, context.told_of) if audit else ([], None)
+        audited, fault = finished(context, context.told_of, links_of(page)) if audit else ([], None)
     written = page_of(page, fault)
     with narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in found]):
         _write(told, audited, written, command or _call(case, found, seed=seed, people=people, background=background))
@@ -143,7 +144,8 @@ def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int
 def _write(told: Study, audited: Sequence[Section], page: Path, command: str) -> None:
     found = tables(told) | tables_of(audited)
     text = render(told, audited, tables_folder=folder_of(page).name, table_names=list(found), command=command)
-    write_page(page, text, found)
+    title = told.case.card.title or told.case.name
+    write_page(page, text, found, {second_page(page): render_evidence(page, title, audited, list(found))})
 
 
 def _call(case: Dataset, models: Sequence[Model], **asked: int) -> str:

@@ -14,10 +14,12 @@ from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
-from dlx.reporting.page import LIBRARIES, environment, page_parts
+from dlx.reporting.page import LIBRARIES, page_parts, render_evidence, second_page
 from dlx.reporting.phrases import article, threshold_percent
+from dlx.reporting.prose import layout
 from dlx.reporting.refusals import file_name, named, refuse_same_names, refuse_unreportable
-from dlx.reporting.sections import Section, finished, page_of
+from dlx.reporting.sections import Links, finished, page_of
+from dlx.reporting.sections.blocks import Section
 from dlx.reporting.tables import folder_of, write_page
 from dlx.threads import one_thread
 
@@ -96,7 +98,7 @@ def audit_report(
             keep=page.with_name(f"{page.stem}-explanations"),
             narrator=narrator,
         )
-        told, fault = finished(context, found)
+        told, fault = finished(context, found, links_of(page))
     written = page_of(page, fault)
     with narrator.step(f"Drawing the page, {written}"):
         names = [model.name for model in found]
@@ -104,6 +106,11 @@ def audit_report(
     if fault is not None:
         raise fault
     return page
+
+
+def links_of(page: Path) -> Links:
+    """Return where a page finds its tables and its evidence."""
+    return Links(folder_of(page).name, second_page(page).name)
 
 
 def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:
@@ -114,7 +121,7 @@ def tables_of(told: Sequence[Section]) -> dict[str, pd.DataFrame]:
 def _write(case: Dataset, told: Sequence[Section], page: Path, command: str) -> None:
     tables = tables_of(told)
     text = (
-        environment()
+        layout()
         .get_template("audit.html.j2")
         .render(
             **page_parts(),
@@ -127,7 +134,8 @@ def _write(case: Dataset, told: Sequence[Section], page: Path, command: str) -> 
             table_names=list(tables),
         )
     )
-    write_page(page, text, tables)
+    title = case.card.title or case.name
+    write_page(page, text, tables, {second_page(page): render_evidence(page, title, told, list(tables))})
 
 
 def _setup(case: Dataset) -> list[tuple[str, str]]:

@@ -22,13 +22,14 @@ from dlx.reporting.effects import section as effects_section
 from dlx.reporting.evidence import figures as evidence_figures
 from dlx.reporting.evidence import tables as evidence_tables
 from dlx.reporting.evidence import words as evidence_words
-from dlx.reporting.sections import Section
+from dlx.reporting.prose import layout
+from dlx.reporting.sections.blocks import Section
 from dlx.reporting.study import Study, top_features
 from dlx.reporting.verdicts import whose_word
 from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    pass
 
 HERE = Path(__file__).parent
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
@@ -37,7 +38,7 @@ LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", 
 def render(study: Study, audit: Sequence[Section], *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
     """Return the page, with the sections of an audit; `tables_folder` holds the CSV files `table_names`, as seen from it."""
     page: str = (
-        environment()
+        layout()
         .get_template("page.html.j2")
         .render(
             **page_parts(),
@@ -52,15 +53,26 @@ def render(study: Study, audit: Sequence[Section], *, tables_folder: str, table_
     return page
 
 
-def environment() -> Environment:
-    """Return what turns a template into a page: every value is escaped, and one that is lacking is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+def second_page(page: Path) -> Path:
+    """Return where the evidence of a page stands: evidence.html beside report.html, <name>-evidence.html beside another."""
+    return page.with_name("evidence.html" if page.stem == "report" else f"{page.stem}-evidence.html")
 
-    made = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+
+def render_evidence(page: Path, title: str, sections: Sequence[Any], table_names: Sequence[str]) -> str:
+    """Return the second page, with what stands behind the sections of the first."""
+    text: str = (
+        layout()
+        .get_template("evidence.html.j2")
+        .render(
+            **page_parts(),
+            title=title,
+            main_page=page.name,
+            sections=[section for section in sections if section.evidence],
+            tables_folder=tables.folder_of(page).name,
+            table_names=table_names,
+        )
     )
-    made.filters["data_values"] = phrases.data_values
-    return made
+    return text
 
 
 def page_parts() -> dict[str, str]:

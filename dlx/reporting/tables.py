@@ -55,8 +55,8 @@ def folder_of(page: Path) -> Path:
     return page.with_name(f"{page.stem}-tables")
 
 
-def write_page(page: Path, text: str, found: Mapping[str, pd.DataFrame]) -> None:
-    """Write a page and the folder of its tables, each a CSV of its name, both or neither.
+def write_page(page: Path, text: str, found: Mapping[str, pd.DataFrame], more: Mapping[Path, str]) -> None:
+    """Write a page, other pages and the folder of its tables, each a CSV of its name, both or neither.
 
     The folder is the page's own: the tables that the page before links to go with it, and without such a page all that are
     CSV. Whatever else stands there stays.
@@ -70,7 +70,9 @@ def write_page(page: Path, text: str, found: Mapping[str, pd.DataFrame]) -> None
     def is_ours(path: Path) -> bool:
         return path.suffix == ".csv" if linked is None else path.name in linked
 
-    write_together({page: text, folder: {f"{name}.csv": csv_text(table) for name, table in found.items()}}, ours=is_ours)
+    write_together(
+        {page: text, **more, folder: {f"{name}.csv": csv_text(table) for name, table in found.items()}}, ours=is_ours
+    )
 
 
 def performance_lines(study: Study) -> list[list[str]]:

@@ -1,38 +1,238 @@
-"""The sections of an audit, one a file: each asks one question of some models and tells the answer.
+"""The sections of a page, a folder each; the folder is all that a section needs.
 
-A section's file has ``section(setting, models) -> Section``.
+``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
+tell) and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and
+Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page. ``<name>/figures.py``
+has a function a figure, ``(measured, context) -> Figure``, that is drawn where the prose says ``figure("<function>")``.
+
+What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured); ``line(table, column=value)`` and
+``lines(...)`` of the tables, ``fact(name)``; ``grid(table, columns, caption)``; ``{% call figure(name, alt=...) %}`` its
+caption ``{% endcall %}``, ``{% call fold(summary) %}``, and ``evidence(words)``, a link to the section on the second page.
+Filters are those of `dlx.reporting.prose`. A number has a cell of a table, or it is an error.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import pandas as pd
+from markupsafe import Markup, escape
+
+from dlx import plots
 from dlx.context import RunContext
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.model import Model
-from dlx.reporting.sections.blocks import Block, Folded, Heading, Listed, Section, Table, Words
+from dlx.reporting.canvas import Figure, embedded
+from dlx.reporting.prose import Line, Number, Tables, bare, cell, environment, layout, markdown, one_block
+from dlx.reporting.sections.blocks import Rendered, Section, Words
 
-__all__ = [
-    "ORDER",
-    "Block",
-    "Folded",
-    "Heading",
-    "Listed",
-    "Section",
-    "Table",
-    "UnfinishedError",
-    "Words",
-    "finished",
-    "page_of",
-    "sections",
-]
+HERE = Path(__file__).parent
+Columns = Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a section measured.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        All numbers, by the name of their CSV.
+    facts : dict of str to float
+        Single numbers that the prose tells; they are the table ``<section>_facts``.
+    about : Any
+        What the prose and the figures need beside numbers: models, groups, names.
+    """
+
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
+    about: Any = None
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where a page finds its tables and the page of evidence, as seen from it."""
+
+    tables_folder: str
+    second_page: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """A section as it stands on the pages.
+
+    Parameters
+    ----------
+    key, title : str
+        The anchor, and the words above it.
+    page, evidence : Markup
+        What everybody reads, and what stands on the second page; "" where there is nothing.
+    tables : dict of str to DataFrame
+        By the name of their CSV.
+    """
+
+    key: str
+    title: str
+    page: Markup
+    evidence: Markup
+    tables: dict[str, pd.DataFrame]
+
+
+class UnfinishedError(BugError):
+    """Sections of which one or more failed by a fault of dlx; the finished ones are kept."""
+
+    def __init__(self, finished: Sequence[Any], faults: Sequence[BugError]) -> None:
+        first = faults[0].__cause__
+        assert first is not None
+        super().__init__(" and ".join(fault.what for fault in faults), first)
+        self.finished = list(finished)
+
+
+def names() -> list[str]:
+    """Return the names of the sections, in the order in which they are read."""
+    found = [path.parent.name for path in HERE.glob("*/text.md.j2")]
+    return sorted(found, key=lambda name: (_module(name, "measure").PLACE, name))
+
+
+def tell(name: str, context: RunContext, links: Links) -> Told:
+    """Return a section, measured and told; one that a model or a library makes impossible says so and why.
+
+    Raises
+    ------
+    BugError
+        If it fails by a fault of dlx.
+    """
+    module = _module(name, "measure")
+    try:
+        return _told(name, module, context, module.measure(context), links)
+    except Exception as error:
+        if is_own_fault(error):
+            raise BugError(f"the section “{module.TITLE}”", error) from error
+        why = in_a_line(error)
+        context.narrator.say(f"{module.TITLE} could not be told: {why}")
+        return Told(name, module.TITLE, markdown(f"This could not be measured. {escape(why)}"), Markup(""), {})
+
+
+def _told(name: str, module: ModuleType, context: RunContext, measured: Measured, links: Links) -> Told:
+    tables = dict(measured.tables)
+    if measured.facts:
+        tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
+    text = environment().get_template(f"sections/{name}/text.md.j2")
+    seen = text.new_context(_Page(name, context, measured, Tables(tables), links).words)
+    blocks = {block: markdown("".join(make(seen))) for block, make in text.blocks.items()}
+    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), _written(tables))
+
+
+def _written(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the tables that become CSV files: those that are only shown have a name with _ before it."""
+    return {name: table for name, table in tables.items() if not name.startswith("_")}
+
+
+@dataclass(frozen=True, eq=False)
+class _Page:
+    """What a section's prose can say beside words."""
+
+    name: str
+    context: RunContext
+    measured: Measured
+    tables: Tables
+    links: Links
+
+    @property
+    def words(self) -> dict[str, Any]:
+        schema = self.context.case.schema
+        return {
+            **{"context": self.context, "case": self.context.case, "target": schema.target, "m": self.measured},
+            **{"line": self.tables.line, "lines": self.tables.lines, "fact": self.fact},
+            **{"figure": self.figure, "grid": self.grid, "fold": self.fold, "evidence": self.evidence},
+        }
+
+    def fact(self, name: str) -> Number:
+        found: Number = self.tables.line(f"{self.name}_facts", name=name)["value"]
+        return found
+
+    def figure(self, name: str, *, alt: Any, caller: Callable[[], str], table: str = "") -> Markup:
+        """Return a figure of ``figures.py``, with the caption that the call holds, and a link to the CSV of its numbers."""
+        with plots.style():
+            source = embedded(getattr(_module(self.name, "figures"), name)(self.measured, self.context))
+        shown = Figure(source, bare(alt), "", table or name)
+        return one_block(_macro("picture", shown, markdown(str(caller()), inline=True), self.links.tables_folder))
+
+    def grid(
+        self, table: str, columns: Mapping[str, str], caption: Any, *, by: str = "", key: str = "metric", **where: Any
+    ) -> Markup:
+        """Return a table of the page.
+
+        Parameters
+        ----------
+        table : str
+            The table that it shows.
+        columns : mapping of str to str
+            Which cell stands below each header, as in `prose.cell`; with `by`, "auc: estimate|two" is of the line whose `key`
+            is "auc".
+        caption : str
+            What the cells are, in which unit, over whom.
+        by : str
+            The column that has one value in all lines of the table that become one here.
+        """
+        lines = self.tables.lines(table, **where)
+        groups: dict[Any, dict[Any, Line]] = {}
+        for place, line in enumerate(lines):
+            groups.setdefault(line[by] if by else place, {})[line[key] if by else place] = line
+        cells = []
+        for group in groups.values():
+            first = next(iter(group.values()))
+            picked = [spec.split(": ") if ": " in spec else ("", spec) for spec in columns.values()]
+            cells.append(
+                [cell(group.get(which, first), spec) if which in group or not which else "–" for which, spec in picked]
+            )
+        return one_block(
+            _macro(
+                "grid",
+                bare(caption),
+                list(columns),
+                cells,
+                table.removeprefix("_"),
+                self.links.tables_folder,
+            )
+        )
+
+    def fold(self, summary: str, caller: Callable[[], str]) -> Markup:
+        """Return prose that opens by a click on the summary."""
+        return Markup("\n\n<details><summary>{}</summary>\n\n{}\n\n</details>\n\n").format(summary, caller())
+
+    def evidence(self, words: str) -> Markup:
+        """Return a link to the section on the second page."""
+        return Markup('<a class="evidence" href="{}#{}">{}</a>').format(self.links.second_page, self.name, words)
+
+
+def _cell(group: Mapping[Any, Line], spec: str) -> str:
+    which, _, asked = spec.rpartition(": ")
+    if not which:
+        return cell(next(iter(group.values())), asked)
+    return cell(group[which], asked) if which in group else "–"
+
+
+def _macro(name: str, *arguments: Any) -> str:
+    return str(getattr(layout().get_template("blocks.html.j2").module, name)(*arguments))
+
+
+def _module(name: str, part: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}.{part}")
+
+
+# Until every section is a folder of three files ------------------------------------------------------------------------------
 
 ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "vulnerability")
+NOWHERE = Links("tables", "evidence.html")
 
 
-def sections(setting: RunContext, models: Sequence[Model]) -> list[Section]:
+def sections(setting: RunContext, models: Sequence[Model], links: Links = NOWHERE) -> list[Section]:
     """Return every section about the models, in the order in which they are read, the checklist last.
 
     The models are asked as they are, because these are the ones that decide.
@@ -48,7 +248,7 @@ def sections(setting: RunContext, models: Sequence[Model]) -> list[Section]:
     faults: list[BugError] = []
     for name in ORDER:
         try:
-            told.append(_told(name, setting, models))
+            told.append(_old(name, setting, models, links))
         except BugError as fault:
             setting.narrator.say(str(fault))
             faults.append(fault)
@@ -58,10 +258,10 @@ def sections(setting: RunContext, models: Sequence[Model]) -> list[Section]:
     return told
 
 
-def finished(setting: RunContext, models: Sequence[Model]) -> tuple[list[Section], UnfinishedError | None]:
+def finished(setting: RunContext, models: Sequence[Model], links: Links) -> tuple[list[Section], UnfinishedError | None]:
     """Return the sections that could be made, and the fault of dlx that the others failed by."""
     try:
-        return sections(setting, models), None
+        return sections(setting, models, links), None
     except UnfinishedError as fault:
         return fault.finished, fault
 
@@ -71,18 +271,10 @@ def page_of(page: Path, fault: UnfinishedError | None) -> Path:
     return page if fault is None else page.with_name(f"{page.stem}-unfinished{page.suffix}")
 
 
-class UnfinishedError(BugError):
-    """Sections of which one or more failed by a fault of dlx; the finished ones are kept."""
-
-    def __init__(self, finished: Sequence[Section], faults: Sequence[BugError]) -> None:
-        first = faults[0].__cause__
-        assert first is not None
-        super().__init__(" and ".join(fault.what for fault in faults), first)
-        self.finished = list(finished)
-
-
-def _told(name: str, setting: RunContext, models: Sequence[Model]) -> Section:
-    """Return a section; one that cannot be told, because a model raises where others answer, says so and why."""
+def _old(name: str, setting: RunContext, models: Sequence[Model], links: Links) -> Section:
+    if (HERE / name / "text.md.j2").is_file():
+        new = tell(name, setting, links)
+        return Section(name, new.title, (), (Rendered(new.page),), new.tables, {}, new.evidence)
     module = importlib.import_module(f"{__name__}.{name}")
     try:
         told: Section = module.section(setting, models)

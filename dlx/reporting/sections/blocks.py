@@ -54,7 +54,15 @@ class Folded:
     blocks: tuple[Block, ...]
 
 
-Block = Words | Listed | Heading | Table | Figure | Folded
+@dataclass(frozen=True)
+class Rendered:
+    """A section that is told already, as HTML."""
+
+    kind: ClassVar[str] = "rendered"
+    markup: str
+
+
+Block = Rendered | Words | Listed | Heading | Table | Figure | Folded
 
 
 @dataclass(frozen=True)
@@ -81,3 +89,4 @@ class Section:
     blocks: tuple[Block, ...]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     covers: dict[str, str] = field(default_factory=dict)
+    evidence: str = ""

@@ -1,0 +1,228 @@
+"""Prose that asks the tables: Markdown templates in which every number is one of a table's cells, and says which.
+
+A template sees the tables of its section by `line` and `lines`; a number of theirs goes through a filter that rounds it
+(`percent`, `two`, `interval` ...) and becomes ``<data value="0.78" data-cell="performance/0/estimate">.78</data>``: the value
+as it stands in ``performance.csv``, in the line 0 below the header. A number that has no cell is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dlx.reporting import phrases
+from dlx.rounding import percent_beside, threshold_in_percent
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+HERE = Path(__file__).parent
+STYLES: dict[str, Callable[..., str]] = {
+    "share": phrases.share,  # ".86"
+    "two": phrases.two_decimals,  # "0.86"
+    "three": phrases.three_decimals,
+    "signed": phrases.signed,  # "+0.25"
+    "thousandths": phrases.thousandths,  # "+.008"
+    "percent": phrases.percent,  # "86 %"
+    "count": lambda number, _line=None: f"{number:,.0f}",  # "1,200"
+    "word": lambda number, _line=None: phrases.counted(round(number)),  # "three"
+    "times": lambda number, _line=None: f"{number:.3g}",  # "1.25"
+    "threshold": lambda number, _line=None: threshold_in_percent(number),
+    "risk": percent_beside,  # a probability, on its side of a threshold
+}
+SIGNED = ("signed", "thousandths")
+SPECIAL = re.compile(r"[\\`*_\[\]|~<>&\"']")
+LEADING = re.compile(r"^[#+\-=\d]")
+
+
+class Number(float):
+    """A number of a table, which knows its cell: "table/row/column"."""
+
+    cell: str
+
+    def __new__(cls, value: float, cell: str) -> Number:
+        """Return a number of a cell."""
+        made = super().__new__(cls, value)
+        made.cell = cell
+        return made
+
+
+class Line:
+    """A line of a table: its columns by name, numbers with their cells."""
+
+    def __init__(self, table: str, row: int, values: Mapping[str, Any]) -> None:
+        self._address, self._values = f"{table}/{row}", values
+
+    def __getitem__(self, column: str) -> Any:
+        """Return the value in a column."""
+        value = self._values[column]
+        if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+            return value
+        return bool(value) if type(value).__name__ == "bool" else Number(float(value), f"{self._address}/{column}")
+
+
+class Tables:
+    """The tables of a page, as a template asks them.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By the name of their CSV.
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self.tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
+
+    def lines(self, table: str, **where: Any) -> list[Line]:
+        """Return the lines of a table whose columns have some values; none of a table that there is not."""
+        found = self.tables.get(table, pd.DataFrame())
+        for column, value in where.items():
+            found = found[found[column] == value] if len(found) else found
+        return [Line(table, int(row), values) for row, values in zip(found.index, found.to_dict("records"), strict=True)]
+
+    def line(self, table: str, **where: Any) -> Line:
+        """Return the only such line of a table.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or more than one: the template asks the wrong table.
+        """
+        found = self.lines(table, **where)
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} lines of {table!r} have {where}, not one")
+        return found[0]
+
+
+def environment() -> Environment:
+    """Return what turns templates into HTML: values are escaped, what is lacking is an error, numbers need a style."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+        extensions=["jinja2.ext.loopcontrols"],
+    )
+    for name, style in STYLES.items():
+        made.filters[name] = partial(_numbered, style=style)
+    made.filters |= {"interval": interval, "listed": listed, "method": _method, "capital": _capital, "article": phrases.article}
+    return made
+
+
+def layout() -> Environment:
+    """Return what turns the templates of whole pages, tables and figures into HTML: every value is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters["data_values"] = phrases.data_values
+    return made
+
+
+def interval(
+    line: Line, style: str = "two", *, of: Sequence[str] = ("estimate", "low", "high"), against: float | None = None
+) -> Markup:
+    """Return an estimate of a line with the ends of its interval, as "0.86 (0.81 to 0.90)", each on its side of `against`.
+
+    What has a sign is read against 0.
+    """
+    from markupsafe import Markup
+
+    estimate, low, high = (line[column] for column in of)
+    against = 0.0 if against is None and style in SIGNED else against
+    show = partial(_numbered, style=STYLES[style], line=against)
+    if np.isnan([low, high]).any():
+        return show(estimate)
+    return Markup("{} ({}\u00a0to\u00a0{})").format(show(estimate), show(low), show(high))
+
+
+def cell(line: Line, spec: str) -> str:
+    """Return a cell of a table as text, by "column", "column|style" or "estimate low high|style", and "|flag" marks with ●."""
+    columns, style, flag = (*spec.split("|"), "", "")[:3]
+    names = columns.split()
+    if len(names) == 3:
+        text = str(interval(line, style, of=names).striptags())
+    else:
+        value = line[names[0]]
+        text = str(value) if isinstance(value, str) or not style else _as_text(value, style)
+        text = phrases.method_label(value) if style == "method" else text
+    return f"{text}\u00a0●" if flag and line[flag] else text
+
+
+def _as_text(value: float, style: str) -> str:
+    return "–" if np.isnan(value) else STYLES[style](value, 0.0) if style in SIGNED else STYLES[style](value)
+
+
+def listed(parts: Sequence[Any]) -> Markup:
+    """Return "a", "a and b" or "a, b and c"."""
+    from markupsafe import Markup
+
+    shown = [_plain(part) for part in parts]
+    return Markup(" and ").join([Markup(", ").join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def markdown(text: str, *, inline: bool = False) -> Markup:
+    """Return the HTML of Markdown, in which HTML passes; `inline` is of one paragraph, without its <p>."""
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    reader = MarkdownIt("commonmark", {"html": True})
+    return Markup(reader.renderInline(text.strip()) if inline else reader.render(text))
+
+
+def bare(markup: Any) -> str:
+    """Return the text of HTML, for an attribute."""
+    from markupsafe import Markup
+
+    return str(Markup(markup).striptags())
+
+
+def one_block(markup: str) -> Markup:
+    """Return HTML as one block of Markdown: apart from what stands around it, without an empty line within."""
+    from markupsafe import Markup
+
+    return Markup("\n\n" + re.sub(r"\n\s*\n", "\n", markup.strip()) + "\n\n")
+
+
+def _numbered(number: Any, line: float | None = None, *, style: Callable[..., str]) -> Markup:
+    from markupsafe import Markup
+
+    if not isinstance(number, Number):
+        raise ValueError(f"{number!r} has no cell of a table")
+    return Markup('<data value="{}" data-cell="{}">{}</data>').format(repr(float(number)), number.cell, style(number, line))
+
+
+def _plain(value: Any) -> Any:
+    """Return text that is nothing but text in Markdown and in HTML."""
+    from jinja2 import Undefined
+    from markupsafe import Markup
+
+    if isinstance(value, (Markup, Undefined)):
+        return value
+    if isinstance(value, (int, float)):
+        raise ValueError(f"the number {value!r} has no style")
+    return Markup(LEADING.sub(_entity, SPECIAL.sub(_entity, str(value))))
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"
+
+
+def _method(name: str) -> str:
+    return phrases.method_label(name)
+
+
+def _capital(text: Any) -> Any:
+    return text[:1].upper() + text[1:]
