@@ -10,7 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from dlx.reporting.page import environment, page_parts
+from dlx.reporting.page import page_parts
+from dlx.reporting.prose import layout
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
@@ -136,7 +137,7 @@ def test_numbers_sort_by_their_value_whatever_they_are_printed_with_and_gaps_com
     cells = ["−.25 (−.40 to −.10)", "–", "1,200", "+.005 (+.001 to +.010)", "∞", "−3", "16.6 %", "p < .001", "too few", "−∞"]
     template = '{% from "macros.html.j2" import grid with context %}{{ grid("numbers", ["n", "what"], lines) }}'
     shown = browser.new_page()
-    html = environment().from_string(template).render(lines=[(str(i), cell) for i, cell in enumerate(cells)])
+    html = layout().from_string(template).render(lines=[(str(i), cell) for i, cell in enumerate(cells)])
     shown.set_content(f"{html}<script>{page_parts()['script']}</script>")
     second = shown.locator("thead th").nth(1).locator("button")
     order = ["−∞", "−3", "−.25 (−.40 to −.10)", "p < .001", "+.005 (+.001 to +.010)", "16.6 %", "1,200", "∞", "too few"]
