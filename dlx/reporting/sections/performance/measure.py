@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx.audit.miscalibration import Calibration, calibration
 from dlx import explainers
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
+from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, explained_change, recalibrated
 from dlx.audit.scores import advantages, judged, performance
 from dlx.context import RunContext
