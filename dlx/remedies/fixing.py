@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx import architectures, checkpoint, training
+from dlx.audit.fairness.groups import partition
 from dlx.audit.recalibration import recalibrated
 from dlx.audit.scores import METRICS, performance
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
-from dlx.progress import Narrator
+from dlx.progress import Narrator, Update
 from dlx.remedies.comparing import before_after
-from dlx.remedies.errors import RemedyError
-from dlx.remedies.folding import folded
-from dlx.remedies.recipe import is_users_own, recipe_of
-from dlx.remedies.recoding import Recoding, recoding_of
-from dlx.remedies.remedy import Remedy
-from dlx.remedies.restoring import restored
-from dlx.remedies.weighting import row_weights
+from dlx.remedies.mitigation import reweighing
+from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
+from dlx.remedies.remedy import BY_OUTCOME, Remedy
+from dlx.remedies.retraining import folded, restored, trained_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,37 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """A model before and after a remedy; both read the original columns of the case.
-
-    Parameters
-    ----------
-    case : Dataset
-        The table.
-    architecture : str
-        What both are instances of.
-    seed : int
-        Seed of both.
-    remedy : Remedy
-        What was changed.
-    recoding : Recoding
-        Which columns and levels became which.
-    before, model : Model
-        The model as it was, and the fixed one.
-    settings : dict
-        The options of its training.
-    config : dict
-        Those of them that differ from the defaults, of both.
-    """
+    """A model before and after a remedy; both read the original columns of the case."""
 
     case: Dataset
-    architecture: str
-    seed: int
+    architecture: str  # what both are instances of
+    seed: int  # of both
     remedy: Remedy
-    recoding: Recoding
+    recoding: Recoding  # which columns and levels became which
     before: Model
     model: Model
-    settings: Mapping[str, Any]
-    config: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]  # the options of its training
+    config: Mapping[str, Any] = field(default_factory=dict)  # those of them that differ from the defaults, of both
 
     @property
     def words(self) -> list[str]:
@@ -67,15 +45,7 @@ class Fixed:
         return self.remedy.words(self.recoding)
 
     def before_after(self, *, background: int = 100, people: int = 100) -> pd.DataFrame:
-        """Return accuracy, calibration, fairness and explanations before and after; see `dlx.remedies.comparing`.
-
-        Parameters
-        ----------
-        background : int
-            Training rows that are the reference of explanations.
-        people : int
-            Test rows that are explained, drawn at random.
-        """
+        """Return accuracy, calibration, fairness and explanations before and after; see `dlx.remedies.before_after`."""
         return before_after(
             self.before, self.model, self.case, background=background, people=people, left_out=self.remedy.drop, seed=self.seed
         )
@@ -83,33 +53,24 @@ class Fixed:
     def over_seeds(self, count: int = 3) -> pd.DataFrame:
         """Return the accuracy of both over training seeds, this one and the next: what the intervals do not tell.
 
-        Parameters
-        ----------
-        count : int
-            How many seeds; both models are trained anew, with the same options, for each but the first.
-
-        Returns
-        -------
-        DataFrame
-            A line a seed and metric: `before`, `after`, `difference`. No intervals: these are the single trainings.
+        Both models are trained anew, with the same options, for each seed but the first. A line a seed and metric has
+        `before`, `after` and `difference`; no intervals, these are the single trainings.
         """
         import pandas as pd
 
         outcomes, lines = self.case.test.outcomes, []
         assert outcomes is not None
         for seed in range(self.seed, self.seed + count):
-            models = (self.before, self.model) if seed == self.seed else self._trained_with(seed)
-            old, new = (model.predict(self.case.test, "probability") for model in models)
+            one, other = self.before, self.model
+            if seed != self.seed:
+                made_by = Provenance(self.architecture, seed, self.config)
+                one = trained_again(self.case, made_by, recoding_of(self.case.train)).model
+                other = _mended(self.case, made_by, self.remedy, self.recoding, one, "cpu")[0]
+            old, new = (model.predict(self.case.test, "probability") for model in (one, other))
             for name, metric in METRICS.items():
                 before, after = metric(outcomes, old), metric(outcomes, new)
                 lines.append((self.model.name, seed, name, before, after, after - before))
         return pd.DataFrame(lines, columns=["model", "seed", "quantity", "before", "after", "difference"])
-
-    def _trained_with(self, seed: int) -> tuple[Model, Model]:
-        case = self.case
-        made_by = Provenance(self.architecture, seed, self.config)
-        before = training.fit(self.architecture, case.train, case.validation, seed=seed, device="cpu", config=self.config).model
-        return before, _mended(case, made_by, self.remedy, self.recoding, before, "cpu", None)[0]
 
     @property
     def can_be_kept(self) -> bool:
@@ -127,6 +88,8 @@ class Fixed:
             If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
             checkpoint of a model that was not fixed, or otherwise.
         """
+        import pandas as pd
+
         if not self.can_be_kept:
             raise RemedyError(
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
@@ -137,7 +100,7 @@ class Fixed:
             model=self.model,
             settings={**self.settings, "remedy": self.remedy.to_dict()},
             device="cpu",
-            history=_no_history(),
+            history=pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"]),
             case=self.case.name,
             made_by=Provenance(self.architecture, self.seed, dict(self.config), self.case.sha256),
             metrics=performance(self.model, self.case.test),
@@ -177,21 +140,15 @@ def fix(
     architecture : str or Model
         One of `dlx.architectures()`; or a model that dlx trained on the case, which then is the one before, and whose options
         and seed are those of the fixed one.
-    drop, merge, monotone, weights, recalibrate
-        What is changed, as in `Remedy`.
-    remedy : Remedy, optional
-        All of that in one, instead.
-    seed : int
-        Seed of the training.
-    device : {"auto", "cpu", "cuda"}
-        Where a net is trained.
+    drop, merge, monotone, weights, recalibrate, remedy
+        What is changed, as in `Remedy`; or all of that in one.
+    seed, device : int, {"auto", "cpu", "cuda"}
+        Seed of the training, and where a net is trained.
     before : Model, optional
         The model before, an instance of the architecture; by default the checkpoint of architecture and seed, trained where
         there is none.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
-    narrator : Narrator, optional
-        Says what is going on, on standard error.
 
     Raises
     ------
@@ -218,10 +175,16 @@ def fix(
     return Fixed(case, made_by.architecture, made_by.seed, asked, recoded, before, model, settings, made_by.config)
 
 
+def recipe_of(model: Model, case: Dataset) -> Provenance | None:
+    """Return how dlx trained a model on a case; None where it did not, or on other rows, or where more was done to it."""
+    made_by = model.provenance
+    return made_by if made_by is not None and made_by.data_sha256 in ("", case.sha256) else None
+
+
 def _recipe(case: Dataset, before: Model, said: Provenance | None) -> Provenance:
     """Return how the model before was trained: by its provenance, or, where it has none, as the caller said."""
     made_by = recipe_of(before, case)
-    if made_by is None and said is not None and before.provenance is None and not is_users_own(before):
+    if made_by is None and said is not None and before.provenance is None and before.original is None:
         architectures.architecture(said.architecture)
         if architectures.is_net(said.architecture) == isinstance(before, NeuralModel):
             return said
@@ -241,29 +204,22 @@ def _mended(
     recoded: Recoding,
     before: Model,
     device: str,
-    update: Callable[[int, int], None] | None,
+    update: Update | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """Return the model with the remedy, of the original columns, and the options of its training."""
+    from sklearn.utils.class_weight import compute_sample_weight
+
     model, settings = before, training.options(made_by.architecture) | dict(made_by.config)
     if remedy.retrains or recoded.groups:
-        trained = training.fit(
-            made_by.architecture,
-            recoded.reduced(case.train),
-            recoded.reduced(case.validation),
-            seed=made_by.seed,
-            device=device,
-            config=made_by.config,
-            progress=update,
-            weights=row_weights(case, remedy.weights),
-            monotone=remedy.monotone,
+        weights = None
+        if remedy.weights == BY_OUTCOME:
+            weights = compute_sample_weight("balanced", case.train.outcomes)
+        elif remedy.weights:
+            weights = reweighing(partition(case, remedy.weights).codes(case.train), case.train.outcomes)
+        trained = trained_again(
+            case, made_by, recoded, weights=weights, monotone=remedy.monotone, device=device, progress=update
         )
-        model, settings = restored(trained.model, recoded, case.train.rows), trained.settings
+        model, settings = restored(trained.model, recoded), trained.settings
     if remedy.recalibrate:
         model = folded(recalibrated(model, case.validation, kind="platt", seed=made_by.seed))
     return model, settings
-
-
-def _no_history() -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"])

@@ -11,31 +11,25 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
-from dlx.errors import did_you_mean
-from dlx.remedies.errors import RemedyError
-from dlx.remedies.merging import Groups, merged_feature, merged_levels
-from dlx.schema import Schema
+from dlx.errors import DlxError, did_you_mean
+from dlx.schema import Feature, Schema
+
+Groups = list[list[int]]  # codes that have become one level
 
 NOWHERE = -1
 
 
+class RemedyError(DlxError):
+    """A remedy that names what the table does not have, leaves nothing, or does not suit the model."""
+
+
 @dataclass(frozen=True, eq=False)
 class Recoding:
-    """How rows of the original table become rows of the reduced one.
+    """How rows of the original table become rows of the reduced one."""
 
-    Parameters
-    ----------
-    original : Schema
-        The columns of the case.
-    kept : tuple of int
-        Positions of the columns that stay, in order.
-    groups : dict of int to list of list of int
-        Codes that have become one level, by position, of those columns whose levels were merged.
-    """
-
-    original: Schema
-    kept: tuple[int, ...]
-    groups: dict[int, Groups]
+    original: Schema  # the columns of the case
+    kept: tuple[int, ...]  # positions of the columns that stay, in order
+    groups: dict[int, Groups]  # by position, of those columns whose levels were merged
 
     @cached_property
     def schema(self) -> Schema:
@@ -105,14 +99,7 @@ class Recoding:
 def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None = None) -> Recoding:
     """Return the recoding that leaves columns out and merges levels that are rare in the training rows.
 
-    Parameters
-    ----------
-    train : Dataset
-        The training rows.
-    drop : sequence of str
-        Names of columns to leave out.
-    merge : int, optional
-        Rows that a level must have to stand alone.
+    `merge` is how many rows a level must have to stand alone.
 
     Raises
     ------
@@ -137,3 +124,49 @@ def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None =
         if feature.is_categorical and len(found := merged_levels(feature, train.rows[:, i], merge or 1)) < len(feature.levels):
             groups[i] = found
     return Recoding(schema, kept, groups)
+
+
+def merged_levels(feature: Feature, column: np.ndarray, least: int) -> Groups:
+    """Return the levels of a categorical column in groups of codes: those that are too rare do not stand alone.
+
+    A level with an order is merged with the smaller of its neighbours, the rarest first, until all groups are large enough.
+    Of the others, those that are too rare make one group, which stays as it is if it is too rare itself: a frequent level
+    is not given up for it. A single rare level takes the next rarest along. A column keeps two groups at least: if it
+    cannot, its levels stay as they are.
+    """
+    counts = np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(feature.levels))
+    apart = [[code] for code in range(len(counts))]
+    if not feature.ordered:
+        order = np.argsort(counts, kind="stable").tolist()
+        rare = order[: max(2, int((counts < least).sum()))] if (counts < least).any() else []
+        groups = [[code] for code in range(len(counts)) if code not in rare] + ([sorted(rare)] if rare else [])
+        return groups if len(groups) > 1 else apart
+    groups = apart.copy()
+    while len(groups) > 1 and min(sizes := [int(counts[group].sum()) for group in groups]) < least:
+        rarest = int(np.argmin(sizes))
+        beside = [place for place in (rarest - 1, rarest + 1) if 0 <= place < len(groups)]
+        first, second = sorted((rarest, min(beside, key=lambda place: sizes[place])))
+        groups[first : second + 1] = [groups[first] + groups[second]]
+    return groups if len(groups) > 1 else apart
+
+
+def merged_feature(feature: Feature, groups: Groups) -> Feature:
+    """Return the column with a level a group, which is named after those that it holds, and is what all of them are."""
+
+    def named(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(" / ".join(names[code] for code in group) for group in groups)
+
+    def wholly(some: tuple[str, ...]) -> tuple[str, ...]:
+        inside = [all(feature.levels[code] in some for code in group) for group in groups]
+        return tuple(level for level, kept in zip(named(feature.levels), inside, strict=True) if kept)
+
+    return dataclasses.replace(
+        feature,
+        levels=named(feature.levels),
+        level_labels=named(feature.level_labels),
+        level_values=(),
+        dtype="",
+        level_reasons=(),
+        reachable=wholly(feature.reachable),
+        adverse_levels=wholly(feature.adverse_levels),
+    )

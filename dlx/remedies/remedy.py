@@ -10,8 +10,7 @@ from typing import Any
 
 from dlx.audit.mispredictions.conditions import either
 from dlx.dataset import Dataset
-from dlx.remedies.errors import RemedyError
-from dlx.remedies.recoding import Recoding, recoding_of
+from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
 from dlx.schema import plural
 
 BY_OUTCOME = "outcome"
@@ -22,44 +21,26 @@ RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a
 class Remedy:
     """What is changed before a model is trained again.
 
-    Parameters
-    ----------
-    drop : tuple of str
-        Columns that are left out.
-    merge : int, optional
-        Training rows that a level must have to stand alone; rarer ones are merged.
-    monotone : mapping of str to int
-        Columns with which the predicted risk must not fall (1) or must not rise (-1).
-    weights : str
-        "outcome": both outcomes count the same in training. A protected column: its groups and the outcomes count as if they
-        were independent (reweighing). Empty: rows count the same.
-    recalibrate : bool
-        Whether the probabilities are stretched on the validation rows (Platt).
-    because : str
-        Why this is a remedy, a sentence.
+    By `weights`, "outcome" lets both outcomes count the same in training; with a protected column its groups and the outcomes
+    count as if they were independent (reweighing).
     """
 
-    drop: tuple[str, ...] = ()
-    merge: int | None = None
-    monotone: Mapping[str, int] = field(default_factory=dict)
-    weights: str = ""
-    recalibrate: bool = False
-    because: str = ""
+    drop: tuple[str, ...] = ()  # columns that are left out
+    merge: int | None = None  # training rows that a level must have to stand alone; rarer ones are merged
+    monotone: Mapping[str, int] = field(default_factory=dict)  # columns with which the risk must not fall (1) or rise (-1)
+    weights: str = ""  # "outcome", a protected column, or nothing: rows count the same
+    recalibrate: bool = False  # whether the probabilities are stretched on the validation rows (Platt)
+    because: str = ""  # why this is a remedy, a sentence
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drop", tuple(dict.fromkeys(self.drop)))
         if bound := [name for name in self.monotone if name in self.drop]:
             raise RemedyError(f"{', '.join(map(repr, bound))} cannot be bound and left out at once")
-        if self.is_empty:
+        if not self.retrains and self.merge is None and not self.recalibrate:
             raise RemedyError(
                 "a remedy must change something: columns to leave out, a count below which levels are merged, columns bound to "
                 "be monotone, weights, or recalibration"
             )
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is changed at all."""
-        return not self.retrains and self.merge is None and not self.drop and not self.recalibrate
 
     @property
     def retrains(self) -> bool:
@@ -68,9 +49,8 @@ class Remedy:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is changed as plain values, without what is left as it is."""
-        chosen = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "because"}
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items() if value}
+        plain = {"drop": list(self.drop), "merge": self.merge, "monotone": dict(self.monotone), "weights": self.weights}
+        return {name: value for name, value in (plain | {"recalibrate": self.recalibrate}).items() if value}
 
     @property
     def digest(self) -> str:

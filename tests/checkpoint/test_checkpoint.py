@@ -32,8 +32,7 @@ from dlx.dataset import Dataset
 from dlx.files import FileError
 from dlx.model import Provenance
 from dlx.progress import Narrator
-from dlx.remedies import fix
-from dlx.remedies.errors import RemedyError
+from dlx.remedies import RemedyError, fix
 from dlx.schema import Schema
 
 pytestmark = pytest.mark.doors

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dlx.audit.fairness.groups import partition
-from dlx.remedies.mitigation import mitigations, reweighing, without
-from dlx.schema import SchemaError
+from dlx.model import Provenance
+from dlx.remedies import RemedyError, recoding_of
+from dlx.remedies.mitigation import mitigations, reweighing
 
 
 def test_reweighing_makes_group_and_outcome_independent():
@@ -28,18 +29,18 @@ def test_reweighing_makes_group_and_outcome_independent():
 
 def test_a_table_without_columns_keeps_the_rest():
     case = people_of.case()
-    left = without(case, ["sex", "height"])
+    left = recoding_of(case, drop=["sex", "height"]).reduced(case)
     assert left.schema.names == ("age", "income", "debt", "mixed") and left.schema.target.fairness_by == ("age",)
     np.testing.assert_array_equal(left.rows, case.rows[:, [1, 2, 3, 5]])
-    with pytest.raises(SchemaError, match="no feature 'gender'"):
-        without(case, ["gender"])
-    with pytest.raises(SchemaError, match="at least one feature"):
-        without(case, list(case.schema.names))
+    with pytest.raises(RemedyError, match="'gender' is not"):
+        recoding_of(case, drop=["gender"])
+    with pytest.raises(RemedyError, match="at least one column"):
+        recoding_of(case, drop=list(case.schema.names))
 
 
 def test_remedies_lessen_a_planted_bias():
     case, by = people_of.case(), partition(people_of.case(), "sex")
-    table = mitigations(case, people_of.model(), by, architecture="gradient_boosting", proxies=("height",))
+    table = mitigations(case, people_of.model(), by, made_by=Provenance("gradient_boosting"), proxies=("height",))
     assert list(table["remedy"].unique()) == [
         "thresholds: equal odds",
         "thresholds: equal selection",

@@ -17,9 +17,8 @@ from dlx.dataset import Card, Dataset
 from dlx.encoder import Encoder
 from dlx.model import BlackBox, NeuralModel
 from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
-from dlx.remedies.folding import folded
-from dlx.remedies.merging import merged_feature, merged_levels
-from dlx.remedies.restoring import restored
+from dlx.remedies.recoding import merged_feature, merged_levels
+from dlx.remedies.retraining import folded, restored
 from dlx.reporting.sections import errors, fairness
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.threads import one_thread
@@ -118,7 +117,7 @@ def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_the
     recoded = recoding_of(table.train, drop=["sex"], merge=30)
     train, validation = recoded.reduced(table.train), recoded.reduced(table.validation)
     reduced = training.fit(architecture, train, validation, device="cpu", config=FAST.get(architecture)).model
-    model, rows = restored(reduced, recoded, table.train.rows), rows_of_every_kind(table)
+    model, rows = restored(reduced, recoded), rows_of_every_kind(table)
     assert type(model) is type(reduced)
     assert model.schema.names == LEVELS.names
     said, expected = model.predict(rows, "probability"), reduced.predict(recoded.reduce(rows), "probability")
@@ -126,10 +125,10 @@ def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_the
     np.testing.assert_allclose(said, expected, rtol=0, atol=rounding)
 
 
-def test_regrown_trees_count_their_training_rows_and_give_a_left_out_column_nothing(table):
+def test_restored_trees_count_their_training_rows_and_give_a_left_out_column_nothing(table):
     recoded = recoding_of(table.train, drop=["sex"], merge=30)
     reduced = training.fit("gradient_boosting", recoded.reduced(table.train), recoded.reduced(table.validation)).model
-    model = restored(reduced, recoded, table.train.rows)
+    model = restored(reduced, recoded)
     trees = model.trees
     assert (trees.cover[trees.roots] == len(table.train)).all()
     inner = trees.feature >= 0
@@ -140,13 +139,13 @@ def test_regrown_trees_count_their_training_rows_and_give_a_left_out_column_noth
 
 def test_a_recoding_that_changes_nothing_leaves_the_model_as_it_is(table):
     model = training.fit("decision_tree", table.train, table.validation).model
-    assert restored(model, recoding_of(table.train), table.train.rows) is model
+    assert restored(model, recoding_of(table.train)) is model
 
 
 def test_a_black_box_cannot_be_restored(table):
     recoded = recoding_of(table.train, drop=["sex"])
     with pytest.raises(RemedyError, match="nothing is known but what it predicts"):
-        restored(BlackBox(len, recoded.schema), recoded, table.train.rows)
+        restored(BlackBox(len, recoded.schema), recoded)
 
 
 @pytest.mark.parametrize(

@@ -182,16 +182,7 @@ def _mended(
                 strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates()[:STRONGEST]
                 made_by = recipe_of(model, setting.case)
                 seed = setting.seed if made_by is None else made_by.seed
-                table = mitigations(
-                    setting.case,
-                    model,
-                    by,
-                    architecture=None if made_by is None else architecture_of(model, seed),
-                    config=None if made_by is None else made_by.config,
-                    proxies=tuple(strongest),
-                    seed=seed,
-                )
-                tables.append(table)
+                tables.append(mitigations(setting.case, model, by, made_by=made_by, proxies=tuple(strongest), seed=seed))
                 update(len(tables), len(judged) * len(black_boxes))
     return _stacked(tables)
 
