@@ -30,13 +30,7 @@ def names() -> list[str]:
 
 
 def architecture(name: str) -> ModuleType:
-    """Return an architecture's module.
-
-    Raises
-    ------
-    ArchitectureError
-        If there is no such architecture.
-    """
+    """Return an architecture's module, or raise an `ArchitectureError` that lists the names."""
     if name not in names():
         raise ArchitectureError(f"no model {name!r}; the models are {', '.join(names())}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")

@@ -18,7 +18,7 @@ def fit(
     min_rows: int = 20,
     smoothing: float = 1.0,
 ) -> TreeModel:
-    """Return the tree, fitted.
+    """Return a decision tree fitted to the training rows.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def fit(
     min_rows: int = 20,
     l2: float = 1.0,
 ) -> TreeModel:
-    """Return the boosted trees, fitted.
+    """Return boosted trees fitted to the training rows.
 
     Parameters
     ----------

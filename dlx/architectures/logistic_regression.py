@@ -12,7 +12,7 @@ MAX_ITERATIONS = 5_000
 
 
 def fit(train: Dataset, *, seed: int, weights: np.ndarray | None = None, penalty: float = 10.0) -> LinearModel:
-    """Return the linear model, fitted.
+    """Return a logistic regression fitted to the training rows.
 
     Parameters
     ----------

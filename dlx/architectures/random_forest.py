@@ -22,7 +22,7 @@ def fit(
     min_rows: int = 3,
     smoothing: float = 1.0,
 ) -> TreeModel:
-    """Return the forest, fitted.
+    """Return a random forest fitted to the training rows.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from dlx.architectures.mlp import head
 
 
 class Block(nn.Module):
-    """Rows [rows, width] plus what two linear layers make of them."""
+    """A residual block: rows [rows, width] plus what two linear layers make of them."""
 
     def __init__(self, width: int, hidden: int, dropout: float, residual_dropout: float) -> None:
         super().__init__()

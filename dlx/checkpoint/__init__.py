@@ -104,15 +104,7 @@ def find(
     config: Mapping[str, Any] | None = None,
     checkpoints: str | Path | None = None,
 ) -> Path:
-    """Return the folder of a trained model, which is looked for as by `load_model`.
-
-    Raises
-    ------
-    ArchitectureError
-        If there is no such architecture.
-    CheckpointError
-        If it was not trained yet.
-    """
+    """Return the folder of a trained model, which is looked for as by `load_model`."""
     places = [ROOT, shipped_root()] if checkpoints is None else [checkpoints]
     name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
     candidates = [folder(name, architecture, seed=seed, config=config, checkpoints=place) for place in places]
@@ -127,15 +119,7 @@ def find(
 
 
 def save(trained: Trained, checkpoints: str | Path = ROOT) -> Path:
-    """Return the folder that now holds a trained model; one of the same name is replaced.
-
-    Parameters
-    ----------
-    trained : Trained
-        What `dlx.training.train` returned.
-    checkpoints : str or Path
-        The folder of all checkpoints.
-    """
+    """Return the folder that now holds a trained model, below that of all checkpoints; one of the same name is replaced."""
     made_by = trained.made_by
     final = folder(trained.case, made_by.architecture, seed=made_by.seed, config=made_by.config, checkpoints=checkpoints)
     return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(described(trained))})
@@ -180,25 +164,15 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
 def describe(path: str | Path) -> dict[str, Any]:
     """Return what a checkpoint says of itself: architecture, settings, history, metrics, versions.
 
-    Raises
-    ------
-    CheckpointError
-        If a file is lacking, was truncated or altered, or does not hold what the path says.
+    It is verified as by `load`.
     """
     return _read(Path(path))[0]
 
 
 def differs(path: str | Path, case: Dataset, *, device: str = "auto") -> str:
-    """Return what a checkpoint has that a training on a case would not give, in words; empty where it would be the same.
+    """Return in words why a checkpoint is not what training on a case would give; empty where it is.
 
-    Parameters
-    ----------
-    path : str or Path
-        The folder.
-    case : Dataset
-        What would be trained on.
-    device : {"auto", "cpu", "cuda"}
-        Where; "auto" is anywhere.
+    The device counts for nets only: "auto" is any.
     """
     try:
         said = describe(path)

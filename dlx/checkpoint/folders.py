@@ -41,13 +41,7 @@ def folder(
     config: Mapping[str, Any] | None = None,
     checkpoints: str | Path = ROOT,
 ) -> Path:
-    """Return the folder of a run's checkpoint, below the folder of all checkpoints: a function of what makes it.
-
-    Raises
-    ------
-    CheckpointError
-        If the case's name cannot be the name of a folder.
-    """
+    """Return the folder of a run's checkpoint, below the folder of all checkpoints: a function of what makes it."""
     if not fits_a_folder(case):
         raise CheckpointError(f"a case's name must be fit for a folder, got {case!r}; pass another name to read_table")
     parts = (architecture, str(seed), training.digest(training.overrides(architecture, config)))
@@ -75,7 +69,7 @@ def refuse_renamed(path: Path, said: Mapping[str, Any], table: Dataset | None) -
 
 
 def remedy(path: Path, table: Dataset | None = None) -> str:
-    """Return how to make a checkpoint anew, from the path that says what it is, and the table if it is at hand."""
+    """Return the command that makes a checkpoint anew, from its path, which says what it is, and the table if it is at hand."""
     place = Path(os.path.abspath(path))
     named = FOLDER.fullmatch(place.name)
     if named is None:
@@ -130,13 +124,7 @@ def write_folder(final: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def read_folder(path: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of these names, each as the manifest says it is.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder or a file is lacking, or a file was truncated or altered.
-    """
+    """Return the files of these names, each as the manifest says it is, or raise a `CheckpointError`."""
     recover(path)
     if not os.path.isdir(path):
         raise CheckpointError(f"there is no checkpoint {path}")

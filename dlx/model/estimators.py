@@ -31,42 +31,18 @@ class PredictorError(DlxError):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A predictor as a function of a table, on one scale: the columns that it is given, and which of its numbers counts.
+    """A predictor as a function of a table, on one scale: the columns that it is given, and which of its numbers counts."""
 
-    Parameters
-    ----------
-    call : callable
-        The predictor itself, or its method.
-    owner : object
-        What the call belongs to: an estimator whose classes and columns are known, or the function itself.
-    method : str
-        What the call is named.
-    name : str
-        The name in errors.
-    columns : tuple of str
-        The columns that it is given, in order.
-    as_array : bool
-        Whether it was fitted on an array without names, and is given one.
-    scale : {"logit", "probability", "value"}
-        The scale of its numbers; where `predict_proba` is to answer on the logit, they are made of its probabilities.
-    levels : tuple of str
-        The classes of the target.
-    chosen : int or None
-        Which of them is explained.
-    knows_order : bool
-        Whether columns without names may be taken by position.
-    """
-
-    call: Callable[[Any], Any]
-    owner: Any
-    method: str
-    name: str
-    columns: tuple[str, ...]
-    as_array: bool
-    scale: Scale
-    levels: tuple[str, ...]
-    chosen: int | None
-    knows_order: bool
+    call: Callable[[Any], Any]  # the predictor itself, or its method
+    owner: Any  # the estimator, whose classes and columns are known, or the function itself
+    method: str  # what the call is named
+    name: str  # in errors
+    columns: tuple[str, ...]  # that it is given, in order
+    as_array: bool  # whether it was fitted on an array without names, and is given one
+    scale: Scale  # of its numbers; on the logit, those of predict_proba are made of the probabilities
+    levels: tuple[str, ...]  # the classes of the target
+    chosen: int | None  # which of them is explained
+    knows_order: bool  # whether columns without names may be taken by position
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
         """Return one number a row of the table, [rows]."""
@@ -77,7 +53,7 @@ class Reading:
         return self._of(self._called(rows))
 
     def taken(self, table: pd.DataFrame) -> str:
-        """Return what was taken for the probability of a level by its position only, as an error says it; "" if nothing was."""
+        """Return how an error names the numbers that were taken for a level by position only; "" where names said it."""
         if self.classes is not None:
             return taken_by_position(self.classes, self.levels)
         given = self._given(table)
@@ -157,13 +133,8 @@ def read_estimator(
     """Return an estimator or a function as a function of a table.
 
     Columns of a function have no names. They are taken by position where the levels are sorted, as libraries sort classes,
-    or where the order is known: outcomes are at hand, which tell, or the position was asked for.
-
-    Raises
-    ------
-    DlxError
-        If it cannot be called, gives classes instead of numbers, has other classes than the target or reads other columns than
-        the table has, or does not give what the scale says.
+    or where the order is known: outcomes are at hand, which tell, or the position was asked for. A `DlxError` says what cannot
+    be called, gives no numbers, or has other classes or columns than the table.
     """
     bound, levels = called(predictor), schema.target.levels
     owner = getattr(bound, "__self__", predictor)  # of a bound method
@@ -185,14 +156,14 @@ def read_estimator(
 
 
 def called(predictor: Any) -> Any:
-    """Return what a predictor calls in the end: the function of a `functools.partial`."""
+    """Return the function behind a `functools.partial`, or the predictor itself."""
     while isinstance(predictor, functools.partial):
         predictor = predictor.func
     return predictor
 
 
 def _method_of(predictor: Any, classes: Any, is_regression: bool, name: str) -> Callable[[Any], Any]:
-    """Return what an object is called by: its own method that gives numbers, or itself."""
+    """Return the method of an object that gives numbers; a function itself."""
     if isinstance(predictor, type):
         raise DlxError(f"{name} is a class; pass a fitted {name}, or a function")
     methods = {own: getattr(predictor, own, None) for own in ("predict_proba", "predict", "decision_function")}
@@ -215,14 +186,9 @@ def _method_of(predictor: Any, classes: Any, is_regression: bool, name: str) -> 
 
 
 def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str) -> int:
-    """Return where a level of the target stands among the classes of an estimator.
+    """Return where a level of the target stands among the classes of an estimator, or raise a `DlxError`.
 
     By name, where the classes are the levels; by position where they are 0, 1, ... (or False, True) and the levels are not.
-
-    Raises
-    ------
-    DlxError
-        If the classes are neither.
     """
     spelled = _spelled(classes)
     for found, known in ((spelled, list(levels)), (_as_numbers(spelled), _as_numbers(levels))):
@@ -237,7 +203,7 @@ def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str
 
 
 def taken_by_position(classes: Any, levels: tuple[str, ...]) -> str:
-    """Return how an error says that classes are 0, 1, ... (or False, True) and the levels are not; "" where they are named."""
+    """Return how an error names classes 0, 1, ... (or False, True) of levels that are others; "" where they are the levels."""
     numbers = _as_numbers(_spelled(classes))
     if numbers != [str(i) for i in range(len(levels))] or set(numbers) & set(_as_numbers(levels)):
         return ""
@@ -313,7 +279,7 @@ def are_numbers(names: Sequence[Any]) -> bool:
 
 
 def known_columns(names: Any, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names as the table spells them, () where it lacks one; LightGBM puts _ for what is no letter or digit."""
+    """Return an estimator's columns as the table spells them, () where it lacks one; LightGBM writes _ for blanks and signs."""
     for spell in (str, lambda column: re.sub(r"\W", "_", str(column))):
         table = {spell(column): column for column in columns}
         if len(table) == len(columns) and all(spell(column) in table for column in names):

@@ -1,4 +1,4 @@
-"""Whoever wraps a model can hold dlx to it: what dlx predicts of rows, beside what the user's own model predicts of them.
+"""Fidelity: what dlx predicts of rows is held to what the user's own model predicts of them.
 
 The user's model is called directly with the rows as they came (a table in its own dtypes; codes, for trees), in another
 order and in smaller batches. A difference beyond rounding is an error, never a number.
@@ -30,13 +30,7 @@ class FidelityError(DlxError):
 
 
 def witnessed(model: _Kind, check: Any) -> _Kind:
-    """Return the model once it is held to some rows; what it predicts of a few of them is remembered.
-
-    Raises
-    ------
-    FidelityError
-        If dlx predicts otherwise than the model does.
-    """
+    """Return the model once it is held to some rows; what it predicts of a few of them is remembered."""
     held(model, [(check, predicted(model, check))])
     if model.original is None:
         return model
@@ -47,10 +41,7 @@ def witnessed(model: _Kind, check: Any) -> _Kind:
 def predicted(model: Model, rows: Any) -> np.ndarray:
     """Return what a model predicts of rows on the first of its scales.
 
-    Raises
-    ------
-    FidelityError
-        If it raises on what dlx gives it, but not on the rows as they came.
+    What raises on the rows as dlx gives them, but not on the rows as they came, is a `FidelityError`.
     """
     try:
         return model.predict(rows, model.scales[0])
@@ -67,19 +58,8 @@ def predicted(model: Model, rows: Any) -> np.ndarray:
 def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     """Raise if a model that was wrapped predicts otherwise than the user's own.
 
-    Nothing is asked of a model that has no other one behind it: a net, which is a copy, or one that dlx trained.
-
-    Parameters
-    ----------
-    model : Model
-        Any model.
-    parts : sequence of (rows, ndarray [rows])
-        Each a Dataset, a DataFrame or codes, with what dlx predicts of them on the first of the model's scales.
-
-    Raises
-    ------
-    FidelityError
-        With the row, both numbers and the likely cause.
+    Nothing is asked of a model that has no other one behind it: a net, which is a copy, or one that dlx trained. The parts are
+    rows (a Dataset, a DataFrame or codes), each with what dlx predicts of them on the first of the scales, [rows].
     """
     original, witness = model.original, model.witness
     if original is None:
@@ -107,7 +87,7 @@ def _asked(original: Callable[[Any], Any], came: Any) -> np.ndarray:
 
 
 def _asked_in_halves(original: Callable[[Any], Any], came: Any) -> np.ndarray:
-    """Return predictions that were asked for in another order and in two batches; one row is asked beside itself."""
+    """Return the model's own predictions, asked for backwards and in two batches; a single row is asked beside itself."""
     outputs, backwards = np.empty(len(came)), np.arange(len(came))[::-1]
     halves = (backwards[::2], backwards[1::2]) if len(came) > 1 else (np.zeros(2, dtype=np.intp),)
     for half in halves:
@@ -116,7 +96,7 @@ def _asked_in_halves(original: Callable[[Any], Any], came: Any) -> np.ndarray:
 
 
 def _furthest_apart(ours: np.ndarray, theirs: np.ndarray, limit: float) -> tuple[int, str, str] | None:
-    """Return the row in which two predictions differ most, and both numbers so that they differ; None within the limit."""
+    """Return the row in which two predictions differ most, and both numbers, with digits enough; None within the limit."""
     off = np.nan_to_num(np.abs(ours - theirs), nan=np.inf)
     if not (off > limit).any():
         return None
@@ -127,7 +107,7 @@ def _furthest_apart(ours: np.ndarray, theirs: np.ndarray, limit: float) -> tuple
 
 
 def _limit(model: Model, outputs: np.ndarray) -> float:
-    """Return what rounding may part two ways to the same outputs by; a value has no unit of its own, so it is of no size."""
+    """Return the largest difference that rounding explains; a value has no unit of its own: what counts is its range."""
     largest = float(np.abs(outputs).max(initial=0.0))
     size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.scales[0]]
     if isinstance(model, TreeModel):

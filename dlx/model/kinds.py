@@ -44,8 +44,6 @@ class NeuralModel(Model):
         Dense rows [rows, width] to one number a row, [rows] or [rows, 1]; kept in evaluation mode.
     encoder : Encoder
         Original columns to dense rows.
-    name : str
-        The name in tables and on the page.
     scales : tuple of str
         The network's own scale first: ``("logit", "probability")``, the other way round, or ``("value",)``.
     """
@@ -72,7 +70,7 @@ class NeuralModel(Model):
 
     @property
     def precision(self) -> Literal["float32", "float64"]:
-        """What the network computes in."""
+        """The precision of the network."""
         import torch
 
         from dlx.model.networks import dtype_of
@@ -123,8 +121,6 @@ class TreeModel(Model):
         The trees, whose sum is on the first of the scales.
     schema : Schema
         The columns that they read.
-    name : str
-        The name in tables and on the page.
     scales : tuple of str
         The trees' own scale first: the logit of boosted trees, the probability of a forest.
     original : callable, optional
@@ -162,8 +158,6 @@ class LinearModel(Model):
         The output of a dense row of zeros.
     encoder : Encoder
         Original columns to dense rows.
-    name : str
-        The name in tables and on the page.
     scales : tuple of str
         ``("logit", "probability")`` or ``("value",)``.
     """
@@ -194,8 +188,6 @@ class BlackBox(Model):
         DataFrame [rows, features] in, numbers [rows] out, on the first of the scales.
     schema : Schema
         The columns that it reads.
-    name : str
-        The name in tables and on the page.
     scales : tuple of str
         The function's own scale first.
     chosen : int, optional
@@ -217,7 +209,7 @@ class BlackBox(Model):
 
     @property
     def target(self) -> str:
-        """The chosen class, or what the table's target is called."""
+        """The outcome that the function speaks for: the chosen class, else that of the target."""
         levels = self.schema.target.level_labels
         return levels[self.chosen] if self.chosen is not None and levels else super().target
 
@@ -264,7 +256,7 @@ class BlackBox(Model):
         return self._with_carried(self.schema.decode(coded), rows)
 
     def as_it_came(self, rows: Any) -> pd.DataFrame:
-        """Return rows as the user holds them, where that is a table: in its dtypes, the columns in the order of the schema."""
+        """Return rows as the user's table holds them, in its dtypes; columns in the order of the schema."""
         table = table_of(rows)
         if table is None:
             return self.decoded(rows)
@@ -289,16 +281,9 @@ class BlackBox(Model):
 
 
 def accompanied(model: Model, rows: Any, which: Any) -> Model:
-    """Return a model that may be asked about codes of some of the rows: what it reads beside the features is theirs.
+    """Return the model for coded rows of some people: what it reads beside the features is taken from these people.
 
-    Parameters
-    ----------
-    model : Model
-        Any model; only a black box reads more than the features.
-    rows : Dataset, DataFrame or ndarray
-        The people, as they came.
-    which : slice or sequence of int
-        The places of those who are asked about, one a row of codes, or one for all.
+    `which` are their places among the rows, as they came: one for each coded row, or one for all.
     """
     if not isinstance(model, BlackBox):
         return model

@@ -36,20 +36,8 @@ def frozen(
 ) -> tuple[nn.Module, Scale]:
     """Return a frozen copy that gives one number a row, and its scale; the network itself is neither called nor changed.
 
-    Parameters
-    ----------
-    network : nn.Module
-        Of the user's own: in any mode, of any precision, with hooks and parametrizations, scripted or compiled.
-    width : int
-        Dense columns that it reads.
-    dense : Tensor [rows, width], optional
-        Rows to try it on; random ones by default.
-    scale : {"logit", "probability", "value"}, optional
-        What it returns; told by a last sigmoid where None.
-    is_regression : bool
-        Whether it returns values.
-    name : str
-        The name in errors.
+    It may be in any mode, of any precision, with hooks and parametrizations, scripted or compiled. It is tried on the dense
+    rows [rows, width], or on random ones. Where no scale is said, a last sigmoid tells it.
 
     Raises
     ------
@@ -76,7 +64,7 @@ def frozen(
     if not isinstance(output, torch.Tensor):
         copied = _Picking(copied, scale or ("value" if is_regression else "logit"), is_said=scale is not None, name=name)
     output = _outputs(copied, dense, name)
-    _refuse_company(copied, dense, output, name)
+    _refuse_dependence(copied, dense, output, name)
     return (copied, "value") if is_regression or scale == "value" else _on_scale(copied, dense, output, scale, name)
 
 
@@ -102,7 +90,7 @@ def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn
 
 
 class _Weights(TorchFunctionMode):
-    """Keeps the parameters that a network reads, and what else can be trained."""
+    """A record of the parameters, and of anything else that can be trained, that a forward pass reads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -161,8 +149,8 @@ def _outputs(network: nn.Module, dense: torch.Tensor, name: str) -> torch.Tensor
     return output.reshape(-1).double()
 
 
-def _refuse_company(network: nn.Module, dense: torch.Tensor, output: torch.Tensor, name: str) -> None:
-    """Raise if rows get other answers in another order and a smaller batch: batch norm without statistics, chance."""
+def _refuse_dependence(network: nn.Module, dense: torch.Tensor, output: torch.Tensor, name: str) -> None:
+    """Raise if a row's answer depends on the rows beside it, as with batch norm without statistics, or on chance."""
     some = torch.arange(len(dense) - 1, -1, -2)
     again = _outputs(network, dense[some], name)
     off = torch.nan_to_num((again - output[some]).abs())
@@ -204,7 +192,7 @@ def _on_scale(
 
 
 def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module], ...]) -> str | None:
-    """Return the path of the module of some kinds that, called once, gives the output; None where none does."""
+    """Return the path of the last module, if it is of some kinds: called once, its output is the network's; else None."""
     heard: dict[str, list[torch.Tensor]] = {path: [] for path, module in network.named_modules() if type(module) in kinds}
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for path, outputs in heard.items():
@@ -216,7 +204,7 @@ def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module],
 
 
 def _without_sigmoid(network: nn.Module, path: str, dense: torch.Tensor, output: torch.Tensor) -> nn.Module | None:
-    """Return a network without the sigmoid at a path; None, and as it was, where more than that comes before its output."""
+    """Return the network without its last sigmoid; None, and unchanged, where another step follows the sigmoid."""
     sigmoid = network.get_submodule(path)
     parent, _, child = path.rpartition(".")
     logits = network if path else nn.Identity()

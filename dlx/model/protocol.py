@@ -48,18 +48,10 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Witness:
-    """A few rows as the user's own model reads them, with what it predicted of them when it was wrapped.
-
-    Parameters
-    ----------
-    rows : DataFrame or ndarray
-        The rows.
-    outputs : ndarray of float64 [rows]
-        The predictions, on the first of the model's scales.
-    """
+    """A few rows as the user's own model reads them, with what it predicted of them when it was wrapped."""
 
     rows: Any
-    outputs: np.ndarray
+    outputs: np.ndarray  # [rows], on the first of the model's scales
 
 
 class ScaleError(DlxError):

@@ -97,13 +97,7 @@ def wrap(
 
 
 def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
-    """Return the columns that a model reads, and the rows that it is held to: those that were passed, or some of the Dataset.
-
-    Raises
-    ------
-    DlxError
-        If neither a schema nor a Dataset came, or what the model is to be held to is no table of rows, or has none.
-    """
+    """Return the columns that a model reads, and the rows that it is held to: those passed, or some of the Dataset."""
     if not isinstance(case, (Schema, Dataset)):
         raise DlxError(
             f"a model is wrapped with a Dataset or a Schema, got {type(case).__name__}; make one of the table that it was "
@@ -203,7 +197,7 @@ def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:
 
 
 def _without_needless(reading: Reading, schema: Schema, table: Any) -> Reading:
-    """Return a function that is not given the columns that are no features, where it answers the same without them."""
+    """Return the reading without the columns that are no features, where it answers the same without them."""
     lean = replace(reading, columns=schema.names)
     try:
         return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
@@ -212,7 +206,7 @@ def _without_needless(reading: Reading, schema: Schema, table: Any) -> Reading:
 
 
 def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
-    """Return the model with anybody's values of columns that are no features, where it demands but does not look at them."""
+    """Return the model with stand-ins for the columns that are no features, where it demands but does not look at them."""
     came, places = model.as_it_came(check), np.arange(len(check))
     beside = came[list(model.carried)]
     try:
@@ -271,17 +265,7 @@ def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:
 def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
     """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
 
-    Parameters
-    ----------
-    model : Model
-        Of a binary target.
-    taken : str
-        What was taken for the probability of the second level: "has the classes 0, 1, of which the second"; empty where names
-        said it.
-    chosen : int, optional
-        The level that the model speaks for.
-    check : Dataset or DataFrame
-        Rows, with their outcomes where they are known.
+    What was taken for the probability of the second level, as `Reading.taken` says it, is empty where names said which it is.
     """
     levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
     if not taken or outcomes is None or len(levels) != 2:

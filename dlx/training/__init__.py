@@ -35,24 +35,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model and how it came about.
+    """A fitted model with its settings, device and training history."""
 
-    Parameters
-    ----------
-    model : Model
-        Nets are on the CPU, with the weights of the best epoch.
-    settings : dict
-        Every option, with what the number of rows decided.
-    device : str
-        Where it was trained.
-    history : DataFrame
-        A line an epoch: epoch, training_loss, validation_loss; empty for other models than nets.
-    """
-
-    model: Model
-    settings: dict[str, Any]
-    device: str
-    history: pd.DataFrame
+    model: Model  # nets are on the CPU, with the weights of the best epoch
+    settings: dict[str, Any]  # every option, with what the number of rows decided
+    device: str  # where it was trained
+    history: pd.DataFrame  # a line an epoch: epoch, training_loss, validation_loss; empty for other models than nets
 
     @property
     def best_epoch(self) -> int | None:
@@ -64,21 +52,11 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class Trained(Fitted):
-    """A model that was trained on a case, with everything that a checkpoint says of it.
+    """A model that was trained on a case, with everything that a checkpoint says of it."""
 
-    Parameters
-    ----------
-    case : str
-        The name of the table.
-    made_by : Provenance
-        Architecture, seed, the options that differ from the defaults, and the hash of the table.
-    metrics : DataFrame
-        `dlx.audit.performance` on the test rows.
-    """
-
-    case: str
+    case: str  # the name of the table
     made_by: Provenance
-    metrics: pd.DataFrame
+    metrics: pd.DataFrame  # `dlx.audit.performance` on the test rows
 
 
 def train(
@@ -90,22 +68,9 @@ def train(
     config: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Return a model of a case's training rows, judged on its test rows.
+    """Return a model of a case's training rows, judged on its test rows; nothing is kept. See `dlx.train`.
 
-    Parameters
-    ----------
-    case : Dataset
-        Rows with outcomes of two classes; the split is the one of seed 0.
-    architecture : str
-        One of `dlx.architectures.names()`.
-    seed : int
-        Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
-    device : {"auto", "cpu", "cuda"}
-        Where a net is trained; auto takes CUDA where there is one.
-    config : mapping, optional
-        Options of the architecture and of its training, see `options(architecture)`.
-    progress : callable, optional
-        Called with the epochs done and the most there can be.
+    The split is the one of seed 0. `progress` is called with the epochs done and the most there can be.
 
     Raises
     ------

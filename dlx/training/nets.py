@@ -43,26 +43,10 @@ def fit_net(
     device: str,
     progress: Progress | None = None,
 ) -> tuple[NeuralModel, dict[str, Any], list[dict[str, float]]]:
-    """Return the net of the best epoch, on the CPU; all settings, with what the number of rows decided; and the epochs.
+    """Return a trained net with the weights of its best epoch, on the CPU; all its settings; and a line an epoch.
 
-    An epoch is a line: epoch, training_loss, validation_loss.
-
-    Parameters
-    ----------
-    architecture : str
-        The name of a net.
-    train_rows, validation : Dataset
-        Rows with outcomes.
-    weights : ndarray [rows], optional
-        How much each training row counts.
-    settings : mapping
-        The options of the architecture and of its `Recipe`.
-    seed : int
-        Seed of weights, dropout and the order of rows.
-    device : {"cpu", "cuda"}
-        Where to train.
-    progress : callable, optional
-        Called after each epoch with the epochs done and the most there can be.
+    Weights are those of the training rows; the settings are the options of the architecture and of its `Recipe`. `progress`
+    is called after each epoch with the epochs done and the most there can be.
     """
     own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))

@@ -57,12 +57,9 @@ def options(architecture: str) -> dict[str, Any]:
 
 
 def overrides(architecture: str, config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the options of a configuration that differ from the defaults, by name, in the order of the names.
+    """Return the options of a configuration that differ from the defaults, in the order of their names.
 
-    Raises
-    ------
-    TrainingError
-        If the architecture has no such option, or the value is no number that fits it.
+    A `TrainingError` says which option the architecture does not have, or which value does not fit it.
     """
     defaults, changed = options(architecture), {}
     for name, value in sorted((config or {}).items()):
@@ -103,10 +100,7 @@ def checked_seed(seed: int) -> int:
 def directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) -> np.ndarray:
     """Return with which columns a model must rise (1) or fall (-1), and 0 for the others, int [features].
 
-    Raises
-    ------
-    TrainingError
-        If the architecture cannot be bound, a direction is neither 1 nor -1, or a column is not there or has no order.
+    A `TrainingError` says which architectures can be bound, and that a column must have an order.
     """
     if not architectures.can_be_monotone(architecture):
         able = ", ".join(name for name in architectures.names() if architectures.can_be_monotone(name))

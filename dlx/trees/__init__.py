@@ -161,7 +161,7 @@ class Trees:
     # Rows as small integers
 
     def codes(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows as integers that go where they go, int32 [rows, features].
+        """Return rows as integer codes that take the same way through the trees, int32 [rows, features].
 
         A value becomes its rank among the thresholds of its column, to be compared with `limits`; where a column is split
         into sets, its code, or `BEYOND` if no set could hold it; a missing value becomes `MISSING`.
@@ -207,7 +207,7 @@ class Trees:
 
     @property
     def contrasts(self) -> np.ndarray:
-        """The leaves less the one of their tree that is nearest to 0, where all are on one side of it, [nodes]."""
+        """The leaves less, in trees whose leaves have one sign, the one nearest to 0: Shapley values stay the same, [nodes]."""
         least, most = self.ranges
         nearest = np.where(least > 0, least, np.minimum(most, 0.0))
         nearest = np.repeat(nearest, np.diff(np.append(self.roots, len(self.feature))))
@@ -226,7 +226,7 @@ class Trees:
         return float(np.finfo(precision).eps * (abs(self.base) + np.sum(largest + terms)))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays by name, for saving; what is as in any tree of float32 numbers without sets is left out."""
+        """Return the arrays by name, for saving; those of sets, missing ranges and precision only where there are any."""
         found = {name: getattr(self, name) for name in KINDS} | {"base": np.array([self.base])}
         if self.has_set.any():
             found |= {name: getattr(self, name) for name in SETS}
@@ -310,7 +310,7 @@ def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Rea
 
 
 def float32_below(threshold: np.ndarray) -> np.ndarray:
-    """Return the largest finite float32 that is not above each threshold: finite float32 rows go the same way at both."""
+    """Return thresholds rounded down to finite float32 numbers, at which float32 rows go the same way, [thresholds]."""
     furthest = np.finfo(np.float32).max
     threshold = np.clip(threshold, -float(furthest), float(furthest))
     rounded = threshold.astype(np.float32)

@@ -16,7 +16,7 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "float64")
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is made of the numbers of a row before a tree compares them.
+    """How trees read a row before they compare: in which precision, and which values count as missing.
 
     Parameters
     ----------

@@ -167,7 +167,7 @@ def _of_rows(kind: str, predict: Predict, columns: list[int], numbers: Numbers, 
 
 
 def _numbers_of(schema: Schema) -> Numbers:
-    """Return the levels as numbers, by column, where all are numbers and not simply their codes."""
+    """Return the numbers that levels are in the table, by column; only of columns whose numbers are not simply the codes."""
     found = {i: _as_numbers(feature) for i, feature in enumerate(schema.features) if feature.is_categorical}
     return {i: numbers for i, numbers in found.items() if numbers is not None}
 
@@ -209,7 +209,7 @@ def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: s
 
 
 def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
-    """Return which values, and at last a missing one, would go left at what the trees ask, bool [questions, values + 1]."""
+    """Return which values of a column go left at each split of the trees, bool [splits, values + 1]; the last is missing."""
     asks = trees.feature == column
     split = asks & ~trees.has_set
     thresholds, missing_left = np.unique([trees.threshold[split], trees.missing_left[split]], axis=1)[:, :, None]
@@ -221,7 +221,7 @@ def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
 
 
 def _parts(left: np.ndarray, has_gaps: bool) -> np.ndarray:
-    """Return whether there is somebody on both sides of what the trees ask, [questions]."""
+    """Return whether each split has values on both sides, bool [splits]."""
     seen = left if has_gaps else left[:, :-1]
     return np.logical_and(seen.any(axis=1), ~seen.all(axis=1))
 

@@ -93,7 +93,7 @@ def _numbers(tree: Text, key: str, dtype: type) -> np.ndarray:
 
 
 def _zeros(trees: list[Text]) -> np.ndarray:
-    """Return the columns whose zeros count as missing, as `Reading` takes them."""
+    """Return the columns whose zeros count as missing, as ranges of `Reading`."""
     columns, decisions = (
         np.concatenate([_numbers(tree, key, int) for tree in trees]) for key in ("split_feature", "decision_type")
     )

@@ -86,7 +86,7 @@ def _last(estimator: Any, model: dict[str, Any]) -> int | None:
 
 
 def _missing(estimator: Any, grown: list[dict[str, Any]]) -> np.ndarray:
-    """Return what an estimator's parameter `missing` names, in every column that its trees ask, as `Reading` takes it."""
+    """Return the number that an estimator takes for missing, in each column that its trees ask, as ranges of `Reading`."""
     missing = float(np.float32(getattr(estimator, "missing", np.nan)))
     columns = np.setdiff1d(np.concatenate([tree["feature"] for tree in grown]), [LEAF])
     return np.empty((0, 3)) if np.isnan(missing) else np.column_stack([columns, np.full((len(columns), 2), missing)])

@@ -21,33 +21,17 @@ _PREPARES = re.compile(r"__|fit|score$|get_params$|set_")  # what a subclass may
 
 @dataclass(frozen=True)
 class Foreign:
-    """A model of another library, read; it speaks for the second of two classes.
+    """A model of another library, read; it speaks for the second of two classes."""
 
-    Parameters
-    ----------
-    trees : Trees
-        On the columns as the library numbers them.
-    scale : {"logit", "probability", "value"}
-        On which they add up.
-    predict : callable
-        The library's own prediction of rows of its columns, on that scale.
-    names : sequence of str, optional
-        The names of the columns that it was fitted on, if they had any.
-    count : int
-        The number of these columns.
-    precision : {"float32", "float64"}
-        In which the library adds up the leaves.
-    """
-
-    trees: Trees
-    scale: Scale
-    predict: Predict
-    names: Sequence[str] | None
-    count: int
-    precision: str = "float64"
+    trees: Trees  # on the columns as the library numbers them
+    scale: Scale  # on which they add up
+    predict: Predict  # the library's own prediction of rows of its columns, on that scale
+    names: Sequence[str] | None  # of the columns that it was fitted on, if they had any
+    count: int  # of these columns
+    precision: str = "float64"  # in which the library adds up the leaves
 
     def turned(self) -> Foreign:
-        """Return the same of the first of the two classes."""
+        """Return the same model as it speaks for the first of the two classes."""
         trees, leaf = self.trees, self.trees.feature == LEAF
         share, base = (1 / len(trees), trees.base) if self.scale == "probability" else (0.0, -trees.base)
         turned = replace(trees, value=np.where(leaf, share - trees.value, 0.0), base=base)
@@ -84,13 +68,7 @@ def tree_arrays(
 
 
 def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
-    """Return the class of a library that an estimator is of, and whose predictions it has not changed.
-
-    Raises
-    ------
-    DlxError
-        If it is of none that is known, or a subclass that overrides what the class does.
-    """
+    """Return the class of a library that an estimator is of, unless a subclass may predict otherwise, or raise a `DlxError`."""
     of_library = [cls for cls in type(estimator).__mro__ if cls.__module__.partition(".")[0] == library]
     cls = next((cls for cls in of_library if cls.__name__ in known), None)
     if cls is None:
