@@ -78,7 +78,7 @@ _MOVED = {
     "wrap_trees": "model.wrap_trees",
 }
 
-_ELSEWHERE = {"fairness": "audit.fairness"}  # a room that does not lie directly below dlx
+_ELSEWHERE = {"counterfactuals": "audit.counterfactuals", "fairness": "audit.fairness"}  # rooms of a room
 
 __all__ = list(_HOMES)
 
