@@ -159,7 +159,9 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
 
     ranked = (auc(outcomes, one.predicted) for one in (before, after))
     lines = [(AUC, *ranked, *auc_difference(outcomes, after.predicted, before.predicted), "")]
-    lines.append(line(COST, rarest(outcomes), *(drawn @ _costs(one, threshold) / len(codes) for one in (before, after))))
+    of_each = (1 - threshold) / threshold * outcomes, 1 - outcomes  # cost of not flagging a person, and of flagging
+    costs = (drawn @ (of_each[0] * (1 - one.flags) + of_each[1] * one.flags) / len(codes) for one in (before, after))
+    lines.append(line(COST, rarest(outcomes), *costs))
     for measure, rate in ((RATIO, favourable), (TRUE_GAP, TRUE_POSITIVE), (FALSE_GAP, FALSE_POSITIVE)):
         groups = [int(group) for group in np.unique(codes) if not before.why_not(rate, int(group))]
         if len(groups) < 2:
@@ -169,12 +171,6 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
         fewest = min(int(counted[codes == group].sum()) for group in groups)
         lines.append(line(measure, fewest, *(_gap(measure, one.rates(rate, groups, drawn)) for one in (before, after))))
     return pd.DataFrame(lines, columns=["measure", "before", "after", "change", "low", "high", "objection"])
-
-
-def _costs(treated: Treated, threshold: float) -> np.ndarray:
-    """Return what each decision costs, in needless flags [rows]."""
-    missed, needless = treated.outcomes * (1 - treated.flags), (1 - treated.outcomes) * treated.flags
-    return (1 - threshold) / threshold * missed + needless
 
 
 def _gap(measure: str, rates: np.ndarray) -> np.ndarray:

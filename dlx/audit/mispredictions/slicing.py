@@ -33,6 +33,7 @@ LEAST_ROWS, LEAST_SHARE = 20, 0.05
 MOST_TESTED = 10
 MOST_ALIKE = 0.5  # of two slices, by the share of rows of either that are in both
 SIGNIFICANT = 0.05
+SMALLEST = float(np.finfo(float).tiny)  # a variance counts as at least this
 DRAWS = 9_999
 BLOCK = 500  # draws at a time
 
@@ -138,9 +139,8 @@ def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, 
     Of two that are alike, in a condition or in more than half of the rows of either, the second is left out. Enough test
     rows must be inside and outside; their outcomes are not looked at.
     """
-    score = _loss_score if of == "loss" else _risk_score
     masks = [one.holds(discovery.people.rows) for one in every]
-    scores = np.array([score(discovery, mask) for mask in masks])
+    scores = np.array([_score(discovery, mask, of) for mask in masks])
 
     def are_alike(i: int, j: int) -> bool:
         overlap = (masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum()
@@ -157,20 +157,14 @@ def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, 
     return [every[i] for i in kept]
 
 
-def _loss_score(decisions: Decisions, mask: np.ndarray) -> float:
-    """Return Welch's t of the loss in the slice against elsewhere."""
+def _score(decisions: Decisions, mask: np.ndarray, of: Measure) -> float:
+    """Return how far a slice stands out: Welch's t of its losses, or standard deviations of its events from those predicted."""
+    if of == "risk":
+        chance, residuals = decisions.predicted[mask], decisions.residuals[mask]
+        return float(abs(residuals.sum()) / np.sqrt(max((chance * (1 - chance)).sum(), SMALLEST)))
     here, elsewhere = decisions.losses[mask], decisions.losses[~mask]
-    if min(len(here), len(elsewhere)) < 2:
-        return 0.0
     variance = here.var(ddof=1) / len(here) + elsewhere.var(ddof=1) / len(elsewhere)
-    return float((here.mean() - elsewhere.mean()) / np.sqrt(max(variance, np.finfo(float).tiny)))
-
-
-def _risk_score(decisions: Decisions, mask: np.ndarray) -> float:
-    """Return how many standard deviations the events of the slice are away from those predicted."""
-    chance = decisions.predicted[mask]
-    spread = np.sqrt(max((chance * (1 - chance)).sum(), np.finfo(float).tiny))
-    return float(abs(decisions.residuals[mask].sum()) / spread)
+    return float((here.mean() - elsewhere.mean()) / np.sqrt(max(variance, SMALLEST)))
 
 
 def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> pd.DataFrame:
