@@ -226,12 +226,12 @@ class RunContext:
 
     @cached_property
     def performance(self) -> pd.DataFrame:
-        """Performance of every model on the test rows, as `dlx.performance`."""
+        """Performance of every model on the test rows, as `dlx.audit.performance`."""
         return self._of_every_model("Measuring performance", lambda model: performance(model, self.case.test, seed=self.seed))
 
     @cached_property
     def compatibility(self) -> pd.DataFrame:
-        """Which methods fit which model, as `dlx.preflight`."""
+        """Which methods fit which model, as `dlx.audit.preflight`."""
         methods = [method for method in explainers.names() if method not in explainers.ground_truths()]
         return self._of_every_model(
             "Checking which methods fit which model",

@@ -31,7 +31,7 @@ def train(
 
     A checkpoint that is there is taken if it is what training would give: whole, of the same data and options, on the
     device that was asked for, by the same versions of dlx and of torch (nets) or scikit-learn. Else the narrator says what is
-    different, and the model is trained anew; one that was fixed (`dlx.fix`) is never replaced without `retrain`.
+    different, and the model is trained anew; one that was fixed (`dlx.remedies.fix`) is never replaced without `retrain`.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def read_table(
     """
     if not isinstance(path, (str, os.PathLike)):
         raise SchemaError(
-            f"a table is read from the path of a file, got {type(path).__name__}; pass one of Python's to dlx.from_frame"
+            f"a table is read from a path, got {type(path).__name__}; pass one of Python's to dlx.dataset.from_frame"
         )
     path = Path(path)
     name = _case_name(path, name)
@@ -195,7 +195,7 @@ def refuse_bare(rows: Any, what: str) -> None:
     """Raise if rows are no Dataset, where what columns mean must be known."""
     if not isinstance(rows, Dataset):
         raise DlxError(
-            f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.from_frame(table, model.schema)"
+            f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.dataset.from_frame(table, model.schema)"
         )
 
 

@@ -131,7 +131,7 @@ def _cause(model: Model, rows: Any) -> str:
     remedy = (
         "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
         if is_beyond
-        else "make a Dataset of the table that it was fitted on (dlx.from_frame), and wrap it with that"
+        else "make a Dataset of the table that it was fitted on (dlx.dataset.from_frame), and wrap it with that"
     )
     return f"dlx gives it {said}; {remedy}"
 

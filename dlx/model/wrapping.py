@@ -101,7 +101,7 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
     if not isinstance(case, (Schema, Dataset)):
         raise DlxError(
             f"a model is wrapped with a Dataset or a Schema, got {type(case).__name__}; make one of the table that it was "
-            "fitted on: dlx.from_frame(table, dlx.infer_schema(table, target))"
+            "fitted on: dlx.dataset.from_frame(table, dlx.schema.infer_schema(table, target))"
         )
     if check is None and isinstance(case, Dataset):
         check = case[:: max(1, len(case) // CHECKED)]  # evenly apart

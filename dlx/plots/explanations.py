@@ -117,7 +117,7 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     Parameters
     ----------
     interactions : Interactions
-        `dlx.interactions` of one model.
+        `dlx.effects.interactions` of one model.
     features : sequence of str
         Names of the features, the top one first.
     ax : Axes

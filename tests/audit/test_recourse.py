@@ -347,5 +347,5 @@ def test_rows_without_a_schema_are_refused_with_the_remedy():
         lambda: recourse(model, case.frame, observed=case),
         lambda: recourse(model, denied(model, case)[:1], observed=case.rows),
     ):
-        with pytest.raises(DlxError, match=r"must be a Dataset, got \w+; make one with dlx.from_frame"):
+        with pytest.raises(DlxError, match=r"must be a Dataset, got \w+; make one with dlx.dataset.from_frame"):
             ask()

@@ -513,7 +513,7 @@ def test_what_is_no_model_or_is_one_already_is_said():
 @pytest.mark.parametrize("wrapped", [dlx.wrap, dlx.wrap_trees])
 @pytest.mark.parametrize("schema", [pd.DataFrame(np.eye(3)), None, "table"], ids=["frame", "none", "text"])
 def test_what_is_no_schema_is_said(wrapped, schema):
-    with pytest.raises(DlxError, match=r"a model is wrapped with a Dataset or a Schema, got .*: dlx.from_frame"):
+    with pytest.raises(DlxError, match=r"a model is wrapped with a Dataset or a Schema, got .*: dlx.dataset.from_frame"):
         wrapped(DecisionTreeClassifier(), schema)
 
 

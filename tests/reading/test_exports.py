@@ -360,7 +360,7 @@ def test_what_is_of_another_type_is_one_line(tmp_path, options, said):
     (tmp_path / "a.csv").write_text("\n".join([HEADER, *LINES]))
     with pytest.raises(SchemaError, match=said):
         dlx.read_table(tmp_path / "a.csv", **options)
-    with pytest.raises(SchemaError, match=r"from the path of a file, got DataFrame; pass one of Python's to dlx.from_frame"):
+    with pytest.raises(SchemaError, match=r"from a path, got DataFrame; pass one of Python's to dlx.dataset.from_frame"):
         dlx.read_table(pd.DataFrame({"x": [1]}), target="y")
 
 
