@@ -18,7 +18,7 @@ def frozen(array: Any, dtype: Any = None) -> np.ndarray:
 
 
 def as_slice(which: Any, count: int) -> Any:
-    """Return a position among `count` rows as a slice, so that rows stay rows; anything else as it is."""
+    """Return the slice of one row where a position among `count` rows is given, so that rows stay rows; else what came."""
     if not isinstance(which, (int, np.integer)):
         return which
     if not -count <= which < count:

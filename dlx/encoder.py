@@ -1,4 +1,4 @@
-"""Original columns to the dense input of a model and back: who owns a dense column, and signed sums."""
+"""Dense encoding: original columns to the input of a model, and attributions back, summed with their signs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Standardised numerics, one-hot or cumulative levels, and an indicator where a value may be missing.
+    """An encoding of rows as dense input: standardised numbers, one-hot or cumulative levels, an indicator of missing values.
 
     - A numeric feature takes one dense column, ``(x - center) / scale``.
     - A categorical feature whose levels have no order takes one column a level, 1 at the level and 0 elsewhere.
@@ -57,7 +57,7 @@ class Encoder:
         return cls(schema, center, scale)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what was fitted, by name, for saving."""
+        """Return the fitted means and deviations by name, for saving."""
         return {"center": self.center, "scale": self.scale}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What one method says of one model on some rows."""
+"""Explanations: contributions of features to the outputs of one model on some rows, by one method."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_VARIATION = "sampled, and no variation seen: that is no proof that there is n
 
 @dataclass(frozen=True)
 class LocalAccuracy:
-    """How closely base value + contributions must give the output, by what a method promises.
+    """Local accuracy, also called completeness: how closely base value + contributions must give the output.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class LocalAccuracy:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """What a method returns before it is checked.
+    """Contributions of features as a method returns them, before they are checked.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ class Explanation:
         return array_id(self.rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one line a row and feature: its value in words, its contribution, and what it was made by."""
+        """Return a table with a line a row and feature: its value in words, its contribution, the method and model."""
         import pandas as pd
 
         count, width = self.values.shape

@@ -205,7 +205,7 @@ def _one_line(path: Path) -> Iterator[None]:
 
 
 def new_tag() -> str:
-    """Return what tells one write from all others: host, process, and a number."""
+    """Return the tag of one write: host, process, run, and a random number."""
     return f"{NODE}-{os.getpid()}-{RUN}-{secrets.token_hex(4)}"
 
 
@@ -285,7 +285,7 @@ def csv_text(table: pd.DataFrame) -> str:
 
 
 def parsed_json(content: bytes, *, finite: bool = True) -> Any:
-    """Return what JSON says, or raise a `ValueError`.
+    """Return the value that JSON spells, or raise a `ValueError`.
 
     Stricter than Python: UTF-8 only, no key twice, no half of a surrogate pair, no bottomless nesting and, where finite, no
     NaN or Infinity.

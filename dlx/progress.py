@@ -1,4 +1,4 @@
-"""What is going on, on standard error: a bar in a terminal, a line a finished step elsewhere."""
+"""Progress on standard error: a bar in a terminal, a line a finished step elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Update = Callable[[int, int], None]
 
 
 class Narrator:
-    """Shows steps as they go on and keeps a line of each that is done.
+    """Progress bars of steps, and a line of each that is done.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def explain(
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Explanation:
-    """Return what a method says of a model on some rows.
+    """Return the contribution of each feature to a model's outputs on some rows, by one method, checked to add up.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _one_line(method: str, model: Model) -> Iterator[None]:
 
 
 def _rounding_of(model: Model, outputs: np.ndarray) -> float:
-    """Return what rounding alone may move an output by, as a share of the largest: more for what computes in float32."""
+    """Return the rounding error of outputs, as a share of the largest: more for a model that computes in float32."""
     with np.errstate(over="ignore"):
         is_single = (outputs == outputs.astype(np.float32)).all()
     if isinstance(model, NeuralModel):

@@ -51,7 +51,7 @@ def load(name: str) -> Dataset:
 
 
 class Embedded(NamedTuple):
-    """What the files of a case say, before the case's own recodes."""
+    """Table, schema and card of a case, before the case's own recodes."""
 
     table: pd.DataFrame
     schema: Schema

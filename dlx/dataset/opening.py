@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, listed, quoted
 from dlx.files import write_atomically
-from dlx.reading import as_described, as_it_looks, name_of, open_table, reading_of
-from dlx.reading.suspicions import suspicions
+from dlx.reading import as_described, as_it_looks, name_of, open_table, reading_of, suspicions
 from dlx.schema import Schema, SchemaError, read_schema
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen
-from dlx.errors import DlxError
+from dlx.errors import DlxError, one_line, plural
 from dlx.reading import Reading
-from dlx.schema import Schema, SchemaError, plural
+from dlx.schema import Schema, SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Card:
-    """The story of a table and its flaws, for the report.
+    """A data card: the story of a table and its flaws, for the report.
 
     Parameters
     ----------
@@ -61,9 +61,9 @@ class Splits(NamedTuple):
     test: Dataset
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Rows of a table in original columns, with their outcomes.
+    """A table: rows in original columns, their outcomes, and the schema that says what they mean.
 
     Parameters
     ----------
@@ -110,6 +110,16 @@ class Dataset:
         for what, column in {"outcomes": self.outcomes, "index": index, "table": self.table, **self.extra}.items():
             if column is not None and len(column) != len(rows):
                 raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
+
+    def __repr__(self) -> str:
+        known = "outcomes unknown"
+        if self.outcomes is not None and self.schema.target.levels:
+            counts = np.bincount(self.outcomes.astype(int), minlength=len(self.schema.target.levels))
+            known = ", ".join(f"{n:,} {level}" for n, level in zip(counts, self.schema.target.level_labels, strict=True))
+        elif self.outcomes is not None:
+            known = f"mean {self.outcomes.mean():.4g}"
+        words = f"{self.name!r}: {plural(len(self), 'row')}; {self.schema.target.label}: {known}"
+        return f"Dataset({one_line(words)};\n  {self.schema!r})"
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,4 @@
-"""A column of text as a file spells it, and what means missing in it."""
+"""Columns of text as a file spells them, and what means missing in them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BLOCK = 50_000  # lines
 
 
 class Missing(NamedTuple):
-    """What means missing: texts in every column, and marks, in lower case, in columns of numbers, dates and truth values."""
+    """Texts that mean missing in every column, and marks, in lower case, that do among numbers, dates and truth values."""
 
     texts: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, asked: Collection[str] | None) -> Missing:
-        """Return what was asked for: None is the usual marks, nothing is the empty cell alone."""
+        """Return the texts and marks for what was asked: None is the usual marks, an empty list the empty cell alone."""
         if asked is None:
             return cls(marks=MARKS)
         if isinstance(asked, str) or not all(isinstance(mark, str) for mark in asked):
@@ -107,7 +107,7 @@ class Cells:
         return listed(each) + (f", and {len(shown) - 3:,} more" if len(shown) > 3 else "")
 
     def told_missing(self, *, marks: bool) -> tuple[str, ...]:
-        """Return what is said of texts that were taken for missing: those that always are, and where asked for the marks."""
+        """Return the notes on texts that were taken for missing: those that always are, and where asked for the marks."""
         taken = [[text for text in self.texts if text and text in self.gone], self.marks if marks else []]
         return tuple(f"missing: {self.told(texts)}" for texts in taken if texts)
 
@@ -119,7 +119,7 @@ class Cells:
         return pd.Series(spelled.take(self.codes), name=self.name)
 
     def of_texts(self, values: Iterable[object], dtype: type) -> pd.Series:
-        """Return a column of pandas from what each text means."""
+        """Return a column of pandas from the value of each text."""
         import pandas as pd
 
         return pd.Series(np.array(list(values), dtype=dtype)[self.codes], name=self.name)
@@ -134,3 +134,33 @@ def columns_of(lines: Iterator[list[str]]) -> list[tuple[list[str], np.ndarray]]
         blocks.append([pa.array(cells, pa.large_string()) for cells in zip(*block, strict=True)])
     made = (pa.chunked_array(column).combine_chunks().dictionary_encode() for column in zip(*blocks, strict=True))
     return [(one.dictionary.to_pylist(), one.indices.to_numpy()) for one in made]
+
+
+def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tuple[list[Cells], list[str]]:
+    """Return columns under the names of a header, and what was done to these."""
+    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(header)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
+    blanks = [name for name in header if name != name.strip() and name.strip()]
+    said = [f"blanks around names left out: {', '.join(map(quoted, blanks))}"] if blanks else []
+    return [Cells(name, *column) for name, column in zip(names, columns, strict=True)], said
+
+
+class Opened(NamedTuple):
+    """A file before its columns are decided.
+
+    `cells` are the columns of a text; `table` is what a typed file holds, and None for a text; `said` is what was recognised
+    of the file.
+    """
+
+    source: str
+    cells: list[Cells]
+    table: pd.DataFrame | None = None
+    said: tuple[str, ...] = ()
+    delimiter: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)

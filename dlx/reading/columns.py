@@ -51,7 +51,7 @@ def decimal_mark(columns: Iterable[Cells], delimiter: str) -> str:
 
 
 def as_it_looks(cells: Cells, decimal: str) -> Column:
-    """Return a column as what most of its cells are.
+    """Return a column of text in the dtype that most of its cells have.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
 
 
 def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
-    """Return a column as a schema says: numbers, or levels as the file spells them.
+    """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def refuse_unknown_outcomes(cells: Cells) -> None:
 
 
 def surprises(cells: Cells) -> tuple[str, ...]:
-    """Return what a reader may have meant otherwise of a column of levels."""
+    """Return notes on levels that may be meant otherwise: marks of missing, spellings that differ by blanks or case."""
     said = [f"a level, not missing: {cells.told(cells.marks)}"] if cells.marks else []
     alike: dict[str, list[str]] = {}
     for text in cells.levels:

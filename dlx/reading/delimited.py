@@ -16,12 +16,10 @@ import io
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from dlx.errors import listed, one_line, plural, quoted
-from dlx.reading.cells import Cells, columns_of
+from dlx.errors import one_line, plural
+from dlx.reading.cells import Cells, Opened, columns_of, named
 from dlx.schema import SchemaError
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -38,15 +36,7 @@ ERASED = "ÿ"  # FF: what damaged files are filled with, where it is the only le
 SAMPLE = 1_000  # lines
 
 
-class Text(NamedTuple):
-    """The columns of a file; `said` is what was recognised of it, where it is not a comma-separated one in UTF-8."""
-
-    columns: list[Cells]
-    said: tuple[str, ...]
-    delimiter: str
-
-
-def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encoding: str | None = None) -> Text:
+def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
     """Return the cells of a delimited file.
 
     Raises
@@ -71,18 +61,7 @@ def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encod
     if delimiter != "," and len(columns) > 1:
         said.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
     more += [f"{plural(start, 'line')} above the header left out"] if start else []
-    return Text(columns, (*said, *more), delimiter)
-
-
-def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tuple[list[Cells], list[str]]:
-    """Return columns under the names of a header, and what was done to these."""
-    names = [name.strip() or f"Unnamed: {i}" for i, name in enumerate(header)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise SchemaError(f"columns of the same name: {listed(repeated)}; rename them")
-    blanks = [name for name in header if name != name.strip() and name.strip()]
-    said = [f"blanks around names left out: {', '.join(map(quoted, blanks))}"] if blanks else []
-    return [Cells(name, *column) for name, column in zip(names, columns, strict=True)], said
+    return Opened(str(path), columns, said=(*said, *more), delimiter=delimiter)
 
 
 def _rectangular(reader: Any, start: int) -> tuple[list[Cells], list[str]]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.reading import columns
-from dlx.reading.cells import Cells, Missing, columns_of
+from dlx.reading.cells import Cells, Missing, Opened, columns_of, named
 from dlx.reading.columns import Column
-from dlx.reading.delimited import named, read_text
+from dlx.reading.delimited import read_text
 from dlx.reading.files import EXCEL, FIRST_SHEET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
 from dlx.reading.record import Reading, reading_of
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ABOVE = 50  # lines of a title above a header
-
-
-class Opened(NamedTuple):
-    """A file before its columns are decided.
-
-    `cells` are the columns of a text; `table` is what a typed file holds, and None for a text; `said` is what was recognised
-    of the file.
-    """
-
-    source: str
-    cells: list[Cells]
-    table: pd.DataFrame | None = None
-    said: tuple[str, ...] = ()
-    delimiter: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)
 
 
 class Read(NamedTuple):
@@ -64,8 +45,7 @@ def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str 
     refuse_other_files(path)
     kind = kind_of(path)[0]
     if kind in TEXT:
-        text = read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
-        return Opened(str(path), text.columns, said=text.said, delimiter=text.delimiter)
+        return read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
     if delimiter or encoding:
         raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
     lines, said = read_excel(path) if kind in EXCEL else ([], [])

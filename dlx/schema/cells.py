@@ -1,4 +1,4 @@
-"""What the text of a cell is: a number, a date, a mark of something missing, or a word; and of a column of them.
+"""Cells of text: which are numbers, dates, marks of something missing or words; and the look of a column of them.
 
 Numbers are spelled as in English without separators (``-1.5``, ``.5``, ``1e3``); other spellings of a whole column are in
 `dlx.schema.numerals`. A number with leading zeros (``00123``) is a code.
@@ -60,21 +60,21 @@ Look = Literal["numbers", "nearly numbers", "truths", "codes", "dates", "words"]
 
 
 class Seen(NamedTuple):
-    """What the values of a column look like, and those that do not."""
+    """The look of a column, and the values that do not have it."""
 
     look: Look
     odd: tuple[str, ...] = ()
 
 
 def level_text(value: Any) -> str:
-    """Return how a cell is spelled as a level: 1, 1.0 and "1" are the same."""
+    """Return the level that a cell is, as text: 1, 1.0 and "1" are the same."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)
 
 
 def same_level(text: str) -> str:
-    """Return what different spellings of one level have in common: "1" of 1.0 and 1e0, "true" of TRUE, else the text."""
+    """Return the one spelling of a level that all its spellings share: "1" of 1.0 and 1e0, "true" of TRUE, else the text."""
     number = None if _ZEROS.fullmatch(text.strip()) else number_of(text)
     if number is not None and np.isfinite(number):
         return str(int(english(text))) if is_inexact(text) else level_text(number)
@@ -154,7 +154,7 @@ def are_calendar_numbers(different: np.ndarray) -> bool:
 
 
 def look_at(counts: Mapping[str, int]) -> Seen:
-    """Return what the texts of a column look like, given how often each occurs; without those that mean missing.
+    """Return the look of a column from how often each of its texts occurs, without those that mean missing.
 
     - truths: all values are truth values.
     - dates: at least 9 in 10 values are.

@@ -29,7 +29,7 @@ class SchemaError(DlxError):
 
 @dataclass(frozen=True, repr=False)
 class Feature:
-    """A column as its user knows it.
+    """A feature: a column as its user knows it, with its levels, its unit and what a person can change.
 
     Parameters
     ----------
@@ -172,22 +172,20 @@ class Feature:
             )
 
     def _level_codes(self, column: pd.Series) -> np.ndarray:
-        codes = {level: float(code) for code, level in enumerate(self.levels)}
-        spelled = {same_level(level): code for level, code in codes.items()}
+        spelled = {same_level(level): code for code, level in enumerate(self.levels)}
+        codes = spelled | {level: code for code, level in enumerate(self.levels)}
         # pandas' factorize takes True and 1 of a column of objects for the same
         cells = column.map(level_text, na_action="ignore") if column.dtype == object else column
         where, different = cells.factorize()
-        found = np.full(len(different) + 1, np.nan)
-        for position, text in enumerate(map(level_text, different)):
-            code = codes.get(text, spelled.get(same_level(text)))
-            if code is None:
-                row = column.index[int((where == position).argmax())]
-                raise SchemaError(
-                    f"column {self.name!r}, row {row}: unknown level {quoted(text)}; "
-                    f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
-                )
-            found[position] = code
-        return found[where]
+        texts = list(map(level_text, different))
+        found = [codes.get(text, spelled.get(same_level(text))) for text in texts]
+        if None in found:
+            row, text = column.index[int((where == found.index(None)).argmax())], texts[found.index(None)]
+            raise SchemaError(
+                f"column {self.name!r}, row {row}: unknown level {quoted(text)}; "
+                f"known levels: {listed(map(repr, self.levels))}{did_you_mean(text, self.levels)}"
+            )
+        return np.array([*found, np.nan], dtype=np.float64)[where]
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
         numbers, known = numbers_of(column), column.notna().to_numpy()

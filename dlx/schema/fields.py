@@ -17,16 +17,9 @@ BEYOND = 2**1023  # whole numbers that no double is near
 
 
 def conform(thing: Any, what: str, refused: Refused) -> None:
-    """Hold the fields of a frozen dataclass to their annotations; lists become tuples, numpy's scalars plain ones.
+    """Hold the fields of a frozen dataclass that was just made to their annotations; an error names it: "feature 'age'".
 
-    Parameters
-    ----------
-    thing : dataclass
-        What was just made.
-    what : str
-        How an error names it: "feature 'age'".
-    refused : type of DlxError
-        What is raised.
+    Lists become tuples, numpy's scalars plain ones.
     """
     hints = _hints(thing.__class__)
     for field in dataclasses.fields(thing):
@@ -39,7 +32,7 @@ def conform(thing: Any, what: str, refused: Refused) -> None:
 
 
 def described(kind: type, entry: Any, what: str, refused: Refused) -> dict[str, Any]:
-    """Return the fields of a dataclass that a mapping names, or raise where it names another or lacks one."""
+    """Return the fields of a dataclass by name that a mapping gives, or raise where it gives another one or lacks one."""
     if not isinstance(entry, Mapping):
         raise refused(f"{what} must be a table of keys and values, got {quoted(entry)}")
     known = {field.name: field for field in dataclasses.fields(kind)}
@@ -63,7 +56,7 @@ _hints = functools.cache(get_type_hints)
 
 
 def _is(hint: Any, value: Any) -> bool:
-    """Whether a value is what an annotation says; NaN and a truth value are no numbers."""
+    """Return whether a value is what an annotation says; NaN and a truth value are no numbers."""
     origin, options = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return any(_is(option, value) for option in options)

@@ -27,7 +27,7 @@ _NESTED = (list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.ndar
 
 @dataclass(frozen=True, repr=False)
 class Target:
-    """What a model predicts, and the words in which people speak of it.
+    """The outcome that a model predicts, and the words in which people speak of it.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Target:
         fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
 
     def __repr__(self) -> str:
-        return one_line(f"Target({quoted(self.name)}; {self.kind}; {shortened(self.levels)}".removesuffix("; ") + ")")
+        return one_line(f"Target({quoted(self.name)}; {self.kind}; {shortened(self.level_labels)}".removesuffix("; ") + ")")
 
     @property
     def positive(self) -> str:
@@ -285,12 +285,12 @@ class Schema:
 
     @property
     def codes(self) -> list[list[Any]]:
-        """What the codes of rows mean: names, kinds, units, levels and what may be missing; not the words for people."""
+        """Names, kinds, units, levels and gaps of the features: what the codes of rows mean, without the words for people."""
         return [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
 
     @property
     def sha256(self) -> str:
-        """Hash of what the codes of rows and outcomes mean, not of the words for people."""
+        """Hash of `codes` and of the outcome's levels; two schemas that differ only in words for people share it."""
         target = [self.target.name, self.target.kind, self.target.levels]
         return hashlib.sha256(json.dumps([self.codes, target]).encode()).hexdigest()
 
