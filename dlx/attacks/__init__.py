@@ -5,10 +5,10 @@ before defences; with ``full=True`` it tries all attacks and settings of this ro
 """
 
 from dlx.attacks.defences import Gate, flipped_decisions
-from dlx.attacks.fooling import Attack, Fooled, attack, fool, protected_column
+from dlx.attacks.fooling import Attack, Fooled, attack, fool
 from dlx.attacks.gradients import rippled
 from dlx.attacks.hidden_importance import hide_effect
-from dlx.attacks.scaffold import AttackError, Scaffold
+from dlx.attacks.scaffold import AttackError, Scaffold, protected_column
 
 __all__ = [
     "Attack",

@@ -19,17 +19,19 @@ from dlx.attacks.scaffold import (
     Detector,
     Scaffold,
     Votes,
+    default_cut,
     innocuous_model,
     lime_rows,
     mixed_rows,
+    protected_column,
 )
-from dlx.attacks.settings import TOP, kept_top, lime_settings, lime_surrogates, shap_backgrounds
+from dlx.attacks.settings import TOP, lime_on_real_rows, lime_settings, shap_backgrounds
 from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
 from dlx.runner import explain
-from dlx.stats import Interval, interval_of_mean, interval_of_share
+from dlx.stats import Interval, interval_of_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,28 +182,14 @@ def _full_form(
         for table, lines in zip(tables.values(), (settings, credit, effects), strict=True):
             table += lines
         detections += copies + hidden
+    lime = attacks["LIME"]
     return {
-        "lime_on_real_rows": pd.DataFrame(_on_real_rows(attacks["LIME"], models, case, people, seed)),
+        "lime_on_real_rows": pd.DataFrame(
+            lime_on_real_rows([lime.scaffold, *models], lime.column, case, people, background, seed=seed)
+        ),
         "off_manifold": off_manifold_shares(gate, case, background, seed=seed),
         **{name: pd.DataFrame(lines) for name, lines in tables.items()},
     }
-
-
-def _on_real_rows(lime: Attack, models: Sequence[Model], case: Dataset, people: Dataset, seed: int) -> list[dict[str, Any]]:
-    """Return how LIME changes where its samples are real training rows only, a line for the attacked model and each honest one.
-
-    `same_top`, the share of LIME's top 3 that stays, has its 95 % bootstrap interval over people; then the share of people
-    for whom the protected column is first, by LIME and by LIME on real rows.
-    """
-    lines, background = [], lime.background
-    for model in (lime.scaffold, *models):
-        usual = explain(model, people, method=lime.against, background=background, scale=model.scales[0], seed=seed).values
-        (real,) = lime_surrogates(model, people.rows, background, real=case.train.rows)
-        same, low, high = interval_of_mean(kept_top(usual, real), within=(0, 1), seed=seed)
-        first = [(np.abs(values).argmax(axis=1) == lime.column).mean() for values in (usual, real)]
-        about = {"model": model.name, "is_attacked": model is lime.scaffold, "same_top": same, "low": low, "high": high}
-        lines.append(about | {"protected_first": first[0], "protected_first_on_real_rows": first[1], "people": len(people)})
-    return lines
 
 
 def attack(
@@ -266,36 +254,6 @@ def ranks_of(explanation: Explanation, column: int) -> np.ndarray:
     """Return the place of a column by size of its contribution, 1 the largest, [rows]; ties get the best place."""
     sizes = np.abs(explanation.values)
     return 1 + (sizes > sizes[:, [column]]).sum(axis=1)
-
-
-def protected_column(case: Dataset) -> str:
-    """Return the protected column that an attack can decide by; any column where none is marked as protected.
-
-    First those of two levels, then numbers, then the rest: the first in the schema that puts at least a tenth of the
-    training rows on either side.
-    """
-    features = case.schema.features
-    marked = [i for i, feature in enumerate(features) if feature.protected] or list(range(len(features)))
-    for i in sorted(marked, key=lambda i: (len(features[i].levels) != 2, features[i].is_categorical, i)):
-        column = case.train.rows[:, i]
-        if len(np.unique(column[~np.isnan(column)])) > 1 and 0.1 <= (column <= default_cut(case, i)).mean() <= 0.9:
-            return features[i].name
-    raise AttackError(
-        "the attack needs a column that puts at least a tenth of the rows on either side, and none of "
-        f"{', '.join(features[i].name for i in marked)} does; name another one with protected=..."
-    )
-
-
-def default_cut(case: Dataset, column: int) -> float:
-    """Return the largest value of the lower quarter of a number, or the code that splits levels most evenly."""
-    known = case.train.rows[:, column]
-    known = known[~np.isnan(known)]
-    cuts = np.unique(known)[:-1]
-    if not len(cuts):
-        name = case.schema.names[column]
-        raise AttackError(f"column {name!r} must take at least 2 values in the training rows; choose another one")
-    aim = 0.5 if case.schema.features[column].is_categorical else 0.25
-    return float(cuts[np.argmin([abs((known <= cut).mean() - aim) for cut in cuts])])
 
 
 def targets() -> tuple[str, str]:

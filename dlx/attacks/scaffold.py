@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.lime.neighbourhoods import Neighbourhood
 from dlx.model import Model, Scale
@@ -191,3 +192,33 @@ def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, co
         )
     _, _, columns, chosen = zip(*sorted(found)[:count], strict=True)
     return Votes(schema, columns, chosen, REACH, name="innocuous")
+
+
+def protected_column(case: Dataset) -> str:
+    """Return the protected column that an attack can decide by; any column where none is marked as protected.
+
+    First those of two levels, then numbers, then the rest: the first in the schema that puts at least a tenth of the
+    training rows on either side.
+    """
+    features = case.schema.features
+    marked = [i for i, feature in enumerate(features) if feature.protected] or list(range(len(features)))
+    for i in sorted(marked, key=lambda i: (len(features[i].levels) != 2, features[i].is_categorical, i)):
+        column = case.train.rows[:, i]
+        if len(np.unique(column[~np.isnan(column)])) > 1 and 0.1 <= (column <= default_cut(case, i)).mean() <= 0.9:
+            return features[i].name
+    raise AttackError(
+        "the attack needs a column that puts at least a tenth of the rows on either side, and none of "
+        f"{', '.join(features[i].name for i in marked)} does; name another one with protected=..."
+    )
+
+
+def default_cut(case: Dataset, column: int) -> float:
+    """Return the largest value of the lower quarter of a number, or the code that splits levels most evenly."""
+    known = case.train.rows[:, column]
+    known = known[~np.isnan(known)]
+    cuts = np.unique(known)[:-1]
+    if not len(cuts):
+        name = case.schema.names[column]
+        raise AttackError(f"column {name!r} must take at least 2 values in the training rows; choose another one")
+    aim = 0.5 if case.schema.features[column].is_categorical else 0.25
+    return float(cuts[np.argmin([abs((known <= cut).mean() - aim) for cut in cuts])])

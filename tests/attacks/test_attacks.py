@@ -14,12 +14,13 @@ import dlx
 from dlx import attacks
 from dlx.attacks import flipped_decisions, gradients, hidden_importance, settings
 from dlx.attacks.defences import carry_over, detection, off_manifold_shares
-from dlx.attacks.fooling import default_cut, ranks_of, shown
+from dlx.attacks.fooling import ranks_of, shown
 from dlx.attacks.scaffold import (
     Detector,
     Scaffold,
     Votes,
     decimals,
+    default_cut,
     innocuous_model,
     lime_rows,
     mixed_rows,
