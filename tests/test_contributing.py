@@ -19,7 +19,7 @@ EXAMPLES = re.findall(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING,
 
 USED = """
 import dlx
-from dlx.explainers import method, names_for
+from dlx import explainers
 
 assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
 case = dlx.load("breast_cancer")
@@ -30,11 +30,14 @@ assert dlx.load_model(case, "shallow").provenance.architecture == "shallow"
 people, background = case.test[:8], case.background(10)
 assert abs(net.predict(people, "probability") - case.test.outcomes[:8]).mean() < 0.2
 
-asked = {"background": background, "scale": "logit"}
-assert "break_down" in names_for(net)
-added = dlx.explain(net, people, method="break_down", **asked)
-mean_effect = abs(added.outputs - added.base_values).mean()
-assert abs(added.residuals).max() < method("break_down").PROMISE.limit(mean_effect)
+assert "occlusion" in explainers.names_for(net)
+told = dlx.explain(net, people, method="occlusion", background=background, scale="logit")
+assert told.values.shape == (8, 30) and abs(told.values).max() > 0.1
+assert explainers.exact_for("occlusion", net, "logit") and explainers.preferred(net, "logit") != "occlusion"
+
+linear = dlx.train(case, "logistic_regression")
+one, two = (dlx.effects.average_marginal_effect(linear, people, "mean texture", scale="logit", step=s) for s in (1, 2))
+assert abs(two - 2 * one) < 1e-6 and one > 0
 """
 
 

@@ -596,7 +596,7 @@ def test_deeplift_of_a_functional_activation_is_caught_by_the_residual(activatio
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        ({"method": "no such"}, MethodError, "no method 'no such'; the methods are deeplift, "),
+        ({"method": "no such"}, MethodError, f"no method 'no such'; the methods are {explainers.names()[0]}, "),
         ({"typo": 3}, MethodError, "has no option 'typo'; its options: "),
         ({"scale": "odds"}, ScaleError, "has no scale 'odds'; it has '(logit|probability)', "),
         ({"background": np.empty((0, 5))}, ValueError, "background must have at least 1 row, got 0 rows"),
