@@ -12,10 +12,7 @@ from dlx.plots.explanations import (
     draw_waterfall,
 )
 from dlx.plots.fairness import draw_gap, draw_group_rates
-from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
-from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
-from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
-from dlx.plots.style import (
+from dlx.plots.looks import (
     COLOURS,
     DOWN,
     GREY,
@@ -30,6 +27,9 @@ from dlx.plots.style import (
     shortened,
     style,
 )
+from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
+from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
+from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
 from dlx.plots.vulnerability import draw_findings, draw_off_manifold, draw_settings
 
 __all__ = [

@@ -10,7 +10,7 @@ import numpy as np
 from dlx.effects.accumulated import AccumulatedEffects
 from dlx.effects.partial import PairDependence, PartialDependence, gaps, people_at
 from dlx.plots.explanations import draw_partial_dependence
-from dlx.plots.style import COLOURS, GREY, INK, MORE, UNITS, Look, model_looks, shortened
+from dlx.plots.looks import COLOURS, GREY, INK, MORE, UNITS, Look, model_looks, shortened
 from dlx.schema import Feature
 
 if TYPE_CHECKING:

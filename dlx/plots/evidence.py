@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, method_looks, shortened, signed
+from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, method_looks, shortened, signed
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:

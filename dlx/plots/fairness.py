@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import GREY, model_looks, shortened
+from dlx.plots.looks import GREY, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.audit.mispredictions.confidence import FALSE_POSITIVE
 from dlx.audit.mispredictions.slicing import SIGNIFICANT
-from dlx.plots.style import DOWN, GREY, INK, UNITS, UP, shortened
+from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, shortened
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.style import GREY, INK, UP, model_looks
+from dlx.plots.looks import GREY, INK, UP, model_looks
 from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
