@@ -10,7 +10,7 @@ import torch
 import worlds
 
 import dlx
-from dlx import checkpoint, reporting, training
+from dlx import architectures, checkpoint, reporting, training
 from dlx.audit.recalibration import recalibrated
 from dlx.audit.scores import performance
 from dlx.dataset import Card, Dataset
@@ -34,9 +34,13 @@ LEVELS = Schema(
     ),
     worlds.TARGET,
 )
-ARCHITECTURES = ("mlp", "resnet", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression")
 TOWNS, GRADES = (0.03, 0.5, 0.02, 0.4, 0.02, 0.03), (0.02, 0.4, 0.03, 0.5, 0.05)
-FAST = {"mlp": {"max_epochs": 3, "hidden": 8}, "resnet": {"max_epochs": 3, "hidden": 8, "block_hidden": 8}}
+SMALL = {"max_epochs": 3, "hidden": 8, "block_hidden": 8}
+FAST = {
+    name: {option: value for option, value in SMALL.items() if option in training.options(name)}
+    for name in architectures.names()
+    if architectures.is_net(name)
+}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,7 @@ def test_reduced_rows_lack_the_columns_and_hold_the_merged_codes(table):
     assert recoded.reduced(table.test).outcomes.tolist() == table.test.outcomes.tolist()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", architectures.names())
 def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_them_reduced(table, architecture):
     recoded = recoding_of(table.train, drop=["sex"], merge=30)
     train, validation = recoded.reduced(table.train), recoded.reduced(table.validation)

@@ -13,13 +13,19 @@ import pytest
 import torch
 import worlds
 
-from dlx import training
+from dlx import architectures, training
 from dlx.audit.scores import log_loss
 from dlx.schema import Target
 from dlx.training import TrainingError
 from dlx.training.settings import Recipe
 
 SHORT = {"max_epochs": 3, "hidden": 16}
+NETS = [name for name in architectures.names() if architectures.is_net(name)]
+
+
+def short(name, **config):
+    """A configuration that trains any net in a moment; others train in one anyway."""
+    return {option: value for option, value in (SHORT | config).items() if option in training.options(name)}
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +44,10 @@ def weights(trained):
     return torch.cat([weight.reshape(-1) for weight in trained.model.network.state_dict().values()])
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet"])
+@pytest.mark.parametrize("name", NETS)
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit(case, name):
     first, again, other = (
-        training.train(case, name, seed=seed, device="cpu", config=SHORT | {"max_epochs": 2}) for seed in (0, 0, 1)
+        training.train(case, name, seed=seed, device="cpu", config=short(name, max_epochs=2)) for seed in (0, 0, 1)
     )
     assert torch.equal(weights(first), weights(again))
     assert not torch.equal(weights(first), weights(other))
@@ -137,9 +143,9 @@ def fitted(case, name, weights, **config):
     return training.fit(name, case.train, case.validation, device="cpu", config=config, weights=weights)
 
 
-@pytest.mark.parametrize("name", ["mlp", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression"])
+@pytest.mark.parametrize("name", ["mlp", *sorted(set(architectures.names()) - set(NETS))])
 def test_only_the_ratios_of_weights_matter_and_equal_ones_change_nothing(case, name):
-    config = SHORT if name == "mlp" else {}
+    config = short(name)
     plain, equal, skewed, doubled = (
         fitted(case, name, weights, **config).model.predict(case.test, "logit")
         for weights in (None, np.full(len(case.train), 0.5), shares(case), 2 * shares(case))
