@@ -20,7 +20,7 @@ from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import BlackBox, LinearModel, Model, NeuralModel, Scale, TreeModel, check_scale, rescaled
+from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
 from dlx.stats import Interval, ends_of, interval_of_mean, resampled_means
 
 if TYPE_CHECKING:
@@ -202,10 +202,9 @@ class Mapped(BlackBox):
     model: Model | None = None
     mapping: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
 
-    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale; see `Model.predict`."""
-        check_scale(self, scale)
-        return rescaled(self.compute(rows), "probability", scale, self.name)
+    def as_read(self, rows: Any) -> Any:
+        """Return rows as they came."""
+        return rows
 
     def compute(self, rows: Any) -> np.ndarray:
         """Return the mapped probability of each row."""

@@ -120,7 +120,7 @@ def _limit(model: Model, outputs: np.ndarray) -> float:
 def _cause(model: Model, rows: Any) -> str:
     if not isinstance(model, BlackBox):
         return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
-    came, given = model.as_it_came(rows).reset_index(drop=True), model.decoded(rows)
+    came, given = model.as_it_came(rows).reset_index(drop=True), model.as_read(rows)
     changed = [name for name in came.columns if came[name].dtype != given[name].dtype or not came[name].equals(given[name])]
     if not changed:
         return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"

@@ -15,12 +15,9 @@ from dlx.model.protocol import (
     Model,
     Scale,
     as_rows,
-    check_scale,
-    checked_outputs,
-    rescaled,
     table_of,
 )
-from dlx.schema import Feature, Schema, plural
+from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 
 if TYPE_CHECKING:
@@ -95,14 +92,8 @@ class NeuralModel(Model):
         return torch.from_numpy(self.encoder.transform(rows, self.precision)).to(self.device)
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the network's output of coded rows, in its own precision; chunks on all cores."""
-        outputs = in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
-        if len(outputs) != len(rows):
-            raise DlxError(
-                f"{self.name} must return one number a row, got {len(outputs)} for {plural(len(rows), 'row')}; "
-                "add a last layer that picks one output"
-            )
-        return checked_outputs(outputs, self.name, self.scales[0])
+        """Return the network's output of coded rows, in chunks on all cores."""
+        return in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
 
     def _compute_chunk(self, rows: np.ndarray) -> np.ndarray:
         import torch
@@ -218,24 +209,9 @@ class BlackBox(Model):
         """The function itself."""
         return self.function
 
-    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale; see `Model.predict`."""
-        check_scale(self, scale)
-        return rescaled(self.typed(rows).compute(rows), self.scales[0], scale, self.name)
-
-    def compute(self, rows: Any) -> np.ndarray:
-        """Return what the function gives for rows as a table; anything but one finite number a row is an error."""
-        if not len(rows):
-            return np.empty(0)
-        outputs = np.asarray(self.function(self.decoded(rows)), dtype=np.float64)
-        if outputs.shape == (len(rows), 1) or (outputs.ndim == 0 and len(rows) == 1):  # a column, or a row that was squeezed
-            outputs = outputs.reshape(-1)
-        if outputs.shape != (len(rows),):
-            raise DlxError(
-                f"{self.name} must return one number a row, shape [{len(rows)}], got {list(outputs.shape)}; "
-                "choose one output, for example with dlx.wrap(..., target=1)"
-            )
-        return checked_outputs(outputs, self.name, self.scales[0])
+    def compute(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return what the function gives for a table; it is not asked about none."""
+        return np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
 
     def typed(self, *some: Any) -> BlackBox:
         """Return the model whose schema knows the dtypes of a table that is among the rows, where it did not yet."""
@@ -244,22 +220,23 @@ class BlackBox(Model):
         tables = [rows for one in some if (rows := table_of(one)) is not None]
         return replace(self, schema=self.schema.typed(tables[0])) if tables else self
 
-    def decoded(self, rows: Any) -> pd.DataFrame:
+    def as_read(self, rows: Any) -> pd.DataFrame:
         """Return rows as the function is given them: decoded from their codes, with the columns that are carried."""
-        coded = as_rows(self.schema, rows)
-        for feature in self.schema.features:
+        model = self.typed(rows)
+        coded, schema = as_rows(model.schema, rows), model.schema
+        for feature in schema.features:
             if feature.is_categorical and not feature.dtype and all(map(_LIKE_A_NUMBER.fullmatch, feature.levels)):
                 raise DlxError(
                     f"does {self.name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a "
                     "DataFrame or a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
                 )
-        return self._with_carried(self.schema.decode(coded), rows)
+        return self._with_carried(schema.decode(coded), rows)
 
     def as_it_came(self, rows: Any) -> pd.DataFrame:
         """Return rows as the user's table holds them, in its dtypes; columns in the order of the schema."""
         table = table_of(rows)
         if table is None:
-            return self.decoded(rows)
+            return self.as_read(rows)
         return table[[name for name in self.schema.columns if name in self.carried or name in self.schema.names]]
 
     def _with_carried(self, features: pd.DataFrame, rows: Any) -> pd.DataFrame:

@@ -113,9 +113,13 @@ class Model(ABC):
         """The user's own prediction of rows as they came, for a model that was wrapped; None for one that was not."""
         return None
 
-    def as_it_came(self, rows: Any) -> Any:
-        """Return rows as `original` reads them: coded, unless the user's model reads tables."""
+    def as_read(self, rows: Any) -> Any:
+        """Return rows as `compute` reads them: codes [rows, features], or a table where a function reads tables."""
         return as_rows(self.schema, rows)
+
+    def as_it_came(self, rows: Any) -> Any:
+        """Return rows as `original` reads them: a table as the user holds it where a function reads tables, else codes."""
+        return self.as_read(rows)
 
     def renamed(self, name: str, provenance: Provenance | None = None) -> Self:
         """Return the same model under another name, with what made it, if that is known."""
@@ -142,7 +146,8 @@ class Model(ABC):
             If the model does not have the scale, or its logit is infinite.
         """
         check_scale(self, scale)
-        return rescaled(self.compute(as_rows(self.schema, rows)), self.scales[0], scale, self.name)
+        outputs = checked_outputs(self.compute(self.as_read(rows)), len(rows), self.scales[0], self.name)
+        return rescaled(outputs, self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
         """Return whom the model flags: where the probability reaches the threshold, bool [rows].
@@ -164,8 +169,8 @@ class Model(ABC):
         return decided(self.predict(rows, "probability"), threshold)
 
     @abstractmethod
-    def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the output on the first of the scales for coded rows [rows, features]."""
+    def compute(self, rows: Any) -> np.ndarray:
+        """Return the output on the first of the scales for rows as the model reads them; `predict` checks it."""
 
 
 def decided(probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -208,8 +213,19 @@ def scales_from(own: Scale) -> tuple[Scale, ...]:
     return REGRESSION if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
 
 
-def checked_outputs(outputs: np.ndarray, name: str, scale: Scale) -> np.ndarray:
-    """Return a model's outputs, or raise where one is not finite, or no probability; rounding beyond 0 and 1 is cut off."""
+def checked_outputs(outputs: Any, count: int, scale: Scale, name: str) -> np.ndarray:
+    """Return a model's outputs as float64 [rows], or raise where one is lacking, not finite, or no probability.
+
+    Rounding beyond 0 and 1 is cut off.
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if outputs.shape == (count, 1) or (outputs.ndim == 0 and count == 1):  # a column, or a row that was squeezed
+        outputs = outputs.reshape(-1)
+    if outputs.shape != (count,):
+        raise DlxError(
+            f"{name} must return one number a row, shape [{count}], got {list(outputs.shape)}; choose one output, for example "
+            "with dlx.wrap(..., target=1), or by a last layer that picks it"
+        )
     spoiled = np.flatnonzero(~np.isfinite(outputs))
     if len(spoiled):
         raise DlxError(f"{name} must return finite numbers, got {outputs[spoiled[0]]} for row {spoiled[0]} of {len(outputs)}")
