@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
-from dlx.context import Budget, Pair, RunContext, Siblings, is_black_box
+from dlx.context import Budget, Pair, RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting import measuring
@@ -88,52 +87,34 @@ class Harmony:
         return bool(self.trust.loc[self.trust["model"] == model.name, "trusted"].any())
 
 
-def harmony(
-    setting: RunContext,
-    models: Sequence[Model],
-    shown: Sequence[Model],
-    explanations: Mapping[Pair, Explanation],
-    compatibility: pd.DataFrame,
-    siblings: Siblings,
-) -> Harmony:
-    """Return what is known of the explanations of some models.
+def harmony(context: RunContext) -> Harmony:
+    """Return what is known of the explanations of a context's models; measured for whoever asks first."""
+    return context.once("harmony", lambda: _measured(context))
 
-    Parameters
-    ----------
-    setting : RunContext
-        What every question is asked with.
-    models, shown : sequence of Model
-        All models, and those that a quick report looks at more closely.
-    explanations : mapping of (str, str) to Explanation
-        Of each model by each method, the panel first.
-    compatibility : DataFrame
-        Pre-flight of all models.
-    siblings : mapping of str to sequence of Model
-        The same architectures trained with other seeds, by the name of the model; may be empty.
-    """
-    black_boxes = [model for model in models if is_black_box(model)] or list(models)
-    close = (
-        black_boxes if setting.budget.is_thorough else [model for model in shown if model in black_boxes][:1] or list(shown[:1])
-    )
-    on_panel = {pair: made[: len(setting.panel)] for pair, made in explanations.items()}
-    judges = measuring.judges_of(setting, models)
-    scores = measuring.scores_of_siblings(setting, [model for model in close if siblings.get(model.name)], siblings)
-    replicates = measuring.made_again(setting, close, on_panel, measuring.as_good(siblings, scores))
-    replicates += measuring.seeded_again(setting, [model for model in shown if model not in close], on_panel)
-    checked = measuring.checks_of(setting, close, on_panel)
-    judged = measuring.errors_of(setting, models, close, on_panel, judges)
+
+def _measured(context: RunContext) -> Harmony:
+    models, on_panel, compatibility = context.models, context.on_panel, context.compatibility
+    shown = [model for model in (context.main, context.other) if model is not None]
+    black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough
+    close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
+    judges = measuring.judges_of(context, models)
+    scores = measuring.scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
+    replicates = measuring.made_again(context, close, on_panel, measuring.as_good(context.siblings, scores))
+    replicates += measuring.seeded_again(context, [model for model in shown if model not in close], on_panel)
+    checked = measuring.checks_of(context, close, on_panel)
+    judged = measuring.errors_of(context, models, close, on_panel, judges)
     return Harmony(
-        depth=setting.budget,
-        top=setting.top,
+        depth=context.budget,
+        top=context.top,
         compatibility=compatibility,
         judges=judges,
         replicates=replicates,
-        settings=measuring.as_they_come(setting, close, on_panel),
-        disagreements=measuring.causes_of(setting, close, on_panel) if setting.budget.is_thorough else [],
-        designs=measuring.crossed_designs(setting, black_boxes, siblings) if setting.budget.is_thorough else {},
+        settings=measuring.as_they_come(context, close, on_panel),
+        disagreements=measuring.causes_of(context, close, on_panel) if is_thorough else [],
+        designs=measuring.crossed_designs(context, black_boxes, context.siblings) if is_thorough else {},
         siblings=scores,
         errors=judged,
-        parity=measuring.parity_of(setting, models, on_panel),
-        trust=measuring.trust_in(setting, models, on_panel, judged, replicates, compatibility, checked),
+        parity=measuring.parity_of(context, models, on_panel),
+        trust=measuring.trust_in(context, models, on_panel, judged, replicates, compatibility, checked),
         **checked,
     )

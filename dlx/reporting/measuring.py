@@ -274,7 +274,7 @@ def errors_of(
     return pd.concat(tables, ignore_index=True)
 
 
-def scores_of_siblings(setting: RunContext, models: Sequence[Model], siblings: Siblings) -> pd.DataFrame:
+def scores_of_siblings(setting: RunContext, models: Sequence[Model]) -> pd.DataFrame:
     """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
 
     The difference is over the same people, with DeLong's paired 95 % interval: as good is whom it contains 0 for.
@@ -286,7 +286,7 @@ def scores_of_siblings(setting: RunContext, models: Sequence[Model], siblings: S
     lines = []
     for model in models:
         own = model.predict(test, "probability")
-        for seed, one in enumerate([model, *siblings[model.name]]):
+        for seed, one in enumerate([model, *setting.siblings[model.name]]):
             theirs = one.predict(test, "probability")
             difference = auc_difference(test.outcomes, theirs, own)
             line: dict[str, object] = {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, theirs)}

@@ -117,6 +117,7 @@ def environment() -> Environment:
     for name, style in STYLES.items():
         made.filters[name] = partial(_numbered, style=style)
     made.filters |= {"interval": interval, "listed": listed, "method": _method, "capital": _capital, "article": phrases.article}
+    made.filters["said"] = said
     return made
 
 
@@ -171,6 +172,13 @@ def listed(parts: Sequence[Any]) -> Markup:
 
     shown = [_plain(part) for part in parts]
     return Markup(" and ").join([Markup(", ").join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def said(text: Any) -> Markup:
+    """Return text that is the case's own: a label, a level, a caveat; its numbers are no measurements of ours."""
+    from markupsafe import Markup
+
+    return Markup('<span class="said">{}</span>').format(_plain(str(text)))
 
 
 def markdown(text: str, *, inline: bool = False) -> Markup:

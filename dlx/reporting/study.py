@@ -139,7 +139,7 @@ def study(context: RunContext) -> Study:
         explanations=explanations,
         performance=context.performance,
         effects=effects_of(context, shown, context.people, _top_of(explanations, shown)),
-        harmony=harmony(context, context.models, shown, explanations, context.compatibility, context.siblings),
+        harmony=harmony(context),
         seed=context.seed,
         top=context.top,
         left_out=context.left_out,
