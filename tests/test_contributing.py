@@ -20,6 +20,8 @@ EXAMPLES = re.findall(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING,
 USED = """
 import dlx
 from dlx import explainers
+from dlx.context import RunContext
+from dlx.reporting import sections
 
 assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
 case = dlx.load("breast_cancer")
@@ -38,6 +40,12 @@ assert explainers.exact_for("occlusion", net, "logit") and explainers.preferred(
 linear = dlx.train(case, "logistic_regression")
 one, two = (dlx.effects.average_marginal_effect(linear, people, "mean texture", scale="logit", step=s) for s in (1, 2))
 assert abs(two - 2 * one) < 1e-6 and one > 0
+
+assert "certainty" in sections.names()
+context = RunContext.of(case, [net, linear], people=8, background=10)
+section = sections.tell("certainty", context, sections.Links("tables", "evidence.html"))
+assert section.title == "Certainty" and list(section.tables) == ["certainty", "certainty_facts"]
+assert 'data-cell="certainty/1/certain"' in section.page and "<figure" in section.page
 """
 
 
