@@ -77,10 +77,8 @@ class Reading:
             raise
         except Exception as error:
             said = (str(error).splitlines() or [""])[0]
-            is_of_its_input = isinstance(error, (TypeError, ValueError, KeyError, IndexError)) and "NotFitted" not in repr(
-                error
-            )
-            if is_of_its_input and not isinstance(self.owner, FunctionType):
+            may_be_input = isinstance(error, (TypeError, ValueError, KeyError, IndexError))
+            if may_be_input and "NotFitted" not in repr(error) and not isinstance(self.owner, FunctionType):
                 what, given = ("the codes of a schema", "schema.encode(t)") if self.as_array else ("arrays", "t.to_numpy()")
                 said += f"; where it reads {what}, wrap a function: lambda t: model.{self.method}({given})"
             raise PredictorError(f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {said}") from error
@@ -92,10 +90,10 @@ class Reading:
             if self.scale == "logit" and not from_probability:
                 self._refuse_several_logits(outputs)
             outputs = outputs[:, self._column(outputs.shape[1], _names_of(given))]
-        elif self.chosen is not None and self.method in _OF_THE_SECOND and self.classes is not None and len(self.classes) == 2:
+        elif self.chosen is not None and self.method in _OF_THE_SECOND and np.size(self.classes) == 2:
             is_of_the_other = class_position(self.classes, self.levels, self.chosen, self.name) == 0
-            if is_of_the_other:
-                outputs = -outputs if self.method == "decision_function" else 1 - outputs
+            turned = -outputs if self.method == "decision_function" else 1 - outputs
+            outputs = turned if is_of_the_other else outputs
         return rescaled(outputs, "probability", "logit", self.name) if from_probability else outputs
 
     def _refuse_several_logits(self, outputs: np.ndarray) -> None:

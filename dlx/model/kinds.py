@@ -14,6 +14,7 @@ from dlx.model.protocol import (
     CLASSIFIER,
     Model,
     Scale,
+    as_probabilities,
     as_rows,
     table_of,
 )
@@ -93,7 +94,8 @@ class NeuralModel(Model):
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the network's output of coded rows, in chunks on all cores."""
-        return in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
+        outputs = in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
+        return as_probabilities(outputs, self.name) if self.scales[0] == "probability" else outputs
 
     def _compute_chunk(self, rows: np.ndarray) -> np.ndarray:
         import torch
@@ -211,7 +213,8 @@ class BlackBox(Model):
 
     def compute(self, rows: pd.DataFrame) -> np.ndarray:
         """Return what the function gives for a table; it is not asked about none."""
-        return np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
+        outputs = np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
+        return as_probabilities(outputs, self.name) if self.scales[0] == "probability" else outputs
 
     def typed(self, *some: Any) -> BlackBox:
         """Return the model whose schema knows the dtypes of a table that is among the rows, where it did not yet."""

@@ -146,7 +146,7 @@ class Model(ABC):
             If the model does not have the scale, or its logit is infinite.
         """
         check_scale(self, scale)
-        outputs = checked_outputs(self.compute(self.as_read(rows)), len(rows), self.scales[0], self.name)
+        outputs = checked_outputs(self.compute(self.as_read(rows)), len(rows), self.name)
         return rescaled(outputs, self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
@@ -213,11 +213,8 @@ def scales_from(own: Scale) -> tuple[Scale, ...]:
     return REGRESSION if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
 
 
-def checked_outputs(outputs: Any, count: int, scale: Scale, name: str) -> np.ndarray:
-    """Return a model's outputs as float64 [rows], or raise where one is lacking, not finite, or no probability.
-
-    Rounding beyond 0 and 1 is cut off.
-    """
+def checked_outputs(outputs: Any, count: int, name: str) -> np.ndarray:
+    """Return a model's outputs as float64 [rows], or raise a `DlxError` where one is lacking or not finite."""
     outputs = np.asarray(outputs, dtype=np.float64)
     if outputs.shape == (count, 1) or (outputs.ndim == 0 and count == 1):  # a column, or a row that was squeezed
         outputs = outputs.reshape(-1)
@@ -228,9 +225,12 @@ def checked_outputs(outputs: Any, count: int, scale: Scale, name: str) -> np.nda
         )
     spoiled = np.flatnonzero(~np.isfinite(outputs))
     if len(spoiled):
-        raise DlxError(f"{name} must return finite numbers, got {outputs[spoiled[0]]} for row {spoiled[0]} of {len(outputs)}")
-    if scale != "probability":
-        return outputs
+        raise DlxError(f"{name} must return finite numbers, got {outputs[spoiled[0]]} for row {spoiled[0]} of {count}")
+    return outputs
+
+
+def as_probabilities(outputs: np.ndarray, name: str) -> np.ndarray:
+    """Return probabilities without the rounding beyond 0 and 1, or raise a `ScaleError` where one is none."""
     if outputs.min(initial=0) < -PROBABILITY_ROUNDING or outputs.max(initial=0) > 1 + PROBABILITY_ROUNDING:
         raise ScaleError(
             f"{name} returned {outputs.min():g} to {outputs.max():g}, which are no probabilities; "

@@ -14,7 +14,7 @@ from dlx.errors import DlxError, did_you_mean
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
-from dlx.model.protocol import SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
+from dlx.model.protocol import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.schema import Feature, Schema, level_text
 from dlx.stats import auc
 
@@ -80,7 +80,10 @@ def wrap(
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
     name = str(name) if name else _name_of(predictor)
-    _check_scale(scale, schema)
+    if scale is not None and scale not in SCALES:
+        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    if scale in CLASSIFIER and schema.target.kind == "regression":
+        raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
     chosen = _position(target, schema)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(predictor, torch.nn.Module):
@@ -119,13 +122,6 @@ def _name_of(predictor: Any) -> str:
     return str(named.__name__)
 
 
-def _check_scale(scale: str | None, schema: Schema) -> None:
-    if scale is not None and scale not in SCALES:
-        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    if scale in ("logit", "probability") and schema.target.kind == "regression":
-        raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
-
-
 def _position(target: Any, schema: Schema) -> int | None:
     """Return the class to explain among the levels; None for a regression, or where several classes leave it open."""
     levels = schema.target.levels
@@ -152,9 +148,16 @@ def _of_network(
     """Return a frozen copy as a model; the rows at hand are what it is tried on."""
     import torch
 
+    from dlx.encoder import Encoder
     from dlx.model.networks import frozen
 
-    encoder = _identity(schema) if encoder is None else encoder
+    spoiled = [feature.name for feature in schema.features if feature.is_categorical or feature.missing]
+    if encoder is None and spoiled:
+        raise DlxError(
+            f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "
+            "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
+        )
+    encoder = Encoder.identity(schema) if encoder is None else encoder
     if not hasattr(encoder, "schema"):
         raise DlxError(f"the encoder of {name} must be an Encoder of dlx, got {type(encoder).__name__}")
     if encoder.schema.codes != schema.codes:
@@ -163,18 +166,6 @@ def _of_network(
     is_regression = schema.target.kind == "regression"
     copied, own = frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
     return NeuralModel(copied, encoder, name, scales_from(own))
-
-
-def _identity(schema: Schema) -> Encoder:
-    from dlx.encoder import Encoder
-
-    spoiled = [feature.name for feature in schema.features if feature.is_categorical or feature.missing]
-    if spoiled:
-        raise DlxError(
-            f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "
-            "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
-        )
-    return Encoder.identity(schema)
 
 
 # Estimators and functions

@@ -54,7 +54,9 @@ def fit_net(
     assert train_rows.outcomes is not None
     base_rate = float(np.average(train_rows.outcomes, weights=weights))
     train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
-    with _seeded(seed, device), one_thread(), _silent(), _interruptible():
+    devices = [torch.cuda.current_device()] if device == "cuda" else []
+    with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
+        torch.manual_seed(seed)
         lesson = _Lesson(_built(architecture, encoder.width, base_rate, own), recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         _trainer(recipe, device).fit(lesson, batches, _Batches(*watched))
@@ -160,14 +162,6 @@ def _trainer(recipe: Recipe, device: str) -> lightning.Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-@contextlib.contextmanager
-def _seeded(seed: int, device: str) -> Iterator[None]:
-    devices = [torch.cuda.current_device()] if device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.kinds import TreeModel
 from dlx.model.protocol import Scale, scales_from
 from dlx.model.wrapping import refuse_turned, schema_and_check
-from dlx.schema import Feature, Schema, plural
+from dlx.schema import Schema, plural
 from dlx.trees import LEAF, Trees
 
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")
@@ -168,17 +168,13 @@ def _of_rows(kind: str, predict: Predict, columns: list[int], numbers: Numbers, 
 
 def _numbers_of(schema: Schema) -> Numbers:
     """Return the numbers that levels are in the table, by column; only of columns whose numbers are not simply the codes."""
-    found = {i: _as_numbers(feature) for i, feature in enumerate(schema.features) if feature.is_categorical}
-    return {i: numbers for i, numbers in found.items() if numbers is not None}
-
-
-def _as_numbers(feature: Feature) -> np.ndarray | None:
-    try:
-        numbers = np.array([float(level) for level in feature.level_values or feature.levels])
-    except ValueError:
-        return None
-    is_code = (numbers == np.arange(len(numbers))).all()
-    return numbers if np.isfinite(numbers).all() and not is_code else None
+    found = {}
+    for column, feature in enumerate(schema.features):
+        with contextlib.suppress(ValueError):  # words
+            numbers = np.array([float(level) for level in feature.level_values or feature.levels])
+            if feature.is_categorical and np.isfinite(numbers).all() and (numbers != np.arange(len(numbers))).any():
+                found[column] = numbers
+    return found
 
 
 def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: str) -> bool:
@@ -192,11 +188,12 @@ def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: s
     for_codes, for_numbers, unclear = False, False, []
     for column, known in numbers.items():
         as_codes, as_numbers = (_goes_left(trees, column, values) for values in (np.arange(len(known)), known))
-        fits_codes, fits_numbers = (_parts(left, schema.features[column].missing) for left in (as_codes, as_numbers))
-        for_codes, for_numbers = (
-            for_codes or (fits_codes & ~fits_numbers).any(),
-            for_numbers or (fits_numbers & ~fits_codes).any(),
-        )
+        width = len(known) + schema.features[column].missing
+        fits_codes, fits_numbers = (
+            left[:, :width].any(axis=1) & ~left[:, :width].all(axis=1) for left in (as_codes, as_numbers)
+        )  # there is somebody on both sides
+        for_codes |= bool((fits_codes & ~fits_numbers).any())
+        for_numbers |= bool((fits_numbers & ~fits_codes).any())
         if (as_codes != as_numbers).any():
             unclear.append(column)
     if for_codes == for_numbers and unclear:
@@ -218,12 +215,6 @@ def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
         for node in np.flatnonzero(asks & trees.has_set).tolist()
     ]
     return np.vstack([np.hstack([thresholds >= known, missing_left > 0]), *by_set])
-
-
-def _parts(left: np.ndarray, has_gaps: bool) -> np.ndarray:
-    """Return whether each split has values on both sides, bool [splits]."""
-    seen = left if has_gaps else left[:, :-1]
-    return np.logical_and(seen.any(axis=1), ~seen.all(axis=1))
 
 
 def _on_codes(trees: Trees, numbers: Numbers) -> Trees:
