@@ -64,7 +64,7 @@ _MOVED = {
     "group_rates": "audit.fairness.group_rates",
     "infer_schema": "schema.infer_schema",
     "interactions": "effects.shap_interactions.interactions",
-    "judge": "comparison.judge",
+    "judge": "comparison.ground_truth",
     "methods": "explainers.names",
     "partial_dependence": "effects.partial_dependence",
     "performance": "audit.scores.performance",

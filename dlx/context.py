@@ -42,7 +42,7 @@ class Budget:
         "quick" or "thorough".
     noise_people, replicates : int
         People whose explanations are made again, and how often.
-    judge_tolerance : float
+    truth_tolerance : float
         Standard errors of sampled Shapley values, as a share of their length, that are good enough.
     settings_people : int
         People who are explained as the libraries come.
@@ -53,7 +53,7 @@ class Budget:
     name: str
     noise_people: int
     replicates: int
-    judge_tolerance: float
+    truth_tolerance: float
     settings_people: int
     stability_people: int = 0
     sanity_people: int = 0
@@ -64,9 +64,9 @@ class Budget:
         return self.name == "thorough"
 
 
-QUICK = Budget("quick", noise_people=8, replicates=10, judge_tolerance=0.02, settings_people=6)
+QUICK = Budget("quick", noise_people=8, replicates=10, truth_tolerance=0.02, settings_people=6)
 THOROUGH = Budget(
-    "thorough", noise_people=20, replicates=20, judge_tolerance=0.01, settings_people=8, stability_people=10, sanity_people=12
+    "thorough", noise_people=20, replicates=20, truth_tolerance=0.01, settings_people=8, stability_people=10, sanity_people=12
 )
 
 

@@ -63,6 +63,29 @@ def test_no_module_bears_the_name_of_a_public_function():
     assert not modules & {name for name in (*PUBLIC, *dlx._MOVED) if inspect.isfunction(getattr(dlx, name))}
 
 
+STILL = {
+    "study",
+    "tables",
+    "sections",
+    "numerals",
+    "measure",
+}  # modules whose function of the same name others are about to rename
+
+
+@pytest.mark.parametrize("init", sorted(ROOMS.rglob("__init__.py")), ids=lambda path: str(path.parent.relative_to(ROOMS)))
+def test_no_function_shadows_a_module(init):
+    """In no package: neither defined in the module of its name, nor offered by the package beside it."""
+    folder = init.parent
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    for path in folder.glob("*.py"):
+        defined = {node.name for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)}
+        assert path.stem not in defined - STILL, path
+    imported = {name for node in ast.walk(ast.parse(init.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
+                for name in (alias.asname or alias.name for alias in node.names)}  # fmt: skip
+    package = importlib.import_module(".".join(("dlx", *folder.relative_to(ROOMS).parts)))
+    assert not {name for name in imported & modules if inspect.isfunction(getattr(package, name, None))} - STILL
+
+
 def test_rooms_import_from_rooms_and_never_what_stands_at_the_top():
     """So imports go down only, and what they cost can be seen."""
     for path in ROOMS.rglob("*.py"):

@@ -14,7 +14,7 @@ import numpy as np
 from dlx.attacks.defences import detection
 from dlx.attacks.scaffold import decimals
 from dlx.attacks.settings import TOP
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.model import NeuralModel
 from dlx.stats import interval_of_mean

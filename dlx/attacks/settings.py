@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.background import nearest
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.kernels.lime.neighbourhoods import Neighbourhood, Samples
 from dlx.model import Model

@@ -1,31 +1,29 @@
 """Several explanations of the same rows: what they agree on beyond noise, why not, and who is right."""
 
-from dlx.comparison.agreement import METRICS, agreement, agreement_by_row, chance_level
-from dlx.comparison.alignment import AlignmentError
+from dlx.comparison.alignment import AlignmentError, Contrast, contrast
 from dlx.comparison.causes import Disagreement, as_libraries_come, disagreement
-from dlx.comparison.comparison import Comparison, compare
-from dlx.comparison.contrasting import Contrast, contrast
-from dlx.comparison.defaults import Laboratory
-from dlx.comparison.faithfulness import faithfulness, faithfulness_by_row
-from dlx.comparison.ground_truth import errors, errors_by_row, judge
-from dlx.comparison.importance import importance
+from dlx.comparison.comparison import Comparison, compare, importance
+from dlx.comparison.components import VarianceComponents, variance_components
+from dlx.comparison.faithfulness_metrics import faithfulness, faithfulness_by_row
+from dlx.comparison.library_defaults import Laboratory
+from dlx.comparison.metrics import METRICS, agreement, agreement_by_row, chance_level
 from dlx.comparison.noise import Replicates, against_noise, noise_floor, replicate
 from dlx.comparison.sanity import sanity_check
-from dlx.comparison.stability import stability
-from dlx.comparison.trust import Evidence, Verdict, believed, trust, verdict
-from dlx.comparison.variance_components import Crossed, crossed
+from dlx.comparison.stability_metrics import stability
+from dlx.comparison.trustworthiness import Consensus, Evidence, believed, consensus, trust
+from dlx.comparison.truth import distance_by_row, distance_to_truth, ground_truth
 
 __all__ = [
     "METRICS",
     "AlignmentError",
     "Comparison",
+    "Consensus",
     "Contrast",
-    "Crossed",
     "Disagreement",
     "Evidence",
     "Laboratory",
     "Replicates",
-    "Verdict",
+    "VarianceComponents",
     "against_noise",
     "agreement",
     "agreement_by_row",
@@ -33,19 +31,19 @@ __all__ = [
     "believed",
     "chance_level",
     "compare",
+    "consensus",
     "contrast",
-    "crossed",
     "disagreement",
-    "errors",
-    "errors_by_row",
+    "distance_by_row",
+    "distance_to_truth",
     "faithfulness",
     "faithfulness_by_row",
+    "ground_truth",
     "importance",
-    "judge",
     "noise_floor",
     "replicate",
     "sanity_check",
     "stability",
     "trust",
-    "verdict",
+    "variance_components",
 ]

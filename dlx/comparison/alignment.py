@@ -1,14 +1,18 @@
-"""Same unit, same people, same columns, same background: or it is not compared."""
+"""Same unit, same people, same columns, same background: or it is not compared. What two aligned explanations differ by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class AlignmentError(DlxError):
@@ -20,12 +24,17 @@ def describe(explanation: Explanation) -> str:
     return f"{explanation.method} of {explanation.model}"
 
 
+def pair_of(a: Explanation, b: Explanation) -> dict[str, str]:
+    """Return which two explanations a line of a table is about."""
+    return {"model": a.model, "method": a.method, "other_model": b.model, "other_method": b.method, "scale": a.scale}
+
+
 def refuse_unaligned(explanations: Sequence[Explanation], *, but: Sequence[str] = ()) -> None:
     """Raise an `AlignmentError` that says what differs and how to align it; what stands in `but` may differ."""
     first = explanations[0]
     for other in explanations[1:]:
         for what, read, remedy in _SHARED:
-            if what not in but and not _same(read(first), read(other)):
+            if what not in but and not np.array_equal(read(first), read(other)):
                 values = "" if what in _UNPRINTABLE else f" ({read(first)} and {read(other)})"
                 raise AlignmentError(
                     f"{describe(first)} and {describe(other)} must share the {what} but do not{values}; {remedy}"
@@ -50,5 +59,60 @@ _SHARED: tuple[tuple[str, Callable[[Explanation], Any], str], ...] = (
 _UNPRINTABLE = ("columns", "schema", "rows", "row names", "background")
 
 
-def _same(one: Any, other: Any) -> bool:
-    return bool(np.array_equal(one, other)) if isinstance(one, np.ndarray) else bool(one == other)
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Why two models differ about people: the difference of their outputs, feature by feature.
+
+    ``output_a - output_b = (base_a - base_b) + Σ (φ_a - φ_b) + (residual_a - residual_b)``, exactly; the residuals are 0 for
+    methods that add up.
+    """
+
+    a: Explanation
+    b: Explanation
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """Difference of the models' outputs, [rows]."""
+        return self.a.outputs - self.b.outputs
+
+    @property
+    def base_values(self) -> np.ndarray:
+        """Difference of the base values, [rows]."""
+        return self.a.base_values - self.b.base_values
+
+    @property
+    def values(self) -> np.ndarray:
+        """Difference of the contributions, [rows, features]."""
+        return self.a.values - self.b.values
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """What the contributions of either do not account for, [rows]."""
+        return self.outputs - self.base_values - self.values.sum(axis=1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line a row and feature: both contributions and their difference."""
+        import pandas as pd
+
+        (count, width), schema = self.values.shape, self.a.schema
+        return pd.DataFrame(
+            {"row": np.repeat(np.asarray(self.a.index), width)}
+            | {"feature": np.tile(np.array(schema.names, dtype=object), count)}
+            | {"label": np.tile(np.array(schema.labels, dtype=object), count)}
+            | {"model": self.a.model, "method": self.a.method, "contribution": self.a.values.ravel()}
+            | {"other_model": self.b.model, "other_method": self.b.method, "other_contribution": self.b.values.ravel()}
+            | {"difference": self.values.ravel(), "base_difference": np.repeat(self.base_values, width)}
+            | {"output_difference": np.repeat(self.outputs, width), "scale": self.a.scale}
+        )
+
+
+def contrast(a: Explanation, b: Explanation) -> Contrast:
+    """Return which features make two models differ about the same people.
+
+    Raises
+    ------
+    AlignmentError
+        If the explanations are not aligned.
+    """
+    refuse_unaligned((a, b))
+    return Contrast(a, b)

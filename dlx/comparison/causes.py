@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.comparison.agreement import limits_of, metrics_by_row
-from dlx.comparison.defaults import SWITCHES, Laboratory, switches
+from dlx.comparison.library_defaults import SWITCHES, Laboratory, switches
+from dlx.comparison.metrics import METRICS, SHARE, metrics_by_row, summary
 from dlx.errors import DlxError
 from dlx.kernels.shapley import shapley_of_table
 from dlx.kernels.shapley.exact import all_coalitions
 from dlx.model import Model
-from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REST = "methods"
 CAUSES = {
-    "unit": "unit: LIME's slopes or contributions",
+    "unit": "unit: slopes of a surrogate, or contributions",
     "scale": "output scale: probability or log-odds",
     "background": "baseline and background",
     "sampling": "the cut to ten columns, and sampling noise",
@@ -45,30 +44,15 @@ MEASURES = {
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """How far two methods are apart in every setting, and which settings account for it.
-
-    Parameters
-    ----------
-    model, method, other_method : str
-        The pair.
-    switches : tuple of str
-        The settings in which at least one library's default is not the aligned one.
-    distances : dict of str to ndarray [people, 2^switches]
-        Of each measure, in every combination of settings, in the order of `all_coalitions` (kernels.shapley.exact); the first
-        is as the libraries come, the last aligned.
-    index : ndarray [people]
-        Names of the rows.
-    k : int
-        How many features count as the top.
-    """
+    """How far two methods are apart in every setting, and which settings account for it."""
 
     model: str
     method: str
     other_method: str
-    switches: tuple[str, ...]
-    distances: dict[str, np.ndarray]
-    index: np.ndarray
-    k: int
+    switches: tuple[str, ...]  # the settings in which at least one library's default is not the aligned one
+    distances: dict[str, np.ndarray]  # of each measure [people, 2^switches], in every combination: first as libraries come
+    index: np.ndarray  # [people], names of the rows
+    k: int  # how many features count as the top
 
     def parts(self, measure: str) -> dict[str, np.ndarray]:
         """Return what each cause accounts for, each [people]; they add up to the distance as the libraries come."""
@@ -87,32 +71,31 @@ class Disagreement:
         lines = []
         for measure, table in self.distances.items():
             known = ~np.isnan(table).any(axis=1)
-            whole = float(table[known, 0].mean()) if known.any() else np.nan
+            ends = table[known][:, [0, -1]].mean(axis=0) if known.any() else (np.nan, np.nan)
             for cause, part in self.parts(measure).items():
-                mean, low, high = interval_of_mean(np.where(known, part, np.nan), seed=seed)
-                line: dict[str, object] = {
-                    "model": self.model,
-                    "method": self.method,
-                    "other_method": self.other_method,
-                    "measure": measure,
-                }
-                line |= {"cause": cause, "what": CAUSES[cause], "part": mean, "low": low, "high": high}
-                line |= {"share": mean / whole if whole else np.nan, "naive": whole}
-                line |= {"aligned": float(table[known, -1].mean()) if known.any() else np.nan}
-                lines.append(line | {"k": self.k, "people": int(known.sum()), "undefined": int((~known).sum())})
+                found = summary(np.where(known, part, np.nan), np.zeros(len(part)), seed=seed)
+                line: dict[str, object] = {"measure": measure, "cause": cause, "what": CAUSES[cause], "part": found["mean"]}
+                line |= {"low": found["low"], "high": found["high"], "share": found["mean"] / ends[0] if ends[0] else np.nan}
+                line |= {"naive": ends[0], "aligned": ends[1], "k": self.k, "people": found["rows"]}
+                lines.append(self._pair | line | {"undefined": found["undefined"]})
         return pd.DataFrame(lines)
 
     def by_person(self) -> pd.DataFrame:
         """Return a line a person, measure and cause."""
         import pandas as pd
 
-        about = {"model": self.model, "method": self.method, "other_method": self.other_method}
         frames = [
-            pd.DataFrame(about | {"row": self.index, "measure": measure, "cause": cause, "part": part, "naive": table[:, 0]})
+            pd.DataFrame(
+                self._pair | {"row": self.index, "measure": measure, "cause": cause, "part": part, "naive": table[:, 0]}
+            )
             for measure, table in self.distances.items()
             for cause, part in self.parts(measure).items()
         ]
         return pd.concat(frames, ignore_index=True)
+
+    @property
+    def _pair(self) -> dict[str, object]:
+        return {"model": self.model, "method": self.method, "other_method": self.other_method}
 
 
 def disagreement(model: Model, method: str, other_method: str, laboratory: Laboratory, *, k: int = 5) -> Disagreement:
@@ -123,7 +106,7 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
     model : Model
         The model that both explain.
     method, other_method : str
-        Two of `dlx.comparison.defaults.methods()`.
+        Two of `dlx.explainers.with_library_defaults()`.
     laboratory : Laboratory
         The people, the background, the training rows, and what explains.
     k : int
@@ -154,18 +137,7 @@ def as_libraries_come(
 ) -> pd.DataFrame:
     """Return how far methods agree as their libraries come, and aligned: a line a setting, pair and measure.
 
-    Parameters
-    ----------
-    model : Model
-        The model that all explain.
-    methods : sequence of str
-        Two or more of `dlx.comparison.defaults.methods()`.
-    laboratory : Laboratory
-        The people, the background, the training rows, and what explains.
-    k : int
-        How many features count as the top.
-    seed : int
-        Seed of the bootstrap.
+    Parameters are those of `disagreement`, but for `methods`, two or more, and `seed`, that of the bootstrap.
     """
     import pandas as pd
 
@@ -175,10 +147,11 @@ def as_libraries_come(
         for one, other in combinations(methods, 2):
             a, b = values[one], values[other]
             for measure, by_row in (metrics_by_row(a, b, k) | {"placed differently": placed_differently(a, b)}).items():
-                mean, low, high = interval_of_mean(by_row, within=limits_of(measure), seed=seed)
+                within = METRICS[measure].limits if measure in METRICS else SHARE
+                found = summary(by_row, np.zeros(len(by_row)), within=within, seed=seed)
                 line: dict[str, object] = {"model": model.name, "setting": setting, "method": one, "other_method": other}
-                line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": mean, "low": low, "high": high}
-                lines.append(line | {"people": int((~np.isnan(by_row)).sum()), "undefined": int(np.isnan(by_row).sum())})
+                line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": found["mean"], "low": found["low"]}
+                lines.append(line | {"high": found["high"], "people": found["rows"], "undefined": found["undefined"]})
     return pd.DataFrame(lines)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from dlx.comparison.agreement import agreement, agreement_by_row
-from dlx.comparison.alignment import AlignmentError, describe, refuse_unaligned
-from dlx.comparison.contrasting import Contrast, contrast
-from dlx.comparison.ground_truth import errors
-from dlx.comparison.importance import importance
+import numpy as np
+
+from dlx.comparison.alignment import AlignmentError, Contrast, contrast, describe, refuse_unaligned
+from dlx.comparison.metrics import agreement, agreement_by_row
 from dlx.comparison.noise import Replicates, against_noise, noise_floor
+from dlx.comparison.truth import distance_to_truth
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 
@@ -22,21 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Aligned explanations: one scale, the same rows, schema and background.
-
-    Parameters
-    ----------
-    explanations : tuple of Explanation
-        At least two; each pair of model and method once.
-    judges : tuple of Explanation
-        Shapley values of the models, see `dlx.judge`: what `errors` measures against.
-    replicates : tuple of Replicates
-        Some of the explanations again, with another seed, background or training: what `noise` measures.
-    """
+    """Aligned explanations: at least two, of the same rows, each pair of model and method once."""
 
     explanations: tuple[Explanation, ...]
-    judges: tuple[Explanation, ...] = ()
-    replicates: tuple[Replicates, ...] = ()
+    ground_truths: tuple[Explanation, ...] = ()  # Shapley values of the models: what `distance_to_truth` measures against
+    replicates: tuple[Replicates, ...] = ()  # some of the explanations again: what `noise` measures
 
     def __post_init__(self) -> None:
         if len(self.explanations) < 2:
@@ -45,33 +35,38 @@ class Comparison:
         for one, other in combinations(self.explanations, 2):
             if (one.model, one.method) == (other.model, other.method):
                 raise AlignmentError(f"{describe(one)} is given twice; give the models different names, or leave one out")
-        for of in [*self.judges, *(replicates.of for replicates in self.replicates)]:
+        for of in [*self.ground_truths, *(replicates.of for replicates in self.replicates)]:
             refuse_unaligned((self.explanations[0], of))
 
     def agreement(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees: a line a pair and metric, with interval and chance level."""
-        return _over_pairs(self.explanations, lambda a, b: agreement(a, b, k=k))
+        return self._over_pairs(lambda a, b: agreement(a, b, k=k))
 
     def agreement_by_row(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees about each person: a line a pair and row, a column a metric."""
-        return _over_pairs(self.explanations, lambda a, b: agreement_by_row(a, b, k=k))
+        return self._over_pairs(lambda a, b: agreement_by_row(a, b, k=k))
 
-    def errors(self, k: int = 5) -> pd.DataFrame:
-        """Return how far each method is from the judge of its model: a line a model, method and measure."""
+    def distance_to_truth(self, k: int = 5) -> pd.DataFrame:
+        """Return how far each method is from the ground truth of its model: a line a model, method and measure."""
         import pandas as pd
 
-        by_model = {judge.model: judge for judge in self.judges}
-        judged = [one for one in self.explanations if one.model in by_model]
-        if not judged:
-            raise DlxError("there is no judge of these models; pass compare(..., judges=[dlx.judge(model, rows, ...)])")
-        return pd.concat([errors([one], by_model[one.model], k=k) for one in judged], ignore_index=True)
+        by_model = {truth.model: truth for truth in self.ground_truths}
+        held = [one for one in self.explanations if one.model in by_model]
+        if not held:
+            raise DlxError(
+                "there is no ground truth of these models; pass compare(..., ground_truths=[dlx.comparison.ground_truth("
+                "model, rows, ...)])"
+            )
+        return pd.concat([distance_to_truth([one], by_model[one.model], k=k) for one in held], ignore_index=True)
 
     def noise(self, k: int = 5) -> pd.DataFrame:
         """Return how far each method agrees with itself: a line a model, method, source and metric."""
         import pandas as pd
 
         if not self.replicates:
-            raise DlxError("there are no replicates; pass compare(..., replicates=[dlx.replicate(model, explanation, ...)])")
+            raise DlxError(
+                "there are no replicates; pass compare(..., replicates=[dlx.comparison.replicate(model, explanation, ...)])"
+            )
         return pd.concat([noise_floor(some, k=k) for some in self.replicates], ignore_index=True)
 
     def against_noise(self, k: int = 5) -> pd.DataFrame:
@@ -86,7 +81,7 @@ class Comparison:
         if not pairs:
             raise DlxError(
                 "a noise floor of a pair needs replicates of both, of the same source; pass "
-                "compare(..., replicates=[dlx.replicate(model, explanation, source='background', ...), ...])"
+                "compare(..., replicates=[dlx.comparison.replicate(model, explanation, source='background', ...), ...])"
             )
         return pd.concat(pairs, ignore_index=True)
 
@@ -108,9 +103,14 @@ class Comparison:
         known = "; ".join(describe(one) for one in self.explanations)
         raise DlxError(f"no explanation of {which[0]!r} by {which[1]!r}; there are {known}")
 
+    def _over_pairs(self, table: Callable[[Explanation, Explanation], pd.DataFrame]) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.concat([table(one, other) for one, other in combinations(self.explanations, 2)], ignore_index=True)
+
 
 def compare(
-    explanations: Sequence[Explanation], *, judges: Sequence[Explanation] = (), replicates: Sequence[Replicates] = ()
+    explanations: Sequence[Explanation], *, ground_truths: Sequence[Explanation] = (), replicates: Sequence[Replicates] = ()
 ) -> Comparison:
     """Return explanations side by side.
 
@@ -118,20 +118,29 @@ def compare(
     ----------
     explanations : sequence of Explanation
         Of any models by any methods: on one scale, of the same rows, against the same background.
-    judges : sequence of Explanation, optional
-        Shapley values of the models, by `dlx.judge`, that the others are held against.
+    ground_truths : sequence of Explanation, optional
+        Shapley values of the models, by `dlx.comparison.ground_truth`, that the others are held against.
     replicates : sequence of Replicates, optional
-        Explanations again, by `dlx.replicate`, with another seed or background, that tell noise from difference.
+        Explanations again, by `dlx.comparison.replicate`, with another seed or background, that tell noise from difference.
 
     Raises
     ------
     AlignmentError
         If they are not aligned; the message says how to align them.
     """
-    return Comparison(tuple(explanations), tuple(judges), tuple(replicates))
+    return Comparison(tuple(explanations), tuple(ground_truths), tuple(replicates))
 
 
-def _over_pairs(explanations: Sequence[Explanation], table: Callable[[Explanation, Explanation], pd.DataFrame]) -> pd.DataFrame:
+def importance(explanation: Explanation) -> pd.DataFrame:
+    """Return mean |contribution| of each feature over all people, in units of the scale, its share of all, and its rank."""
     import pandas as pd
+    from scipy.stats import rankdata
 
-    return pd.concat([table(one, other) for one, other in combinations(explanations, 2)], ignore_index=True)
+    sizes = explanation.importance
+    total = sizes.sum()
+    return pd.DataFrame(
+        {"model": explanation.model, "method": explanation.method, "scale": explanation.scale}
+        | {"feature": explanation.schema.names, "label": explanation.schema.labels, "importance": sizes}
+        | {"share": sizes / total if total > 0 else np.zeros_like(sizes), "rank": rankdata(-sizes)}
+        | {"people": int((~explanation.failed).sum())}
+    )

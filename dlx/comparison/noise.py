@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.comparison.agreement import chance_level, limits_of, metrics_by_row, pair_of
-from dlx.comparison.alignment import refuse_unaligned
+from dlx.comparison.alignment import pair_of, refuse_unaligned
+from dlx.comparison.metrics import METRICS, chance_level, counted, metrics_by_row
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -43,30 +43,22 @@ FEWEST = 8  # people, below whom intervals are a matter of luck
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """An explanation, and the same again with something changed that should not matter.
+    """An explanation, and the same again with something changed that should not matter."""
 
-    Parameters
-    ----------
-    of : Explanation
-        The one that is shown.
-    source : {"seed", "background", "training"}
-        What was changed.
-    explanations : tuple of Explanation
-        Of the same rows, on the same scale.
-    """
-
-    of: Explanation
-    source: Source
-    explanations: tuple[Explanation, ...]
+    of: Explanation  # the one that is shown
+    source: Source  # what was changed
+    explanations: tuple[Explanation, ...]  # of the same rows, on the same scale
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
             raise DlxError(f"source must be one of {', '.join(SOURCES)}, got {self.source!r}")
         if not self.explanations:
             raise DlxError("a noise floor needs at least 1 replicate, got none")
+        shared = ("method", "options") if self.source == "training" else ("method", "options", "model")
         for other in self.explanations:
             refuse_unaligned((self.of, other), but=MAY_DIFFER[self.source])
-            for what, one, its in _same_in(self.source, self.of, other):
+            for what in shared:
+                one, its = getattr(self.of, what), getattr(other, what)
                 if one != its:
                     raise DlxError(f"replicates must share their {what}, got {one} and {its}")
 
@@ -134,12 +126,6 @@ def replicate(
     return Replicates(explanation, source, tuple(made))
 
 
-def _same_in(source: Source, of: Explanation, other: Explanation) -> list[tuple[str, Any, Any]]:
-    """Return what a replicate must share beyond alignment: what it is, and what both have."""
-    shared: list[tuple[str, Any, Any]] = [("method", of.method, other.method), ("options", of.options, other.options)]
-    return shared if source == "training" else [*shared, ("model", of.model, other.model)]
-
-
 def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
     """Return how far a method agrees with itself: a line a metric.
 
@@ -161,19 +147,13 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
     import pandas as pd
 
     lines, of = [], replicates.of
+    about = {"model": of.model, "method": of.method, "scale": of.scale, "source": replicates.source}
     for metric, values in replicates.metrics(k).items():
-        limits = None if replicates.is_certain else limits_of(metric)
-        estimate, low, high = interval_of_means(values, within=limits, seed=seed)
-        line: dict[str, object] = {
-            "model": of.model,
-            "method": of.method,
-            "scale": of.scale,
-            "source": replicates.source,
-            "metric": metric,
-        }
-        line |= {"k": min(k, of.values.shape[1]), "mean": estimate, "low": low, "high": high}
-        line |= {"chance": chance_level(metric, k, of.values.shape[1]), "replicates": len(values)}
-        lines.append(line | _counts(values, of.failed))
+        limits, width = None if replicates.is_certain else METRICS[metric].limits, of.values.shape[1]
+        floor = _named("", interval_of_means(values, within=limits, seed=seed))
+        line: dict[str, Any] = {"metric": metric, "k": min(k, width)} | floor
+        line |= {"chance": chance_level(metric, k, width), "replicates": len(values)}
+        lines.append(about | line | counted(~np.isnan(values).any(axis=0), of.failed))
     return pd.DataFrame(lines)
 
 
@@ -187,7 +167,7 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     -------
     DataFrame
         Agreement with its interval, chance, floor with its interval and the method and model whose floor it is, what the
-        pair falls short of the floor with its interval, and the verdict.
+        pair falls short of the floor with its interval, and the `finding`: `ALIKE`, `DIFFERENT`, `CHANCE`, or why none.
 
     Raises
     ------
@@ -202,40 +182,25 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
         raise DlxError(f"replicates must share their source, got {one.source} and {other.source}")
     a, b = one.of, other.of
     refuse_unaligned((a, b))
-    pair, width, lines = metrics_by_row(a.values, b.values, k), a.values.shape[1], []
-    itself, itself_too = one.metrics(k), other.metrics(k)
-    for metric, agreement in pair.items():
+    width, lines, itself, itself_too = a.values.shape[1], [], one.metrics(k), other.metrics(k)
+    for metric, agreement in metrics_by_row(a.values, b.values, k).items():
         noisier, most = min((a, itself[metric]), (b, itself_too[metric]), key=lambda floor: _mean(floor[1]))
-        short = most - agreement
-        mean, floor = (interval_of_means(v, within=limits_of(metric), seed=seed) for v in (agreement[None], most))
-        shortfall = interval_of_means(short, seed=seed)
-        chance = chance_level(metric, k, width)
-        lines.append(
-            pair_of(a, b)
-            | {"source": one.source, "metric": metric, "k": min(k, width)}
-            | _named("", mean)
-            | {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
-            | _named("floor_", floor)
-            | _named("shortfall_", shortfall)
-            | {"replicates": len(most)}
-            | (counts := _counts(short, a.failed | b.failed))
-            | {"verdict": _verdict(mean, shortfall, chance, counts["rows"])}
-        )
+        short, chance = most - agreement, chance_level(metric, k, width)
+        mean, floor = (interval_of_means(v, within=METRICS[metric].limits, seed=seed) for v in (agreement[None], most))
+        shortfall, counts = interval_of_means(short, seed=seed), counted(~np.isnan(short).any(axis=0), a.failed | b.failed)
+        line: dict[str, Any] = {"source": one.source, "metric": metric, "k": min(k, width)} | _named("", mean)
+        line |= {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
+        line |= _named("floor", floor) | _named("shortfall", shortfall) | {"replicates": len(most)} | counts
+        lines.append(pair_of(a, b) | line | {"finding": _finding(mean, shortfall, chance, counts["rows"])})
     return pd.DataFrame(lines)
 
 
-def _named(prefix: str, interval: Interval) -> dict[str, float]:
-    names = ("mean", "low", "high") if not prefix else (prefix.rstrip("_"), f"{prefix}low", f"{prefix}high")
-    return dict(zip(names, interval, strict=True))
+def _named(name: str, interval: Interval) -> dict[str, float]:
+    prefix = f"{name}_" if name else ""
+    return dict(zip((name or "mean", f"{prefix}low", f"{prefix}high"), interval, strict=True))
 
 
-def _counts(values: np.ndarray, failed: np.ndarray) -> dict[str, int]:
-    """Return how many rows of values [replicates, rows] are whole, how many were not explained, and how many have no order."""
-    rows = int((~np.isnan(values)).all(axis=0).sum())
-    return {"rows": rows, "failed": int(failed.sum()), "undefined": values.shape[1] - rows - int(failed.sum())}
-
-
-def _verdict(agreement: Interval, shortfall: Interval, chance: float, people: int) -> str:
+def _finding(agreement: Interval, shortfall: Interval, chance: float, people: int) -> str:
     if not people:
         return UNDEFINED
     if chance == 1:

@@ -15,8 +15,8 @@ import numpy as np
 
 from dlx import runner
 from dlx.arrays import check_seed
-from dlx.comparison.agreement import chance_level, metrics_by_row
-from dlx.comparison.plausible import checked_scale, is_finite, same_background
+from dlx.comparison.metrics import SHARE, chance_level, metrics_by_row, summary
+from dlx.comparison.perturbation import checked_scale, is_finite, same_background
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import NeuralModel
@@ -82,10 +82,13 @@ def sanity_check(
     chance = chance_level("feature_agreement", k, width)
     for count, (layer, net) in enumerate(randomised(model, seed=seed), 1):
         after = explain(net, explanation.rows, background=coded, **how)
+        finite, found = is_finite(explanation) & is_finite(after), metrics_by_row(explanation.values, after.values, k)
+        agreement, ranks = (np.where(finite, found[name], np.nan) for name in ("feature_agreement", "rank_correlation"))
         stage = {"layer": layer, "layers_random": count, "k": min(k, width), "chance": chance}
-        found = _agreement(explanation, after, k)
-        lines.append(stage | _summary(found, is_finite(explanation) & is_finite(after), seed))
-    survives, note = verdict(found["feature_agreement"], chance, seed=seed)
+        numbers = summary(agreement, ~finite, within=SHARE, seed=seed)
+        stage |= {"feature_agreement": numbers.pop("mean"), "low": numbers.pop("low"), "high": numbers.pop("high")}
+        lines.append(stage | {"rank_correlation": summary(ranks, ~finite)["mean"]} | numbers)
+    survives, note = outlives(agreement, chance, seed=seed)
     about = {"model": model.name, "method": explanation.method, "scale": scale}
     return pd.DataFrame([about | line | {"survives": survives, "note": note} for line in lines])
 
@@ -128,8 +131,8 @@ def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]
     return stages
 
 
-def verdict(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[bool, str]:
-    """Return whether an explanation survives with this feature agreement [rows], and why that is not decided."""
+def outlives(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[bool, str]:
+    """Return whether an explanation outlives the weights, by its feature agreement [rows], and why that is not decided."""
     if chance == 1:
         return False, "not decided: the top k are all features, which agree by chance"
     low = interval_of_mean((agreement - chance) / (1 - chance), within=(-chance / (1 - chance), 1), seed=seed).low
@@ -161,27 +164,3 @@ def _reset(layer: Any) -> None:
     """Draw a layer's weights as before training; torch's attention calls the method private."""
     reset = layer.reset_parameters if hasattr(layer, "reset_parameters") else layer._reset_parameters
     reset()
-
-
-def _agreement(before: Explanation, after: Explanation, k: int) -> dict[str, np.ndarray]:
-    """Return feature agreement and rank correlation of the rows, NaN where either explanation is not finite."""
-    finite = is_finite(before) & is_finite(after)
-    metrics = metrics_by_row(before.values[finite], after.values[finite], k)
-    found = {name: np.full(len(finite), np.nan) for name in ("feature_agreement", "rank_correlation")}
-    for name, values in found.items():
-        values[finite] = metrics[name]
-    return found
-
-
-def _summary(found: dict[str, np.ndarray], finite: np.ndarray, seed: int) -> dict[str, Any]:
-    mean, low, high = interval_of_mean(found["feature_agreement"], within=(0, 1), seed=seed)
-    rows = int((~np.isnan(found["feature_agreement"])).sum())
-    return {
-        "feature_agreement": mean,
-        "low": low,
-        "high": high,
-        "rank_correlation": interval_of_mean(found["rank_correlation"]).estimate,
-        "rows": rows,
-        "failed": int((~finite).sum()),
-        "undefined": int(finite.sum()) - rows,
-    }

@@ -48,7 +48,7 @@ def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retraine
 
 
 def draw_errors(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str], ax: Axes, *, of: str) -> Axes:
-    """Draw one measure of the distance to the judge: a row a model and method, the mean with its interval.
+    """Draw one measure of the distance to the ground truth: a row a model and method, the mean with its interval.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     Parameters
     ----------
     table : DataFrame
-        `Crossed.components()`.
+        `VarianceComponents.components()`.
     people : DataFrame
-        `Crossed.by_person()`: squared units, negative ones shown as 0.
+        `VarianceComponents.by_person()`: squared units, negative ones shown as 0.
     ax : Axes
         Where to draw.
     seed : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlx.comparison import Crossed, Disagreement, Replicates, believed, compare
+from dlx.comparison import Disagreement, Replicates, VarianceComponents, believed, compare
 from dlx.context import Budget, Pair, RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -27,10 +27,10 @@ class Harmony:
         How many columns of a person count as the most important.
     compatibility : DataFrame
         Pre-flight of every model and method.
-    judges : dict of str to Explanation
+    ground_truths : dict of str to Explanation
         Shapley values of each model, of the panel.
-    errors : DataFrame
-        How far each method is from its judge.
+    distances : DataFrame
+        How far each method is from the ground truth.
     parity : DataFrame
         How far our kernels are from the reference libraries, on a few people.
     replicates : list of Replicates
@@ -39,7 +39,7 @@ class Harmony:
         How far methods agree as their libraries come, and aligned.
     disagreements : list of Disagreement
         What a distance between two methods is made of.
-    designs : dict of str to Crossed
+    designs : dict of str to VarianceComponents
         Models by methods by training seeds, under what they have in common.
     siblings : DataFrame
         ROC AUC of every training seed on the test rows; explanations are made again by those that are as good.
@@ -52,13 +52,13 @@ class Harmony:
     depth: Budget
     top: int
     compatibility: pd.DataFrame
-    judges: dict[str, Explanation]
-    errors: pd.DataFrame
+    ground_truths: dict[str, Explanation]
+    distances: pd.DataFrame
     parity: pd.DataFrame
     replicates: list[Replicates]
     settings: pd.DataFrame
     disagreements: list[Disagreement]
-    designs: dict[str, Crossed]
+    designs: dict[str, VarianceComponents]
     siblings: pd.DataFrame
     faithfulness: pd.DataFrame
     stability: pd.DataFrame
@@ -97,24 +97,24 @@ def _measured(context: RunContext) -> Harmony:
     shown = [model for model in (context.main, context.other) if model is not None]
     black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
-    judges = measuring.judges_of(context, models)
+    ground_truths = measuring.ground_truths_of(context, models)
     scores = measuring.scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
     replicates = measuring.made_again(context, close, on_panel, measuring.as_good(context.siblings, scores))
     replicates += measuring.seeded_again(context, [model for model in shown if model not in close], on_panel)
     checked = measuring.checks_of(context, close, on_panel)
-    judged = measuring.errors_of(context, models, close, on_panel, judges)
+    distances = measuring.distances_of(context, models, close, on_panel, ground_truths)
     return Harmony(
         depth=context.budget,
         top=context.top,
         compatibility=compatibility,
-        judges=judges,
+        ground_truths=ground_truths,
         replicates=replicates,
         settings=measuring.as_they_come(context, close, on_panel),
         disagreements=measuring.causes_of(context, close, on_panel) if is_thorough else [],
         designs=measuring.crossed_designs(context, black_boxes, context.siblings) if is_thorough else {},
         siblings=scores,
-        errors=judged,
+        distances=distances,
         parity=measuring.parity_of(context, models, on_panel),
-        trust=measuring.trust_in(context, models, on_panel, judged, replicates, compatibility, checked),
+        trust=measuring.trust_in(context, models, on_panel, distances, replicates, compatibility, checked),
         **checked,
     )

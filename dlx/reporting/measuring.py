@@ -14,18 +14,18 @@ from dlx.comparison import (
     Evidence,
     Replicates,
     as_libraries_come,
-    crossed,
     disagreement,
-    errors,
+    distance_to_truth,
     faithfulness,
-    judge,
+    ground_truth,
     noise_floor,
     replicate,
     sanity_check,
     stability,
     trust,
+    variance_components,
 )
-from dlx.comparison.variance_components import Crossed
+from dlx.comparison.components import VarianceComponents
 from dlx.context import Pair, RunContext, Siblings, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
@@ -39,25 +39,25 @@ PARITY_PEOPLE = 5
 FEW_SEEDS = 3
 
 
-def judges_of(setting: RunContext, models: Sequence[Model]) -> dict[str, Explanation]:
+def ground_truths_of(setting: RunContext, models: Sequence[Model]) -> dict[str, Explanation]:
     """Return the Shapley values of each model, of the panel."""
-    judges = {}
+    ground_truths = {}
     for model in models:
-        with setting.narrator.step(f"Judging {model.name} by Shapley values", "people") as update:
+        with setting.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
 
             def explain(one: Model, rows: Any, update: Update = update, **asked: Any) -> Explanation:
                 return setting.keeper.explain(one, rows, progress=update, **asked)
 
-            judges[model.name] = judge(
+            ground_truths[model.name] = ground_truth(
                 model,
                 setting.panel,
                 background=setting.background,
                 scale=model.scales[0],
                 seed=setting.seed,
                 explain=explain,
-                tolerance=setting.budget.judge_tolerance,
+                tolerance=setting.budget.truth_tolerance,
             )
-    return judges
+    return ground_truths
 
 
 def made_again(
@@ -146,7 +146,7 @@ def causes_of(setting: RunContext, models: Sequence[Model], on_panel: Mapping[Pa
     return found
 
 
-def crossed_designs(setting: RunContext, models: Sequence[Model], siblings: Siblings) -> dict[str, Crossed]:
+def crossed_designs(setting: RunContext, models: Sequence[Model], siblings: Siblings) -> dict[str, VarianceComponents]:
     """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
     scale = models[0].scales[0]
     alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
@@ -165,7 +165,7 @@ def crossed_designs(setting: RunContext, models: Sequence[Model], siblings: Sibl
                 for seed, one in enumerate([model, *siblings[model.name]]):
                     for method in methods:
                         runs[model.name, method, seed] = explain(one, people, method, scale=scale)
-        found[title] = crossed(runs)
+        found[title] = variance_components(runs)
     return found
 
 
@@ -222,7 +222,7 @@ def trust_in(
     setting: RunContext,
     models: Sequence[Model],
     on_panel: Mapping[Pair, Explanation],
-    judged: pd.DataFrame,
+    distances: pd.DataFrame,
     replicates: Sequence[Replicates],
     compatibility: pd.DataFrame,
     checked: Mapping[str, pd.DataFrame],
@@ -233,7 +233,7 @@ def trust_in(
     noise = [noise_floor(some, k=setting.top) for some in replicates if some.source == "seed"]
     evidence = Evidence(
         compatibility=compatibility,
-        errors=judged,
+        distances=distances,
         noise=pd.concat(noise, ignore_index=True) if noise else None,
         faithfulness=_or_none(checked["faithfulness"]),
         sanity=_or_none(checked["sanity"]),
@@ -246,21 +246,21 @@ def _or_none(table: pd.DataFrame) -> pd.DataFrame | None:
     return table if len(table) else None
 
 
-def errors_of(
+def distances_of(
     setting: RunContext,
     models: Sequence[Model],
     close: Sequence[Model],
     on_panel: Mapping[Pair, Explanation],
-    judges: Mapping[str, Explanation],
+    ground_truths: Mapping[str, Explanation],
 ) -> pd.DataFrame:
-    """Return how far each method is from its judge; where all is measured, Kernel SHAP on shap's own budgets too."""
+    """Return how far each method is from the ground truth; where all is measured, Kernel SHAP on shap's own budgets too."""
     import pandas as pd
 
     tables = []
     cut_by_library = explainers.having(IS_SHAPLEY=True, IS_RANDOM=True, LIBRARY="shap")
     for model in models:
         made = [e for (name, _), e in on_panel.items() if name == model.name]
-        tables.append(errors(made, judges[model.name], k=setting.top))
+        tables.append(distance_to_truth(made, ground_truths[model.name], k=setting.top))
         for method in cut_by_library if setting.budget.is_thorough and model in close else ():
             if (model.name, method) in on_panel:
                 few, facts = setting.panel[: setting.budget.noise_people], explainers.method(method)
@@ -270,7 +270,7 @@ def errors_of(
                     explain = counting(setting.explain, update, 2)
                     budgets = (dict[str, Any](), facts.AS_IT_COMES.options["sampling"])
                     own = [explain(model, few, method, **budget) for budget in budgets]
-                tables.append(errors(own, judges[model.name][: len(few)], k=setting.top))
+                tables.append(distance_to_truth(own, ground_truths[model.name][: len(few)], k=setting.top))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from dlx import explainers
 from dlx.comparison.causes import Disagreement
-from dlx.comparison.defaults import CENTRES, kept_columns
-from dlx.comparison.faithfulness import NEIGHBOURS as DONORS
-from dlx.comparison.ground_truth import own_error
+from dlx.comparison.faithfulness_metrics import NEIGHBOURS as DONORS
+from dlx.comparison.library_defaults import CENTRES, kept_columns
 from dlx.comparison.noise import SOURCES
-from dlx.comparison.stability import NEIGHBOURS
-from dlx.comparison.trust import AGREEING_SHARE
+from dlx.comparison.stability_metrics import NEIGHBOURS
+from dlx.comparison.trustworthiness import AGREEING_SHARE
+from dlx.comparison.truth import error_of
 from dlx.context import TRAINING_SEEDS
 from dlx.reporting import figures, phrases, tables, words
 from dlx.reporting.effects import section as effects_section
@@ -164,7 +164,7 @@ def _evidence(study: Study) -> dict[str, Any]:
         "faithfulness_labels": list(evidence_tables.FAITHFULNESS.values()),
         "stability": evidence_tables.stability_lines(study),
         "stability_labels": list(evidence_tables.STABILITY.values()),
-        "judge": _judge_words(study),
+        "truth": _truth_words(study),
         "noise_figure": evidence_figures.noise_figure(study),
         "errors_figure": evidence_figures.errors_figure(study),
         "components_figure": evidence_figures.components_figure(study),
@@ -185,12 +185,12 @@ def _causes(study: Study, found: Disagreement) -> dict[str, Any]:
     }
 
 
-def _judge_words(study: Study) -> str:
-    judges = study.harmony.judges.values()
-    if all(judge.method == "exact_shapley" for judge in judges):
+def _truth_words(study: Study) -> str:
+    truths = study.harmony.ground_truths.values()
+    if all(explainers.method(truth.method).IS_RANDOM is False for truth in truths):
         return "by trying every combination of columns: they are exact"
-    error = phrases.percent(max(own_error(judge) for judge in judges))
-    still = max(int(judge.unvaried.sum()) for judge in judges)
+    error = phrases.percent(max(error_of(truth) for truth in truths))
+    still = max(int(truth.unvaried.sum()) for truth in truths)
     unseen = f" (for up to {still} of them none of the samples varied, which is no proof of an error of 0)" if still else ""
     return (
         "by chosen combinations of columns for every reference row, all of them where these are few: "

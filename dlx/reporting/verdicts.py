@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from dlx.comparison.trust import Verdict, verdict
+from dlx.comparison.trustworthiness import Consensus, consensus
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.reporting.phrases import counted, listed, model_words, sentence
 from dlx.reporting.study import Study
 
 
-def model_verdict(study: Study, model: Model, position: int) -> Verdict | None:
+def model_verdict(study: Study, model: Model, position: int) -> Consensus | None:
     """Return what the methods whose word counts say together of one person of the panel; None where there is none."""
     counting = [study.on_panel(model, method) for method in study.harmony.believed(model)]
     again = [*study.harmony.of(model, "background"), *study.harmony.of(model, "seed")]
-    return verdict(counting, position, replicates=again, k=study.top) if counting else None
+    return consensus(counting, position, replicates=again, k=study.top) if counting else None
 
 
 def whose_word(study: Study, model: Model) -> str:

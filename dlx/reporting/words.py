@@ -223,7 +223,7 @@ def _how_much_is_set_up(study: Study) -> str:
 
 
 def _how_close_to_the_truth(study: Study) -> str:
-    table = study.harmony.errors
+    table = study.harmony.distances
     some = table[(table["measure"] == "relative_error") & (table["model"] == study.main.name)]
     some = some.dropna(subset=["median"]).sort_values("median", kind="stable")
     if not len(some):

@@ -20,7 +20,6 @@ from torch import nn
 
 from dlx.arrays import array_id
 from dlx.background import k_means_background
-from dlx.comparison.agreement import metrics_by_row
 from dlx.comparison.causes import (
     CAUSES,
     MEASURES,
@@ -31,7 +30,8 @@ from dlx.comparison.causes import (
     disagreement,
     placed_differently,
 )
-from dlx.comparison.defaults import SWITCHES, Laboratory, switches, tallest
+from dlx.comparison.library_defaults import SWITCHES, Laboratory, switches, tallest
+from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError

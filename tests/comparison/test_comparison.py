@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 import worlds
 
-from dlx.comparison import METRICS, AlignmentError, agreement, agreement_by_row, chance_level, compare, contrast
-from dlx.comparison.agreement import metrics_by_row
-from dlx.comparison.importance import importance
+from dlx.comparison import METRICS, AlignmentError, agreement, agreement_by_row, chance_level, compare, contrast, importance
+from dlx.comparison.metrics import metrics_by_row
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
 
@@ -131,7 +130,7 @@ def test_rows_without_an_order_are_left_out_and_counted():
     assert set(table["rows"]) == {28}
     for name in METRICS:
         assert table.loc[name, "mean"] == pytest.approx(by_row[name].drop([3, 7]).mean())
-    assert set(table["unordered"]) == {2} and set(table["failed"]) == {0}
+    assert set(table["undefined"]) == {2} and set(table["failed"]) == {0}
     nothing = agreement(dataclasses.replace(a, values=np.zeros((30, 4))), b)
     assert set(nothing["rows"]) == {0} and nothing[["mean", "low", "high"]].isna().all(axis=None)
 
@@ -147,7 +146,7 @@ def test_rows_that_either_did_not_explain_are_nan_and_counted(spoiled):
             assert np.isnan(values[[3, 7, 9]]).all()
             np.testing.assert_array_equal(np.delete(values, [3, 7, 9]), expected[name])
     table = agreement(dataclasses.replace(a, values=one), dataclasses.replace(b, values=other))
-    assert set(table["rows"]) == {27} and set(table["failed"]) == {2} and set(table["unordered"]) == {1}
+    assert set(table["rows"]) == {27} and set(table["failed"]) == {2} and set(table["undefined"]) == {1}
 
 
 def test_nobody_explained_is_a_table_without_numbers():

@@ -13,9 +13,9 @@ import pytest
 import worlds
 
 from dlx.background import nearest
-from dlx.comparison import AlignmentError, plausible
-from dlx.comparison.faithfulness import HIGHER_IS_BETTER, faithfulness, faithfulness_by_row
-from dlx.comparison.plausible import Probe, replacements
+from dlx.comparison import AlignmentError, perturbation
+from dlx.comparison.faithfulness_metrics import HIGHER_IS_BETTER, faithfulness, faithfulness_by_row
+from dlx.comparison.perturbation import Probe, replacements
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import BlackBox, LinearModel
@@ -295,7 +295,7 @@ def test_memory_is_bounded_and_changes_nothing(monkeypatch):
     at_once = faithfulness_by_row(model, explanation, worlds.background("numeric"))
     batches_at_once, largest = len(sizes), max(sizes)
     sizes.clear()
-    monkeypatch.setattr(plausible, "CELLS", 9 * 5 * 20)  # 20 masks of 9 donors and 5 columns
+    monkeypatch.setattr(perturbation, "CELLS", 9 * 5 * 20)  # 20 masks of 9 donors and 5 columns
     pd.testing.assert_frame_equal(faithfulness_by_row(model, explanation, worlds.background("numeric")), at_once)
     assert max(sizes) == 9 * 20 < largest and len(sizes) > batches_at_once
     assert batches_at_once < 10  # no evaluation by itself

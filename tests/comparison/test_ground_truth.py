@@ -1,4 +1,4 @@
-"""The judge: errors by hand, exact where that can be had, whom it may judge, and every row without a number counted."""
+"""The ground truth: distances by hand, what is exact, what may be held against it, and every row without a number counted."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ import pytest
 import worlds
 
 from dlx.comparison import AlignmentError, compare
-from dlx.comparison.ground_truth import ERRORS, errors, errors_by_row, judge, own_error
+from dlx.comparison.truth import MEASURES, distance_by_row, distance_to_truth, error_of, ground_truth
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
 
-JUDGE = worlds.said([[3, 4, 0], [0, -5, 12]], method="exact_shapley")
+TRUTH = worlds.said([[3, 4, 0], [0, -5, 12]], method="exact_shapley")
 FOUND = worlds.said([[3, 0, 4], [0, -5, 12]], method="kernel_shap")
 LOANS = np.array([9001, 17])
 
 
-def table_of(explanation, its_judge, **options):
-    return errors([explanation], its_judge, **options).set_index("measure")
+def table_of(explanation, its_truth, **options):
+    return distance_to_truth([explanation], its_truth, **options).set_index("measure")
 
 
 # The numbers
 
 
 def test_errors_are_those_by_hand():
-    by_row = errors_by_row(FOUND, JUDGE, k=2)
+    by_row = distance_by_row(FOUND, TRUTH, k=2)
     np.testing.assert_allclose(by_row["relative_error"], [32**0.5 / 5, 0], atol=1e-15)
     np.testing.assert_allclose(by_row["rank_correlation"], [-1, 1])  # sizes 3, 4, 0 against 3, 0, 4
     np.testing.assert_allclose(by_row["feature_agreement"], [0.5, 1])
     np.testing.assert_allclose(by_row["top_hit"], [0, 1])
-    table = table_of(FOUND, JUDGE, k=2)
-    assert list(table.index) == list(ERRORS) and set(table["judge"]) == {"exact_shapley"} and table["is_shapley"].all()
-    for measure in ERRORS:
+    table = table_of(FOUND, TRUTH, k=2)
+    assert list(table.index) == list(MEASURES) and set(table["truth"]) == {"exact_shapley"} and table["is_shapley"].all()
+    for measure in MEASURES:
         assert table.loc[measure, "mean"] == table.loc[measure, "median"] == pytest.approx(by_row[measure].mean())
     assert set(table["rows"]) == {2} and set(table["failed"]) == set(table["undefined"]) == {0}
-    assert not table_of(dataclasses.replace(FOUND, method="lime"), JUDGE)["is_shapley"].any()
+    assert not table_of(dataclasses.replace(FOUND, method="lime"), TRUTH)["is_shapley"].any()
 
 
 def test_median_and_mean_are_told_apart_and_the_interval_contains_the_mean():
@@ -53,24 +53,24 @@ def test_median_and_mean_are_told_apart_and_the_interval_contains_the_mean():
     pd.testing.assert_series_equal(line, table_of(worlds.said(off), worlds.said(truth, method="shapley")).loc["relative_error"])
 
 
-def test_own_error_of_a_judge_is_its_standard_error_as_a_share():
+def test_own_error_of_a_ground_truth_is_its_standard_error_as_a_share():
     spread = np.array([[0.3, 0.4, 0], [0, 0, 2.6]])  # a tenth and a fifth of the length
-    sampled = dataclasses.replace(JUDGE, method="shapley", standard_errors=spread)
-    assert own_error(sampled) == pytest.approx(0.15)
-    assert set(table_of(FOUND, sampled)["judge_error"]) == {own_error(sampled)}
-    assert own_error(JUDGE) == 0 == own_error(dataclasses.replace(JUDGE, standard_errors=np.zeros((2, 3))))
+    sampled = dataclasses.replace(TRUTH, method="shapley", standard_errors=spread)
+    assert error_of(sampled) == pytest.approx(0.15)
+    assert set(table_of(FOUND, sampled)["truth_error"]) == {error_of(sampled)}
+    assert error_of(TRUTH) == 0 == error_of(dataclasses.replace(TRUTH, standard_errors=np.zeros((2, 3))))
     failed = dataclasses.replace(sampled, values=[[3, 4, 0], [np.nan] * 3])
-    assert own_error(failed) == pytest.approx(0.1)
-    assert own_error(dataclasses.replace(sampled, values=np.zeros((2, 3)))) == 0
+    assert error_of(failed) == pytest.approx(0.1)
+    assert error_of(dataclasses.replace(sampled, values=np.zeros((2, 3)))) == 0
 
 
-# Who judges
+# What the truth is
 
 
 def recorded(asked):
     def explain_nothing(model, rows, **how):
         asked.append(how)
-        return JUDGE
+        return TRUTH
 
     return explain_nothing
 
@@ -79,93 +79,101 @@ def recorded(asked):
     ("width", "expected"),
     [(1, {"method": "exact_shapley"}), (16, {"method": "exact_shapley"}), (17, {"method": "shapley", "tolerance": 0.05})],
 )
-def test_judge_is_exact_up_to_sixteen_columns(width, expected):
+def test_ground_truth_is_exact_up_to_sixteen_columns(width, expected):
     schema = Schema(tuple(Feature(f"x{i}") for i in range(width)), worlds.TARGET)
     model, asked = BlackBox(lambda t: t["x0"], schema, scales=("logit",)), []
-    judge(model, np.ones((1, width)), background=None, scale="logit", seed=4, tolerance=0.05, explain=recorded(asked))
+    ground_truth(model, np.ones((1, width)), background=None, scale="logit", seed=4, tolerance=0.05, explain=recorded(asked))
     assert asked == [expected | {"background": None, "scale": "logit", "seed": 4}]
 
 
-def test_judge_of_many_columns_says_how_sure_it_is():
+def test_ground_truth_of_many_columns_says_how_sure_it_is():
     schema = Schema(tuple(Feature(f"x{i}") for i in range(17)), worlds.TARGET)
     model = BlackBox(lambda t: t["x0"] * t["x1"] * t["x3"] + t["x2"], schema, scales=("logit", "probability"))
     rows = np.random.default_rng(0).normal(size=(5, 17))
-    found = judge(model, rows[:2], background=rows[2:], scale="logit", tolerance=0.05)
-    assert found.method == "shapley" and found.options == {"budget": None, "tolerance": 0.05} and 0 < own_error(found) < 0.05
+    found = ground_truth(model, rows[:2], background=rows[2:], scale="logit", tolerance=0.05)
+    assert found.method == "shapley" and found.options == {"budget": None, "tolerance": 0.05} and 0 < error_of(found) < 0.05
     with pytest.raises(TypeError, match="tolerances"):
-        judge(model, rows[:2], background=rows[2:], scale="logit", tolerances=0.1)
+        ground_truth(model, rows[:2], background=rows[2:], scale="logit", tolerances=0.1)
 
 
-def test_judge_agrees_with_exact_methods_and_tells_how_far_the_others_are():
+def test_ground_truth_agrees_with_exact_methods_and_tells_how_far_the_others_are():
     case, model = worlds.table("mixed"), worlds.model("boosted", "mixed")
     shared = {"background": case[:9], "scale": "logit"}
     made = [explain(model, case[20:26], method=method, **shared) for method in ("tree_shap", "kernel_shap", "lime")]
-    table = compare(made, judges=[judge(model, case[20:26], **shared)]).errors()
+    table = compare(made, ground_truths=[ground_truth(model, case[20:26], **shared)]).distance_to_truth()
     found = table[table["measure"] == "relative_error"].set_index("method")
     assert list(found.index) == ["tree_shap", "kernel_shap", "lime"]
     assert (found["mean"][:2] < 1e-6).all() and found["mean"]["lime"] > 0.05
-    assert found["is_shapley"].tolist() == [True, True, False] and set(found["judge_error"]) == {0}
+    assert found["is_shapley"].tolist() == [True, True, False] and set(found["truth_error"]) == {0}
 
 
 @pytest.mark.parametrize(
     ("spoiled", "error", "message"),
     [
-        ({"model": "trees"}, DlxError, "the judge must be of the same model: it is of trees, not of net"),
-        ({"method": "lime"}, DlxError, "a judge must be by shapley or exact_shapley, got lime; make one with dlx.judge"),
+        ({"model": "trees"}, DlxError, "the ground truth must be of the same model: it is of trees, not of net"),
+        (
+            {"method": "lime"},
+            DlxError,
+            "a ground truth must be by shapley or exact_shapley, got lime; make one with dlx.comparison.ground_truth",
+        ),
         ({"scale": "probability"}, AlignmentError, "must share the scale"),
         ({"background_id": "c"}, AlignmentError, "must share the background"),
         ({"index": LOANS}, AlignmentError, "must share the row names"),
-        ({"rows": JUDGE.rows + 1}, AlignmentError, "must share the rows"),
+        ({"rows": TRUTH.rows + 1}, AlignmentError, "must share the rows"),
     ],
 )
-def test_judge_that_does_not_fit_is_refused(spoiled, error, message):
+def test_ground_truth_that_does_not_fit_is_refused(spoiled, error, message):
     with pytest.raises(error, match=message):
-        errors([FOUND], dataclasses.replace(JUDGE, **spoiled))
-    if "model" not in spoiled:  # a comparison finds the judge of a model by its name
+        distance_to_truth([FOUND], dataclasses.replace(TRUTH, **spoiled))
+    if "model" not in spoiled:  # a comparison finds the ground truth of a model by its name
         with pytest.raises(error, match=message):
-            compare([FOUND, dataclasses.replace(FOUND, method="lime")], judges=[dataclasses.replace(JUDGE, **spoiled)]).errors()
+            compare(
+                [FOUND, dataclasses.replace(FOUND, method="lime")], ground_truths=[dataclasses.replace(TRUTH, **spoiled)]
+            ).distance_to_truth()
 
 
 # In a comparison
 
 
-def test_each_model_is_held_against_its_own_judge():
+def test_each_model_is_held_against_its_own_ground_truth():
     trees = dataclasses.replace(FOUND, model="trees", values=-FOUND.values)
-    tree_judge = dataclasses.replace(JUDGE, model="trees", values=-FOUND.values)
-    unjudged = dataclasses.replace(FOUND, model="linear")
-    table = compare([FOUND, trees, unjudged], judges=[tree_judge, JUDGE]).errors(k=2)
+    tree_truth = dataclasses.replace(TRUTH, model="trees", values=-FOUND.values)
+    unknown = dataclasses.replace(FOUND, model="linear")
+    table = compare([FOUND, trees, unknown], ground_truths=[tree_truth, TRUTH]).distance_to_truth(k=2)
     found = table[table["measure"] == "relative_error"].set_index("model")["mean"]
     assert found.to_dict() == {"net": pytest.approx(32**0.5 / 10), "trees": 0}
 
 
-def test_comparison_without_a_judge_says_how_to_get_one():
+def test_comparison_without_a_ground_truth_says_how_to_get_one():
     other = dataclasses.replace(FOUND, method="lime")
-    for judges in ([], [dataclasses.replace(JUDGE, model="trees")]):
-        with pytest.raises(DlxError, match=r"no judge of these models; pass compare\(..., judges=\[dlx.judge\(model, rows"):
-            compare([FOUND, other], judges=judges).errors()
+    for truths in ([], [dataclasses.replace(TRUTH, model="trees")]):
+        with pytest.raises(
+            DlxError, match=r"no ground truth of these models; pass compare\(..., ground_truths=\[dlx.comparison.ground_truth\("
+        ):
+            compare([FOUND, other], ground_truths=truths).distance_to_truth()
 
 
 # Rows without a number
 
 
 def test_rows_without_a_truth_and_rows_that_failed_are_counted():
-    truth = dataclasses.replace(JUDGE, **widened([[3, 4, 0], [0, 0, 0], [0, -5, 12], [1, 2, 3], [2, 2, 2]]))
+    truth = dataclasses.replace(TRUTH, **widened([[3, 4, 0], [0, 0, 0], [0, -5, 12], [1, 2, 3], [2, 2, 2]]))
     nothing = [np.nan] * 3
     found = dataclasses.replace(FOUND, **widened([[3, 4, 0], [1, 2, 3], nothing, [0, 0, 0], [2, 2, 3]]))
-    table, by_row = table_of(found, truth, k=2), errors_by_row(found, truth, k=2)
+    table, by_row = table_of(found, truth, k=2), distance_by_row(found, truth, k=2)
     np.testing.assert_allclose(by_row["relative_error"], [0, np.nan, np.nan, 1, 1 / 12**0.5])
-    assert table["rows"].to_dict() == {"relative_error": 3} | dict.fromkeys(list(ERRORS)[1:], 1)
-    assert table["undefined"].to_dict() == {"relative_error": 1} | dict.fromkeys(list(ERRORS)[1:], 3)
+    assert table["rows"].to_dict() == {"relative_error": 3} | dict.fromkeys(list(MEASURES)[1:], 1)
+    assert table["undefined"].to_dict() == {"relative_error": 1} | dict.fromkeys(list(MEASURES)[1:], 3)
     assert set(table["failed"]) == {1} and set(table[["rows", "undefined", "failed"]].sum(axis=1)) == {5}
     assert table.loc["relative_error", "median"] == pytest.approx(1 / 12**0.5)
 
 
 @pytest.mark.parametrize("spoiled", [np.nan, np.inf])
-@pytest.mark.parametrize("of_judge", [False, True])
-def test_row_that_either_did_not_explain_has_failed(spoiled, of_judge):
-    found, truth = FOUND, JUDGE
-    if of_judge:
-        truth = dataclasses.replace(JUDGE, values=[JUDGE.values[0], [0, spoiled, 12]])
+@pytest.mark.parametrize("of_truth", [False, True])
+def test_row_that_either_did_not_explain_has_failed(spoiled, of_truth):
+    found, truth = FOUND, TRUTH
+    if of_truth:
+        truth = dataclasses.replace(TRUTH, values=[TRUTH.values[0], [0, spoiled, 12]])
     else:
         found = dataclasses.replace(FOUND, values=[FOUND.values[0], [0, spoiled, 12]])
     table = table_of(found, truth, k=2)
@@ -174,7 +182,7 @@ def test_row_that_either_did_not_explain_has_failed(spoiled, of_judge):
 
 
 def test_nobody_explained_gives_a_table_without_numbers():
-    table = table_of(dataclasses.replace(FOUND, values=np.full((2, 3), np.nan)), JUDGE)
+    table = table_of(dataclasses.replace(FOUND, values=np.full((2, 3), np.nan)), TRUTH)
     assert table[["median", "mean", "low", "high"]].isna().all(axis=None)
     assert set(table["rows"]) == {0} and set(table["failed"]) == {2}
 
@@ -192,18 +200,18 @@ def test_one_feature_has_an_error_and_no_correlation():
 
 
 def test_more_top_features_than_there_are_is_all_of_them():
-    assert table_of(FOUND, JUDGE, k=9)["mean"]["feature_agreement"] == 1
+    assert table_of(FOUND, TRUTH, k=9)["mean"]["feature_agreement"] == 1
     with pytest.raises(DlxError, match="k must be at least 1, got 0"):
-        errors([FOUND], JUDGE, k=0)
+        distance_to_truth([FOUND], TRUTH, k=0)
 
 
 def test_ties_for_the_first_place_are_a_hit_in_part():
     truth = worlds.said([[2, 2, 0]], method="exact_shapley")
-    by_row = errors_by_row(worlds.said([[5, 1, 0]]), truth, k=1)
+    by_row = distance_by_row(worlds.said([[5, 1, 0]]), truth, k=1)
     assert by_row["top_hit"].tolist() == by_row["feature_agreement"].tolist() == [0.5]
 
 
 def test_loan_ids_name_the_lines():
-    found, truth = (dataclasses.replace(one, index=LOANS) for one in (FOUND, JUDGE))
-    assert errors_by_row(found, truth)["row"].tolist() == [9001, 17]
-    assert table_of(found, truth).drop(columns=["model"]).equals(table_of(FOUND, JUDGE).drop(columns=["model"]))
+    found, truth = (dataclasses.replace(one, index=LOANS) for one in (FOUND, TRUTH))
+    assert distance_by_row(found, truth)["row"].tolist() == [9001, 17]
+    assert table_of(found, truth).drop(columns=["model"]).equals(table_of(FOUND, TRUTH).drop(columns=["model"]))

@@ -13,7 +13,7 @@ import worlds
 
 from dlx.arrays import array_id
 from dlx.comparison import METRICS, AlignmentError, chance_level, compare
-from dlx.comparison.agreement import metrics_by_row
+from dlx.comparison.metrics import metrics_by_row
 from dlx.comparison.noise import (
     ALIKE,
     CHANCE,
@@ -105,7 +105,7 @@ def test_explanations_that_give_nothing_have_no_floor_and_no_verdict():
     floor = noise_floor(again(nothing, 0))
     assert set(floor["rows"]) == {0} and floor[["mean", "low", "high"]].isna().all(axis=None)
     table = against_noise(again(nothing, 0), again(dataclasses.replace(ONE, method="tree_shap"), 0.1))
-    assert set(table["verdict"]) == {UNDEFINED} and set(table["rows"]) == {0}
+    assert set(table["finding"]) == {UNDEFINED} and set(table["rows"]) == {0}
 
 
 def test_more_top_features_than_there_are_agree_fully_and_by_chance():
@@ -113,7 +113,7 @@ def test_more_top_features_than_there_are_agree_fully_and_by_chance():
     table = noise_floor(again(ONE, *noises), k=9).set_index("metric")
     assert set(table["k"]) == {4} and table.loc["feature_agreement", ["mean", "chance"]].tolist() == [1, 1]
     other = again(dataclasses.replace(ONE, method="tree_shap", values=-ONE.values), *noises)
-    verdicts = against_noise(again(ONE, *noises), other, k=9).set_index("metric")["verdict"]
+    verdicts = against_noise(again(ONE, *noises), other, k=9).set_index("metric")["finding"]
     assert verdicts["feature_agreement"] == UNDECIDED  # all are named by everybody
     with pytest.raises(DlxError, match="k must be at least 1, got 0"):
         noise_floor(again(ONE, 1.0), k=0)
@@ -295,12 +295,12 @@ def verdicts(one, other, k=3):
 def test_two_noisy_copies_of_one_truth_are_no_evidence_of_a_difference():
     table = verdicts(noisy(truth(), 0.5, 1, "lime"), noisy(truth(), 0.5, 2, "kernel_shap"))
     assert table.loc["feature_agreement", "mean"] < 0.95  # they do differ, as much as each does from itself
-    assert set(table["verdict"]) == {ALIKE}
+    assert set(table["finding"]) == {ALIKE}
 
 
 def test_noisy_copies_are_rarely_said_to_differ():
     found = [verdicts(noisy(truth(), 0.5, seed, "lime"), noisy(truth(), 0.5, 50 + seed, "kernel_shap")) for seed in range(5)]
-    said_to_differ = np.mean([(table["verdict"] == DIFFERENT).mean() for table in found])
+    said_to_differ = np.mean([(table["finding"] == DIFFERENT).mean() for table in found])
     assert said_to_differ < 0.1
 
 
@@ -308,7 +308,7 @@ def test_a_truly_different_explanation_differs_beyond_noise():
     swapped = truth().copy()
     swapped[:, [0, 1, 2, 3]] = swapped[:, [3, 0, 1, 2]]
     table = verdicts(noisy(truth(), 0.3, 1, "lime"), noisy(swapped, 0.3, 2, "kernel_shap"))
-    assert table.loc["rank_correlation", "verdict"] == table.loc["feature_agreement", "verdict"] == DIFFERENT
+    assert table.loc["rank_correlation", "finding"] == table.loc["feature_agreement", "finding"] == DIFFERENT
     line = table.loc["feature_agreement"]
     assert line["chance"] == 3 / 8 < line["low"] < line["mean"] < line["high"] < line["floor_low"] < line["floor"]
     assert line["shortfall"] == pytest.approx(line["floor"] - line["mean"])
@@ -319,7 +319,7 @@ def test_a_small_difference_is_found_where_there_is_little_noise():
     swapped = truth().copy()
     swapped[:20, [0, 1]] = swapped[:20, [1, 0]]  # for every fourth person
     line = verdicts(noisy(truth(), 0.05, 1, "lime"), noisy(swapped, 0.05, 2, "kernel_shap")).loc["rank_correlation"]
-    assert line["verdict"] == DIFFERENT and 0 < line["shortfall_low"] < line["shortfall"] < 0.2
+    assert line["finding"] == DIFFERENT and 0 < line["shortfall_low"] < line["shortfall"] < 0.2
 
 
 def test_a_random_explanation_is_no_better_than_chance():
@@ -328,20 +328,20 @@ def test_a_random_explanation_is_no_better_than_chance():
         rng = np.random.default_rng(seed)
         scrambled = rng.permuted(truth(), axis=1) * rng.choice([-1, 1], size=truth().shape)
         said += list(
-            verdicts(noisy(truth(), 0.1, 10 + seed, "lime"), noisy(scrambled, 0.1, 20 + seed, "kernel_shap"))["verdict"]
+            verdicts(noisy(truth(), 0.1, 10 + seed, "lime"), noisy(scrambled, 0.1, 20 + seed, "kernel_shap"))["finding"]
         )
     assert said.count(CHANCE) >= 0.9 * len(said) and ALIKE not in said  # 2.5 % of intervals miss chance on the upper side
 
 
 def test_one_person_is_too_few_to_tell():
     table = verdicts(noisy(truth()[:1], 0.1, 1, "lime"), noisy(-truth()[:1], 0.1, 2, "kernel_shap"))
-    assert set(table["verdict"]) == {TOO_FEW} and set(table["rows"]) == {1} and table["low"].isna().all()
+    assert set(table["finding"]) == {TOO_FEW} and set(table["rows"]) == {1} and table["low"].isna().all()
 
 
 def test_one_feature_is_too_little_to_differ_in():
     one, other = (noisy(np.full((9, 1), 2.0), 0.3, seed, method) for seed, method in ((1, "lime"), (2, "kernel_shap")))
     table = verdicts(one, other)
-    assert table.loc["feature_agreement", "verdict"] == UNDECIDED and table.loc["rank_correlation", "verdict"] == UNDEFINED
+    assert table.loc["feature_agreement", "finding"] == UNDECIDED and table.loc["rank_correlation", "finding"] == UNDEFINED
 
 
 @pytest.mark.parametrize("names", [("lime", "net", "tree_shap", "net"), ("lime", "net", "lime", "trees")])
@@ -389,7 +389,7 @@ def test_comparison_gives_the_tables_of_its_replicates():
 
 def test_comparison_without_replicates_says_how_to_get_them():
     lime, shap = noisy(truth(), 0.3, 1, "lime"), noisy(truth(), 0.3, 2, "kernel_shap")
-    with pytest.raises(DlxError, match=r"there are no replicates; pass compare\(..., replicates=\[dlx.replicate\(model, exp"):
+    with pytest.raises(DlxError, match=r"there are no replicates; pass compare\(..., replicates=\[dlx.comparison.replicate\("):
         compare([lime.of, shap.of]).noise()
     for some in (
         [],

@@ -48,14 +48,14 @@ def explained(model, methods, rows, background, **options):
     ]  # fmt: skip
 
 
-def judged(model, methods, rows, background, **options):
-    """Return a comparison of methods with the judge of the model."""
-    judge = dlx.judge(model, rows, background=background, scale=model.scales[0])
-    return dlx.compare(explained(model, methods, rows, background, **options), judges=[judge]), judge.values
+def held(model, methods, rows, background, **options):
+    """Return a comparison of methods with the ground truth of the model."""
+    exact = dlx.comparison.ground_truth(model, rows, background=background, scale=model.scales[0])
+    return dlx.compare(explained(model, methods, rows, background, **options), ground_truths=[exact]), exact.values
 
 
 def error_of(comparison, measure="relative_error", of="mean"):
-    table = comparison.errors()
+    table = comparison.distance_to_truth()
     return table[table["measure"] == measure].set_index("method")[of].to_dict()
 
 
@@ -85,9 +85,9 @@ def own_terms(rows):
 def test_additive_function_gets_its_own_terms():
     rows, background = people(6), people(12, seed=1)
     model = dlx.wrap(additive, NUMBERS, scale="logit")
-    comparison, judge = judged(model, (*ANY_MODEL, "lime"), rows, background)
+    comparison, exact = held(model, (*ANY_MODEL, "lime"), rows, background)
     expected = own_terms(rows.rows) - own_terms(background.rows).mean(axis=0)
-    np.testing.assert_allclose(judge, expected, atol=1e-12)
+    np.testing.assert_allclose(exact, expected, atol=1e-12)
     errors = error_of(comparison)
     assert max(errors[method] for method in ANY_MODEL) < 1e-9
     assert errors["lime"] > 0.05
@@ -103,8 +103,8 @@ def test_additive_net_is_told_alike_by_gradients_and_by_shapley_values():
     network = Added({0: lambda x: torch.sin(2 * x), 1: torch.square, 2: lambda x: -1.5 * x})
     model, rows, background = NeuralModel(network, Encoder.identity(NUMBERS)), people(6), people(12, seed=1)
     methods = ("integrated_gradients", *ANY_MODEL)
-    comparison, judge = judged(model, methods, rows, background, n_steps=300)
-    np.testing.assert_allclose(judge, own_terms(rows.rows) - own_terms(background.rows).mean(axis=0), atol=ROUNDING)
+    comparison, exact = held(model, methods, rows, background, n_steps=300)
+    np.testing.assert_allclose(exact, own_terms(rows.rows) - own_terms(background.rows).mean(axis=0), atol=ROUNDING)
     assert max(error_of(comparison).values()) < 1e-3
     agreement = comparison.agreement(k=3)
     assert (agreement[agreement["metric"].isin(["rank_agreement", "rank_correlation", "sign_agreement"])]["mean"] == 1).all()
@@ -113,11 +113,11 @@ def test_additive_net_is_told_alike_by_gradients_and_by_shapley_values():
 def test_linear_net_is_told_alike_by_all_but_lime():
     rows, background = worlds.table("mixed")[20:26], worlds.table("mixed")[:9]
     net, linear = worlds.model("linear_net", "mixed"), worlds.model("linear", "mixed")
-    comparison, judge = judged(net, ("integrated_gradients", "deeplift", *ANY_MODEL, "lime"), rows, background)
+    comparison, exact = held(net, ("integrated_gradients", "deeplift", *ANY_MODEL, "lime"), rows, background)
     errors = error_of(comparison)
     assert errors.pop("lime") > 0.05 and max(errors.values()) < 1e-5
     (closed_form,) = explained(linear, ["linear_shap"], rows, background)
-    np.testing.assert_allclose(judge, closed_form.values, atol=ROUNDING)
+    np.testing.assert_allclose(exact, closed_form.values, atol=ROUNDING)
 
 
 def stumps(cuts, steps, schema):
@@ -138,9 +138,9 @@ def stumps(cuts, steps, schema):
 def test_additive_trees_get_their_own_steps():
     rows, background, steps = people(6), people(12, seed=1), np.array([1.0, -2.0, 0.5])
     model = stumps([0.0, 0.25, -0.5], steps, NUMBERS)
-    comparison, judge = judged(model, ("tree_shap", *ANY_MODEL), rows, background)
+    comparison, exact = held(model, ("tree_shap", *ANY_MODEL), rows, background)
     above = [np.column_stack([some.rows[:, i] > cut for i, cut in enumerate((0.0, 0.25, -0.5))]) for some in (rows, background)]
-    np.testing.assert_allclose(judge[:, :3], steps * (above[0] - above[1].mean(axis=0)), atol=1e-12)
+    np.testing.assert_allclose(exact[:, :3], steps * (above[0] - above[1].mean(axis=0)), atol=1e-12)
     assert max(error_of(comparison).values()) < 1e-6 and set(error_of(comparison, "top_hit").values()) == {1}
 
 
@@ -151,12 +151,12 @@ def test_product_of_two_columns_is_shared_by_both():
     rows, reference = people(6), people(1, seed=1)
     network = Added({2: lambda x: 0.5 * x}, products=[(0, 1)])
     model = NeuralModel(network, Encoder.identity(NUMBERS))
-    comparison, judge = judged(model, ("integrated_gradients", *ANY_MODEL), rows, reference, n_steps=300)
+    comparison, exact = held(model, ("integrated_gradients", *ANY_MODEL), rows, reference, n_steps=300)
     (x0, x1, x2, _), (b0, b1, b2, _) = rows.rows.T, reference.rows[0]
     expected = np.column_stack([(x0 - b0) * (x1 + b1) / 2, (x1 - b1) * (x0 + b0) / 2, (x2 - b2) / 2, 0 * x0])
-    np.testing.assert_allclose(judge, expected, atol=ROUNDING)
+    np.testing.assert_allclose(exact, expected, atol=ROUNDING)
     assert max(error_of(comparison).values()) < 1e-4  # a straight path shares a product as the orders do
-    against_zero = dlx.judge(model, rows, background=np.zeros((1, 4)), scale="logit")
+    against_zero = dlx.comparison.ground_truth(model, rows, background=np.zeros((1, 4)), scale="logit")
     np.testing.assert_allclose(against_zero.values[:, :2], np.column_stack([x0 * x1, x0 * x1]) / 2, atol=ROUNDING)
 
 
@@ -186,8 +186,8 @@ def test_square_times_a_column_tells_the_methods_apart():
 def test_column_that_is_never_used_gets_nothing(kind, world):
     model, case = worlds.model(kind, world), worlds.table(world)
     methods = [method for method in dlx.explainers.names_for(model) if method != "gradient_shap"]
-    comparison, judge = judged(model, methods, case[20:25], case[:9], n_steps=100, n_samples=1500)
-    assert np.abs(judge[:, worlds.IDLE]).max() < 1e-7  # a net's rounding
+    comparison, exact = held(model, methods, case[20:25], case[:9], n_steps=100, n_samples=1500)
+    assert np.abs(exact[:, worlds.IDLE]).max() < 1e-7  # a net's rounding
     table = comparison.importance()
     idle = table[table["feature"] == "idle"].set_index("method")
     assert idle["share"].pop("lime") < 0.1 and (idle["share"].drop("lime") < 1e-6).all()
@@ -206,7 +206,7 @@ def test_columns_that_are_the_same_share_their_credit_where_both_are_read_and_no
     rows, background = twice(people(6)), twice(people(12, seed=1))
     both = dlx.wrap(lambda t: np.tanh(t["x0"] + t["x1"]) + 0.3 * t["x2"], NUMBERS, scale="logit", name="both")
     one = dlx.wrap(lambda t: np.tanh(2 * t["x0"]) + 0.3 * t["x2"], NUMBERS, scale="logit", name="one")
-    made = [dlx.judge(model, rows, background=background, scale="logit") for model in (both, one)]
+    made = [dlx.comparison.ground_truth(model, rows, background=background, scale="logit") for model in (both, one)]
     np.testing.assert_allclose(made[0].outputs, made[1].outputs)  # nobody can tell the two apart by what they predict
     np.testing.assert_allclose(made[0].values[:, 0], made[0].values[:, 1], atol=1e-12)
     np.testing.assert_allclose(made[0].values[:, :2].sum(axis=1), made[1].values[:, 0], atol=0.5)
@@ -240,9 +240,9 @@ def xor_tree():
 
 def test_xor_is_split_equally_over_a_balanced_background():
     rows = xor_rows()
-    comparison, judge = judged(xor_tree(), ("tree_shap", *ANY_MODEL, "lime"), rows, rows)
+    comparison, exact = held(xor_tree(), ("tree_shap", *ANY_MODEL, "lime"), rows, rows)
     halves = np.where(rows.rows[:, 0] != rows.rows[:, 1], 0.25, -0.25)
-    np.testing.assert_allclose(judge, np.column_stack([halves, halves, 0 * halves, 0 * halves]), atol=1e-12)
+    np.testing.assert_allclose(exact, np.column_stack([halves, halves, 0 * halves, 0 * halves]), atol=1e-12)
     errors = error_of(comparison)
     assert errors.pop("lime") > 0.3  # a linear surrogate has no word for an interaction
     assert max(errors.values()) < 1e-6  # of two columns; an order and its reverse see both who comes first
@@ -283,5 +283,5 @@ def test_tables_of_noise_know_which_methods_are_sure():
     assert floor["mean"]["kernel_shap", "background"] < 1 and set(floor["replicates"].drop(("kernel_shap", "seed"))) == {6}
     pairs = comparison.against_noise(k=2)
     pairs = pairs[(pairs["metric"] == "rank_correlation") & (pairs["source"] == "seed")].set_index(["method", "other_method"])
-    assert pairs["verdict"]["kernel_shap", "shapley"] == ALIKE and pairs["floor_of"]["kernel_shap", "shapley"] == "shapley"
+    assert pairs["finding"]["kernel_shap", "shapley"] == ALIKE and pairs["floor_of"]["kernel_shap", "shapley"] == "shapley"
     assert pairs["floor_of"]["kernel_shap", "lime"] == "lime"

@@ -15,8 +15,8 @@ from torch import nn
 
 from dlx.architectures import resnet
 from dlx.arrays import array_id
-from dlx.comparison.agreement import metrics_by_row
-from dlx.comparison.sanity import randomised, sanity_check, verdict
+from dlx.comparison.metrics import metrics_by_row
+from dlx.comparison.sanity import outlives, randomised, sanity_check
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import NeuralModel
@@ -184,7 +184,7 @@ def test_table_has_a_line_a_stage_with_the_agreement_of_before_and_after(trained
 @pytest.mark.parametrize(("share", "survives"), [(0.95, True), (0.55, False), (0.3, False)])
 def test_the_verdict_takes_the_lower_end_of_what_is_above_chance(share, survives):
     agreement = np.where(np.arange(100) < 100 * share, 1.0, 0.2)  # mean (x - 0.2) / 0.8 is the share
-    assert verdict(agreement, 0.2) == (survives, "")
+    assert outlives(agreement, 0.2) == (survives, "")
 
 
 def test_the_verdict_is_left_open_where_nothing_can_be_told(trained):

@@ -15,7 +15,7 @@ from torch import nn
 
 from dlx.arrays import array_id
 from dlx.background import nearest
-from dlx.comparison.stability import hidden, lipschitz, neighbourhood, relative_change, relative_stability, stability
+from dlx.comparison.stability_metrics import hidden, lipschitz, neighbourhood, relative_change, relative_stability, stability
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explanation import Explanation

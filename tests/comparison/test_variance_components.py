@@ -11,7 +11,7 @@ import pytest
 import worlds
 
 from dlx.comparison import AlignmentError
-from dlx.comparison.variance_components import COMPONENTS, DISTANCES, Crossed, crossed, variance_components
+from dlx.comparison.components import COMPONENTS, DISTANCES, VarianceComponents, components_by_person, variance_components
 from dlx.errors import DlxError
 
 LOANS = np.array([9001, 17, 404])
@@ -21,7 +21,7 @@ def design(values, index=None):
     """Return the design of contributions [models, methods, seeds, people, features]."""
     models, methods, seeds, people, _ = values.shape
     names = tuple(f"model {i}" for i in range(models)), tuple(f"method {i}" for i in range(methods))
-    return Crossed(*names, seeds, values, np.arange(people) if index is None else index, "logit")
+    return VarianceComponents(*names, seeds, values, np.arange(people) if index is None else index, "logit")
 
 
 def simulated(spread, shape=(3, 2, 4), people=3000, features=2, seed=0):
@@ -45,7 +45,7 @@ def simulated(spread, shape=(3, 2, 4), people=3000, features=2, seed=0):
 @pytest.mark.parametrize("shape", [(3, 2, 4), (2, 4, 2)])
 def test_components_are_unbiased(shape):
     spread = {"model": 1.0, "method": 0.5, "model x method": 0.7, "seed": 0.4, "rest": 0.3}
-    found = variance_components(simulated(spread, shape))
+    found = components_by_person(simulated(spread, shape))
     assert list(found) == list(COMPONENTS)
     for name, values in found.items():
         error = values.std() / len(values) ** 0.5
@@ -86,7 +86,7 @@ def in_loops(y):
 @pytest.mark.parametrize("shape", [(2, 2, 2), (3, 2, 4), (2, 5, 3)])
 def test_components_are_those_of_sums_of_squares_in_loops(shape):
     values = np.random.default_rng(1).normal(size=(*shape, 3, 4)) + 5
-    found = variance_components(values)
+    found = components_by_person(values)
     for person in range(3):
         columns = [in_loops(values[..., person, column].tolist()) for column in range(4)]
         for name in COMPONENTS:
@@ -96,9 +96,9 @@ def test_components_are_those_of_sums_of_squares_in_loops(shape):
 
 def test_what_is_added_to_all_and_the_order_of_anything_change_nothing():
     values = np.random.default_rng(1).normal(size=(3, 2, 4, 5, 2))
-    expected = variance_components(values)
+    expected = components_by_person(values)
     for same in (values + 100, values[::-1, ::-1, ::-1], values[..., ::-1]):
-        for name, numbers in variance_components(same).items():
+        for name, numbers in components_by_person(same).items():
             np.testing.assert_allclose(numbers, expected[name], rtol=1e-7, atol=1e-9)
 
 
@@ -215,11 +215,11 @@ def runs(values):
 def test_explanations_are_stacked_by_their_keys():
     values = np.random.default_rng(0).normal(size=(2, 3, 2, 3, 4))
     made = runs(values)
-    found = crossed(made)
+    found = variance_components(made)
     assert (found.models, found.methods) == (("model 0", "model 1"), ("method 0", "method 1", "method 2"))
     np.testing.assert_array_equal(found.values, values)
     assert found.seeds == 2 and found.scale == "logit" and found.by_person()["row"].tolist() == LOANS.tolist()
-    turned = crossed(dict(reversed(made.items()))).components().set_index("component")
+    turned = variance_components(dict(reversed(made.items()))).components().set_index("component")
     np.testing.assert_allclose(turned["size"], found.components().set_index("component")["size"])
 
 
@@ -234,14 +234,14 @@ def test_explanations_are_stacked_by_their_keys():
 )
 def test_one_of_anything_has_no_components(shape, message):
     with pytest.raises(DlxError, match=message):
-        crossed(runs(np.zeros((*shape, 3, 4))))
+        variance_components(runs(np.zeros((*shape, 3, 4))))
 
 
 def test_missing_combination_is_named():
     made = runs(np.zeros((2, 2, 2, 3, 4)))
     del made["model 1", "method 0", 11], made["model 1", "method 1", 10]
     with pytest.raises(DlxError, match=r"all 8 combinations .*, got 6; explain \('model 1', 'method 0', 11\) too"):
-        crossed(made)
+        variance_components(made)
 
 
 @pytest.mark.parametrize(
@@ -252,4 +252,4 @@ def test_design_that_is_not_aligned_is_refused(spoiled, what):
     made = runs(np.zeros((2, 2, 2, 3, 4)))
     made["model 1", "method 1", 11] = dataclasses.replace(made["model 1", "method 1", 11], **spoiled)
     with pytest.raises(AlignmentError, match=f"must share the {what}"):
-        crossed(made)
+        variance_components(made)

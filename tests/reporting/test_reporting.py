@@ -143,7 +143,7 @@ def test_every_table_is_written_and_every_row_is_whole(bank_loan_page):
         "parity",
         "trust",
         "verdicts",
-        "errors",
+        "distance_to_truth",
         "noise_floors",
         "agreement_against_noise",
         "library_defaults",
@@ -624,7 +624,7 @@ def test_every_pair_of_a_looked_at_model_stands_between_chance_and_noise_floor(t
         assert pairs == {(m, frozenset(p)) for m, *p in wanted[["model", "method", "other_method"]].itertuples(index=False)}
         text = html.unescape(page.read_text())
         for line in some.itertuples():
-            assert phrases.share(line.mean) in text and line.verdict in text
+            assert phrases.share(line.mean) in text and line.finding in text
 
 
 def test_training_seeds_are_compared_where_models_were_trained_here(thorough_page):
@@ -651,14 +651,16 @@ def test_the_errors_are_those_to_the_exact_values(thorough_page):
     case = dlx.read_table(thorough_page.parent / "own.csv", target="churned", positive="yes")
     net = dlx.load_model(case, "mlp", checkpoints=thorough_page.parent / "checkpoints")
     people = case.test[case.test.index.tolist().index(table(thorough_page, "people")["row"][0])]
-    exact = dlx.judge(net, people, background=case.background(8), scale="logit")
+    exact = dlx.comparison.ground_truth(net, people, background=case.background(8), scale="logit")
     assert exact.method == "exact_shapley"
     shown = table(thorough_page, "contributions").query("model == 'mlp' and method == 'deeplift'")[:3]
     gap = np.linalg.norm(shown["contribution"] - exact.values[0]) / np.linalg.norm(exact.values[0])
-    errors = table(thorough_page, "errors").query("model == 'mlp' and method == 'deeplift' and measure == 'relative_error'")
-    assert set(table(thorough_page, "errors")["judge"]) == {"exact_shapley"} and errors["rows"].item() == 8
+    errors = table(thorough_page, "distance_to_truth").query(
+        "model == 'mlp' and method == 'deeplift' and measure == 'relative_error'"
+    )
+    assert set(table(thorough_page, "distance_to_truth")["truth"]) == {"exact_shapley"} and errors["rows"].item() == 8
     assert gap < 8 * errors["mean"].item()  # one of the eight people whose mean it is
-    kernel = table(thorough_page, "errors").query("method == 'kernel_shap' and measure == 'relative_error'")
+    kernel = table(thorough_page, "distance_to_truth").query("method == 'kernel_shap' and measure == 'relative_error'")
     assert kernel["mean"].max() < 1e-4  # all coalitions of three columns
 
 

@@ -60,8 +60,8 @@ def noise_figure(study: Study) -> Figure | None:
 
 
 def errors_figure(study: Study) -> Figure | None:
-    """Return how far each method is from the judge, a row a model and method; None where no judge gives anything."""
-    table = study.harmony.errors
+    """Return how far each method is from the ground truth, a row a model and method; None where it gives nothing."""
+    table = study.harmony.distances
     table = table.sort_values(
         "model", key=lambda names: names.map({m.name: i for i, m in enumerate(study.models)}), kind="stable"
     )

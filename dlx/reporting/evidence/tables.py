@@ -41,7 +41,7 @@ def evidence_tables(study: Study) -> dict[str, pd.DataFrame]:
         "preflight": [harmony.compatibility],
         "trust": [harmony.trust],
         "verdicts": [pd.DataFrame(verdicts)],
-        "errors": [harmony.errors],
+        "distance_to_truth": [harmony.distances],
         "parity": [harmony.parity],
         "noise_floors": noise,
         "agreement_against_noise": pairs,
@@ -88,7 +88,7 @@ def parity_lines(study: Study) -> list[list[str]]:
 def trust_lines(study: Study) -> list[list[str]]:
     """Return a line a model and method: whether it is trusted, and why."""
     return [
-        [line.model, method_label(line.method), line.verdict, spaced(line.why), spaced(line.remark)]
+        [line.model, method_label(line.method), line.standing, spaced(line.why), spaced(line.remark)]
         for line in study.harmony.trust.itertuples()
     ]
 
@@ -114,7 +114,7 @@ def against_noise_lines(study: Study) -> list[list[str]]:
             pair = f"{method_label(line.method)}, {method_label(line.other_method)}"
             floor = f"{interval(line.floor, line.floor_low, line.floor_high)}, {method_label(line.floor_of)}"
             agreed = interval(line.mean, line.low, line.high, share, line.chance)
-            lines.append([model.name, pair, share(line.chance), agreed, floor, line.verdict])
+            lines.append([model.name, pair, share(line.chance), agreed, floor, line.finding])
     return lines
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.comparison.causes import REST, Disagreement
-from dlx.comparison.defaults import kept_columns
+from dlx.comparison.library_defaults import kept_columns
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT
-from dlx.comparison.trust import DISTRUSTED, NOT_REFUTED, TRUSTED
+from dlx.comparison.trustworthiness import DISTRUSTED, NOT_REFUTED, TRUSTED
 from dlx.model import Model
 from dlx.reporting.phrases import (
     counted,
@@ -98,7 +98,7 @@ def cause_sentence(found: Disagreement) -> str:
 
 def how_close(study: Study) -> list[tuple[str, str]]:
     """Return for each model: its name, and how far each method is from its Shapley values."""
-    table = study.harmony.errors
+    table = study.harmony.distances
     some = table[table["measure"] == "relative_error"].sort_values("median", kind="stable")
     said = []
     for model in study.models:
@@ -106,11 +106,11 @@ def how_close(study: Study) -> list[tuple[str, str]]:
         if not len(mine):
             said.append((model.name, "Its Shapley values are 0 for every column: there is nothing to miss."))
         aims, others = mine[mine["is_shapley"]], mine[~mine["is_shapley"]]
-        is_close = aims["median"] <= np.maximum(2 * aims["judge_error"], ROUNDING)
+        is_close = aims["median"] <= np.maximum(2 * aims["truth_error"], ROUNDING)
         parts = [f"off by {_off(aims[~is_close])}"] if len(aims[~is_close]) else []
         if is_close.any():
             close = listed([method_label(line.method) + budget_words(line.options) for line in aims[is_close].itertuples()])
-            parts.append(f"as close as the judge can tell: {close}")
+            parts.append(f"as close as the ground truth can tell: {close}")
         if len(others):
             parts.append(f"answers to questions of their own, so far from the Shapley values: {_off(others)}")
         if parts:
@@ -159,7 +159,7 @@ def _looked_at(study: Study) -> list[Model]:
 def _who_is_trusted(study: Study, model: Model) -> str:
     table = study.harmony.trust
     table = table[table["model"] == model.name]
-    by = {verdict: table[table["verdict"] == verdict] for verdict in (TRUSTED, NOT_REFUTED, DISTRUSTED)}
+    by = {standing: table[table["standing"] == standing] for standing in (TRUSTED, NOT_REFUTED, DISTRUSTED)}
     trusted = [method_label(method) for method in by[TRUSTED]["method"]]
     text = f"{counted(len(trusted))} of {counted(len(table))} methods {'is' if len(trusted) == 1 else 'are'} trusted"
     text += f": {listed(trusted)}" if trusted else ""
@@ -170,7 +170,7 @@ def _who_is_trusted(study: Study, model: Model) -> str:
 
 
 def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
-    alike, known = table[table["verdict"] == ALIKE], table[table["verdict"].isin((ALIKE, DIFFERENT, CHANCE))]
+    alike, known = table[table["finding"] == ALIKE], table[table["finding"].isin((ALIKE, DIFFERENT, CHANCE))]
     if not len(known):
         return f"whether its methods differ cannot be told: {listed(sorted(set(table['verdict'])))}"
     k, people = top_columns(known["k"].iloc[0]), known["rows"].iloc[0]
@@ -183,10 +183,10 @@ def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
         least = interval(worst["shortfall"], worst["shortfall_low"], worst["shortfall_high"], share, 0)
         short = f"at most they agree {least} less than" if worst["shortfall"] > 0 else "they agree no less than"
         text += f": {short} the noisier of the two does with itself on another background"
-    apart = known[known["verdict"] != ALIKE]
+    apart = known[known["finding"] != ALIKE]
     named = [f"{_pair(line)} ({share(line.mean)}, against {share(line.floor)})" for line in apart.itertuples()]
     text += f". Beyond noise differ {listed(named)}" if named else ""
-    strict = 0 if by_seed is None else int(by_seed["verdict"].isin((DIFFERENT, CHANCE)).sum())
+    strict = 0 if by_seed is None else int(by_seed["finding"].isin((DIFFERENT, CHANCE)).sum())
     if strict > len(apart):
         text += f". Measured against the noise of their seeds alone, {counted(strict)} pairs differ"
     return text
@@ -196,13 +196,13 @@ def _quotable(table: pd.DataFrame) -> str:
     """Return the example that a reader meets first: the gradient method and SHAP, or the first pair."""
     first = table[(table["method"] == "integrated_gradients") & (table["other_method"] == "kernel_shap")]
     line = next((first if len(first) else table).itertuples(), None)
-    if line is None or line.verdict not in (ALIKE, DIFFERENT, CHANCE):
+    if line is None or line.finding not in (ALIKE, DIFFERENT, CHANCE):
         return ""
     return (
         f"for example, {_pair(line)} agree {interval(line.mean, line.low, line.high, share, line.chance)}; "
         f"{method_label(line.floor_of)} agrees "
         f"with itself {interval(line.floor, line.floor_low, line.floor_high)} on another background; by chance it would be "
-        f"{share(line.chance)}: {line.verdict}"
+        f"{share(line.chance)}: {line.finding}"
     )
 
 

@@ -11,8 +11,8 @@ from dlx.audit.adverse_action import ReasonMap, ReasonsError, Source, adverse_re
 from dlx.audit.adverse_action.denials import MOST, Denial, to_frame
 from dlx.audit.compatibility import preflight
 from dlx.audit.counterfactuals import denied
-from dlx.comparison import Evidence, believed, errors, trust
-from dlx.comparison.trust import DISTRUSTED
+from dlx.comparison import Evidence, believed, distance_to_truth, trust
+from dlx.comparison.trustworthiness import DISTRUSTED
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -93,13 +93,15 @@ def _trusted(setting: RunContext, model: Model, people: Dataset, background: Dat
     compatibility = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=setting.seed)
     ready = compatibility.loc[compatibility["verdict"] != "not valid", "method"]
     made = [setting.explain(model, people, method, background=background) for method in ready]
-    judge = [one for one in made if one.method == explainers.any_model()]
-    judged = [one for one in made if one not in judge]
-    table = trust(made, Evidence(compatibility=compatibility, errors=errors(judged, judge[0]) if judge and judged else None))
+    truth = [one for one in made if one.method == explainers.any_model()]
+    held = [one for one in made if one not in truth]
+    table = trust(
+        made, Evidence(compatibility=compatibility, distances=distance_to_truth(held, truth[0]) if truth and held else None)
+    )
     kept = [one for one, counts in zip(made, believed(table), strict=True) if counts] if made else []
     lost = compatibility[compatibility["verdict"] == "not valid"]
     why = [*zip(lost["method"], lost["reason"], strict=True)]
-    why += [(line.method, line.why) for line in table.itertuples() if line.verdict == DISTRUSTED]
+    why += [(line.method, line.why) for line in table.itertuples() if line.standing == DISTRUSTED]
     return kept, [f"{method_label(method)} of {model.name}: {spaced(reason)}" for method, reason in why]
 
 

@@ -27,13 +27,13 @@ import numpy as np
 from dlx import runner
 from dlx.arrays import check_seed, same
 from dlx.background import nearest
-from dlx.comparison.plausible import checked_scale, coded_background, is_finite, same_background
+from dlx.comparison.metrics import summary
+from dlx.comparison.perturbation import checked_scale, coded_background, is_finite, same_background
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, Scale, as_rows
 from dlx.model.kinds import CHUNK_ROWS
-from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +106,10 @@ def stability(
     for metric, ratios in _ratios(model, explanation, coded, near, moved).items():
         largest = np.max(ratios, axis=1, initial=-np.inf, where=~np.isnan(ratios))
         values = np.where(np.isfinite(largest), largest, np.nan)
-        about = {"model": model.name, "method": explanation.method, "scale": scale, "metric": metric}
-        lines.append(about | _summary(values, int((~finite).sum()), seed) | {"neighbours": int(kept.sum())})
+        known = values[~np.isnan(values)]
+        line: dict[str, Any] = {"model": model.name, "method": explanation.method, "scale": scale, "metric": metric}
+        line |= {"median": np.median(known) if len(known) else np.nan} | summary(values, ~finite, seed=seed)
+        lines.append(line | {"neighbours": int(kept.sum())})
     return pd.DataFrame(lines)
 
 
@@ -241,11 +243,3 @@ def _linear_layers(model: NeuralModel) -> list[torch.nn.Module]:
     import torch
 
     return [layer for layer in model.network.modules() if isinstance(layer, torch.nn.Linear)]
-
-
-def _summary(values: np.ndarray, failed: int, seed: int) -> dict[str, float]:
-    known = values[~np.isnan(values)]
-    mean, low, high = interval_of_mean(values, seed=seed)
-    median = float(np.median(known)) if len(known) else np.nan
-    counts = {"rows": len(known), "failed": failed, "undefined": len(values) - len(known) - failed}
-    return {"median": median, "mean": mean, "low": low, "high": high} | counts

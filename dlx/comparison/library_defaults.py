@@ -64,23 +64,13 @@ def switches(method: str, model: Model) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Laboratory:
-    """Some people, and everything that an explanation of them may be measured against.
+    """The people on whom libraries are tried, and the rows that a library or an aligned explanation is given."""
 
-    Parameters
-    ----------
-    people, background, training : Dataset
-        Whom to explain; the shared background; the rows that a user would hand to lime or to k-means.
-    seed : int
-        Seed of everything random.
-    explain : callable
-        What explains: `dlx.explain`, or one that keeps what it made.
-    """
-
-    people: Dataset
-    background: Dataset
-    training: Dataset
+    people: Dataset  # whom to explain
+    background: Dataset  # what all aligned explanations share
+    training: Dataset  # what a user would hand to lime or to k-means
     seed: int = 0
-    explain: Callable[..., Explanation] = explain_
+    explain: Callable[..., Explanation] = explain_  # or one that keeps what it made
 
     def contributions(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
         """Return what a method says [people, features], with some switches aligned and the others as the library comes.

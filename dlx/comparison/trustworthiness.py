@@ -27,27 +27,13 @@ TRUSTED, NOT_REFUTED, DISTRUSTED = "trusted", "not refuted", "distrusted"
 
 @dataclass(frozen=True)
 class Evidence:
-    """Tables about the methods of one model; None where it was not measured.
+    """Tables about the methods of one model; None where something was not measured."""
 
-    Parameters
-    ----------
-    compatibility : DataFrame, optional
-        `dlx.preflight`.
-    errors : DataFrame, optional
-        `Comparison.errors`.
-    noise : DataFrame, optional
-        `Comparison.noise`.
-    faithfulness : DataFrame, optional
-        `dlx.comparison.faithfulness`.
-    sanity : DataFrame, optional
-        `dlx.comparison.sanity_check`.
-    """
-
-    compatibility: pd.DataFrame | None = None
-    errors: pd.DataFrame | None = None
-    noise: pd.DataFrame | None = None
-    faithfulness: pd.DataFrame | None = None
-    sanity: pd.DataFrame | None = None
+    compatibility: pd.DataFrame | None = None  # `dlx.audit.preflight`
+    distances: pd.DataFrame | None = None  # `Comparison.distance_to_truth`
+    noise: pd.DataFrame | None = None  # `Comparison.noise`
+    faithfulness: pd.DataFrame | None = None  # `dlx.comparison.faithfulness`
+    sanity: pd.DataFrame | None = None  # `dlx.comparison.sanity_check`
 
 
 def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFrame:
@@ -63,7 +49,7 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
     Returns
     -------
     DataFrame
-        model, method; `verdict`: "trusted", "not refuted" or "distrusted"; `trusted`: whether it is the first; `why`;
+        model, method; `standing`: "trusted", "not refuted" or "distrusted"; `trusted`: whether it is the first; `why`;
         `not_measured`: which of the three were not; `evidence`: what was; `remark`: what to know.
     """
     import pandas as pd
@@ -73,60 +59,38 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
 
 def believed(table: pd.DataFrame) -> np.ndarray:
     """Return whose word counts, a flag a line of `trust` about one model: the trusted; where none is, who is not refuted."""
-    wanted = TRUSTED if (table["verdict"] == TRUSTED).any() else NOT_REFUTED
-    return (table["verdict"] == wanted).to_numpy(dtype=bool)
+    wanted = TRUSTED if (table["standing"] == TRUSTED).any() else NOT_REFUTED
+    return (table["standing"] == wanted).to_numpy(dtype=bool)
 
 
 def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
     tables = {name: _about(table, one) for name, table in vars(evidence).items() if table is not None}
     tables |= {name: of(tables[name]) for name, of in _ASKED.items() if name in tables}
-    seen = {name: tables[table] for name, table, _ in _CHECKS if table in tables and _says_something(tables[table])}
-    against = [said for name, _, objection in _CHECKS if name in seen and (said := objection(seen[name]))]
-    against += [said for said in (_leaves_out(seen), _failed(one)) if said]
-    lacking = [name for name in _NEEDED if name not in seen]
-    verdict = DISTRUSTED if against else NOT_REFUTED if lacking else TRUSTED
+    seen = {name: tables[table] for name, (table, _) in _CHECKS.items() if table in tables and _says_something(tables[table])}
+    against = [said for name, (_, objection) in _CHECKS.items() if name in seen and (said := objection(seen[name]))]
+    against += [said] if (said := _leaves_out(seen)) else []
+    against += [f"it failed on {int(one.failed.sum())} of {len(one)} people"] if one.failed.any() else []
+    lacking, away = [name for name in _NEEDED if name not in seen], _away(tables.get("distances"))
+    standing = DISTRUSTED if against else NOT_REFUTED if lacking else TRUSTED
+    nothing = f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})"
+    nothing += f"; {' and '.join(lacking)} not measured" if lacking else ""
     return {
-        "model": one.model,
-        "method": one.method,
-        "verdict": verdict,
-        "trusted": verdict == TRUSTED,
-        "why": "; ".join(against) or _nothing_against(list(seen), lacking),
-        "not_measured": ", ".join(lacking),
-        "evidence": ", ".join(seen),
-        "remark": _answers_another_question(tables.get("errors")),
+        **{"model": one.model, "method": one.method, "standing": standing, "trusted": standing == TRUSTED},
+        **{"why": "; ".join(against) or nothing, "not_measured": ", ".join(lacking), "evidence": ", ".join(seen)},
+        "remark": f"it answers another question: {_far(away)}" if away > FAR else "",
     }
 
 
-def _nothing_against(seen: Sequence[str], lacking: Sequence[str]) -> str:
-    said = f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})"
-    return f"{said}; {' and '.join(lacking)} not measured" if lacking else said
-
-
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What some methods say together of one person.
+class Consensus:
+    """What some methods say together of one person."""
 
-    Parameters
-    ----------
-    order : tuple of int
-        Columns by mean share of the contributions over the methods, the largest first.
-    share : ndarray [features]
-        That share, with its sign.
-    first_votes, methods : int
-        How many methods put the first column first, alone or with others of the same size, and how many there are.
-    support : ndarray of int [features]
-        How many methods put a column among the person's top k with the sign of its mean share.
-    kept_order : tuple of float
-        For each column of `order` but the last: the share of methods and replicates that put it before the next; the order
-        is settled where this is at least `SETTLED`.
-    """
-
-    order: tuple[int, ...]
-    share: np.ndarray
-    first_votes: int
+    order: tuple[int, ...]  # columns by mean share of the contributions over the methods, the largest first
+    share: np.ndarray  # [features], that share, with its sign
+    first_votes: int  # how many methods put the first column first, alone or with others of the same size
     methods: int
-    support: np.ndarray
-    kept_order: tuple[float, ...]
+    support: np.ndarray  # of int [features], methods with a column among their top k with the sign of its mean share
+    kept_order: tuple[float, ...]  # of each column of `order` but the last: share of replicates that put it before the next
 
     @property
     def settled(self) -> tuple[bool, ...]:
@@ -138,9 +102,9 @@ class Verdict:
         return bool(self.support[column] >= AGREEING_SHARE * self.methods)
 
 
-def verdict(
+def consensus(
     explanations: Sequence[Explanation], position: int, *, replicates: Sequence[Replicates] = (), k: int = 5
-) -> Verdict | None:
+) -> Consensus | None:
     """Return what some methods say together of the person at a position; None where none explains them.
 
     Parameters
@@ -164,13 +128,15 @@ def verdict(
     sizes = np.abs(rows)
     kth_largest = np.sort(sizes, axis=1)[:, -min(k, rows.shape[1])]
     in_top = (sizes >= kth_largest[:, None]) & (rows != 0)
-    return Verdict(
+    again = np.vstack([rows, *_again(explanations, replicates, position)])
+    sizes_again = np.abs(again)[:, order]
+    return Consensus(
         order=tuple(int(i) for i in order),
         share=mean,
         first_votes=int((in_top & (sizes == sizes.max(axis=1, keepdims=True)))[:, order[0]].sum()),
         methods=len(rows),
         support=(in_top & (np.sign(rows) == np.sign(mean))).sum(axis=0),
-        kept_order=_kept_order(np.vstack([rows, *_again(explanations, replicates, position)]), order),
+        kept_order=tuple(float(kept) for kept in (sizes_again[:, :-1] > sizes_again[:, 1:]).mean(axis=0)),
     )
 
 
@@ -182,11 +148,6 @@ def _again(explanations: Sequence[Explanation], replicates: Sequence[Replicates]
     return [rows[np.isfinite(rows).all(axis=1)] for rows in found]
 
 
-def _kept_order(rows: np.ndarray, order: np.ndarray) -> tuple[float, ...]:
-    sizes = np.abs(rows)[:, order]
-    return tuple(float(kept) for kept in (sizes[:, :-1] > sizes[:, 1:]).mean(axis=0))
-
-
 def _about(table: pd.DataFrame, one: Explanation) -> pd.DataFrame:
     some = table[(table["model"] == one.model) & (table["method"] == one.method)]
     return some[some["options"] == one.options_words] if "options" in some else some
@@ -196,11 +157,6 @@ def _says_something(table: pd.DataFrame) -> bool:
     """Whether a table has a line whose results are not all undefined."""
     found = [name for name in ("verdict", "median", "mean", "feature_agreement") if name in table]
     return len(table) > 0 and (not found or bool(table[found].notna().any(axis=None)))
-
-
-def _answers_another_question(table: pd.DataFrame | None) -> str:
-    away = _away(table)
-    return f"it answers another question: {_far(away)}" if away > FAR else ""
 
 
 def _far(away: float) -> str:
@@ -219,17 +175,13 @@ def _away(table: pd.DataFrame | None) -> float:
 
 def _leaves_out(seen: dict[str, pd.DataFrame]) -> str:
     """Return what speaks against contributions that leave out all, or much where they are far from the Shapley values too."""
-    ready, away = seen.get(PREFLIGHT), _away(seen.get(ERROR))
+    ready, away = seen.get(PREFLIGHT), _away(seen.get(DISTANCE))
     lost = float(ready["lost"].iloc[0]) if ready is not None and "lost" in ready else 0.0
     most = MOST_LOST if away > FAR else ALL_LOST
     if not lost > most:
         return ""
     far = f", and it is {_far(away)}" if away > FAR else ""
     return f"its contributions leave out {_percent(lost, most)} of the mean effect in the worst row that was tried{far}"
-
-
-def _failed(one: Explanation) -> str:
-    return f"it failed on {int(one.failed.sum())} of {len(one)} people" if one.failed.any() else ""
 
 
 def _not_compatible(table: pd.DataFrame) -> str:
@@ -257,7 +209,7 @@ def _own_noise(table: pd.DataFrame) -> pd.DataFrame:
     return same[same["metric"] == "pairwise_rank_agreement"] if is_all else some
 
 
-def _distance(table: pd.DataFrame) -> pd.DataFrame:
+def _relative_error(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["measure"] == "relative_error"]
 
 
@@ -275,13 +227,13 @@ def _unfaithful(table: pd.DataFrame) -> str:
     return "its contributions tell no more of what the model answers when columns change than shuffled ones"
 
 
-PREFLIGHT, NOISE, ERROR = "pre-flight", "its own noise", "error to the judge"
-_NEEDED = (PREFLIGHT, NOISE, ERROR)
-_ASKED = {"noise": _own_noise, "errors": _distance}  # what of a table is looked at
-_CHECKS = (
-    (PREFLIGHT, "compatibility", _not_compatible),
-    ("randomised weights", "sanity", _survives),
-    (NOISE, "noise", _changes),
-    (ERROR, "errors", _misses),
-    ("faithfulness", "faithfulness", _unfaithful),
-)
+PREFLIGHT, NOISE, DISTANCE = "pre-flight", "its own noise", "distance to the truth"
+_NEEDED = (PREFLIGHT, NOISE, DISTANCE)
+_ASKED = {"noise": _own_noise, "distances": _relative_error}  # what of a table is looked at
+_CHECKS = {
+    PREFLIGHT: ("compatibility", _not_compatible),
+    "randomised weights": ("sanity", _survives),
+    NOISE: ("noise", _changes),
+    DISTANCE: ("distances", _misses),
+    "faithfulness": ("faithfulness", _unfaithful),
+}

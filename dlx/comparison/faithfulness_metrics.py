@@ -1,7 +1,7 @@
 """How faithful an explanation is to its model: what the model does when the columns it names are replaced.
 
 Columns are replaced in original columns, by values of the background rows most like the person (the donors): see
-`dlx.comparison.plausible`. An effect is averaged over the donors. With donors near the person, a contribution against
+`dlx.comparison.perturbation`. An effect is averaged over the donors. With donors near the person, a contribution against
 the average person need not equal an effect; orders and correlations are the fairer judges then. With
 ``neighbours=len(background)`` the donors are the whole background.
 
@@ -18,12 +18,12 @@ import numpy as np
 
 from dlx.arrays import array_id
 from dlx.comparison.alignment import refuse_unaligned
-from dlx.comparison.plausible import Probe, checked_scale, is_finite
+from dlx.comparison.metrics import correlation, summary
+from dlx.comparison.perturbation import Probe, checked_scale, is_finite
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.runner import FLOAT32_ROUNDING
-from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,11 +90,12 @@ def faithfulness(
     probe = Probe.of(model, explanations[0], background, neighbours, subsets, seed)
     lines = []
     for explanation in explanations:
+        failed = ~is_finite(explanation)
         chance = metrics_by_row(probe, _shuffled(explanation, seed), explanation.base_values)
-        about = {"model": model.name, "method": explanation.method, "scale": explanation.scale}
-        failed = int((~is_finite(explanation)).sum())
         for metric, values in metrics_by_row(probe, explanation.values, explanation.base_values).items():
-            lines.append(about | {"metric": metric} | _summary(metric, values, chance[metric], failed, seed))
+            line: dict[str, Any] = {"model": model.name, "method": explanation.method, "scale": explanation.scale}
+            line |= {"metric": metric, "higher_is_better": HIGHER_IS_BETTER[metric]} | summary(values, failed, seed=seed)
+            lines.append(line | {"chance": summary(chance[metric], failed)["mean"]})
     return pd.DataFrame(lines)
 
 
@@ -203,8 +204,9 @@ def _infidelity(probe: Probe, values: np.ndarray) -> dict[str, np.ndarray]:
 def _sensitivity_n(probe: Probe, values: np.ndarray) -> np.ndarray:
     total, count = np.zeros(len(values)), np.zeros(len(values))
     for masks, effects in zip(probe.subsets[1:], probe.effects[1:], strict=True):
-        noise = 1e-12 * np.abs(values).sum(axis=1)
-        found = _correlation(values @ masks.T, effects, noise, _rounding(probe, effects))
+        told, noise = values @ masks.T, 1e-12 * np.abs(values).sum(axis=1)
+        varies = (np.ptp(told, axis=1) > noise) & (np.ptp(effects, axis=1) > _rounding(probe, effects))
+        found = np.where(varies, correlation(told, effects), np.nan)
         total, count = total + np.nan_to_num(found), count + ~np.isnan(found)
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
@@ -214,30 +216,7 @@ def _rounding(probe: Probe, effects: np.ndarray) -> np.ndarray:
     return FLOAT32_ROUNDING * (np.abs(probe.outputs) + np.abs(effects).max(axis=1))
 
 
-def _correlation(a: np.ndarray, b: np.ndarray, noise_a: np.ndarray, noise_b: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of each row of two arrays [rows, subsets]; NaN where either varies by noise only."""
-    varies = (np.ptp(a, axis=1) > noise_a) & (np.ptp(b, axis=1) > noise_b)
-    a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=varies)
-
-
 def _shuffled(explanation: Explanation, seed: int) -> np.ndarray:
     """Return the contributions of each row in an order that depends on the seed and on the row alone."""
     seeds = [[seed, int(array_id(row), 16)] for row in explanation.rows]
     return np.array([np.random.default_rng(s).permutation(v) for s, v in zip(seeds, explanation.values, strict=True)])
-
-
-def _summary(metric: str, values: np.ndarray, chance: np.ndarray, failed: int, seed: int) -> dict[str, Any]:
-    mean, low, high = interval_of_mean(values, seed=seed)
-    rows = int((~np.isnan(values)).sum())
-    return {
-        "higher_is_better": HIGHER_IS_BETTER[metric],
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "chance": interval_of_mean(chance).estimate,
-        "rows": rows,
-        "failed": failed,
-        "undefined": len(values) - rows - failed,
-    }

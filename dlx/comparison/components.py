@@ -43,35 +43,21 @@ Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Crossed:
-    """Explanations of every model by every method, for every training seed.
-
-    Parameters
-    ----------
-    models, methods : tuple of str
-        At least two of each.
-    seeds : int
-        Training seeds of each model, at least 2.
-    values : ndarray [models, methods, seeds, people, features]
-        Contributions.
-    index : ndarray [people]
-        Names of the rows.
-    scale : str
-        Their unit.
-    """
+class VarianceComponents:
+    """Explanations of every model by every method, for every training seed: at least two of each."""
 
     models: tuple[str, ...]
     methods: tuple[str, ...]
-    seeds: int
-    values: np.ndarray
-    index: np.ndarray
+    seeds: int  # training seeds of each model
+    values: np.ndarray  # [models, methods, seeds, people, features], contributions
+    index: np.ndarray  # [people], names of the rows
     scale: str
 
     def by_person(self) -> pd.DataFrame:
         """Return a line a person: the components, in squared units of the scale, unbiased, so that one may be negative."""
         import pandas as pd
 
-        return pd.DataFrame({"row": self.index} | variance_components(self.values))
+        return pd.DataFrame({"row": self.index} | components_by_person(self.values))
 
     def components(self, *, seed: int = 0) -> pd.DataFrame:
         """Return a line a component: its standard deviation in units of the scale, its share of all, with 95 % intervals.
@@ -80,7 +66,7 @@ class Crossed:
         """
         import pandas as pd
 
-        table = np.column_stack(list(variance_components(self.values).values()))
+        table = np.column_stack(list(components_by_person(self.values).values()))
         known = table[~np.isnan(table).any(axis=1)]
         sizes, shares = _sizes_and_shares(known.mean(axis=0)[None]) if len(known) else np.full((2, 1, 5), np.nan)
         spread = [np.full((RESAMPLES, 5), np.nan)] * 2
@@ -127,8 +113,8 @@ class Crossed:
                 yield "seeds", model, model, method, np.mean([_gap(a, b) for a, b in pairs], axis=0)
 
 
-def crossed(explanations: Mapping[Key, Explanation]) -> Crossed:
-    """Return explanations of all combinations of model, method and training seed, checked and stacked.
+def variance_components(explanations: Mapping[Key, Explanation]) -> VarianceComponents:
+    """Return the variance components of explanations by model, method and training seed, which must be of all combinations.
 
     Parameters
     ----------
@@ -158,10 +144,10 @@ def crossed(explanations: Mapping[Key, Explanation]) -> Crossed:
     refuse_unaligned(list(explanations.values()))
     values = np.array([[[explanations[m, k, s].values for s in seeds] for k in methods] for m in models])
     first = next(iter(explanations.values()))
-    return Crossed(models, methods, len(seeds), values, np.asarray(first.index), first.scale)
+    return VarianceComponents(models, methods, len(seeds), values, np.asarray(first.index), first.scale)
 
 
-def variance_components(values: np.ndarray) -> dict[str, np.ndarray]:
+def components_by_person(values: np.ndarray) -> dict[str, np.ndarray]:
     """Return the components of contributions [models, methods, seeds, people, features], each [people]; NaN where one is.
 
     Unbiased, so that a component that is 0 comes out negative for some people.

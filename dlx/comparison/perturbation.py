@@ -1,4 +1,4 @@
-"""Changed people who could exist: values that like people of the background have, in original columns.
+"""Perturbed people who could exist: columns take the values that like people of the background have.
 
 A column is replaced as a whole, so that no half of a one-hot group and no invented level ever reaches a model.
 """
@@ -26,18 +26,8 @@ def replacements(schema: Schema, rows: np.ndarray, donors: np.ndarray, backgroun
     background, drawn by its frequency (missing counts as a level); where there is no other, it stays. Every person
     has the same draws.
 
-    Parameters
-    ----------
-    schema : Schema
-        What the columns mean.
-    rows, donors, background : ndarray [rows, features], [rows, donors, features], [references, features]
-        Coded.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    ndarray [rows, donors, features]
+    Rows are [rows, features], donors [rows, donors, features], the background [references, features]; what is taken is as the
+    donors.
     """
     taken = donors.copy()
     draws = np.random.default_rng(seed).random(donors.shape[1:])
@@ -48,56 +38,16 @@ def replacements(schema: Schema, rows: np.ndarray, donors: np.ndarray, backgroun
     return taken
 
 
-def outputs_when_replaced(model: Model, scale: Scale, rows: np.ndarray, taken: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Return the model's outputs with the columns of each mask replaced, for each donor; memory is bounded.
-
-    Parameters
-    ----------
-    model : Model
-        Anything that predicts.
-    scale : {"logit", "probability", "value"}
-        Unit of the outputs.
-    rows, taken : ndarray [rows, features], [rows, donors, features]
-        People, and what their columns take when they are replaced.
-    masks : ndarray of bool [rows or 1, masks, features]
-        The columns to replace; one row of masks serves everybody.
-
-    Returns
-    -------
-    ndarray of float64 [rows, masks, donors]
-    """
-    shape = (len(rows), masks.shape[1], taken.shape[1])
-    person, mask = (part.ravel() for part in np.indices(shape[:2]))
-    masks = np.broadcast_to(masks, (*shape[:2], rows.shape[1]))
-    outputs = np.empty((len(person), shape[2]))
-    step = max(1, CELLS // taken[0].size)
-    for start in range(0, len(person), step):
-        who, which = person[start : start + step], mask[start : start + step]
-        mixed = np.where(masks[who, which][:, None], taken[who], rows[who, None])
-        outputs[start : start + step] = model.predict(mixed.reshape(-1, rows.shape[1]), scale).reshape(len(who), -1)
-    return outputs.reshape(shape)
-
-
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A model, people, and what their columns take: all that a metric needs beside an explanation.
-
-    Parameters
-    ----------
-    model, scale : Model, str
-        What is evaluated, and its unit.
-    rows, donors, taken : ndarray [rows, features], [rows, donors, features] twice
-        People, their donors, and what each column takes when it is replaced.
-    subsets : tuple of ndarray of bool [subsets, features]
-        Random columns for infidelity, then for each size of sensitivity-n.
-    """
+    """A model, people, and what their columns take when they are replaced: all that a metric needs beside an explanation."""
 
     model: Model
     scale: Scale
-    rows: np.ndarray
-    donors: np.ndarray
-    taken: np.ndarray
-    subsets: tuple[np.ndarray, ...]
+    rows: np.ndarray  # [rows, features]
+    donors: np.ndarray  # [rows, donors, features]
+    taken: np.ndarray  # [rows, donors, features]
+    subsets: tuple[np.ndarray, ...]  # random columns, bool [subsets, features]: for infidelity, for each size of sensitivity-n
 
     @classmethod
     def of(cls, model: Model, explanation: Explanation, background: Any, neighbours: int, subsets: int, seed: int) -> Probe:
@@ -111,7 +61,9 @@ class Probe:
         rng = np.random.default_rng(seed)
         drawn = [rng.integers(1, max(width, 2), size=subsets)]
         drawn += [np.full(subsets, n) for n in sorted({1, width // 4, width // 2, 3 * width // 4} & set(range(1, width)))]
-        return cls(model, scale, rows, donors, taken, tuple(random_subsets(sizes, width, rng) for sizes in drawn))
+        return cls(
+            model, scale, rows, donors, taken, tuple(rng.permuted(np.arange(width) < sizes[:, None], axis=1) for sizes in drawn)
+        )
 
     @cached_property
     def outputs(self) -> np.ndarray:
@@ -126,13 +78,20 @@ class Probe:
         return tuple(np.split(effects[:, place], np.cumsum([len(one) for one in self.subsets])[:-1], axis=1))
 
     def evaluate(self, taken: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Return the outputs with the columns of masks [rows or 1, masks, features] replaced, [rows, masks, donors]."""
-        return outputs_when_replaced(self.model, self.scale, self.rows, taken, masks)
+        """Return the outputs with the columns of masks [rows or 1, masks, features] replaced, [rows, masks, donors].
 
-
-def random_subsets(sizes: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a random set of columns of each size, bool [sizes, width]."""
-    return rng.permuted(np.arange(width) < sizes[:, None], axis=1)
+        One row of masks serves everybody; memory is bounded.
+        """
+        shape, width = (len(self.rows), masks.shape[1], taken.shape[1]), self.rows.shape[1]
+        person, mask = (part.ravel() for part in np.indices(shape[:2]))
+        masks = np.broadcast_to(masks, (*shape[:2], width))
+        outputs = np.empty((len(person), shape[2]))
+        step = max(1, CELLS // taken[0].size)
+        for start in range(0, len(person), step):
+            who, which = person[start : start + step], mask[start : start + step]
+            mixed = np.where(masks[who, which][:, None], taken[who], self.rows[who, None])
+            outputs[start : start + step] = self.model.predict(mixed.reshape(-1, width), self.scale).reshape(len(who), -1)
+        return outputs.reshape(shape)
 
 
 def checked_scale(model: Model, explanation: Explanation) -> Scale:

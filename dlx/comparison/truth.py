@@ -1,0 +1,141 @@
+"""How close each method comes to the truth: the Shapley value, exact where that can be had, else sampled with its error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx import explainers
+from dlx.arrays import row_norms
+from dlx.comparison.alignment import refuse_unaligned
+from dlx.comparison.metrics import SHARE, metrics_by_row, summary
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.model import Model, Scale
+from dlx.runner import explain as explain_
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES: dict[str, tuple[str, tuple[float, float] | None]] = {  # in words, and between which numbers
+    "relative_error": ("Distance from the true contributions, as a share of their length", None),
+    "rank_correlation": ("Spearman correlation of the absolute contributions with the true ones", (-1.0, 1.0)),
+    "feature_agreement": ("Share of the true top features that are named", SHARE),
+    "top_hit": ("Whether the true first feature is named first", SHARE),
+}
+
+
+def ground_truth(
+    model: Model,
+    rows: Any,
+    *,
+    background: Any,
+    scale: Scale,
+    seed: int = 0,
+    tolerance: float = 0.01,
+    explain: Callable[..., Explanation] = explain_,
+) -> Explanation:
+    """Return the interventional Shapley values that other explanations of a model are held against.
+
+    Exact, by all combinations of columns, up to 16 columns; beyond that sampled, with standard errors, unless all
+    combinations of the columns that differ are few.
+
+    Parameters
+    ----------
+    model : Model
+        Anything that predicts.
+    rows, background : Dataset, DataFrame or ndarray
+        As `dlx.explain` takes them.
+    scale : {"logit", "probability", "value"}
+        Unit of the contributions.
+    seed : int
+        Seed of the sampled values.
+    tolerance : float
+        Of the sampled values: the standard errors of a row, as a share of its contributions, that are good enough.
+    explain : callable
+        What explains: `dlx.explain`, or one that keeps what it made.
+    """
+    method = explainers.ground_truth_for(model, scale)
+    options = {"tolerance": tolerance} if "tolerance" in explainers.options(method) else {}
+    return explain(model, rows, method=method, background=background, scale=scale, seed=seed, **options)
+
+
+def distance_by_row(explanation: Explanation, truth: Explanation, *, k: int = 5) -> pd.DataFrame:
+    """Return how far an explanation is from the ground truth about each person: a line a row, a column a measure.
+
+    NaN where either explanation failed, or the truth gives nothing to any column; agreement and correlation also where
+    either gives all columns the same size, so that there is no order.
+    """
+    import pandas as pd
+
+    if truth.method not in (known := explainers.ground_truths()):
+        raise DlxError(
+            f"a ground truth must be by {' or '.join(known)}, got {truth.method}; make one with dlx.comparison.ground_truth"
+        )
+    refuse_unaligned((explanation, truth))
+    length, gap = row_norms(truth.values), row_norms(explanation.values - truth.values)
+    is_known = (length > 0) & ~(explanation.failed | truth.failed)
+    metrics, first = (metrics_by_row(explanation.values, truth.values, top) for top in (k, 1))
+    return pd.DataFrame(
+        {"model": explanation.model, "method": explanation.method, "row": np.asarray(explanation.index)}
+        | {"relative_error": np.divide(gap, length, out=np.full(len(gap), np.nan), where=is_known)}
+        | {"rank_correlation": metrics["rank_correlation"], "feature_agreement": metrics["feature_agreement"]}
+        | {"top_hit": first["feature_agreement"]}
+    )
+
+
+def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Return how far explanations are from the ground truth, over all people.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        Of one model, aligned with the truth.
+    truth : Explanation
+        By `ground_truth`, of the same model.
+    k : int
+        How many features count as the top.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        One line a method and measure: median, mean and 95 % interval of the mean over rows; `truth_error`, the truth's own
+        relative error, by its standard errors (0 where it is exact); `truth_unvaried`, the rows whose standard errors of 0
+        prove nothing because nothing was seen to vary among its samples; whether the method sets out to give Shapley values;
+        and the rows with a value, those that failed, and those for which the measure is not defined (see `distance_by_row`).
+
+    Raises
+    ------
+    DlxError
+        If the truth is by another method, or of another model.
+    AlignmentError
+        If an explanation is not aligned with the truth.
+    """
+    import pandas as pd
+
+    lines = []
+    for one in explanations:
+        if one.model != truth.model:
+            raise DlxError(f"the ground truth must be of the same model: it is of {truth.model}, not of {one.model}")
+        by_row = distance_by_row(one, truth, k=k)
+        about: dict[str, object] = {"model": one.model, "method": one.method, "options": one.options_words, "scale": one.scale}
+        about |= {"truth": truth.method, "truth_error": error_of(truth), "truth_unvaried": int(truth.unvaried.sum())}
+        about |= {"is_shapley": explainers.method(one.method).IS_SHAPLEY}
+        for measure, (_, within) in MEASURES.items():
+            values = by_row[measure].to_numpy()
+            known = values[~np.isnan(values)]
+            found = summary(values, one.failed | truth.failed, within=within, seed=seed)
+            lines.append(about | {"measure": measure, "median": np.median(known) if len(known) else np.nan} | found)
+    return pd.DataFrame(lines)
+
+
+def error_of(truth: Explanation) -> float:
+    """Return the median over people of a ground truth's standard error, as a share of the length of its contributions."""
+    length = row_norms(truth.values)
+    if truth.standard_errors is None or not (length > 0).any():
+        return 0.0
+    return float(np.median(row_norms(truth.standard_errors)[length > 0] / length[length > 0]))
