@@ -170,7 +170,7 @@ def _score(decisions: Decisions, mask: np.ndarray, of: Measure) -> float:
 def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> pd.DataFrame:
     import pandas as pd
 
-    masks = np.array([one.holds(test.people.rows) for one in chosen]).reshape(len(chosen), len(test))
+    masks = np.array([one.holds(test.people.rows) for one in chosen], dtype=bool).reshape(len(chosen), len(test))
     sizes = masks.sum(axis=1)
 
     def here(values: np.ndarray) -> np.ndarray:
