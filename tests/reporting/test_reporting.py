@@ -152,7 +152,7 @@ def test_every_table_is_written_and_every_row_is_whole(bank_loan_page):
     assert linked == names
     assert wanted | measured <= names
     audited = names - wanted - measured
-    for part in ("performance", "calibration", "errors_slices_loss", "fairness_rates", "reasons", "checklist"):
+    for part in ("performance", "calibration", "errors_slices", "fairness_rates", "reasons", "checklist"):
         assert any(name.startswith(part) for name in audited), part
     assert len(table(bank_loan_page, "contributions")) == (5 + 3 + 3) * 12 * 20
     assert len(table(bank_loan_page, "people")) == 12
