@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOUND, NOT_FOUND, UNTOLD = "attack found", "not found", "not measured"
+FLIP, GATE = "flip of the protected column", "on-manifold gate"
 FLIP_LIMIT = 0.75  # of decisions that hang on the column alone; measured: attacked .93 and more, honest .56 and less
 CARRY_LIMIT = 0.8  # rank correlation; measured: hidden ones .42 and less, honest .93 and more
 FEWEST_OFF = 200
@@ -51,6 +52,7 @@ def detection(
     model: str,
     is_attacked: bool,
     defence: str,
+    statistic: str,
     measured: Interval,
     limit: float,
     *,
@@ -60,14 +62,15 @@ def detection(
 ) -> dict[str, Any]:
     """Return a defence's answer about one model: a line of `Fooled.detections`.
 
-    `measured` is the statistic that `defence` names; an attack is `found` above or below the limit. The answer `is_right`
-    where an attacked model is found, or an honest one passes.
+    `measured` is the statistic, named in words; an attack is `found` above or below the limit. The answer `is_right` where an
+    attacked model is found, or an honest one passes.
     """
     estimate, low, high = measured
     is_found = estimate > limit if found == "above" else estimate < limit
     says = UNTOLD if np.isnan(estimate) else FOUND if is_found else NOT_FOUND
-    about = {"demonstration": demonstration, "model": model, "is_attacked": is_attacked, "defence": defence, "limit": limit}
-    told = {"shown": shown, "why": why, "estimate": estimate, "low": low, "high": high, "found": found, "says": says}
+    about = {"demonstration": demonstration, "model": model, "is_attacked": is_attacked}
+    told = {"defence": defence, "statistic": statistic, "estimate": estimate, "low": low, "high": high, "limit": limit}
+    told |= {"found": found, "says": says, "shown": shown, "why": why}
     return about | told | {"is_right": says == (FOUND if is_attacked else NOT_FOUND)}
 
 
@@ -98,7 +101,7 @@ def flip_detection(demonstration: str, model: Model, case: Dataset, column: str,
     """Return what the flip of the protected column says of a model: the share of test rows whose decision hangs on it alone."""
     changed = flipped_decisions(model, case.test, column, among=case.train)
     words = f"share of decisions that change with {case.schema[column].label} alone, on real rows"
-    return detection(demonstration, model.name, is_attacked, words, interval_of_share(changed), FLIP_LIMIT)
+    return detection(demonstration, model.name, is_attacked, FLIP, words, interval_of_share(changed), FLIP_LIMIT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,5 +208,5 @@ def gate_detection(
     measured = carry_over(model, samples[is_off], case.test.rows, seed=seed)
     shown = f"{rounded(is_off.mean(), 0, 100)} % of the samples could not be real"
     why = f"fewer than {FEWEST_OFF} samples are off the manifold" if np.isnan(measured.estimate) else ""
-    about = (demonstration, model.name, is_attacked, words)
+    about = (demonstration, model.name, is_attacked, GATE, words)
     return detection(*about, measured, CARRY_LIMIT, found="below", shown=shown, why=why)

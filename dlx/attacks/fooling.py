@@ -240,7 +240,7 @@ def shown(attacked: Attack, people: Dataset, *, implementation: str = "dlx", see
     assert isinstance(innocuous, Votes)
     return {
         "protected": scaffold.schema.names[attacked.column],
-        "group": attacked.group,
+        **{"group": attacked.group, "cut": attacked.cut},
         "against": attacked.against,
         "shown": ", ".join(innocuous.schema.names[i] for i in innocuous.columns),
         **{"fidelity": fidelity.estimate, "fidelity_low": fidelity.low, "fidelity_high": fidelity.high},

@@ -27,6 +27,7 @@ ALIKE = 0.1  # logits that the output may move
 TRIES = 50
 RIPPLE, STEEPNESS = 0.02, 300.0  # logits, and radians a standard deviation
 FRAGILE_LIMIT = 0.5
+REPEAT = "gradients measured again"
 
 
 def gradient_detections(
@@ -40,7 +41,7 @@ def gradient_detections(
     for net, is_attacked in ((model, False), (rippled(model, seed=seed), True)):
         kept = interval_of_mean(surviving_top(net, case, people, background, seed=seed), within=(0, 1), seed=seed)
         shown = f"gradient times input, {len(people)} people"
-        about = ("fragile gradients", net.name, is_attacked, words)
+        about = ("fragile gradients", net.name, is_attacked, REPEAT, words)
         found.append(detection(*about, kept, FRAGILE_LIMIT, found="below", shown=shown))
     return found
 

@@ -117,7 +117,7 @@ def copy_detection(model: Model, rows: np.ndarray, is_attacked: bool, column: st
     found = copies(model.schema, rows, of=(column,))
     shown = "; ".join(f"{model.schema[pair.one].label} and {model.schema[pair.other].label}" for pair in found)
     words, measured = "columns that say the same as the most important number", Interval(len(found), np.nan, np.nan)
-    return detection("a copied column", model.name, is_attacked, words, measured, 0, shown=shown)
+    return detection("a copied column", model.name, is_attacked, "data check", words, measured, 0, shown=shown)
 
 
 def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> Told:
@@ -184,7 +184,8 @@ def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: b
     measured = interval_of(ratio, np.zeros(len(people)), seed=seed)
     words = "range of its partial dependence over that of trees that saw it on real rows only"
     seen = f"{case.schema.labels[column]}: range {np.ptp(shown.mean(axis=0)):.2f} {scale}"
-    return detection("a hidden effect", model.name, is_attacked, words, measured, RATIO_LIMIT, found="below", shown=seen)
+    about = ("a hidden effect", model.name, is_attacked, "effect on real rows", words)
+    return detection(*about, measured, RATIO_LIMIT, found="below", shown=seen)
 
 
 def effect_range(model: Model, case: Dataset, column: int, people: np.ndarray) -> float:

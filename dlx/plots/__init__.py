@@ -1,5 +1,6 @@
 """Draws what the rest of dlx computed, on given axes. Nothing is computed here but where ink goes."""
 
+from dlx.plots.attacks import draw_detections, draw_off_manifold, draw_settings
 from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
 from dlx.plots.evidence import draw_causes, draw_components, draw_errors, draw_noise, draw_sanity
 from dlx.plots.explanations import (
@@ -30,7 +31,6 @@ from dlx.plots.looks import (
 from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
 from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
-from dlx.plots.vulnerability import draw_findings, draw_off_manifold, draw_settings
 
 __all__ = [
     "COLOURS",
@@ -49,9 +49,9 @@ __all__ = [
     "draw_components",
     "draw_contrast",
     "draw_decision_curve",
+    "draw_detections",
     "draw_effects",
     "draw_errors",
-    "draw_findings",
     "draw_gap",
     "draw_group_rates",
     "draw_importance",

@@ -6,9 +6,9 @@ import dataclasses
 import functools
 
 import numpy as np
-import pandas as pd
 import pytest
 import worlds
+from fooled import honest_net, related
 
 import dlx
 from dlx import attacks
@@ -28,9 +28,6 @@ from dlx.attacks.scaffold import (
 )
 from dlx.background import k_means
 from dlx.dataset import Dataset
-from dlx.reporting.canvas import Figure
-from dlx.reporting.sections import vulnerability
-from dlx.reporting.sections.vulnerability.words import _verdict
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.stats import Interval
 from dlx.threads import one_thread
@@ -40,20 +37,6 @@ from dlx.threads import one_thread
 def _quiet_threads():
     with one_thread():
         yield
-
-
-@functools.cache
-def related() -> Dataset:
-    """Return people whose columns go together, so that whoever mixes them is noticed; `sex` is protected."""
-    rng = np.random.default_rng(0)
-    size, hidden = 900, rng.normal(size=900)
-    noisy = [np.round(hidden + rng.normal(scale=0.25, size=size), 1) for _ in range(4)]
-    votes = [rng.integers(2, size=size).astype(float) for _ in range(4)]
-    sex = rng.integers(2, size=size).astype(float)
-    features = [Feature(f"x{i}") for i in range(4)] + [Feature(f"v{i}", "categorical", levels=("a", "b")) for i in range(4)]
-    features += [Feature("sex", "categorical", levels=("f", "m"), protected=True)]
-    outcomes = (hidden + rng.normal(size=size) > 0).astype(float)
-    return Dataset(Schema(tuple(features), worlds.TARGET), np.column_stack([*noisy, *votes, sex]), outcomes, name="related")
 
 
 @functools.cache
@@ -124,7 +107,7 @@ def test_the_attack_on_lime_is_valid_and_hides_the_column_from_ours_and_the_refe
 @functools.cache
 def fooled(*, full: bool) -> attacks.Fooled:
     case = related()
-    return attacks.fool(case, [worlds_net()], background=case.background(25).rows, people=case.test[:10], few=2, full=full)
+    return attacks.fool(case, [honest_net()], background=case.background(25).rows, people=case.test[:10], few=2, full=full)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -161,47 +144,14 @@ def test_a_net_is_attacked_by_its_gradients():
     assert gradient.loc[False, "model"] == net.name and gradient.loc[True, "model"] == f"{net.name}, rippled"
 
 
-def worlds_net():
-    """Return an honest model of the related table: smooth in its numbers, with one vote."""
-
-    def score(people):
-        return people["x0"] + 0.5 * people["x1"] + 0.3 * (people["v0"] == "a")
-
-    return dlx.wrap(score, related().schema, name="honest", scale="logit")
-
-
 def test_an_attack_below_the_fidelity_is_reported_as_failed_and_never_shown():
     weak = dataclasses.replace(fooling_lime(), fidelity=Interval(0.9, 0.85, 0.94))
     line = shown(weak, related().test[:5])
     assert not line["is_valid"] and np.isnan(line["hidden"])
 
 
-def test_the_section_tells_what_was_fooled_and_found(tmp_path):
-    case = related()
-    told = vulnerability.section(context(case, tmp_path), [worlds_net()])
-    assert {"attacks_shown", "attacks_found", "settings", "credit_over_a_copy", "off_manifold", "lime_on_real_rows"} == set(
-        told.tables
-    )
-    assert all(block.table in told.tables for block in told.blocks if isinstance(block, Figure))
-    assert "keeps it out of the top 3" in told.findings[0]
-    found = told.tables["attacks_found"]
-    right = int(found[found["is_attacked"]]["is_right"].sum())
-    assert told.findings[1].startswith(f"Defences found the attack in {right} of {found['is_attacked'].sum()} tests")
-    assert set(told.covers) == {"robustness", "stability"}
-
-
-def test_a_table_that_is_too_small_gets_a_sentence(tmp_path):
-    small = related()[:90]
-    told = vulnerability.section(context(small, tmp_path), [worlds_net()])
-    assert "at least 100 rows" in told.findings[0] and not told.tables
-
-
-def context(case, folder):
-    return worlds.context(case, people=10, folder=folder)
-
-
 def test_flips_try_every_observed_value_on_real_rows():
-    case, model = related(), worlds_net()
+    case, model = related(), honest_net()
     changed = flipped_decisions(model, case.test, "v0", among=case.train)
     other = case.test.rows.copy()
     other[:, 4] = 1 - other[:, 4]
@@ -218,11 +168,11 @@ def test_carry_over_is_high_for_one_function_and_low_for_a_function_that_differs
     gate = attacks.Gate.fit(case, case.background(40).rows, centres_of(case))
     made_up = lime_rows(case.schema, case.train.rows, 2_000, 5)
     off = made_up[gate.is_off(gate.dense(made_up))]
-    honest = carry_over(worlds_net(), off, case.test.rows)
+    honest = carry_over(honest_net(), off, case.test.rows)
     assert honest.low > 0.9
     attacked = carry_over(fooling_lime().scaffold, off, case.test.rows)
     assert attacked.high < 0.5
-    assert np.isnan(carry_over(worlds_net(), off[:100], case.test.rows).estimate)
+    assert np.isnan(carry_over(honest_net(), off[:100], case.test.rows).estimate)
     with pytest.raises(attacks.AttackError, match="same output"):
         flat = dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat")
         carry_over(flat, off, case.test.rows)
@@ -239,7 +189,7 @@ def test_the_gate_lets_real_people_pass_and_turns_made_up_ones_away():
 
 
 def test_lime_of_the_default_width_is_limes():
-    case, model = related(), worlds_net()
+    case, model = related(), honest_net()
     people, background = case.test[:4], case.background(60)
     expected = dlx.explain(model, people, method="lime", background=background, scale="logit").values
     (found,) = settings.lime_surrogates(model, people.rows, background.rows)
@@ -253,7 +203,7 @@ def test_kept_top_is_the_share_of_the_same_columns():
 
 
 def test_settings_are_held_against_the_noise_floor():
-    case, model = related(), worlds_net()
+    case, model = related(), honest_net()
     lime = settings.lime_settings(model, case.test[:6], case.background(40).rows)
     assert lime[0]["setting"] == "another seed" and not lime[0]["beyond_noise"]
     assert len(lime) == 1 + len(settings.WIDTHS)
@@ -293,7 +243,7 @@ def test_a_table_without_numbers_has_no_column_to_copy():
 
 
 def test_an_effect_is_hidden_from_partial_dependence_and_found_by_what_real_rows_show():
-    case, model = related(), worlds_net()
+    case, model = related(), honest_net()
     made, column = attacks.hide_effect(model, case)
     rows = case.test.rows
     same = made.predict(rows, "logit") == model.predict(rows, "logit")
@@ -336,7 +286,7 @@ def test_a_ripple_moves_no_prediction_and_every_gradient():
 
 def test_detections_say_which_side_of_the_limit_a_model_is_on():
     def says(estimate, found):
-        return detection("d", "m", True, "s", Interval(estimate, 0, 1), 0.5, found=found)["says"]
+        return detection("d", "m", True, "flip", "s", Interval(estimate, 0, 1), 0.5, found=found)["says"]
 
     assert [says(0.6, "above"), says(0.6, "below")] == ["attack found", "not found"]
     assert [says(0.4, "above"), says(0.4, "below")] == ["not found", "attack found"]
@@ -380,7 +330,7 @@ def test_a_detector_tells_real_rows_from_rounded_and_mixed_ones():
     assert detector.realness(case.test.rows).mean() > 0.6 and detector.realness(mixed).mean() < 0.4
     odd = case.test.rows[:1] + np.r_[0.033, np.zeros(8)]
     assert detector.described(odd)[0, 9] == 1 and detector.described(case.test.rows[:1])[0, 9] == 0
-    assert isinstance(Scaffold(worlds_net(), worlds_net(), detector, 0.5), dlx.Model)
+    assert isinstance(Scaffold(honest_net(), honest_net(), detector, 0.5), dlx.Model)
 
 
 def test_a_share_of_everybody_is_not_certain():
@@ -390,8 +340,3 @@ def test_a_share_of_everybody_is_not_certain():
     table = fooled(full=False).detections.set_index("model")
     assert table.loc["decides by sex", "estimate"] == 1 and table.loc["decides by sex", "low"] < 1
     assert table.loc["honest", "estimate"] == 0 and table.loc["honest", "high"] > 0
-
-
-def test_what_is_found_in_an_audited_model_is_not_called_wrong():
-    table = pd.DataFrame([detection("a copied column", "audited", False, "largest correlation", Interval(1, 0.9, 1), 0.95)])
-    assert "Found in audited ones, for a person to look into: a copied column (audited)" in _verdict(table)

@@ -139,8 +139,8 @@ CHANGED = pd.DataFrame(
 SAME = pd.DataFrame([{name: 0.5 for part in ("same", "overlap") for name in (part, f"{part}_low", f"{part}_high")}]).assign(
     chance=0.2
 )
-FINDINGS = pd.DataFrame(
-    {"model": ["net", "trees"], "demonstration": ["LIME", "SHAP"], "is_attacked": [True, False], "found": ["above"] * 2}
+DETECTIONS = pd.DataFrame(
+    {"label": ["<net> by LIME", "trees by $SHAP$"], "is_attacked": [True, False], "found": ["above"] * 2}
     | {"estimate": [0.9, 0.1], "low": [0.8, 0.0], "high": [1.0, 0.2], "limit": [0.75] * 2}
 )
 UNREAL = pd.DataFrame({"what": ["unseen <rows>", "LIME"], "off_manifold": [0.1, 0.9], "low": [0.0, 0.8], "high": [0.2, 1.0]})
@@ -223,9 +223,9 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_components(COMPONENTS, BY_PERSON, ax),
         ["which <model> (90 %)", "the rest (10 %)", "standard deviation of the contributions (log-odds)"],
     ),
-    "findings": (
-        lambda ax: plots.draw_findings(FINDINGS, {"net": "<net>"}, ax, of="share of $x$"),
-        ["<net> · LIME", "trees · SHAP", "share of $x$"],
+    "detections": (
+        lambda ax: plots.draw_detections(DETECTIONS, ax, of="share of $x$"),
+        ["<net> by LIME", "trees by $SHAP$", "share of $x$"],
     ),
     "off the manifold": (
         lambda ax: plots.draw_off_manifold(UNREAL, ax),

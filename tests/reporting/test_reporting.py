@@ -33,7 +33,7 @@ from dlx.schema import Feature, Schema, SchemaError, Target
 from dlx.stats import auc_difference
 
 SECTIONS = ("found", "done", "importance", "agreement", "sure", "why", "differ", "truth", "people", "effects", "mind")
-AUDITED = ("performance", "errors", "fairness", "change", "vulnerability", "checklist")
+AUDITED = ("performance", "errors", "fairness", "change", "attacks", "checklist")
 MODELS = ("mlp", "gradient_boosting", "random_forest")
 QUICK_LIME = dataclasses.replace(lime.AS_IT_COMES, aligned={"sampling": {"n_samples": 6_000}})
 FEW = {"noise_people": 4, "settings_people": 3, "stability_people": 3, "sanity_people": 3}  # what is measured is the same

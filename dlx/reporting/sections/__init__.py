@@ -228,7 +228,7 @@ def _module(name: str, part: str) -> ModuleType:
 
 # Until every section is a folder of three files ------------------------------------------------------------------------------
 
-ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "vulnerability")
+ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "attacks")
 NOWHERE = Links("tables", "evidence.html")
 
 

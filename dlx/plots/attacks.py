@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx import explainers
-from dlx.plots.looks import GREY, INK, UP, method_looks, model_looks, shortened
+from dlx.plots.looks import GREY, INK, UP, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,34 +15,30 @@ if TYPE_CHECKING:
 BAND = "#f6e3e1"
 
 
-def draw_findings(table: pd.DataFrame, labels: dict[str, str], ax: Axes, *, of: str) -> Axes:
-    """Draw one defence's statistic: a row a finding, its interval, and the side of the limit on which attacks are found.
+def draw_detections(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
+    """Draw one defence's statistic: a row a model with its interval, and the side of the limit on which attacks are found.
 
     Parameters
     ----------
     table : DataFrame
-        Detections of one defence.
-    labels : dict of str to str
-        Name of each model.
+        `Fooled.detections` of one defence, with a `label` each.
     ax : Axes
         Where to draw.
     of : str
         What is measured, in words.
     """
-    y, limit = np.arange(len(table)), float(table["limit"].iloc[0])
-    is_above = table["found"].iloc[0] == "above"
-    low_end = min(0.0, float(table["low"].min()) - 0.05)
+    y, limit, is_above = np.arange(len(table)), float(table["limit"].iloc[0]), table["found"].iloc[0] == "above"
+    low_end = min(0.0, float(table["low"].min())) - 0.03
     ax.axvspan(limit if is_above else low_end, 1.03 if is_above else limit, color=BAND, label="attack found")
     ax.axvline(limit, color=GREY, linewidth=0.9, linestyle="--")
-    for is_attacked, colour, marker, words in ((True, UP, "X", "attacked model"), (False, INK, "o", "honest model")):
+    for is_attacked, colour, marker, words in ((True, UP, "X", "attacked model"), (False, INK, "o", "audited model")):
         some = np.flatnonzero(table["is_attacked"] == is_attacked)
         ax.hlines(some, table["low"].iloc[some], table["high"].iloc[some], color=colour, linewidth=1.6)
         ax.plot(table["estimate"].iloc[some], some, marker, color=colour, markersize=6, label=words)
-    ax.set_yticks(
-        y, [shortened(f"{labels.get(m, m)} · {d}", 52) for m, d in zip(table["model"], table["demonstration"], strict=True)]
-    )
+    ax.set_yticks(y, [shortened(label, 44) for label in table["label"]])
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(low_end, 1.03)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %".replace("-", "−"))
     ax.set_xlabel(of)
     return ax
 
@@ -59,10 +54,7 @@ def draw_off_manifold(table: pd.DataFrame, ax: Axes) -> Axes:
         Where to draw.
     """
     y = np.arange(len(table))
-    methods = [str(kind).split(",")[0] for kind in table.get("kind", table["what"])]
-    looks, known = method_looks(methods), set(explainers.names())
-    colours = [looks[method].colour if method in known else GREY for method in methods]
-    ax.barh(y, table["off_manifold"], height=0.62, color=colours)
+    ax.barh(y, table["off_manifold"], height=0.62, color=[GREY, *[UP] * (len(table) - 1)])
     ax.hlines(y, table["low"], table["high"], color=INK, linewidth=1.2)
     ax.set_yticks(y, list(table["what"]))
     ax.set_ylim(len(table) - 0.4, -0.6)
