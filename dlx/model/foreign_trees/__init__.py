@@ -73,12 +73,12 @@ def wrap_trees(
     what a booster was trained for, which holds no names.
     """
     schema, check = schema_and_check(case, check)
-    library, kind = _library(estimator), kind_of(estimator)
-    classes, levels = library.classes(estimator), schema.target.levels
-    is_first = bool(classes and levels) and class_position(classes, levels, len(levels) - 1, kind) == 0
+    kind, levels = kind_of(estimator), schema.target.levels
     with _one_line(kind):
-        foreign: Foreign = library.read(estimator)
-        foreign = foreign.turned() if is_first else foreign
+        foreign: Foreign = _library(estimator).read(estimator)
+        classes = foreign.classes
+        if classes and levels and class_position(classes, levels, len(levels) - 1, kind) == 0:
+            foreign = foreign.turned()
         columns = _columns(foreign, schema, kind)
         trees, numbers = _renumbered(foreign.trees, columns), _numbers_of(schema)
         if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
@@ -102,10 +102,8 @@ def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     Rows are read in the precision in which the library reads them, and thresholds, sets and leaves are those of the
     library: outputs agree to the rounding of its sum.
     """
-    library = _library(estimator)
     with _one_line(kind_of(estimator)):
-        library.classes(estimator)
-        foreign: Foreign = library.read(estimator)
+        foreign: Foreign = _library(estimator).read(estimator)
     return foreign.trees, foreign.scale
 
 

@@ -23,23 +23,18 @@ _NONE, _AS_ZERO = 0, 1
 Text = dict[str, str]
 
 
-def classes(estimator: Any) -> list[Any] | None:
-    """Return the two classes of a fitted classifier; None for a regression, and for a booster, which knows no names."""
-    is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
-    _booster(estimator)
-    return check_classes(estimator, estimator.classes_) if is_classifier else None
-
-
 def read(estimator: Any) -> Foreign:
-    """Return the trees of a fitted estimator or booster."""
+    """Return what is to be known of a fitted estimator or booster."""
+    is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
     booster = _booster(estimator)
+    classes = check_classes(estimator, estimator.classes_) if is_classifier else None
     head, trees = _parsed(booster.model_to_string())
     _check(estimator, head, trees)
-    scale, factor = _scale(head.get("objective", ""), is_classifier=classes(estimator) is not None)
+    scale, factor = _scale(head.get("objective", ""), is_classifier=is_classifier)
     factor /= len(trees) if "average_output" in head else 1
-    grown = [_grown(tree, factor) for tree in trees]
-    together = concatenate(grown, reading=Reading("float64", _zeros(trees)))
-    return Foreign(together, scale, partial(_raw, estimator, factor), list(booster.feature_name()), int(booster.num_feature()))
+    together = concatenate([_grown(tree, factor) for tree in trees], reading=Reading("float64", _zeros(trees)))
+    names, count = list(booster.feature_name()), int(booster.num_feature())
+    return Foreign(together, scale, partial(_raw, estimator, factor), names, count, classes)
 
 
 def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:

@@ -19,30 +19,23 @@ _IDENTITY = ("squared_error", "absolute_error", "huber", "quantile")  # losses o
 Levels = dict[int, tuple[np.ndarray, np.ndarray]]  # by column: the ordinals that training knew, and the code of each
 
 
-def classes(estimator: Any) -> list[Any] | None:
-    """Return the two classes of a fitted classifier in the order of its outputs; None for a regression."""
-    cls = known_class(estimator, "sklearn", KNOWN)
+def read(estimator: Any) -> Foreign:
+    """Return what is to be known of a fitted estimator."""
+    kind = known_class(estimator, "sklearn", KNOWN).__name__
     if not any(hasattr(estimator, name) for name in ("tree_", "estimators_", "_predictors")):
         raise not_fitted(estimator)
-    outputs = getattr(estimator, "n_outputs_", 1)
-    if cls.__name__.endswith("Classifier"):
-        return check_classes(estimator, estimator.classes_, outputs)
+    outputs, is_classifier = getattr(estimator, "n_outputs_", 1), kind.endswith("Classifier")
+    classes = check_classes(estimator, estimator.classes_, outputs) if is_classifier else None
     if outputs != 1:
         raise DlxError(f"{kind_of(estimator)} must have one output, got {outputs}; {WAY_OUT}")
-    return None
-
-
-def read(estimator: Any) -> Foreign:
-    """Return a fitted estimator's trees."""
-    kind = known_class(estimator, "sklearn", KNOWN).__name__
+    scale: Scale = "probability" if is_classifier else "value"
     if "Boosting" in kind:
         scale = _scale(estimator)
         trees = _of_histograms(estimator) if kind.startswith("Hist") else _of_boosting(estimator, scale)
     else:
-        scale = "probability" if kind.endswith("Classifier") else "value"
         trees = _of_forest(estimator, scale)
     names = None if (found := _names(estimator)) is None else [str(name) for name in found]
-    return Foreign(trees, scale, partial(_predicted, estimator, scale), names, int(estimator.n_features_in_))
+    return Foreign(trees, scale, partial(_predicted, estimator, scale), names, int(estimator.n_features_in_), classes)
 
 
 def _names(estimator: Any) -> Any:

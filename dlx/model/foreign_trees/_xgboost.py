@@ -25,22 +25,16 @@ _SCALES: dict[str, Scale] = {
 }
 
 
-def classes(estimator: Any) -> list[Any] | None:
-    """Return the two classes of a fitted classifier; None for a regression, and for a booster, which knows no names."""
-    if not known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier"):
-        return None
-    _booster(estimator)
-    if callable(estimator.objective):
+def read(estimator: Any) -> Foreign:
+    """Return what is to be known of a fitted estimator or booster."""
+    is_classifier = known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier")
+    source = _booster(estimator)
+    if is_classifier and callable(estimator.objective):
         raise DlxError(
             f"{kind_of(estimator)} must be fitted for an objective of XGBoost's, got one of its user's, which names no link "
             f"from trees to probabilities; {WAY_OUT}"
         )
-    return check_classes(estimator, estimator.classes_)
-
-
-def read(estimator: Any) -> Foreign:
-    """Return the trees of a fitted estimator or booster."""
-    source = _booster(estimator)
+    classes = check_classes(estimator, estimator.classes_) if is_classifier else None
     learner = json.loads(bytes(source.save_raw("json")))["learner"]
     scale, booster = _scale(learner), learner["gradient_booster"]
     model = booster["model"] if "model" in booster else booster["gbtree"]["model"]
@@ -51,7 +45,8 @@ def read(estimator: Any) -> Foreign:
     if scale == "logit":  # as XGBoost computes it from a probability: in float32
         base = -np.log(np.float32(1) / base - np.float32(1))
     trees = concatenate(grown, float(base), Reading("float32", _missing(estimator, grown)))
-    return Foreign(trees, scale, partial(_margin, estimator), source.feature_names, int(source.num_features()), "float32")
+    names, count = source.feature_names, int(source.num_features())
+    return Foreign(trees, scale, partial(_margin, estimator), names, count, classes, "float32")
 
 
 def _booster(estimator: Any) -> Any:

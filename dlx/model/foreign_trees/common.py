@@ -28,6 +28,7 @@ class Foreign:
     predict: Predict  # the library's own prediction of rows of its columns, on that scale
     names: Sequence[str] | None  # of the columns that it was fitted on, if they had any
     count: int  # of these columns
+    classes: Sequence[Any] | None  # the two of a classifier; None for a regression, and for a booster, which knows no names
     precision: str = "float64"  # in which the library adds up the leaves
 
     def turned(self) -> Foreign:
