@@ -14,8 +14,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.lime.neighbourhoods import Neighbourhood
-from dlx.model import Model, Scale
-from dlx.model.protocol import CLASSIFIER
+from dlx.model import CLASSIFIER, Model, Scale
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 

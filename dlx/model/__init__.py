@@ -1,9 +1,6 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
-from dlx.model.fidelity import FidelityError, held, predicted
-from dlx.model.foreign_trees import trees_of, wrap_trees
-from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
-from dlx.model.protocol import (
+from dlx.model.base import (
     CLASSIFIER,
     REGRESSION,
     SCALES,
@@ -18,6 +15,9 @@ from dlx.model.protocol import (
     rescaled,
     table_of,
 )
+from dlx.model.fidelity import FidelityError, held, predicted
+from dlx.model.foreign_trees import trees_of, wrap_trees
+from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.model.wrapping import wrap
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dlx.errors import DlxError, quoted
-from dlx.model.protocol import Scale, ScaleError, rescaled
+from dlx.model.base import Scale, ScaleError, rescaled
 from dlx.schema import Schema, level_text, plural
 from dlx.schema.cells import number_of
 

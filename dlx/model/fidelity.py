@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlx.errors import DlxError
+from dlx.model.base import Model, Witness
 from dlx.model.estimators import PredictorError
 from dlx.model.kinds import BlackBox, TreeModel
-from dlx.model.protocol import Model, Witness
 
 ROUNDING = 1e-6  # of what the outputs differ by among each other: what two ways to the same number may differ by
 IN_FLOAT32 = 10.0  # times as much, where the model may compute in float32

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.protocol import (
+from dlx.model.base import (
     CLASSIFIER,
     Model,
     Scale,

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from dlx.errors import DlxError, in_a_line
-from dlx.model.protocol import Scale, ScaleError
+from dlx.model.base import Scale, ScaleError
 
 FLOATS = (torch.float32, torch.float64)  # what networks compute in here; halves are widened to float32
 PROBES = 64  # random rows that a network is tried on

@@ -11,10 +11,10 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
+from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
-from dlx.model.protocol import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.schema import Feature, Schema, level_text
 from dlx.stats import auc
 

@@ -16,6 +16,7 @@ from dlx.audit.recalibration import recalibrated
 from dlx.audit.scores import performance
 from dlx.dataset import Card, Dataset
 from dlx.encoder import Encoder
+from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
 from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
 from dlx.remedies.recoding import merged_feature, merged_levels
@@ -239,7 +240,7 @@ def test_a_recalibrated_forest_cannot_be_kept(table, tmp_path):
 def test_weights_by_a_protected_column_are_reweighing_and_others_are_refused(table):
     plain, weighted = (fixed_of(table, weights=by).model.predict(table.test, "logit") for by in ("outcome", "sex"))
     assert np.abs(plain - weighted).max() > 1e-3
-    with pytest.raises(dlx.model.protocol.DlxError, match="'town' is not"):
+    with pytest.raises(DlxError, match="'town' is not"):
         fixed_of(table, weights="town")
 
 

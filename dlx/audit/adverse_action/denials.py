@@ -15,8 +15,7 @@ from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules, usual_value
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
-from dlx.model import Model, decided
-from dlx.model.protocol import check_model
+from dlx.model import Model, check_model, decided
 from dlx.stats import interval_of_mean, interval_of_share
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from dlx.audit.counterfactuals.plausibility import Neighbourhood, RowDistance
 from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse, with_values
 from dlx.audit.counterfactuals.search import Search
 from dlx.dataset import Dataset, refuse_bare
-from dlx.model import Model, decided
+from dlx.model import Model, check_model, decided
 from dlx.model.fidelity import held, predicted
 from dlx.model.kinds import accompanied
-from dlx.model.protocol import check_model
 from dlx.rounding import side_true
 from dlx.schema.features import Direction
 from dlx.stats import interval_of_mean

@@ -17,8 +17,7 @@ from itertools import product
 import numpy as np
 
 from dlx.kernels.shapley.splitting import SplitNet, split
-from dlx.model import Model, Scale
-from dlx.model.protocol import check_scale, rescaled
+from dlx.model import Model, Scale, check_scale, rescaled
 from dlx.threads import in_chunks
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time

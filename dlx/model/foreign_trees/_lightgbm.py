@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
+from dlx.model.base import Scale
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
-from dlx.model.protocol import Scale
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.protocol import Scale
+from dlx.model.base import Scale
 from dlx.trees import LEAF, Trees
 
 Predict = Callable[[np.ndarray], np.ndarray]
