@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -69,17 +69,18 @@ class Cells:
     @cached_property
     def gone(self) -> set[str]:
         """The texts that are missing whatever else the column holds."""
-        return {text for text in self.texts if not text.strip() or text.strip() in self.missing.texts}
+        among = self.texts if self.missing.texts else self.odd
+        return {text for text in among if not text.strip() or text.strip() in self.missing.texts}
 
     @cached_property
     def marks(self) -> list[str]:
         """The other texts that are missing beside numbers, dates and truth values."""
-        return [text for text in self.texts if text.strip().lower() in self.missing.marks and text not in self.gone]
+        return [text for text in self.odd if text.strip().lower() in self.missing.marks and text not in self.gone]
 
     @cached_property
     def levels(self) -> dict[str, int]:
         """How often each text occurs that is not missing in a column of words."""
-        return {text: count for text, count in self.counts.items() if text not in self.gone}
+        return {text: count for text, count in self.counts.items() if text not in self.gone} if self.gone else self.counts
 
     @cached_property
     def values(self) -> dict[str, int]:
@@ -92,9 +93,14 @@ class Cells:
         return numbers_in(self.texts)
 
     @cached_property
+    def odd(self) -> list[str]:
+        """The texts that spell no number; "" is one, and each mark of missing."""
+        return [self.texts[position] for position in np.flatnonzero(np.isnan(self.numbers))]
+
+    @property
     def are_numbers(self) -> bool:
         """Whether all texts but the empty one spell numbers."""
-        return int(np.isnan(self.numbers).sum()) == ("" in self.counts)
+        return not any(self.odd)
 
     def first(self, text: str) -> int:
         """Return the first row that holds a text."""
@@ -118,11 +124,11 @@ class Cells:
         spelled = pd.array([np.nan if text in gone else text for text in self.texts], dtype="str")
         return pd.Series(spelled.take(self.codes), name=self.name)
 
-    def of_texts(self, values: Iterable[object], dtype: type) -> pd.Series:
+    def of_texts(self, values: Any, dtype: type) -> pd.Series:
         """Return a column of pandas from the value of each text."""
         import pandas as pd
 
-        return pd.Series(np.array(list(values), dtype=dtype)[self.codes], name=self.name)
+        return pd.Series(np.asarray(values, dtype=dtype)[self.codes], name=self.name)
 
 
 def columns_of(lines: Iterator[list[str]]) -> list[tuple[list[str], np.ndarray]]:

@@ -62,7 +62,8 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
     if not values:
         return _words(cells, done) if cells.marks else Column(_numbers(cells, values), done)
     look, odd = look_at(values)
-    spelled = None if look in ("truths", "codes", "dates") else numerals(values, decimal=decimal)
+    are_plain = look in ("truths", "codes", "dates") or (look == "numbers" and decimal != ",")
+    spelled = None if are_plain else numerals(values, decimal=decimal)
     if spelled:
         return _spelled(cells, spelled)
     if look in ("truths", "numbers", "dates"):
@@ -96,7 +97,7 @@ def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
         )
     if spelled:
         return _spelled(cells, spelled)
-    odd = [text for text, number in zip(cells.texts, cells.numbers, strict=True) if np.isnan(number) and text in cells.values]
+    odd = [text for text in cells.odd if text in cells.values]
     if odd:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd[0])}: expected a finite number, got {quoted(odd[0])}; {CORRECT_IT}"
@@ -181,7 +182,7 @@ def _levels(feature: Feature, cells: Cells) -> Column:
 
 def _truths(cells: Cells, gone: Collection[str]) -> pd.Series:
     """Return truth values, as pandas reads them: objects where some are missing."""
-    held = (np.nan if text in gone else text.strip().lower() == "true" for text in cells.texts)
+    held = [np.nan if text in gone else text.strip().lower() == "true" for text in cells.texts]
     return cells.of_texts(held, object if gone else bool)
 
 
@@ -194,6 +195,8 @@ def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
                 return cells.of_texts(exact, np.int64)
         if any(map(is_inexact, values)):
             return cells.words([text for text in cells.texts if text not in values])
+    if len(values) == len(cells.texts):
+        return _finite(cells, cells.numbers)
     return _finite(cells, np.where([text in values for text in cells.texts], cells.numbers, np.nan))
 
 

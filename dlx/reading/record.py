@@ -200,8 +200,8 @@ def _telling(column: np.ndarray, outcomes: np.ndarray, kind: str) -> float:
         own = outcomes == outcome
         if min(own.sum(), (~own).sum()) < FEWEST:
             return 0.0
-        gaps = np.isnan(column).astype(float)
-        worst = min(worst, max(_area(scores, own) for scores in (column, _learned(column, own), gaps)))
+        told = [column, _learned(column, own), *([np.isnan(column).astype(float)] if np.isnan(column).any() else [])]
+        worst = min(worst, max(_area(scores, own) for scores in told))
     return worst if worst >= TELLING else 0.0
 
 

@@ -41,6 +41,7 @@ _LIKE_A_NUMBER = re.compile(
 _SECTIONS = re.compile(r"\d+(\.\d+){2,}", re.ASCII)  # of a version, an address
 _PLAIN = frozenset("0123456789+-.eE")
 _ZEROS = re.compile(r"[+-]?0\d+", re.ASCII)
+_ANY_ZEROS = re.compile(r"^\s*[+-]?0\d+\s*$", re.ASCII | re.MULTILINE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _TIME = r"\d{1,3}:[0-5]\d(:[0-5]\d([.,]\d+)?)?\s?([ap]m)?\s?(z|utc|[+-]\d{2}:?\d{2})?"
@@ -96,7 +97,7 @@ def numbers_in(texts: Collection[str]) -> np.ndarray:
     """Return the number that each text spells, float64 [texts]; NaN where it spells none."""
     if set("".join(texts)) <= _PLAIN:  # as those of most columns, which may be hundreds of thousands
         with contextlib.suppress(ValueError):
-            return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)
+            return np.array(list(map(float, [text or "nan" for text in texts] if "" in texts else texts)), dtype=np.float64)
     found = map(number_of, texts)
     return np.array([np.nan if number is None else number for number in found], dtype=np.float64)
 
@@ -171,8 +172,10 @@ def look_at(counts: Mapping[str, int]) -> Seen:
     def values(texts: Collection[str]) -> int:
         return sum(counts[text] for text in texts)
 
-    total, spelled = values(counts), dict(zip(counts, numbers_in(counts), strict=True))
-    known = {text: number for text, number in spelled.items() if not np.isnan(number)}
+    numbers = numbers_in(counts)
+    if not np.isnan(numbers).any() and not _ANY_ZEROS.search("\n".join(counts)):
+        return Seen("dates" if are_calendar_numbers(numbers) else "numbers")
+    total, known = values(counts), {t: n for t, n in zip(counts, numbers.tolist(), strict=True) if not np.isnan(n)}
     zeros = {text for text in known if _ZEROS.fullmatch(text.strip())}
     if zeros:
         often = values(zeros) >= (1 - NEARLY) * values(known)
@@ -180,15 +183,15 @@ def look_at(counts: Mapping[str, int]) -> Seen:
             return Seen("codes")
         known = known if often else {text: number for text, number in known.items() if text not in zeros}
     odd = tuple(text for text in counts if text not in known)
-    are_days = are_calendar_numbers(np.array(list(known.values())))
-    days = {text for text in odd if is_date(text)} | (set(known) if are_days else set())
-    if days and values(days) >= NEARLY * total:
+    days = {text for text in odd if is_date(text)}
+    if are_calendar_numbers(np.array(list(known.values()))):
+        days |= set(known)
+    if values(days) >= NEARLY * total:
         return Seen("dates", tuple(text for text in counts if text not in days))
     if not odd:
         return Seen("numbers")
     share, many = values(known) / total, len(set(known.values())) > FEW
     are_levels = not many and all(counts[text] >= max(2, REPEATED * total) for text in odd)
     nearly = (share >= NEARLY and not are_levels) or (share >= 0.5 and many and len(odd) <= FEW_WORDS)
-    if nearly or (len(counts) > FEW and values(list(filter(is_like_a_number, counts))) >= NEARLY * total):
-        return Seen("nearly numbers", odd)
-    return Seen("words", odd if known else ())
+    alike = len(counts) > FEW and values(list(filter(is_like_a_number, counts))) >= NEARLY * total
+    return Seen("nearly numbers", odd) if nearly or alike else Seen("words", odd if known else ())
