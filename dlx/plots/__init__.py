@@ -30,7 +30,7 @@ from dlx.plots.looks import (
 )
 from dlx.plots.mispredictions import draw_before_after, draw_losses, draw_pushes, draw_slices
 from dlx.plots.performance import draw_calibration, draw_decision_curve, draw_predictions
-from dlx.plots.recourse import draw_modifiable, draw_reason_stability, draw_recourse
+from dlx.plots.recourse import draw_column_shifts, draw_reason_stability, draw_reasons_given, draw_recourse
 
 __all__ = [
     "COLOURS",
@@ -46,6 +46,7 @@ __all__ = [
     "draw_calibration",
     "draw_causes",
     "draw_centred_curves",
+    "draw_column_shifts",
     "draw_components",
     "draw_contrast",
     "draw_decision_curve",
@@ -58,7 +59,6 @@ __all__ = [
     "draw_interactions",
     "draw_losses",
     "draw_matrix",
-    "draw_modifiable",
     "draw_noise",
     "draw_off_manifold",
     "draw_pair",
@@ -67,6 +67,7 @@ __all__ = [
     "draw_predictions",
     "draw_pushes",
     "draw_reason_stability",
+    "draw_reasons_given",
     "draw_recourse",
     "draw_sanity",
     "draw_settings",

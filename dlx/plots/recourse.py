@@ -26,21 +26,41 @@ def draw_recourse(table: pd.DataFrame, labels: Mapping[str, str], ax: Axes) -> A
     ax : Axes
         Where to draw.
     """
-    order = table.groupby("column", sort=False)["estimate"].mean().sort_values(ascending=False, kind="stable").index
-    _dots(table, list(order), [labels[name] for name in order], ax, ("estimate", "low", "high"))
+    return _shares(table, "column", labels, ax, "share of people with a counterfactual that changes the column")
+
+
+def draw_reasons_given(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
+    """Draw how often each reason is given: a row a reason, a dot with its interval a model.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `model`, `reason`, and the share given it: `estimate`, `low`, `high`.
+    ax : Axes
+        Where to draw.
+    of : str
+        What the share is of, for the axis.
+    """
+    return _shares(table, "reason", {words: shortened(words, 46) for words in table["reason"]}, ax, of)
+
+
+def _shares(table: pd.DataFrame, by: str, labels: Mapping[str, str], ax: Axes, of: str) -> Axes:
+    order = table.groupby(by, sort=False)["estimate"].mean().sort_values(ascending=False, kind="stable").index
+    names = ("estimate", "low", "high")
+    _dots(table.assign(column=table[by]), list(order), [labels[name] for name in order], ax, names)
     ax.set_xlim(-0.02, 1.02)
-    ax.set_xlabel("share of people with a counterfactual that changes the column")
+    ax.set_xlabel(of)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     return ax
 
 
-def draw_modifiable(table: pd.DataFrame, labels: Mapping[str, str], ax: Axes, *, of: str) -> Axes:
+def draw_column_shifts(table: pd.DataFrame, labels: Mapping[str, str], ax: Axes, *, of: str) -> Axes:
     """Draw by how much the risk differs when one column is moved: a row a column and value, a dot with its interval a model.
 
     Parameters
     ----------
     table : DataFrame
-        `modifiable()` of some models, one below the other.
+        `column_shifts()` of some models, one below the other.
     labels : mapping of str to str
         Name of each column.
     ax : Axes

@@ -145,6 +145,11 @@ def risk_percent(risk: float, target: Target) -> str:
     return percent_beside(risk, target.threshold)
 
 
+def people_word(target: Target) -> str:
+    """Return whom rows are about, as a plural: "applicants", "people"."""
+    return "people" if target.person == "person" else f"{target.person}s"
+
+
 def article(noun: str) -> str:
     """Return a noun with "a" or "an"."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

@@ -209,7 +209,9 @@ def _numbered(number: Any, line: float | None = None, *, style: Callable[..., st
 
     if not isinstance(number, Number):
         raise ValueError(f"{number!r} has no cell of a table")
-    return Markup('<data value="{}" data-cell="{}">{}</data>').format(repr(float(number)), number.cell, style(number, line))
+    return Markup('<data value="{}" data-cell="{}">{}</data>').format(
+        repr(float(number)), number.cell, "–" if np.isnan(number) else style(number, line)
+    )
 
 
 def _plain(value: Any) -> Any:

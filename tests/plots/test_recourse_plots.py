@@ -39,7 +39,7 @@ def test_recourse_shows_the_share_of_each_column_the_most_changed_first():
     assert ends == pytest.approx(np.array([[-0.1, 0.1], [0.2, 0.4], [0.5, 0.7]]))
 
 
-def test_modifiable_shows_percentage_points_a_row_a_column_and_value():
+def test_column_shifts_show_percentage_points_a_row_a_column_and_value():
     table = pd.DataFrame(
         {
             "model": ["net", "net", "trees"],
@@ -50,7 +50,7 @@ def test_modifiable_shows_percentage_points_a_row_a_column_and_value():
             "high": [-0.04, 0.03, -0.1],
         }
     )
-    ax = drawn(plots.draw_modifiable, table, LABELS, of="risk of $x$")
+    ax = drawn(plots.draw_column_shifts, table, LABELS, of="risk of $x$")
     shown = [tick.get_text() for tick in ax.get_yticklabels()]
     assert shown == [f"{LABELS['b']}: 1,000 $ or more", f"{LABELS['a']}: 12 months", f"{LABELS['a']}: 24 months"]
     assert list(dots(ax, "net").get_xdata()) == pytest.approx([-5, 2])

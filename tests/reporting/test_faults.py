@@ -7,6 +7,7 @@ import importlib
 import numpy as np
 import pytest
 import worlds
+from pages import told_of, words_of
 
 from dlx import reporting
 from dlx.audit import preflight
@@ -14,7 +15,7 @@ from dlx.errors import BugError, DlxError, in_a_line, is_own_fault
 from dlx.model import BlackBox
 from dlx.progress import Narrator
 from dlx.reporting import effects
-from dlx.reporting.sections import Section, UnfinishedError
+from dlx.reporting.sections import Section, UnfinishedError, names
 from dlx.reporting.sections.blocks import Words
 from dlx.stats import share_interval
 
@@ -61,9 +62,9 @@ def broken(*given):
 def sections(monkeypatch):
     """Let an audit have a section that fails by a fault of dlx, and one that is finished."""
     every = importlib.import_module("dlx.reporting.sections")
-    performance, errors = (importlib.import_module(f"dlx.reporting.sections.{name}") for name in ("performance", "errors"))
+    errors = importlib.import_module("dlx.reporting.sections.errors")
     monkeypatch.setattr(every, "ORDER", ("performance", "errors"))
-    monkeypatch.setattr(performance, "section", broken)
+    monkeypatch.setattr("dlx.reporting.sections.performance.measure.measure", broken)
     monkeypatch.setattr(errors, "section", lambda *_: Section("errors", "Where it errs", (), (Words(("This is finished.",)),)))
 
 
@@ -114,3 +115,28 @@ def test_effects_remark_what_the_model_raises_and_fail_by_faults_of_dlx():
     assert attempts.remarks == ["ALE of “age”: ValueError: nobody is that old"]
     with pytest.raises(BugError, match=r"ALE of “age” failed: TypeError.*fault of dlx"):
         attempts.of("ALE of “age”", lambda: share_interval("one", 2))
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_section_that_cannot_be_told_says_why(name, monkeypatch):
+    module = importlib.import_module(f"dlx.reporting.sections.{name}.measure")
+    context = worlds.context(worlds.table("numeric"), worlds.model("boosted", "numeric"))
+
+    def refused(_):
+        raise DlxError("out of order")
+
+    def raised_by_the_model(_):
+        failing(KeyError("nothing")).predict(context.people, "probability")
+
+    for asked, why in ((refused, "out of order"), (raised_by_the_model, "KeyError: 'nothing'")):
+        monkeypatch.setattr(module, "measure", asked)
+        told = told_of(name, context)
+        assert told.title == module.TITLE and f"This could not be measured. {why}" in words_of(told.page)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_fault_of_dlx_in_a_section_is_no_sentence_but_a_failure_that_names_it(name, monkeypatch):
+    module = importlib.import_module(f"dlx.reporting.sections.{name}.measure")
+    monkeypatch.setattr(module, "measure", broken)
+    with pytest.raises(BugError, match=f"{module.TITLE}” failed: IndexError.*fault of dlx"):
+        told_of(name, worlds.context(worlds.table("numeric"), worlds.model("boosted", "numeric")))

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.reporting.phrases import article, counted, percent, threshold_percent
+from dlx.reporting.phrases import article, counted, people_word, percent, threshold_percent
 from dlx.reporting.sections.blocks import Section, Table, Words
-from dlx.reporting.sections.change.part import people_word
 from dlx.schema import plural
 
 NOT_COVERED = "not covered"
