@@ -15,7 +15,7 @@ import dlx
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
+EXAMPLES = re.findall(r"^<!-- (file|at the end of): (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
 
 USED = """
 import dlx
@@ -37,6 +37,10 @@ told = dlx.explain(net, people, method="occlusion", background=background, scale
 assert told.values.shape == (8, 30) and abs(told.values).max() > 0.1
 assert explainers.exact_for("occlusion", net, "logit") and explainers.preferred(net, "logit") != "occlusion"
 
+other = dlx.explain(net, people, method="deeplift", background=background, scale="logit")
+agreement = dlx.compare([told, other]).agreement().set_index("metric")
+assert agreement.loc["cosine", "chance"] == 0 and 0.5 < agreement.loc["cosine", "mean"] <= 1
+
 linear = dlx.train(case, "logistic_regression")
 one, two = (dlx.effects.average_marginal_effect(linear, people, "mean texture", scale="logit", step=s) for s in (1, 2))
 assert abs(two - 2 * one) < 1e-6 and one > 0
@@ -51,13 +55,14 @@ assert 'data-cell="certainty/1/certain"' in section.page and "<figure" in sectio
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory) -> Path:
-    """A copy of dlx to which the examples were added, each as a file of its own."""
+    """A copy of dlx to which the examples were added: files that were not there, and a function below its like."""
     folder = tmp_path_factory.mktemp("scratch")
     shutil.copytree(Path(dlx.__file__).parent, folder / "dlx", ignore=shutil.ignore_patterns("__pycache__"))
-    for path, content in EXAMPLES:
-        assert not (folder / path).exists()
+    for place, path, content in EXAMPLES:
+        assert (folder / path).exists() == (place == "at the end of")
         (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(content, encoding="utf-8")
+        with open(folder / path, "a", encoding="utf-8") as file:
+            file.write(f"\n\n{content}" if place == "at the end of" else content)
     return folder
 
 
