@@ -190,6 +190,13 @@ def markdown(text: str, *, inline: bool = False) -> Markup:
     return Markup(reader.renderInline(text.strip()) if inline else reader.render(text))
 
 
+def as_html(text: str) -> Markup:
+    """Return text that is HTML already."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
 def bare(markup: Any) -> str:
     """Return the text of HTML, for an attribute."""
     from markupsafe import Markup
