@@ -220,8 +220,8 @@ def checked_outputs(outputs: Any, count: int, name: str) -> np.ndarray:
         outputs = outputs.reshape(-1)
     if outputs.shape != (count,):
         raise DlxError(
-            f"{name} must return one number a row, shape [{count}], got {list(outputs.shape)}; choose one output, for example "
-            "with dlx.wrap(..., target=1), or by a last layer that picks it"
+            f"{name} must return one number a row, shape [{count}], got {list(outputs.shape)}; "
+            "choose one output, for example with dlx.wrap(..., target=1)"
         )
     spoiled = np.flatnonzero(~np.isfinite(outputs))
     if len(spoiled):
