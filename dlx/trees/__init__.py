@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dlx.trees._walking import Forest
 
-__all__ = ["BEYOND", "LEAF", "MISSING", "NO_SET", "WORD", "Reading", "Trees", "concatenate", "float32_below"]
+__all__ = ["BEYOND", "LEAF", "MISSING", "NO_SET", "WORD", "Reading", "Trees", "bits_of", "concatenate", "float32_below"]
 
 WORD = 32  # codes that a word of a set holds, one a bit
 MISSING, BEYOND = -1, 2**31 - 1  # of `Trees.codes`: a missing value, and a code that no set holds
@@ -97,8 +97,7 @@ class Trees:
 
     def codes_of(self, node: int) -> np.ndarray:
         """Return the codes in a node's set, rising."""
-        words = self.words[self.set_start[node] : self.set_start[node] + self.set_size[node]]
-        return np.flatnonzero(np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little"))
+        return np.flatnonzero(bits_of(self.words[self.set_start[node] : self.set_start[node] + self.set_size[node]]))
 
     def with_sets(self, codes: Mapping[int, np.ndarray]) -> Trees:
         """Return trees of which some nodes, by their numbers, ask for a set of codes in place of a threshold."""
@@ -307,6 +306,11 @@ def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Rea
         int(root) + node: codes for tree, root in zip(trees, roots, strict=True) for node, codes in tree.get("sets", {}).items()
     }
     return Trees(**joined, roots=roots, base=base, reading=reading or Reading()).with_sets(sets)
+
+
+def bits_of(words: np.ndarray) -> np.ndarray:
+    """Return the bits of words of 32, the lowest first, bool [32 words]."""
+    return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little").astype(bool)
 
 
 def float32_below(threshold: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from dlx.errors import DlxError
 from dlx.model.base import Scale
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
-from dlx.trees import LEAF, Reading, concatenate
+from dlx.trees import LEAF, Reading, bits_of, concatenate
 
 KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")
 _ZERO = float(np.float32(1e-35))  # what counts as zero
@@ -106,12 +106,11 @@ def _grown(tree: Text, factor: float) -> dict[str, Any]:
     threshold, leaves = _numbers(tree, "threshold", float), _numbers(tree, "leaf_value", float)
     is_set, splits, no_split = decisions & _CATEGORICAL > 0, len(columns), np.zeros(len(leaves))
     missing_left = ~is_set & np.where(decisions >> 2 == _NONE, threshold >= 0, decisions & _DEFAULT_LEFT > 0)  # none seen: as 0
-    ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int).astype("<u4")
+    ends, words = _numbers(tree, "cat_boundaries", int), _numbers(tree, "cat_threshold", int)
     sets = {}
     for node in np.flatnonzero(is_set).tolist():
         which = int(threshold[node])
-        bits = np.unpackbits(words[ends[which] : ends[which + 1]].view(np.uint8), bitorder="little")
-        sets[node] = np.flatnonzero(bits)
+        sets[node] = np.flatnonzero(bits_of(words[ends[which] : ends[which + 1]]))
     is_zero = np.abs(threshold) <= _ZERO  # LightGBM reads whatever it counts as zero as 0
     threshold = np.where(is_zero, np.where(threshold < 0, np.nextafter(-_ZERO, -1.0), _ZERO), threshold)
     childless = np.full(len(leaves), LEAF)

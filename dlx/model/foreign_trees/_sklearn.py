@@ -10,7 +10,7 @@ import numpy as np
 from dlx.errors import DlxError
 from dlx.model.base import Scale
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
-from dlx.trees import LEAF, Reading, Trees, concatenate
+from dlx.trees import LEAF, Reading, Trees, bits_of, concatenate
 
 _GROWERS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
 KNOWN = tuple(f"{grower}{task}" for grower in _GROWERS for task in ("Classifier", "Regressor"))
@@ -127,7 +127,7 @@ def _columns(boosted: Any) -> tuple[np.ndarray, Levels]:
     levels: Levels = {}
     for i, (column, values) in enumerate(zip(categorical.tolist(), seen, strict=True)):
         codes = _codes(column, values)
-        known = _bits(bits[row_of[i]], len(codes))
+        known = bits_of(bits[row_of[i]])[: len(codes)]
         levels[i] = np.flatnonzero(known), codes[known]
     return np.concatenate([categorical, numeric]), levels
 
@@ -144,7 +144,7 @@ def _grown_on_bins(nodes: np.ndarray, left_sets: np.ndarray, place: np.ndarray, 
     sets = {}
     for node in np.flatnonzero(~leaf & nodes["is_categorical"].astype(bool)).tolist():
         ordinals, codes = levels[int(nodes["feature_idx"][node])]
-        chosen = _bits(left_sets[nodes["bitset_idx"][node]])[ordinals]
+        chosen = bits_of(left_sets[nodes["bitset_idx"][node]])[ordinals]
         if missing_left[node]:  # codes that training did not know go with missing values: right, beside the set
             chosen = ~chosen
             left[node], right[node], missing_left[node] = right[node], left[node], False
@@ -159,8 +159,3 @@ def _grown_on_bins(nodes: np.ndarray, left_sets: np.ndarray, place: np.ndarray, 
         cover=nodes["count"],
         sets=sets,
     )
-
-
-def _bits(words: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Return the first bits of words of 32, bool [count]."""
-    return np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")[:count].astype(bool)
