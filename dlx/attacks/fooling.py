@@ -44,7 +44,8 @@ MADE_UP = 3  # made-up rows a real one
 SAMPLES = 5_000
 FEW = 8  # people that Kernel SHAP explains against many reference rows, which takes its time
 FEWER = 10  # people whose explanations are made again and again
-REAL_ROWS, IN_THE_OPEN = "Kernel SHAP, background of real rows", "no disguise"
+CENTRES_WAY, REAL_ROWS = "Kernel SHAP with k-means centres", "Kernel SHAP with real rows"
+IN_THE_OPEN, AS_IT_IS = "no disguise", "as it is"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +132,7 @@ def fool(
 
     centres = k_means(case.train.rows, min(CENTRES, len(case.train)), seed=seed)[0]
     lime, kernel_shap = targets()
-    ways = {"LIME": (lime, background), "Kernel SHAP, k-means background": (kernel_shap, centres)}
+    ways = {"LIME": (lime, background), CENTRES_WAY: (kernel_shap, centres)}
     ways |= {REAL_ROWS: (kernel_shap, background)} if full else {}
     attacks = {
         way: attack(case, against=against, background=references, protected=protected, margin=margin, seed=seed)
@@ -146,7 +147,8 @@ def fool(
         if attacked.is_valid:
             detections.append(flip_detection(way, attacked.scaffold, case, column, is_attacked=True))
     biased = attacks["LIME"].scaffold.real
-    detections += [flip_detection(IN_THE_OPEN, one, case, column, is_attacked=one is biased) for one in (biased, *models)]
+    detections.append(flip_detection(IN_THE_OPEN, biased, case, column, is_attacked=True))
+    detections += [flip_detection(AS_IT_IS, model, case, column, is_attacked=False) for model in models]
     for model in models:
         if isinstance(model, NeuralModel):
             detections += gradient_detections(model, case, people[:FEWER], background, seed=seed)
@@ -219,7 +221,7 @@ def attack(
     limits = np.unique(realness)  # the highest is taken at which decisions still agree as aimed at; the lowest if none does
     agreement = 1 - ((realness < limits[:, None]) & differs).mean(axis=1)
     limit = float(limits[agreement >= AIM].max(initial=limits[0]))
-    scaffold = Scaffold(biased, innocuous, detector, limit, name=f"fools {against}")
+    scaffold = Scaffold(biased, innocuous, detector, limit, name=f"fools {explainers.method(against).LABEL}")
     agrees = scaffold.decide(case.test.rows) == biased.decide(case.test.rows)
     return Attack(scaffold, column, cut, against, background, interval_of_share(agrees))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import GREY, INK, UP, model_looks, shortened
+from dlx.plots.looks import GREY, INK, UP, model_looks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ def draw_detections(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
         some = np.flatnonzero(table["is_attacked"] == is_attacked)
         ax.hlines(some, table["low"].iloc[some], table["high"].iloc[some], color=colour, linewidth=1.6)
         ax.plot(table["estimate"].iloc[some], some, marker, color=colour, markersize=6, label=words)
-    ax.set_yticks(y, [shortened(label, 44) for label in table["label"]])
+    ax.set_yticks(y, list(table["label"]))
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(low_end, 1.03)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %".replace("-", "−"))

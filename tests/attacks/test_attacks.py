@@ -124,7 +124,7 @@ def test_the_attack_on_kernel_shap_hides_the_column_and_is_found_by_the_defences
 
 def test_the_light_form_is_a_part_of_the_full_one():
     light, full = fooled(full=False), fooled(full=True)
-    assert list(light.attacks) == ["LIME", "Kernel SHAP, k-means background"] and not light.more
+    assert list(light.attacks) == ["LIME", "Kernel SHAP with k-means centres"] and not light.more
     assert set(full.more) == {"lime_on_real_rows", "off_manifold", "settings", "credit_over_a_copy", "hidden_effects"}
     for few, many, keys in (
         (light.shown, full.shown, ["way", "implementation"]),

@@ -35,12 +35,12 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table(light):
 
 def test_the_section_tells_what_was_hidden_and_found(light):
     words = words_of(light.page)
-    assert "They decide by sex alone, flag f, and show explainers other columns." in words
+    assert "They flag everybody whose sex is f, decide by nothing else, and show explainers other columns." in words
     assert "LIME leaves sex out of the three most important columns for 100 % (" in words
     found = light.tables["attacks_found"]
     attacked, honest = found[found["is_attacked"]], found[~found["is_attacked"]]
-    assert f"found {attacked['is_right'].sum()} of {len(attacked)} attacked models" in words
-    assert f"passed {honest['is_right'].sum()} of {len(honest)} tests" in words
+    assert f"in {attacked['is_right'].sum()} of {len(attacked)} tests of attacked models" in words
+    assert f"in {honest['is_right'].sum()} of {len(honest)} tests of the audited" in words
     assert len(words_of(light.page, tables=False).split()) <= 450
 
 
@@ -57,7 +57,7 @@ def test_a_net_and_a_column_that_stands_in_are_told():
     told = told_of("attacks", context(case, net))
     words = words_of(told.page)
     assert "No column of this table is marked as protected; age stands in for one." in words
-    assert f"Gradients of {net.name}, rippled: a ripple that changes no decision" in words
+    assert f"a ripple on a net's output ({net.name}, rippled), which changes no decision" in words
     assert numbers_of(told.page, told.tables)
 
 

@@ -25,7 +25,7 @@ def attacks_found(measured: Measured, context: RunContext) -> Canvas:
     axes_of = {FLIP: f"decisions that change with {label} alone", REPEAT: "top columns that stay when measured again"}
     tables = {defence: some for defence in axes_of if len(some := first[first["defence"] == defence])}
     heights = [0.3 * len(some) + 0.7 for some in tables.values()]
-    canvas, axes = canvas_of(len(tables), 1, width=7.6, height=sum(heights) + 0.4, height_ratios=heights)
+    canvas, axes = canvas_of(len(tables), 1, width=5.6, height=sum(heights) + 0.4, height_ratios=heights)
     for (defence, some), ax in zip(tables.items(), axes.flat, strict=True):
         plots.draw_detections(some, ax, of=axes_of[defence])
     legend(canvas, axes, columns=3)
@@ -58,4 +58,8 @@ def settings(measured: Measured, _: RunContext) -> Canvas:
 def _label(line: pd.Series, label: str) -> str:
     if not line["is_attacked"] or line["demonstration"] == "fragile gradients":
         return str(line["model"])
-    return f"by {label}, openly" if line["demonstration"] == IN_THE_OPEN else f"hidden from {line['demonstration']}"
+    return (
+        f"by {label}, openly"
+        if line["demonstration"] == IN_THE_OPEN
+        else f"hidden from {line['demonstration']}".replace(" with ", "\nwith ")
+    )

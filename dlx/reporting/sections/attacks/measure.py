@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from dlx import explainers
 from dlx.attacks import AttackError, Fooled, fool
 from dlx.attacks.defences import CARRY_LIMIT, FLIP, FLIP_LIMIT
 from dlx.attacks.fooling import MARGIN
@@ -66,6 +67,7 @@ def measure(context: RunContext) -> Measured:
         return Measured(about=About(str(error)))
     shown = pd.concat([one.shown.assign(seed=seed) for seed, one in made.items()], ignore_index=True)
     shown["is_fooled"] = shown["is_valid"] & (shown["hidden"] >= HIDDEN)
+    shown["made_by"] = [_maker(line.against, line.implementation) for line in shown.itertuples()]
     shown["is_first"] = (shown["seed"] == context.seed) & (shown["implementation"] == "dlx")
     found = pd.concat([one.detections.assign(seed=seed) for seed, one in made.items()], ignore_index=True)
     first = made[context.seed]
@@ -74,6 +76,11 @@ def measure(context: RunContext) -> Measured:
     levels = feature.level_labels[: int(attacked.cut) + 1] if feature.is_categorical else ()
     tables = {"attacks_shown": shown, "attacks_found": found, **first.more}
     return Measured(tables, LIMITS | _counts(found), About("", feature, levels))
+
+
+def _maker(against: str, implementation: str) -> str:
+    is_ours = implementation == "dlx" and explainers.has_reference(against)
+    return "dlx" if is_ours else f"the {explainers.method(against).LIBRARY} package"
 
 
 def _counts(found: pd.DataFrame) -> dict[str, float]:
