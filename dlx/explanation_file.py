@@ -5,22 +5,54 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dlx.errors import DlxError
 from dlx.explanation import ARRAYS, Explanation, ExplanationError
 from dlx.files import parsed_json
 from dlx.schema import Schema
+from dlx.schema.fields import conform, described
 
 EXTRA = "extras/"  # before the names of extras among a file's arrays
 METADATA_KEY = "dlx.explanation"
 DIGEST = 64  # characters of the sha256 that the metadata begins with
 APART = (*ARRAYS, "extras")
-SCALES = ("logit", "probability", "value")
+LARGEST = 2**63
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Said:
+    """The fields of an explanation but its arrays, as JSON holds them."""
+
+    schema: Schema
+    scale: Literal["logit", "probability", "value"]
+    method: str
+    implementation: str
+    model: str
+    background_id: str
+    index: tuple[int, ...] | tuple[str, ...]
+    target: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    seconds: float = 0.0
+    evaluations: int = 0
+    promise: str = ""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        conform(self, "it", DlxError)
+        for name in ("seed", "seconds", "evaluations"):
+            if not 0 <= getattr(self, name) < LARGEST:
+                raise ValueError(f"its {name} must be a number from 0 on")
+        if any(isinstance(name, int) and abs(name) >= LARGEST for name in self.index):
+            raise ValueError("its index must hold whole numbers below 2**63")
 
 
 def packed(explanation: Explanation) -> bytes:
@@ -49,12 +81,13 @@ def unpacked(path: Path) -> Explanation:
             if text is None:
                 raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
             digest, text = text[:DIGEST], text[DIGEST:]
-            said, schema = _said(text)
-            _check_header(file, len(said["index"]), len(schema))
+            fields = described(Said, parsed_json(text.encode(), finite=False), "it", DlxError)
+            said = Said(**fields | {"schema": Schema.from_dict(fields["schema"])})
+            _check_header(file, len(said.index), len(said.schema))
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
         if digest != _digest(text, arrays):
             raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
-        return _explanation(said, schema, arrays)
+        return _explanation(said, arrays)
     except ExplanationError:
         raise
     except (OSError, SafetensorError) as error:
@@ -62,21 +95,6 @@ def unpacked(path: Path) -> Explanation:
     except MALFORMED as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:300]
         raise ExplanationError(f"{path} does not hold what it says: {why}; make it again with dlx explain") from error
-
-
-def _said(text: str) -> tuple[dict[str, Any], Schema]:
-    """Return the fields of an explanation but its arrays, each of the type that it must be, and its schema."""
-    said = parsed_json(text.encode(), finite=False)
-    if not isinstance(said, dict):
-        raise ValueError("it must be a table of fields")
-    if lacking := REQUIRED - set(said):
-        raise ValueError(f"it lacks {', '.join(sorted(lacking))}")
-    if unknown := set(said) - {field.name for field in dataclasses.fields(Explanation)}.difference(APART):
-        raise ValueError(f"it has no field {sorted(unknown)[0][:60]!r}")
-    for name, is_right in FIELDS.items():
-        if name in said and not is_right(said[name]):
-            raise ValueError(f"its {name} must not be {json.dumps(said[name])[:60]}")
-    return said, Schema.from_dict(said["schema"])
 
 
 def _check_header(file: Any, count: int, width: int) -> None:
@@ -94,12 +112,12 @@ def _check_header(file: Any, count: int, width: int) -> None:
             raise ValueError(f"{name[:60]} must be float64 {wanted}, got {got}" if wanted else f"{name[:60]} is no array of it")
 
 
-def _explanation(said: Mapping[str, Any], schema: Schema, arrays: dict[str, np.ndarray]) -> Explanation:
+def _explanation(said: Said, arrays: dict[str, np.ndarray]) -> Explanation:
     extras = {name.removeprefix(EXTRA): arrays.pop(name) for name in sorted(arrays) if name.startswith(EXTRA)}
-    count, failures = len(said["index"]), {int(row): why for row, why in said.get("failures", {}).items()}
+    count, failures = len(said.index), {int(row): why for row, why in said.failures.items()}
     if any(not 0 <= row < count for row in failures):
         raise ValueError(f"its failures name a row beyond its {count}")
-    schema.check(arrays["rows"])
+    said.schema.check(arrays["rows"])
     explained = ~np.isin(np.arange(count), list(failures))
     for name in ("values", "base_values"):
         if not np.isfinite(arrays[name][explained]).all():
@@ -108,9 +126,8 @@ def _explanation(said: Mapping[str, Any], schema: Schema, arrays: dict[str, np.n
         raise ValueError("its outputs must be finite")
     if (arrays.get("standard_errors", np.zeros(1)) < 0).any():
         raise ValueError("its standard_errors must not be negative")
-    apart: dict[str, Any] = {"schema": schema, "index": np.array(said["index"]), "failures": failures, "extras": extras}
-    apart["carried"] = tuple(said.get("carried", ()))
-    return Explanation(**{**said, **arrays, **apart})
+    apart = {"index": np.array(said.index), "failures": failures, "extras": extras}
+    return Explanation(**vars(said) | arrays | apart)
 
 
 def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
@@ -118,39 +135,3 @@ def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**63
-
-
-def _is_index(value: Any) -> bool:
-    is_of_numbers = isinstance(value, list) and all(type(name) is int and abs(name) < 2**63 for name in value)
-    return is_of_numbers or _are_texts(value)
-
-
-def _is_failures(value: Any) -> bool:
-    return isinstance(value, dict) and all(row.isdecimal() and len(row) < 20 and _is_text(why) for row, why in value.items())
-
-
-TEXTS = ("method", "implementation", "model", "background_id", "target", "promise")
-FIELDS: dict[str, Callable[[Any], bool]] = dict.fromkeys(TEXTS, _is_text) | {
-    "schema": lambda value: isinstance(value, dict),
-    "scale": lambda value: value in SCALES,
-    "index": _is_index,
-    "options": lambda value: isinstance(value, dict),
-    "seed": _is_count,
-    "seconds": lambda value: type(value) in (int, float) and 0 <= value < float("inf"),
-    "evaluations": _is_count,
-    "failures": _is_failures,
-    "carried": _are_texts,
-}
-REQUIRED = {"schema", "scale", "method", "implementation", "model", "background_id", "index"}

@@ -202,16 +202,7 @@ def refuse_claimed(folder: str | Path, case: Dataset, remedy: str) -> None:
     """Raise a `DlxError` if a folder holds what was made of another file, so that files of one name overwrite nothing.
 
     Another file may have the folder if its rows are the same, or if the first file is there no longer; and a file whose rows
-    have changed keeps its folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Where something of the case is to be written.
-    case : Dataset
-        The table; one that was not read from a file has any folder.
-    remedy : str
-        What to do instead: "pass another --output".
+    have changed keeps its folder. The remedy is what to do instead: "pass another --output".
     """
     try:
         mark = json.loads((Path(folder) / MARK).read_text(encoding="utf-8"))

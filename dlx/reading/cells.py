@@ -42,23 +42,11 @@ NOTHING = Missing()  # but the empty cell
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A column of text as a file spells it: its different texts once, and which one each row has.
-
-    Parameters
-    ----------
-    name : str
-        The column's name.
-    texts : list of str
-        The different texts, "" for an empty cell, in the order in which they occur first.
-    codes : ndarray [rows]
-        The position of each row's text.
-    missing : Missing
-        What means missing.
-    """
+    """A column of text as a file spells it: its different texts once, and which one each row has."""
 
     name: str
-    texts: list[str]
-    codes: np.ndarray
+    texts: list[str]  # "" for an empty cell; in the order in which they occur first
+    codes: np.ndarray  # the position of each row's text, [rows]
     missing: Missing = NOTHING
 
     @cached_property
@@ -154,16 +142,12 @@ def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tup
 
 
 class Opened(NamedTuple):
-    """A file before its columns are decided.
-
-    `cells` are the columns of a text; `table` is what a typed file holds, and None for a text; `said` is what was recognised
-    of the file.
-    """
+    """A file before its columns are decided."""
 
     source: str
-    cells: list[Cells]
-    table: pd.DataFrame | None = None
-    said: tuple[str, ...] = ()
+    cells: list[Cells]  # of a text
+    table: pd.DataFrame | None = None  # of a typed file
+    said: tuple[str, ...] = ()  # what was recognised of it: "separated by semicolons"
     delimiter: str = ""
 
     @property

@@ -19,7 +19,7 @@ from dlx.reading.cells import Cells
 from dlx.schema import Feature, SchemaError, level_text
 from dlx.schema.cells import LARGEST, MOST_DIGITS, english, is_inexact, is_like_a_number, look_at, numbers_in
 from dlx.schema.inference import named_like_an_id
-from dlx.schema.numerals import BY_DOTS, Numerals, is_ambiguous, numerals
+from dlx.schema.numerals import BY_DOTS, Numerals, is_ambiguous, numerals_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,25 +45,19 @@ def decimal_mark(columns: Iterable[Cells], delimiter: str) -> str:
         if cells.are_numbers:
             shows_point = any("." in text for text in cells.values) and not BY_DOTS.fits(cells.values)
             found |= {"."} if shows_point else set()
-        elif (spelled := numerals(cells.values)) and spelled.decimal == ",":
+        elif (spelled := numerals_of(cells.values)) and spelled.decimal == ",":
             found.add(",")
     return found.pop() if len(found) == 1 else "." if not found and delimiter == "," else ""
 
 
 def as_it_looks(cells: Cells, decimal: str) -> Column:
-    """Return a column of text in the dtype that most of its cells have.
-
-    Raises
-    ------
-    SchemaError
-        If it is nearly all numbers, could be read as two, or holds a number that is not finite.
-    """
+    """Return a column of text in the dtype that most of its cells have; what is nearly numbers, or ambiguous, is an error."""
     done, values = cells.told_missing(marks=False), cells.values
     if not values:
         return _words(cells, done) if cells.marks else Column(_numbers(cells, values), done)
     look, odd = look_at(values)
     are_plain = look in ("truths", "codes", "dates") or (look == "numbers" and decimal != ",")
-    spelled = None if are_plain else numerals(values, decimal=decimal)
+    spelled = None if are_plain else numerals_of(values, decimal=decimal)
     if spelled:
         return _spelled(cells, spelled)
     if look in ("truths", "numbers", "dates"):
@@ -80,16 +74,10 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
 
 
 def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
-    """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them.
-
-    Raises
-    ------
-    SchemaError
-        If a cell is no number, or one that is not finite.
-    """
+    """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them."""
     if feature.is_categorical:
         return _levels(feature, cells)
-    spelled = numerals(cells.values, decimal=decimal, unit=feature.unit)
+    spelled = numerals_of(cells.values, decimal=decimal, unit=feature.unit)
     if spelled and spelled.unit and feature.unit and spelled.unit != feature.unit:
         raise SchemaError(
             f"column {feature.name!r} is in {feature.unit}, but its values are in {spelled.unit}: {_few(cells.values)}; "

@@ -37,13 +37,7 @@ SAMPLE = 1_000  # lines
 
 
 def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
-    """Return the cells of a delimited file.
-
-    Raises
-    ------
-    SchemaError
-        If it is empty, in another encoding than is said, not rectangular, or its delimiter could be one or the other.
-    """
+    """Return the cells of a delimited file, or raise where it is no rectangle or could be read in two ways."""
     text, said = _decoded(path, content, encoding)
     if not text.strip():
         raise SchemaError(f"cannot read {path}: it is empty")

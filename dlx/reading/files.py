@@ -73,13 +73,7 @@ def refuse_other_files(path: Path) -> None:
 
 
 def content_of(path: Path) -> bytes:
-    """Return the bytes of a text file, unpacked.
-
-    Raises
-    ------
-    SchemaError
-        If it is damaged, holds several files, or is something else than its suffix says.
-    """
+    """Return the bytes of a text file, unpacked, or raise where it is damaged or something else than its suffix says."""
     packed = kind_of(path)[1]
     unpack: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
     unpack |= {"": bytes, ".zip": _only_member}

@@ -34,24 +34,12 @@ NEAR, ALMOST, TELLING, EXPLAINED = 0.95, 0.9999, 0.99, 0.998
 
 @dataclass(frozen=True)
 class ColumnReading:
-    """The kind that a column was taken for, why, and what was done to its values.
-
-    Parameters
-    ----------
-    name : str
-        The column's name.
-    taken_for : {"numeric", "categorical", "outcome", "set aside"}
-        What its values are; columns that are set aside are no features.
-    why : str
-        Why it is set aside: "an id".
-    done : tuple of str
-        What was done to its values, or what a reader should know of them: "missing: 'NA' in 1 row, first in row 7".
-    """
+    """The kind that a column was taken for, why, and what was done to its values or should be known of them."""
 
     name: str
-    taken_for: str
-    why: str = ""
-    done: tuple[str, ...] = ()
+    taken_for: str  # "numeric", "categorical", "outcome" or "set aside", which is no feature
+    why: str = ""  # it is set aside: "an id"
+    done: tuple[str, ...] = ()  # "missing: 'NA' in 1 row, first in row 7"
 
     def __str__(self) -> str:
         taken = f"{self.taken_for}, {self.why}" if self.why else self.taken_for
@@ -60,27 +48,13 @@ class ColumnReading:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table was read.
+    """The record of how a table was read: one entry a column, in the table's order."""
 
-    Parameters
-    ----------
-    source : str
-        The file, as it was named; empty for a table of Python's.
-    rows : int
-        How many rows it has.
-    columns : tuple of ColumnReading
-        A line a column, in the table's order.
-    file : tuple of str
-        What was recognised of the file: "separated by semicolons", "Windows-1252".
-    options : tuple of str
-        What was asked for beside the file, as words of the command line: "--target", "churned".
-    """
-
-    source: str = ""
+    source: str = ""  # the file, as it was named; empty for a table of Python's
     rows: int = 0
     columns: tuple[ColumnReading, ...] = ()
-    file: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
+    file: tuple[str, ...] = ()  # what was recognised of it: "separated by semicolons", "Windows-1252"
+    options: tuple[str, ...] = ()  # what was asked for beside it, as words of the command line: "--target", "churned"
 
     def __getitem__(self, name: str) -> ColumnReading:
         return next(column for column in self.columns if column.name == name)

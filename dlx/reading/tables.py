@@ -34,13 +34,7 @@ class Read(NamedTuple):
 
 
 def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
-    """Return the table of a file, text as text.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such file, it is of another kind or damaged, has no rows, or is not rectangular.
-    """
+    """Return the table of a file, text as text, or raise where there is none that can be read as it is."""
     path = Path(path)
     refuse_other_files(path)
     kind = kind_of(path)[0]
@@ -63,13 +57,7 @@ def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str 
 
 
 def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
-    """Return a file as a table: numbers where a column holds nothing else, text as it is spelled; the empty cell is missing.
-
-    Raises
-    ------
-    SchemaError
-        If there is no such file, it is of another kind, has no rows, or is not well formed.
-    """
+    """Return a file as a table: numbers where a column holds nothing else, text as it is spelled; the empty cell is missing."""
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     made = {cells.name: Column(columns.as_spelled(cells)) for cells in opened.cells}
     return _joined(made, None) if opened.table is None else opened.table

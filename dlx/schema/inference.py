@@ -25,7 +25,7 @@ from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, level_text, look_at, number_of, same_level
 from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
-from dlx.schema.numerals import is_ambiguous, numerals
+from dlx.schema.numerals import is_ambiguous, numerals_of
 from dlx.schema.table import Carried, Schema, Target, refuse_odd
 
 if TYPE_CHECKING:
@@ -107,15 +107,7 @@ def _refuse_unknown(known: list[str], target: str, keep: Collection[str], catego
 
 
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
-    """Return why a column is no feature: "an id"; empty where it is one.
-
-    Parameters
-    ----------
-    column : Series [rows]
-        The column, in its dtype.
-    first : bool
-        Whether it is the first column of its table.
-    """
+    """Return why a column, which may be the first of its table, is no feature: "an id"; empty where it is one."""
     import pandas as pd
 
     known = column.dropna()
@@ -181,7 +173,7 @@ def _why_texts(name: str, known: pd.Series, rows: int) -> str:
 
 
 def _are_spelled_otherwise(texts: Collection[str]) -> bool:
-    return numerals(texts) is not None or is_ambiguous(texts)
+    return numerals_of(texts) is not None or is_ambiguous(texts)
 
 
 def _feature(column: pd.Series, *, levels: bool) -> Feature:

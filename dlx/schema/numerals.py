@@ -78,18 +78,11 @@ SPELLINGS = (
 )
 
 
-def numerals(texts: Iterable[str], *, decimal: str = "", unit: str | None = None) -> Numerals | None:
-    """Return the numbers of a column whose texts are all spelled in one of the ways above, or None.
+def numerals_of(texts: Iterable[str], *, decimal: str = "", unit: str | None = None) -> Numerals | None:
+    """Return the numbers of a column whose different texts are all spelled in one of the ways above, or None.
 
-    Parameters
-    ----------
-    texts : iterable of str
-        The different values of the column.
-    decimal : str
-        The decimal mark of the table, where it is known from other columns; a column that could be read with either mark
-        is None without it.
-    unit : str, optional
-        The unit, or "", of a column that is known to hold numbers: a single value that is spelled so is no slip then.
+    A column that could be read with either decimal mark is None, unless other columns of the table show which it is. With a
+    unit, or "", the column is known to hold numbers: a single value that is spelled so is no slip then.
     """
     texts = list(texts)
 
@@ -115,7 +108,7 @@ def numerals(texts: Iterable[str], *, decimal: str = "", unit: str | None = None
 def is_ambiguous(texts: Iterable[str]) -> bool:
     """Return whether a column's numbers have commas or dots that may group thousands or be decimal marks."""
     texts = list(texts)
-    return numerals(texts) is None and all(numerals(texts, decimal=mark) is not None for mark in ".,")
+    return numerals_of(texts) is None and all(numerals_of(texts, decimal=mark) is not None for mark in ".,")
 
 
 def _without_unit(texts: list[str], known: str | None) -> tuple[list[str], str]:

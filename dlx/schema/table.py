@@ -124,21 +124,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Carried:
-    """A column that is no feature, but that a model of one's own may read: it goes along unchanged with each person.
-
-    Parameters
-    ----------
-    name : str
-        The column's name in the table.
-    position : int
-        Its place among the columns of the table without the target.
-    why : str
-        Why it is no feature: "an id".
-    """
+    """A column that is no feature, but that a model of one's own may read: it goes along unchanged with each person."""
 
     name: str
-    position: int
-    why: str = ""
+    position: int  # among the columns of the table without the target
+    why: str = ""  # it is no feature: "an id"
 
     def __post_init__(self) -> None:
         conform(self, f"carried column {quoted(self.name)}", SchemaError)

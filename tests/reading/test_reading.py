@@ -24,7 +24,7 @@ from dlx.dataset import from_frame, read_frame, read_people
 from dlx.errors import DlxError, did_you_mean
 from dlx.schema import SchemaError, infer_schema
 from dlx.schema.cells import MARKS, is_date, look_at, number_of, same_level
-from dlx.schema.numerals import is_ambiguous, numerals
+from dlx.schema.numerals import is_ambiguous, numerals_of
 
 pytestmark = pytest.mark.doors
 
@@ -232,7 +232,7 @@ def test_a_column_spelled_otherwise_throughout_is_read_as_numbers_and_said(tmp_p
 
 def test_commas_that_may_be_either_are_read_by_what_other_columns_show(tmp_path):
     either = [f"{1 + i},{500 + i}" for i in range(ROWS)]
-    assert is_ambiguous(either) and numerals(either, decimal=",").values["1,500"] == 1.5
+    assert is_ambiguous(either) and numerals_of(either, decimal=",").values["1,500"] == 1.5
     columns = {"pay": either, "rate": [f"{i},5" for i in range(ROWS)]}
     shown = dlx.read_table(written(tmp_path / "a.csv", columns, delimiter=";"), target="y")
     assert shown.rows[0].tolist() == [1.5, 0.5]
