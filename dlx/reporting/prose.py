@@ -39,6 +39,7 @@ STYLES: dict[str, Callable[..., str]] = {
 }
 SIGNED = ("signed", "thousandths")
 SPECIAL = re.compile(r"[\\`*_\[\]|~<>&\"']")
+TAG = re.compile(r"<[^>]+>")
 LEADING = re.compile(r"^[#+\-=\d]")
 
 
@@ -154,7 +155,7 @@ def cell(line: Line, spec: str) -> str:
     columns, style, flag = (*spec.split("|"), "", "")[:3]
     names = columns.split()
     if len(names) == 3:
-        text = str(interval(line, style, of=names).striptags())
+        text = TAG.sub("", str(interval(line, style, of=names)))  # striptags would part what a no-break space joins
     else:
         value = line[names[0]]
         text = str(value) if isinstance(value, str) or not style else _as_text(value, style)

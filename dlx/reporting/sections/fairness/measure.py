@@ -1,0 +1,229 @@
+"""What the section measures: rates of groups and how far apart they are, proxies, the columns that make gaps, and remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dlx import explainers
+from dlx.audit.adverse_action import Proxies
+from dlx.audit.fairness.contributions import contrasts, explained_gap
+from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, intersections
+from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, proxy_strength
+from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
+from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
+from dlx.background import sample
+from dlx.context import RunContext, is_black_box
+from dlx.model import Model
+from dlx.plots import UNITS
+from dlx.remedies import recipe_of
+from dlx.remedies.mitigation import REWEIGHED, mitigations
+from dlx.reporting.sections import Measured
+from dlx.stats import LEVEL
+
+TITLE, PLACE, TASKS = "Fairness", 30, ("binary",)
+FOUR_FIFTHS = 0.8  # of the highest group's rate, the usual mark
+MOST_EXPLAINED = 1_200  # people whose contributions make the gaps
+STRONGEST = 2  # proxies that are dropped with their column
+CARRIERS = 3  # columns that are named beside a group
+ALL = "all columns"
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What the prose and the figures need beside numbers."""
+
+    shown: tuple[Partition, ...]  # by which the page compares people
+    others: tuple[Partition, ...]  # the other protected columns that may be compared
+    crossed: tuple[Partition, ...]  # pairs of those shown
+    refused: tuple[Partition, ...]  # by which nobody may be compared
+    models: tuple[str, ...]  # the black boxes: those that were explained and mended
+    favourable: str  # the rate that people want to be high
+    word: str  # what it says of them: "granted"
+    labels: dict[str, str]  # of the columns
+    units: dict[str, str]  # of the contributions of each model
+    not_trained_again: tuple[str, ...]  # models that no remedy could train again
+
+
+def measure(context: RunContext) -> Measured:
+    """Return how the models treat groups of people; no tables where the table has no protected column to compare by."""
+    case, target, every = context.case, context.case.schema.target, compared(context.case)
+    fit = [by for by in every if not by.objection]
+    shown = [by for by in fit if not target.fairness_by or by.name in target.fairness_by]
+    others, refused = [by for by in fit if by not in shown], tuple(by for by in every if by.objection)
+    models = [model for model in context.told_of if is_black_box(model)] or context.told_of
+    names = tuple(model.name for model in models)
+    rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
+    labels = dict(zip(case.schema.names, case.schema.labels, strict=True)) | {ALL: ALL}
+    units, parted = {model.name: UNITS[model.scales[0]] for model in models}, (tuple(shown), tuple(others))
+    facts = {"test_rows": float(len(case.test)), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
+    facts |= {"people": float(MIN_PEOPLE), "cases": float(MIN_CASES), "folds": float(FOLDS), "strongest": float(STRONGEST)}
+    if not shown:
+        return Measured({}, facts, About(*parted, (), refused, names, rate, word, labels, units, ()))
+    rates, gaps = _treatment(context, context.told_of, fit)
+    judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
+    fit_shown = [by for by in shown if by.name in judged]
+    crossed = tuple(intersections(case, [by.name for by in fit_shown]))
+    if crossed:
+        more = _treatment(context, context.told_of, crossed)
+        rates, gaps = (pd.concat(both, ignore_index=True) for both in ((rates, more[0]), (gaps, more[1])))
+    told, carried, parts = _explained(context, models, shown)
+    mended = _mended(context, models, fit_shown, carried)
+    tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
+    tables |= {"carriers": carried, "single_proxies": _single(context, shown, carried, labels), "gap_columns": parts}
+    tables |= {"remedies": mended, "tried": _tried(mended)}
+    again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
+    left = tuple(name for name in names if name not in again)
+    about = About(*parted, crossed, refused, names, rate, word, labels, units, left)
+    return Measured(_named(tables, about), facts, about)
+
+
+def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
+    """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
+    labels = {by.name: by.label for by in (*about.shown, *about.others, *about.crossed)}
+    kept = {f"fairness_{name}": table for name, table in tables.items() if len(table)}
+    for name, table in kept.items():
+        of = table["attribute"]
+        kept[name] = table.assign(label=of.map(labels), pair=of + " " + table["model"] if "model" in table else of)
+    gaps = kept["fairness_gaps"]
+    kept["_fairness_gaps"] = gaps.assign(lowest=gaps["lowest"].replace("", "too few"))
+    if "fairness_remedies" in kept:
+        remedies = kept["fairness_remedies"].query("measure != ''")
+        kept["_fairness_remedies"] = remedies.assign(each=remedies["pair"] + " " + remedies["remedy"])
+    if "fairness_carriers" in kept:
+        strongest = kept["fairness_carriers"].groupby(["attribute", "group", "model"], sort=False).head(CARRIERS)
+        kept["_fairness_carriers"] = strongest.assign(column_label=strongest["column"].map(about.labels))
+    return kept
+
+
+def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rates, gaps = [], []
+    with context.narrator.step("Comparing groups", "comparisons") as update:
+        for model in models:
+            for by in every:
+                treated = group_rates(model, context.case.test, by, seed=context.seed)
+                rates.append(treated.to_frame())
+                gaps.append(treated.gaps())
+                update(len(rates), len(models) * len(every))
+    return pd.concat(rates, ignore_index=True), pd.concat(gaps, ignore_index=True)
+
+
+def _shown(
+    shown: Sequence[Partition], models: Sequence[str], rates: pd.DataFrame, gaps: pd.DataFrame, rate: str
+) -> pd.DataFrame:
+    """Return, of each partition shown and black box, the two groups furthest apart in the favourable rate, and outcomes."""
+    lines = []
+    for by in shown:
+        for model in models:
+            gap = gaps.query("model == @model and attribute == @by.name and rate == @rate").iloc[0]
+            own = rates.query("model == @model and attribute == @by.name")
+            of = own.set_index(["rate", "group"])["estimate"]
+            if not gap["lowest"]:
+                standing = "few"
+            elif gap["difference"] == 0 or np.isnan(gap["ratio"]):
+                standing = "even"
+            elif gap["ratio_high"] < FOUR_FIFTHS:
+                standing = "below"
+            else:
+                standing = "above" if gap["ratio_low"] > FOUR_FIFTHS else "unclear"
+            line = {"attribute": by.name, "model": model, "standing": standing}
+            line |= gap[["lowest", "highest", "ratio", "ratio_low", "ratio_high"]].to_dict()
+            for end in ("lowest", "highest"):
+                line |= {f"share_{end}": of.get((rate, gap[end]), np.nan), f"events_{end}": of.get((EVENTS, gap[end]), np.nan)}
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _explained(
+    context: RunContext, models: Sequence[Model], shown: Sequence[Partition]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
+    people = sample(context.case.test, MOST_EXPLAINED, seed=context.seed)
+    explained = [context.explain(model, people, explainers.best_shapley(model, model.scales[0])) for model in models]
+    told, carried, parts = [], [], list[pd.DataFrame]()
+    with context.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
+        for count, by in enumerate(shown, start=1):
+            found = proxy_strength(context.case, by, seed=context.seed)
+            told.append(found.assign(is_best=found["auc"] == found["auc"].max()))
+            for group in found.loc[found["objection"] == "", "group"]:
+                alone = column_proxies(context.case, by, group, seed=context.seed)
+                carried += [carriers(explanation, alone, seed=context.seed) for explanation in explained]
+            of_each = [(group, against, explanation) for group, against in contrasts(people, by) for explanation in explained]
+            gaps = [explained_gap(made, people, by, group, against, seed=context.seed) for group, against, made in of_each]
+            parts += _widest_marked(gaps)
+            update(count, len(shown))
+    return _stacked(told), _stacked(carried), _stacked(parts)
+
+
+def _widest_marked(gaps: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield what columns add to gaps, those of the two groups marked that are furthest apart under any model."""
+    widest = max(gaps, key=lambda one: abs(one["difference"].iloc[-1]), default=pd.DataFrame())
+    for one in gaps:
+        is_widest = one["group"].iloc[0] == widest["group"].iloc[0] and one["against"].iloc[0] == widest["against"].iloc[0]
+        is_clear = ((one["low"] > 0) | (one["high"] < 0)) & (one["column"] != ALL)
+        yield one.assign(is_widest=is_widest, is_clear=is_clear)
+
+
+def _single(context: RunContext, shown: Sequence[Partition], carried: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    """Return the columns that by themselves are a proxy, each with the group that it tells best.
+
+    Of a protected number, the groups that reasons are held against are finer than those compared: a column may tell only one
+    of these.
+    """
+    columns = ["attribute", "column", "group", "auc", "low", "high"]
+    found = pd.DataFrame(columns=columns)
+    if len(carried):
+        ends = {name: (1 + carried[of]) / 2 for name, of in zip(columns[3:], ("tells", "tells_low", "tells_high"), strict=True)}
+        strong = carried.assign(**ends).query("low > @PROXY_AUC").sort_values("low", ascending=False, kind="stable")
+        found = strong.drop_duplicates(["attribute", "column"])[columns]
+    known = set(zip(found["attribute"], found["column"], strict=True))
+    finer = [
+        (by.name, column, proxy.group, proxy.auc, proxy.low, proxy.high)
+        for by in shown
+        for column, proxy in Proxies.of(context.case.train).of_attribute(by.name).items()
+        if proxy.low > PROXY_AUC and (by.name, column) not in known
+    ]
+    both = _stacked([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
+    return both.assign(column_label=both["column"].map(labels)) if len(both) else both
+
+
+def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
+    """Return what each remedy changes, with a mark where it lessens a gap, or costs more, beyond chance."""
+    tables = []
+    with context.narrator.step("Remedies for unequal treatment", "models") as update:
+        for by in judged:
+            for model in models:
+                lines = carried.query("attribute == @by.name and model == @model.name") if len(carried) else carried
+                strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates() if len(lines) else ()
+                made_by = recipe_of(model, context.case)
+                seed = context.seed if made_by is None else made_by.seed
+                proxies = tuple(strongest[:STRONGEST])
+                tables.append(mitigations(context.case, model, by, made_by=made_by, proxies=proxies, seed=seed))
+                update(len(tables), len(judged) * len(models))
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, ignore_index=True)
+    shrinks = (table["measure"] == RATIO) & (table["low"] > 0) | table["measure"].isin((TRUE_GAP, FALSE_GAP)) & (
+        table["high"] < 0
+    )
+    return table.assign(is_less=shrinks, is_dearer=(table["measure"] == COST) & (table["low"] > 0))
+
+
+def _tried(remedies: pd.DataFrame) -> pd.DataFrame:
+    """Return, of each column and model, how many remedies were tried, how many lessen a gap, and the cheapest that does."""
+    lines = []
+    for (attribute, model), own in remedies.groupby(["attribute", "model"], sort=False) if len(remedies) else ():
+        possible = own[own["measure"] != ""]
+        lessen = possible.loc[possible["is_less"], "remedy"].unique()
+        cost = possible[possible["measure"] == COST].set_index("remedy")
+        best = cost.loc[lessen, "after"].idxmin() if len(lessen) else ""
+        dearer = int(cost.loc[lessen, "is_dearer"].sum())
+        lines.append((attribute, model, len(cost), len(lessen), dearer, best))
+    return pd.DataFrame(lines, columns=["attribute", "model", "tried", "lessen", "dearer", "remedy"])
+
+
+def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
