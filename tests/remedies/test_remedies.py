@@ -21,9 +21,7 @@ from dlx.model import BlackBox, NeuralModel
 from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
 from dlx.remedies.recoding import merged_feature, merged_levels
 from dlx.remedies.retraining import folded, restored
-from dlx.reporting.sections import fairness
 from dlx.schema import Feature, Schema, SchemaError
-from dlx.threads import one_thread
 from dlx.training import TrainingError
 
 LEVELS = Schema(
@@ -387,11 +385,8 @@ def test_no_page_replaces_a_net_of_ones_own_by_one_of_dlx(tmp_path, monkeypatch)
     case = worlds.table("mixed", 300)
     case = dataclasses.replace(case, card=Card(remedy={"drop": [case.schema.names[0]]}))
     monkeypatch.setattr(training, "fit", lambda *_, **__: pytest.fail("a model was trained"))
-    setting = worlds.context(case, background=10)
     net = own_net(case)
-    told = told_of("errors", worlds.context(case, net, background=10))
-    with one_thread():
-        groups = fairness.section(setting, [net])
+    told, groups = (told_of(section, worlds.context(case, net, background=10)) for section in ("errors", "fairness"))
     assert "None of these models was trained by dlx" in words_of(told.page)
-    assert "mlp was not trained by dlx on this table" in str(groups.blocks) or not groups.tables.get("fairness_remedies", [])
+    assert "mlp: not trained by dlx on this table" in words_of(groups.evidence) or "fairness_remedies" not in groups.tables
     assert reporting._siblings(case, [net], lambda *_: pytest.fail("a sibling was trained")) == {}
