@@ -59,11 +59,11 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
-def listed(names: Iterable[object]) -> str:
+def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
     """Return names with commas, on one line; of very many the first ones."""
-    every = [" ".join(str(name).split()) for name in names]
-    more = [f"and {len(every) - MOST_NAMES:,} more"] if len(every) > MOST_NAMES else []
-    return ", ".join([*every[:MOST_NAMES], *more])
+    every = list(map(one_line, names))
+    more = [f"and {len(every) - most:,} more"] if len(every) > most else []
+    return ", ".join([*every[:most], *more])
 
 
 def plural(count: int, noun: str) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.arrays import array_id, as_slice, frozen, row_names
-from dlx.errors import DlxError, plural
+from dlx.errors import DlxError, listed, plural
 from dlx.files import write_atomically
-from dlx.schema import Schema, shortened
+from dlx.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +163,7 @@ class Explanation:
         said = [
             f"Explanation({self.method} of {self.model}: {self.target}, {self.scale}; {self.implementation}, seed {self.seed}",
             f"  {plural(len(self), 'row')} x {plural(len(self.schema), 'feature')}, {self.seconds:.1f} s{failed}",
-            f"  most important: {shortened(tuple(most))})",
+            f"  most important: {listed(most, 6)})",
         ]
         return "\n".join(" ".join(line.splitlines()) for line in said)
 

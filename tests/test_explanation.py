@@ -194,6 +194,13 @@ def test_a_sampled_standard_error_of_0_without_seen_variation_says_so():
 # What is on disk is what it says -------------------------------------------------------------------------------------
 
 
+def test_what_is_printed_fits_in_three_lines_and_says_what_was_explained(explanation):
+    for some in (explanation, explanation[:0]):
+        lines = repr(some).splitlines()
+        assert len(lines) == 3 and explanation.method in lines[0] and explanation.scale in lines[0]
+        assert f"{len(some)} rows" in lines[1] and explanation.schema.names[0] in lines[2]
+
+
 LINE = r"^[^\n]{,1000}$"
 
 

@@ -67,7 +67,6 @@ STILL = {
     "study",
     "tables",
     "sections",
-    "numerals",
     "measure",
 }  # modules whose function of the same name others are about to rename
 

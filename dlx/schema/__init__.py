@@ -3,9 +3,9 @@
 from dlx.errors import plural
 from dlx.schema.cells import level_text
 from dlx.schema.description import read_schema
-from dlx.schema.features import Adverse, Direction, Feature, Kind, SchemaError, shortened
+from dlx.schema.features import Adverse, Direction, Feature, Kind, SchemaError
 from dlx.schema.inference import infer_schema
 from dlx.schema.table import Carried, Schema, Target, TargetKind
 
 __all__ = ["Adverse", "Carried", "Direction", "Feature", "Kind", "Schema", "SchemaError", "Target", "TargetKind"]
-__all__ += ["infer_schema", "level_text", "plural", "read_schema", "shortened"]
+__all__ += ["infer_schema", "level_text", "plural", "read_schema"]

@@ -20,7 +20,7 @@ Kind = Literal["numeric", "categorical"]
 Direction = Literal["any", "up", "down"]
 DIRECTIONS: tuple[Direction, ...] = ("any", "up", "down")
 Adverse = Literal["", "high", "low"]
-MOST_SHOWN = 6  # names in a line
+FEW = 6  # names in a line
 
 
 class SchemaError(DlxError):
@@ -125,7 +125,7 @@ class Feature:
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
 
     def __repr__(self) -> str:
-        shown = f"{plural(len(self.levels), 'level')}{' in order' * self.ordered}: {shortened(self.levels)}"
+        shown = f"{plural(len(self.levels), 'level')}{' in order' * self.ordered}: {listed(self.levels, FEW)}"
         said = [shown if self.is_categorical else f"numeric, {self.unit}".removesuffix(", ")]
         said += ["may be missing"] * self.missing + ["protected"] * self.protected + ["actionable"] * self.actionable
         return one_line(f"Feature({quoted(self.name)}; {'; '.join(said)})")
@@ -199,12 +199,6 @@ class Feature:
                 f"expected a finite number{too_large}, got {quoted(column.iloc[[position]].tolist()[0])}"
             )
         return numbers
-
-
-def shortened(names: tuple[str, ...]) -> str:
-    """Return the first names with commas, and how many more there are."""
-    more = [f"and {len(names) - MOST_SHOWN:,} more"] if len(names) > MOST_SHOWN else []
-    return ", ".join([*names[:MOST_SHOWN], *more])
 
 
 def fill(described: Any, **defaults: Any) -> None:

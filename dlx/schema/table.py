@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx.errors import did_you_mean, listed, one_line, plural, quoted
 from dlx.schema.dtypes import restored, typed
-from dlx.schema.features import Feature, SchemaError, faults_of_spelling, fill, shortened
+from dlx.schema.features import FEW, Feature, SchemaError, faults_of_spelling, fill
 from dlx.schema.fields import conform
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Target:
         fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
 
     def __repr__(self) -> str:
-        return one_line(f"Target({quoted(self.name)}; {self.kind}; {shortened(self.level_labels)}".removesuffix("; ") + ")")
+        return one_line(f"Target({quoted(self.name)}; {self.kind}; {listed(self.level_labels, FEW)}".removesuffix("; ") + ")")
 
     @property
     def positive(self) -> str:
@@ -169,9 +169,8 @@ class Schema:
             raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
 
     def __repr__(self) -> str:
-        more = f"; carried: {shortened(tuple(column.name for column in self.carried))}" if self.carried else ""
-        count = plural(len(self), "feature")
-        return f"Schema({count}: {one_line(shortened(self.names))};\n  {one_line(repr(self.target))}{one_line(more)})"
+        more = f"; carried: {listed((column.name for column in self.carried), FEW)}" if self.carried else ""
+        return f"Schema({plural(len(self), 'feature')}: {listed(self.names, FEW)};\n  {self.target!r}{more})"
 
     @property
     def names(self) -> tuple[str, ...]:

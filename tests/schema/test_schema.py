@@ -358,3 +358,18 @@ def test_a_file_as_editors_write_it_is_read_and_one_without_a_bottom_is_not(tmp_
     path.write_text("target = 'y'")
     with pytest.raises(SchemaError, match=r"says its target under \[target\]"):
         read_schema(path)
+
+
+def test_what_is_printed_fits_in_three_lines_and_says_what_it_is():
+    case = worlds.table("mixed")
+    odd = Feature("a\nb", "categorical", levels=tuple(f"level {i}\n" for i in range(50)), missing=True, protected=True)
+    for thing, said in [
+        (case, "300 rows"),
+        (case[:0], "0 rows"),
+        (case.schema, "features: income, housing"),
+        (odd, "50 levels: level 0, level 1"),
+        (case.schema["income"], "numeric, EUR"),
+        (case.schema.target, case.schema.target.level_labels[-1]),
+    ]:
+        assert said in repr(thing) and len(repr(thing).splitlines()) <= 3
+        assert max(map(len, repr(thing).splitlines())) < 200
