@@ -1,13 +1,15 @@
-"""The report's effects: its sentences repeat its tables, and a model that refuses rows nobody has does not end it."""
+"""The section on effects: its sentences repeat its tables, and a model that refuses rows nobody has does not end it."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import worlds
+from pages import numbers_of, told_of, words_of
 
 import dlx
 from dlx.context import Budget
@@ -16,80 +18,62 @@ from dlx.effects import accumulated_local_effects, partial_dependence
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
-from dlx.reporting.effects import words
-from dlx.reporting.effects.section import effects_blocks, effects_tables, interaction_table
-from dlx.reporting.effects.study import effects_of
+from dlx.reporting.sections.effects.measure import distance, interaction_table, measure
 from dlx.schema import Feature, Schema, Target
 
 QUIET = Narrator(quiet=True)
 
 
-def setting(case):
-    """Return what a small report of a table asks with."""
-    return worlds.context(case, people=6, background=5)
-
-
-def told(case, *models, features=None):
-    """Return what a study would hold of the effects of some models."""
-    effects = effects_of(setting(case), models, case.test[:20], list(features or case.schema.names))
-    return SimpleNamespace(effects=effects, case=case, people=effects.people, seed=0)
+def context(case, *models):
+    """Return what the section is asked with: few people."""
+    return worlds.context(case, *models, people=20, background=5)
 
 
 @pytest.fixture(scope="module")
 def mixed():
     """A net and boosted trees on the mixed table."""
-    return told(worlds.table("mixed"), worlds.model("net", "mixed"), worlds.model("boosted", "mixed"))
+    return context(worlds.table("mixed"), worlds.model("net", "mixed"), worlds.model("boosted", "mixed"))
 
 
-def kinds(blocks):
-    """Return what each block is."""
-    return [block.kind for block in blocks]
+@pytest.fixture(scope="module")
+def told(mixed):
+    return told_of("effects", mixed)
 
 
-def test_everything_is_measured_and_each_figure_has_its_table(mixed):
-    assert mixed.effects.remarks == []
-    blocks, tables = effects_blocks(mixed), effects_tables(mixed.effects, seed=0)
-    figures = [b for b in blocks if b.kind == "figure"] + [b for f in blocks if f.kind == "folded" for b in f.blocks]
-    names = {figure.table for figure in figures if figure.kind == "figure"}
-    assert names == {"partial_dependence", "permutation_importance", "pair_dependence", "interactions"}
-    assert set(tables) == names | {"accumulated_local_effects", "friedman_h"}
-    for name, table in tables.items():
-        assert set(table["model"]) == ({"net"} if name == "interactions" else {"net", "boosted"})
-    assert set(tables["partial_dependence"]["feature"]) == set(mixed.case.schema.names)
+def test_every_number_of_the_prose_is_a_cell_of_a_table(told):
+    assert len(numbers_of(told.page, told.tables)) > 15 and len(numbers_of(told.evidence, told.tables)) > 15
 
 
-def test_sentences_repeat_the_tables(mixed):
-    effects = mixed.effects
-    first = effects.importance[effects.importance["model"] == "boosted"].iloc[0]
-    text = words.what_accuracy_rests_on(effects)
-    assert f"The accuracy of boosted rests most on “{first['label']}”" in text
-    assert f"rises by {first['importance']:.3f} ({first['low']:.3f} to {first['high']:.3f})" in text
-    pair = effects.pairs[effects.pairs["model"] == "net"].iloc[0]
-    assert f"net joins “{pair['label']}” and “{pair['other_label']}” most" in words.which_pair_is_joined(effects)
-    assert {surface.feature.name for surface in effects.surfaces} == {pair["feature"]}
-    table = interaction_table(effects.joint)
-    strongest = table[table["feature"] != table["other_feature"]].iloc[0]
-    share, _ = words.what_a_main_effect_hides(effects.joint, table)
-    assert f"“{strongest['label']}” with “{strongest['other_label']}”: {strongest['strength']:.3f}" in share
-    size = np.abs(effects.joint.values).mean(axis=0)
-    between = 1 - np.trace(size) / size.sum()
-    assert float(re.search(r"([\d.]+) % of the size", share).group(1)) == pytest.approx(100 * between, abs=0.51)
+def test_everything_is_measured_and_each_figure_has_its_table(told):
+    linked = re.findall(r"report-tables/(\w+)\.csv", f"{told.page}{told.evidence}")
+    assert {"importance", "contributions", "partial_dependence", "permutation_importance", "pair_dependence"} < set(linked)
+    assert set(linked) <= set(told.tables) and "What could not be measured" not in told.evidence
+    for name in ("partial_dependence", "permutation_importance", "friedman_h", "accumulated_local_effects"):
+        assert set(told.tables[name]["model"]) == {"net", "boosted"}
+    assert set(told.tables["interactions"]["model"]) == {"net"}
+    assert set(told.tables["partial_dependence"]["feature"]) == set(worlds.MIXED.names)
+
+
+def test_sentences_repeat_the_tables(told, mixed):
+    first = told.tables["permutation_importance"].query("model == 'boosted'").iloc[0]
+    assert f"When “{first['label']}” is shuffled among people, the log loss of boosted" in words_of(told.page)
+    assert f"rises by {first['importance']:.3f} ({first['low']:.3f} to {first['high']:.3f})" in words_of(told.page)
+    pair = told.tables["friedman_h"].query("model == 'net'").iloc[0]
+    assert f"net joins “{pair['label']}” and “{pair['other_label']}” most" in words_of(told.evidence)
+    joint = measure(mixed).about.joint
+    size = np.abs(joint.values).mean(axis=0)
+    assert told.tables["effects_between"]["between"].item() == pytest.approx(1 - np.trace(size) / size.sum())
 
 
 def test_interactions_of_the_table_have_intervals_over_people(mixed):
-    joint, table = mixed.effects.joint, interaction_table(mixed.effects.joint)
+    joint = measure(mixed).about.joint
+    table = interaction_table(joint)
     assert len(table) == 15
     assert (table["low"] <= table["strength"]).all() and (table["strength"] <= table["high"]).all()
     line = table[(table["feature"] == "income") & (table["other_feature"] == "age")].iloc[0]
     assert line["strength"] == pytest.approx(np.abs(joint.values[:, 0, 2]).mean())
-    assert np.isnan(interaction_table(_first(joint))["low"]).all()
-
-
-def _first(joint):
-    import dataclasses
-
     cut = {name: getattr(joint, name)[:1] for name in ("values", "base_values", "outputs", "index")}
-    return dataclasses.replace(joint, **cut, standard_errors=None)
+    assert np.isnan(interaction_table(dataclasses.replace(joint, **cut, standard_errors=None))["low"]).all()
 
 
 def test_the_column_whose_mean_hides_people_is_named():
@@ -98,12 +82,12 @@ def test_the_column_whose_mean_hides_people_is_named():
     rows = np.column_stack([rng.uniform(size=200), np.where(rng.random(200) < 0.75, 1, -1), rng.integers(2, size=200)])
     case = Dataset(schema, rows, (rng.random(200) < 0.5).astype(float))
     crossing = BlackBox(lambda t: 0.5 + 0.3 * t["x"] * t["sign"], schema, "crossing", scales=("probability",))
-    effects = told(case, crossing).effects
-    against = (effects.people.rows[:, 1] < 0).mean()
-    text = words.whom_the_mean_hides(effects)
-    assert f"for {100 * against:.0f} % of 20 people it goes the other way" in text and "“x”" in text
+    about = context(case, crossing)
+    hidden = measure(about).tables["effects_hidden"].iloc[0]
+    assert hidden["against"] == (about.people.rows[:, 1] < 0).mean() and hidden["label"] == "x"
+    assert "of people it goes the other way" in words_of(told_of("effects", about).page)
     alike = BlackBox(lambda t: 0.2 + 0.5 * t["x"], schema, "alike", scales=("probability",))
-    assert "Nobody's prediction by alike goes against the mean" in words.whom_the_mean_hides(told(case, alike).effects)
+    assert "every person's prediction by alike moves with the mean" in words_of(told_of("effects", context(case, alike)).page)
 
 
 def test_the_distance_of_partial_dependence_and_ale_is_that_of_their_curves():
@@ -113,13 +97,14 @@ def test_the_distance_of_partial_dependence_and_ale_is_that_of_their_curves():
     rows = np.column_stack([x, x])
     product = BlackBox(lambda t: t["x"] * t["z"], schema, "product", scales=("value",))
     curve = partial_dependence(product, rows, "x", scale="value")
-    local = accumulated_local_effects(product, rows, "x", scale="value", bins=100)
-    gap, swing, at = words.distance(curve, local)
-    assert gap == pytest.approx(np.abs(curve.grid**2 / 2 - curve.mean - (np.mean(x**2) / 2 - curve.mean.mean())).max(), rel=0.1)
-    assert swing == pytest.approx(np.ptp(curve.mean)) and at in curve.grid[[0, -1]]
+    found = distance(curve, accumulated_local_effects(product, rows, "x", scale="value", bins=100))
+    expected = np.abs(curve.grid**2 / 2 - curve.mean - (np.mean(x**2) / 2 - curve.mean.mean())).max()
+    assert found["gap"] == pytest.approx(expected, rel=0.1)
+    assert found["swing"] == pytest.approx(np.ptp(curve.mean))
+    assert found["at"] in [curve.feature.format(end) for end in curve.grid[[0, -1]]]
     plain = BlackBox(lambda t: 2 * t["x"], schema, "plain", scales=("value",))
     same = partial_dependence(plain, rows, "x", scale="value"), accumulated_local_effects(plain, rows, "x", scale="value")
-    assert words.distance(*same)[0] < 0.1 * words.distance(*same)[1]
+    assert distance(*same)["gap"] < 0.1 * distance(*same)["swing"]
 
 
 def fussy(case):
@@ -141,15 +126,15 @@ def decided():
 
 def test_a_model_that_refuses_rows_nobody_has_is_told_of_where_it_answers():
     case = decided()
-    story = told(case, fussy(case), worlds.model("boosted", "mixed"))
-    effects = story.effects
-    assert any(r.startswith("The partial dependence of “income” by fussy: ValueError: nobody") for r in effects.remarks)
-    assert {c.model for some in effects.curves for c in some} == {"fussy", "boosted"}
-    income = next(some for some in effects.curves if some[0].feature.name == "income")
-    assert [c.model for c in income] == ["boosted"]
-    assert set(effects.importance["model"]) >= {"boosted"}
-    blocks = effects_blocks(story)
-    assert kinds(blocks)[-2:] == ["heading", "listed"] and blocks[-1].items == tuple(effects.remarks)
+    asked = context(case, fussy(case), worlds.model("boosted", "mixed"))
+    found = measure(asked)
+    remarks = found.about.remarks
+    assert any(r.startswith("The partial dependence of “income” by fussy: ValueError: nobody") for r in remarks)
+    curves = found.tables["partial_dependence"]
+    assert set(curves["model"]) == {"fussy", "boosted"}
+    assert set(curves.loc[curves["feature"] == "income", "model"]) == {"boosted"}
+    text = words_of(told_of("effects", asked).evidence)
+    assert "What could not be measured" in text and all(" ".join(remark.split()) in text for remark in remarks)
 
 
 def test_a_model_that_answers_nothing_leaves_remarks_alone():
@@ -158,10 +143,8 @@ def test_a_model_that_answers_nothing_leaves_remarks_alone():
     def refuses(people):
         raise RuntimeError("no")
 
-    story = told(case, BlackBox(refuses, case.schema, "mute", scales=("probability", "logit")))
-    assert kinds(effects_blocks(story)) == ["heading", "listed"]
-    assert effects_tables(story.effects, seed=0) == {}
-    assert len(story.effects.remarks) == 2 * 5 + 3
+    found = measure(context(case, BlackBox(refuses, case.schema, "mute", scales=("probability", "logit"))))
+    assert found.tables == {} and len(found.about.remarks) == 2 * 5 + 3
 
 
 @pytest.fixture
@@ -230,16 +213,30 @@ def test_a_table_of_one_column_has_no_pairs():
     schema = Schema((Feature("only"),), worlds.TARGET)
     rng = np.random.default_rng(0)
     case = Dataset(schema, rng.normal(size=(80, 1)), rng.integers(2, size=80).astype(float))
-    one = BlackBox(lambda t: 1 / (1 + np.exp(-t["only"])), schema, "one", scales=("probability", "logit"))
-    story = told(case, one)
-    assert story.effects.joint is None and story.effects.remarks == [] and len(story.effects.pairs) == 0
-    assert kinds(effects_blocks(story)).count("figure") == 2
+    asked = context(case, BlackBox(lambda t: 1 / (1 + np.exp(-t["only"])), schema, "one", scales=("probability", "logit")))
+    found = measure(asked)
+    assert found.about.joint is None and found.about.remarks == [] and "friedman_h" not in found.tables
+    told = told_of("effects", asked)
+    assert f"{told.page}{told.evidence}".count("<figure") == 5  # all but the two of pairs
 
 
 def test_a_constant_column_and_a_column_that_all_lack_are_drawn():
     case = worlds.table("mixed")
     rows = case.rows.copy()
     rows[:, 0], rows[:, 2] = np.nan, 1.0
-    story = told(Dataset(case.schema, rows, case.outcomes), worlds.model("net", "mixed"), worlds.model("boosted", "mixed"))
-    assert story.effects.remarks == []
-    assert kinds(effects_blocks(story)).count("figure") == 4
+    asked = context(Dataset(case.schema, rows, case.outcomes), worlds.model("net", "mixed"), worlds.model("boosted", "mixed"))
+    told = told_of("effects", asked)
+    assert "What could not be measured" not in told.evidence and f"{told.page}{told.evidence}".count("<figure") == 7
+
+
+def test_columns_that_say_the_same_or_tell_the_outcome_are_named():
+    rng = np.random.default_rng(0)
+    schema = Schema((Feature("x"), Feature("twice"), Feature("after")), worlds.TARGET)
+    x, outcomes = rng.normal(size=3_000), rng.integers(2, size=3_000).astype(float)
+    case = Dataset(schema, np.column_stack([x, 2 * x, outcomes + 0.01 * rng.normal(size=3_000)]), outcomes)
+    model = BlackBox(lambda t: 1 / (1 + np.exp(-t["x"] - t["after"])), schema, "sum", scales=("probability", "logit"))
+    told = told_of("effects", context(case, model))
+    assert "“after” alone tells the outcome (ROC AUC" in words_of(told.page)
+    assert "“twice” and “x” say the same, or follow from each other" in words_of(told.page)
+    assert "Shuffled together, “twice” and “x” cost sum" in words_of(told.evidence)
+    assert isinstance(told.tables["copied_columns"], pd.DataFrame)

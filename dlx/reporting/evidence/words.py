@@ -172,7 +172,7 @@ def _who_is_trusted(study: Study, model: Model) -> str:
 def _beyond_noise(table: pd.DataFrame, by_seed: pd.DataFrame | None) -> str:
     alike, known = table[table["finding"] == ALIKE], table[table["finding"].isin((ALIKE, DIFFERENT, CHANCE))]
     if not len(known):
-        return f"whether its methods differ cannot be told: {listed(sorted(set(table['verdict'])))}"
+        return f"whether its methods differ cannot be told: {listed(sorted(set(table['finding'])))}"
     k, people = top_columns(known["k"].iloc[0]), known["rows"].iloc[0]
     text = (
         f"of {counted(len(known))} {'pair' if len(known) == 1 else 'pairs'} of methods, {counted(len(alike))} "

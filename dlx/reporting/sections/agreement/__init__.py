@@ -1,0 +1,1 @@
+"""Whether the methods agree beyond noise, why not, and which of them to trust."""

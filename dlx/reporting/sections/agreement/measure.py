@@ -1,0 +1,206 @@
+"""What the section measures: agreement of methods beside their own noise, causes, the distance to the exact answer, trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlx import explainers
+from dlx.comparison import compare, noise_floor
+from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, SOURCES
+from dlx.context import RunContext
+from dlx.explanation import Explanation
+from dlx.model import Model
+from dlx.reporting.diagnostics import Harmony, harmony
+from dlx.reporting.sections import Measured
+from dlx.stats import LEVEL
+
+TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary",)
+COVERS = ("convergence", "stability")
+TOP = "feature_agreement"
+ROUNDING = 1e-6  # of the length of exact contributions
+BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that tell pairs apart, or not
+
+
+def measure(context: RunContext) -> Measured:
+    """Return how far methods agree about each model, beside what they agree with themselves, and whom to trust."""
+    found, k = harmony(context), context.top
+    of_model = {model.name: [context.on_panel[model.name, m] for m in context.methods_of(model)] for model in context.models}
+    compared = [compare(explained) for explained in of_model.values() if len(explained) > 1]
+    across = [one for model in context.models if (one := _shapley(context, model)) is not None]
+    designs = found.designs.items()
+    tables = {
+        "agreement": _joined(one.agreement(k) for one in compared),
+        "agreement_by_person": _joined(one.agreement_by_row(k) for one in compared),
+        "agreement_of_models": compare(across).agreement(k) if len(across) > 1 else pd.DataFrame(),
+        "agreement_against_noise": _against_noise(context, found),
+        "noise_floors": _joined(noise_floor(some, k=k) for some in found.replicates),
+        "training_seeds": found.siblings,
+        "library_defaults": found.settings,
+        "causes": _joined(one.to_frame(seed=context.seed) for one in found.disagreements),
+        "causes_by_person": _joined(one.by_person() for one in found.disagreements),
+        "components": _joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
+        "components_by_person": _joined(one.by_person().assign(design=title) for title, one in designs),
+        "distances": _joined(one.distances(seed=context.seed).assign(design=title) for title, one in designs),
+        "distance_to_truth": found.distances,
+        "trust": found.trust,
+        "faithfulness": found.faithfulness,
+        "stability": found.stability,
+        "randomised_weights": found.sanity,
+        "parity": found.parity,
+        "methods": _methods(context),
+        "preflight": context.compatibility,
+    }
+    kinds = {model.name: model for model in context.models}
+    fitting = [explainers.fits(line.method, kinds[line.model]) for line in context.compatibility.itertuples()]
+    tables["_preflight"] = context.compatibility[fitting]
+    tables["agreement_lights"] = pd.DataFrame([_lights(context, model, found, tables) for model in context.models])
+    tables["beyond_noise"] = _beyond_noise(tables["agreement_against_noise"])
+    tables["asked_alike"] = _asked_alike(found.settings)
+    tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
+    tables["_methods"] = tables["methods"].drop_duplicates("method")
+    tables |= _shown(tables)
+    facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
+    facts |= {"replicates": context.budget.replicates, "noise_people": min(context.budget.noise_people, len(context.panel))}
+    return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, found)
+
+
+def _shapley(context: RunContext, model: Model) -> Explanation | None:
+    """Return the Shapley values of the panel, where a method gave them, and on the scale of the main model."""
+    given = [method for method in context.methods_of(model) if explainers.method(method).IS_SHAPLEY]
+    if not given or model.scales[0] != context.main.scales[0]:
+        return None
+    return context.on_panel[model.name, explainers.best_shapley(model, model.scales[0], given)]
+
+
+def _lights(context: RunContext, model: Model, found: Harmony, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the numbers that sum a model's explanations up; NaN where nobody measured one.
+
+    `stability`: the share of top columns that stays on another background, or where that was not measured with another seed,
+    on average over the methods whose word counts; `distance`: from the exact Shapley values, of the furthest of these methods,
+    or of those among them that set out to give Shapley values.
+    """
+    believed, is_shown = found.believed(model), model in (context.main, context.other)
+    line: dict[str, Any] = {"model": model.name, "is_shown": is_shown, "k": context.top}
+    agreed = _of(tables["agreement"], model, metric=TOP).dropna(subset="mean") if len(tables["agreement"]) else pd.DataFrame()
+    line |= {"pairs": len(agreed), "agreement": np.nan, "chance": np.nan, "least": np.nan, "most": np.nan}
+    if len(agreed):
+        low, high = (agreed.loc[place] for place in (agreed["mean"].idxmin(), agreed["mean"].idxmax()))
+        line |= {"agreement": agreed["mean"].mean(), "chance": low["chance"], "least": low["mean"], "most": high["mean"]}
+        line |= {"least_method": low["method"], "least_other": low["other_method"]}
+        line |= {"most_method": high["method"], "most_other": high["other_method"]}
+        shared = ("agreement", "chance", "least", "most")
+        line |= {f"{name}_columns": line[name] * context.top for name in shared}
+    floors = _of(tables["noise_floors"], model, metric=TOP) if len(tables["noise_floors"]) else pd.DataFrame()
+    floors = floors[floors["method"].isin(believed)] if len(floors) else floors
+    for source in ("seed", "background"):
+        kept = floors.loc[floors["source"] == source, "mean"] if len(floors) else floors
+        line["stability"] = float(kept.mean()) if len(kept) else line.get("stability", np.nan)
+    errors = _of(tables["distance_to_truth"], model, measure="relative_error").dropna(subset="median").sort_values("median")
+    line |= {"distance": np.nan, "closest": "", "furthest": "", "closest_distance": np.nan, "furthest_distance": np.nan}
+    if len(errors):
+        line |= {"closest": errors["method"].iloc[0], "furthest": errors["method"].iloc[-1]}
+        near, far = errors["median"].where(errors["median"] > ROUNDING, 0.0).iloc[[0, -1]]
+        line |= {"closest_distance": near, "furthest_distance": far}
+        mine = errors[errors["method"].isin(believed)]
+        aims = mine[mine["is_shapley"].astype(bool)]
+        line["distance"] = (aims if len(aims) else mine)["median"].max()
+    standing = _of(found.trust, model)["standing"]
+    return line | {"methods": len(standing), "trusted": int((standing == "trusted").sum())}
+
+
+def _against_noise(context: RunContext, found: Harmony) -> pd.DataFrame:
+    tables = (found.against_noise(model, source) for model in context.models for source in SOURCES)
+    return _joined(table for table in tables if table is not None)
+
+
+def _beyond_noise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a line a model: how many pairs of methods differ beyond the noise of other backgrounds."""
+    if not len(table):
+        return table
+    some, lines = table[(table["metric"] == TOP) & (table["source"] == "background")], []
+    for model, mine in some.groupby("model", sort=False):
+        known = mine.assign(said=mine["finding"].map(BEYOND)).dropna(subset="said")
+        line: dict[str, Any] = {"model": model, "pairs": len(known), "alike": int((known["said"] == "alike").sum())}
+        line |= {"apart": len(known) - line["alike"], "people": mine["rows"].max(), "why": mine["finding"].iloc[0]}
+        if line["alike"]:
+            near = known[known["said"] == "alike"]
+            worst = near.loc[near["shortfall"].idxmax()]
+            line |= {name: worst[name] for name in ("shortfall", "shortfall_low", "shortfall_high")}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _asked_alike(settings: pd.DataFrame) -> pd.DataFrame:
+    """Return a line a model: what pairs place differently on average as their libraries come, and asked the same question."""
+    if not len(settings):
+        return settings
+    some = settings[settings["measure"] == "placed differently"].dropna(subset="mean")
+    means = some.pivot_table(index="model", columns="setting", values="mean", aggfunc="mean", sort=False)
+    people = some.groupby("model", sort=False)["people"].max()
+    both = means.rename(columns={"as the libraries come": "naive"}).assign(people=people).reset_index()
+    return both.dropna() if {"naive", "aligned"} <= set(both) else both[:0]
+
+
+def _shown(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return tables as the page shows them: a line a pair or a method becomes one value of a column."""
+    shown = {}
+    for name in ("agreement", "agreement_against_noise", "library_defaults"):
+        table = tables[name]
+        if len(table):
+            both = zip(table["method"], table["other_method"], strict=True)
+            shown[f"_{name}"] = table.assign(pair=[f"{_label(one)}, {_label(other)}" for one, other in both])
+    for name in ("noise_floors", "faithfulness", "stability"):
+        if len(table := tables[name]):
+            shown[f"_{name}"] = table.assign(about=table["model"] + ": " + table["method"].map(_label))
+    if "_library_defaults" in shown:
+        table = shown["_library_defaults"]
+        setting = table["setting"].map({"as the libraries come": "naive"}).fillna("aligned")
+        shown["_library_defaults"] = table.assign(
+            about=table["model"] + ": " + table["pair"], which=table["measure"] + " " + setting
+        )
+    if "_agreement" in shown:
+        shown["_agreement"]["about"] = shown["_agreement"]["model"] + ": " + shown["_agreement"]["pair"]
+    if len(causes := tables["causes"]):
+        named = [f"{line.model}: {_label(line.method)}, {_label(line.other_method)}" for line in causes.itertuples()]
+        shown["_causes"] = causes.assign(about=named)
+    return shown
+
+
+def _methods(context: RunContext) -> pd.DataFrame:
+    """Return a line a model and method: what it answers, by what it was made, and how far it adds up."""
+    return pd.DataFrame(
+        {"model": name, "method": method, "question": explainers.method(method).QUESTION}
+        | {"implementation": made.implementation, "scale": made.scale, "people": len(made), "seed": made.seed}
+        | {"options": made.options_words, "evaluations": made.evaluations, "promise": made.promise}
+        | {"largest_residual": float(np.nanmax(np.abs(made.residuals), initial=0.0))}
+        | {"mean_effect": float(np.nanmean(np.abs(made.outputs - made.base_values)))}
+        for (name, method), made in context.explanations.items()
+    )
+
+
+def _default(method: str) -> dict[str, Any]:
+    """Return what a method's library gives somebody who sets nothing."""
+    come: explainers.AsItComes = explainers.method(method).AS_IT_COMES
+    kept = come.options.get("sampling", {}).get("n_features", "all")
+    line = {"method": method, "background": come.background, "scale": come.scale or "the model's own", "kept": str(kept)}
+    return line | {"unit": "slopes of the surrogate" if "unit" in come.options else "contributions"}
+
+
+def _of(table: pd.DataFrame, model: Model, **where: str) -> pd.DataFrame:
+    found = table[table["model"] == model.name]
+    for column, value in where.items():
+        found = found[found[column] == value]
+    return found
+
+
+def _label(method: str) -> str:
+    return str(explainers.method(method).LABEL)
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

@@ -1,0 +1,1 @@
+"""Which columns matter, and what the models do as they change."""

@@ -1,0 +1,270 @@
+"""What the section measures: importance, partial dependence, ALE, pairs of columns, shuffled columns; refusals are remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from dlx.background import sample
+from dlx.context import RunContext
+from dlx.dataset import Dataset
+from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effects
+from dlx.effects.friedman import friedman_h
+from dlx.effects.partial import PairDependence, PartialDependence, pair_dependence, partial_dependence
+from dlx.effects.permutation import permutation_importance
+from dlx.effects.shap_interactions import Interactions, interactions
+from dlx.errors import BugError, in_a_line, is_own_fault
+from dlx.explanation import Explanation
+from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
+from dlx.model import Model, Scale
+from dlx.reporting.sections import Measured
+from dlx.stats import LEVEL, ends_of, resampled_counts
+
+TITLE, PLACE, TASKS = "What the columns do", 50, ("binary",)
+SHOWN, PAIRED, IN_FIGURE = 6, 8, 10  # columns
+LOCAL_PEOPLE, TEST_PEOPLE, PAIR_PEOPLE = 1_000, 1_500, 100
+REFERENCES, MIXED_ROWS = 40, 5_000_000  # reference rows of the interactions, and the rows that these may cost
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What the figures draw: curves of columns, a list a column and in it one a model that could answer."""
+
+    models: tuple[Model, ...]
+    local: Dataset
+    top: list[str]  # the most important columns of all models
+    curves: list[list[PartialDependence]] = field(default_factory=list)
+    accumulated: list[list[AccumulatedEffects]] = field(default_factory=list)
+    surfaces: list[PairDependence] = field(default_factory=list)
+    joint: Interactions | None = None
+    remarks: list[str] = field(default_factory=list)  # what could not be measured, and why
+
+    def attempt(self, what: str, ask: Callable[[], Found]) -> Found | None:
+        """Return an answer; None, with a remark, where a model refuses: what is asked here are rows that nobody has."""
+        try:
+            return ask()
+        except Exception as error:  # a model may raise anything
+            if is_own_fault(error):
+                raise BugError(what, error) from error
+            self.remarks.append(f"{what}: {in_a_line(error)}")
+            return None
+
+    def of_each(self, what: str, ask: Callable[[Model], Found]) -> list[Found]:
+        """Return the answers of those models that have one."""
+        answers = [self.attempt(f"{what} by {model.name}", lambda model=model: ask(model)) for model in self.models]  # type: ignore[misc]
+        return [answer for answer in answers if answer is not None]
+
+
+def measure(context: RunContext) -> Measured:
+    """Return which columns matter to the models, and what the two that are told of do as columns change."""
+    shown = tuple(model for model in (context.main, context.other) if model is not None)
+    explained = [made for (name, _), made in context.on_panel.items() if name in {model.name for model in shown}]
+    features = top_features(explained, PAIRED) if explained else list(context.case.schema.names[:PAIRED])
+    everything = list(context.on_panel.values())
+    top = top_features(everything, IN_FIGURE) if everything else features
+    about = About(shown, sample(context.case.test, LOCAL_PEOPLE, seed=context.seed), top)
+    tables = {"importance": _joined([context.importance(model) for model in context.models if context.methods_of(model)])}
+    tables |= {"contributions": _joined([made.to_frame() for made in context.explanations.values()])}
+    tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if context.methods_of(model)])}
+    _curves(context, about, features[:SHOWN])
+    tables |= _shuffled(context, about) | _pairs(context, about, features)
+    facts = {"certain": LEVEL, "panel": len(context.panel), "people": len(context.people), "local": len(about.local)}
+    facts |= {"background": len(context.background), "columns": len(features), "top": context.top, "in_figure": len(top)}
+    tables |= {"partial_dependence": _joined([one.to_frame() for some in about.curves for one in some])}
+    tables |= {"accumulated_local_effects": _joined([one.to_frame() for some in about.accumulated for one in some])}
+    tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
+    if len(context.case.schema) > 1:
+        about = _with_interactions(context, about)
+    if about.joint is not None:
+        found = interaction_table(about.joint, seed=context.seed)
+        tables |= {"interactions": found, "effects_between": _between(about.joint, found)}
+    return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, about)
+
+
+def top_features(explanations: Sequence[Explanation], count: int) -> list[str]:
+    """Return the features with the largest mean share of the importance over some explanations."""
+    shares = [one.importance / max(one.importance.sum(), 1e-300) for one in explanations]
+    order = np.argsort(-np.mean(shares, axis=0), kind="stable")
+    return [explanations[0].schema.names[i] for i in order[:count]]
+
+
+def _most(context: RunContext, model: Model) -> dict[str, Any]:
+    """Return the three columns that move a model most, and how many methods put the first of them first."""
+    explained, schema = [context.on_panel[model.name, method] for method in context.methods_of(model)], context.case.schema
+    first, *others = [schema[name].label for name in top_features(explained, 3)]
+    firsts = [schema.labels[int(one.importance.argmax())] for one in explained]
+    line: dict[str, Any] = {"model": model.name, "first": first, "votes": firsts.count(first), "methods": len(firsts)}
+    line |= {"second": others[0] if others else "", "third": others[1] if len(others) > 1 else ""}
+    return line | {"is_constant": all(one.importance.max() < 1e-9 for one in explained)}
+
+
+def _curves(context: RunContext, about: About, features: Sequence[str]) -> None:
+    scales, seed = context.main.scales, context.seed
+    scale: Scale = "probability" if "probability" in scales else scales[0]
+    with context.narrator.step("Measuring partial dependence and ALE", "columns") as update:
+        for done, name in enumerate(features, 1):
+
+            def curve(model: Model, name: str = name) -> PartialDependence:
+                return partial_dependence(model, context.people, name, scale=scale)
+
+            def steps(model: Model, name: str = name) -> AccumulatedEffects:
+                return accumulated_local_effects(model, about.local, name, scale=scale, seed=seed)
+
+            label = f"of “{context.case.schema[name].label}”"
+            about.curves.extend(filter(None, [about.of_each(f"The partial dependence {label}", curve)]))
+            about.accumulated.append(about.of_each(f"ALE {label}", steps))
+            update(done, len(features))
+
+
+def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
+    """Return permutation importance, the first column of each model, and the columns that say the same or tell the outcome."""
+    people = sample(context.case.test, TEST_PEOPLE, seed=context.seed)
+    with context.narrator.step("Shuffling columns", "columns") as update:
+
+        def ask(model: Model) -> pd.DataFrame:
+            return permutation_importance(model, people, seed=context.seed, progress=update)
+
+        found = _joined(about.of_each("Permutation importance", ask))
+    if not len(found):
+        return {}
+    firsts = found.groupby("model", sort=False).head(1).copy()
+    firsts["beyond"] = [int((found.loc[found["model"] == model, "low"] > 0).sum()) for model in firsts["model"]]
+    firsts["columns"] = found["feature"].nunique()
+    leaks = found.dropna(subset=["tells_outcome"]).drop_duplicates("feature")
+    known = found[found["copies"] != ""]
+    labels = dict(zip(found["feature"], found["label"], strict=True))
+    copies: dict[frozenset[str], dict[str, Any]] = {}
+    for line in known.to_dict("records"):  # the most important of a group comes first
+        group = frozenset([line["feature"], *line["copies"].split(", ")])
+        names = " and ".join(f"“{label}”" for name, label in labels.items() if name in group)
+        copies.setdefault(group, {str(name): value for name, value in line.items()} | {"columns": names})
+    leaking = leaks.sort_values("tells_outcome", ascending=False)
+    return {
+        **{"permutation_importance": found, "accuracy_rests_on": firsts},
+        **{"tells_outcome": leaking, "copied_columns": pd.DataFrame(list(copies.values()))},
+    }
+
+
+def _pairs(context: RunContext, about: About, features: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the strength of every pair of columns and of each model's strongest, and the surfaces of the first model's."""
+    if len(features) < 2:
+        return {}
+    some = sample(about.local, PAIR_PEOPLE, seed=context.seed)
+    with context.narrator.step("Measuring pairs of columns", "models") as update:
+        found = about.of_each(
+            "Friedman's H", lambda model: friedman_h(model, some, features, scale=model.scales[0], seed=context.seed)
+        )
+        update(len(about.models), len(about.models))
+        if not found:
+            return {}
+        pair, train = (found[0]["feature"][0], found[0]["other_feature"][0]), context.case.train
+        about.surfaces.extend(
+            about.of_each(
+                "The two-way partial dependence",
+                lambda model: pair_dependence(model, some, pair, scale=model.scales[0], observed=train),
+            )
+        )
+    strongest = _joined([table.head(1) for table in found])
+    return {
+        **{"friedman_h": _joined(found), "strongest_pairs": strongest},
+        **{"_friedman_h": _joined([table.head(IN_FIGURE) for table in found])},
+        "pair_dependence": _joined([surface.to_frame() for surface in about.surfaces]),
+    }
+
+
+def _apart(about: About) -> pd.DataFrame:
+    """Return for which column partial dependence and ALE of the main model are furthest apart: no line, or one."""
+    mine = [one for some in about.curves for one in some if one.model == about.models[0].name]
+    local = {one.feature.name: one for some in about.accumulated for one in some if one.model == about.models[0].name}
+    lines = [distance(curve, local[curve.feature.name]) for curve in mine if curve.feature.name in local]
+    return pd.DataFrame(sorted(lines, key=lambda line: -line["gap"])[:1])
+
+
+def distance(curve: PartialDependence, local: AccumulatedEffects) -> dict[str, Any]:
+    """Return the largest distance of both, each less its mean over their common values, where it is, and the curve's range."""
+    known = ~np.isnan(curve.grid)
+    if curve.feature.is_categorical:
+        code = {value: effect for value, effect in zip(local.values, local.effects, strict=True) if not np.isnan(value)}
+        known &= np.isin(curve.grid, list(code))
+        steps = np.array([code[value] for value in curve.grid[known]])
+    else:
+        there = ~np.isnan(local.values)
+        steps = np.interp(curve.grid[known], local.values[there], local.effects[there]) if there.any() else np.zeros(0)
+    line: dict[str, Any] = {"model": curve.model, "label": curve.feature.label, "gap": 0.0, "swing": 0.0, "at": ""}
+    if not len(steps):
+        return line
+    mean, weights = curve.mean[known], None if curve.counts is None else curve.counts[known] + 1e-12
+    gap = np.abs(mean - np.average(mean, weights=weights) - steps + np.average(steps, weights=weights))
+    at = curve.feature.format(curve.grid[known][gap.argmax()])
+    return line | {"gap": float(gap.max()), "swing": float(np.ptp(mean)), "at": at}
+
+
+def _hidden(about: About) -> pd.DataFrame:
+    """Return the column of the main model whose mean effect has the wrong sign for the largest share of people."""
+    lines: list[dict[str, Any]] = []
+    for curve in (one for some in about.curves for one in some if one.model == about.models[0].name and len(one.grid) > 1):
+        mean = curve.centred.mean(axis=0)
+        at = int(np.abs(mean).argmax())
+        line: dict[str, Any] = {"model": curve.model, "label": curve.feature.label, "move": mean[at], "size": abs(mean[at])}
+        line |= {"start": curve.feature.format(curve.grid[curve.anchor]), "end": curve.feature.format(curve.grid[at])}
+        lines.append(line | {"against": float((curve.centred[:, at] * mean[at] < 0).mean()), "people": len(curve.curves)})
+    return pd.DataFrame(sorted(lines, key=lambda line: -line["against"])[:1])
+
+
+def _with_interactions(context: RunContext, about: About) -> About:
+    """Return what the figures draw with the Shapley interactions of the main model, of as many people as they may cost."""
+    columns, model = len(context.case.schema), context.main
+    each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
+    most = max(1, MIXED_ROWS // each)
+    people = context.panel[: min(len(context.panel), most)]
+    count = len(context.background) if context.budget.is_thorough else min(REFERENCES, most // len(people))
+    references = sample(context.background, max(1, count), seed=context.seed)
+    with context.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
+        asked: dict[str, Any] = {"background": references, "scale": model.scales[0], "seed": context.seed, "progress": update}
+        joint = about.attempt(f"The interactions in {model.name}", lambda: interactions(model, people, **asked))
+    return About(**(vars(about) | {"joint": joint}))
+
+
+def interaction_table(joint: Interactions, *, seed: int = 0) -> pd.DataFrame:
+    """Return a line a pair of columns, the strongest first, main effects (a column with itself) among them.
+
+    `strength` is the mean size over people, with its 95 % bootstrap interval over them; of a pair it is one half, as in
+    `Interactions.values`. `standard_error` is the mean over people of each one's sampling error, 0 where all combinations
+    were tried.
+    """
+    first, second = np.triu_indices(len(joint.schema))
+    values, people = joint.values[:, first, second], len(joint)
+    low, high = ends_of(resampled_counts(people, seed=seed) / people @ np.abs(values), people=people)
+    errors = np.zeros(len(first)) if joint.standard_errors is None else joint.standard_errors[:, first, second].mean(axis=0)
+    names, labels = (np.array(words, dtype=object) for words in (joint.schema.names, joint.schema.labels))
+    table = pd.DataFrame(
+        {"model": joint.model, "feature": names[first], "other_feature": names[second], "label": labels[first]}
+        | {"other_label": labels[second], "strength": np.abs(values).mean(axis=0), "low": low, "high": high}
+        | {"mean": values.mean(axis=0), "standard_error": errors, "people": people, "scale": joint.scale}
+    )
+    return table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
+
+
+def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
+    """Return how much of the contributions lies in pairs, the strongest pair, and the main effect that hides most."""
+    size = joint.strength
+    alone = np.diag(size)
+    shared = size.sum(axis=1) - alone
+    top = [i for i in np.argsort(-size.sum(axis=1), kind="stable")[:IN_FIGURE] if size[i].sum() > 0]
+    hidden = max(top, key=lambda i: shared[i] / size[i].sum(), default=0)
+    pair = table[table["feature"] != table["other_feature"]].iloc[0]
+    line = {name: pair[name] for name in ("model", "label", "other_label", "strength", "low", "high", "people", "scale")}
+    line |= {"between": shared.sum() / max(size.sum(), 1e-300), "hides": joint.schema.features[hidden].label}
+    line |= {"alone": alone[hidden], "shared": shared[hidden], "is_sampled": joint.standard_errors is not None, "error": np.nan}
+    if joint.standard_errors is not None:
+        line["error"] = float(np.median(joint.standard_errors[:, ~np.eye(len(joint.schema), dtype=bool)]))
+    return pd.DataFrame([line])
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
