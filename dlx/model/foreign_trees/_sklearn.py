@@ -85,11 +85,8 @@ def _grown(tree: Any, value: np.ndarray) -> dict[str, Any]:
 def _of_boosting(boosted: Any, scale: Scale) -> Trees:
     if boosted.init is not None and not (isinstance(boosted.init, str) and boosted.init == "zero"):
         raise DlxError(f"{kind_of(boosted)} must start from a constant, not from a model: leave out init={boosted.init}")
-    members, rate, anybody = (
-        [tree for (tree,) in boosted.estimators_],
-        boosted.learning_rate,
-        np.zeros((1, boosted.n_features_in_)),
-    )
+    members, rate = [tree for (tree,) in boosted.estimators_], boosted.learning_rate
+    anybody = np.zeros((1, boosted.n_features_in_))
     start = _predicted(boosted, scale, anybody)[0] - rate * sum(tree.predict(anybody)[0] for tree in members)
     grown = [_grown(tree.tree_, rate * _worth(tree.tree_, "value")) for tree in members]
     return concatenate(grown, float(start), Reading("float32", takes_missing=False))
