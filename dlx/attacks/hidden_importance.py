@@ -68,9 +68,9 @@ def copied(model: Model, case: Dataset, people: Dataset, background: np.ndarray,
     shared: dict[str, Any] = {"scale": model.scales[0], "seed": seed}
     some = explain(model, people[:8], method=explainers.any_model(), background=background, **shared)
     column = int(np.where(fit, some.importance, -1.0).argmax())
-    twin = with_copy(model, column)
+    twin, spread = with_copy(model, column), NOISE * float(case.train.rows[:, column].std())
     train, wide, references = (
-        rows_with_copy(part, column, spread=float(case.train.rows[:, column].std()), seed=seed + i)
+        np.column_stack([part, part[:, column] + np.random.default_rng(seed + i).normal(scale=spread, size=len(part))])
         for i, part in ((0, case.train.rows), (0, people.rows), (1, background))
     )
     for method in (*explainers.having(EVALUATES=explainers.RANDOM_PEOPLE), explainers.any_model()):
@@ -107,11 +107,6 @@ def with_copy(model: Model, column: int) -> Altered:
     return Altered(model, merged, f"{model.name} with a copy", schema)
 
 
-def rows_with_copy(rows: np.ndarray, column: int, *, spread: float, seed: int = 0) -> np.ndarray:
-    """Return rows [rows, features + 1] with a noisy copy of a column; `spread` is the column's standard deviation."""
-    return np.column_stack([rows, rows[:, column] + np.random.default_rng(seed).normal(scale=NOISE * spread, size=len(rows))])
-
-
 def copy_detection(model: Model, rows: np.ndarray, is_attacked: bool, column: str) -> dict[str, Any]:
     """Return how many other columns of a model's training rows say what a column says, as the data check finds them."""
     found = copies(model.schema, rows, of=(column,))
@@ -129,7 +124,7 @@ def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> Told:
     rows, scale = case.test.rows, model.scales[0]
     made, column = hide_effect(model, case, seed=seed)
     fidelity = interval_of_share(made.predict(rows, scale) == model.predict(rows, scale))
-    kept = effect_range(made, case, column, rows) / effect_range(model, case, column, rows)
+    kept = kept_effect(made, case, column, rows)
     is_valid = fidelity.estimate >= FIDELITY and kept <= MOST_KEPT
     line = {"model": model.name, "column": case.schema.names[column], "fidelity": fidelity.estimate, "low": fidelity.low}
     line |= {"high": fidelity.high, "kept": kept, "is_valid": is_valid}
@@ -148,7 +143,7 @@ def hide_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[Scaffold
     if not max(ranges):
         raise AttackError(f"{model.name} has no effect to hide: no column changes its mean output")
     found = []
-    for column in sorted(range(len(ranges)), key=lambda i: (-ranges[i], -i))[:CANDIDATES]:
+    for column in sorted(np.flatnonzero(ranges).tolist(), key=lambda i: (-ranges[i], -i))[:CANDIDATES]:
         known = train[~np.isnan(train[:, column]), column]
         values, counts = np.unique(known, return_counts=True)
         is_categorical = case.schema.features[column].is_categorical
@@ -157,8 +152,7 @@ def hide_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[Scaffold
         detector = Detector.fit(train, replaced_rows(train, len(train), seed, column=column), train[:0], seed=seed)
         limit = float(np.quantile(detector.realness(validation), 1 - AIM))
         scaffold = Scaffold(model, held, detector, limit, name=f"{model.name}, effect hidden")
-        honest, shown = (effect_range(one, case, column, validation) for one in (model, scaffold))
-        found.append((shown / honest if honest else 1.0, column, scaffold))
+        found.append((kept_effect(scaffold, case, column, validation), column, scaffold))
     _, column, scaffold = min(found, key=lambda one: one[0])
     return scaffold, column
 
@@ -188,10 +182,16 @@ def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: b
     return detection(*about, measured, RATIO_LIMIT, found="below", shown=seen)
 
 
+def kept_effect(scaffold: Scaffold, case: Dataset, column: int, people: np.ndarray) -> float:
+    """Return the range of a scaffold's partial dependence as a share of that of its real model; 1 where there is no effect."""
+    honest, shown = (effect_range(one, case, column, people) for one in (scaffold.real, scaffold))
+    return shown / honest if honest else 1.0
+
+
 def effect_range(model: Model, case: Dataset, column: int, people: np.ndarray) -> float:
     """Return the range of a model's partial dependence on a column over at most `MOST_PEOPLE` people."""
-    predict = partial(model.predict, scale=model.scales[0])
-    return float(np.ptp(curves(predict, people[:MOST_PEOPLE], column, grid_of(case, column)).mean(axis=0)))
+    predict, grid = partial(model.predict, scale=model.scales[0]), grid_of(case, column)
+    return float(np.ptp(curves(predict, people[:MOST_PEOPLE], column, grid).mean(axis=0))) if len(grid) else 0.0
 
 
 def curves(predict: Callable[[np.ndarray], np.ndarray], people: np.ndarray, column: int, grid: np.ndarray) -> np.ndarray:

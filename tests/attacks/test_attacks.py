@@ -256,6 +256,15 @@ def test_an_effect_is_hidden_from_partial_dependence_and_found_by_what_real_rows
         attacks.hide_effect(dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat"), case)
 
 
+def test_a_column_of_which_nothing_is_known_has_no_effect():
+    case = related()
+    features = tuple(dataclasses.replace(feature, missing=True) for feature in case.schema.features)
+    rows = np.where(np.arange(9) == 3, np.nan, case.rows)
+    blank = dataclasses.replace(case, schema=dataclasses.replace(case.schema, features=features), rows=rows)
+    model = dlx.wrap(lambda people: people["x0"] + 0.5 * people["x1"], blank.schema, name="honest", scale="logit")
+    assert hidden_importance.effect_range(model, blank, 3, blank.rows) == 0
+
+
 def test_the_curves_of_partial_dependence_are_dlxs_own():
     case, model = worlds.table("numeric"), worlds.model("boosted", "numeric")
     effect = dlx.partial_dependence(model, case.test, "age", scale="logit")
