@@ -320,7 +320,8 @@ def _shown(context: RunContext, denials: Mapping[Source, tuple[Denial, ...]], ab
         example[f"source_{i}"] = [*texts, *["–"] * (MOST - len(texts))]
     tables = {"reasons_given": pd.DataFrame(given), "reasons_for_review": pd.DataFrame(review)}
     if review:
-        tables["_review"], about["review"] = _review(tables["reasons_for_review"], list(denials))
+        shown = [source for source in denials if source.background == about["background"]]
+        tables["_review"], about["review"] = _review(tables["reasons_for_review"], shown)
     return tables | {"reasons_withheld": pd.DataFrame(withheld), "_reasons_of_one": example}
 
 
@@ -331,7 +332,7 @@ def _review(table: pd.DataFrame, sources: Sequence[Source]) -> tuple[pd.DataFram
     for i, source in enumerate(sources):
         own = table[(table["model"] == source.model) & (table["background"] == source.background)].set_index("column")["share"]
         wide[f"source_{i}"] = wide["column"].map(own).fillna(0.0)
-        headers[f"{source.model}, {source.background}"] = f"source_{i}|percent"
+        headers[source.model] = f"source_{i}|percent"
     return wide.drop(columns="share"), headers
 
 
