@@ -138,13 +138,10 @@ def _without_preface(text: str) -> tuple[str, int, str]:
     else:
         return text, 0, ""
     comments = above[bool(stated) :]
-    if comments and _fields(comments[-1]) == _fields(header):  # "#id,age": the header itself
+    fields = [max(line.count(mark) for mark in DELIMITERS) for line in (*comments[-1:], header)]
+    if comments and fields[0] == fields[1]:  # "#id,age": the header itself
         above = above[: bool(stated)]
     return text[sum(map(len, above)) :], len(above), stated
-
-
-def _fields(line: str) -> int:
-    return max(line.count(mark) for mark in DELIMITERS)
 
 
 def _named(delimiter: str) -> str:

@@ -18,7 +18,6 @@ from dlx.schema.cells import LARGEST_EXACT, is_inexact
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 TEXT, PARQUET, EXCEL = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".xlsx", ".xlsm")
 COMPRESSED = (".gz", ".zip", ".xz", ".bz2")
@@ -102,32 +101,25 @@ def read_parquet(path: Path) -> pd.DataFrame:
     """Return a parquet file as pandas reads it; decimals and whole numbers with gaps are floats where none is confused."""
     import decimal
 
+    import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         held = parquet.read_table(path)
         table = held.to_pandas()
-        for field in held.schema:
-            if field.name in table and pa.types.is_integer(field.type) and held[field.name].null_count:
-                table[field.name] = _whole(held[field.name], table[field.name])
     except (*BROKEN, pa.ArrowException) as error:
         raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
     for name in table.columns:
-        if table[name].dtype == object and any(isinstance(value, decimal.Decimal) for value in table[name]):
-            exact = any(map(is_inexact, table[name].dropna().map(str)))
-            table[name] = table[name] if exact else table[name].astype(float)
+        column = table[name]
+        if name in held.column_names and pa.types.is_integer(held[name].type) and held[name].null_count:
+            if (column.abs() >= LARGEST_EXACT).any():  # floats, which pandas makes of them, would not tell them apart
+                kind: Any = pd.UInt64Dtype() if column.max() >= 2**63 else pd.Int64Dtype()
+                table[name] = pd.Series(pd.array(held[name].to_pylist(), dtype=kind), index=column.index)
+        elif column.dtype == object and any(isinstance(value, decimal.Decimal) for value in column):
+            exact = any(map(is_inexact, column.dropna().map(str)))
+            table[name] = column if exact else column.astype(float)
     return table
-
-
-def _whole(held: pa.ChunkedArray, column: pd.Series) -> pd.Series:
-    """Return whole numbers some of which are missing: as floats, which pandas makes of them, where floats tell them apart."""
-    import pandas as pd
-
-    if not (column.abs() >= LARGEST_EXACT).any():
-        return column
-    kind: Any = pd.UInt64Dtype() if column.max() >= 2**63 else pd.Int64Dtype()
-    return pd.Series(pd.array(held.to_pylist(), dtype=kind), index=column.index, name=column.name)
 
 
 def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:

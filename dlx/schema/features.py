@@ -117,7 +117,7 @@ class Feature:
             shown = list(self.cuts) if isinstance(self.cuts, tuple) else self.cuts
             raise SchemaError(f"{what}: cuts must be increasing numbers of a numeric column, got {shown} for a {self.kind} one")
         conform(self, what, SchemaError)
-        for fault in itertools.chain(_faults_of_levels(self), _faults_of_change(self), _faults_of_reasons(self)):
+        for fault in _faults(self):
             raise SchemaError(what + fault)
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, reason=self.label)
@@ -207,17 +207,6 @@ def fill(described: Any, **defaults: Any) -> None:
         object.__setattr__(described, name, getattr(described, name) or default)
 
 
-def _faults_of_levels(feature: Feature) -> Iterator[str]:
-    if feature.is_categorical and not feature.levels:
-        yield " is categorical and has no levels; list them in 'levels'"
-    if not feature.is_categorical and feature.levels:
-        yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
-    yield from faults_of_spelling(feature)
-    for name in ("level_values", "level_reasons"):
-        if getattr(feature, name) and len(getattr(feature, name)) != len(feature.levels):
-            yield f" has {len(feature.levels)} levels and {len(getattr(feature, name))} {name}"
-
-
 def faults_of_spelling(described: Any) -> Iterator[str]:
     """Yield where two levels are the same, or spell the same, or one says nothing."""
     levels = described.levels
@@ -234,9 +223,17 @@ def faults_of_spelling(described: Any) -> Iterator[str]:
         yield f" has {len(levels)} levels and {len(described.level_labels)} level_labels"
 
 
-def _faults_of_change(feature: Feature) -> Iterator[str]:
-    """Yield where what may be asked of a person contradicts itself or the kind of the column."""
-    bounds = feature.bounds
+def _faults(feature: Feature) -> Iterator[str]:
+    """Yield where the fields of a feature contradict each other or its kind."""
+    levels, bounds = feature.levels, feature.bounds
+    if feature.is_categorical and not levels:
+        yield " is categorical and has no levels; list them in 'levels'"
+    if not feature.is_categorical and levels:
+        yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
+    yield from faults_of_spelling(feature)
+    for name in ("level_values", "level_reasons"):
+        if getattr(feature, name) and len(getattr(feature, name)) != len(levels):
+            yield f" has {len(levels)} levels and {len(getattr(feature, name))} {name}"
     if feature.actionable and (feature.fixed or feature.derived_from):
         why = f"derived from {', '.join(feature.derived_from)}" if feature.derived_from else f"fixed ({feature.fixed})"
         yield f" is {why} and actionable, but nobody can change it; drop one of the two"
@@ -245,20 +242,12 @@ def _faults_of_change(feature: Feature) -> Iterator[str]:
         yield f": {rule}, got {list(bounds)} for a {feature.kind} one"
     if not 0 <= feature.largest_change < np.inf:
         yield f": largest_change must be a number from 0 on, got {feature.largest_change!r}"
-    yield from _strange_levels(feature, "reachable")
-
-
-def _faults_of_reasons(feature: Feature) -> Iterator[str]:
-    if feature.adverse and feature.is_categorical and not feature.ordered and len(feature.levels) > 2:
+    if feature.adverse and feature.is_categorical and not feature.ordered and len(levels) > 2:
         yield " has levels without order, so that none is high or low; name the adverse ones in adverse_levels"
-    yield from _strange_levels(feature, "adverse_levels")
-
-
-def _strange_levels(feature: Feature, key: str) -> Iterator[str]:
-    for level in getattr(feature, key):
-        if level not in feature.levels:
-            known = f"its levels: {', '.join(map(repr, feature.levels))}" if feature.levels else "it has no levels"
-            yield f": {key} names {level!r}, which is no level; {known}"
+    known = f"its levels: {', '.join(map(repr, levels))}" if levels else "it has no levels"
+    for name in ("reachable", "adverse_levels"):
+        if strange := [level for level in getattr(feature, name) if level not in levels]:
+            yield f": {name} names {strange[0]!r}, which is no level; {known}"
 
 
 def _increase(cuts: Any) -> bool:
