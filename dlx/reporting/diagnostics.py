@@ -1,69 +1,63 @@
-"""What is known of the explanations themselves: noise, causes of disagreement, distance to the truth, and whom to trust."""
+"""Diagnostics of the explanations: noise, causes of disagreement, distance to the truth, and whom to trust."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import Any
 
-from dlx.comparison import Disagreement, Replicates, VarianceComponents, believed, compare
-from dlx.context import Budget, Pair, RunContext
+import numpy as np
+import pandas as pd
+
+from dlx import explainers
+from dlx.comparison import (
+    Disagreement,
+    Evidence,
+    Replicates,
+    VarianceComponents,
+    as_libraries_come,
+    believed,
+    compare,
+    disagreement,
+    distance_to_truth,
+    faithfulness,
+    ground_truth,
+    noise_floor,
+    replicate,
+    sanity_check,
+    stability,
+    trust,
+    variance_components,
+)
+from dlx.context import Budget, Pair, RunContext, counting
 from dlx.explanation import Explanation
-from dlx.model import Model
-from dlx.reporting import measuring
+from dlx.model import Model, NeuralModel
+from dlx.stats import auc, auc_difference
 
-if TYPE_CHECKING:
-    import pandas as pd
+PARITY_PEOPLE = 5
+FEW_SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Harmony:
-    """Everything that was measured of the explanations.
-
-    Parameters
-    ----------
-    depth : Budget
-        How much was asked.
-    top : int
-        How many columns of a person count as the most important.
-    compatibility : DataFrame
-        Pre-flight of every model and method.
-    ground_truths : dict of str to Explanation
-        Shapley values of each model, of the panel.
-    distances : DataFrame
-        How far each method is from the ground truth.
-    parity : DataFrame
-        How far our kernels are from the reference libraries, on a few people.
-    replicates : list of Replicates
-        Explanations of the first people of the panel, again.
-    settings : DataFrame
-        How far methods agree as their libraries come, and aligned.
-    disagreements : list of Disagreement
-        What a distance between two methods is made of.
-    designs : dict of str to VarianceComponents
-        Models by methods by training seeds, under what they have in common.
-    siblings : DataFrame
-        ROC AUC of every training seed on the test rows; explanations are made again by those that are as good.
-    faithfulness, stability, sanity : DataFrame
-        Empty in a quick report.
-    trust : DataFrame
-        A line a model and method.
-    """
+class Diagnostics:
+    """Everything that was measured of the explanations; tables are empty where a quick run did not ask."""
 
     depth: Budget
-    top: int
-    compatibility: pd.DataFrame
-    ground_truths: dict[str, Explanation]
-    distances: pd.DataFrame
-    parity: pd.DataFrame
-    replicates: list[Replicates]
-    settings: pd.DataFrame
+    top: int  # columns of a person that count as the most important
+    compatibility: pd.DataFrame  # pre-flight of every model and method
+    ground_truths: dict[str, Explanation]  # Shapley values of each model, of the panel
+    distances: pd.DataFrame  # of each method to the ground truth
+    parity: pd.DataFrame  # of our kernels and the reference libraries
+    replicates: list[Replicates]  # explanations of the first people of the panel, again
+    settings: pd.DataFrame  # agreement as the libraries come, and aligned
     disagreements: list[Disagreement]
-    designs: dict[str, VarianceComponents]
-    siblings: pd.DataFrame
+    designs: dict[str, VarianceComponents]  # models by methods by training seeds
+    siblings: pd.DataFrame  # ROC AUC of every training seed; explanations are made again by those that are as good
     faithfulness: pd.DataFrame
     stability: pd.DataFrame
     sanity: pd.DataFrame
-    trust: pd.DataFrame
+    trust: pd.DataFrame  # a line a model and method
     _compared: dict[Pair, pd.DataFrame] = field(default_factory=dict)
 
     def of(self, model: Model, source: str) -> list[Replicates]:
@@ -87,34 +81,224 @@ class Harmony:
         return bool(self.trust.loc[self.trust["model"] == model.name, "trusted"].any())
 
 
-def harmony(context: RunContext) -> Harmony:
+def diagnosed(context: RunContext) -> Diagnostics:
     """Return what is known of the explanations of a context's models; measured for whoever asks first."""
-    return context.once("harmony", lambda: _measured(context))
+    return context.once("diagnostics", lambda: _measured(context))
 
 
-def _measured(context: RunContext) -> Harmony:
-    models, on_panel, compatibility = context.models, context.on_panel, context.compatibility
-    shown = [model for model in (context.main, context.other) if model is not None]
+harmony = diagnosed  # until the old page goes
+Harmony = Diagnostics
+
+
+def _measured(context: RunContext) -> Diagnostics:
+    models, shown = context.models, [model for model in (context.main, context.other) if model is not None]
     black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
-    ground_truths = measuring.ground_truths_of(context, models)
-    scores = measuring.scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
-    replicates = measuring.made_again(context, close, on_panel, measuring.as_good(context.siblings, scores))
-    replicates += measuring.seeded_again(context, [model for model in shown if model not in close], on_panel)
-    checked = measuring.checks_of(context, close, on_panel)
-    distances = measuring.distances_of(context, models, close, on_panel, ground_truths)
-    return Harmony(
+    truths = _ground_truths(context)
+    scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
+    replicates = _made_again(context, close, scores)
+    replicates += _seeded_again(context, [model for model in shown if model not in close])
+    checked = _checks(context, close if is_thorough else [])
+    distances = _distances(context, close if is_thorough else [], truths)
+    noise = _joined(noise_floor(some, k=context.top) for some in replicates if some.source == "seed")
+    checks = {
+        name: table if len(table) else None for name, table in (checked | {"noise": noise}).items() if name != "stability"
+    }
+    made = [made for model in models for made in _of(context, model)]
+    return Diagnostics(
         depth=context.budget,
         top=context.top,
-        compatibility=compatibility,
-        ground_truths=ground_truths,
+        compatibility=context.compatibility,
+        ground_truths=truths,
         replicates=replicates,
-        settings=measuring.as_they_come(context, close, on_panel),
-        disagreements=measuring.causes_of(context, close, on_panel) if is_thorough else [],
-        designs=measuring.crossed_designs(context, black_boxes, context.siblings) if is_thorough else {},
+        settings=_as_they_come(context, close),
+        disagreements=_disagreements(context, close) if is_thorough else [],
+        designs=_designs(context, black_boxes) if is_thorough else {},
         siblings=scores,
         distances=distances,
-        parity=measuring.parity_of(context, models, on_panel),
-        trust=measuring.trust_in(context, models, on_panel, distances, replicates, compatibility, checked),
+        parity=_parity(context),
+        trust=trust(made, Evidence(compatibility=context.compatibility, distances=distances, **checks)),
         **checked,
     )
+
+
+def _ground_truths(context: RunContext) -> dict[str, Explanation]:
+    found = {}
+    for model in context.models:
+        with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
+
+            def explain(one: Model, rows: Any, update: Any = update, **asked: Any) -> Explanation:
+                return context.keeper.explain(one, rows, progress=update, **asked)
+
+            asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
+            asked |= {"explain": explain, "tolerance": context.budget.truth_tolerance}
+            found[model.name] = ground_truth(model, context.panel, **asked)
+    return found
+
+
+def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str, Explanation]) -> pd.DataFrame:
+    """Return how far each method is from the ground truth; of some models, sampled Shapley values as the library comes too."""
+    tables = [distance_to_truth(_of(context, model), truths[model.name], k=context.top) for model in context.models]
+    for model in close:
+        for method in explainers.having(IS_SHAPLEY=True, IS_RANDOM=True, LIBRARY="shap"):
+            if (model.name, method) in context.on_panel:
+                few, facts = context.panel[: context.budget.noise_people], explainers.method(method)
+                what = f"Explaining {model.name} by {facts.LABEL} on {facts.LIBRARY}'s own budgets"
+                with context.narrator.step(what, "times") as update:
+                    explain = counting(context.explain, update, 2)
+                    budgets = (dict[str, Any](), facts.AS_IT_COMES.options["sampling"])
+                    own = [explain(model, few, method, **budget) for budget in budgets]
+                tables.append(distance_to_truth(own, truths[model.name][: len(few)], k=context.top))
+    return _joined(tables)
+
+
+def _made_again(context: RunContext, models: Sequence[Model], scores: pd.DataFrame) -> list[Replicates]:
+    """Return the explanations of some people again: with other seeds, other backgrounds, and models trained as well anew."""
+    found, budget = [], context.budget
+    for model in models:
+        some = [made[: budget.noise_people] for made in _of(context, model)]
+        with context.narrator.step(f"Explaining {model.name} again, with other seeds and backgrounds", "times") as update:
+            explain = counting(context.keeper.explain, update, len(some) * 2 * budget.replicates)
+            asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "explain": explain}
+            for of in some:
+                found.append(replicate(model, of, source="seed", count=budget.replicates, **asked))
+                found.append(replicate(model, of, source="background", count=budget.replicates, **asked))
+        good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
+        siblings = [context.siblings[model.name][seed - 1] for seed in good if seed > 0]
+        if siblings:
+            people = context.panel[: budget.noise_people]
+            with context.narrator.step(f"Explaining {model.name} trained with other seeds", "times") as update:
+                explain = counting(context.explain, update, len(some) * len(siblings))
+                for of in some:
+                    others = tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings)
+                    found.append(Replicates(of, "training", others))
+    return found
+
+
+def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Replicates]:
+    """Return the explanations of some people with a few other seeds: enough to trust a method, or not to."""
+    found, few = [], min(FEW_SEEDS, context.budget.replicates)
+    for model in models:
+        some = [made[: context.budget.noise_people] for made in _of(context, model)]
+        with context.narrator.step(f"Explaining {model.name} again, with other seeds", "times") as update:
+            explain = counting(context.keeper.explain, update, len(some) * few)
+            asked: dict[str, Any] = {"background": context.background, "count": few, "explain": explain}
+            found += [replicate(model, one, source="seed", **asked) for one in some]
+    return found
+
+
+def _as_they_come(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
+    """Return how far methods agree as their libraries come, and aligned."""
+    tables = []
+    for model in models:
+        if len(methods := _with_known_defaults(context, model)) < 2:
+            continue
+        with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
+            laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
+            tables.append(as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed))
+    return _joined(tables)
+
+
+def _disagreements(context: RunContext, models: Sequence[Model]) -> list[Disagreement]:
+    """Return what the distance of each pair of methods is made of."""
+    found, laboratory = [], context.laboratory(context.keeper.explain)
+    for model in models:
+        pairs = list(combinations(_with_known_defaults(context, model), 2))
+        with context.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
+            for done, (one, other) in enumerate(pairs, 1):
+                found.append(disagreement(model, one, other, laboratory, k=context.top))
+                update(done, len(pairs))
+    return found
+
+
+def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, VarianceComponents]:
+    """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
+    scale, siblings = models[0].scales[0], context.siblings
+    alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
+    surrogates = [name for name in explainers.reading(Model) if not explainers.method(name).IS_SHAPLEY]
+    any_model = [explainers.ground_truth_for(models[0], scale), *surrogates]
+    of_nets = [*(name for name in explainers.reading(NeuralModel) if explainers.method(name).COST == "low"), *any_model]
+    nets, found = [model for model in alike if isinstance(model, NeuralModel)], {}
+    for title, some, methods in (("all models", alike, any_model), ("the nets", nets, of_nets)):
+        if len(some) < 2:
+            continue
+        people = context.panel[: context.budget.noise_people]
+        runs: dict[tuple[str, str, int], Explanation] = {}
+        with context.narrator.step(f"Crossing {title} with methods and training seeds", "times") as update:
+            explain = counting(context.explain, update, sum(1 + len(siblings[m.name]) for m in some) * len(methods))
+            for model in some:
+                for seed, one in enumerate([model, *siblings[model.name]]):
+                    runs |= {(model.name, m, seed): explain(one, people, m, scale=scale) for m in methods}
+        found[title] = variance_components(runs)
+    return found
+
+
+def _checks(context: RunContext, models: Sequence[Model]) -> dict[str, pd.DataFrame]:
+    """Return faithfulness, stability and sanity of some models."""
+    tables: dict[str, list[pd.DataFrame]] = {"faithfulness": [], "stability": [], "sanity": []}
+    explain, background, budget = context.keeper.explain, context.background, context.budget
+    for model in models:
+        made = _of(context, model)
+        with context.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
+            tables["faithfulness"].append(faithfulness(model, made, background, seed=context.seed))
+            for done, one in enumerate(made, 1):
+                few, some = one[: budget.stability_people], one[: budget.sanity_people]
+                tables["stability"].append(stability(model, few, background, explain=explain, seed=context.seed))
+                if isinstance(model, NeuralModel):
+                    asked = {"k": context.top, "seed": context.seed}
+                    tables["sanity"].append(sanity_check(model, some, background, explain=explain, **asked))
+                update(done, len(made))
+    return {name: _joined(some) for name, some in tables.items()}
+
+
+def _parity(context: RunContext) -> pd.DataFrame:
+    """Return how far our kernels are from the reference libraries on a few people, for every model and method that has both.
+
+    The difference is the largest of any contribution, and as a share of the mean size of all: so is that of the reference from
+    itself with another seed, where it draws at random.
+    """
+    pairs = [(m, made) for m in context.models for made in _of(context, m) if explainers.has_reference(made.method)]
+    lines, few = [], context.panel[:PARITY_PEOPLE]
+    with context.narrator.step("Explaining a few people by the reference libraries", "times") as update:
+        explain = counting(context.explain, update, 2 * len(pairs))
+        for model, made in pairs:
+            ours, asked = made[: len(few)], {"implementation": "reference", **made.options}
+            theirs, again = (explain(model, few, made.method, seed=context.seed + run, **asked) for run in (0, 1))
+            gap, itself = (np.abs(one.values - theirs.values) for one in (ours, again))
+            size = np.abs(ours.values)
+            line: dict[str, object] = {"model": model.name, "method": made.method, "scale": ours.scale}
+            line |= {"implementation": ours.implementation, "reference": theirs.implementation, "people": len(few)}
+            shares = [float(one.max() / size.mean()) if size.any() else np.nan for one in (gap, itself)]
+            lines.append(line | {"largest_difference": gap.max(), "share": shares[0], "reference_itself": shares[1]})
+    return pd.DataFrame(lines)
+
+
+def _scores_of_siblings(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
+    """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
+
+    The difference is over the same people, with DeLong's paired 95 % interval: as good is whom it contains 0 for.
+    """
+    test, lines = context.case.test, []
+    assert test.outcomes is not None
+    for model in models:
+        own = model.predict(test, "probability")
+        for seed, one in enumerate([model, *context.siblings[model.name]]):
+            theirs = one.predict(test, "probability")
+            difference = auc_difference(test.outcomes, theirs, own)
+            line: dict[str, object] = {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, theirs)}
+            line |= {"difference": difference.estimate, "low": difference.low, "high": difference.high}
+            lines.append(line | {"as_good": not difference.excludes(0)})
+    return pd.DataFrame(lines, columns=["model", "training_seed", "auc", "difference", "low", "high", "as_good"])
+
+
+def _of(context: RunContext, model: Model) -> list[Explanation]:
+    return [context.on_panel[model.name, method] for method in context.methods_of(model)]
+
+
+def _with_known_defaults(context: RunContext, model: Model) -> list[str]:
+    return [method for method in explainers.with_library_defaults() if (model.name, method) in context.on_panel]
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

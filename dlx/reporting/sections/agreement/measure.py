@@ -14,7 +14,7 @@ from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, SOURCES
 from dlx.context import RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.reporting.diagnostics import Harmony, harmony
+from dlx.reporting.diagnostics import Diagnostics, diagnosed
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL
 
@@ -27,7 +27,7 @@ BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that 
 
 def measure(context: RunContext) -> Measured:
     """Return how far methods agree about each model, beside what they agree with themselves, and whom to trust."""
-    found, k = harmony(context), context.top
+    found, k = diagnosed(context), context.top
     of_model = {model.name: [context.on_panel[model.name, m] for m in context.methods_of(model)] for model in context.models}
     compared = [compare(explained) for explained in of_model.values() if len(explained) > 1]
     across = [one for model in context.models if (one := _shapley(context, model)) is not None]
@@ -76,7 +76,7 @@ def _shapley(context: RunContext, model: Model) -> Explanation | None:
     return context.on_panel[model.name, explainers.best_shapley(model, model.scales[0], given)]
 
 
-def _lights(context: RunContext, model: Model, found: Harmony, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Return the numbers that sum a model's explanations up; NaN where nobody measured one.
 
     `stability`: the share of top columns that stays on another background, or where that was not measured with another seed,
@@ -112,7 +112,7 @@ def _lights(context: RunContext, model: Model, found: Harmony, tables: dict[str,
     return line | {"methods": len(standing), "trusted": int((standing == "trusted").sum())}
 
 
-def _against_noise(context: RunContext, found: Harmony) -> pd.DataFrame:
+def _against_noise(context: RunContext, found: Diagnostics) -> pd.DataFrame:
     tables = (found.against_noise(model, source) for model in context.models for source in SOURCES)
     return _joined(table for table in tables if table is not None)
 
