@@ -45,6 +45,8 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table(bank, heart):
     for section in (bank[-1], heart[-1]):
         assert len(numbers_of(section.page + section.evidence, section.tables)) >= 1
         assert "nan" not in said(section).split()
+        tables = re.findall(r'href="report-tables/(\w+).csv"', section.page + section.evidence)
+        assert tables and set(tables) <= set(section.tables)
     assert len(numbers_of(bank[-1].page, bank[-1].tables)) >= 25
 
 

@@ -175,7 +175,7 @@ def _recourse(
         "recourse_search": pd.DataFrame(lines),
     }
     having = next((one for one in found if one.found.any()), None)
-    return tables if having is None else tables | {"_way": _example(having, about)}
+    return tables if having is None else tables | {"_recourse_changes": _example(having, about)}
 
 
 def _searched(one: Recourse) -> dict[str, float]:
@@ -321,8 +321,8 @@ def _shown(context: RunContext, denials: Mapping[Source, tuple[Denial, ...]], ab
     tables = {"reasons_given": pd.DataFrame(given), "reasons_for_review": pd.DataFrame(review)}
     if review:
         shown = [source for source in denials if source.background == about["background"]]
-        tables["_review"], about["review"] = _review(tables["reasons_for_review"], shown)
-    return tables | {"reasons_withheld": pd.DataFrame(withheld), "_reasons_of_one": example}
+        tables["_reasons_for_review"], about["review"] = _review(tables["reasons_for_review"], shown)
+    return tables | {"reasons_withheld": pd.DataFrame(withheld), "_reasons": example}
 
 
 def _review(table: pd.DataFrame, sources: Sequence[Source]) -> tuple[pd.DataFrame, dict[str, str]]:
