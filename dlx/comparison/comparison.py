@@ -59,6 +59,8 @@ class Comparison:
             )
         return pd.concat([distance_to_truth([one], by_model[one.model], k=k) for one in held], ignore_index=True)
 
+    errors = distance_to_truth  # its name before, for this version
+
     def noise(self, k: int = 5) -> pd.DataFrame:
         """Return how far each method agrees with itself: a line a model, method, source and metric."""
         import pandas as pd
@@ -110,7 +112,11 @@ class Comparison:
 
 
 def compare(
-    explanations: Sequence[Explanation], *, ground_truths: Sequence[Explanation] = (), replicates: Sequence[Replicates] = ()
+    explanations: Sequence[Explanation],
+    *,
+    ground_truths: Sequence[Explanation] = (),
+    replicates: Sequence[Replicates] = (),
+    judges: Sequence[Explanation] = (),
 ) -> Comparison:
     """Return explanations side by side.
 
@@ -122,13 +128,15 @@ def compare(
         Shapley values of the models, by `dlx.comparison.ground_truth`, that the others are held against.
     replicates : sequence of Replicates, optional
         Explanations again, by `dlx.comparison.replicate`, with another seed or background, that tell noise from difference.
+    judges : sequence of Explanation, optional
+        The name of `ground_truths` before; still taken in this version.
 
     Raises
     ------
     AlignmentError
         If they are not aligned; the message says how to align them.
     """
-    return Comparison(tuple(explanations), tuple(ground_truths), tuple(replicates))
+    return Comparison(tuple(explanations), (*ground_truths, *judges), tuple(replicates))
 
 
 def importance(explanation: Explanation) -> pd.DataFrame:

@@ -100,7 +100,9 @@ def test_ground_truth_agrees_with_exact_methods_and_tells_how_far_the_others_are
     case, model = worlds.table("mixed"), worlds.model("boosted", "mixed")
     shared = {"background": case[:9], "scale": "logit"}
     made = [explain(model, case[20:26], method=method, **shared) for method in ("tree_shap", "kernel_shap", "lime")]
-    table = compare(made, ground_truths=[ground_truth(model, case[20:26], **shared)]).distance_to_truth()
+    truth = ground_truth(model, case[20:26], **shared)
+    table = compare(made, ground_truths=[truth]).distance_to_truth()
+    pd.testing.assert_frame_equal(compare(made, judges=[truth]).errors(), table)  # the names of the version before
     found = table[table["measure"] == "relative_error"].set_index("method")
     assert list(found.index) == ["tree_shap", "kernel_shap", "lime"]
     assert (found["mean"][:2] < 1e-6).all() and found["mean"]["lime"] > 0.05
