@@ -44,10 +44,11 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table_and_the_page_is_short(to
 
 
 def test_the_page_tells_the_two_groups_furthest_apart_and_how_far(told):
-    line = told.tables["fairness_shown"].iloc[0]
+    shown = told.tables["fairness_shown"]
+    line = shown.loc[shown.loc[shown["model"] == "gradient_boosting", "ratio"].idxmin()]
     numbers = ", ".join(f"{line[name]:.2f}".lstrip("0") for name in ("ratio", "ratio_low", "ratio_high"))
     found = re.search(
-        r"Of “(.+?)”, .+? are flagged by \w+, of “(.+?)” .+?: (\S+) \((\S+) to (\S+)\) times as many", words_of(told.page)
+        r"of “(.+?)”, .+? are flagged by \w+, of “(.+?)” .+?, (\S+) \((\S+) to (\S+)\) times as many", words_of(told.page)
     )
     assert (found[1], found[2]) == (line["lowest"], line["highest"])
     assert f"{found[3]}, {found[4]}, {found[5]}" == numbers
@@ -117,7 +118,7 @@ def test_a_table_of_which_nothing_may_be_compared_gives_the_reasons():
 def test_too_few_people_make_a_section_that_says_so():
     told = section_of(people_of.case()[:100], people_of.model())
     text = words_of(told.page)
-    assert text.count("Too few people to judge.") == 2
+    assert "By age and sex there are too few people to judge." in text and "times as many" not in text
     assert "No remedy was tried: no two groups can be judged." in text
     assert "fairness_remedies" not in told.tables and "nan" not in text.lower().split()
 
@@ -127,7 +128,7 @@ def test_a_model_that_flags_nobody_or_everybody_makes_a_section(risk):
     flat = people_of.saying(lambda table: np.full(len(table), risk), ("probability", "logit"))
     text = words_of(section_of(people_of.case(), flat).page)
     assert "nan" not in text.lower().split()
-    assert text.count("is the same in every group that can be judged") == 2 and "times as many" not in text
+    assert "is the same in every group that can be judged" in text and "times as many" not in text
 
 
 def test_linear_models_are_explained_where_there_is_no_other():
@@ -165,7 +166,7 @@ def test_the_drawing_of_a_gap_has_a_bar_a_column_and_model(told):
 
 def test_a_table_with_fewer_people_than_any_group_needs_makes_a_section():
     text = words_of(section_of(people_of.case(50), own_model()).page)
-    assert "Too few people to judge." in text and "an AUC of" not in text
+    assert "too few people to judge" in text and "an AUC of" not in text
 
 
 def test_both_rooms_name_the_same_stand_ins():
@@ -180,6 +181,6 @@ def test_both_rooms_name_the_same_stand_ins():
     withheld = grouping(case.train).proxies
     assert set(withheld) == {"middle"}
     said = words_of(told.page)
-    assert f"middle alone tells “{withheld['middle'].group}” with" in said and "no column is one by itself" not in said
+    assert f"middle alone tells “{withheld['middle'].group}” with" in said and "No column is a proxy by itself" not in said
     line = told.tables["fairness_single_proxies"].set_index("column").loc["middle"]
     assert (line["group"], line["auc"]) == (withheld["middle"].group, withheld["middle"].auc)

@@ -88,6 +88,7 @@ def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFr
     for name, table in kept.items():
         of = table["attribute"]
         kept[name] = table.assign(label=of.map(labels), pair=of + " " + table["model"] if "model" in table else of)
+    kept["_fairness_shown"] = kept["fairness_shown"].query("standing != 'few'")
     gaps = kept["fairness_gaps"]
     kept["_fairness_gaps"] = gaps.assign(lowest=gaps["lowest"].replace("", "too few"))
     if "fairness_remedies" in kept:
@@ -134,7 +135,9 @@ def _shown(
             for end in ("lowest", "highest"):
                 line |= {f"share_{end}": of.get((rate, gap[end]), np.nan), f"events_{end}": of.get((EVENTS, gap[end]), np.nan)}
             lines.append(line)
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    ratios = table["ratio"].where((table["model"] == models[0]) & ~table["standing"].isin(("few", "even")))
+    return table.assign(is_widest=ratios == ratios.min())
 
 
 def _explained(
@@ -191,7 +194,7 @@ def _single(context: RunContext, shown: Sequence[Partition], carried: pd.DataFra
 
 
 def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
-    """Return what each remedy changes, with a mark where it lessens a gap, or costs more, beyond chance."""
+    """Return what each remedy changes, with a mark where it lessens a gap by more than chance."""
     tables = []
     with context.narrator.step("Remedies for unequal treatment", "models") as update:
         for by in judged:
@@ -206,10 +209,9 @@ def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Parti
     if not tables:
         return pd.DataFrame()
     table = pd.concat(tables, ignore_index=True)
-    shrinks = (table["measure"] == RATIO) & (table["low"] > 0) | table["measure"].isin((TRUE_GAP, FALSE_GAP)) & (
-        table["high"] < 0
-    )
-    return table.assign(is_less=shrinks, is_dearer=(table["measure"] == COST) & (table["low"] > 0))
+    closer = (table["measure"] == RATIO) & (table["low"] > 0)
+    smaller = table["measure"].isin((TRUE_GAP, FALSE_GAP)) & (table["high"] < 0)
+    return table.assign(is_less=closer | smaller)
 
 
 def _tried(remedies: pd.DataFrame) -> pd.DataFrame:
@@ -220,9 +222,9 @@ def _tried(remedies: pd.DataFrame) -> pd.DataFrame:
         lessen = possible.loc[possible["is_less"], "remedy"].unique()
         cost = possible[possible["measure"] == COST].set_index("remedy")
         best = cost.loc[lessen, "after"].idxmin() if len(lessen) else ""
-        dearer = int(cost.loc[lessen, "is_dearer"].sum())
-        lines.append((attribute, model, len(cost), len(lessen), dearer, best))
-    return pd.DataFrame(lines, columns=["attribute", "model", "tried", "lessen", "dearer", "remedy"])
+        change = cost.loc[best, ["change", "low", "high"]] if best else (np.nan,) * 3
+        lines.append((attribute, model, len(cost), len(lessen), best, *change))
+    return pd.DataFrame(lines, columns=["attribute", "model", "tried", "lessen", "remedy", "change", "low", "high"])
 
 
 def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
