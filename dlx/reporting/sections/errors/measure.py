@@ -71,7 +71,7 @@ def measure(context: RunContext) -> Measured:
     if "errors_slices" in joined:
         joined["_errors_slices"] = joined["errors_slices"].query("found")
     if "errors_before_after" in joined:
-        joined["_errors_before_after"] = joined["errors_before_after"].query("topic == 'fairness' and before.notna()")
+        joined["_errors_before_after"] = joined["errors_before_after"].query("topic == 'fairness' and is_clear")
     facts |= {"little": LEVELS[1], "losses": float(min(LOSSES[context.budget.is_thorough], len(test)))}
     return Measured(joined, facts, _about(context, found, remedy))
 
