@@ -32,7 +32,7 @@ from scipy.special import expit, logit
 import dlx
 from dlx.audit.counterfactuals import ActionSet, denied, recourse
 from dlx.audit.counterfactuals.generation import goal_of
-from dlx.audit.counterfactuals.plausibility import RowDistance
+from dlx.background import RowDistance
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.model import Model

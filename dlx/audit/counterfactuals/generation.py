@@ -11,9 +11,10 @@ import numpy as np
 
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
-from dlx.audit.counterfactuals.plausibility import Neighbourhood, RowDistance
+from dlx.audit.counterfactuals.plausibility import Neighbourhood
 from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse, with_values
 from dlx.audit.counterfactuals.search import Search
+from dlx.background import RowDistance
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
 from dlx.model.fidelity import held, predicted

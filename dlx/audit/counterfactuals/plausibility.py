@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlx.audit.adverse_action import pair_association
-from dlx.background import CELLS
+from dlx.background import CELLS, RowDistance
 from dlx.dataset import Dataset
 from dlx.redundancy import copies
-from dlx.schema import Feature, Schema
+from dlx.schema import Feature
 
 if TYPE_CHECKING:
     from sklearn.neighbors import NearestNeighbors
@@ -197,49 +197,6 @@ def _conditional_range(observed: Dataset, given: int, other: int) -> Conditional
 
 def _is_unordered(feature: Feature) -> bool:
     return feature.is_categorical and not feature.ordered
-
-
-@dataclass(frozen=True, eq=False)
-class RowDistance:
-    """The distance between people: the sum over columns of what differs.
-
-    A number differs by |difference| / standard deviation of the observed rows (the median absolute deviation is 0 where
-    most people have the same value), an ordered level by the difference of ranks / (levels - 1), another level by 0 or 1.
-    A missing value differs from a known one by 1, and as the mean of the column (the middle level) does.
-    """
-
-    schema: Schema
-    center: np.ndarray  # [features], mean of the numbers, the middle of ordered ranks
-    spread: np.ndarray  # [features], standard deviation of the numbers, the span of ordered ranks
-
-    @classmethod
-    def fit(cls, observed: Dataset) -> RowDistance:
-        """Return the distance that is scaled by the observed rows."""
-        center, spread = np.zeros(len(observed.schema)), np.ones(len(observed.schema))
-        for i, (feature, column) in enumerate(zip(observed.schema.features, observed.rows.T, strict=True)):
-            known = column[~np.isnan(column)]
-            if feature.is_categorical:
-                center[i], spread[i] = (len(feature.levels) - 1) / 2, max(1, len(feature.levels) - 1)
-            elif len(known):
-                center[i], spread[i] = known.mean(), known.std() or 1.0
-        return cls(observed.schema, center, spread)
-
-    def points(self, rows: np.ndarray) -> np.ndarray:
-        """Return coded rows as points [rows, width], whose sum of absolute differences is the distance."""
-        return np.concatenate([self.points_of_column(rows[:, i], i) for i in range(len(self.schema))], axis=1)
-
-    def points_of_column(self, column: np.ndarray, i: int) -> np.ndarray:
-        """Return the coordinates that are about one column of codes [rows], at a position of the schema."""
-        feature = self.schema.features[i]
-        missing = np.isnan(column)
-        if feature.is_categorical and not feature.ordered:
-            return 0.5 * (np.where(missing, len(feature.levels), column)[:, None] == np.arange(len(feature.levels) + 1))
-        scaled = np.where(missing, 0.0, (column - self.center[i]) / self.spread[i])[:, None]
-        return np.hstack([scaled, missing[:, None]]) if feature.missing else scaled
-
-    def between(self, row: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return the distance of one coded row [features] to some rows [rows]."""
-        return np.abs(self.points(rows) - self.points(row[None])).sum(axis=1)
 
 
 @dataclass(frozen=True, eq=False)

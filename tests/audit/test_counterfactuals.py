@@ -15,7 +15,8 @@ from scipy.stats import binomtest
 
 from dlx.arrays import same
 from dlx.audit.counterfactuals import ActionSet, RecourseError, column_shifts, denied, recourse
-from dlx.audit.counterfactuals.plausibility import Neighbourhood, RowDistance
+from dlx.audit.counterfactuals.plausibility import Neighbourhood
+from dlx.background import RowDistance
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
