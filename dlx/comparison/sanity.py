@@ -25,7 +25,6 @@ from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import nn
 
 SURVIVES_ABOVE = 0.5  # of the way from chance to full agreement, at the lower end of the interval
 
@@ -94,27 +93,11 @@ def sanity_check(
 
 
 def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]]:
-    """Return copies of a net with one more layer made random each, from the last to the first.
+    """Return copies of a net with one more layer made random each, from the last to the first, and the layer's name.
 
     Last and first are the order in which the net names its layers. A layer is anything with weights of its own or a
-    ``reset_parameters()``, which draws them as before training; running means are reset too.
-
-    Parameters
-    ----------
-    model : NeuralModel
-        The net; it stays as it is.
-    seed : int
-        Seed of the weights; torch's global generator is left as it was.
-
-    Returns
-    -------
-    list of (str, NeuralModel)
-        The name of the layer made random last, and the net.
-
-    Raises
-    ------
-    DlxError
-        If the net has no layers with weights, or one of them has no ``reset_parameters()``.
+    ``reset_parameters()``, which draws them as before training; running means are reset too. A net without, or with a layer
+    that cannot draw its weights, is a `DlxError`. The net itself and torch's global generator are left as they are.
     """
     import torch
 
@@ -125,7 +108,9 @@ def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]
         network = model.network
         for count, name in enumerate(reversed(names), 1):
             network = copy.deepcopy(network)
-            _reset(network.get_submodule(name))
+            layer: Any = network.get_submodule(name)
+            reset = getattr(layer, "reset_parameters", None) or layer._reset_parameters  # torch's attention has it private
+            reset()
             title = f"{model.name}, {plural(count, 'layer')} random"
             stages.append((name, replace(model, network=network, name=title, provenance=None)))
     return stages
@@ -143,7 +128,12 @@ def outlives(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[bo
 
 def _layers(model: NeuralModel) -> list[str]:
     """Return the names of the layers that hold weights, first to last."""
-    layers = {name: layer for name, layer in model.network.named_modules() if _has_weights(layer)}
+    layers = {
+        name: layer
+        for name, layer in model.network.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+        or (hasattr(layer, "reset_parameters") and not any(True for _ in layer.children()))
+    }
     if not layers:
         raise DlxError(f"{model.name} has no layer with weights, so none can be made random")
     for name, layer in layers.items():
@@ -153,14 +143,3 @@ def _layers(model: NeuralModel) -> list[str]:
                 "has none; give it one that draws its weights as before training"
             )
     return list(layers)
-
-
-def _has_weights(layer: nn.Module) -> bool:
-    is_leaf = not any(True for _ in layer.children())
-    return any(True for _ in layer.parameters(recurse=False)) or (is_leaf and hasattr(layer, "reset_parameters"))
-
-
-def _reset(layer: Any) -> None:
-    """Draw a layer's weights as before training; torch's attention calls the method private."""
-    reset = layer.reset_parameters if hasattr(layer, "reset_parameters") else layer._reset_parameters
-    reset()

@@ -19,6 +19,7 @@ trees often does not change at all between neighbours: such a neighbour has no R
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -116,29 +117,12 @@ def stability(
 def neighbourhood(
     model: Model, rows: Any, background: Any, *, scale: Scale, count: int = NEIGHBOURS, seed: int = 0
 ) -> Neighbourhood:
-    """Return people much like each person, and which of them the model puts in the same class.
+    """Return people much like each person, and which of them count: those of the same class that are not the person.
 
     Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the
     way to the donor's; a level, or a number that either lacks, is kept but for one time in twenty, where it becomes the
-    donor's. Every person has the same draws.
-
-    Parameters
-    ----------
-    model : Model
-        Says which class a row is in: positive from a probability of 0.5, a logit of 0. Values have no classes.
-    rows, background : Dataset, DataFrame or ndarray [rows, features], [references, features]
-        In original columns.
-    scale : {"logit", "probability", "value"}
-        The scale to explain on: a neighbour whose output is infinite on it is not kept.
-    count : int
-        Neighbours of a person.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    Neighbourhood
-        A neighbour is not kept that is of another class, or is the person.
+    donor's. Every person has the same draws. Positive is a row from a logit of 0 on; values have no classes. A neighbour whose
+    output is infinite on the scale to explain on does not count.
     """
     if count < 1:
         raise DlxError(f"a neighbourhood needs at least 1 neighbour, got {count}")
@@ -152,7 +136,7 @@ def neighbourhood(
     near = np.where(moves, own + STEP * (donors - own), np.where(flips, donors, own))
     itself = same(near, own).all(axis=2)
     outputs, near_outputs = own_outputs(model, people), own_outputs(model, near.reshape(-1, len(schema))).reshape(itself.shape)
-    is_kept = _is_positive(model, near_outputs) == _is_positive(model, outputs)[:, None]
+    is_kept = (model.scales[0] == "value") | ((near_outputs >= 0) == (outputs >= 0)[:, None])
     explained = np.isfinite(near_outputs) | (scale != "logit")
     return Neighbourhood(near, is_kept & explained & ~itself)
 
@@ -175,33 +159,20 @@ def lipschitz(before: np.ndarray, after: np.ndarray, inputs: np.ndarray, near_in
 
 
 def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:
-    """Return what goes into the linear layer that the net runs last, float64 [rows, units].
-
-    Raises
-    ------
-    DlxError
-        If the net has no linear layer.
-    """
+    """Return what goes into the linear layer that the net runs last, float64 [rows, units]; a `DlxError` if it has none."""
     import torch
 
     seen: list[torch.Tensor] = []
-
-    def note(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        seen[:] = inputs[:1]
-
-    hooks = [layer.register_forward_pre_hook(note) for layer in _linear_layers(model)]
-    if not hooks:
+    layers, parts = _linear_layers(model), []
+    if not layers:
         raise DlxError(f"{model.name} has no linear layer, and so no hidden representation before the last of them")
-    parts = []
-    try:
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for layer in layers:
+            hooks.callback(layer.register_forward_pre_hook(lambda _, inputs: seen.__setitem__(slice(None), inputs[:1])).remove)
         for start in range(0, len(rows), CHUNK_ROWS):
             some = rows[start : start + CHUNK_ROWS]
-            with torch.no_grad():
-                model.network(model.dense(some))
+            model.network(model.dense(some))
             parts.append(seen[0].reshape(len(some), -1).double().cpu().numpy())
-    finally:
-        for hook in hooks:
-            hook.remove()
     return np.concatenate(parts)
 
 
@@ -212,10 +183,6 @@ def own_outputs(model: Model, rows: np.ndarray) -> np.ndarray:
     own = model.scales[0]
     outputs = model.predict(rows, own)
     return logit(outputs) if own == "probability" else outputs
-
-
-def _is_positive(model: Model, outputs: np.ndarray) -> np.ndarray:
-    return (outputs >= 0) | (model.scales[0] == "value")
 
 
 def _ratios(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.comparison import compare, noise_floor
+from dlx.comparison import METRICS, compare, noise_floor
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, SOURCES
 from dlx.context import RunContext
 from dlx.explanation import Explanation
@@ -60,6 +60,7 @@ def measure(context: RunContext) -> Measured:
     tables["agreement_lights"] = pd.DataFrame([_lights(context, model, found, tables) for model in context.models])
     tables["beyond_noise"] = _beyond_noise(tables["agreement_against_noise"])
     tables["asked_alike"] = _asked_alike(found.settings)
+    tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
     tables["_methods"] = tables["methods"].drop_duplicates("method")
     tables |= _shown(tables)
@@ -100,11 +101,18 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
         kept = floors.loc[floors["source"] == source, "mean"] if len(floors) else floors
         line["stability"] = float(kept.mean()) if len(kept) else line.get("stability", np.nan)
     errors = _of(tables["distance_to_truth"], model, measure="relative_error").dropna(subset="median").sort_values("median")
-    line |= {"distance": np.nan, "closest": "", "furthest": "", "closest_distance": np.nan, "furthest_distance": np.nan}
+    line |= {
+        "distance": np.nan,
+        "closest": "",
+        "furthest": "",
+        "closest_distance": np.nan,
+        "furthest_distance": np.nan,
+        "truth_error": 0.0,
+    }
     if len(errors):
         line |= {"closest": errors["method"].iloc[0], "furthest": errors["method"].iloc[-1]}
         near, far = errors["median"].where(errors["median"] > ROUNDING, 0.0).iloc[[0, -1]]
-        line |= {"closest_distance": near, "furthest_distance": far}
+        line |= {"closest_distance": near, "furthest_distance": far, "truth_error": errors["truth_error"].iloc[0]}
         mine = errors[errors["method"].isin(believed)]
         aims = mine[mine["is_shapley"].astype(bool)]
         line["distance"] = (aims if len(aims) else mine)["median"].max()

@@ -21,6 +21,7 @@ from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.explanation import Explanation
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
+from dlx.plots import UNITS
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
@@ -259,7 +260,11 @@ def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
     hidden = max(top, key=lambda i: shared[i] / size[i].sum(), default=0)
     pair = table[table["feature"] != table["other_feature"]].iloc[0]
     line = {name: pair[name] for name in ("model", "label", "other_label", "strength", "low", "high", "people", "scale")}
-    line |= {"between": shared.sum() / max(size.sum(), 1e-300), "hides": joint.schema.features[hidden].label}
+    line |= {
+        "between": shared.sum() / max(size.sum(), 1e-300),
+        "hides": joint.schema.features[hidden].label,
+        "unit": UNITS[joint.scale],
+    }
     line |= {"alone": alone[hidden], "shared": shared[hidden], "is_sampled": joint.standard_errors is not None, "error": np.nan}
     if joint.standard_errors is not None:
         line["error"] = float(np.median(joint.standard_errors[:, ~np.eye(len(joint.schema), dtype=bool)]))
