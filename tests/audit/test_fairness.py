@@ -16,11 +16,9 @@ from dlx.audit.fairness.groups import FairnessError, Partition, compared, inters
 from dlx.audit.fairness.proxies import carriers, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import Treated, group_rates
 from dlx.audit.fairness.thresholds import fair_rule, trade_off
-from dlx.audit.scores import auc
 from dlx.dataset import Dataset
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, SchemaError
-from dlx.stats import auc_with_error, interval_of, resampled_counts, weighted_auc
 
 # groups
 
@@ -200,26 +198,6 @@ def test_rates_need_outcomes():
 
 
 # resampling
-
-
-def test_resampled_auc_is_scikit_learns_with_weights():
-    rng = np.random.default_rng(0)
-    outcomes, predicted = rng.integers(2, size=80).astype(float), rng.integers(12, size=80) / 12
-    drawn = resampled_counts(80, seed=1)
-    assert (drawn.sum(axis=1) == 80).all()
-    expected = [roc_auc_score(outcomes, predicted, sample_weight=weights) for weights in drawn[:30]]
-    np.testing.assert_allclose(weighted_auc(outcomes, predicted, drawn)[:30], expected, atol=1e-12)
-    assert np.isnan(weighted_auc(np.ones(80), predicted, drawn)).all()
-
-
-def test_the_standard_error_of_an_auc_is_that_of_its_bootstrap():
-    rng = np.random.default_rng(2)
-    outcomes = rng.random(400) < 0.3
-    scores = np.round(outcomes + rng.normal(size=400), 1)
-    area, error = auc_with_error(outcomes, scores)
-    assert area == pytest.approx(roc_auc_score(outcomes, scores), abs=1e-12)
-    resampled = interval_of(lambda rows: auc(outcomes[rows], scores[rows]), outcomes)
-    assert 2 * 1.96 * error == pytest.approx(resampled.high - resampled.low, rel=0.1)
 
 
 # proxies

@@ -17,7 +17,6 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
-from dlx.stats import RESAMPLES, counts_in_chunks, interval_among
 
 SCHEMA = Schema((Feature("score"),))
 MODEL = wrap(lambda table: table["score"], SCHEMA, name="score")
@@ -167,14 +166,6 @@ def test_outcomes_of_one_class_are_refused(outcomes):
         calibration(MODEL, Dataset(SCHEMA, np.full((count, 1), 0.5), outcomes, name="loans"))
 
 
-def test_resamples_are_counts_that_begin_with_everybody_once(monkeypatch):
-    whole = np.vstack(list(counts_in_chunks(30, seed=4)))
-    assert whole.shape == (RESAMPLES + 1, 30) and (whole[0] == 1).all() and (whole.sum(axis=1) == 30).all()
-    assert whole[1:].mean(axis=0) == pytest.approx(1, abs=0.15) and whole[1:].var() == pytest.approx(29 / 30, rel=0.05)
-    monkeypatch.setattr("dlx.stats.CELLS", 30 * 77)
-    np.testing.assert_array_equal(np.vstack(list(counts_in_chunks(30, seed=4))), whole)
-
-
 def test_a_fit_of_counts_is_the_fit_of_repeated_rows():
     rng = np.random.default_rng(1)
     design, outcomes = np.column_stack([np.ones(60), rng.normal(size=60)]), (rng.random(60) < 0.4).astype(float)
@@ -183,8 +174,3 @@ def test_a_fit_of_counts_is_the_fit_of_repeated_rows():
     again = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12)
     again.fit(np.repeat(design[:, 1:], counts, axis=0), np.repeat(outcomes, counts))
     np.testing.assert_allclose(found, [again.intercept_[0], again.coef_[0, 0]], atol=1e-7)
-
-
-def test_ends_of_an_interval_may_be_infinite_and_leave_out_what_is_undefined():
-    assert interval_among(np.array([1.0, *np.linspace(0, 1, 90), *[np.inf] * 10, np.nan])).high == np.inf
-    assert np.isnan(interval_among(np.array([np.nan, 1, 2]))).all()

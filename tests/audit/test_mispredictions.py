@@ -32,7 +32,6 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
 from dlx.schema import Feature, Schema, Target
-from dlx.stats import holm
 
 SMALL = Schema(
     (
@@ -201,11 +200,6 @@ def test_chances_are_those_of_all_permutations_and_of_the_binomial():
     assert chances(judged, mask[None], "loss", 0)[0] == pytest.approx(exact, abs=0.02)
     off = abs(np.arange(4) - 3 * 0.3) >= abs(2 - 3 * 0.3) - 1e-9
     assert chances(judged, mask[None], "risk", 0)[0] == pytest.approx(binom.pmf(np.arange(4), 3, 0.3)[off].sum(), abs=0.02)
-
-
-def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less():
-    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.02, 0.9])), [0.08, 0.04, 0.06, 0.9])
-    assert len(holm(np.array([]))) == 0
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.runner import explain
-from dlx.stats import interval_of_means
 
 ONE = worlds.said(np.random.default_rng(0).normal(size=(6, 4)))
 LOANS = np.array([9001, 17, 404, 5, 1234567, 8])
@@ -117,49 +116,6 @@ def test_more_top_features_than_there_are_agree_fully_and_by_chance():
     assert verdicts["feature_agreement"] == UNDECIDED  # all are named by everybody
     with pytest.raises(DlxError, match="k must be at least 1, got 0"):
         noise_floor(again(ONE, 1.0), k=0)
-
-
-# Intervals
-
-
-def test_interval_of_means_contains_the_mean_and_is_that_of_normal_theory():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(1, 200)) + rng.normal(size=(30, 1)) + rng.normal(size=(30, 200))
-    estimate, low, high = interval_of_means(values)
-    assert estimate == pytest.approx(values.mean()) and low < estimate < high
-    spread = np.sqrt(values.mean(axis=0).var() / 200 + values.mean(axis=1).var() / 30)  # of rows and of replicates
-    assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.15)
-    assert interval_of_means(values) == interval_of_means(values)
-    assert interval_of_means(values, seed=1)[1:] != pytest.approx((low, high), abs=1e-6)
-
-
-def test_interval_of_means_shrinks_with_rows_and_with_replicates():
-    rng = np.random.default_rng(0)
-    by_row, by_replicate = rng.normal(size=(1, 400)), rng.normal(size=(40, 1))
-
-    def width(values):
-        _, low, high = interval_of_means(values)
-        return high - low
-
-    only_rows, only_replicates = np.repeat(by_row, 40, axis=0), np.repeat(by_replicate, 400, axis=1)
-    assert width(only_rows) < 0.5 * width(only_rows[:, :40]) and width(only_replicates) < 0.7 * width(only_replicates[:10])
-    assert width(only_rows) == pytest.approx(width(only_rows[:5]), rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([[1, 2, np.nan], [3, 4, 5]], 2.5),
-        ([[1, np.nan], [3, 4]], 2),
-        ([[7], [9]], 8),
-        ([[np.nan], [1]], np.nan),
-        ([[], []], np.nan),
-    ],
-)
-def test_interval_of_means_leaves_out_rows_with_nan_and_one_row_has_no_ends(values, expected):
-    estimate, low, high = interval_of_means(np.array(values, dtype=float))
-    np.testing.assert_equal(estimate, expected)
-    assert np.isnan([low, high]).all() if expected != 2.5 else low < expected < high
 
 
 # replicate()
