@@ -10,7 +10,7 @@ import numpy as np
 from dlx.effects.accumulated import AccumulatedEffects
 from dlx.effects.partial import PairDependence, PartialDependence, gaps, people_at
 from dlx.plots.explanations import draw_partial_dependence
-from dlx.plots.looks import COLOURS, GREY, INK, MORE, UNITS, Look, model_looks, shortened
+from dlx.plots.looks import COLOURS, GREY, INK, MORE, UNITS, Look, label_rows, model_looks, shortened
 from dlx.schema import Feature
 
 if TYPE_CHECKING:
@@ -214,10 +214,5 @@ def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> 
         if "together" in some and some["together"].notna().any():
             ax.plot(some["together"], y, marker, label=f"{model}, with its copies", markerfacecolor="white", **look)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
-    ax.set_ylim(len(features) - 0.4, -0.6)
     worse = "rise of the log loss" if table["metric"].iloc[0] == "log_loss" else "drop of the ROC AUC"
-    ax.set_xlabel(f"{worse} when the column is shuffled")
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, [shortened(labels[name]) for name in features], f"{worse} when the column is shuffled")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, method_looks, shortened, signed
+from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, shortened, signed
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -68,12 +68,7 @@ def draw_errors(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str],
     ax.hlines(y, table["low"], table["high"], color=GREY, linewidth=1.4)
     for place, (method, mean) in enumerate(zip(rows, table["mean"], strict=True)):
         ax.plot(mean, place, looks[method].marker, color=looks[method].colour, markersize=5.5)
-    ax.set_yticks(y, list(labels))
-    ax.set_ylim(len(table) - 0.4, -0.6)
-    ax.set_xlabel(of)
-    ax.grid(axis="both", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, labels, of, grid="both")
 
 
 def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
@@ -131,13 +126,8 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     ax.hlines(y, table["size_low"], table["size_high"], color=INK, linewidth=1.8)
     ax.plot(table["size"], y, "D", color=INK, markersize=6)
     labels = [f"{what} ({rounded(float(share), 0, 100)} %)" for what, share in zip(table["what"], table["share"], strict=True)]
-    ax.set_yticks(y, labels)
-    ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"standard deviation of the contributions ({UNITS[table['scale'].iloc[0]]})")
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, labels, f"standard deviation of the contributions ({UNITS[table['scale'].iloc[0]]})")
 
 
 def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:

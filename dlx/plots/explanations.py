@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, method_looks, model_looks, shortened, signed
+from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, model_looks, shortened, signed
 from dlx.rounding import rounded
 from dlx.schema import Feature, plural
 
@@ -48,13 +48,9 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, c
         colour = looks[str(method)].colour if colours is None else colours[str(method)]
         ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
         ax.plot(some["importance"], y, looks[str(method)].marker, color=colour, markersize=4.5, label=str(method))
-    ax.set_yticks(range(len(features)), [shortened(labels[name]) for name in features])
-    ax.set_ylim(len(features) - 0.4, -0.6)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"mean size of the contribution ({UNITS[table['scale'].iloc[0]]})")
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    words = f"mean size of the contribution ({UNITS[table['scale'].iloc[0]]})"
+    return label_rows(ax, [shortened(labels[name]) for name in features], words)
 
 
 def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *, seed: int = 0) -> Axes:

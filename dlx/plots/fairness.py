@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import GREY, model_looks, shortened
+from dlx.plots.looks import GREY, label_rows, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,12 +40,7 @@ def draw_group_rates(table: pd.DataFrame, groups: Sequence[str], models: Sequenc
         ax.plot(known["estimate"], y[judged], marker, color=colour, markersize=5, label=model)
         for place in np.flatnonzero(~judged) if which == 0 else ():
             ax.text(0.02, float(place), "too few", color=GREY, fontsize=8, va="center", transform=ax.get_yaxis_transform())
-    ax.set_yticks(np.arange(len(groups)), [shortened(group, 40) for group in groups])
-    ax.set_ylim(len(groups) - 0.4, -0.6)
-    ax.set_xlabel(of)
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, [shortened(group, 40) for group in groups], of)
 
 
 def draw_gap(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str], models: Sequence[str], ax: Axes) -> Axes:
@@ -69,11 +64,7 @@ def draw_gap(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str],
         ax.barh(y, lines["difference"], height=height * 0.75, color=colour, alpha=0.75, label=model)
         ax.hlines(y, lines["low"], lines["high"], color="#1c2530", linewidth=1.0)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set_yticks(np.arange(len(columns)), [shortened(label, 30) for label in labels])
-    ax.set_ylim(len(columns) - 0.4, -0.6)
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, [shortened(label, 30) for label in labels], "")
 
 
 def _shifts(count: int) -> np.ndarray:

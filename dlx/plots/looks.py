@@ -6,9 +6,12 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dlx.rounding import rounded
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Who a mark is of: models and methods. Red and blue are kept for more and less of a risk.
 COLOURS = (*("#00785a", "#a3467f", "#8a6d00", "#6a3d9a", "#117a8b", "#8c4a2f", "#444444", "#5b8c1e", "#c71585", "#607080"),)
@@ -46,6 +49,7 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 150,
 }
 
+GRID = "#e4e7eb"
 UNITS = {"logit": "log-odds", "probability": "probability", "value": "value"}
 
 
@@ -68,6 +72,16 @@ def signed(number: float, decimals: int, times: int = 1) -> str:
 def shortened(text: str, width: int = 34) -> str:
     """Return a label that fits beside an axis."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def label_rows(ax: Axes, labels: Sequence[str], words: str, *, grid: Literal["x", "both"] = "x", **font: Any) -> Axes:
+    """Label the rows of a chart, the first on top, and its x-axis, and draw the grid behind what is drawn; return the axes."""
+    ax.set_yticks(range(len(labels)), list(labels), **font)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
+    ax.set_xlabel(words)
+    ax.grid(axis=grid, color=GRID, linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
 
 
 @contextlib.contextmanager

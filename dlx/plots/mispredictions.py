@@ -9,13 +9,12 @@ import numpy as np
 
 from dlx.audit.mispredictions.confidence import FALSE_POSITIVE
 from dlx.audit.mispredictions.slicing import SIGNIFICANT
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, shortened
+from dlx.plots.looks import DOWN, GREY, GRID, INK, UNITS, UP, label_rows, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-GRID = "#e4e7eb"
 WRAPPED = 62
 
 
@@ -49,8 +48,7 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
             label=label,
         )
     labels = [f"{words} ({rows:,})" for words, rows in zip(table["slice"], table["rows"], strict=True)]
-    ax.set_yticks(y, ["\n".join(textwrap.wrap(label, WRAPPED)) for label in labels], fontsize=8)
-    return _rows(ax, len(table), of)
+    return label_rows(ax, ["\n".join(textwrap.wrap(label, WRAPPED)) for label in labels], of, fontsize=8)
 
 
 def draw_pushes(table: pd.DataFrame, ax: Axes, *, most: int = 7) -> Axes:
@@ -106,9 +104,8 @@ def draw_before_after(table: pd.DataFrame, ax: Axes) -> Axes:
     for name, shift, colour, marker in (("before", -0.14, GREY, "o"), ("after", 0.14, INK, "D")):
         ax.hlines(y + shift, table[f"{name}_low"], table[f"{name}_high"], color=colour, linewidth=1.4)
         ax.plot(table[name], y + shift, marker, color=colour, markersize=5, label=name)
-    ax.set_yticks(y, [shortened(label) for label in table["of"]])
     ax.set_xlim(left=0)
-    return _rows(ax, len(table), table["quantity"].iloc[0])
+    return label_rows(ax, [shortened(label) for label in table["of"]], table["quantity"].iloc[0])
 
 
 def _bars(table: pd.DataFrame, size: str, ax: Axes, words: str, more: int = 1) -> Axes:
@@ -116,13 +113,4 @@ def _bars(table: pd.DataFrame, size: str, ax: Axes, words: str, more: int = 1) -
     ax.barh(y, sizes, color=[UP if more * one > 0 else DOWN for one in sizes], height=0.6)
     ax.hlines(y, table["low"], table["high"], color=INK, linewidth=1)
     ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_yticks(y, [shortened(label, 30) for label in table["label"]])
-    return _rows(ax, len(table), words)
-
-
-def _rows(ax: Axes, count: int, words: str) -> Axes:
-    ax.set_ylim(count - 0.4, -0.6)
-    ax.set_xlabel(words)
-    ax.grid(axis="x", color=GRID, linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, [shortened(label, 30) for label in table["label"]], words)

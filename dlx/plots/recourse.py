@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import GREY, INK, model_looks, shortened
+from dlx.plots.looks import GREY, INK, label_rows, model_looks, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,13 +98,9 @@ def draw_reason_stability(table: pd.DataFrame, labels: list[str], ax: Axes) -> A
     ):
         ax.hlines(y, table[f"{measure}_low"], table[f"{measure}_high"], color=colour, linewidth=1.4)
         ax.plot(table[measure], y, marker, color=colour, markersize=5.5, label=label)
-    ax.set_yticks(y, labels)
-    ax.set_ylim(len(y) - 0.4, -0.6)
     ax.set_xlim(0, 1.02)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
-    return ax
+    return label_rows(ax, labels, "")
 
 
 def _dots(table: pd.DataFrame, rows: list[str], shown: list[str], ax: Axes, names: tuple[str, str, str]) -> None:
@@ -116,7 +112,4 @@ def _dots(table: pd.DataFrame, rows: list[str], shown: list[str], ax: Axes, name
         colour, marker = looks[model]
         ax.hlines(y, some[names[1]], some[names[2]], color=colour, linewidth=1.4)
         ax.plot(some[names[0]], y, marker, color=colour, markersize=5, label=model)
-    ax.set_yticks(np.arange(len(rows)), shown)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.grid(axis="both", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
+    label_rows(ax, shown, "", grid="both")
