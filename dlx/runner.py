@@ -190,7 +190,8 @@ def _one_line(method: str, model: Model) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, DlxError) or is_own_fault(error) or not isinstance(model, NeuralModel):
             raise
-        raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use shapley or kernel_shap") from error
+        instead = " or ".join(explainers.having(IS_SHAPLEY=True, IS_RANDOM=True))
+        raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use {instead}") from error
 
 
 def _rounding_of(model: Model, outputs: np.ndarray) -> float:
