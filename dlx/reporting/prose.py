@@ -34,7 +34,7 @@ STYLES: dict[str, Callable[..., str]] = {
     "count": lambda number, _line=None: f"{number:,.0f}",  # "1,200"
     "word": lambda number, _line=None: phrases.counted(round(number)),  # "three"
     "times": lambda number, _line=None: f"{number:.3g}",  # "1.25"
-    "tenths": lambda number, _line=None: f"{number:.1f}",  # "3.4"
+    "tenths": phrases.Style(1),  # "3.4"
     "threshold": lambda number, _line=None: threshold_in_percent(number),
     "risk": percent_beside,  # a probability, on its side of a threshold
 }

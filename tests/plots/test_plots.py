@@ -136,6 +136,7 @@ GAP = pd.DataFrame(
 CHANGED = pd.DataFrame(
     {"model": ["net"], "column": ["a"], "estimate": [0.4], "low": [0.3], "high": [0.5], "first": [0.2], "change": [0.1]}
 )
+GIVEN = CHANGED.assign(reason="<debt>")
 SAME = pd.DataFrame([{name: 0.5 for part in ("same", "overlap") for name in (part, f"{part}_low", f"{part}_high")}]).assign(
     chance=0.2
 )
@@ -254,8 +255,9 @@ DRAWN = {  # how to draw each, and what must be written on it
         ["all columns", "<$x$>"],
     ),
     "recourse": (lambda ax: plots.draw_recourse(CHANGED, {"a": "<A>"}, ax), ["<A>"]),
-    "modifiable columns": (
-        lambda ax: plots.draw_modifiable(CHANGED.assign(to="$12"), {"a": "<A>"}, ax, of="$risk$"),
+    "reasons given": (lambda ax: plots.draw_reasons_given(GIVEN, ax, of="$share$"), ["<debt>", "$share$"]),
+    "columns that are moved": (
+        lambda ax: plots.draw_column_shifts(CHANGED.assign(to="$12"), {"a": "<A>"}, ax, of="$risk$"),
         ["<A>: $12", "difference of the $risk$, percentage points"],
     ),
     "stability of reasons": (lambda ax: plots.draw_reason_stability(SAME, ["<net> / $trees"], ax), ["<net> / $trees"]),
