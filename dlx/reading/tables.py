@@ -16,7 +16,7 @@ from dlx.reading.files import EXCEL, FIRST_SHEET, TEXT, content_of, kind_of, rea
 from dlx.reading.record import Reading, reading_of
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.cells import number_of
-from dlx.schema.inference import is_number
+from dlx.schema.inference import holds_numbers
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _decided(opened: Opened, decided: Callable[[Cells, str], Column], missing: C
 
 def _typed(column: pd.Series, missing: Missing) -> Column:
     """Return a column of a typed file without the values that were asked for as missing, and what may surprise of its text."""
-    asked_for = {*missing.texts, ""} if missing != Missing.of(None) and not is_number(column) else missing.texts
+    asked_for = {*missing.texts, ""} if missing != Missing.of(None) and not holds_numbers(column) else missing.texts
     gone = [value for value in column.dropna().unique() if level_text(value).strip() in asked_for] if asked_for else []
     is_gone = column.isin(gone)
     column = column.mask(is_gone) if gone else column

@@ -83,7 +83,7 @@ def infer_schema(
     first, asked_for = table.columns[0], (*keep, *categorical)
     why = {name: "" if name in asked_for else set_aside(table[name], first=name == first) for name in columns}
     if all(why.values()):  # numbers after all
-        why |= {name: "" for name, one in why.items() if one in (CONSTANT, INDEX, ID) and is_number(table[name])}
+        why |= {name: "" for name, one in why.items() if one in (CONSTANT, INDEX, ID) and holds_numbers(table[name])}
     if all(why.values()):
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
@@ -117,13 +117,13 @@ def set_aside(column: pd.Series, *, first: bool = False) -> str:
         return DATE
     if len(known) == len(column) and (known.map(level_text) if known.dtype == object else known).nunique() == 1:
         return CONSTANT
-    if is_number(column):
+    if holds_numbers(column):
         return _why_numbers(column, first=first)
     is_level = pd.api.types.is_bool_dtype(column) or getattr(column.dtype, "ordered", False)
     return "" if is_level else _why_texts(str(column.name), known.astype(str), len(column))
 
 
-def is_number(column: pd.Series) -> bool:
+def holds_numbers(column: pd.Series) -> bool:
     """Whether a column holds numbers and nothing else."""
     import pandas as pd
 
@@ -179,7 +179,7 @@ def _are_spelled_otherwise(texts: Collection[str]) -> bool:
 def _feature(column: pd.Series, *, levels: bool) -> Feature:
     name, known = str(column.name), column.dropna()
     missing = len(known) < len(column)
-    if is_number(column) and not levels:
+    if holds_numbers(column) and not levels:
         row = _inexact_row(known)
         if row is not None:
             _refuse_inexact(name, known.index[row], known.iloc[row])
@@ -243,7 +243,7 @@ def _target(column: pd.Series, positive: str | None) -> Target:
             raise SchemaError(
                 f"target {name!r} has {len(values)} different values, of which none can be the positive outcome {positive!r}"
             )
-        if is_number(column):
+        if holds_numbers(column):
             return Target(name, kind="regression")
         raise SchemaError(
             f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
