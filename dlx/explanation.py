@@ -283,19 +283,11 @@ class Explanation:
 
     def _check_shapes(self) -> None:
         count, width = np.shape(self.rows)
-        wanted = {
-            "values": (count, width),
-            "base_values": (count,),
-            "outputs": (count,),
-            "standard_errors": (count, width),
-            "index": (count,),
-        }
-        for name, shape in wanted.items():
-            array = getattr(self, name)
-            if array is not None and array.shape != shape:
-                raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")
-        for name, array in self.extras.items():
-            if array.shape != (count,):
-                raise ExplanationError(f"{name} must be {[count]}, got {list(array.shape)}")
         if width != len(self.schema):
             raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
+        a_row = {name: getattr(self, name) for name in ("base_values", "outputs", "index")} | self.extras
+        a_cell = {name: getattr(self, name) for name in ("values", "standard_errors")}
+        for shape, arrays in (((count, width), a_cell), ((count,), a_row)):
+            for name, array in arrays.items():
+                if array is not None and array.shape != shape:
+                    raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")

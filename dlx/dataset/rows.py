@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen
-from dlx.errors import DlxError, one_line, plural
+from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
 from dlx.schema import Schema, SchemaError
 
@@ -112,14 +112,13 @@ class Dataset:
                 raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
 
     def __repr__(self) -> str:
-        known = "outcomes unknown"
-        if self.outcomes is not None and self.schema.target.levels:
-            counts = np.bincount(self.outcomes.astype(int), minlength=len(self.schema.target.levels))
-            known = ", ".join(f"{n:,} {level}" for n, level in zip(counts, self.schema.target.level_labels, strict=True))
-        elif self.outcomes is not None:
-            known = f"mean {self.outcomes.mean():.4g}"
-        words = f"{self.name!r}: {plural(len(self), 'row')}; {self.schema.target.label}: {known}"
-        return f"Dataset({one_line(words)};\n  {self.schema!r})"
+        target, known = self.schema.target, "unknown"
+        if self.outcomes is not None:
+            labels = target.level_labels or ("known",)
+            counts = [(self.outcomes == code).sum() if target.levels else len(self) for code in range(len(labels))]
+            known = listed((f"{count:,} {label}" for count, label in zip(counts, labels, strict=True)), 4)
+        words = one_line(f"{self.name!r}: {plural(len(self), 'row')}; {target.label}: {known}")
+        return f"Dataset({words};\n  {self.schema!r})"
 
     def __len__(self) -> int:
         return len(self.rows)

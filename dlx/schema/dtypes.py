@@ -77,9 +77,9 @@ def restored(feature: Feature, codes: np.ndarray) -> Any:
         return cells
     if wanted is None or cannot_miss:
         return cells
-    return (
-        cells.astype(wanted) if isinstance(wanted, np.dtype) else pd.array(np.where(gone, pd.NA, cells.astype(object)), wanted)
-    )
+    if isinstance(wanted, np.dtype):
+        return cells.astype(wanted)
+    return pd.array(np.where(gone, pd.NA, cells.astype(object)), dtype=wanted)
 
 
 def refuse_strange(feature: Feature) -> None:

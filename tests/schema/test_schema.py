@@ -366,6 +366,8 @@ def test_what_is_printed_fits_in_three_lines_and_says_what_it_is():
     for thing, said in [
         (case, "300 rows"),
         (case[:0], "0 rows"),
+        (dataclasses.replace(case, outcomes=None), "unknown"),
+        (worlds.table("numeric"), "300 rows"),
         (case.schema, "features: income, housing"),
         (odd, "50 levels: level 0, level 1"),
         (case.schema["income"], "numeric, EUR"),
