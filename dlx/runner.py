@@ -15,7 +15,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id, check_seed
 from dlx.dataset import Dataset
-from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault
+from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault, plural
 from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import (
@@ -31,7 +31,6 @@ from dlx.model import (
     rescaled,
 )
 from dlx.model.kinds import accompanied
-from dlx.schema import plural
 from dlx.threads import one_thread
 
 Implementation = Literal["dlx", "reference"]

@@ -17,10 +17,9 @@ from dlx import runner
 from dlx.arrays import check_seed
 from dlx.comparison.metrics import SHARE, chance_level, metrics_by_row, summary
 from dlx.comparison.perturbation import checked_scale, is_finite, same_background
-from dlx.errors import DlxError
+from dlx.errors import DlxError, plural
 from dlx.explanation import Explanation
 from dlx.model import NeuralModel
-from dlx.schema import plural
 from dlx.stats import interval_of_mean
 
 if TYPE_CHECKING:

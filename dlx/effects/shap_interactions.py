@@ -10,10 +10,10 @@ import numpy as np
 
 from dlx.arrays import check_seed, frozen, row_names
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
+from dlx.errors import DlxError, plural
 from dlx.kernels.shapley import Game, interaction_values
 from dlx.model import Model, Scale, as_rows, check_scale
-from dlx.schema import Schema, plural
+from dlx.schema import Schema
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from dlx.errors import DlxError, quoted
+from dlx.errors import DlxError, plural, quoted
 from dlx.model.base import Scale, ScaleError, rescaled
-from dlx.schema import Schema, level_text, plural
+from dlx.schema import Schema, level_text
 from dlx.schema.cells import number_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.errors import plural
 from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, model_looks, shortened, signed
 from dlx.rounding import rounded
-from dlx.schema import Feature, plural
+from dlx.schema import Feature
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from typing import Any
 
 from dlx.audit.mispredictions.conditions import either
 from dlx.dataset import Dataset
+from dlx.errors import plural
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
-from dlx.schema import plural
 
 BY_OUTCOME = "outcome"
 RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a rare level

@@ -8,13 +8,13 @@ import numpy as np
 
 from dlx import explainers, plots
 from dlx.comparison import Comparison
+from dlx.errors import plural
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.canvas import Figure, canvas_of, embedded, legend
 from dlx.reporting.people import Chosen
 from dlx.reporting.phrases import method_label, model_words, share, top_columns, two_decimals
 from dlx.reporting.study import Study, top_features
-from dlx.schema import plural
 
 SHOWN = 10
 BARS = 8

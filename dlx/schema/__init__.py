@@ -1,6 +1,5 @@
 """What the columns of a table mean: features, the target, and the checks that rows must pass."""
 
-from dlx.errors import plural
 from dlx.schema.cells import level_text
 from dlx.schema.description import read_schema
 from dlx.schema.features import Adverse, Direction, Feature, Kind, SchemaError
@@ -8,4 +7,4 @@ from dlx.schema.inference import infer_schema
 from dlx.schema.table import Carried, Schema, Target, TargetKind
 
 __all__ = ["Adverse", "Carried", "Direction", "Feature", "Kind", "Schema", "SchemaError", "Target", "TargetKind"]
-__all__ += ["infer_schema", "level_text", "plural", "read_schema"]
+__all__ += ["infer_schema", "level_text", "read_schema"]

@@ -10,8 +10,8 @@ import numpy as np
 
 from dlx import architectures
 from dlx.dataset import Dataset
+from dlx.errors import plural
 from dlx.model import Model, Provenance
-from dlx.schema import plural
 from dlx.training.settings import (
     Recipe,
     TrainingError,

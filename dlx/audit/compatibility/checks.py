@@ -14,14 +14,13 @@ import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.errors import DlxError, in_a_line, is_own_fault
+from dlx.errors import DlxError, in_a_line, is_own_fault, plural
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution
 from dlx.model import BlackBox, Model, NeuralModel, Scale, TreeModel, as_rows, check_model, check_scale
 from dlx.model.estimators import Reading
 from dlx.rounding import in_percent, side_true
 from dlx.runner import FLOAT32_ROUNDING
-from dlx.schema import plural
 from dlx.threads import one_thread
 
 FINE = 0.01  # share of the mean effect that may be missing in the worst row of a method that is fine

@@ -11,13 +11,12 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.audit.compatibility.checks import APPROXIMATE, FINE, PEOPLE, Bench, Issue, attempted, issues_on, lost_words, prepared
-from dlx.errors import DlxError, in_a_line
+from dlx.errors import DlxError, in_a_line, plural
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
 from dlx.rounding import in_percent
 from dlx.runner import explain
-from dlx.schema import plural
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:

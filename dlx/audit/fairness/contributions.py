@@ -8,8 +8,8 @@ import numpy as np
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.dataset import Dataset
+from dlx.errors import plural
 from dlx.explanation import Explanation
-from dlx.schema import plural
 from dlx.stats import ends_of, resampled_counts
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, SELECTED, TRUE_POSITIVE, Treated, treatment
 from dlx.dataset import Dataset
+from dlx.errors import plural
 from dlx.model import Model
-from dlx.schema import plural
 from dlx.stats import auc, auc_difference, ends_of, rarest, resampled_counts
 
 if TYPE_CHECKING:

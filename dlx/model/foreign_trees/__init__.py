@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
+from dlx.errors import DlxError, plural
 from dlx.model.base import Scale, scales_from
 from dlx.model.estimators import PredictorError, are_numbers, class_position, known_columns, taken_by_position
 from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.kinds import TreeModel
 from dlx.model.wrapping import refuse_turned, schema_and_check
-from dlx.schema import Schema, plural
+from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
 _LIBRARIES = ("sklearn", "xgboost", "lightgbm")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from dlx.context import RunContext
 from dlx.dataset import Dataset
+from dlx.errors import plural
 from dlx.model import Model
 from dlx.reporting.phrases import article, counted, people_word, percent, threshold_percent
 from dlx.reporting.sections.blocks import Section, Table, Words
-from dlx.schema import plural
 
 NOT_COVERED = "not covered"
 ACT, BANK, CLINIC = "EU AI Act, Annex IV", "SR 26-2", "TRIPOD+AI"
