@@ -6,6 +6,7 @@ from dlx.plots.evidence import draw_causes, draw_components, draw_errors, draw_n
 from dlx.plots.explanations import (
     draw_beeswarm,
     draw_contrast,
+    draw_contributions,
     draw_importance,
     draw_interactions,
     draw_matrix,
@@ -49,6 +50,7 @@ __all__ = [
     "draw_column_shifts",
     "draw_components",
     "draw_contrast",
+    "draw_contributions",
     "draw_decision_curve",
     "draw_detections",
     "draw_effects",

@@ -180,6 +180,60 @@ def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], 
     return ax
 
 
+def draw_contributions(
+    explanations: Sequence[Explanation],
+    row: int,
+    features: Sequence[str],
+    ax: Axes,
+    *,
+    labels: Sequence[str],
+    counting: Sequence[bool],
+) -> Axes:
+    """Draw what several methods say of one person, a marker each, on one axis; bars are the mean of those that count.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        On one scale; markers of another model than the first are hollow.
+    row : int
+        Position of the person.
+    features : sequence of str
+        The features that get a line of their own, the top one first; the others are summed.
+    ax : Axes
+        Where to draw.
+    labels : sequence of str
+        What the legend calls each.
+    counting : sequence of bool
+        Of which the bars are the mean.
+    """
+    schema, first = explanations[0].schema, explanations[0]
+    named = [schema.position(name) for name in features]
+    lines = [f"{schema.features[i].label}: {schema.features[i].format(first.rows[row, i])}" for i in named]
+    values = np.array([[*one.values[row, named], np.delete(one.values[row], named).sum()] for one in explanations])
+    if others := len(schema) - len(named):
+        lines.append(plural(others, "other column"))
+    y, values = np.arange(len(lines)), values[:, : len(lines)]
+    if any(counting):
+        mean = values[np.array(counting)].mean(axis=0)
+        ax.barh(y, mean, color=[UP if size > 0 else DOWN for size in mean], height=0.46, alpha=0.28)
+    methods, models = method_looks([one.method for one in explanations]), model_looks([one.model for one in explanations])
+    for one, sizes, label, shift in zip(explanations, values, labels, 0.7 * _spread(len(explanations)), strict=True):
+        is_first = one.model == first.model
+        look = methods[one.method] if is_first else models[one.model]
+        face = look.colour if is_first else "white"
+        ax.plot(sizes, y + shift, look.marker, color=look.colour, markerfacecolor=face, markersize=4.5, label=label)
+    for place, line in enumerate(lines):  # above its bar: beside it, half of a narrow figure would be words
+        ax.text(0, place - 0.4, shortened(line, 50), transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.set_ylim(len(lines) - 0.6, -0.7)
+    ax.set_xlabel(f"contribution ({UNITS[first.scale]})")
+    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
+    ax.set_axisbelow(True)
+    return ax
+
+
 def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axes) -> Axes:
     """Draw which features make two models differ about one person: both contributions and their difference."""
     schema = contrast.a.schema

@@ -156,6 +156,16 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_waterfall(explanation(left_over=0.3), 2, NAMES, ax),
         [*LABELS, "1 other column", "not accounted for", "+0.30"],
     ),
+    "contributions": (
+        lambda ax: plots.draw_contributions(
+            [explanation(), explanation("lime")], 2, NAMES, ax, labels=["<Tree>", "$LIME$"], counting=[True, True]
+        ),
+        [
+            *(f"{label}: {explanation().shown[2][SCHEMA.labels.index(label)]}" for label in LABELS),
+            "1 other column",
+            "contribution (value)",
+        ],
+    ),
     "contrast": (
         lambda ax: plots.draw_contrast(COMPARED.contrast("net", "<trees>", "lime", "tree $shap$"), 3, NAMES, ax),
         [*LABELS, "net", "<trees>"],

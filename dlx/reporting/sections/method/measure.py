@@ -1,0 +1,103 @@
+"""What the section measures: how many rows and people, on which budgets, which methods fit, and how near the libraries are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlx import explainers
+from dlx.context import RunContext
+from dlx.explanation import Explanation
+from dlx.reporting.diagnostics import harmony
+from dlx.reporting.phrases import method_label, spaced
+from dlx.reporting.sections import Measured
+
+TITLE, PLACE, TASKS = "How it was done", 90, ("binary",)
+
+
+@dataclass(frozen=True)
+class About:
+    """What stands behind the numbers.
+
+    Parameters
+    ----------
+    scales : dict of str to list of str
+        The models that add up on each scale.
+    """
+
+    scales: dict[str, list[str]]
+
+
+def measure(context: RunContext) -> Measured:
+    """Return how the report was made, and which methods fit which model."""
+    case, known = context.case, harmony(context)
+    scales: dict[str, list[str]] = {}
+    for model in context.models:
+        scales.setdefault(model.scales[0], []).append(model.name)
+    models = {model.name: model for model in context.models}
+    preflight = known.compatibility.assign(reason=known.compatibility["reason"].map(spaced))
+    is_fit = [explainers.fits(line.method, models[line.model]) for line in preflight.itertuples()]
+    tables = {
+        "methods": _methods(context),
+        "budgets": _budgets(context),
+        "preflight": known.compatibility,
+        "parity": known.parity,
+        "_answers": _answers(context),
+        "_preflight": preflight[is_fit].assign(
+            instead=[method_label(name) if name else "" for name in preflight[is_fit]["fallback"]]
+        ),
+    }
+    counts = {"rows": case, "train": case.train, "validation": case.validation, "test": case.test, "people": context.people}
+    facts = {name: float(len(some)) for name, some in counts.items()}
+    facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
+    facts |= {"events": float((case.outcomes == 1).sum()) if case.outcomes is not None else np.nan, "seed": context.seed}
+    facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
+    return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales))
+
+
+def _methods(context: RunContext) -> pd.DataFrame:
+    """Return a line a model and method: how it was asked, and how well its contributions add up."""
+    return pd.DataFrame([_line(name, method, made, context) for (name, method), made in context.explanations.items()])
+
+
+def _line(name: str, method: str, made: Explanation, context: RunContext) -> dict[str, Any]:
+    return {
+        "model": name,
+        "method": method,
+        "implementation": made.implementation,
+        "scale": made.scale,
+        "people": len(made),
+        "background": len(context.background),
+        "seed": made.seed,
+        "options": made.options_words,
+        "evaluations": made.evaluations,
+        "promise": made.promise,
+        "largest_residual": float(np.abs(made.residuals).max()),
+        "mean_effect": float(np.abs(made.outputs - made.base_values).mean()),
+    }
+
+
+def _budgets(context: RunContext) -> pd.DataFrame:
+    """Return a line a method and option that is a number: how much it was given for each person."""
+    lines = [
+        {"method": method, "option": option.removeprefix("n_"), "value": value}
+        for (_, method), made in context.explanations.items()
+        for option, value in made.options.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    ]
+    return pd.DataFrame(lines, columns=["method", "option", "value"]).drop_duplicates(ignore_index=True)
+
+
+def _answers(context: RunContext) -> pd.DataFrame:
+    """Return a line a method: its question, by whom it is computed, of which models, and how well it promises to add up."""
+    lines = []
+    for method in explainers.by_preference({method for _, method in context.explanations}):
+        made = {name: one for (name, by), one in context.explanations.items() if by == method}
+        facts, first = explainers.method(method), next(iter(made.values()))
+        line = {"method": method, "question": facts.QUESTION, "library": first.implementation, "people": len(first)}
+        line |= {"models": "all" if len(made) == len(context.models) > 1 else ", ".join(made)}
+        lines.append(line | {"adds_up": spaced(first.promise)})
+    return pd.DataFrame(lines)

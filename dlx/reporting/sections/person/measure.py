@@ -1,0 +1,228 @@
+"""What the section measures: of each featured person, what the models say and which reasons enough methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlx import explainers
+from dlx.audit.adverse_action import ReasonRules
+from dlx.comparison import Consensus, Contrast, consensus, contrast
+from dlx.comparison.trustworthiness import AGREEING_SHARE
+from dlx.context import Featured, RunContext
+from dlx.explanation import Explanation
+from dlx.model import Model
+from dlx.reporting.diagnostics import harmony
+from dlx.reporting.phrases import method_label, says
+from dlx.reporting.sections import Measured
+
+TITLE, PLACE, TASKS = "One person", 40, ("binary",)
+REASONS = 4  # each way
+DIFFERENCES = 3  # columns by which two models differ
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """What stands behind the numbers.
+
+    Parameters
+    ----------
+    explained : list of Explanation
+        Of the panel: the main model by each of its methods, then the other one's Shapley values.
+    counting : frozenset of str
+        The methods whose word counts about the main model.
+    is_trusted : bool
+        Whether they earned trust; else nothing refutes them.
+    compared : Contrast, optional
+        Why the two models differ about the panel.
+    disputed : Any
+        The name of the row on which they differ most.
+    differs_by : list of str
+        The columns by which they differ most there, the largest difference first.
+    grid : dict of str to str
+        The columns of the evidence, and which cells they show.
+    """
+
+    explained: list[Explanation]
+    counting: frozenset[str]
+    is_trusted: bool
+    compared: Contrast | None
+    disputed: Any
+    differs_by: list[str]
+    grid: dict[str, str]
+
+
+def measure(context: RunContext) -> Measured:
+    """Return what the models say of the featured people, why, and by what the models differ about them."""
+    explained, compared, known = shown(context), models_compared(context), harmony(context)
+    told_reasons = [line for one in context.featured for line in reasons(context, one.position, key=one.key)]
+    tables = {
+        "people": _people(context),
+        "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
+        "person_reasons": pd.DataFrame(told_reasons),
+        "contributions": pd.concat([one.to_frame() for one in context.explanations.values()], ignore_index=True),
+        "verdicts": pd.DataFrame([line for model in _two(context) for line in _verdicts(context, model)]),
+        "_contributions": _contributions(context.featured, explained),
+        "contrast": pd.DataFrame() if compared is None else compared.to_frame(),
+    }
+    threshold = context.case.schema.target.threshold
+    facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": threshold}
+    disputed = [one.position for one in context.featured if one.key == "disputed" and compared is not None]
+    grid = {f"{one.model}: {method_label(one.method)}": f"{i}: contribution|signed" for i, one in enumerate(explained)}
+    about = About(
+        explained,
+        frozenset(known.believed(context.main)),
+        known.is_trusted(context.main),
+        compared,
+        context.people.index[disputed[0]] if disputed else None,
+        _differs_by(compared, disputed[0]) if compared is not None and disputed else [],
+        {"Column": "label", "Value": "value"} | grid,
+    )
+    return Measured({name: table for name, table in tables.items() if len(table)}, facts, about)
+
+
+def shown(context: RunContext) -> list[Explanation]:
+    """Return the main model by each of its methods, and the Shapley values of the other one; of the panel."""
+    found = [context.on_panel[context.main.name, method] for method in context.methods_of(context.main)]
+    return found if context.other is None else [*found, shapley(context, context.other)]
+
+
+def shapley(context: RunContext, model: Model) -> Explanation:
+    """Return the Shapley values of a model on the panel: exact where one of its methods is."""
+    return context.on_panel[model.name, explainers.best_shapley(model, model.scales[0], context.methods_of(model))]
+
+
+def models_compared(context: RunContext) -> Contrast | None:
+    """Return why the two models differ about the panel; None where there is one, or they have no common scale."""
+    main, other = context.main, context.other
+    if other is None or other.scales[0] != main.scales[0]:
+        return None
+    return contrast(shapley(context, main), shapley(context, other))
+
+
+def consensus_on(context: RunContext, model: Model, position: int) -> Consensus | None:
+    """Return what the methods whose word counts say together of one person of the panel; None where there is none."""
+    known = harmony(context)
+    counting = [context.on_panel[model.name, method] for method in known.believed(model)]
+    again = [*known.of(model, "background"), *known.of(model, "seed")]
+    return consensus(counting, position, replicates=again, k=context.top) if counting else None
+
+
+def reasons(context: RunContext, position: int, **said: Any) -> list[dict[str, Any]]:
+    """Return a line for each column that enough methods put among a person's top ones, those of the largest share first.
+
+    What moves the risk is `given` as a "reason", up to four each way; or it is "withheld" (a protected attribute or a stand-in
+    for one, where the law regulates reasons), or for "review" (it raises the risk although its value speaks against that).
+    """
+    found = consensus_on(context, context.main, position)
+    if found is None:
+        return []
+    lines = []
+    for sign, moved in ((1, "raises"), (-1, "lowers")):
+        known: set[str] = set()
+        for line in _moving(context, found, position, sign):
+            if line["given"] == "reason" and line["words"] in known:
+                continue
+            if len(known) == REASONS:
+                break
+            known |= {line["words"]} if line["given"] == "reason" else set()
+            lines.append(said | {"row": context.panel.index[position], "moved": moved} | line)
+    return lines
+
+
+def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> Iterator[dict[str, Any]]:
+    """Yield the columns that move a person's risk up (1) or down (-1), as lines."""
+    rules = context.once("reason_rules", lambda: ReasonRules.of(context.case.train, context.background))
+    schema = context.case.schema
+    never = rules.grouping.withheld if schema.target.adverse_action else frozenset()
+    for i in np.argsort(-sign * found.share, kind="stable").tolist():
+        feature, code = schema.features[i], float(context.panel.rows[position, i])
+        if sign * found.share[i] <= 0:
+            return
+        if found.is_reason(i):
+            is_against = sign > 0 and rules.goes_against(i, code)
+            words = rules.words(i, code) if sign > 0 else feature.label
+            value = feature.format(code)
+            yield {
+                "given": "withheld" if feature.name in never else "review" if is_against else "reason",
+                **{"column": feature.name, "label": feature.label, "value": value, "words": words},
+                **{"words_say_value": says(words, value), "share": found.share[i]},
+                **{"support": int(found.support[i]), "methods": found.methods},
+            }
+
+
+def _differs_by(compared: Contrast, position: int) -> list[str]:
+    largest = np.argsort(-np.abs(compared.values[position]), kind="stable")[:DIFFERENCES]
+    return [compared.a.schema.names[i] for i in largest]
+
+
+def _featured(person: Featured, context: RunContext, compared: Contrast | None) -> dict[str, Any]:
+    """Return what the models say of a person, how far methods agree, and by how much the models differ."""
+    one, found = context.people[person.position], consensus_on(context, context.main, person.position)
+    line: dict[str, Any] = {"key": person.key, "row": str(one.index[0])}
+    if one.outcomes is not None:
+        line["outcome"] = one.outcomes[0]
+    for who, model in zip(("", "other_"), _two(context), strict=False):
+        line |= {f"{who}model": model.name, f"{who}risk": float(model.predict(one, "probability")[0])}
+        line[f"{who}flagged"] = bool(model.decide(one)[0])
+    line["methods"] = 0 if found is None else found.methods
+    if found is not None:
+        labels = context.case.schema.labels
+        line |= {"first": labels[found.order[0]], "first_votes": found.first_votes}
+        again = harmony(context).of(context.main, "background")
+        is_known = bool(again) and person.position < len(again[0].of) and len(found.order) > 1
+        line |= {"next": labels[found.order[1]] if is_known else ""}
+        line |= {"is_settled": is_known and found.settled[0]}
+    if compared is not None:
+        line |= {"difference": compared.outputs[person.position], "base_difference": compared.base_values[person.position]}
+        line["distance"] = abs(line["difference"])
+        line["columns_difference"] = compared.values[person.position].sum()
+    return line
+
+
+def _two(context: RunContext) -> list[Model]:
+    return [model for model in (context.main, context.other) if model is not None]
+
+
+def _people(context: RunContext) -> pd.DataFrame:
+    people, told = context.people, {one.position: one.key for one in context.featured}
+    table = pd.DataFrame({"row": people.index, "told_as": [told.get(i, "") for i in range(len(people))]})
+    if people.outcomes is not None:
+        table["outcome"] = people.outcomes
+    return table.assign(**{f"risk_by_{model.name}": model.predict(people, "probability") for model in context.models})
+
+
+def _contributions(people: Sequence[Featured], explained: Sequence[Explanation]) -> pd.DataFrame:
+    """Return the contributions to each featured person's prediction, the columns of the largest mean share first."""
+    found = [pd.DataFrame()]
+    for person in people:
+        alone = [one[[person.position]] for one in explained]
+        order = by_share(alone)
+        found += [one.to_frame().iloc[order].assign(person=person.key, pair=str(i)) for i, one in enumerate(alone)]
+    return pd.concat(found, ignore_index=True)
+
+
+def by_share(explained: Sequence[Explanation]) -> list[int]:
+    """Return the columns in the order of their mean share of the importance over some explanations, the largest first."""
+    shares = [one.importance / max(one.importance.sum(), 1e-300) for one in explained]
+    return np.argsort(-np.mean(shares, axis=0), kind="stable").tolist()
+
+
+def _verdicts(context: RunContext, model: Model) -> list[dict[str, Any]]:
+    """Return a line a person: what the methods whose word counts put first, how many do, and which columns they share."""
+    names, lines = context.case.schema.names, []
+    for position, row in enumerate(context.panel.index):
+        found = consensus_on(context, model, position)
+        line: dict[str, Any] = {"model": model.name, "row": row, "methods": 0}
+        if found is not None:
+            shared = [i for i in found.order if found.is_reason(i)]
+            line |= {"methods": found.methods, "first": names[found.order[0]], "first_votes": found.first_votes}
+            line |= {"kept_order": found.kept_order[0] if found.kept_order else np.nan}
+            line |= {"raises": " ".join(names[i] for i in shared if found.share[i] > 0)}
+            line |= {"lowers": " ".join(names[i] for i in shared if found.share[i] < 0)}
+        lines.append(line)
+    return lines
