@@ -150,9 +150,7 @@ def test_the_stability_that_is_told_is_that_of_the_reasons(bank):
     told = part.tables["reason_stability_ends"].groupby("differs")[["same", "same_low", "same_high"]]
     for differs, some in told:  # of the pair that agrees least and of the one that agrees most
         assert some.to_numpy() == pytest.approx(np.array([min(ends[differs]), max(ends[differs])]), abs=1e-6)
-    assert "One reason each, as they go together or have the same words: Length of the loan and Amount" in words_of(
-        part.evidence
-    )
+    assert "or have the same words: Length of the loan and Amount of the loan" in words_of(part.evidence)
     group = part.tables["reasons"].groupby("column")["group"].unique()
     assert all(len(some) == 1 for some in group) and group["amount"] == group["duration"] != group["status"]
 
