@@ -87,8 +87,3 @@ def test_one_method_has_nothing_to_be_compared_with():
     asked.on_panel.update(asked.explanations)
     assert "agreement" not in measure(asked).tables
     assert "nothing to compare" in words_of(told_of("agreement", asked).page)
-
-
-def test_models_that_no_method_could_explain_are_named(context):
-    left_out = dataclasses.replace(context, left_out={"mute": "that is nobody"}, _known=context._known)
-    assert "mute is left out of this report" in words_of(told_of("agreement", left_out).page)

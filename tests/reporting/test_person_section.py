@@ -120,7 +120,7 @@ def test_reasons_are_shared_by_enough_of_the_methods_whose_word_counts(told, ban
     counting = sorted(measure(bank_loan).about.counting)
     of_net = told.tables["contributions"].query("model == 'mlp'")
     contributions = of_net[of_net["method"].isin(counting)]
-    for line in told.tables["verdicts"].query("model == 'mlp'").itertuples():
+    for line in told.tables["consensus"].query("model == 'mlp'").itertuples():
         by_method = contributions.query("row == @line.row").pivot(index="method", columns="feature", values="contribution")
         assert line.methods == len(by_method)
         top = by_method.abs().rank(axis=1, ascending=False) <= 5

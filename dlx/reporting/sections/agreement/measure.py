@@ -50,19 +50,12 @@ def measure(context: RunContext) -> Measured:
         "faithfulness": found.faithfulness,
         "stability": found.stability,
         "randomised_weights": found.sanity,
-        "parity": found.parity,
-        "methods": _methods(context),
-        "preflight": context.compatibility,
     }
-    kinds = {model.name: model for model in context.models}
-    fitting = [explainers.fits(line.method, kinds[line.model]) for line in context.compatibility.itertuples()]
-    tables["_preflight"] = context.compatibility[fitting]
     tables["agreement_lights"] = pd.DataFrame([_lights(context, model, found, tables) for model in context.models])
     tables["beyond_noise"] = _beyond_noise(tables["agreement_against_noise"])
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
-    tables["_methods"] = tables["methods"].drop_duplicates("method")
     tables |= _shown(tables)
     facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
     facts |= {"replicates": context.budget.replicates, "noise_people": min(context.budget.noise_people, len(context.panel))}
@@ -176,18 +169,6 @@ def _shown(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         named = [f"{line.model}: {_label(line.method)}, {_label(line.other_method)}" for line in causes.itertuples()]
         shown["_causes"] = causes.assign(about=named)
     return shown
-
-
-def _methods(context: RunContext) -> pd.DataFrame:
-    """Return a line a model and method: what it answers, by what it was made, and how far it adds up."""
-    return pd.DataFrame(
-        {"model": name, "method": method, "question": explainers.method(method).QUESTION}
-        | {"implementation": made.implementation, "scale": made.scale, "people": len(made), "seed": made.seed}
-        | {"options": made.options_words, "evaluations": made.evaluations, "promise": made.promise}
-        | {"largest_residual": float(np.nanmax(np.abs(made.residuals), initial=0.0))}
-        | {"mean_effect": float(np.nanmean(np.abs(made.outputs - made.base_values)))}
-        for (name, method), made in context.explanations.items()
-    )
 
 
 def _default(method: str) -> dict[str, Any]:

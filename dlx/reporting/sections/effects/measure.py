@@ -70,7 +70,6 @@ def measure(context: RunContext) -> Measured:
     top = top_features(everything, IN_FIGURE) if everything else features
     about = About(shown, sample(context.case.test, LOCAL_PEOPLE, seed=context.seed), top)
     tables = {"importance": _joined([context.importance(model) for model in context.models if context.methods_of(model)])}
-    tables |= {"contributions": _joined([made.to_frame() for made in context.explanations.values()])}
     tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if context.methods_of(model)])}
     _curves(context, about, features[:SHOWN])
     tables |= _shuffled(context, about) | _pairs(context, about, features)

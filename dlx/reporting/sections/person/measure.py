@@ -65,7 +65,7 @@ def measure(context: RunContext) -> Measured:
         "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
         "person_reasons": pd.DataFrame(told_reasons),
         "contributions": pd.concat([one.to_frame() for one in context.explanations.values()], ignore_index=True),
-        "verdicts": pd.DataFrame([line for model in _two(context) for line in _verdicts(context, model)]),
+        "consensus": pd.DataFrame([line for model in _two(context) for line in _consensus_lines(context, model)]),
         "_contributions": _contributions(context.featured, explained),
         "contrast": pd.DataFrame() if compared is None else compared.to_frame(),
     }
@@ -212,7 +212,7 @@ def by_share(explained: Sequence[Explanation]) -> list[int]:
     return np.argsort(-np.mean(shares, axis=0), kind="stable").tolist()
 
 
-def _verdicts(context: RunContext, model: Model) -> list[dict[str, Any]]:
+def _consensus_lines(context: RunContext, model: Model) -> list[dict[str, Any]]:
     """Return a line a person: what the methods whose word counts put first, how many do, and which columns they share."""
     names, lines = context.case.schema.names, []
     for position, row in enumerate(context.panel.index):
