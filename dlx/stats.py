@@ -59,7 +59,7 @@ def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def placements(outcomes: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the share of the other class that each person is ranked right against: [positives], [negatives].
+    """Return placements: the share of the other class that each person ranks right against, [positives], [negatives].
 
     Ties count half. The mean of either is the area under the ROC curve.
     """
@@ -157,7 +157,7 @@ def normal_interval(estimate: float, error: float, *, within: tuple[float, float
 
 
 def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, float]:
-    """Return the standard error of the sum of two means, and how many of them the 95 % interval reaches (Satterthwaite)."""
+    """Return the standard error of the sum of two means, and the quantile of Student's t for it (Satterthwaite)."""
     from scipy.stats import t
 
     parts = [float(some.var(ddof=1)) / len(some) if np.ptp(some) > 1e-12 else 0.0 for some in classes]
@@ -169,7 +169,7 @@ def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, f
 
 
 def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float]:
-    """Return the areas that the one found is just as far from as chance may take it (Newcombe 2006, method 5)."""
+    """Return the ends of the interval of an area: which may give the one found by chance (Newcombe 2006, method 5)."""
     from scipy.optimize import brentq
     from scipy.stats import norm
 

@@ -61,7 +61,7 @@ _UNPRINTABLE = ("columns", "schema", "rows", "row names", "background")
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """Why two models differ about people: the difference of their outputs, feature by feature.
+    """Difference of two models' outputs about the same people, feature by feature.
 
     ``output_a - output_b = (base_a - base_b) + Σ (φ_a - φ_b) + (residual_a - residual_b)``, exactly; the residuals are 0 for
     methods that add up.

@@ -44,7 +44,7 @@ MEASURES = {
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """How far two methods are apart in every setting, and which settings account for it."""
+    """The distance of two methods in every combination of settings, and how much of it each setting accounts for."""
 
     model: str
     method: str
@@ -99,7 +99,7 @@ class Disagreement:
 
 
 def disagreement(model: Model, method: str, other_method: str, laboratory: Laboratory, *, k: int = 5) -> Disagreement:
-    """Return how far two methods are apart about a model in every combination of settings.
+    """Return the disagreement of two methods about a model: their distance in every combination of settings.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
 def as_libraries_come(
     model: Model, methods: Sequence[str], laboratory: Laboratory, *, k: int = 5, seed: int = 0
 ) -> pd.DataFrame:
-    """Return how far methods agree as their libraries come, and aligned: a line a setting, pair and measure.
+    """Return the agreement of methods as their libraries come, and aligned: a line a setting, pair and measure.
 
     Parameters are those of `disagreement`, but for `methods`, two or more, and `seed`, that of the bootstrap.
     """

@@ -43,7 +43,7 @@ FEWEST = 8  # people, below whom intervals are a matter of luck
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """An explanation, and the same again with something changed that should not matter."""
+    """Replicates of an explanation: the same again, with another seed, background or training, which should not matter."""
 
     of: Explanation  # the one that is shown
     source: Source  # what was changed
@@ -127,7 +127,7 @@ def replicate(
 
 
 def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Return how far a method agrees with itself: a line a metric.
+    """Return the noise floor of a method, how far it agrees with itself: a line a metric.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
 
 
 def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Return how far two methods agree, between chance and the noise floor: a line a metric.
+    """Return the agreement of two methods beside chance and their noise floor: a line a metric.
 
     The floor is that of the noisier of the two: nobody agrees with it better than it does with itself. The difference
     between floor and agreement is taken person by person and resampled over people and replicates.

@@ -37,7 +37,7 @@ class Evidence:
 
 
 def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFrame:
-    """Return a line a method: what is to be thought of it about its model, why, what was looked at, and what to know.
+    """Return the standing of each method about its model, and why: a line a method.
 
     Distrusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
     weights, whose top columns change with its own seed, that misses the Shapley values it sets out to give, whose
@@ -58,7 +58,7 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
 
 
 def believed(table: pd.DataFrame) -> np.ndarray:
-    """Return whose word counts, a flag a line of `trust` about one model: the trusted; where none is, who is not refuted."""
+    """Return the methods whose word counts, a flag a line of `trust`: the trusted ones; where none is, those not refuted."""
     wanted = TRUSTED if (table["standing"] == TRUSTED).any() else NOT_REFUTED
     return (table["standing"] == wanted).to_numpy(dtype=bool)
 
@@ -202,7 +202,7 @@ def _changes(table: pd.DataFrame) -> str:
 
 
 def _own_noise(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the line about another seed: of the top columns, or, where these are all columns, of the order of pairs."""
+    """Return the noise of other seeds, a line: of the top columns, or, where these are all columns, of the order of pairs."""
     same = table[table["source"] == "seed"]
     some = same[same["metric"] == "feature_agreement"]
     is_all = len(some) and "chance" in some and some["chance"].iloc[0] == 1

@@ -19,7 +19,7 @@ class LogOdds(nn.Module):
     """The log-odds of a probability, behind a network that answers in probabilities."""
 
     def forward(self, probability: torch.Tensor) -> torch.Tensor:
-        """Return them."""
+        """Return the log-odds of probabilities, of their shape."""
         return torch.logit(probability)
 
 

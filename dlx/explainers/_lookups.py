@@ -128,7 +128,7 @@ def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndar
 
 
 class _Steps(TorchFunctionMode):
-    """Keeps what is made of real numbers and is none: codes, comparisons, rounded numbers."""
+    """Tensors of a forward that are made of real numbers by steps: codes, comparisons, rounded numbers."""
 
     def __init__(self) -> None:
         super().__init__()

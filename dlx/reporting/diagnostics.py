@@ -188,7 +188,7 @@ def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Replicat
 
 
 def _as_they_come(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
-    """Return how far methods agree as their libraries come, and aligned."""
+    """Return the agreement of methods as their libraries come, and aligned."""
     tables = []
     for model in models:
         if len(methods := _with_known_defaults(context, model)) < 2:
