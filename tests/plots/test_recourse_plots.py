@@ -67,3 +67,11 @@ def test_reason_stability_shows_both_measures_and_chance():
     assert list(dots(ax, "the very same set").get_xdata()) == [0.4, 0.9]
     assert list(dots(ax, "reasons in common").get_xdata()) == [0.8, 0.95]
     assert list(dots(ax, "overlap by chance").get_xdata()) == [0.25, 0.3]
+
+
+def test_reasons_given_show_the_share_of_each_reason_the_most_frequent_first():
+    table = columns().rename(columns={"column": "reason"})
+    ax = drawn(plots.draw_reasons_given, table, of="share of the denied")
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["c", "b", "a"]
+    assert sorted(dots(ax, "net").get_xdata()) == pytest.approx([0, 0.3, 0.6])
+    assert ax.get_xlabel() == "share of the denied"
