@@ -162,9 +162,9 @@ def _words(cells: Cells, done: tuple[str, ...]) -> Column:
 
 def _levels(feature: Feature, cells: Cells) -> Column:
     """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
-    typed = as_spelled(cells)
-    held = typed.iloc[[cells.first(text) for text in cells.levels]]
-    lost = any(text in feature.levels and level_text(value) != text for text, value in zip(cells.levels, held, strict=True))
+    typed, known = as_spelled(cells), set(feature.levels) - cells.gone
+    held = typed.iloc[np.unique(cells.codes, return_index=True)[1]]
+    lost = any(text in known and level_text(value) != text for text, value in zip(cells.texts, held, strict=True))
     return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
 
 
