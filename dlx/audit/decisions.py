@@ -74,17 +74,8 @@ def usual_thresholds(threshold: float) -> np.ndarray:
 def expected_cost(model: Model, people: Dataset, *, threshold: float | None = None, seed: int = 0) -> pd.DataFrame:
     """Return the mean cost a person of the model, of acting on everybody, and on nobody, with 95 % bootstrap intervals.
 
-    Parameters
-    ----------
-    model : Model
-        A classifier.
-    people : Dataset
-        Rows with outcomes, not seen in training.
-    threshold : float, optional
-        From which probability on one acts, and what errors cost: a missed event (1 - t) / t needless acts. The target's by
-        default.
-    seed : int
-        Seed of the bootstrap.
+    The threshold says from which probability on one acts, and what errors cost: a missed event (1 - t) / t needless acts. It
+    is the target's by default.
 
     Raises
     ------

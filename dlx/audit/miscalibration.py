@@ -33,38 +33,20 @@ CURVE = ["predicted", "observed", "low", "high"]
 class Calibration:
     """How predicted probabilities and outcomes go together, on some rows.
 
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    rows, events, certain : int
-        Rows, rows with the outcome, and rows whose probability was within 1e-6 of 0 or 1 and was moved there.
-    expected : float
-        Mean predicted probability.
-    observed : Interval
-        Share of events.
-    intercept : Interval
-        Log-odds to be added to every prediction; 0 is perfect, above 0 the model predicts too little.
-    slope : Interval
-        Factor of the predicted log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme. NaN where
-        all predictions are alike; infinite where they separate the outcomes.
-    p_value : float
-        Of the likelihood-ratio test that intercept is 0 and slope 1, together: of two degrees of freedom, or of one where all
-        predictions are alike.
-    curve : DataFrame
-        `predicted`, `observed`, `low`, `high`: share of events at a prediction, with a pointwise 95 % band.
+    The slope is NaN where all predictions are alike, and infinite where they separate the outcomes. The p-value is of the
+    likelihood-ratio test of two degrees of freedom, or of one where all predictions are alike.
     """
 
     model: str
     rows: int
-    events: int
-    certain: int
-    expected: float
-    observed: Interval
-    intercept: Interval
-    slope: Interval
-    p_value: float
-    curve: pd.DataFrame
+    events: int  # rows with the outcome
+    certain: int  # rows whose probability was within 1e-6 of 0 or 1, and was moved there
+    expected: float  # mean predicted probability
+    observed: Interval  # share of events
+    intercept: Interval  # log-odds to be added to every prediction; 0 is perfect, above 0 the model predicts too little
+    slope: Interval  # factor of the log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme
+    p_value: float  # of intercept 0 and slope 1, together
+    curve: pd.DataFrame  # `predicted`, `observed`, `low`, `high`: events at a prediction, with a pointwise 95 % band
 
     @property
     def needs_recalibration(self) -> bool:

@@ -189,15 +189,7 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mapped(BlackBox):
-    """A function of another model's probability; that one is given the rows as they come, coded or not.
-
-    Parameters
-    ----------
-    model : Model
-        The other model.
-    mapping : callable
-        Probabilities [rows] in, probabilities [rows] out.
-    """
+    """A function of another model's probability; that one is given the rows as they come, coded or not."""
 
     model: Model | None = None
     mapping: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)

@@ -37,51 +37,26 @@ Made = TypeVar("Made")
 class Issue:
     """One thing about a model that its explanations depend on.
 
-    Parameters
-    ----------
-    what : str
-        A key: "outside table", "function", "used again", "embedding", "no gradient", "random", "batch", "missing",
-        "constant", "raises", "scale", "native categories" or "scripted".
-    where : str
-        Path of a module, name of a column, or empty for the whole model.
-    affects : tuple of str
-        The methods that it spoils on the rows and the background it was found with; none where it was only checked.
-    text : str
-        A sentence.
-    measured : float
-        What was measured: a share of the mean effect or of the rows, or a count, as the sentence says.
+    What it is: "outside table", "function", "used again", "embedding", "no gradient", "random", "batch", "missing",
+    "constant", "raises", "scale", "native categories" or "scripted".
     """
 
     what: str
-    where: str
-    affects: tuple[str, ...]
-    text: str
-    measured: float
+    where: str  # path of a module, name of a column, or empty for the whole model
+    affects: tuple[str, ...]  # the methods that it spoils on the rows and background it was found with; none if only checked
+    text: str  # a sentence
+    measured: float  # a share of the mean effect or of the rows, or a count, as the sentence says
 
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """A copy of a model, a few people and a few references, on which everything is measured.
+    """A copy of a model, a few people and a few references, on which everything is measured."""
 
-    Parameters
-    ----------
-    model : Model
-        A net is a copy, whose modules are in the mode (training or evaluation) in which they came.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded, a few of those that came.
-    missing : ndarray of bool [features]
-        Whether a value is missing in any row that came.
-    scale : {"logit", "probability", "value"}
-        Unit of what is measured.
-    seed : int
-        Seed of everything random.
-    """
-
-    model: Model
-    rows: np.ndarray
-    background: np.ndarray
-    missing: np.ndarray
-    scale: Scale
+    model: Model  # a net is a copy, whose modules are in the mode (training or evaluation) in which they came
+    rows: np.ndarray  # [rows, features], coded, a few of those that came
+    background: np.ndarray  # [references, features]
+    missing: np.ndarray  # bool [features], whether a value is missing in any row that came
+    scale: Scale  # unit of what is measured
     seed: int
 
     @cached_property

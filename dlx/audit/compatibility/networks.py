@@ -111,14 +111,10 @@ def unsettled(network: nn.Module) -> dict[str, str]:
 
 
 def nonlinear_functions(network: nn.Module, dense: torch.Tensor) -> Places:
-    """Return the nonlinear functions that one forward calls outside any module without children.
+    """Return the nonlinear functions that one forward of a net in evaluation mode calls outside any module without children.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode; left as it is, also where its forward raises.
-    dense : Tensor [rows, width]
-        Rows of both signs; repeated, or cut, to a number of rows that no weight has, which tells activations from weights.
+    The net is left as it is, also where its forward raises. Dense rows [rows, width] of both signs are repeated, or cut, to a
+    number of rows that no weight has, which tells activations from weights.
     """
     lengths = {length for weight in itertools.chain(network.parameters(), network.buffers()) for length in weight.shape}
     count = next(count for count in itertools.count(max(FEWEST_ROWS, len(dense))) if count not in lengths)

@@ -24,24 +24,8 @@ def explained_gap(
     Contributions that add up to each output add up to the gap too: as the base value is the same for everybody, the gap
     in mean output is the sum of the gaps in mean contribution. Intervals are a bootstrap of the people of either group.
 
-    Parameters
-    ----------
-    explanation : Explanation
-        Of the people, in their order; a method that adds up.
-    people : Dataset
-        Who was explained.
-    by : Partition
-        What parts them.
-    group, against : str
-        Two of its groups; the gap is the first one's mean − the second's.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        model, method, scale, attribute, group, against, column, `difference` with `low` and `high`, and in the last line the
-        `residual`, which the columns leave unexplained: as good as 0 for a method that adds up.
+    The explanation is of the people, in their order, by a method that adds up; the gap is the first group's mean − the
+    second's: `difference` with `low` and `high`. The last line has the `residual`, which the columns leave unexplained.
 
     Raises
     ------

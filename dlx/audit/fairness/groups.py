@@ -24,15 +24,9 @@ class FairnessError(DlxError):
 
 @dataclass(frozen=True)
 class Partition:
-    """How people are parted into groups.
+    """How people are parted into groups: those of some columns, in all combinations."""
 
-    Parameters
-    ----------
-    features : tuple of Feature
-        The columns; groups are the combinations of their groups. A numeric one has cuts.
-    """
-
-    features: tuple[Feature, ...]
+    features: tuple[Feature, ...]  # a numeric one has cuts
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,19 +136,11 @@ def _groups_of(feature: Feature) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """People with a value of a protected column.
-
-    Parameters
-    ----------
-    column, name : str
-        The column, and the group in words.
-    inside : ndarray of bool [rows]
-        Who belongs to it.
-    """
+    """People with a value of a protected column."""
 
     column: str
-    name: str
-    inside: np.ndarray
+    name: str  # the group in words
+    inside: np.ndarray  # bool [rows], who belongs to it
 
     @property
     def fewest(self) -> int:

@@ -30,24 +30,12 @@ RATES = (SELECTED, CLEARED, TRUE_POSITIVE, FALSE_POSITIVE, ACCURACY, CALIBRATION
 
 @dataclass(frozen=True)
 class Treated:
-    """What a model made of some people.
+    """Decisions, outcomes and predicted probabilities of some people, with the group of each."""
 
-    Parameters
-    ----------
-    codes : ndarray of int [rows]
-        The group of each.
-    outcomes : ndarray [rows]
-        0 or 1.
-    flags : ndarray [rows]
-        1 where flagged, 0 where not; between them the chance of it, where a rule draws lots.
-    predicted : ndarray [rows]
-        Probability of the event.
-    """
-
-    codes: np.ndarray
-    outcomes: np.ndarray
-    flags: np.ndarray
-    predicted: np.ndarray
+    codes: np.ndarray  # int [rows], the group
+    outcomes: np.ndarray  # [rows], 0 or 1
+    flags: np.ndarray  # [rows], 1 where flagged, 0 where not; between them the chance of it, where a rule draws lots
+    predicted: np.ndarray  # [rows], probability of the event
 
     def terms(self, rate: str) -> tuple[np.ndarray, np.ndarray]:
         """Return what a rate sums, and what it divides by, a number a person: [rows], [rows]."""
@@ -106,24 +94,14 @@ def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float 
 class GroupRates:
     """Rates of each group, with what is needed to compare them.
 
-    Parameters
-    ----------
-    model, attribute : str
-        Who predicts, and what parts the people.
-    groups : tuple of str
-        The groups that have people.
-    treated : Treated
-        What the model made of the people; codes are positions in `groups`.
-    draws : dict of str to ndarray [draws, groups]
-        What each rate may be among other people: drawn from the mid-P distribution of a share; calibration over resampled
-        people.
+    What a rate may be among other people is drawn from the mid-P distribution of a share; calibration over resampled people.
     """
 
     model: str
-    attribute: str
-    groups: tuple[str, ...]
-    treated: Treated
-    draws: dict[str, np.ndarray]
+    attribute: str  # what parts the people
+    groups: tuple[str, ...]  # those that have people
+    treated: Treated  # whose codes are positions in `groups`
+    draws: dict[str, np.ndarray]  # what each rate may be, [draws, groups]
 
     @property
     def sizes(self) -> np.ndarray:

@@ -30,27 +30,13 @@ MEASURES = (AUC, COST, RATIO, TRUE_GAP, FALSE_GAP)
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Thresholds for each group, some of them drawn by lot between two.
-
-    Parameters
-    ----------
-    model : Model
-        Who predicts.
-    by : Partition
-        What parts the people.
-    groups : tuple of str
-        The groups that have thresholds of their own; the others keep the common one.
-    threshold : float
-        The common threshold.
-    optimizer : fairlearn.postprocessing.ThresholdOptimizer
-        Fitted.
-    """
+    """Thresholds for each group, some of them drawn by lot between two."""
 
     model: Model
-    by: Partition
-    groups: tuple[str, ...]
-    threshold: float
-    optimizer: Any
+    by: Partition  # what parts the people
+    groups: tuple[str, ...]  # those that have thresholds of their own; the others keep the common one
+    threshold: float  # the common one
+    optimizer: Any  # fairlearn's ThresholdOptimizer, fitted
 
     def treat(self, people: Dataset) -> Treated:
         """Return what the rule makes of some people; flags are the chance of being flagged."""

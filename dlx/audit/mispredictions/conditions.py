@@ -21,28 +21,14 @@ DEPTH = 2
 
 @dataclass(frozen=True)
 class Condition:
-    """What a column must be.
-
-    Parameters
-    ----------
-    feature : Feature
-        The column.
-    position : int
-        Where it stands among the features.
-    low, high : float
-        A numeric value is above `low` and at most `high`.
-    levels : tuple of int
-        Codes of the levels of a categorical column.
-    missing : bool
-        Whether a missing value is meant too.
-    """
+    """What a column must be."""
 
     feature: Feature
-    position: int
-    low: float = -np.inf
-    high: float = np.inf
-    levels: tuple[int, ...] = ()
-    missing: bool = False
+    position: int  # where it stands among the features
+    low: float = -np.inf  # a numeric value is above it
+    high: float = np.inf  # and at most this
+    levels: tuple[int, ...] = ()  # codes of the levels of a categorical column
+    missing: bool = False  # whether a missing value is meant too
 
     def holds(self, rows: np.ndarray) -> np.ndarray:
         """Return of which coded rows it is true, bool [rows]."""
@@ -91,16 +77,8 @@ class Bounds(NamedTuple):
 def candidates(schema: Schema, rows: np.ndarray, measure: np.ndarray, *, least: int) -> Iterator[tuple[Condition, ...]]:
     """Yield the leaves of trees of depth 2 on every column and every pair of columns, each at most once.
 
-    Parameters
-    ----------
-    schema : Schema
-        The columns.
-    rows : ndarray [rows, features]
-        Coded.
-    measure : ndarray [rows]
-        What is high in the slices that are looked for.
-    least : int
-        Rows that a leaf must have.
+    Rows are coded [rows, features]; the measure [rows] is high in the slices that are looked for. A leaf has at least so many
+    rows.
     """
     from sklearn.tree import DecisionTreeRegressor
 

@@ -27,22 +27,12 @@ PUSHING = 3  # columns that are named for a person
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """Decisions of a model about people whose outcome is known.
+    """Decisions of a model about people whose outcome is known."""
 
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    people : Dataset
-        The rows.
-    outcomes, predicted : ndarray [rows]
-        0 or 1; the probability of 1.
-    """
-
-    model: str
+    model: str  # its name
     people: Dataset
-    outcomes: np.ndarray
-    predicted: np.ndarray
+    outcomes: np.ndarray  # [rows], 0 or 1
+    predicted: np.ndarray  # [rows], the probability of 1
 
     def __post_init__(self) -> None:
         for name in ("outcomes", "predicted"):

@@ -63,26 +63,15 @@ class Slice:
 class Slices:
     """Slices that were tested, those with the smallest p-value first.
 
-    Parameters
-    ----------
-    model : str
-        Name of the model.
-    of : {"loss", "risk"}
-        What was measured.
-    slices : tuple of Slice
-        Those that the discovery chose.
-    candidates : int
-        Leaves that it chose from.
-    table : DataFrame
-        A line a slice, on the test rows: `slice`, `columns`, `rows`, `share`; `error_rate`, `loss` here and `_elsewhere`;
-        `expected_loss`; `observed` and `predicted` share of events; `difference` of the measure (loss here minus elsewhere,
-        or observed minus predicted) with `low` and `high` (95 % bootstrap); `p`, `adjusted` (Holm) and `found`.
+    The table has a line a slice, on the test rows: `slice`, `columns`, `rows`, `share`; `error_rate`, `loss` here and
+    `_elsewhere`; `expected_loss`; `observed` and `predicted` share of events; `difference` of the measure (loss here minus
+    elsewhere, or observed minus predicted) with `low` and `high` (95 % bootstrap); `p`, `adjusted` (Holm) and `found`.
     """
 
     model: str
     of: Measure
-    slices: tuple[Slice, ...]
-    candidates: int
+    slices: tuple[Slice, ...]  # those that the discovery chose
+    candidates: int  # leaves that it chose from
     table: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
