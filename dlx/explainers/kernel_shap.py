@@ -81,7 +81,7 @@ def attribute(
         nonlocal evaluated
         evaluated += len(table)
         picked = [distinct[rank] for (distinct, _), rank in zip(columns, table.T.astype(np.intp), strict=True)]
-        return model.predict(np.column_stack(picked), scale) / unit
+        return model.predict_mixed(np.column_stack(picked), scale) / unit
 
     # Ranks, because shap gives 0 to a column whose values it finds close: times in seconds, lengths in metres of 1e-9.
     # And tiny outputs in units of their spread, because it gives 0 to a contribution below 1e-10.

@@ -117,6 +117,10 @@ class Model(ABC):
         """Return rows as `compute` reads them: codes [rows, features], or a table where a function reads tables."""
         return as_rows(self.schema, rows)
 
+    def as_mixed(self, rows: np.ndarray) -> Any:
+        """Return checked codes [rows, features] as `compute` reads them."""
+        return rows
+
     def as_it_came(self, rows: Any) -> Any:
         """Return rows as `original` reads them: a table as the user holds it where a function reads tables, else codes."""
         return self.as_read(rows)
@@ -145,9 +149,15 @@ class Model(ABC):
         ScaleError
             If the model does not have the scale, or its logit is infinite.
         """
+        return self._outputs(self.as_read(rows), len(rows), scale)
+
+    def predict_mixed(self, rows: np.ndarray, scale: Scale) -> np.ndarray:
+        """Return the output of coded rows [rows, features] that dlx mixed from checked ones: they are not checked again."""
+        return self._outputs(self.as_mixed(rows), len(rows), scale)
+
+    def _outputs(self, read: Any, count: int, scale: Scale) -> np.ndarray:
         check_scale(self, scale)
-        outputs = checked_outputs(self.compute(self.as_read(rows)), len(rows), self.name)
-        return rescaled(outputs, self.scales[0], scale, self.name)
+        return rescaled(checked_outputs(self.compute(read), count, self.name), self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
         """Return whom the model flags: where the probability reaches the threshold, bool [rows].

@@ -219,3 +219,13 @@ def test_a_model_decides_from_the_threshold_on_by_that_of_the_people_or_of_its_o
         data, schema=dataclasses.replace(data.schema, target=dataclasses.replace(data.schema.target, threshold=0.2))
     )
     assert (model.decide(other) == (risk >= 0.2)).all()
+
+
+@pytest.mark.parametrize("world", worlds.SCHEMAS)
+@pytest.mark.parametrize("kind", worlds.MODELS)
+def test_rows_that_dlx_mixed_are_predicted_as_others_and_not_checked_again(kind, world, monkeypatch):
+    model, rows = worlds.model(kind, world), worlds.people(world)
+    expected = model.predict(rows, model.scales[-1])
+    if kind != "function":  # which reads a table that is made of codes
+        monkeypatch.setattr(type(model.schema), "check", lambda *_: pytest.fail("checked"))
+    np.testing.assert_array_equal(model.predict_mixed(rows, model.scales[-1]), expected)

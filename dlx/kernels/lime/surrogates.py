@@ -182,7 +182,9 @@ def _lone_weights(
         part = first[start : start + size]
         mixed = np.repeat(some.rows[None], len(part), axis=0)  # [questions, samples, columns]
         mixed[np.arange(len(part)), :, column[part]] = values[part, None]
-        changed = model.predict(mixed.reshape(-1, rows.shape[1]), scale).reshape(len(part), -1) - outputs[: len(some.rows)]
+        changed = (
+            model.predict_mixed(mixed.reshape(-1, rows.shape[1]), scale).reshape(len(part), -1) - outputs[: len(some.rows)]
+        )
         for cell in np.flatnonzero((which >= start) & (which < start + size)):
             weight = kernel((some.bins != bins[who[cell]]).sum(axis=1), rows.shape[1])
             weights[who[cell], column[cell]] = weight @ changed[which[cell] - start] / weight.sum()
