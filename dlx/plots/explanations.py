@@ -223,7 +223,8 @@ def draw_contributions(
         face = look.colour if is_first else "white"
         ax.plot(sizes, y + shift, look.marker, color=look.colour, markerfacecolor=face, markersize=4.5, label=label)
     for place, line in enumerate(lines):  # above its bar: beside it, half of a narrow figure would be words
-        ax.text(0, place - 0.4, shortened(line, 50), transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4}
+        ax.text(0, place - 0.4, shortened(line, 50), transform=ax.get_yaxis_transform(), va="center", fontsize=8, bbox=paper)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)

@@ -97,7 +97,7 @@ def _answers(context: RunContext) -> pd.DataFrame:
     for method in explainers.by_preference({method for _, method in context.explanations}):
         made = {name: one for (name, by), one in context.explanations.items() if by == method}
         facts, first = explainers.method(method), next(iter(made.values()))
-        line = {"method": method, "question": facts.QUESTION, "library": first.implementation, "people": len(first)}
+        line = {"method": method, "question": facts.QUESTION, "library": first.implementation}
         line |= {"models": "all" if len(made) == len(context.models) > 1 else ", ".join(made)}
-        lines.append(line | {"adds_up": spaced(first.promise)})
+        lines.append(line | {"promised": np.nan if facts.PROMISE.relative is None else facts.PROMISE.relative})
     return pd.DataFrame(lines)

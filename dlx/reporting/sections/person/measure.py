@@ -72,7 +72,8 @@ def measure(context: RunContext) -> Measured:
     threshold = context.case.schema.target.threshold
     facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": threshold}
     disputed = [one.position for one in context.featured if one.key == "disputed" and compared is not None]
-    grid = {f"{one.model}: {method_label(one.method)}": f"{i}: contribution|signed" for i, one in enumerate(explained)}
+    headers = [method_label(one.method) if one.model == context.main.name else one.model for one in explained]
+    grid = {header: f"{i}: contribution|signed" for i, header in enumerate(headers)}
     about = About(
         explained,
         frozenset(known.believed(context.main)),
