@@ -2,7 +2,7 @@
 
 from dlx.plots.attacks import draw_detections, draw_off_manifold, draw_settings
 from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
-from dlx.plots.evidence import draw_causes, draw_components, draw_errors, draw_noise, draw_sanity
+from dlx.plots.evidence import draw_causes, draw_components, draw_distances, draw_noise, draw_sanity
 from dlx.plots.explanations import (
     draw_beeswarm,
     draw_contrast,
@@ -53,8 +53,8 @@ __all__ = [
     "draw_contributions",
     "draw_decision_curve",
     "draw_detections",
+    "draw_distances",
     "draw_effects",
-    "draw_errors",
     "draw_gap",
     "draw_group_rates",
     "draw_importance",

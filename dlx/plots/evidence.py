@@ -47,13 +47,13 @@ def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retraine
     return ax
 
 
-def draw_errors(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str], ax: Axes, *, of: str) -> Axes:
+def draw_distances(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str], ax: Axes, *, of: str) -> Axes:
     """Draw one measure of the distance to the ground truth: a row a model and method, the mean with its interval.
 
     Parameters
     ----------
     table : DataFrame
-        `Comparison.errors()` of one measure, in the order of the rows.
+        `Comparison.distance_to_truth()` of one measure, in the order of the rows.
     rows : sequence of str
         Method of each row, which decides its marker.
     labels : sequence of str

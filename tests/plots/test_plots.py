@@ -213,7 +213,7 @@ DRAWN = {  # how to draw each, and what must be written on it
         ["<i> – $j$", "a – b", "share of the top columns that both name"],
     ),
     "errors": (
-        lambda ax: plots.draw_errors(ERRORS, ["lime", "shap"], ["net: <LIME>", "net: $SHAP$"], ax, of="distance"),
+        lambda ax: plots.draw_distances(ERRORS, ["lime", "shap"], ["net: <LIME>", "net: $SHAP$"], ax, of="distance"),
         ["net: <LIME>", "net: $SHAP$", "distance"],
     ),
     "slices": (

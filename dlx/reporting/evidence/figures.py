@@ -70,7 +70,7 @@ def errors_figure(study: Study) -> Figure | None:
     with plots.style():
         canvas, axes = canvas_of(1, len(MEASURES), width=10.4, height=0.25 * len(rows) + 1.1, sharey=True)
         for (measure, words), ax in zip(MEASURES.items(), axes.flat, strict=True):
-            plots.draw_errors(table[table["measure"] == measure], list(rows["method"]), labels, ax, of=words)
+            plots.draw_distances(table[table["measure"] == measure], list(rows["method"]), labels, ax, of=words)
         axes.flat[0].set_xlim(left=0)
         axes.flat[0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         source = embedded(canvas)

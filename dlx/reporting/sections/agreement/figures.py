@@ -79,7 +79,7 @@ def distance_to_truth(measured: Measured, context: RunContext) -> Canvas:
     ]
     canvas, axes = canvas_of(1, len(MEASURES), width=10.4, height=0.25 * len(rows) + 1.1, sharey=True)
     for (measure, words), ax in zip(MEASURES.items(), axes.flat, strict=True):
-        plots.draw_errors(table[table["measure"] == measure], list(rows["method"]), labels, ax, of=words)
+        plots.draw_distances(table[table["measure"] == measure], list(rows["method"]), labels, ax, of=words)
     axes.flat[0].set_xlim(left=0)
     axes.flat[0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     return canvas

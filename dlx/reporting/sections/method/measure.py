@@ -11,7 +11,7 @@ import pandas as pd
 from dlx import explainers
 from dlx.context import RunContext
 from dlx.explanation import Explanation
-from dlx.reporting.diagnostics import harmony
+from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.phrases import method_label, spaced
 from dlx.reporting.sections import Measured
 
@@ -33,7 +33,7 @@ class About:
 
 def measure(context: RunContext) -> Measured:
     """Return how the report was made, and which methods fit which model."""
-    case, known = context.case, harmony(context)
+    case, known = context.case, diagnosed(context)
     scales: dict[str, list[str]] = {}
     for model in context.models:
         scales.setdefault(model.scales[0], []).append(model.name)

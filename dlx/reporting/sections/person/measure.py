@@ -16,7 +16,7 @@ from dlx.comparison.trustworthiness import AGREEING_SHARE
 from dlx.context import Featured, RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.reporting.diagnostics import harmony
+from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.phrases import method_label, says
 from dlx.reporting.sections import Measured
 
@@ -58,7 +58,7 @@ class About:
 
 def measure(context: RunContext) -> Measured:
     """Return what the models say of the featured people, why, and by what the models differ about them."""
-    explained, compared, known = shown(context), models_compared(context), harmony(context)
+    explained, compared, known = shown(context), models_compared(context), diagnosed(context)
     told_reasons = [line for one in context.featured for line in reasons(context, one.position, key=one.key)]
     tables = {
         "people": _people(context),
@@ -107,7 +107,7 @@ def models_compared(context: RunContext) -> Contrast | None:
 
 def consensus_on(context: RunContext, model: Model, position: int) -> Consensus | None:
     """Return what the methods whose word counts say together of one person of the panel; None where there is none."""
-    known = harmony(context)
+    known = diagnosed(context)
     counting = [context.on_panel[model.name, method] for method in known.believed(model)]
     again = [*known.of(model, "background"), *known.of(model, "seed")]
     return consensus(counting, position, replicates=again, k=context.top) if counting else None
@@ -174,7 +174,7 @@ def _featured(person: Featured, context: RunContext, compared: Contrast | None) 
     if found is not None:
         labels = context.case.schema.labels
         line |= {"first": labels[found.order[0]], "first_votes": found.first_votes}
-        again = harmony(context).of(context.main, "background")
+        again = diagnosed(context).of(context.main, "background")
         is_known = bool(again) and person.position < len(again[0].of) and len(found.order) > 1
         line |= {"next": labels[found.order[1]] if is_known else ""}
         line |= {"is_settled": is_known and found.settled[0]}
