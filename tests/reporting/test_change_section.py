@@ -100,7 +100,7 @@ def test_no_protected_column_is_printed_as_a_reason_and_reviewers_are_told(bank)
     assert not any(case.schema[name].protected for name in reasons["column"].unique())
     assert (reasons["contribution"] > 0).all() and reasons["rank"].max() == 4
     assert set(reasons["background"]) == {"near the cutoff", "all applicants"}
-    assert "Never printed: Marital status and sex, Age and Foreign worker" in words_of(part.page)
+    assert "Never printed: “Marital status and sex”, “Age” and “Foreign worker”" in words_of(part.page)
     assert set(part.tables["reason_stability"]["differs"]) == {"background", "method", "model"}
     for differs, clause in stability_of(part).items():  # over all lines of the table
         some = part.tables["reason_stability"][lambda t, d=differs: t["differs"] == d]
@@ -150,7 +150,7 @@ def test_the_stability_that_is_told_is_that_of_the_reasons(bank):
     told = part.tables["reason_stability_ends"].groupby("differs")[["same", "same_low", "same_high"]]
     for differs, some in told:  # of the pair that agrees least and of the one that agrees most
         assert some.to_numpy() == pytest.approx(np.array([min(ends[differs]), max(ends[differs])]), abs=1e-6)
-    assert "or have the same words: Length of the loan and Amount of the loan" in words_of(part.evidence)
+    assert "or have the same words: “Length of the loan” and “Amount of the loan”" in words_of(part.evidence)
     group = part.tables["reasons"].groupby("column")["group"].unique()
     assert all(len(some) == 1 for some in group) and group["amount"] == group["duration"] != group["status"]
 
@@ -262,7 +262,7 @@ def test_what_is_told_of_the_size_of_a_group_is_its_own(bank):
         for i, feature in enumerate(case.schema.features)
         for code, level in enumerate(feature.level_labels)
     }
-    few = re.findall(r"(?:: |; )([^:;]+?) of [^:;]+? \((\d+) of (\d+) training rows\)", words_of(part.evidence))
+    few = re.findall(r"“([^”]+)” of “[^”]+” \((\d+) of (\d+) training rows\)", words_of(part.evidence))
     assert ("yes", "26", "600") in few
     assert all((level, int(count)) in counts and int(rows) == len(case.train) for level, count, rows in few)
 
@@ -277,7 +277,7 @@ def test_a_method_that_is_not_used_is_named_once_for_each_group_that_people_are_
 
 def test_columns_of_which_nobody_changes_one_alone_are_named_where_they_are_moved_alone(heart):
     _, part = heart
-    assert "Body mass index and Waist circumference (.91) go together in real people" in words_of(part.evidence)
+    assert "“Body mass index” and “Waist circumference” (.91) go together in real people" in words_of(part.evidence)
 
 
 def test_nobody_is_said_to_be_trusted_whose_noise_was_not_measured(bank):
@@ -295,5 +295,5 @@ def test_a_column_that_is_bound_to_one_that_nobody_can_change_is_said_to_stay():
     case = Dataset(Schema(features, target), rows, (rng.random(300) < 0.5).astype(float), name="lending")
     model = wrap(lambda t: t["debt"] - (t["income"] - 3000) / 500, case.schema, name="own", scale="logit")
     part = told(case, model)
-    assert "income stays as it is, because net cannot be changed" in words_of(part.evidence)
+    assert "“income” stays as it is, because “net” cannot be changed" in words_of(part.evidence)
     assert set(part.tables["recourse_changes"]["column"]) == {"debt"}
