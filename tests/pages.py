@@ -40,3 +40,8 @@ def numbers_of(markup, tables):
             whole = cell * 100 if "%" in shown else cell
             assert abs(printed - whole) <= 0.51 * 10.0 ** -len(shown.partition(".")[2].strip(" %")), (address, shown, cell)
     return found
+
+
+def tables_linked(markup):
+    """Return the names of the tables that figures and tables of a page link to."""
+    return set(re.findall(r"report-tables/(\w+)\.csv", str(markup)))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from pages import numbers_of, told_of, words_of
+from pages import numbers_of, tables_linked, told_of, words_of
 
 import dlx
 from dlx import plots, training
@@ -36,6 +36,7 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table_and_the_page_is_short(ba
     assert len(words_of(bank.page, tables=False).split()) < 500 and len(words_of(bank.evidence, tables=False).split()) < 900
     assert str(bank.page).count("<figure>") == 1 and str(bank.evidence).count("<figure>") == 4
     assert all(len(table) for table in bank.tables.values())
+    assert "errors_pushes" in tables_linked(bank.page) and tables_linked(bank.page + bank.evidence) <= set(bank.tables)
     assert "nan" not in words_of(bank.page).lower().split()
 
 

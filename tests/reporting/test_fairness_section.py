@@ -9,7 +9,7 @@ import groups as people_of
 import numpy as np
 import pytest
 import worlds
-from pages import numbers_of, told_of, words_of
+from pages import numbers_of, tables_linked, told_of, words_of
 
 from dlx import plots
 from dlx.audit.adverse_action import grouping
@@ -40,6 +40,7 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table_and_the_page_is_short(to
     assert len(words_of(told.page, tables=False).split()) < 500 and len(words_of(told.evidence, tables=False).split()) < 900
     assert set(told.tables) == {f"fairness_{name}" for name in (*TABLES, "facts")}
     assert str(told.page).count("<figure>") == 2 and str(told.evidence).count("<figure>") == 1
+    assert tables_linked(told.page + told.evidence) <= set(told.tables)
     assert "nan" not in words_of(told.page + told.evidence).lower().split()
 
 
