@@ -39,7 +39,7 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table_and_the_page_is_short(to
     assert len(numbers_of(told.page, told.tables)) > 15 and len(numbers_of(told.evidence, told.tables)) > 0
     assert len(words_of(told.page, tables=False).split()) < 500 and len(words_of(told.evidence, tables=False).split()) < 900
     assert set(told.tables) == {f"fairness_{name}" for name in (*TABLES, "facts")}
-    assert str(told.page).count("<figure>") == 2 and str(told.evidence).count("<figure>") == 1
+    assert str(told.page).count("<figure>") == 2 and str(told.evidence).count("<figure>") == 2
     assert tables_linked(told.page + told.evidence) <= set(told.tables)
     assert "nan" not in words_of(told.page + told.evidence).lower().split()
 

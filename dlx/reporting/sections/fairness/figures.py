@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,7 @@ def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Ca
     about, rates = measured.about, measured.tables["fairness_rates"]
     of_each = [rates[rates["attribute"] == by.name] for by in about.shown]
     groups = [list(own["group"].drop_duplicates()) for own in of_each]
-    heights = [0.7 + 0.34 * len(names) for names in groups]
+    heights = [0.6 + 0.27 * len(names) for names in groups]
     canvas, axes = canvas_of(
         len(groups), len(panels), width=width, height=sum(heights) + 0.7, height_ratios=heights, sharex="col"
     )
@@ -55,7 +56,7 @@ def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Ca
                 ax.set_xlim(-0.03, 1.03)
                 ax.set_xticks([0, 0.5, 1])
         sizes = own.drop_duplicates("group").set_index("group")
-        said = [f"{plots.shortened(name, 34)}\n{sizes.loc[name, 'people']:,} people" for name in names]
+        said = [f"{plots.shortened(name, 34)} ({sizes.loc[name, 'people']:,})" for name in names]
         line[0].set_yticklabels(said, fontsize=8)
         line[0].set_title(by.label)
     if CALIBRATION in panels:
@@ -70,11 +71,12 @@ def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Ca
     return canvas
 
 
-def gap_columns(measured: Measured, context: RunContext) -> Canvas:
-    """Return what columns make the widest gap of each partition: a panel a partition."""
+def _gap_columns(measured: Measured, context: RunContext, *, most: int | None = None) -> Canvas:
+    """Return what columns make the widest gap of each partition, the widest first: a panel a partition."""
     del context
     about, table = measured.about, measured.tables["fairness_gap_columns"]
     contrasts = [lines for _, lines in table[table["is_widest"]].groupby("attribute", sort=False)]
+    contrasts = sorted(contrasts, key=lambda lines: -lines.loc[lines["column"] == ALL, "difference"].abs().max())[:most]
     across = min(2, len(contrasts))
     down = -(-len(contrasts) // across)
     canvas, axes = canvas_of(down, across, width=5.2 * across, height=0.6 + 2.7 * down)
@@ -86,6 +88,9 @@ def gap_columns(measured: Measured, context: RunContext) -> Canvas:
         ax.set_xlabel(f"difference in mean contribution ({', '.join(dict.fromkeys(about.units.values()))})")
     legend(canvas, axes)
     return canvas
+
+
+gap_columns, gap_columns_of_all = partial(_gap_columns, most=1), _gap_columns
 
 
 def _largest(lines: pd.DataFrame) -> list[str]:

@@ -88,7 +88,7 @@ def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFr
     for name, table in kept.items():
         of = table["attribute"]
         kept[name] = table.assign(label=of.map(labels), pair=of + " " + table["model"] if "model" in table else of)
-    kept["_fairness_shown"] = kept["fairness_shown"].query("standing != 'few'")
+    kept["_fairness_shown"] = kept["fairness_shown"].query("standing != 'few' and model == @about.models[0]")
     gaps = kept["fairness_gaps"]
     kept["_fairness_gaps"] = gaps.assign(lowest=gaps["lowest"].replace("", "too few"))
     if "fairness_remedies" in kept:
