@@ -511,6 +511,15 @@ def many_columns(width=12):
     return BlackBox(lambda t: t.to_numpy() @ weights, schema, scales=("logit", "probability"))
 
 
+def test_kernel_shap_asks_about_references_that_are_alike_once():
+    model, rows = many_columns(), np.random.default_rng(0).normal(size=(8, 12))
+    alike = np.repeat(rows[2:4], 5, axis=0)
+    apart = alike + 1e-9 * np.arange(10)[:, None]
+    one, other = (run("kernel_shap", model, rows[:2], background, n_samples=400) for background in (alike, apart))
+    np.testing.assert_allclose(one.values, other.values, atol=1e-6)
+    assert one.evaluations < 0.3 * other.evaluations
+
+
 def test_kernel_shap_of_ten_columns_is_shaps_default():
     model, rows = many_columns(), np.random.default_rng(0).normal(size=(8, 12))
     made = run("kernel_shap", model, rows[:2], rows[2:], n_features=10, seed=3)
