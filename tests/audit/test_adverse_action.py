@@ -69,7 +69,7 @@ def explained(values, rows, background, *, scale="logit", base=0.1):
 def reasons_of(values, row=None, **asked):
     background = people()
     rows = np.array([[30, 3000, 0, 1, 2, 50, 1]] if row is None else [row], dtype=float)
-    options = {"wording": ReasonMap.of(SCHEMA), "grouping": grouping(background)} | asked
+    options = {"wording": ReasonMap(SCHEMA), "grouping": grouping(background)} | asked
     (denial,) = adverse_reasons(explained([values], rows, background), background, **options)
     return denial
 
@@ -136,7 +136,7 @@ def test_a_protected_column_and_its_proxy_are_flagged_and_never_printed():
 
 
 def test_words_are_those_of_the_level_and_true_of_the_person():
-    wording = ReasonMap.of(SCHEMA)
+    wording = ReasonMap(SCHEMA)
     assert wording.words(SAVINGS, 0, 1.2) == "No savings"
     assert wording.words(SAVINGS, 1, 1.2) == "Insufficient savings"
     assert wording.words(SAVINGS, 2, 1.2) == "Savings"  # more than usual is not insufficient
@@ -147,11 +147,11 @@ def test_words_are_those_of_the_level_and_true_of_the_person():
 
 
 def test_the_map_of_words_has_a_version_and_a_hash_of_every_word():
-    one = ReasonMap.of(SCHEMA)
+    one = ReasonMap(SCHEMA)
     other = Schema((dataclasses.replace(SCHEMA.features[0], reason="Another"), *SCHEMA.features[1:]), SCHEMA.target)
     newer = Schema(SCHEMA.features, dataclasses.replace(SCHEMA.target, reasons_version="2"))
-    assert one.sha256 == ReasonMap.of(SCHEMA).sha256 and len(one.sha256) == 64
-    assert len({one.sha256, ReasonMap.of(other).sha256, ReasonMap.of(newer).sha256}) == 3
+    assert one.sha256 == ReasonMap(SCHEMA).sha256 and len(one.sha256) == 64
+    assert len({one.sha256, ReasonMap(other).sha256, ReasonMap(newer).sha256}) == 3
     assert other.sha256 == SCHEMA.sha256  # words are no codes
     table = one.to_frame()
     assert set(table["version"]) == {"1"} and set(table["column"]) == set(SCHEMA.names)
@@ -174,7 +174,7 @@ def test_those_near_the_cutoff_are_the_granted_of_the_highest_risk():
 
 def test_reasons_are_refused_where_they_would_be_wrong():
     background, rows = people(), people(2, seed=1).rows
-    asked = {"wording": ReasonMap.of(SCHEMA), "grouping": grouping(background)}
+    asked = {"wording": ReasonMap(SCHEMA), "grouping": grouping(background)}
     good = explained([[1, 0, 0, 0, 0, 0, 0], [-1, 0, 0, 0, 0, 0, 0]], rows, background)
     with pytest.raises(ReasonsError, match="person p1 is not denied"):
         adverse_reasons(good, background, **asked)
@@ -195,7 +195,7 @@ def denials(*values, scale="logit"):
     background = people()
     rows = people(len(values), seed=2).rows.copy()
     rows[:, SAVINGS] = 0
-    asked = {"wording": ReasonMap.of(SCHEMA), "grouping": grouping(background), "most": 2}
+    asked = {"wording": ReasonMap(SCHEMA), "grouping": grouping(background), "most": 2}
     return adverse_reasons(explained(values, rows, background, scale=scale), background, **asked)
 
 
@@ -225,7 +225,7 @@ def test_the_reasons_of_bank_loan_are_adverse_and_hold_no_protected_column():
     some = case.test[model.decide(case.test)][:12]
     for background in (near_cutoff(model, case.train), case.background(50)):
         made = dlx.explain(model, some, method="tree_shap", background=background, scale="logit")
-        for denial in adverse_reasons(made, background, wording=ReasonMap.of(case.schema), grouping=grouping(case.train)):
+        for denial in adverse_reasons(made, background, wording=ReasonMap(case.schema), grouping=grouping(case.train)):
             assert 3 <= len(denial.reasons) <= 4 and all(reason.contribution > 0 for reason in denial.reasons)
             assert not any(case.schema[reason.column].protected for reason in denial.reasons)
             assert all(case.schema[name].protected for name in denial.flagged)

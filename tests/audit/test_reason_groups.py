@@ -156,7 +156,7 @@ def explained(case, values, rows):
 
 def printed(case, values, rows, **asked):
     made = explained(case, np.atleast_2d(values), np.atleast_2d(rows).astype(float))
-    return adverse_reasons(made, case, wording=ReasonMap.of(case.schema), grouping=grouping(case), **asked)
+    return adverse_reasons(made, case, wording=ReasonMap(case.schema), grouping=grouping(case), **asked)
 
 
 def test_what_tells_a_protected_attribute_only_together_is_not_printed_together():
@@ -277,7 +277,7 @@ def test_no_reason_of_bank_loan_is_absurd():
     people = case.test[model.decide(case.test)]
     background = case.background(50)
     made = dlx.explain(model, people, method="deeplift", background=background, scale="logit")
-    denials = adverse_reasons(made, background, wording=ReasonMap.of(case.schema), grouping=grouping(case.train))
+    denials = adverse_reasons(made, background, wording=ReasonMap(case.schema), grouping=grouping(case.train))
     table = to_frame(denials)
     said = set(zip(table["column"], table["value"], strict=True))
     absurd = {
@@ -321,7 +321,7 @@ def test_reasons_need_somebody_who_is_denied_whatever_the_threshold():
         people = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
         one = dataclasses.replace(explained(people, [[0.0, 0, 2]], people.rows[:1]), **made)
         with pytest.raises(ReasonsError, match=problem):
-            adverse_reasons(one, people, wording=ReasonMap.of(people.schema), grouping=grouping(people))
+            adverse_reasons(one, people, wording=ReasonMap(people.schema), grouping=grouping(people))
 
 
 def test_reasons_by_words_or_groups_of_other_columns_are_refused():
@@ -330,6 +330,6 @@ def test_reasons_by_words_or_groups_of_other_columns_are_refused():
     made = explained(case, [[0.0, 0, 2]], case.rows[:1])
     for words, groups, problem in ((case, other, "the grouping must be of"), (other, case, "the wording must be of")):
         with pytest.raises(ReasonsError, match=problem):
-            adverse_reasons(made, case, wording=ReasonMap.of(words.schema), grouping=grouping(groups))
+            adverse_reasons(made, case, wording=ReasonMap(words.schema), grouping=grouping(groups))
     with pytest.raises(ReasonsError, match=r"got most=1\.5"):
-        adverse_reasons(made, case, wording=ReasonMap.of(case.schema), grouping=grouping(case), most=1.5)
+        adverse_reasons(made, case, wording=ReasonMap(case.schema), grouping=grouping(case), most=1.5)

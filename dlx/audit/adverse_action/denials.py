@@ -249,30 +249,21 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
         left, right = ({denial.person: denial for denial in denials[source]} for source in (one, other))
         pairs = [(left[person], right[person]) for person in left if person in right]
         if len(differs) == 1 and pairs:
-            told = {"differs": differs[0], "one": one[Source._fields.index(differs[0])]}
-            told |= {"other": other[Source._fields.index(differs[0])]}
-            lines.append(told | one._asdict() | _measured(pairs, groups, seed))
+            ends = {"differs": differs[0], "one": getattr(one, differs[0]), "other": getattr(other, differs[0])}
+            lines.append(ends | one._asdict() | _agreement(pairs, groups, seed))
     return pd.DataFrame(lines)
 
 
-def _measured(pairs: list[tuple[Denial, Denial]], groups: int, seed: int) -> dict[str, float]:
+def _agreement(pairs: list[tuple[Denial, Denial]], groups: int, seed: int) -> dict[str, float]:
     same = interval_of_share(np.array([a.groups == b.groups for a, b in pairs]))
-    overlap = interval_of_mean(np.array([_overlap(a, b) for a, b in pairs]), seed=seed)
-    first = [float(bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group) for a, b in pairs]
-    chance = [min(len(a.groups), len(b.groups)) / groups for a, b in pairs]
+    larger = [max(len(a.groups), len(b.groups)) for a, b in pairs]
+    shared = [len(a.groups & b.groups) / most if most else 1.0 for (a, b), most in zip(pairs, larger, strict=True)]
+    overlap = interval_of_mean(np.array(shared), seed=seed)
+    first = [bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group for a, b in pairs]
     return {
         "people": len(pairs),
-        "same": same.estimate,
-        "same_low": same.low,
-        "same_high": same.high,
-        "overlap": overlap.estimate,
-        "overlap_low": overlap.low,
-        "overlap_high": overlap.high,
-        "first": float(np.mean(first)) if first else np.nan,
-        "chance": float(np.mean(chance)) if chance else np.nan,
+        **{"same": same.estimate, "same_low": same.low, "same_high": same.high},
+        **{"overlap": overlap.estimate, "overlap_low": overlap.low, "overlap_high": overlap.high},
+        "first": float(np.mean(first)),
+        "chance": float(np.mean([min(len(a.groups), len(b.groups)) / groups for a, b in pairs])),
     }
-
-
-def _overlap(one: Denial, other: Denial) -> float:
-    larger = max(len(one.groups), len(other.groups))
-    return len(one.groups & other.groups) / larger if larger else 1.0

@@ -28,42 +28,28 @@ _OF_MUCH = re.compile(
 
 
 @dataclass(frozen=True)
-class Words:
-    """The words for one column."""
-
-    feature: str  # the column
-    words: str  # what is said of it
-    by_level: tuple[str, ...]  # what is said instead at each level; "" where `words` says it
-    neutral: str  # where `words` would not be true: of a missing value, or one on the good side (then it is no reason)
-
-
-@dataclass(frozen=True)
 class ReasonMap:
-    """The words for every column, with a version."""
+    """The words for every column, with a version: the schema's `reason` and `level_reasons`, the label where these are untrue."""
 
     schema: Schema  # see `adverse_side` for which side of the usual value the words speak of
-    version: str  # raised by hand when words change
-    entries: tuple[Words, ...]  # one a column, in order
 
-    @classmethod
-    def of(cls, schema: Schema) -> ReasonMap:
-        """Return the words that a schema has: `reason`, `level_reasons`, and the label where they would not be true."""
-        entries = tuple(Words(f.name, f.reason, f.level_reasons, f.label) for f in schema.features)
-        return cls(schema, schema.target.reasons_version, entries)
+    @property
+    def version(self) -> str:
+        """Raised by hand when words change."""
+        return self.schema.target.reasons_version
 
     @property
     def sha256(self) -> str:
         """Hash of version and words, so that a printed reason can be traced to its map."""
-        said = [[one.feature, one.words, one.by_level, one.neutral] for one in self.entries]
+        said = [[f.name, f.reason, f.level_reasons, f.label] for f in self.schema.features]
         return hashlib.sha256(json.dumps([self.version, said]).encode()).hexdigest()
 
     def words(self, column: int, value: float, usual: float) -> str:
         """Return what is said of a column, for a person's code and the usual one of the reference people, NaN where unknown."""
-        entry, feature = self.entries[column], self.schema.features[column]
-        is_against = self.goes_against(column, value, usual)
-        if is_against or (np.isnan(value) and adverse_side(feature)):
-            return entry.neutral
-        return (entry.by_level[int(value)] if entry.by_level and not np.isnan(value) else "") or entry.words
+        feature = self.schema.features[column]
+        if self.goes_against(column, value, usual) or (np.isnan(value) and adverse_side(feature)):
+            return feature.label
+        return (feature.level_reasons[int(value)] if feature.level_reasons and not np.isnan(value) else "") or feature.reason
 
     def goes_against(self, column: int, value: float, usual: float) -> bool | None:
         """Return whether the words would not be true of a person's value; None where nothing says so or the contrary.
@@ -71,7 +57,7 @@ class ReasonMap:
         Words are true of the adverse levels that the schema names; else of values on the adverse side of the usual one; else
         of a level that has words of its own.
         """
-        entry, feature = self.entries[column], self.schema.features[column]
+        feature = self.schema.features[column]
         if np.isnan(value):
             return None
         if feature.adverse_levels:
@@ -79,18 +65,18 @@ class ReasonMap:
         side = adverse_side(feature)
         if side and not np.isnan(usual):
             return not (value > usual if side == "high" else value < usual)
-        return False if entry.by_level and entry.by_level[int(value)] else None
+        return False if feature.level_reasons and feature.level_reasons[int(value)] else None
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a column and wording: version, column, level ("" for any), words."""
         import pandas as pd
 
         lines = []
-        for entry, feature in zip(self.entries, self.schema.features, strict=True):
-            special = dict(zip(feature.level_labels, entry.by_level, strict=True)) if entry.by_level else {}
-            said = {"any": entry.words} | {level: words for level, words in special.items() if words}
-            said |= {BETTER: entry.neutral} if adverse_side(feature) else {}
-            lines += [{"version": self.version, "column": entry.feature, "where": w, "words": text} for w, text in said.items()]
+        for feature in self.schema.features:
+            of_levels = zip(feature.level_labels, feature.level_reasons, strict=True) if feature.level_reasons else ()
+            said = {"any": feature.reason} | {level: words for level, words in of_levels if words}
+            said |= {BETTER: feature.label} if adverse_side(feature) else {}
+            lines += [{"version": self.version, "column": feature.name, "where": w, "words": text} for w, text in said.items()]
         return pd.DataFrame(lines)
 
 
@@ -120,7 +106,7 @@ class ReasonRules:
     @classmethod
     def of(cls, observed: Dataset, background: Dataset) -> ReasonRules:
         """Return the rules of a table: real people, and the people compared with."""
-        return cls(ReasonMap.of(observed.schema), grouping(observed), usual_values(background))
+        return cls(ReasonMap(observed.schema), grouping(observed), usual_values(background))
 
     def words(self, column: int, value: float) -> str:
         """Return what is said of a person's code in a column."""

@@ -45,7 +45,7 @@ def measure_reasons(
     context: RunContext, models: Sequence[Model], facts: dict[str, float], about: dict[str, Any]
 ) -> dict[str, pd.DataFrame]:
     """Return the reasons of those whom some models deny, and how far they can be relied on."""
-    wording, groups = ReasonMap.of(context.case.schema), grouping(context.case.train)
+    wording, groups = ReasonMap(context.case.schema), grouping(context.case.train)
     schema = context.case.schema
     denials, unused = _denials(context, models, wording, groups)
     facts |= {"most_reasons": MOST, "background": len(context.background), "same_reason": SAME_REASON, "proxy": PROXY_AUC}
