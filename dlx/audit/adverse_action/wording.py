@@ -29,7 +29,7 @@ _OF_MUCH = re.compile(
 
 @dataclass(frozen=True)
 class ReasonMap:
-    """The words for every column, with a version: the schema's `reason` and `level_reasons`, the label where these are untrue."""
+    """The words for every column, with a version: the `reason` and `level_reasons` of a schema, else the label."""
 
     schema: Schema  # see `adverse_side` for which side of the usual value the words speak of
 
