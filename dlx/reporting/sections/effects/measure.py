@@ -22,6 +22,7 @@ from dlx.explanation import Explanation
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
 from dlx.plots import UNITS
+from dlx.reporting.phrases import listed
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
@@ -141,7 +142,7 @@ def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
     copies: dict[frozenset[str], dict[str, Any]] = {}
     for line in known.to_dict("records"):  # the most important of a group comes first
         group = frozenset([line["feature"], *line["copies"].split(", ")])
-        names = " and ".join(f"“{label}”" for name, label in labels.items() if name in group)
+        names = listed([f"“{label}”" for name, label in labels.items() if name in group])
         copies.setdefault(group, {str(name): value for name, value in line.items()} | {"columns": names})
     leaking = leaks.sort_values("tells_outcome", ascending=False)
     return {
