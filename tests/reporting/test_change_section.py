@@ -72,7 +72,7 @@ def test_most_denied_test_people_of_bank_loan_have_recourse_by_few_allowed_colum
         easiest = some[some["counterfactual"] == 1].groupby("person").size()
         assert easiest.median() <= 3
     given, count = changes.loc[changes["model"] == models[0].name, "person"].nunique(), len(denied(models[0], case.test))
-    assert f"{count} applicants are denied by mlp. {given} of them would not be denied if they changed" in words_of(part.page)
+    assert f"By mlp, {count} applicants are denied; {given} of them would not be denied if they changed" in words_of(part.page)
     assert "from 16.7 % or more down to 15.3 % or less" in words_of(part.page)
     assert "The odds must be 10 % below those of the threshold" in words_of(part.evidence)
 
@@ -213,7 +213,9 @@ def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_chang
     part = told(case, strict)
     assert part.tables["recourse"].set_index("measure").loc["share_with_recourse", "estimate"] == 0
     assert len(part.tables["recourse_boundary"]) == len(case.test)
-    assert "by strict. No change was found that would keep any of them from being denied." in words_of(part.page)
+    assert "By strict, 60 people are denied; no change was found that would keep any of them" in words_of(part.page)
+        part.page
+    )
     assert "no way for 60 of 60" in said(part) and "by all combinations of the values tried" in said(part)
     assert "nan" not in said(part).split()
     assert set(part.tables["reasons"]["background"]) == {"all applicants"}
