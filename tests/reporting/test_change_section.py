@@ -214,8 +214,6 @@ def test_a_model_that_grants_nobody_compares_with_all_and_says_what_cannot_chang
     assert part.tables["recourse"].set_index("measure").loc["share_with_recourse", "estimate"] == 0
     assert len(part.tables["recourse_boundary"]) == len(case.test)
     assert "By strict, 60 people are denied; no change was found that would keep any of them" in words_of(part.page)
-        part.page
-    )
     assert "no way for 60 of 60" in said(part) and "by all combinations of the values tried" in said(part)
     assert "nan" not in said(part).split()
     assert set(part.tables["reasons"]["background"]) == {"all applicants"}
