@@ -195,12 +195,12 @@ class RunContext:
 
     @property
     def interpretable(self) -> list[Model]:
-        """The models that can be read: linear ones and single trees."""
+        """The interpretable models: linear ones and single trees."""
         return [model for model in self.models if not is_black_box(model)]
 
     @property
     def told_of(self) -> list[Model]:
-        """The models that the sections about errors, fairness and change look at: two black boxes and what can be read."""
+        """The models that the sections about errors, fairness and change look at: two black boxes and interpretable ones."""
         few = (self.main, self.other)
         return [model for model in self.models if self.budget.is_thorough or model in few or not is_black_box(model)]
 
@@ -292,7 +292,7 @@ class RunContext:
 
 
 def is_black_box(model: Model) -> bool:
-    """Whether a model cannot be read without a method: neither linear nor a single tree."""
+    """Whether a model is a black box: neither linear nor a single tree."""
     return not isinstance(model, LinearModel) and not (isinstance(model, TreeModel) and len(model.trees) == 1)
 
 

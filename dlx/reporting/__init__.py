@@ -63,10 +63,10 @@ def report(
         How many training rows are the reference.
     audit : bool
         Whether the page also tells where the models err, whom they treat unfairly, what would change their answers and how
-        explanations are fooled: as `audit_report`, of the two models that are told of and those that can be read, or of all
+        explanations are fooled: as `audit_report`, of the two models that are told of and the interpretable ones, or of all
         where thorough. It takes about as long as the rest.
     thorough : bool
-        Measure everything: noise floors, causes and faithfulness for every model that cannot be read, and the same
+        Measure everything: noise floors, causes and faithfulness for every black box, and the same
         architectures trained with five other seeds. Takes many minutes; an interrupted run goes on where it stopped.
     retrain : bool
         Train the models anew even where there is a checkpoint.
@@ -132,7 +132,7 @@ def _context(case: Dataset, models: Sequence[Model], *, narrator: Narrator, **as
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Callable[[str, int], Model]) -> dict[str, list[Model]]:
-    """Return models that cannot be read, and that dlx trained with its defaults, with other seeds, by the name of the model."""
+    """Return black boxes that dlx trained with its defaults, with other seeds, by the name of the model."""
     recipes = {model.name: recipe_of(model, case) for model in found if is_black_box(model)}
     return {
         name: [trained(made_by.architecture, made_by.seed + i) for i in range(1, TRAINING_SEEDS + 1)]

@@ -45,7 +45,7 @@ def calibration_curves(measured: Measured, context: RunContext) -> Canvas:
 
 
 def decision_curves(measured: Measured, context: RunContext) -> Canvas:
-    """Return the decision curve of each black box, with the interpretable models beside it; of all, if all can be read."""
+    """Return the decision curve of each black box, with interpretable models beside it; of all, if all are interpretable."""
     curves = dict(list(measured.tables["decision_curves"].groupby("model", sort=False)))
     shown = context.black_boxes or list(context.models)
     beside = {model.name: curves[model.name] for model in context.interpretable if context.black_boxes}
