@@ -4,9 +4,10 @@ What is to be known of a method stands in its file:
 
 - `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy;
 - `IS_SHAPLEY`: it sets out to give Shapley values; `IS_RANDOM`: another seed gives other numbers; `KNOWS_ERROR`: it gives
-  standard errors; `exact_for(model, scale)`: it gives exactly what it sets out to give;
+  standard errors;
 - `COST`; its `PREFERENCE`, 1 the first choice where it is exact; `EVALUATES`: the rows that it asks the model about;
-- where there is more to know: `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
+- where there is more to know: `exact_for(model, scale)`, whether it gives exactly what it sets out to give, where that is not
+  just whether it is random; `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
   valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults.
 """
 
@@ -109,7 +110,8 @@ def having(**facts: object) -> list[str]:
 
 def exact_for(name: str, model: Model, scale: Scale) -> bool:
     """Whether a method gives exactly what it sets out to give, for a model that it takes, on a scale."""
-    return fits(name, model) and bool(method(name).exact_for(model, scale))
+    depends: Callable[[Model, Scale], bool] | None = getattr(method(name), "exact_for", None)
+    return fits(name, model) and (depends(model, scale) if depends else not method(name).IS_RANDOM)
 
 
 def preferred(model: Model, scale: Scale) -> str:

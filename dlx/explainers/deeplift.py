@@ -42,12 +42,6 @@ LINEAR_MODULES = (
 )
 
 
-def exact_for(model: NeuralModel, scale: Scale) -> bool:
-    """Whether it gives exactly what it sets out to give: for every net that it takes."""
-    del model, scale
-    return True
-
-
 def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return DeepLIFT contributions of coded rows.
 

@@ -26,12 +26,6 @@ INSTEAD = ("integrated_gradients",)
 QUESTION = "What do gradients at random points between reference people and this one add up to?"
 
 
-def exact_for(model: NeuralModel, scale: Scale) -> bool:
-    """Whether it gives exactly what it sets out to give: never."""
-    del model, scale
-    return False
-
-
 def attribute(
     model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int = 1_000
 ) -> Attribution:

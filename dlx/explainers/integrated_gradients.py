@@ -34,12 +34,6 @@ AS_IT_COMES = AsItComes("zeros")  # captum 0.9: baselines=None; its 50 Gauss-Leg
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 
 
-def exact_for(model: NeuralModel, scale: Scale) -> bool:
-    """Whether it gives exactly what it sets out to give: for every net, within its promise."""
-    del model, scale
-    return True
-
-
 def attribute(
     model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_steps: int = 50
 ) -> Attribution:

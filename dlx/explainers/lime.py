@@ -38,12 +38,6 @@ OURS = {"repaired": True}  # what our kernel computes; with other options lime d
 BATCH_ROWS = 2_048  # each batch predicts the samples anew
 
 
-def exact_for(model: Model, scale: Scale) -> bool:
-    """Whether it gives exactly what it sets out to give: never."""
-    del model, scale
-    return False
-
-
 def attribute(
     model: Model,
     rows: np.ndarray,
