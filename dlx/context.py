@@ -172,6 +172,21 @@ class RunContext:
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
         return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out)
 
+    def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
+        """Return the context of fewer models, and why the others have no place in it."""
+        return RunContext.of(
+            self.case,
+            models,
+            seed=self.seed,
+            people=len(self.people),
+            background=len(self.background),
+            budget=self.budget,
+            siblings=self.siblings,
+            left_out=mute,
+            keep=self.keeper.folder,
+            narrator=self.narrator,
+        )
+
     def once(self, name: str, make: Callable[[], Made]) -> Made:
         """Return what was made under a name; make it if nobody has asked for it yet."""
         if name not in self._known:
@@ -281,7 +296,8 @@ class RunContext:
         asked |= {"seed": self.seed, **explainers.quick_options(method, len(self.case.schema))}
         label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
         if (found := self.keeper.find(model, people, **asked)) is not None:
-            self.narrator.say(f"{label}: kept from an earlier run")
+            if not self.keeper.made(model, people, **asked):
+                self.narrator.say(f"{label}: kept from an earlier run")
             return found
         with self.narrator.step(label, "people") as update:
             made = self.keeper.explain(model, people, progress=update, **asked)

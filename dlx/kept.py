@@ -47,6 +47,7 @@ class Keeper:
         self.narrator = narrator
         self._held: dict[str, Explanation] = {}
         self._is_swept = False
+        self._made: set[str] = set()
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
@@ -66,6 +67,10 @@ class Keeper:
             return None
         return found
 
+    def made(self, model: Model, rows: Any, **asked: Any) -> bool:
+        """Return whether an explanation was made in this run, and not by an earlier one."""
+        return _name_of(model, rows, **asked) in self._made
+
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
     ) -> Explanation:
@@ -74,6 +79,7 @@ class Keeper:
         if found is None:
             found = explain(model, rows, strict=False, progress=progress, **asked)
             name = _name_of(model, rows, **asked)
+            self._made.add(name)
             if self.folder is None:
                 self._held[name] = found
             else:

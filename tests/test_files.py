@@ -37,7 +37,7 @@ from dlx.files import (
 )
 from dlx.kept import Keeper
 from dlx.progress import Narrator
-from dlx.reporting.tables import write_page
+from dlx.reporting.page import write_files
 
 pytestmark = pytest.mark.doors
 
@@ -222,7 +222,7 @@ def test_a_folder_without_permission_is_told_before_the_work(tmp_path):
 def page_of(page: Path, *tables: str) -> None:
     """Write a page that links to its tables, as reports do."""
     text = f"{tables} " + "".join(f'<a href="{html.escape(page.stem)}-tables/{html.escape(name)}.csv">' for name in tables)
-    write_page(page, text, {name: pd.DataFrame({"of": [len(tables)]}) for name in tables})
+    write_files(page, {page: text}, {name: pd.DataFrame({"of": [len(tables)]}) for name in tables})
 
 
 @pytest.mark.parametrize("stem", ["report", "a & b", "(x)"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import worlds
 from hypothesis import given
@@ -13,7 +12,6 @@ from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
 from dlx.model import wrap
 from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.reporting.effects import words
 from dlx.schema import Feature, Schema
 
 SIZE = 300
@@ -168,24 +166,3 @@ def test_copies_are_shuffled_together_as_well_as_alone():
     assert x["together"] == pytest.approx(merged.loc["x", "importance"], abs=1e-9)  # as if the column stood there once
     only = permutation_importance(model, people, ["x"])
     assert only["together"][0] == x["together"]
-
-
-def test_words_name_copies_and_what_they_cost_together():
-    model, people = doubled()
-    table = permutation_importance(model, people)
-    said = words.which_columns_say_the_same(table)
-    assert "“x” and “again”" in said or "“again” and “x”" in said
-    together = table.set_index("feature").loc["x", "together"]
-    assert f"{together:.3f}" in words.what_copies_cost(table)
-    assert words.which_columns_say_the_same(pd.DataFrame()) == words.what_tells_the_outcome(pd.DataFrame()) == ""
-
-
-def test_a_leak_is_named_with_its_auc_and_first():
-    y, rng = outcomes(), np.random.default_rng(1)
-    schema = Schema((Feature("weak"), Feature("decision", label="Decision taken")), worlds.TARGET)
-    model = wrap(lambda t: t["weak"] + 0.1 * t["decision"], schema, scale="logit")
-    people = Dataset(schema, np.column_stack([rng.normal(size=SIZE) + y, 2 * y - 1]), y, name="leaky")
-    table = permutation_importance(model, people)
-    assert table.set_index("feature")["tells_outcome"].notna().to_dict() == {"weak": False, "decision": True}
-    said = words.what_tells_the_outcome(table)
-    assert said.startswith("“Decision taken” (AUC 1.00) alone tells the outcome")

@@ -260,12 +260,12 @@ def audit(
     """
     kept_below(checkpoints)
     data = table.data
-    from dlx.reporting import auditing
+    from dlx import reporting
 
-    names = known_models(model, auditing.DEFAULT_MODELS)
+    names = known_models(model, reporting.AUDITED_MODELS)
     page = writable(output or Path(data.name)) / "audit.html"
     print(
-        auditing.audit_report(
+        reporting.audit_report(
             data,
             models=names,
             path=page,

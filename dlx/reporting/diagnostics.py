@@ -86,10 +86,6 @@ def diagnosed(context: RunContext) -> Diagnostics:
     return context.once("diagnostics", lambda: _measured(context))
 
 
-harmony = diagnosed  # until the old page goes
-Harmony = Diagnostics
-
-
 def _measured(context: RunContext) -> Diagnostics:
     models, shown = context.models, [model for model in (context.main, context.other) if model is not None]
     black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough

@@ -1,55 +1,61 @@
-"""The page: the study's words, figures and tables in one self-contained HTML file."""
+"""The pages of a report: what the sections tell, on a page that everybody reads and a second one with the evidence."""
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Sequence
-from importlib.metadata import version
+import html
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlx import explainers
-from dlx.comparison.causes import Disagreement
-from dlx.comparison.faithfulness_metrics import NEIGHBOURS as DONORS
-from dlx.comparison.library_defaults import CENTRES, kept_columns
-from dlx.comparison.noise import SOURCES
-from dlx.comparison.stability_metrics import NEIGHBOURS
-from dlx.comparison.trustworthiness import AGREEING_SHARE
-from dlx.comparison.truth import error_of
-from dlx.context import TRAINING_SEEDS
-from dlx.reporting import figures, phrases, tables, words
-from dlx.reporting.effects import section as effects_section
-from dlx.reporting.evidence import figures as evidence_figures
-from dlx.reporting.evidence import tables as evidence_tables
-from dlx.reporting.evidence import words as evidence_words
+from dlx.context import RunContext
+from dlx.errors import BugError
+from dlx.files import csv_text, recover, write_together
+from dlx.plots import models_of_page
+from dlx.reporting.frame import opening, sign
+from dlx.reporting.glossary import glossary_lines, linked
 from dlx.reporting.prose import layout
-from dlx.reporting.sections.blocks import Section
-from dlx.reporting.study import Study, top_features
-from dlx.reporting.verdicts import whose_word
-from dlx.stats import CERTAIN
+from dlx.reporting.sections import Links, Told, UnfinishedError, names, tell
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 HERE = Path(__file__).parent
-LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
 
 
-def render(study: Study, audit: Sequence[Section], *, tables_folder: str, table_names: Sequence[str], command: str) -> str:
-    """Return the page, with the sections of an audit; `tables_folder` holds the CSV files `table_names`, as seen from it."""
-    page: str = (
-        layout()
-        .get_template("page.html.j2")
-        .render(
-            **page_parts(),
-            tables_folder=tables_folder,
-            table_names=table_names,
-            audit=audit,
-            **_opening(study, command),
-            **_sections(study),
-            **_evidence(study),
-        )
-    )
+def write_report(context: RunContext, parts: Sequence[str], page: Path, command: str) -> Path:
+    """Write the pages of a report and the folder of its tables, all of them or none, and return the path of the first.
+
+    Parameters
+    ----------
+    context : RunContext
+        What is told of.
+    parts : sequence of str
+        As of `dlx.reporting.sections.names`.
+    page : Path
+        The first page.
+    command : str
+        What made the report, as it is typed.
+
+    Raises
+    ------
+    UnfinishedError
+        If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
+    """
+    told: list[Told] = []
+    faults: list[BugError] = []
+    links = Links(tables_of(page).name, second_page(page).name)
+    for name in names(parts, context.case.schema.target.kind):
+        try:
+            told.append(tell(name, context, links))
+        except BugError as fault:
+            context.narrator.say(str(fault))
+            faults.append(fault)
+    written = page.with_name(f"{page.stem}-unfinished{page.suffix}") if faults else page
+    with context.narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in context.models]):
+        _write(context, told, written, command)
+    if faults:
+        raise UnfinishedError(told, faults) from faults[0]
     return page
 
 
@@ -58,153 +64,51 @@ def second_page(page: Path) -> Path:
     return page.with_name("evidence.html" if page.stem == "report" else f"{page.stem}-evidence.html")
 
 
-def render_evidence(page: Path, title: str, sections: Sequence[Any], table_names: Sequence[str]) -> str:
-    """Return the second page, with what stands behind the sections of the first."""
-    text: str = (
-        layout()
-        .get_template("evidence.html.j2")
-        .render(
-            **page_parts(),
-            title=title,
-            main_page=page.name,
-            sections=[section for section in sections if section.evidence],
-            tables_folder=tables.folder_of(page).name,
-            table_names=table_names,
-        )
-    )
-    return text
+def tables_of(page: Path) -> Path:
+    """Return the folder of a page's tables."""
+    return page.with_name(f"{page.stem}-tables")
 
 
-def page_parts() -> dict[str, str]:
-    """Return the style and the script that a page carries inside itself."""
-    files = {"style": "page.css", "script": "page.js"}
-    return {part: (HERE / name).read_text(encoding="utf-8") for part, name in files.items()}
+def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) -> None:
+    links = Links(tables_of(page).name, second_page(page).name)
+    signed = sign(context, told, command, links)
+    tables = {name: table for one in (*told, signed) for name, table in one.tables.items()}
+    backed = [(one, linked(one.evidence, page=page.name)) for one in (*told, signed) if one.evidence]
+    shared = _shared(context, links, list(tables))
+    first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
+    first |= {"sign": signed.page, "glossary": glossary_lines(), "card": context.case.card}
+    pages = {
+        page: layout().get_template("report.html.j2").render(first),
+        second_page(page): layout().get_template("evidence.html.j2").render(shared, sections=backed, main_page=page.name),
+    }
+    write_files(page, pages, tables)
 
 
-def _opening(study: Study, command: str) -> dict[str, Any]:
-    case, target = study.case, study.case.schema.target
+def _shared(context: RunContext, links: Links, table_names: Sequence[str]) -> dict[str, Any]:
     return {
-        "case": case,
-        "card": case.card,
-        "target": target,
-        "person": phrases.article(target.person),
-        "title": case.card.title or case.name,
-        "findings": words.findings(study),
-        "main": phrases.model_words(study.main),
-        "other": phrases.model_words(study.other) if study.other is not None else "",
-        "counts": {
-            "rows": len(case),
-            "columns": len(case.schema),
-            "positive": int(case.outcomes.sum()) if case.outcomes is not None else 0,
-            "train": len(case.train),
-            "validation": len(case.validation),
-            "test": len(case.test),
-            "people": len(study.people),
-            "panel": study.panel,
-            "background": len(study.background),
-            "coalitions": next(iter(explainers.quick_options("kernel_shap", len(study.case.schema)).values())),
-            "samples": explainers.options("lime")["n_samples"],
-            "gradients": explainers.options("gradient_shap")["n_samples"],
-            "neighbours": NEIGHBOURS,
-            "donors": DONORS,
-            "centres": phrases.counted(CENTRES),
-            "kept": phrases.counted(kept_columns()),
-            "stability": min(study.panel, study.harmony.depth.stability_people),
-            "settings": min(study.panel, study.harmony.depth.settings_people),
-        },
-        "threshold": phrases.threshold_percent(target),
-        "certain": CERTAIN,
-        "seed": study.seed,
-        "command": command,
-        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
+        "title": context.case.card.title or context.case.name,
+        "style": (HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (HERE / "page.js").read_text(encoding="utf-8"),
+        "tables_folder": links.tables_folder,
+        "second_page": links.second_page,
+        "table_names": table_names,
     }
 
 
-def _sections(study: Study) -> dict[str, Any]:
-    return {
-        "metric_labels": list(tables.METRIC_LABELS.values()),
-        "performance": tables.performance_lines(study),
-        "decisions": tables.decision_lines(study),
-        "methods": tables.method_lines(study),
-        "left_out": study.left_out,
-        "agreement": tables.agreement_lines(study),
-        "top": study.top,
-        "top_words": phrases.top_columns(study.top),
-        "what_goes_together": words.what_goes_together(study),
-        "importance_figure": figures.importance_figure(study),
-        "beeswarm_figure": figures.beeswarm_figure(study),
-        "methods_figure": figures.methods_figure(study),
-        "models_figure": figures.models_figure(study),
-        "effects": effects_section.effects_blocks(study),
-        "people": [_person(study, chosen) for chosen in study.chosen],
-    }
+def write_files(page: Path, pages: Mapping[Path, str], tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write pages and the folder of their tables, each a CSV of its name, all or none.
 
+    The folder is the page's own: the tables that the page before links to go with it, and without such a page all that are
+    CSV. Whatever else stands there stays.
+    """
+    recover(page)
+    folder, earlier = tables_of(page), None
+    if page.is_file():
+        before = page.read_text(encoding="utf-8", errors="replace")
+        earlier = set(map(html.unescape, re.findall(rf'"{re.escape(html.escape(folder.name))}/([^"/]+)"', before)))
 
-def _evidence(study: Study) -> dict[str, Any]:
-    return {
-        "depth": study.harmony.depth,
-        "training_seeds": TRAINING_SEEDS,
-        "is_trained_again": bool(len(study.harmony.siblings)),
-        "agreeing_share": phrases.percent(AGREEING_SHARE),
-        "whose_word": whose_word(study, study.main),
-        "thorough_only": evidence_words.THOROUGH_ONLY,
-        "how_sure": evidence_words.how_sure(study),
-        "why_they_differ": evidence_words.why_they_differ(study),
-        "how_close": evidence_words.how_close(study),
-        "who_differs": evidence_words.who_differs(study),
-        "compatibility": evidence_tables.compatibility_lines(study),
-        "parity": evidence_tables.parity_lines(study),
-        "trusted": evidence_tables.trust_lines(study),
-        "noise": evidence_tables.noise_lines(study),
-        "noise_sources": list(SOURCES.values()),
-        "against_noise": evidence_tables.against_noise_lines(study),
-        "settings": evidence_tables.settings_lines(study),
-        "distances": evidence_tables.distance_lines(study),
-        "faithfulness": evidence_tables.faithfulness_lines(study),
-        "faithfulness_labels": list(evidence_tables.FAITHFULNESS.values()),
-        "stability": evidence_tables.stability_lines(study),
-        "stability_labels": list(evidence_tables.STABILITY.values()),
-        "truth": _truth_words(study),
-        "noise_figure": evidence_figures.noise_figure(study),
-        "errors_figure": evidence_figures.errors_figure(study),
-        "components_figure": evidence_figures.components_figure(study),
-        "sanity_figure": evidence_figures.sanity_figure(study),
-        "causes": [_causes(study, found) for found in study.harmony.disagreements],
-    }
+    def is_ours(path: Path) -> bool:
+        return path.suffix == ".csv" if earlier is None else path.name in earlier
 
-
-def _causes(study: Study, found: Disagreement) -> dict[str, Any]:
-    pair = f"{phrases.method_label(found.method)} and {phrases.method_label(found.other_method)}"
-    return {
-        "place": [model.name for model in study.models].index(found.model),
-        "model": found.model,
-        "title": pair,
-        "sentence": evidence_words.cause_sentence(found),
-        "figure": evidence_figures.causes_figure(found),
-        "lines": evidence_tables.cause_lines(found),
-    }
-
-
-def _truth_words(study: Study) -> str:
-    truths = study.harmony.ground_truths.values()
-    if all(explainers.method(truth.method).IS_RANDOM is False for truth in truths):
-        return "by trying every combination of columns: they are exact"
-    error = phrases.percent(max(error_of(truth) for truth in truths))
-    still = max(int(truth.unvaried.sum()) for truth in truths)
-    unseen = f" (for up to {still} of them none of the samples varied, which is no proof of an error of 0)" if still else ""
-    return (
-        "by chosen combinations of columns for every reference row, all of them where these are few: "
-        f"their own standard error, in the median over people, is at most {error} of their length for any model{unseen}"
-    )
-
-
-def _person(study: Study, chosen: Any) -> dict[str, Any]:
-    alone = [study.on_panel(study.main, m)[chosen.position] for m in study.methods_of(study.main)]
-    header, lines = tables.person_lines(study, chosen.position, top_features(alone, len(study.case.schema)))
-    return {
-        "story": words.story(study, chosen),
-        "waterfalls": figures.waterfalls_figure(study, chosen),
-        "contrast": figures.contrast_figure(study, chosen),
-        "header": header,
-        "lines": lines,
-    }
+    files = {f"{name}.csv": csv_text(table) for name, table in tables.items()}
+    write_together({**pages, folder: files}, ours=is_ours)

@@ -31,8 +31,10 @@ STYLES: dict[str, Callable[..., str]] = {
     "signed": phrases.signed,  # "+0.25"
     "thousandths": phrases.thousandths,  # "+.008"
     "percent": phrases.percent,  # "86 %"
+    "whole": lambda number, _line=None: f"{100 * number:.0f} %",  # a share that stands alone
     "count": lambda number, _line=None: f"{number:,.0f}",  # "1,200"
     "word": lambda number, _line=None: phrases.counted(round(number)),  # "three"
+    "of_100": lambda number, _line=None: f"{100 * number:.0f}",  # a share, as so many of 100 people
     "times": lambda number, _line=None: f"{number:.3g}",  # "1.25"
     "tenths": phrases.Style(1),  # "3.4"
     "threshold": lambda number, _line=None: threshold_in_percent(number),
@@ -56,6 +58,12 @@ class Number(float):
         return made
 
 
+class Said(str):
+    """A text of a table: its digits are no measurement of the page."""
+
+    __slots__ = ()
+
+
 class Line:
     """A line of a table: its columns by name, numbers with their cells."""
 
@@ -65,7 +73,9 @@ class Line:
     def __getitem__(self, column: str) -> Any:
         """Return the value in a column."""
         value = self._values[column]
-        if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        if isinstance(value, str):
+            return Said(value)
+        if isinstance(value, bool) or not hasattr(value, "__float__"):
             return value
         return bool(value) if type(value).__name__ == "bool" else Number(float(value), f"{self._address}/{column}")
 
@@ -117,10 +127,17 @@ def environment() -> Environment:
         extensions=["jinja2.ext.loopcontrols"],
     )
     for name, style in STYLES.items():
-        made.filters[name] = partial(_numbered, style=style)
+        made.filters[name] = partial(numbered, style=style)
     made.filters |= {"interval": interval, "listed": listed, "method": _method, "capital": _capital, "article": phrases.article}
     made.filters["said"] = said
     return made
+
+
+def prose(template: str, words: Mapping[str, Any]) -> dict[str, Markup]:
+    """Return the HTML of each block of a template, by its name."""
+    text = environment().get_template(template)
+    seen = text.new_context(dict(words))
+    return {block: markdown("".join(make(seen))) for block, make in text.blocks.items()}
 
 
 def layout() -> Environment:
@@ -145,7 +162,7 @@ def interval(
 
     estimate, low, high = (line[column] for column in of)
     against = 0.0 if against is None and style in SIGNED else against
-    show = partial(_numbered, style=STYLES[style], line=against)
+    show = partial(numbered, style=STYLES[style], line=against)
     if np.isnan([low, high]).any():
         return show(estimate)
     return Markup("{} ({}\u00a0to\u00a0{})").format(show(estimate), show(low), show(high))
@@ -206,6 +223,12 @@ def bare(markup: Any) -> str:
     return str(Markup(markup).striptags())
 
 
+def table_block(caption: str, header: Sequence[str], lines: Sequence[Sequence[str]], folder: str, table: str = "") -> str:
+    """Return the HTML of a table, whose columns a click sorts; `table` names the CSV that it links to."""
+    macros: Any = layout().get_template("blocks.html.j2").module
+    return str(macros.grid(caption, header, lines, table, folder))
+
+
 def one_block(markup: str) -> Markup:
     """Return HTML as one block of Markdown: apart from what stands around it, without an empty line within."""
     from markupsafe import Markup
@@ -213,7 +236,8 @@ def one_block(markup: str) -> Markup:
     return Markup("\n\n" + re.sub(r"\n\s*\n", "\n", markup.strip()) + "\n\n")
 
 
-def _numbered(number: Any, line: float | None = None, *, style: Callable[..., str]) -> Markup:
+def numbered(number: Any, line: float | None = None, *, style: Callable[..., str]) -> Markup:
+    """Return a number as its style prints it, with its value and its cell."""
     from markupsafe import Markup
 
     if not isinstance(number, Number):
@@ -232,6 +256,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (int, float)):
         raise ValueError(f"the number {value!r} has no style")
+    if isinstance(value, Said) and any(letter.isdigit() for letter in value):
+        return said(value)
     return Markup(LEADING.sub(_entity, SPECIAL.sub(_entity, str(value))))
 
 
@@ -244,4 +270,4 @@ def _method(name: str) -> str:
 
 
 def _capital(text: Any) -> Any:
-    return text[:1].upper() + text[1:]
+    return type(text)(text[:1].upper() + text[1:])

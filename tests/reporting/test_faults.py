@@ -14,9 +14,8 @@ from dlx.audit import preflight
 from dlx.errors import BugError, DlxError, in_a_line, is_own_fault
 from dlx.model import BlackBox
 from dlx.progress import Narrator
-from dlx.reporting import effects
-from dlx.reporting.sections import Section, UnfinishedError, names
-from dlx.reporting.sections.blocks import Words
+from dlx.reporting.sections import Measured, UnfinishedError, names
+from dlx.reporting.sections.effects.measure import About
 from dlx.stats import share_interval
 
 QUIET = Narrator(quiet=True)
@@ -61,12 +60,10 @@ def broken(*given):
 @pytest.fixture
 def sections(monkeypatch):
     """Let an audit have a section that fails by a fault of dlx, and one that is finished."""
-    every = importlib.import_module("dlx.reporting.sections")
-    finished = Section("errors", "Where it errs", (), (Words(("This is finished.",)),))
-    made = every._old
-    monkeypatch.setattr(every, "ORDER", ("performance", "errors"))
+    monkeypatch.setattr("dlx.reporting.page.names", lambda *_: ["performance", "errors"])
     monkeypatch.setattr("dlx.reporting.sections.performance.measure.measure", broken)
-    monkeypatch.setattr(every, "_old", lambda name, *asked: finished if name == "errors" else made(name, *asked))
+    finished = Measured(facts={"test_rows": 7.0})
+    monkeypatch.setattr("dlx.reporting.sections.errors.measure.measure", lambda _: finished)
 
 
 @pytest.mark.usefixtures("sections")
@@ -77,7 +74,11 @@ def test_what_was_finished_is_kept_apart_and_no_page_lacks_a_section(tmp_path):
         reporting.audit_report(case, models=[worlds.model("boosted", "numeric")], path=page, narrator=QUIET)
     assert page.read_text(encoding="utf-8") == "an earlier page"
     kept = (tmp_path / "audit-unfinished.html").read_text(encoding="utf-8")
-    assert "This is finished." in kept and "IndexError" not in kept and "could not be measured" not in kept
+    assert (
+        "All 7 test rows have the same outcome" in words_of(kept)
+        and "IndexError" not in kept
+        and "could not be measured" not in kept
+    )
     assert (tmp_path / "audit-unfinished-tables" / "checklist.csv").is_file()
 
 
@@ -102,20 +103,20 @@ def cli(*arguments):
 
 
 def test_a_fault_in_a_step_of_a_command_names_the_step(run, monkeypatch):
-    monkeypatch.setattr("dlx.reporting.sections.ORDER", ())
-    monkeypatch.setattr("dlx.reporting.auditing._write", broken)
+    monkeypatch.setattr("dlx.reporting.page.names", lambda *_: [])
+    monkeypatch.setattr("dlx.reporting.page._write", broken)
     ended = run("audit", "bank_loan", "--model", "decision_tree", "--output", "out")
     assert ended.status == 1
     assert ended.err[-1].startswith("dlx: the step “Drawing the page, out/audit.html” failed: IndexError")
 
 
 def test_effects_remark_what_the_model_raises_and_fail_by_faults_of_dlx():
-    attempts = effects.study._Attempts()
     model, people = failing(ValueError("nobody is that old")), worlds.table("numeric")[:3]
-    assert attempts.of("ALE of “age”", lambda: model.predict(people, "logit")) is None
-    assert attempts.remarks == ["ALE of “age”: ValueError: nobody is that old"]
+    about = About((model,), people, [])
+    assert about.attempt("ALE of “age”", lambda: model.predict(people, "logit")) is None
+    assert about.remarks == ["ALE of “age”: ValueError: nobody is that old"]
     with pytest.raises(BugError, match=r"ALE of “age” failed: TypeError.*fault of dlx"):
-        attempts.of("ALE of “age”", lambda: share_interval("one", 2))
+        about.attempt("ALE of “age”", lambda: share_interval("one", 2))
 
 
 @pytest.mark.parametrize("name", names())

@@ -33,7 +33,7 @@ def told(context):
 
 
 def test_every_number_of_the_prose_is_a_cell_of_a_table(told):
-    assert len(numbers_of(told.page, told.tables)) > 20 and len(numbers_of(told.evidence, told.tables)) > 0
+    assert len(numbers_of(told.page, told.tables)) > 8 and len(numbers_of(told.evidence, told.tables)) > 0
 
 
 def test_models_are_recalibrated_where_the_validation_rows_say_so_and_only_there(told, context):
@@ -88,7 +88,7 @@ def test_a_model_that_costs_more_than_acting_on_nobody_loses():
     case = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
     own = wrap(lambda table: np.where(table["age"] < 0, 0.95, 0.05), case.schema, name="upside down", scale="probability")
     told = told_of("performance", worlds.context(case, own))
-    assert "upside down loses" in words_of(told.page) and told.tables["worth"]["is_clear"].all()
+    assert "At that price upside down loses" in words_of(told.page) and told.tables["worth"]["is_clear"].all()
 
 
 @pytest.mark.parametrize(("threshold", "said"), [(1 / 6, "16.7 %"), (0.0001, "0.01 %"), (0.99999, "99.999 %"), (0.5, "50 %")])

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
-import numpy as np
-import pandas as pd
 import pytest
-import worlds
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dlx.reporting import phrases, words
+from dlx.reporting import phrases
 from dlx.reporting.phrases import interval, number_in, percent, says, share, signed, thousandths, two_decimals
 from dlx.schema import Target
 
@@ -99,18 +95,3 @@ def test_what_is_not_nobody_or_everybody_does_not_read_so():
 def test_words_say_a_value_only_as_words_of_their_own():
     assert says("No checking account with this bank", "no checking account") and says("No telephone", "no")
     assert not says("Smokes now", "no") and not says("Number of credits: 12", "2") and not says("a+b", "a.b")
-
-
-def test_one_method_is_not_both_the_closest_and_the_furthest():
-    model = worlds.model("boosted", "numeric")
-    line = {"model": model.name, "measure": "relative_error"}
-    table = pd.DataFrame(
-        [{**line, "method": m, "median": e} for m, e in (("lime", 0.3), ("tree_shap", 0.01), ("shapley", np.nan))]
-    )
-
-    def said(some):
-        return words._how_close_to_the_truth(SimpleNamespace(main=model, harmony=SimpleNamespace(errors=some)))
-
-    assert "Tree SHAP comes closest" in said(table) and "LIME is furthest from them (30 %)" in said(table)
-    assert said(table[:1]).startswith("LIME comes within 30 % of the Shapley values") and "furthest" not in said(table[:1])
-    assert said(table[2:]) == ""

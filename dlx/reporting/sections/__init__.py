@@ -1,9 +1,10 @@
 """The sections of a page, a folder each; the folder is all that a section needs.
 
 ``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
-tell) and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and
-Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page. ``<name>/figures.py``
-has a function a figure, ``(measured, context) -> Figure``, that is drawn where the prose says ``figure("<function>")``.
+tell), perhaps ``PART`` (see `names`) and ``COVERS`` (what it answers of the checklists in `dlx.reporting.frame`), and
+``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and Jinja, in two
+blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page. ``<name>/figures.py`` has a function a
+figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says ``figure("<function>")``.
 
 What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured); ``line(table, column=value)`` and
 ``lines(...)`` of the tables, ``fact(name)``; ``grid(table, columns, caption)``; ``{% call figure(name, alt=...) %}`` its
@@ -26,10 +27,8 @@ from markupsafe import Markup, escape
 from dlx import plots
 from dlx.context import RunContext
 from dlx.errors import BugError, in_a_line, is_own_fault
-from dlx.model import Model
 from dlx.reporting.canvas import Figure, embedded
-from dlx.reporting.prose import Line, Number, Tables, bare, cell, environment, layout, markdown, one_block
-from dlx.reporting.sections.blocks import Rendered, Section, Words
+from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, prose, table_block
 
 HERE = Path(__file__).parent
 Columns = Mapping[str, str]
@@ -74,6 +73,8 @@ class Told:
         What everybody reads, and what stands on the second page; "" where there is nothing.
     tables : dict of str to DataFrame
         By the name of their CSV.
+    about : Any
+        As of `Measured`.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Told:
     page: Markup
     evidence: Markup
     tables: dict[str, pd.DataFrame]
+    about: Any = None
 
 
 class UnfinishedError(BugError):
@@ -93,10 +95,24 @@ class UnfinishedError(BugError):
         self.finished = list(finished)
 
 
-def names() -> list[str]:
-    """Return the names of the sections, in the order in which they are read."""
-    found = [path.parent.name for path in HERE.glob("*/text.md.j2")]
-    return sorted(found, key=lambda name: (_module(name, "measure").PLACE, name))
+def names(parts: Sequence[str] = ("models", "explanations", "audit"), task: str = "binary") -> list[str]:
+    """Return the names of the sections, in the order in which they are read.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Of which parts of a report: about the models, about explanations (a section's PART by default), of an audit.
+    task : str
+        The kind of the target.
+    """
+    found = {path.parent.name: _module(path.parent.name, "measure") for path in HERE.glob("*/text.md.j2")}
+    asked = [name for name, one in found.items() if task in one.TASKS and getattr(one, "PART", "explanations") in parts]
+    return sorted(asked, key=lambda name: (found[name].PLACE, name))
+
+
+def covers(name: str) -> tuple[str, ...]:
+    """Return what of the reviewers' checklists a section answers."""
+    return getattr(_module(name, "measure"), "COVERS", ()) if name in names() else ()
 
 
 def tell(name: str, context: RunContext, links: Links) -> Told:
@@ -122,10 +138,8 @@ def _told(name: str, module: ModuleType, context: RunContext, measured: Measured
     tables = dict(measured.tables)
     if measured.facts:
         tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
-    text = environment().get_template(f"sections/{name}/text.md.j2")
-    seen = text.new_context(_Page(name, context, measured, Tables(tables), links).words)
-    blocks = {block: markdown("".join(make(seen))) for block, make in text.blocks.items()}
-    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), _written(tables))
+    blocks = prose(f"sections/{name}/text.md.j2", _Page(name, context, measured, Tables(tables), links).words)
+    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), _written(tables), measured.about)
 
 
 def _written(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -156,15 +170,28 @@ class _Page:
         found: Number = self.tables.line(f"{self.name}_facts", name=name)["value"]
         return found
 
-    def figure(self, name: str, *, alt: Any, caller: Callable[[], str], table: str = "") -> Markup:
-        """Return a figure of ``figures.py``, with the caption that the call holds, and a link to the CSV of its numbers."""
+    def figure(self, name: str, *, alt: Any, caller: Callable[[], str], table: str = "", folded: str = "") -> Markup:
+        """Return a figure of ``figures.py``, with the caption that the call holds, and a link to the CSV of its numbers.
+
+        With `folded`, a few words, it opens by a click on them.
+        """
         with plots.style():
             source = embedded(getattr(_module(self.name, "figures"), name)(self.measured, self.context))
         shown = Figure(source, bare(alt), "", table or name)
-        return one_block(_macro("picture", shown, markdown(str(caller()), inline=True), self.links.tables_folder))
+        macros: Any = layout().get_template("blocks.html.j2").module
+        drawn = one_block(str(macros.picture(shown, markdown(str(caller()), inline=True), self.links.tables_folder)))
+        return self.fold(folded, lambda: drawn) if folded else drawn
 
     def grid(
-        self, table: str, columns: Mapping[str, str], caption: Any, *, by: str = "", key: str = "metric", **where: Any
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        caption: Any,
+        *,
+        by: str = "",
+        key: str = "metric",
+        csv: str = "",
+        **where: Any,
     ) -> Markup:
         """Return a table of the page.
 
@@ -179,30 +206,19 @@ class _Page:
             What the cells are, in which unit, over whom.
         by : str
             The column that has one value in all lines of the table that become one here.
+        csv : str
+            The CSV that holds its numbers, where it is not the table's own.
         """
-        lines = self.tables.lines(table, **where)
         groups: dict[Any, dict[Any, Line]] = {}
-        for place, line in enumerate(lines):
+        for place, line in enumerate(self.tables.lines(table, **where)):
             groups.setdefault(line[by] if by else place, {})[line[key] if by else place] = line
-        cells = []
-        for group in groups.values():
-            first = next(iter(group.values()))
-            picked = [spec.split(": ") if ": " in spec else ("", spec) for spec in columns.values()]
-            cells.append(
-                [cell(group.get(which, first), spec) if which in group or not which else "–" for which, spec in picked]
-            )
-        return one_block(
-            _macro(
-                "grid",
-                bare(caption),
-                list(columns),
-                cells,
-                table.removeprefix("_"),
-                self.links.tables_folder,
-            )
-        )
+        cells = [[_cell(group, spec) for spec in columns.values()] for group in groups.values()]
+        named = csv or table.removeprefix("_")
+        written = named if named in self.tables.tables else ""
+        shown = table_block(bare(caption), list(columns), cells, self.links.tables_folder, written)
+        return one_block(shown)
 
-    def fold(self, summary: str, caller: Callable[[], str]) -> Markup:
+    def fold(self, summary: str, caller: Callable[[], Any]) -> Markup:
         """Return prose that opens by a click on the summary."""
         return Markup("\n\n<details><summary>{}</summary>\n\n{}\n\n</details>\n\n").format(summary, caller())
 
@@ -218,70 +234,5 @@ def _cell(group: Mapping[Any, Line], spec: str) -> str:
     return cell(group[which], asked) if which in group else "–"
 
 
-def _macro(name: str, *arguments: Any) -> str:
-    return str(getattr(layout().get_template("blocks.html.j2").module, name)(*arguments))
-
-
 def _module(name: str, part: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}.{part}")
-
-
-# Until every section is a folder of three files ------------------------------------------------------------------------------
-
-ORDER: tuple[str, ...] = ("performance", "errors", "fairness", "change", "attacks")
-NOWHERE = Links("tables", "evidence.html")
-
-
-def sections(setting: RunContext, models: Sequence[Model], links: Links = NOWHERE) -> list[Section]:
-    """Return every section about the models, in the order in which they are read, the checklist last.
-
-    The models are asked as they are, because these are the ones that decide.
-
-    Raises
-    ------
-    UnfinishedError
-        If a section fails by a fault of dlx, once the others are made: these it holds.
-    """
-    from dlx.reporting.sections import checklist
-
-    told: list[Section] = []
-    faults: list[BugError] = []
-    for name in ORDER:
-        try:
-            told.append(_old(name, setting, models, links))
-        except BugError as fault:
-            setting.narrator.say(str(fault))
-            faults.append(fault)
-    told.append(checklist.section(setting, models, told))
-    if faults:
-        raise UnfinishedError(told, faults) from faults[0]
-    return told
-
-
-def finished(setting: RunContext, models: Sequence[Model], links: Links) -> tuple[list[Section], UnfinishedError | None]:
-    """Return the sections that could be made, and the fault of dlx that the others failed by."""
-    try:
-        return sections(setting, models, links), None
-    except UnfinishedError as fault:
-        return fault.finished, fault
-
-
-def page_of(page: Path, fault: UnfinishedError | None) -> Path:
-    """Return where a page is written to: one that lacks a section never takes the place of a whole one."""
-    return page if fault is None else page.with_name(f"{page.stem}-unfinished{page.suffix}")
-
-
-def _old(name: str, setting: RunContext, models: Sequence[Model], links: Links) -> Section:
-    if (HERE / name / "text.md.j2").is_file():
-        new = tell(name, setting, links)
-        return Section(name, new.title, (), (Rendered(new.page),), new.tables, {}, new.evidence)
-    module = importlib.import_module(f"{__name__}.{name}")
-    try:
-        told: Section = module.section(setting, models)
-    except Exception as error:
-        if is_own_fault(error):
-            raise BugError(f"the section “{module.TITLE}”", error) from error
-        why = in_a_line(error)
-        setting.narrator.say(f"{module.TITLE} could not be told: {why}")
-        return Section(name, module.TITLE, (), (Words((f"This could not be measured. {why}",)),))
-    return told

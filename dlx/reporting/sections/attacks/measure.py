@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from dlx import explainers
@@ -19,7 +20,8 @@ from dlx.reporting.sections import Measured
 from dlx.schema import Feature
 from dlx.stats import LEVEL
 
-TITLE, PLACE, TASKS = "Fooling explanations", 50, ("binary",)
+TITLE, PLACE, TASKS, PART = "Fooling explanations", 80, ("binary",), "audit"
+COVERS = ("robustness",)
 SEEDS = 3  # of the scaffold, where the run is thorough
 HIDDEN = 0.9  # share of people from whose top columns a column must be missing for the explainer to count as fooled
 LIMITS = {"fidelity_asked": FIDELITY, "hidden_asked": HIDDEN, "flip_limit": FLIP_LIMIT, "carry_limit": CARRY_LIMIT}
@@ -75,7 +77,10 @@ def measure(context: RunContext) -> Measured:
     feature = context.case.schema.features[attacked.column]
     levels = feature.level_labels[: int(attacked.cut) + 1] if feature.is_categorical else ()
     tables = {"attacks_shown": shown, "attacks_found": found, **first.more}
-    return Measured(tables, LIMITS | _counts(found), About("", feature, levels))
+    facts = LIMITS | _counts(found)
+    share = facts["attacked_found"] / facts["attacked_tests"] if facts["attacked_tests"] else np.nan
+    tables["attacks_lights"] = pd.DataFrame({"model": [model.name for model in context.models], "found": share})
+    return Measured(tables, facts, About("", feature, levels))
 
 
 def _maker(against: str, implementation: str) -> str:

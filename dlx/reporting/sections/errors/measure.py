@@ -32,7 +32,8 @@ from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL, interval_of_share
 
-TITLE, PLACE, TASKS = "Where the models err", 20, ("binary",)
+TITLE, PLACE, TASKS, PART = "Where the models err", 60, ("binary",), "audit"
+COVERS = ("slices", "error_causes", "remedies")
 EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
 MOST_PUSHED = 1_200  # test rows whose contributions are compared, drawn at random

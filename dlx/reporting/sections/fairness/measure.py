@@ -24,7 +24,8 @@ from dlx.remedies.mitigation import REWEIGHED, mitigations
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL
 
-TITLE, PLACE, TASKS = "Fairness", 30, ("binary",)
+TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary",), "audit"
+COVERS = ("proxies", "mitigation")
 FOUR_FIFTHS = 0.8  # of the highest group's rate, the usual mark
 MOST_EXPLAINED = 1_200  # people whose contributions make the gaps
 STRONGEST = 2  # proxies that are dropped with their column
@@ -78,7 +79,7 @@ def measure(context: RunContext) -> Measured:
     again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
     left = tuple(name for name in names if name not in again)
     about = About(*parted, crossed, refused, names, rate, word, labels, units, left)
-    return Measured(_named(tables, about), facts, about)
+    return Measured(_named(tables, about) | {"fairness_lights": _lowest(gaps, shown, rate)}, facts, about)
 
 
 def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
@@ -98,6 +99,14 @@ def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFr
         strongest = kept["fairness_carriers"].groupby(["attribute", "group", "model"], sort=False).head(CARRIERS)
         kept["_fairness_carriers"] = strongest.assign(column_label=strongest["column"].map(about.labels))
     return kept
+
+
+def _lowest(gaps: pd.DataFrame, shown: Sequence[Partition], rate: str) -> pd.DataFrame:
+    """Return, of each model, the two groups whose favourable decisions have the smallest ratio, among those shown."""
+    among = gaps[(gaps["rate"] == rate) & gaps["attribute"].isin([by.name for by in shown]) & gaps["ratio"].notna()]
+    least = among.sort_values("ratio").drop_duplicates("model")
+    renamed = least.rename(columns={"ratio": "value", "ratio_low": "low", "ratio_high": "high"})
+    return renamed[["model", "attribute", "lowest", "highest", "value", "low", "high"]].reset_index(drop=True)
 
 
 def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,13 +14,15 @@ from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, explained_change, recalibrated
 from dlx.audit.scores import advantages, judged, performance
 from dlx.context import RunContext
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.sections import Measured
-from dlx.stats import LEVEL
+from dlx.stats import LEVEL, auc, auc_difference
 
-TITLE, PLACE, TASKS = "Performance", 10, ("binary",)
+TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary",), "models"
+COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 
 
@@ -38,12 +40,20 @@ class About:
         The interpretable model with the smallest log loss; "" where there is none.
     refused : dict of str to str
         Why models that should have been recalibrated could not be.
+    use, why : str
+        The model to use, and "better" (than every model that can be read, beyond chance), "readable" (no black box is), or
+        "alone" (there is nothing to compare).
+    known : tuple of str
+        Labels of the protected columns, which alone predict as well as `baseline_auc` says.
     """
 
     calibrations: dict[str, Calibration]
     recalibrated: dict[str, Calibration]
     best: str
     refused: dict[str, str]
+    use: str
+    why: str
+    known: tuple[str, ...]
 
 
 def measure(context: RunContext) -> Measured:
@@ -65,20 +75,66 @@ def measure(context: RunContext) -> Measured:
         tables["confusion"] = _of_all(context, lambda model: confusion(model, test))
         tables["decision_curves"] = _of_all(context, lambda model: decision_curve(model, test, seed=seed))
         update(len(context.models), len(context.models))
-    tables["worth"] = _worth(context, tables)
     if readable and context.black_boxes:
         found = advantages(context.black_boxes, readable, test, seed=seed)
         tables["advantages"] = found.assign(pair=found["model"] + " " + found["interpretable"])
     with context.narrator.step("Calibration"):
-        known = len(np.unique(validation.outcomes)) > 1
-        validated = {m.name: calibration(m, validation, seed=seed) for m in context.models} if known else {}
+        both = len(np.unique(validation.outcomes)) > 1
+        validated = {m.name: calibration(m, validation, seed=seed) for m in context.models} if both else {}
         tested = {model.name: calibration(model, test, seed=seed) for model in context.models}
+        tables["worth"] = _worth(context, tables, tested)
         mended, refused = _recalibrated(context, validated)
     tables |= _calibration_tables(validated, tested, mended)
+    tables["_summary"] = _summary(tables)
     losses = scores[scores["metric"] == "log_loss"].set_index("model")["estimate"]
     best = min((model.name for model in readable), key=lambda name: losses[name], default="")
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
-    return Measured(tables, facts, About(tested, {name: one[1] for name, one in mended.items()}, best, refused))
+    use, why = _to_use(context, tables, losses, best)
+    known, added = _added_to_what_is_known(context, use)
+    after = {name: one[1] for name, one in mended.items()}
+    return Measured(tables, facts | added, About(tested, after, best, refused, use, why, known))
+
+
+def _to_use(context: RunContext, tables: dict[str, pd.DataFrame], losses: pd.Series, best: str) -> tuple[str, str]:
+    """Return the model to use: a black box only where it ranks and foretells better than what can be read."""
+    if not best or not context.black_boxes:
+        return str(losses.idxmin()), "alone"
+    pairs = tables["advantages"].query("interpretable == @best and significant and advantage > 0")
+    ahead = [set(pairs[pairs["metric"] == metric]["model"]) for metric in ("auc", "log_loss")]
+    rivals = [name for name in losses.index if all(name in some for some in ahead)]
+    return (min(rivals, key=lambda name: losses[name]), "better") if rivals else (best, "readable")
+
+
+def _added_to_what_is_known(context: RunContext, use: str) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Return the protected columns and how well they predict alone: what a model adds to age and sex."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    case = context.case
+    known = [i for i, feature in enumerate(case.schema.features) if feature.protected]
+    if not known:
+        return (), {}
+    train, test = (_dense(rows, known, case.train) for rows in (case.train, case.test))
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(train, case.train.outcomes)
+    alone = fitted.predict_proba(test)[:, 1]
+    model = next(model for model in context.models if model.name == use)
+    assert case.test.outcomes is not None
+    gain = auc_difference(case.test.outcomes, model.predict(case.test, "probability"), alone)
+    facts = {"baseline_auc": auc(case.test.outcomes, alone), "added": gain.estimate, "added_low": gain.low}
+    return tuple(case.schema.features[i].label for i in known), facts | {"added_high": gain.high}
+
+
+def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:
+    """Return columns as a linear model takes them: a column a level, missing numbers at the median of the training rows."""
+    parts = []
+    for i in columns:
+        feature, values = rows.schema.features[i], rows.rows[:, i]
+        if feature.levels:
+            parts += [(values == code).astype(float) for code in range(len(feature.levels))]
+        else:
+            parts.append(np.where(np.isnan(values), np.nanmedian(train.rows[:, i]), values))
+    return np.column_stack(parts)
 
 
 def _of_all(context: RunContext, make: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
@@ -91,7 +147,7 @@ def _predictions(context: RunContext) -> pd.DataFrame:
     return pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
 
 
-def _worth(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: dict[str, Calibration]) -> pd.DataFrame:
     """Return what each model saves at the threshold, in false alarms a person, over the better of everybody and nobody."""
     costs, threshold = tables["expected_cost"], context.case.schema.target.threshold
     found = []
@@ -110,9 +166,26 @@ def _worth(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFrame
         line |= {"false_alarms": counts["false_positive"], "people": len(context.case.test)}
         flagged = max(counts["flagged"], 1)
         line |= {"flagged_share": counts["flagged"] / len(context.case.test)}
+        line |= {"stretch": _stretch(calibrations[model.name])}
         line |= {"false_share": counts["false_positive"] / flagged, "true_share": counts["true_positive"] / flagged}
         found.append(line)
     return pd.DataFrame(found)
+
+
+def _summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what the page shows of each model in a line."""
+    found = tables["worth"].rename(columns={"low": "saved_low", "high": "saved_high"})
+    slopes = tables["calibration"].query("part == 'test' and quantity == 'slope'")
+    for name, table in [(m, tables["performance"].query("metric == @m")) for m in ("auc", "log_loss")] + [("slope", slopes)]:
+        numbers = table.set_index("model")[["estimate", "low", "high"]].add_prefix(f"{name}_")
+        found = found.join(numbers, on="model")
+    return found
+
+
+def _stretch(found: Calibration) -> float:
+    """Return by how much log-odds must be stretched or shrunk, as a factor of at least 1; infinite for a slope below 0."""
+    slope = found.slope.estimate
+    return np.nan if np.isnan(slope) else max(slope, 1 / slope) if slope > 0 else np.inf
 
 
 Recalibrated = tuple[str, Calibration, pd.DataFrame, pd.DataFrame]

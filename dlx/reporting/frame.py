@@ -1,0 +1,148 @@
+"""What stands around the sections: the first screen with its six lights, and the block to sign."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from dlx.arrays import array_id
+from dlx.context import RunContext
+from dlx.model import Model
+from dlx.reporting.lights import LIGHTS, Light
+from dlx.reporting.prose import STYLES, Tables, numbered, one_block, prose, table_block
+from dlx.reporting.sections import Links, Told, covers
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
+WORDS = {"green": "good", "amber": "mind", "red": "bad", "grey": "not measured"}
+ACT, BANK, CLINIC = "EU AI Act, Annex IV", "SR 26-2", "TRIPOD+AI"
+RUN = "sign"  # what every run has evidence for: it stands in the block to sign
+
+# text, its item in our words, and what answers it: a name that a section's COVERS has, or "sign" or "method"
+ITEMS: tuple[tuple[str, str, str], ...] = (
+    (ACT, "1 General description: intended purpose, versions", "method"),
+    (ACT, "2(b) Design: logic of the system, what it optimises, key choices", "method"),
+    (ACT, "2(d) Data: origin, scope, characteristics, labelling", "method"),
+    (ACT, "2(e) Human oversight, and how outputs are interpreted", "reasons"),
+    (ACT, "2(g) Validation and testing: accuracy", "discrimination"),
+    (ACT, "2(g) Validation and testing: robustness", "robustness"),
+    (ACT, "2(g) Validation and testing: potentially discriminatory impacts", "fairness"),
+    (ACT, "3 Accuracy for specific persons and groups", "slices"),
+    (ACT, "3 Foreseeable unintended outcomes and sources of risk", "error_causes"),
+    (ACT, "4 Appropriateness of the performance metrics", "decision"),
+    (ACT, "5 Risk management system", ""),
+    (ACT, "6 Changes through the lifecycle", "remedies"),
+    (ACT, "9 Monitoring after it is put to use", ""),
+    (BANK, "Purpose and use", "method"),
+    (BANK, "Data and their dates", "method"),
+    (BANK, "Versions and seeds", RUN),
+    (BANK, "Units of the output", "method"),
+    (BANK, "Baseline of explanations, and why", "method"),
+    (BANK, "Convergence of explanations", "convergence"),
+    (BANK, "Stability of explanations", "stability"),
+    (BANK, "Alternatives that were considered", "interpretable"),
+    (BANK, "Results by subgroup", "fairness"),
+    (BANK, "Proxies of protected attributes", "proxies"),
+    (BANK, "Less discriminatory alternatives", "mitigation"),
+    (BANK, "Reasons for adverse action", "reasons"),
+    (BANK, "Limitations", "method"),
+    (BANK, "Monitoring", ""),
+    (BANK, "Independent review: who reviewed", ""),
+    (CLINIC, "5 Source of the data and dates", "method"),
+    (CLINIC, "8 Outcome: definition and timing", "method"),
+    (CLINIC, "9 Predictors", "method"),
+    (CLINIC, "10 Sample size", "method"),
+    (CLINIC, "11 Missing data", "method"),
+    (CLINIC, "13 Class imbalance", "method"),
+    (CLINIC, "14 Fairness", "fairness"),
+    (CLINIC, "23a Performance: discrimination, with intervals", "discrimination"),
+    (CLINIC, "23a Performance: calibration", "calibration"),
+    (CLINIC, "23a Performance: clinical utility", "decision"),
+    (CLINIC, "23b Heterogeneity of performance", "slices"),
+    (CLINIC, "24 Model updating", "recalibration"),
+    (CLINIC, "26 Limitations", "method"),
+    (CLINIC, "27 Usability: how the model is to be used", "recourse"),
+    (CLINIC, "External validation", ""),
+)
+
+
+@dataclass(frozen=True)
+class Lit:
+    """A light of this run: its colour in words, its number, and the rule that gave it."""
+
+    name: str
+    section: str
+    colour: str
+    word: str
+    number: float | None
+    shown: Markup | None
+    rule: str
+
+
+def opening(context: RunContext, told: Sequence[Told]) -> Markup:
+    """Return the first screen: a sentence for each reader, six lights, four doors."""
+    tables = Tables({name: table for one in told for name, table in one.tables.items()})
+    about = next((one.about for one in told if one.key == "performance"), None)
+    use = getattr(about, "use", "")
+    facts = {line["name"]: line["value"] for line in tables.lines("performance_facts")}
+    words: dict[str, Any] = {"case": context.case, "target": context.case.schema.target, "about": about, "known": facts}
+    words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
+    here = {one.key for one in told}
+    return prose("opening.md.j2", words | {"lights": [_lit(light, tables, use) for light in LIGHTS], "here": here})["page"]
+
+
+def _lit(light: Light, tables: Tables, model: str) -> Lit:
+    number = light.measure(tables, model)
+    colour = light.colour(number)
+    better = "at least" if light.green >= light.red else "at most"
+    lines = [STYLES[light.style](line) for line in (light.green, light.red)]
+    rule = f"{light.what}. Green: {better} {lines[0]}; red: beyond {lines[1]}. Lines: {light.source}."
+    nearest = light.red if colour == "red" else light.green
+    shown = None if number is None or colour == "grey" else numbered(number, nearest, style=STYLES[light.style])
+    return Lit(light.name, light.section, colour, WORDS[colour], number, shown, rule[:1].upper() + rule[1:])
+
+
+def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) -> Told:
+    """Return the block to sign: what was run on what, by which models, and what nothing here answers."""
+    where = {name: one for one in told for name in (one.key, *covers(one.key)) if one.tables}
+    titles = {name: one.title for name, one in where.items()} | {RUN: "Sign"}
+    items = [(text, item, titles.get(key, "not covered")) for text, item, key in ITEMS]
+    missing = list(dict.fromkeys(item for _, item, found in items if found == "not covered"))
+    run = {
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
+        "command": command,
+        "rows": f"{len(context.case):,}",
+        "data": context.case.sha256,
+        "models": [_made_by(model, context) for model in context.models],
+        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES) + f", Python {platform.python_version()}",
+        "missing": missing,
+        "covered": f"{len(items) - sum(found == 'not covered' for *_, found in items)} of {len(items)}",
+    }
+    shown = one_block(
+        table_block("The items and where they are answered", ("Text", "Item", "Answered in"), items, links.tables_folder)
+    )
+    blocks = prose("sign.md.j2", {"run": run, "items": shown})
+
+    return Told(
+        "sign",
+        "Sign",
+        blocks["page"],
+        blocks["evidence"],
+        {"checklist": pd.DataFrame(items, columns=["text", "item", "section"])},
+    )
+
+
+def _made_by(model: Model, context: RunContext) -> Mapping[str, str]:
+    """Return who made a model, from what, and the fingerprint of what it answers about the test rows."""
+    made = model.provenance
+    options = "".join(f", {name} {value}" for name, value in made.config.items()) if made else ""
+    words = f"{made.architecture}, seed {made.seed}{options or ', default hyperparameters'}" if made else "not trained by dlx"
+    return {"name": model.name, "made_by": words, "fingerprint": array_id(model.predict(context.case.test, "probability"))}

@@ -1,0 +1,131 @@
+"""The six lights of the first screen: what is measured, where the lines are, and where the lines come from.
+
+Each light is one number of one section. It is green on the good side of both lines, amber between them, red beyond; grey is
+what nobody measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dlx.reporting.prose import Number, Tables
+
+GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
+
+
+@dataclass(frozen=True)
+class Light:
+    """A rule of the first screen.
+
+    Parameters
+    ----------
+    name : str
+        What it lights up.
+    section : str
+        Where its number comes from, and what a click leads to.
+    table, column : str
+        Where its number stands, in the line of the model to use.
+    what : str
+        What the number is, in words.
+    green, red : float
+        The lines: as good as the first is green, worse than the second is red.
+    source : str
+        Where the lines come from.
+    style : str
+        How the number is printed, as a filter of `prose`.
+    metric : str
+        Which line of the model, where it has one a metric.
+    """
+
+    name: str
+    section: str
+    table: str
+    column: str
+    what: str
+    green: float
+    red: float
+    source: str
+    style: str = "whole"
+    metric: str = ""
+
+    def measure(self, tables: Tables, model: str) -> Number | None:
+        """Return the number of the model to use; None where it was not measured."""
+        where = {"model": model} | ({"metric": self.metric} if self.metric else {})
+        found = tables.lines(self.table, **where)
+        return found[0][self.column] if found else None
+
+    def colour(self, number: float | None) -> str:
+        """Return the colour of a number."""
+        if number is None or math.isnan(number):
+            return GREY
+        sign = 1 if self.green >= self.red else -1
+        return GREEN if sign * number >= sign * self.green else AMBER if sign * number >= sign * self.red else RED
+
+
+LIGHTS = (
+    Light(
+        "Accuracy",
+        "performance",
+        "performance",
+        "estimate",
+        "ROC AUC on people whom no model has seen",
+        0.8,
+        0.7,
+        "Hosmer and Lemeshow, Applied Logistic Regression: from .7 on acceptable, from .8 on excellent",
+        "share",
+        "auc",
+    ),
+    Light(
+        "Calibration",
+        "performance",
+        "worth",
+        "stretch",
+        "by how much the log-odds must be stretched or shrunk for probabilities to come true",
+        1.25,
+        1.5,
+        "our convention: off by a quarter, by a half",
+        "two",
+    ),
+    Light(
+        "Fairness",
+        "fairness",
+        "fairness_lights",
+        "value",
+        "the smallest ratio of favourable decisions between two groups",
+        0.8,
+        0.65,
+        "the four-fifths rule of the US guidelines on selection, 29 CFR 1607.4(D); the second line is our convention",
+        "share",
+    ),
+    Light(
+        "Stable explanations",
+        "agreement",
+        "agreement_lights",
+        "stability",
+        "share of a person's most important columns that stay under another background or seed",
+        0.8,
+        0.6,
+        "our convention: four in five, three in five",
+    ),
+    Light(
+        "True explanations",
+        "agreement",
+        "agreement_lights",
+        "distance",
+        "distance of the trusted methods from the exact Shapley values, as a share of their length",
+        0.1,
+        0.25,
+        "our convention; a method beyond the second line is not trusted on any page of dlx",
+    ),
+    Light(
+        "Hard to fool",
+        "attacks",
+        "attacks_lights",
+        "found",
+        "share of the attacks on explanations that hid a column and that a defence found",
+        1.0,
+        0.5,
+        "our convention: every one, half of them",
+    ),
+)
