@@ -63,13 +63,7 @@ def test_no_module_bears_the_name_of_a_public_function():
     assert not modules & {name for name in (*PUBLIC, *dlx._MOVED) if inspect.isfunction(getattr(dlx, name))}
 
 
-STILL_NAMED = {"page.py", "words.py"}  # of the old page, which goes
-STILL = {
-    "study",
-    "tables",
-    "sections",
-    "measure",
-}  # modules whose function of the same name others are about to rename
+CONTRACTS = {"measure"}  # what each section is asked by: its file and its function bear one name
 
 
 @pytest.mark.parametrize("init", sorted(ROOMS.rglob("__init__.py")), ids=lambda path: str(path.parent.relative_to(ROOMS)))
@@ -79,11 +73,11 @@ def test_no_function_shadows_a_module(init):
     modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
     for path in folder.glob("*.py"):
         defined = {node.name for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)}
-        assert path.stem not in defined - STILL, path
+        assert path.stem not in defined - CONTRACTS, path
     imported = {name for node in ast.walk(ast.parse(init.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
                 for name in (alias.asname or alias.name for alias in node.names)}  # fmt: skip
     package = importlib.import_module(".".join(("dlx", *folder.relative_to(ROOMS).parts)))
-    assert not {name for name in imported & modules if inspect.isfunction(getattr(package, name, None))} - STILL
+    assert not {name for name in imported & modules if inspect.isfunction(getattr(package, name, None))} - CONTRACTS
 
 
 @pytest.mark.parametrize("path", [path for path in ROOMS.rglob("*.py") if path.parent.name != "explainers"], ids=str)
@@ -93,7 +87,7 @@ def test_no_method_is_named_outside_the_methods(path):
     libraries = [node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LIBRARIES"]
     packages = {id(part) for node in libraries for part in ast.walk(node)}
     named = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in packages]
-    assert not {name for name in named if isinstance(name, str)} & set(dlx.explainers.names()) or path.name in STILL_NAMED
+    assert not {name for name in named if isinstance(name, str)} & set(dlx.explainers.names())
 
 
 def test_rooms_import_from_rooms_and_never_what_stands_at_the_top():

@@ -36,12 +36,6 @@ CENTRES = 10
 CLOSE = 0.01  # standard errors, as a share of the contributions
 
 
-def kept_columns() -> int:
-    """Return to how many columns the libraries cut their explanations by default."""
-    cuts = [_as_it_comes(name).options.get("sampling", {}) for name in explainers.with_library_defaults()]
-    return max(cut.get("n_features", 0) for cut in cuts)
-
-
 def switches(method: str, model: Model) -> tuple[str, ...]:
     """Return the settings in which a library's default for a model is not the aligned one.
 

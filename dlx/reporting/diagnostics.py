@@ -30,7 +30,7 @@ from dlx.comparison import (
     trust,
     variance_components,
 )
-from dlx.context import Budget, Pair, RunContext, counting
+from dlx.context import Pair, RunContext, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
 from dlx.stats import auc, auc_difference
@@ -43,7 +43,6 @@ FEW_SEEDS = 3
 class Diagnostics:
     """Everything that was measured of the explanations; tables are empty where a quick run did not ask."""
 
-    depth: Budget
     top: int  # columns of a person that count as the most important
     compatibility: pd.DataFrame  # pre-flight of every model and method
     ground_truths: dict[str, Explanation]  # Shapley values of each model, of the panel
@@ -102,7 +101,6 @@ def _measured(context: RunContext) -> Diagnostics:
     }
     made = [made for model in models for made in _of(context, model)]
     return Diagnostics(
-        depth=context.budget,
         top=context.top,
         compatibility=context.compatibility,
         ground_truths=truths,

@@ -15,7 +15,7 @@ from dlx.arrays import array_id
 from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.lights import LIGHTS, Light
-from dlx.reporting.prose import STYLES, Tables, numbered, one_block, prose, table_block
+from dlx.reporting.prose import STYLES, Tables, numbered, one_block, rendered, table_block
 from dlx.reporting.sections import Links, Told, covers
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     words: dict[str, Any] = {"case": context.case, "target": context.case.schema.target, "about": about, "known": facts}
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
     here = {one.key for one in told}
-    return prose("opening.md.j2", words | {"lights": [_lit(light, tables, use) for light in LIGHTS], "here": here})["page"]
+    return rendered("opening.md.j2", words | {"lights": [_lit(light, tables, use) for light in LIGHTS], "here": here})["page"]
 
 
 def _lit(light: Light, tables: Tables, model: str) -> Lit:
@@ -129,7 +129,7 @@ def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) 
     shown = one_block(
         table_block("The items and where they are answered", ("Text", "Item", "Answered in"), items, links.tables_folder)
     )
-    blocks = prose("sign.md.j2", {"run": run, "items": shown})
+    blocks = rendered("sign.md.j2", {"run": run, "items": shown})
 
     return Told(
         "sign",

@@ -133,7 +133,7 @@ def environment() -> Environment:
     return made
 
 
-def prose(template: str, words: Mapping[str, Any]) -> dict[str, Markup]:
+def rendered(template: str, words: Mapping[str, Any]) -> dict[str, Markup]:
     """Return the HTML of each block of a template, by its name."""
     text = environment().get_template(template)
     seen = text.new_context(dict(words))

@@ -28,7 +28,7 @@ from dlx import plots
 from dlx.context import RunContext
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.reporting.canvas import Figure, embedded
-from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, prose, table_block
+from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
 
 HERE = Path(__file__).parent
 Columns = Mapping[str, str]
@@ -138,7 +138,7 @@ def _told(name: str, module: ModuleType, context: RunContext, measured: Measured
     tables = dict(measured.tables)
     if measured.facts:
         tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
-    blocks = prose(f"sections/{name}/text.md.j2", _Page(name, context, measured, Tables(tables), links).words)
+    blocks = rendered(f"sections/{name}/text.md.j2", _Page(name, context, measured, Tables(tables), links).words)
     return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), _written(tables), measured.about)
 
 
