@@ -18,9 +18,10 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^<!-- (file|at the end of): (\S+) -->\n```\w+\n(.*?)^```", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)
 
 USED = """
+from pathlib import Path
+
 import dlx
 from dlx import explainers
-from dlx.context import RunContext
 from dlx.reporting import sections
 
 assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
@@ -46,10 +47,9 @@ one, two = (dlx.effects.average_marginal_effect(linear, people, "mean texture", 
 assert abs(two - 2 * one) < 1e-6 and one > 0
 
 assert "certainty" in sections.names()
-context = RunContext.of(case, [net, linear], people=8, background=10)
-section = sections.tell("certainty", context, sections.Links("tables", "evidence.html"))
-assert section.title == "Certainty" and list(section.tables) == ["certainty", "certainty_facts"]
-assert 'data-cell="certainty/1/certain"' in section.page and "<figure" in section.page
+page = dlx.report(case, models=[net, linear], people=8, background=10, audit=False, path="report.html").read_text()
+assert 'id="certainty"' in page and 'data-cell="certainty/1/certain"' in page
+assert len(Path("report-tables/certainty.csv").read_text().splitlines()) == 3
 """
 
 
