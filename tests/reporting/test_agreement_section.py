@@ -87,3 +87,12 @@ def test_one_method_has_nothing_to_be_compared_with():
     asked.on_panel.update(asked.explanations)
     assert "agreement" not in measure(asked).tables
     assert "nothing to compare" in words_of(told_of("agreement", asked).page)
+
+
+def test_a_model_that_says_the_same_of_everybody_has_nothing_to_be_far_from():
+    case = worlds.table("numeric")
+    constant = BlackBox(lambda t: np.full(len(t), 0.4), case.schema, "constant", scales=("probability", "logit"))
+    told = told_of("agreement", worlds.context(case, constant, people=10, background=5))
+    assert "Whether methods on constant differ cannot be told: not defined" in words_of(told.page)
+    assert "Who is right?" not in told.page and "nan" not in words_of(told.page)
+    assert told.tables["agreement_lights"]["closest"].item() == ""
