@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import shutil
 import subprocess
@@ -164,7 +165,7 @@ def test_train_explain_and_report_a_table_of_one_s_own(run, own):
     assert ended.status == 0
     assert ended.out == ["own/report.html"]
     assert "Explaining logistic_regression by Linear SHAP" in words(ended.err)
-    page = Path("own/report.html").read_text()
+    page = html.unescape(Path("own/report.html").read_text())
     assert f"<code>dlx {' '.join(map(str, command))}</code>" in page
     assert "Training" not in words(ended.err)
 
