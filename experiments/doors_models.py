@@ -21,6 +21,11 @@ from running import run
 SHARE_ACCEPTED = 0.9
 
 
+def main() -> int:
+    """Send what was asked for, write it down, and return 1 if something is wrong."""
+    return send(str(__doc__), "models", sent, summary, count=300)
+
+
 def sent(seed: int, number: int, _: Path) -> dict[str, object]:
     """Return what came of an estimator: what it is, through which door it went, why it was refused, what is wrong."""
     fitted = any_estimator(Random(f"{seed}-{number}"))
@@ -64,4 +69,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    run(lambda: send(str(__doc__), "models", sent, summary, count=300))
+    run(main)

@@ -19,6 +19,11 @@ from running import run
 SHARE_ACCEPTED = 0.8
 
 
+def main() -> int:
+    """Send what was asked for, write it down, and return 1 if something is wrong."""
+    return send(str(__doc__), "tables", sent, summary, count=500)
+
+
 def sent(seed: int, number: int, folder: Path) -> dict[str, object]:
     """Return what came of a table: its file and oddities, how far it went, why it was refused, what is wrong."""
     random = Random(f"{seed}-{number}")
@@ -63,4 +68,4 @@ def summary(table: pd.DataFrame, seed: int) -> tuple[str, bool]:
 
 
 if __name__ == "__main__":
-    run(lambda: send(str(__doc__), "tables", sent, summary, count=500))
+    run(main)

@@ -13,11 +13,11 @@ import argparse
 import html
 import re
 import shutil
-import sys
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
+from running import run
 
 SCREEN = 800
 WIDTHS = (1280, 400)
@@ -91,4 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)
