@@ -53,6 +53,15 @@ def test_a_name_that_moved_still_works(name):
     assert getattr(dlx, name) is getattr(importlib.import_module(f"dlx.{room}"), there)
 
 
+def test_what_is_printed_fits_in_three_lines():
+    case = dlx.load("bank_loan")
+    net = dlx.load_model(case, "mlp")
+    asked = {"background": case.background(5), "scale": "logit"}
+    a, b = (dlx.explain(net, case.test[:2], method=method, **asked) for method in ("deeplift", "integrated_gradients"))
+    for shown in (case, case.schema, case.schema.features[0], case.card, net, a, dlx.compare([a, b])):
+        assert repr(shown).count("\n") < 3 and max(map(len, repr(shown).splitlines())) < 150
+
+
 def test_a_name_that_dlx_does_not_have_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"dlx has no 'explian'.*did you mean 'explain'"):
         _ = dlx.explian

@@ -13,7 +13,7 @@ from dlx.comparison.alignment import AlignmentError, Contrast, contrast, describ
 from dlx.comparison.metrics import agreement, agreement_by_row
 from dlx.comparison.noise import Replicates, against_noise, noise_floor
 from dlx.comparison.truth import distance_to_truth
-from dlx.errors import DlxError
+from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class Comparison:
                 raise AlignmentError(f"{describe(one)} is given twice; give the models different names, or leave one out")
         for of in [*self.ground_truths, *(replicates.of for replicates in self.replicates)]:
             refuse_unaligned((self.explanations[0], of))
+
+    def __repr__(self) -> str:
+        one = self.explanations[0]
+        return f"Comparison({one.scale}, {len(one)} rows\n  {listed(map(describe, self.explanations), 4)})"
 
     def agreement(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees: a line a pair and metric, with interval and chance level."""

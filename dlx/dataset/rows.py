@@ -52,6 +52,9 @@ class Card:
     sha256: str = ""
     remedy: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Card({self.title!r}, {self.licence or 'no licence'}, {len(self.caveats)} caveats)"
+
 
 class Splits(NamedTuple):
     """Three disjoint parts of a dataset."""
