@@ -22,9 +22,17 @@ PEOPLE = 40  # whose curves are drawn
 
 
 def importance(measured: Measured, context: RunContext) -> Canvas:
+    """Return the importance of the top columns for the two models that are told of, a marker a method."""
+    return _importance(measured, [model.name for model in measured.about.models if context.methods_of(model)])
+
+
+def importance_of_all(measured: Measured, context: RunContext) -> Canvas:
     """Return the importance of the top columns, a panel a model, a marker a method."""
+    return _importance(measured, [model.name for model in context.models if context.methods_of(model)])
+
+
+def _importance(measured: Measured, shown: Sequence[str]) -> Canvas:
     table, top = measured.tables["importance"], measured.about.top
-    shown = [model.name for model in context.models if context.methods_of(model)]
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     height = 0.4 + lines * (0.29 * len(top) + 1.1)
