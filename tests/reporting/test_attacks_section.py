@@ -30,7 +30,7 @@ def light():
 
 def test_every_number_of_the_prose_is_a_cell_of_a_table(light):
     assert len(numbers_of(light.page, light.tables)) > 8 and len(numbers_of(light.evidence, light.tables)) > 4
-    assert set(light.tables) == {"attacks_shown", "attacks_found", "attacks_facts"}
+    assert set(light.tables) == {"attacks_shown", "attacks_found", "attacks_facts", "attacks_lights"}
 
 
 def test_the_section_tells_what_was_hidden_and_found(light):
@@ -46,7 +46,7 @@ def test_the_section_tells_what_was_hidden_and_found(light):
 
 def test_a_thorough_run_tells_everything_and_stays_within_the_words():
     told = told_of("attacks", context(related(), honest_net(), budget=THOROUGH))
-    assert set(told.tables) == {"attacks_shown", "attacks_found", "attacks_facts"} | FULL
+    assert set(told.tables) == {"attacks_shown", "attacks_found", "attacks_facts", "attacks_lights"} | FULL
     assert set(told.tables["attacks_shown"]["seed"]) == {0, 1, 2}
     assert len(numbers_of(told.evidence, told.tables)) > 10
     assert len(words_of(told.evidence, tables=False).split()) <= 900

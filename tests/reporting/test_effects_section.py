@@ -151,8 +151,7 @@ def test_a_model_that_answers_nothing_leaves_remarks_alone():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leave the pictures of a page empty."""
-    for module in ("figures", "effects.figures", "evidence.figures"):
-        monkeypatch.setattr(f"dlx.reporting.{module}.embedded", lambda _: "data:,")
+    monkeypatch.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
     monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
 
 

@@ -19,7 +19,7 @@ from dlx.dataset import Dataset
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, Target
 
-TABLES = {"rates", "gaps", "shown", "proxies", "single_proxies", "carriers", "gap_columns", "remedies", "tried"}
+TABLES = {"rates", "gaps", "shown", "proxies", "single_proxies", "carriers", "gap_columns", "remedies", "tried", "lights"}
 
 
 def own_model():
