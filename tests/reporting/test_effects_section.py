@@ -186,8 +186,9 @@ def paying():
 
 
 def page(case, *models, path):
-    """Return the text of a small report."""
-    return dlx.report(case, models=models, people=8, background=6, audit=False, path=path, narrator=QUIET).read_text()
+    """Return the words of both pages of a small report."""
+    written = dlx.report(case, models=models, people=8, background=6, audit=False, path=path, narrator=QUIET)
+    return words_of(written.read_text() + path.with_name(f"{path.stem}-evidence.html").read_text())
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -203,7 +204,7 @@ def test_a_page_is_written_of_a_model_that_refuses_a_level_nobody_has(tmp_path):
 def test_a_model_that_no_method_can_ask_is_left_out_and_said_to_be(tmp_path):
     case = worlds.table("mixed")
     text = page(case, mute(case), worlds.model("boosted", "mixed"), path=tmp_path / "r.html")
-    assert re.search(r"mute is left out of this report, since no method could explain it: .*that is nobody", text)
+    assert re.search(r"mute is left out, since no method could explain it: .*that is nobody", text)
     assert "boosted" in text
     with pytest.raises(DlxError, match=r"needs a model that a method can explain, got mute: .*that is nobody"):
         page(case, mute(case), path=tmp_path / "r.html")
