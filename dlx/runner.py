@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -103,27 +104,17 @@ def explain(
     LocalAccuracyError
         If the contributions do not add up as the method promises.
     """
-    check_model(model)
-    module, run, made_by = _checked_method(method, model, implementation, options)
-    check_scale(model, scale)
-    check_seed(seed)
-    if isinstance(model, BlackBox):
-        model = model.typed(rows, background)
+    module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
+    model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
-    started = time.perf_counter()
+    started, own = time.perf_counter(), model.scales[0]
     outputs, references = predicted(model, rows), predicted(model, background)
     held(model, [(rows, outputs), (background, references)])
-    model, own = _refusing_stand_ins(model, coded, outputs), model.scales[0]
-    rounding = _rounding_of(model, np.concatenate([outputs, references]))
-    carried = model.carried if isinstance(model, BlackBox) and model.companion is None else ()
-
-    def attribute(which: slice) -> Attribution:
-        asked = accompanied(model, rows, which) if carried else model
-        return run(asked, coded[which], reference, scale=scale, seed=seed, **options)
-
+    model = _refusing_stand_ins(model, coded, outputs)
+    ask = functools.partial(run, background=reference, scale=scale, seed=seed, **options)
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     with _one_line(method, model):
-        attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
+        attribution, failures = _attributed(ask, model, rows, coded, size, strict, progress)
     explanation = Explanation(
         **vars(attribution),
         outputs=rescaled(outputs, own, scale, model.name),
@@ -140,19 +131,21 @@ def explain(
         background_id=array_id(reference),
         seed=seed,
         seconds=time.perf_counter() - started,
-        carried=carried,
+        carried=_carried(model),
     )
+    rounding = _rounding_of(model, np.concatenate([outputs, references]))
     references = rescaled(references, own, scale, model.name)
     return _checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
 
 
-def _checked_method(
-    name: str, model: Model, implementation: str, options: dict[str, Any]
+def _checked_request(
+    model: Model, name: str, implementation: str, options: dict[str, Any], scale: Scale, seed: int
 ) -> tuple[ModuleType, Callable[..., Attribution], str]:
     """Return a method's module, what of it runs, and the package that comes from.
 
     The library runs where there is no kernel of ours, or none for the options.
     """
+    check_model(model)
     module, known = explainers.method(name), explainers.options(name)
     if not explainers.fits(name, model):
         raise MethodError(
@@ -167,6 +160,8 @@ def _checked_method(
         )
     if implementation not in IMPLEMENTATIONS:
         raise MethodError(f"implementation must be one of {', '.join(IMPLEMENTATIONS)}, got {implementation!r}")
+    check_scale(model, scale)
+    check_seed(seed)
     if not hasattr(module, "reference"):  # the library's code only, or ours only
         return module, module.attribute, module.LIBRARY
     is_ours = all(options.get(option, value) == value for option, value in getattr(module, "OURS", {}).items())
@@ -260,6 +255,29 @@ def _largest_residual(
     contributions = np.abs(explanation.values[~explanation.failed]).sum(axis=1)
     largest = max(np.abs(outputs).max(), np.abs(reference_outputs).max(), contributions.max())
     return max(promise.limit(float(mean_effect)), rounding * float(largest))
+
+
+def _carried(model: Model) -> tuple[str, ...]:
+    """Return the columns of the table that are no features and go along with each person."""
+    return model.carried if isinstance(model, BlackBox) and model.companion is None else ()
+
+
+def _attributed(
+    ask: Callable[..., Attribution],
+    model: Model,
+    rows: Any,
+    coded: np.ndarray,
+    size: int,
+    strict: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[Attribution, dict[int, str]]:
+    """Return the attribution of all rows, and why some have none; person by person where something goes along with each."""
+    along = bool(_carried(model))
+
+    def attribute(which: slice) -> Attribution:
+        return ask(accompanied(model, rows, which) if along else model, coded[which])
+
+    return _in_batches(attribute, coded, 1 if along else size, strict, progress)
 
 
 def _in_batches(

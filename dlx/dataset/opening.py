@@ -77,15 +77,13 @@ def read_table(
     opened = open_table(path, delimiter=delimiter, encoding=encoding)
     with _naming(path):
         if schema is not None:
-            own = _agreeing(schema, target, positive)
             if keep or categorical:
                 raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
-            read = as_described(opened, own, missing=missing)
-        elif target is None:
-            names = listed(opened.names)
-            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {names}")
-        else:
+            read = as_described(opened, _agreeing(schema, target, positive), missing=missing)
+        elif target is not None:
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
+        else:
+            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {listed(opened.names)}")
         made = from_frame(read.table, read.schema, name=name)
     reading = dataclasses.replace(
         read.reading.told(suspicions(made.schema, made.rows, made.outcomes)),

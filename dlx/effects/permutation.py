@@ -78,14 +78,8 @@ def permutation_importance(
     """
     import pandas as pd
 
-    if metric not in METRICS:
-        raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if repeats < 1:
-        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
-    if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
-        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
-    outcomes, names = people.outcomes, list(model.schema.names if features is None else dict.fromkeys(features))
-    positions = [model.schema.position(name) for name in names]
+    outcomes = _checked_outcomes(model, people, metric, repeats)
+    positions = [model.schema.position(name) for name in (model.schema.names if features is None else dict.fromkeys(features))]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
     own = model.predict(people, "probability")
@@ -114,6 +108,17 @@ def permutation_importance(
         if progress is not None:
             progress(done + 1, len(positions))
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def _checked_outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.ndarray:
+    """Return the outcomes of the people, or raise where nothing can be measured by them."""
+    if metric not in METRICS:
+        raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    if repeats < 1:
+        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
+    if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
+        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
+    return people.outcomes
 
 
 def _shuffled(model: Model, rows: np.ndarray, positions: Sequence[int], orders: np.ndarray) -> np.ndarray:

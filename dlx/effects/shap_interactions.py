@@ -156,14 +156,7 @@ def interactions(
     for what, given in (("rows", people), ("background", references)):
         if not len(given):
             raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    least = people.shape[1] * (people.shape[1] + 1) + 2  # with fewer combinations than pairs of columns, pairs look alike
-    if budget is not None and budget < least * len(references):
-        raise DlxError(
-            f"budget must be at least {least * len(references)}, columns (columns + 1) + 2 = {least} for each of "
-            f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
-        )
-    pairs = None if budget is None else budget // len(references) // 2
-    parts = []
+    pairs, parts = None if budget is None else _pairs_of(budget, *references.shape), []
     with one_thread():
         game = Game(model, people, references, scale)
         outputs, base_value = game.outputs(), game.references().mean()
@@ -191,3 +184,14 @@ def interactions(
         standard_errors=None if enumerated.all() else np.concatenate([part.standard_errors for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
     )
+
+
+def _pairs_of(budget: int, references: int, columns: int) -> int:
+    """Return how many pairs of combinations a budget buys for each reference row, or raise where these are too few."""
+    least = columns * (columns + 1) + 2  # with fewer combinations than pairs of columns, pairs look alike
+    if budget < least * references:
+        raise DlxError(
+            f"budget must be at least {least * references}, columns (columns + 1) + 2 = {least} for each of "
+            f"{references} reference rows, got {budget}; raise it, or pass fewer reference rows"
+        )
+    return budget // references // 2

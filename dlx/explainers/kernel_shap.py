@@ -66,45 +66,58 @@ def attribute(
     """
     import shap
 
-    if n_samples is not None and n_samples < 2 * rows.shape[1]:
-        raise MethodError(f"n_samples must be at least twice the {rows.shape[1]} columns, got {n_samples}")
-    if n_features is not None and n_features < 1:
-        raise MethodError(f"n_features must be at least 1, got {n_features}")
-    kept = 0 if n_features is None or n_features >= rows.shape[1] else f"num_features({n_features})"
+    kept = _kept(rows.shape[1], n_samples, n_features)
     logging.getLogger("shap").setLevel(logging.WARNING)
-    columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
-    ranks = np.column_stack([rank for _, rank in columns]).astype(np.float64)
-    unit = _unit(model, rows, background, scale)
-    _, first, which = np.unique(ranks[len(rows) :], axis=0, return_index=True, return_inverse=True)
-    evaluated = 0
-
-    def outputs(table: np.ndarray) -> np.ndarray:
-        nonlocal evaluated
-        evaluated += len(table)
-        picked = [distinct[rank] for (distinct, _), rank in zip(columns, table.T.astype(np.intp), strict=True)]
-        return model.predict_mixed(np.column_stack(picked), scale) / unit
-
-    def predict(table: np.ndarray) -> np.ndarray:
-        """Return the outputs of blocks of one row a reference, asking about references that are alike once."""
-        if len(first) == len(background) or len(table) % len(background):
-            return outputs(table)
-        blocks = table.reshape(-1, len(background), table.shape[1])[:, first]
-        return outputs(blocks.reshape(-1, table.shape[1])).reshape(len(blocks), -1)[:, which.ravel()].ravel()
-
-    # Ranks, because shap gives 0 to a column whose values it finds close: times in seconds, lengths in metres of 1e-9.
-    # And tiny outputs in units of their spread, because it gives 0 to a contribution below 1e-10.
-    explainer = shap.KernelExplainer(predict, ranks[len(rows) :])
+    game = _Ranked(model, rows, background, scale)
+    explainer = shap.KernelExplainer(game.outputs, game.ranks[len(rows) :])
     values = np.empty(rows.shape)
-    for i, row in enumerate(ranks[: len(rows)]):
+    for i, row in enumerate(game.ranks[: len(rows)]):
         with seeded(seed):
             values[i] = explainer.shap_values(
                 row, nsamples="auto" if n_samples is None else n_samples, l1_reg=kept, silent=True
             )
     return Attribution(
-        values=values * unit,
-        base_values=np.full(len(rows), float(explainer.expected_value) * unit),
-        evaluations=evaluated,
+        values=values * game.unit,
+        base_values=np.full(len(rows), float(explainer.expected_value) * game.unit),
+        evaluations=game.evaluated,
     )
+
+
+def _kept(columns: int, n_samples: int | None, n_features: int | None) -> int | str:
+    """Return which columns shap keeps, as it is asked, or raise where the options make no sense."""
+    if n_samples is not None and n_samples < 2 * columns:
+        raise MethodError(f"n_samples must be at least twice the {columns} columns, got {n_samples}")
+    if n_features is not None and n_features < 1:
+        raise MethodError(f"n_features must be at least 1, got {n_features}")
+    return 0 if n_features is None or n_features >= columns else f"num_features({n_features})"
+
+
+class _Ranked:
+    """People and references as shap sees them: ranks in place of values, and outputs in units of their spread.
+
+    Ranks, because shap gives 0 to a column whose values it finds close: times in seconds, lengths in metres of 1e-9. And tiny
+    outputs in units of their spread, because it gives 0 to a contribution below 1e-10.
+    """
+
+    def __init__(self, model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale) -> None:
+        self.columns = [np.unique(column, return_inverse=True) for column in np.concatenate([rows, background]).T]
+        self.ranks = np.column_stack([rank for _, rank in self.columns]).astype(np.float64)  # [rows + references, features]
+        self.model, self.scale, self.unit = model, scale, _unit(model, rows, background, scale)
+        self.references, self.evaluated = len(background), 0
+        _, self.first, self.which = np.unique(self.ranks[len(rows) :], axis=0, return_index=True, return_inverse=True)
+
+    def outputs(self, table: np.ndarray) -> np.ndarray:
+        """Return the outputs of blocks of one row a reference, asking about references that are alike once."""
+        if len(self.first) == self.references or len(table) % self.references:
+            return self._asked(table)
+        blocks = table.reshape(-1, self.references, table.shape[1])[:, self.first]
+        found = self._asked(blocks.reshape(-1, table.shape[1])).reshape(len(blocks), -1)
+        return found[:, self.which.ravel()].ravel()
+
+    def _asked(self, table: np.ndarray) -> np.ndarray:
+        self.evaluated += len(table)
+        picked = [distinct[rank] for (distinct, _), rank in zip(self.columns, table.T.astype(np.intp), strict=True)]
+        return self.model.predict_mixed(np.column_stack(picked), self.scale) / self.unit
 
 
 def _unit(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from dlx import explainers, plots
 from dlx.context import RunContext
 from dlx.effects.partial import PartialDependence
+from dlx.model import Model
 from dlx.reporting.canvas import canvas_of, legend
 from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
@@ -124,9 +125,9 @@ def interactions(measured: Measured, _context: RunContext) -> Canvas:
     return canvas
 
 
-def _widest(context: RunContext, model: object) -> str:
+def _widest(context: RunContext, model: Model) -> str:
     """Return the method that explained everybody and is preferred; else the first."""
-    methods = context.methods_of(model)  # type: ignore[arg-type]
+    methods = context.methods_of(model)
     return next(iter(explainers.by_preference(m for m in methods if explainers.method(m).COST != "high")), methods[0])
 
 

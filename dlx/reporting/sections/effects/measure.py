@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,7 +59,7 @@ class About:
 
     def of_each(self, what: str, ask: Callable[[Model], Found]) -> list[Found]:
         """Return the answers of those models that have one."""
-        answers = [self.attempt(f"{what} by {model.name}", lambda model=model: ask(model)) for model in self.models]  # type: ignore[misc]
+        answers = [self.attempt(f"{what} by {model.name}", partial(ask, model)) for model in self.models]
         return [answer for answer in answers if answer is not None]
 
 
