@@ -47,6 +47,21 @@ def tables_linked(markup):
     return set(re.findall(r"report-tables/(\w+)\.csv", str(markup)))
 
 
+def dead_links(page):
+    """Return the links of a page and of its evidence that lead nowhere: to no place within, no file or place beside."""
+    evidence = page.with_name("evidence.html" if page.stem == "report" else f"{page.stem}-evidence.html")
+    texts = {path.name: path.read_text() for path in (page, evidence)}
+    places = {name: set(re.findall(r'id="([^"]+)"', text)) for name, text in texts.items()}
+    found = []
+    for name, text in texts.items():
+        for link in map(html.unescape, re.findall(r'href="([^"]*)"', text)):
+            file, _, place = link.partition("#")
+            here = (page.parent / file).exists() and not (file in texts and place and place not in places[file])
+            if not (place in places[name] if not file else here):
+                found.append((name, link))
+    return found
+
+
 ALLOWED = re.compile(  # no measurements: names of texts and statutes, years of papers, where an axis is cut
     r"SR 26-2|29 CFR 1607\.4|sha256|others, 20\d\d|"
     r"\b100 (people|who)\b|intercept 0|slope 1|(Right|Left) of 0|Below 0"

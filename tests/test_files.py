@@ -245,7 +245,7 @@ def test_tables_whose_page_is_gone_go_with_the_next(tmp_path):
     assert names(tmp_path / "report-tables") == ["mine.txt", "performance.csv"]
 
 
-@pytest.mark.parametrize("taken", ["report-tables", "report-explanations", "report.html"])
+@pytest.mark.parametrize("taken", ["report-tables", "report-explanations", "report.html", "evidence.html"])
 def test_a_report_whose_place_is_taken_is_refused_before_the_work(tmp_path, taken):
     (tmp_path / taken).mkdir() if taken.endswith("html") else (tmp_path / taken).touch()
     for write in (dlx.report, dlx.audit_report):

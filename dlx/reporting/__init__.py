@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dlx.checkpoint.runs import obtain, refuse_unkept
-from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, Budget, RunContext, is_black_box
+from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
-from dlx.reporting.page import write_report
+from dlx.reporting.page import explanations_of, write_report
 from dlx.reporting.refusals import file_name, mute_models, named, refuse_same_names, refuse_unreportable, without
 from dlx.reporting.sections import UnfinishedError
 from dlx.threads import one_thread
@@ -50,8 +51,9 @@ def report(
     models : sequence of str or Model
         Names of architectures, or models; a shipped or trained checkpoint is used where there is one.
     path : str or Path, optional
-        The page; ``<case>.html`` in the current folder by default. Tables go to ``<page>-tables``, explanations to
-        ``<page>-explanations``, from where an interrupted or repeated run takes those that are done.
+        The page; ``<case>.html`` in the current folder by default. Beside it lie its evidence (``evidence.html`` for
+        ``report.html``, else ``<page>-evidence.html``), its tables (``<page>-tables``) and the explanations
+        (``<page>-explanations``), from where an interrupted or repeated run takes those that are done.
     seed : int
         Seed of the models, the people, the background and the methods.
     people : int
@@ -60,10 +62,10 @@ def report(
         How many training rows are the reference.
     audit : bool
         Whether the page also tells where the models err, whom they treat unfairly, what would change their answers and how
-        explanations are fooled: as `audit_report`, of the two models that are told of and those that can be read, or of all
-        where thorough. It takes about as long as the rest.
+        explanations are fooled, as `audit_report` does: of two black boxes and the interpretable models, or of all where
+        thorough.
     thorough : bool
-        Measure everything: noise floors, causes and faithfulness for every model that cannot be read, and the same
+        Measure everything: noise floors, causes and faithfulness for every black box, and the same
         architectures trained with five other seeds. Takes many minutes; an interrupted run goes on where it stopped.
     retrain : bool
         Train the models anew even where there is a checkpoint.
@@ -85,34 +87,15 @@ def report(
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
-    narrator, page = narrator or Narrator(), Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
-    refuse_unreportable(case, models, page)
-    refuse_unkept(case, named(models), seed=seed, retrain=retrain, checkpoints=checkpoints)
-
-    def trained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
-
-    found = _obtained(models, seed, trained)
-    siblings = _siblings(case, found, trained) if thorough else {}
+    page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
     asked = {"seed": seed, "people": people, "background": background}
-    with one_thread(), models_of_page([model.name for model in found]):
-        context = RunContext.of(
-            case,
-            found,
-            seed=seed,
-            people=people,
-            background=background,
-            budget=_budget(thorough),
-            siblings=siblings,
-            keep=_kept(page),
-            narrator=narrator,
-        )
-        if mute := mute_models(found, context.compatibility):
-            context = context.without(mute, without(found, mute, narrator))
-        parts = ("models", "explanations", "audit") if audit else ("models", "explanations")
-        return write_report(context, parts, page, command or _call("report", case, found, **asked))
+    found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
+    siblings = _siblings(case, found, obtained) if thorough else {}
+    budget, parts = THOROUGH if thorough else QUICK, ("models", "explanations", *(("audit",) if audit else ()))
+    call = command or _call("report", case, found, asked)
+    return _written(case, found, parts, page, call, **asked, budget=budget, siblings=siblings, narrator=narrator)
 
 
 def audit_report(
@@ -135,10 +118,11 @@ def audit_report(
     case : Dataset
         A shipped case or a table of your own, with a binary outcome.
     models : sequence of str or Model
-        Names of architectures, or models. Those that can be read without a method (linear, a single tree) are what
-        the others are compared with.
+        Names of architectures, or models. The interpretable ones (linear, a single tree) are what the others are compared
+        with.
     path : str or Path, optional
-        The page; ``<case>-audit.html`` in the current folder by default. Tables go to ``<page>-tables``.
+        The page; ``<case>-audit.html`` in the current folder by default. Beside it lie ``<page>-evidence.html`` and
+        ``<page>-tables``.
     seed : int
         Seed of the models, the people, the background and everything random.
     background : int
@@ -163,34 +147,43 @@ def audit_report(
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
-    narrator, page = narrator or Narrator(), Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
+    page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
+    found, _ = _models(case, models, page, seed, False, device, checkpoints, narrator)
+    budget, call = THOROUGH if thorough else QUICK, command or _call("audit_report", case, found, {"seed": seed})
+    asked = {"seed": seed, "background": background}
+    return _written(case, found, ("models", "audit"), page, call, **asked, budget=budget, narrator=narrator)
+
+
+def _models(
+    case: Dataset,
+    models: Sequence[str | Model],
+    page: Path,
+    seed: int,
+    retrain: bool,
+    device: str,
+    checkpoints: str | Path | None,
+    narrator: Narrator | None,
+) -> tuple[list[Model], Obtain]:
+    """Return the models of a page, and what obtains another one, or raise, before any is trained, if there can be no page."""
     refuse_unreportable(case, models, page)
-    refuse_unkept(case, named(models), seed=seed, checkpoints=checkpoints)
+    refuse_unkept(case, named(models), seed=seed, retrain=retrain, checkpoints=checkpoints)
+    asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
-    def trained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, device=device, checkpoints=checkpoints, narrator=narrator)
+    def obtained(architecture: str, seed: int) -> Model:
+        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked)
 
-    found = _obtained(models, seed, trained)
-    with one_thread(), models_of_page([model.name for model in found]):
-        context = RunContext.of(
-            case, found, seed=seed, background=background, budget=_budget(thorough), keep=_kept(page), narrator=narrator
-        )
-        return write_report(context, ("models", "audit"), page, command or _call("audit_report", case, found, seed=seed))
-
-
-def _obtained(models: Sequence[str | Model], seed: int, trained: Obtain) -> list[Model]:
-    found = [trained(model, seed) if isinstance(model, str) else model for model in models]
+    found = [obtained(model, seed) if isinstance(model, str) else model for model in models]
     refuse_same_names(found)
-    return found
+    return found, obtained
 
 
-def _budget(thorough: bool) -> Budget:
-    return THOROUGH if thorough else QUICK
-
-
-def _kept(page: Path) -> Path:
-    """Return where a page keeps the explanations that it made."""
-    return page.with_name(f"{page.stem}-explanations")
+def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page: Path, command: str, **asked: Any) -> Path:
+    """Write a page of the models that a method can explain, and return its path."""
+    with one_thread(), models_of_page([model.name for model in models]):
+        context = RunContext.of(case, models, keep=explanations_of(page), **asked)
+        if "explanations" in parts and (mute := mute_models(models, context.compatibility)):
+            context = context.without(mute, without(models, mute, context.narrator))
+        return write_report(context, parts, page, command)
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[str, list[Model]]:
@@ -203,7 +196,7 @@ def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[st
     }
 
 
-def _call(function: str, case: Dataset, models: Sequence[Model], **asked: int) -> str:
+def _call(function: str, case: Dataset, models: Sequence[Model], asked: Mapping[str, int]) -> str:
     """Return how a report of a case is asked for in Python."""
     numbers = ", ".join(f"{name}={number}" for name, number in asked.items())
     return f"dlx.{function}(dlx.load({case.name!r}), models={[model.name for model in models]}, {numbers})"

@@ -1,12 +1,11 @@
-"""A figure of the page: an SVG that the page carries inside itself, with words for those who see it and those who don't."""
+"""The canvas of a figure, and the SVG that the page carries inside itself."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,27 +13,6 @@ from dlx.reporting.phrases import method_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture and what it shows, for those who see it and those who don't.
-
-    Parameters
-    ----------
-    source : str
-        A data URI.
-    alt, caption : str
-        What the picture shows in a sentence; how to read it.
-    table : str
-        Name of the CSV that holds its numbers.
-    """
-
-    kind: ClassVar[str] = "figure"
-    source: str
-    alt: str
-    caption: str
-    table: str
 
 
 def canvas_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", "pandas")
 WORDS = {"green": "good", "amber": "mind", "red": "bad", "grey": "not measured"}
 ACT, BANK, CLINIC = "EU AI Act, Annex IV", "SR 26-2", "TRIPOD+AI"
+DOORS = (  # where they lead, their names, and what is behind them
+    ("person", "A person", "why, and what would change it"),
+    ("agreement", "Trust", "do the explanations hold"),
+    ("sign", "Sign", "what was run, what is not covered"),
+    ("method", "Learn", "how it was done, what the words mean"),
+)
 RUN = "sign"  # what every run has evidence for: it stands in the block to sign
 
 # text, its item in our words, and what answers it: a name that a section's COVERS has, or "sign" or "method"
@@ -76,15 +82,14 @@ ITEMS: tuple[tuple[str, str, str], ...] = (
 
 @dataclass(frozen=True)
 class Lit:
-    """A light of this run: its colour in words, its number, and the rule that gave it."""
+    """A light of this run."""
 
     name: str
-    section: str
+    section: str  # that a click leads to; "" where the page does not have it
     colour: str
-    word: str
-    number: float | None
-    shown: Markup | None
-    rule: str
+    word: str  # for its colour
+    shown: Markup | None  # its number
+    rule: str  # that gave the colour
 
 
 def opening(context: RunContext, told: Sequence[Told]) -> Markup:
@@ -95,19 +100,21 @@ def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     facts = {line["name"]: line["value"] for line in tables.lines("performance_facts")}
     words: dict[str, Any] = {"case": context.case, "target": context.case.schema.target, "about": about, "known": facts}
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
-    here = {one.key for one in told}
-    return rendered("opening.md.j2", words | {"lights": [_lit(light, tables, use) for light in LIGHTS], "here": here})["page"]
+    here = {one.key for one in told} | {RUN}
+    words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS]}
+    return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 
 
-def _lit(light: Light, tables: Tables, model: str) -> Lit:
+def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> Lit:
     number = light.measure(tables, model)
     colour = light.colour(number)
-    better = "at least" if light.green >= light.red else "at most"
+    better, worse = ("at least", "below") if light.green >= light.red else ("at most", "above")
     lines = [STYLES[light.style](line) for line in (light.green, light.red)]
-    rule = f"{light.what}. Green: {better} {lines[0]}; red: beyond {lines[1]}. Lines: {light.source}."
+    rule = f"{light.what}. Green: {better} {lines[0]}; red: {worse} {lines[1]}. Lines: {light.source}."
     nearest = light.red if colour == "red" else light.green
     shown = None if number is None or colour == "grey" else numbered(number, nearest, style=STYLES[light.style])
-    return Lit(light.name, light.section, colour, WORDS[colour], number, shown, rule[:1].upper() + rule[1:])
+    section = light.section if light.section in here else ""
+    return Lit(light.name, section, colour, WORDS[colour], shown, rule[:1].upper() + rule[1:])
 
 
 def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) -> Told:
@@ -130,14 +137,8 @@ def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) 
         table_block("The items and where they are answered", ("Text", "Item", "Answered in"), items, links.tables_folder)
     )
     blocks = rendered("sign.md.j2", {"run": run, "items": shown})
-
-    return Told(
-        "sign",
-        "Sign",
-        blocks["page"],
-        blocks["evidence"],
-        {"checklist": pd.DataFrame(items, columns=["text", "item", "section"])},
-    )
+    tables = {"checklist": pd.DataFrame(items, columns=["text", "item", "section"])}
+    return Told(RUN, "Sign", blocks["page"], blocks["evidence"], tables)
 
 
 def _made_by(model: Model, context: RunContext) -> Mapping[str, str]:

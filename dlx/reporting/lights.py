@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from dlx.comparison.trustworthiness import FAR
 from dlx.reporting.prose import Number, Tables
 
 GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
@@ -115,8 +116,8 @@ LIGHTS = (
         "distance",
         "distance of the trusted methods from the exact Shapley values, as a share of their length",
         0.1,
-        0.25,
-        "our convention; a method beyond the second line is not trusted on any page of dlx",
+        FAR,
+        "our convention; a method beyond the second line answers another question, and its page says so",
     ),
     Light(
         "Hard to fool",

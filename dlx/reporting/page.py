@@ -42,21 +42,28 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
-    told: list[Told] = []
-    faults: list[BugError] = []
-    links = Links(tables_of(page).name, second_page(page).name)
-    for name in names(parts, context.case.schema.target.kind):
-        try:
-            told.append(tell(name, context, links))
-        except BugError as fault:
-            context.narrator.say(str(fault))
-            faults.append(fault)
-    written = page.with_name(f"{page.stem}-unfinished{page.suffix}") if faults else page
+    told, faults = _told(context, names(parts, context.case.schema.target.kind), page)
+    written = page
+    if faults:
+        written = page.with_name(f"{page.stem}-unfinished{page.suffix}")
+        told, _ = _told(context, [one.key for one in told], written)  # their links lead to what lies beside this page
     with context.narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in context.models]):
         _write(context, told, written, command)
     if faults:
         raise UnfinishedError(told, faults) from faults[0]
     return page
+
+
+def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Told], list[BugError]]:
+    """Return sections as a page tells them, and the faults of dlx that others failed by."""
+    told, faults, links = [], [], links_of(page)
+    for name in sections:
+        try:
+            told.append(tell(name, context, links))
+        except BugError as fault:
+            context.narrator.say(str(fault))
+            faults.append(fault)
+    return told, faults
 
 
 def second_page(page: Path) -> Path:
@@ -69,8 +76,18 @@ def tables_of(page: Path) -> Path:
     return page.with_name(f"{page.stem}-tables")
 
 
+def explanations_of(page: Path) -> Path:
+    """Return the folder where a page keeps the explanations that it made."""
+    return page.with_name(f"{page.stem}-explanations")
+
+
+def links_of(page: Path) -> Links:
+    """Return where a page finds its tables and its evidence."""
+    return Links(tables_of(page).name, second_page(page).name)
+
+
 def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) -> None:
-    links = Links(tables_of(page).name, second_page(page).name)
+    links = links_of(page)
     signed = sign(context, told, command, links)
     tables = {name: table for one in (*told, signed) for name, table in one.tables.items()}
     backed = [(one, linked(one.evidence, page=page.name)) for one in (*told, signed) if one.evidence]

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlx import explainers
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
-from dlx.rounding import decimals_of, in_percent, percent_beside, rounded, side_true, threshold_in_percent
+from dlx.rounding import decimals_of, in_percent, rounded, side_true
 from dlx.schema import Target
 
 ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
@@ -87,32 +86,9 @@ def interval(estimate: float, low: float, high: float, show: Callable[..., str] 
     return f"{show(estimate, *given)} ({show(low, *given)} to {show(high, *given)})"
 
 
-def top_columns(count: int) -> str:
-    """Return "the top column" or "the top 5 columns"."""
-    return "the top column" if count == 1 else f"the top {count} columns"
-
-
 def method_label(method: str) -> str:
     """Return the name of a method that people read."""
     return str(explainers.method(method).LABEL)
-
-
-def model_words(model: Model) -> str:
-    """Return a model in words, with its name: "the net (mlp)"."""
-    if isinstance(model, NeuralModel):
-        return f"the net ({model.name})"
-    if isinstance(model, LinearModel):
-        return f"the linear model ({model.name})"
-    if isinstance(model, TreeModel):
-        kind = "single tree" if len(model.trees) == 1 else "boosted trees" if model.scales[0] == "logit" else "forest"
-        return f"the {kind} ({model.name})"
-    return f"the model {model.name}"
-
-
-def not_trained_words(models: list[str]) -> str:
-    """Return which models no remedy could train again, and why; "" where there are none."""
-    were = "was" if len(models) == 1 else "were"
-    return f"{listed(models)} {were} not trained by dlx on this table, and so not trained again." if models else ""
 
 
 def spaced(text: str) -> str:
@@ -128,21 +104,6 @@ def listed(parts: list[str]) -> str:
 def says(words: str, value: str) -> bool:
     """Whether words hold a value as words of their own: "No savings account" says "no savings account", "now" says no "no"."""
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", words, re.IGNORECASE) is not None
-
-
-def sentence(text: str) -> str:
-    """Return the text with a capital at its start and a stop at its end."""
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "?")) else ".")
-
-
-def threshold_percent(target: Target) -> str:
-    """Return the threshold as a percentage, with a decimal; with more where it would read as 0 or 100 %."""
-    return threshold_in_percent(target.threshold)
-
-
-def risk_percent(risk: float, target: Target) -> str:
-    """Return a predicted risk as a percentage that stands on its side of the target's threshold: "16.6 %" below 16.7 %."""
-    return percent_beside(risk, target.threshold)
 
 
 def people_word(target: Target) -> str:

@@ -12,6 +12,7 @@ from dlx.errors import DlxError
 from dlx.files import refuse_unwritable
 from dlx.model import Model
 from dlx.progress import Narrator
+from dlx.reporting.page import explanations_of, second_page, tables_of
 from dlx.schema import SchemaError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise DlxError(f"models must be a list of names or models, got {models!r}; pass [{models!r}]")
     if page.is_dir():
         raise DlxError(f"the path of a report is that of its page, but {page} is a folder; pass {page / 'report.html'}")
-    for folder in (page.parent, *(page.with_name(f"{page.stem}-{part}") for part in ("tables", "explanations"))):
+    if second_page(page).is_dir():
+        raise DlxError(f"a report has a second page, but {second_page(page)} is a folder; pass another path (--output)")
+    for folder in (page.parent, tables_of(page), explanations_of(page)):
         refuse_unwritable(folder, "pass another path (--output)")
     if case.schema.target.kind != "binary":
         raise SchemaError(

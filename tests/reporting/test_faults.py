@@ -7,7 +7,7 @@ import importlib
 import numpy as np
 import pytest
 import worlds
-from pages import told_of, words_of
+from pages import dead_links, told_of, words_of
 
 from dlx import reporting
 from dlx.audit import preflight
@@ -80,6 +80,7 @@ def test_what_was_finished_is_kept_apart_and_no_page_lacks_a_section(tmp_path):
         and "could not be measured" not in kept
     )
     assert (tmp_path / "audit-unfinished-tables" / "checklist.csv").is_file()
+    assert dead_links(tmp_path / "audit-unfinished.html") == [] and not (tmp_path / "audit-evidence.html").exists()
 
 
 @pytest.mark.usefixtures("sections")

@@ -13,9 +13,8 @@ from sklearn.tree import DecisionTreeClassifier
 from dlx.audit.miscalibration import calibration
 from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
-from dlx.reporting.phrases import threshold_percent
 from dlx.reporting.sections.performance.measure import measure
-from dlx.schema import Target
+from dlx.rounding import threshold_in_percent
 
 
 @pytest.fixture(scope="module")
@@ -93,4 +92,4 @@ def test_a_model_that_costs_more_than_acting_on_nobody_loses():
 
 @pytest.mark.parametrize(("threshold", "said"), [(1 / 6, "16.7 %"), (0.0001, "0.01 %"), (0.99999, "99.999 %"), (0.5, "50 %")])
 def test_a_threshold_near_0_or_1_is_not_rounded_to_it(threshold, said):
-    assert threshold_percent(Target("y", levels=("no", "yes"), threshold=threshold)) == said
+    assert threshold_in_percent(threshold) == said

@@ -15,8 +15,8 @@ import dlx
 from dlx.context import QUICK, RunContext
 from dlx.dataset import Dataset
 from dlx.progress import Narrator
-from dlx.reporting.phrases import risk_percent
 from dlx.reporting.sections.person.measure import measure, reasons
+from dlx.rounding import percent_beside
 from dlx.threads import one_thread
 
 FEW = dataclasses.replace(QUICK, noise_people=3, replicates=2, settings_people=3)  # what is measured is the same
@@ -59,7 +59,7 @@ def test_each_person_s_risks_decisions_and_outcome_are_those_of_the_table(told):
         for model in ("mlp", "gradient_boosting"):
             risk = people.loc[key, f"risk_by_{model}"]
             verdict = "denied" if risk >= target.threshold else "granted"
-            assert f"{risk_percent(risk, target)} ({verdict})" in said
+            assert f"{percent_beside(risk, target.threshold)} ({verdict})" in said
         assert ("had a bad loan" in said) == (people.loc[key, "outcome"] == 1)
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dlx.reporting import phrases
 from dlx.reporting.phrases import interval, number_in, percent, says, share, signed, thousandths, two_decimals
+from dlx.rounding import percent_beside
 from dlx.schema import Target
 
 NUMBERS = some.floats(-2, 2, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-9)
@@ -58,8 +58,8 @@ def test_what_was_not_seen_to_vary_says_so_and_what_has_no_interval_has_none():
 
 def test_a_risk_stands_on_its_side_of_the_threshold():
     target = Target("bad", levels=("no", "yes"), threshold=1 / 6)
-    assert phrases.risk_percent(0.1665, target) == "16.6 %" and phrases.risk_percent(0.1667, target) == "17 %"
-    assert phrases.risk_percent(0.05, Target("bad", levels=("no", "yes"), threshold=0.05)) == "5 %"
+    assert percent_beside(0.1665, target.threshold) == "16.6 %" and percent_beside(0.1667, target.threshold) == "17 %"
+    assert percent_beside(0.05, 0.05) == "5 %"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import worlds
-from pages import numbers_of, unnumbered, words_of
+from pages import dead_links, numbers_of, unnumbered, words_of
 
 import dlx
 from dlx.context import THOROUGH, Budget
@@ -95,12 +95,16 @@ def test_the_pages_are_small_files_that_ask_nothing_of_a_network(bank_loan_page)
 
 
 def test_every_link_within_and_between_the_pages_leads_somewhere(bank_loan_page):
-    first, second = (path.read_text() for path in (bank_loan_page, evidence(bank_loan_page)))
-    for page, other in ((first, second), (second, first)):
-        within = set(re.findall(r'href="#([^"]+)"', page))
-        across = set(re.findall(r'href="(?:report|evidence)\.html#([^"]+)"', page))
-        assert within <= set(re.findall(r'id="([^"]+)"', page))
-        assert across <= set(re.findall(r'id="([^"]+)"', other))
+    assert dead_links(bank_loan_page) == []
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("world", ["numeric", "mixed"])
+def test_a_page_without_some_sections_has_no_link_to_them(tmp_path, world):
+    assert dead_links(small(world, tmp_path / "report.html", audit=False)) == []
+    models = [worlds.model("net", world), worlds.model("linear", world)]
+    assert dead_links(dlx.audit_report(worlds.table(world), models=models, path=tmp_path / "audit.html", narrator=QUIET)) == []
+    assert len(re.findall('class="light ', (tmp_path / "audit.html").read_text())) == 6
 
 
 @pytest.mark.parametrize("section", EVERY)

@@ -27,7 +27,7 @@ from markupsafe import Markup, escape
 from dlx import plots
 from dlx.context import RunContext
 from dlx.errors import BugError, in_a_line, is_own_fault
-from dlx.reporting.canvas import Figure, embedded
+from dlx.reporting.canvas import embedded
 from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
 
 HERE = Path(__file__).parent
@@ -125,7 +125,8 @@ def tell(name: str, context: RunContext, links: Links) -> Told:
     """
     module = _module(name, "measure")
     try:
-        return _told(name, module, context, module.measure(context), links)
+        measured = context.once(f"section {name}", lambda: module.measure(context))
+        return _told(name, module, context, measured, links)
     except Exception as error:
         if is_own_fault(error):
             raise BugError(f"the section “{module.TITLE}”", error) from error
@@ -177,9 +178,9 @@ class _Page:
         """
         with plots.style():
             source = embedded(getattr(_module(self.name, "figures"), name)(self.measured, self.context))
-        shown = Figure(source, bare(alt), "", table or name)
         macros: Any = layout().get_template("blocks.html.j2").module
-        drawn = one_block(str(macros.picture(shown, markdown(str(caller()), inline=True), self.links.tables_folder)))
+        caption = markdown(str(caller()), inline=True)
+        drawn = one_block(str(macros.picture(source, bare(alt), caption, table or name, self.links.tables_folder)))
         return self.fold(folded, lambda: drawn) if folded else drawn
 
     def grid(

@@ -23,6 +23,7 @@ from dlx.stats import LEVEL, auc, auc_difference
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary",), "models"
 COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
+DEMOGRAPHY = ("age", "sex", "gender")  # what anybody knows of a person before a model is asked
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 
 
@@ -44,7 +45,7 @@ class About:
         The model to use, and "better" (than every model that can be read, beyond chance), "readable" (no black box is), or
         "alone" (there is nothing to compare).
     known : tuple of str
-        Labels of the protected columns, which alone predict as well as `baseline_auc` says.
+        Labels of age and sex, else of all protected columns: alone they predict as well as `baseline_auc` says.
     """
 
     calibrations: dict[str, Calibration]
@@ -106,13 +107,14 @@ def _to_use(context: RunContext, tables: dict[str, pd.DataFrame], losses: pd.Ser
 
 
 def _added_to_what_is_known(context: RunContext, use: str) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Return the protected columns and how well they predict alone: what a model adds to age and sex."""
+    """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     case = context.case
-    known = [i for i, feature in enumerate(case.schema.features) if feature.protected]
+    protected = [i for i, feature in enumerate(case.schema.features) if feature.protected]
+    known = [i for i in protected if case.schema.names[i] in DEMOGRAPHY] or protected
     if not known:
         return (), {}
     train, test = (_dense(rows, known, case.train) for rows in (case.train, case.test))
