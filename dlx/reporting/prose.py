@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from dlx.reporting import phrases
 from dlx.rounding import percent_beside, threshold_in_percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from markupsafe import Markup
-
 HERE = Path(__file__).parent
 STYLES: dict[str, Callable[..., str]] = {
     "share": phrases.share,  # ".86"
@@ -75,9 +74,9 @@ class Line:
         value = self._values[column]
         if isinstance(value, str):
             return Said(value)
-        if isinstance(value, bool) or not hasattr(value, "__float__"):
-            return value
-        return bool(value) if type(value).__name__ == "bool" else Number(float(value), f"{self._address}/{column}")
+        if isinstance(value, (bool, np.bool_)):
+            return bool(value)
+        return Number(float(value), f"{self._address}/{column}") if hasattr(value, "__float__") else value
 
 
 class Tables:
@@ -113,6 +112,7 @@ class Tables:
         return found[0]
 
 
+@cache
 def environment() -> Environment:
     """Return what turns templates into HTML: values are escaped, what is lacking is an error, numbers need a style."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -124,12 +124,11 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_plain,
-        extensions=["jinja2.ext.loopcontrols"],
     )
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
-    made.filters |= {"interval": interval, "listed": listed, "method": _method, "capital": _capital, "article": phrases.article}
-    made.filters["said"] = said
+    made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital}
+    made.filters |= {"method": phrases.method_label, "article": phrases.article}
     return made
 
 
@@ -140,6 +139,7 @@ def rendered(template: str, words: Mapping[str, Any]) -> dict[str, Markup]:
     return {block: markdown("".join(make(seen))) for block, make in text.blocks.items()}
 
 
+@cache
 def layout() -> Environment:
     """Return what turns the templates of whole pages, tables and figures into HTML: every value is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -158,8 +158,6 @@ def interval(
 
     What has a sign is read against 0.
     """
-    from markupsafe import Markup
-
     estimate, low, high = (line[column] for column in of)
     against = 0.0 if against is None and style in SIGNED else against
     show = partial(numbered, style=STYLES[style], line=against)
@@ -187,23 +185,18 @@ def _as_text(value: float, style: str) -> str:
 
 def listed(parts: Sequence[Any]) -> Markup:
     """Return "a", "a and b" or "a, b and c"."""
-    from markupsafe import Markup
-
     shown = [_plain(part) for part in parts]
     return Markup(" and ").join([Markup(", ").join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def said(text: Any) -> Markup:
     """Return text that is the case's own: a label, a level, a caveat; its numbers are no measurements of ours."""
-    from markupsafe import Markup
-
     return Markup('<span class="said">{}</span>').format(_plain(str(text)))
 
 
 def markdown(text: str, *, inline: bool = False) -> Markup:
     """Return the HTML of Markdown, in which HTML passes; `inline` is of one paragraph, without its <p>."""
     from markdown_it import MarkdownIt
-    from markupsafe import Markup
 
     reader = MarkdownIt("commonmark", {"html": True})
     return Markup(reader.renderInline(text.strip()) if inline else reader.render(text))
@@ -211,15 +204,11 @@ def markdown(text: str, *, inline: bool = False) -> Markup:
 
 def as_html(text: str) -> Markup:
     """Return text that is HTML already."""
-    from markupsafe import Markup
-
     return Markup(text)
 
 
 def bare(markup: Any) -> str:
     """Return the text of HTML, for an attribute."""
-    from markupsafe import Markup
-
     return str(Markup(markup).striptags())
 
 
@@ -231,15 +220,11 @@ def table_block(caption: str, header: Sequence[str], lines: Sequence[Sequence[st
 
 def one_block(markup: str) -> Markup:
     """Return HTML as one block of Markdown: apart from what stands around it, without an empty line within."""
-    from markupsafe import Markup
-
     return Markup("\n\n" + re.sub(r"\n\s*\n", "\n", markup.strip()) + "\n\n")
 
 
 def numbered(number: Any, line: float | None = None, *, style: Callable[..., str]) -> Markup:
     """Return a number as its style prints it, with its value and its cell."""
-    from markupsafe import Markup
-
     if not isinstance(number, Number):
         raise ValueError(f"{number!r} has no cell of a table")
     return Markup('<data value="{}" data-cell="{}">{}</data>').format(
@@ -250,7 +235,6 @@ def numbered(number: Any, line: float | None = None, *, style: Callable[..., str
 def _plain(value: Any) -> Any:
     """Return text that is nothing but text in Markdown and in HTML."""
     from jinja2 import Undefined
-    from markupsafe import Markup
 
     if isinstance(value, (Markup, Undefined)):
         return value
@@ -263,10 +247,6 @@ def _plain(value: Any) -> Any:
 
 def _entity(found: re.Match[str]) -> str:
     return f"&#{ord(found[0])};"
-
-
-def _method(name: str) -> str:
-    return phrases.method_label(name)
 
 
 def _capital(text: Any) -> Any:
