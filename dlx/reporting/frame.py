@@ -145,5 +145,6 @@ def _made_by(model: Model, context: RunContext) -> Mapping[str, str]:
     """Return who made a model, from what, and the fingerprint of what it answers about the test rows."""
     made = model.provenance
     options = "".join(f", {name} {value}" for name, value in made.config.items()) if made else ""
-    words = f"{made.architecture}, seed {made.seed}{options or ', default hyperparameters'}" if made else "not trained by dlx"
+    architecture = "" if made is None or made.architecture == model.name else f"{made.architecture}, "
+    words = f"{architecture}seed {made.seed}{options or ', default hyperparameters'}" if made else "not trained by dlx"
     return {"name": model.name, "made_by": words, "fingerprint": array_id(model.predict(context.case.test, "probability"))}

@@ -130,14 +130,20 @@ def test_every_table_is_written_linked_and_whole(bank_loan_page):
     assert len(table(bank_loan_page, "people")) == 12
 
 
-def test_heart_attack_speaks_of_risk_and_never_of_denial(tmp_path):
-    models = ["mlp", "gradient_boosting"]
-    path = tmp_path / "heart.html"
-    asked = {"people": 5, "background": 5, "audit": False, "narrator": QUIET}
-    page = dlx.report(dlx.load("heart_attack"), models=models, path=path, **asked).read_text()
-    said = page[: page.index('<dl class="glossary">')]
-    assert not re.search(r"deni(?:ed|al)|grant(?:ed)|loan|applicant", said, flags=re.IGNORECASE)
-    assert "flagged as high risk" in page
+@pytest.mark.parametrize("models", [("mlp", "gradient_boosting"), ("gradient_boosting", "logistic_regression")])
+def test_heart_attack_speaks_of_risk_and_never_of_denial_and_each_number_has_its_cell(tmp_path, models):
+    case, asked = (
+        dlx.load("heart_attack"),
+        {"models": models, "background": 5, "path": tmp_path / "heart.html", "narrator": QUIET},
+    )
+    page = dlx.report(case, people=5, audit=False, **asked) if "mlp" in models else dlx.audit_report(case, **asked)
+    text = page.read_text()
+    assert not re.search(r"deni(?:ed|al)|grant(?:ed)|loan|applicant", text, flags=re.IGNORECASE)
+    assert "flagged as high risk" in text
+    found = tables(page)
+    for path in (page, evidence(page)):
+        assert len(numbers_of(path.read_text(), found)) > 10
+        assert unnumbered(path.read_text()) == []
 
 
 def test_the_command_on_the_page_is_what_was_typed_or_a_call_that_names_every_number(bank_loan_page, tmp_path, request):
