@@ -62,11 +62,6 @@ def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one == other) | (np.isnan(one) & np.isnan(other))
 
 
-def row_norms(values: np.ndarray) -> np.ndarray:
-    """Return the Euclidean length of each row, [rows]."""
-    return np.sqrt(np.square(values).sum(axis=1))
-
-
 def filled_by_column(rows: np.ndarray) -> np.ndarray:
     """Return rows with the mean of a column's known values in place of NaN; 0 where nothing is known."""
     known = ~np.isnan(rows)

@@ -63,7 +63,7 @@ class Encoder:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Number of dense columns of each feature."""
-        return tuple(_own_width(feature) + feature.missing for feature in self.schema.features)
+        return tuple(len(_names_of(feature)) for feature in self.schema.features)
 
     @property
     def width(self) -> int:
@@ -94,7 +94,7 @@ class Encoder:
         """Return coded rows [rows, features] as dense input [rows, width]; float32, or what a network of float64 reads."""
         dense = np.zeros((len(rows), self.width), dtype=dtype)
         for i, feature in enumerate(self.schema.features):
-            column, own = rows[:, i], _own_width(feature)
+            column, own = rows[:, i], self.widths[i] - feature.missing
             missing = np.isnan(column) if feature.missing else None
             known = column if missing is None else np.where(missing, 0.0, column)
             block = dense[:, self.starts[i] : self.starts[i] + own]
@@ -114,17 +114,10 @@ class Encoder:
         return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
 
 
-def _own_width(feature: Feature) -> int:
-    """Return the dense columns of a feature without its indicator of missing values."""
-    if not feature.is_categorical:
-        return 1
-    return max(1, len(feature.levels) - 1) if feature.ordered else len(feature.levels)
-
-
 def _names_of(feature: Feature) -> list[str]:
-    names = [feature.name]
-    if feature.is_categorical:
-        names = [f"{feature.name} = {level}" for level in feature.levels]
+    gap = [f"{feature.name} is missing"] * feature.missing
+    if not feature.is_categorical:
+        return [feature.name, *gap]
     if feature.ordered and len(feature.levels) > 1:
-        names = [f"{feature.name} > {level}" for level in feature.levels[:-1]]
-    return [*names, f"{feature.name} is missing"] if feature.missing else names
+        return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]
+    return [*(f"{feature.name} = {level}" for level in feature.levels), *gap]

@@ -1,16 +1,10 @@
-"""Small helpers of arrays: lengths of rows, and columns without holes."""
+"""Small helpers of arrays: columns without holes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dlx.arrays import filled_by_column, row_norms
-
-
-def test_lengths_of_rows():
-    found = row_norms(np.array([[3.0, 4.0], [0, 0], [-1, 0], [np.nan, 1]]))
-    np.testing.assert_array_equal(found, [5, 0, 1, np.nan])
-    assert row_norms(np.zeros((0, 3))).shape == (0,)
+from dlx.arrays import filled_by_column
 
 
 def test_holes_are_filled_by_the_mean_of_what_is_known_in_the_column():

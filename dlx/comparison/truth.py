@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx import explainers
-from dlx.arrays import row_norms
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.comparison.metrics import SHARE, metrics_by_row, summary
 from dlx.errors import DlxError
@@ -75,7 +74,7 @@ def distance_by_row(explanation: Explanation, truth: Explanation, *, k: int = 5)
             f"a ground truth must be by {' or '.join(known)}, got {truth.method}; make one with dlx.comparison.ground_truth"
         )
     refuse_unaligned((explanation, truth))
-    length, gap = row_norms(truth.values), row_norms(explanation.values - truth.values)
+    length, gap = np.linalg.norm(truth.values, axis=1), np.linalg.norm(explanation.values - truth.values, axis=1)
     is_known = (length > 0) & ~(explanation.failed | truth.failed)
     metrics, first = (metrics_by_row(explanation.values, truth.values, top) for top in (k, 1))
     return pd.DataFrame(
@@ -135,7 +134,7 @@ def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *
 
 def error_of(truth: Explanation) -> float:
     """Return the median over people of a ground truth's standard error, as a share of the length of its contributions."""
-    length = row_norms(truth.values)
+    length = np.linalg.norm(truth.values, axis=1)
     if truth.standard_errors is None or not (length > 0).any():
         return 0.0
-    return float(np.median(row_norms(truth.standard_errors)[length > 0] / length[length > 0]))
+    return float(np.median(np.linalg.norm(truth.standard_errors, axis=1)[length > 0] / length[length > 0]))

@@ -1,8 +1,7 @@
 """Trees as plain arrays: what every tree model of dlx is made of, saved as, and predicts with.
 
-A node asks one column. It sends a row left where the value is at most a threshold or, if it holds a set, where the code
-is in the set. Thresholds and leaves are those of the library that grew the trees, in float64, and rows are read in the
-precision in which it compares them: so each row goes the same way. Leaves are summed in float64.
+Thresholds and leaves are those of the library that grew the trees, in float64, and rows are read in the precision in
+which it compares them: so each row goes the same way. Leaves are summed in float64.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import numpy as np
 
 from dlx.arrays import frozen
 from dlx.errors import DlxError
-from dlx.trees._checks import KINDS, LEAF, NO_SET, SETS, check
-from dlx.trees._reading import PRECISIONS, Reading
+from dlx.trees._input import KINDS, LEAF, NO_SET, PRECISIONS, SETS, Reading, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,48 +29,28 @@ MISSING, BEYOND = -1, 2**31 - 1  # of `Trees.codes`: a missing value, and a code
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """A sum of trees, ``base + Σ leaf``, all nodes in flat arrays.
+    """A sum of trees, ``base + Σ leaf``, all nodes in flat arrays; a node sends a row left or right by one column.
 
     Parameters
     ----------
-    feature : ndarray of int32 [nodes]
-        Column that a node asks; -1 at a leaf.
-    threshold : ndarray of float64 [nodes]
-        A row goes left where its value is at most this; 0 where the node has a set.
-    left, right : ndarray of int32 [nodes]
-        Children, counted from the first node of all trees; -1 at a leaf.
-    missing_left : ndarray of bool [nodes]
-        Whether a missing value goes left.
-    value : ndarray of float64 [nodes]
-        What a leaf adds.
-    cover : ndarray of float64 [nodes]
-        Training rows that reach the node.
-    roots : ndarray of int32 [trees]
-        First node of each tree.
-    base : float
-        What is added to all leaves.
-    set_start, set_size : ndarray of int32 [nodes], optional
-        First word and number of words of a node's set of codes; -1 and 0 where it has none. A row goes left where its
-        code is in the set, and right where it is any other.
-    words : ndarray of uint32 [words], optional
-        The sets, a bit for each code: code c is bit c % 32 of word c // 32.
-    reading : Reading
-        How rows are read.
+    set_start, set_size, words : ndarray, optional
+        Sets of codes, a bit for each code: code c is bit c % 32 of a set's word c // 32. Where a node has one, a row goes
+        left if its code is in the set, and right if it is any other.
     """
 
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
+    feature: np.ndarray  # int32 [nodes], the column that a node asks; -1 at a leaf
+    threshold: np.ndarray  # float64 [nodes]; a row goes left where its value is at most this; 0 where there is a set
+    left: np.ndarray  # int32 [nodes], the children, counted from the first node of all trees; -1 at a leaf
     right: np.ndarray
-    missing_left: np.ndarray
-    value: np.ndarray
-    cover: np.ndarray
-    roots: np.ndarray
-    base: float = 0.0
-    set_start: np.ndarray = field(default_factory=lambda: np.empty(0))
-    set_size: np.ndarray = field(default_factory=lambda: np.empty(0))
-    words: np.ndarray = field(default_factory=lambda: np.empty(0))
-    reading: Reading = field(default_factory=Reading)
+    missing_left: np.ndarray  # bool [nodes], whether a missing value goes left
+    value: np.ndarray  # float64 [nodes], what a leaf adds
+    cover: np.ndarray  # float64 [nodes], the training rows that reach the node
+    roots: np.ndarray  # int32 [trees], the first node of each
+    base: float = 0.0  # added to all leaves
+    set_start: np.ndarray = field(default_factory=lambda: np.empty(0))  # int32 [nodes], the first word; -1 without a set
+    set_size: np.ndarray = field(default_factory=lambda: np.empty(0))  # int32 [nodes], how many words; 0 without a set
+    words: np.ndarray = field(default_factory=lambda: np.empty(0))  # uint32 [words], of all sets
+    reading: Reading = field(default_factory=Reading)  # how rows are read
 
     def __post_init__(self) -> None:
         if not len(self.set_start) and not len(self.set_size):
@@ -125,11 +103,9 @@ class Trees:
         read = self.reading.read(rows)
         for column in self._set_columns:
             values = read[:, column]
-            spoiled = values[(np.floor(values) != values) & ~np.isnan(values)]
-            if len(spoiled):
-                raise DlxError(
-                    f"column {column} is split into sets of codes, which are whole numbers, but holds {spoiled[0]:g}"
-                )
+            odd = values[(np.floor(values) != values) & ~np.isnan(values)]
+            if len(odd):
+                raise DlxError(f"column {column} is split into sets of codes, which are whole numbers, but holds {odd[0]:g}")
         return read
 
     @cached_property
@@ -157,13 +133,11 @@ class Trees:
             depths[trees] += 1
             nodes, trees = np.concatenate([self.left[nodes], self.right[nodes]]), np.tile(trees, 2)
 
-    # Rows as small integers
-
     def codes(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows as integer codes that take the same way through the trees, int32 [rows, features].
+        """Return rows as integers that take the same way through the trees, int32 [rows, features].
 
-        A value becomes its rank among the thresholds of its column, to be compared with `limits`; where a column is split
-        into sets, its code, or `BEYOND` if no set could hold it; a missing value becomes `MISSING`.
+        They are ranks among the thresholds of their columns, to be compared with `limits`; codes where a column is split into
+        sets, `BEYOND` if no set could hold one; and `MISSING`.
         """
         read = self._read(rows)
         codes = np.zeros(read.shape, dtype=np.int32)
@@ -195,8 +169,6 @@ class Trees:
     def _set_columns(self) -> list[int]:
         return np.unique(self.feature[self.has_set]).tolist()
 
-    # Other forms
-
     @property
     def ranges(self) -> tuple[np.ndarray, np.ndarray]:
         """The least and the largest leaf of each tree, [trees]."""
@@ -209,8 +181,7 @@ class Trees:
         """The leaves less, in trees whose leaves have one sign, the one nearest to 0: Shapley values stay the same, [nodes]."""
         least, most = self.ranges
         nearest = np.where(least > 0, least, np.minimum(most, 0.0))
-        nearest = np.repeat(nearest, np.diff(np.append(self.roots, len(self.feature))))
-        return np.where(self.feature == LEAF, self.value - nearest, 0.0)
+        return np.where(self.feature == LEAF, self.value - np.repeat(nearest, self.ends - self.roots), 0.0)
 
     def in_float32(self) -> Trees:
         """Return the trees with float32 thresholds and leaves, of half the size: rows of float32 numbers go the same way."""
@@ -236,53 +207,35 @@ class Trees:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Trees:
-        """Return the trees that `arrays` described."""
-        _check_kinds(arrays)
+        """Return the trees that `arrays` described, or raise a ValueError if an array is not there, or not of its kind."""
+        sets = {name: kind for name, kind in SETS.items() if name in arrays}
+        for name, kind in (KINDS | {"base": np.float64} | sets).items():
+            if name not in arrays or not np.can_cast(arrays[name].dtype, kind, "same_kind"):
+                found = f"hold {arrays[name].dtype}" if name in arrays else "are not there"
+                raise ValueError(f"the {name} of trees must be {np.dtype(kind)}, but {found}")
         how = arrays.get("reading", np.zeros(2, dtype=int))
         if how.shape != (2,) or not np.isin(how, (0, 1)).all() or arrays["base"].shape != (1,):
             raise ValueError("trees must have one base and two flags of how rows are read")
         reading = Reading(PRECISIONS[int(how[0])], arrays.get("absent", np.empty((0, 3))), takes_missing=not how[1])
-        known = {name: arrays[name] for name in KINDS} | {name: arrays[name] for name in SETS if name in arrays}
-        return cls(**known, base=float(arrays["base"][0]), reading=reading)
+        return cls(**{name: arrays[name] for name in KINDS | sets}, base=float(arrays["base"][0]), reading=reading)
 
     def for_shap(self) -> dict[str, Any]:
         """Return trees without sets that read float32 as the dictionary that shap.TreeExplainer takes."""
         if self.has_set.any() or self.reading.precision != "float32":
             raise ValueError("shap holds float32 thresholds and no sets: give it the trees of dlx.explainers._shap")
-        return {
-            "trees": [self._one_for_shap(start, end) for start, end in zip(self.roots, self.ends, strict=True)],
-            "base_offset": np.array([self.base]),
-            "tree_output": "raw_value",
-            "objective": "squared_error",
-            "internal_dtype": np.float64,
-            "input_dtype": np.float32,
-        }
-
-    def _one_for_shap(self, start: int, end: int) -> dict[str, np.ndarray]:
-        nodes = slice(start, end)
-        left, right = (np.where(child[nodes] == LEAF, LEAF, child[nodes] - start) for child in (self.left, self.right))
-        return {
-            "children_left": left,
-            "children_right": right,
-            "children_default": np.where(self.missing_left[nodes], left, right),
-            "features": np.maximum(self.feature[nodes], 0),
-            "thresholds": float32_below(self.threshold[nodes]),
-            "values": self.value[nodes, None].copy(),
-            "node_sample_weight": self.cover[nodes].copy(),
-        }
-
-
-def _check_kinds(arrays: dict[str, np.ndarray]) -> None:
-    """Raise a ValueError if an array is not there, or does not hold what its name says."""
-    kinds = KINDS | {"base": np.float64} | {name: kind for name, kind in SETS.items() if name in arrays}
-    for name, kind in kinds.items():
-        if name not in arrays or not np.can_cast(arrays[name].dtype, kind, "same_kind"):
-            found = f"hold {arrays[name].dtype}" if name in arrays else "are not there"
-            raise ValueError(f"the {name} of trees must be {np.dtype(kind)}, but {found}")
+        trees, threshold = [], float32_below(self.threshold)
+        for start, end in zip(self.roots, self.ends, strict=True):
+            nodes = slice(start, end)
+            left, right = (np.where(child[nodes] == LEAF, LEAF, child[nodes] - start) for child in (self.left, self.right))
+            tree = {"children_left": left, "children_right": right, "features": np.maximum(self.feature[nodes], 0)}
+            tree |= {"children_default": np.where(self.missing_left[nodes], left, right), "thresholds": threshold[nodes]}
+            trees.append(tree | {"values": self.value[nodes, None].copy(), "node_sample_weight": self.cover[nodes].copy()})
+        said = {"base_offset": np.array([self.base]), "tree_output": "raw_value", "objective": "squared_error"}
+        return {"trees": trees, **said, "internal_dtype": np.float64, "input_dtype": np.float32}
 
 
 def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Reading | None = None) -> Trees:
-    """Return trees of local node numbers as one.
+    """Return trees of local node numbers as one; what a leaf asks, and what a split adds, is left out.
 
     Parameters
     ----------
@@ -294,17 +247,17 @@ def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Rea
     reading : Reading, optional
         How rows are read; as float32 numbers by default.
     """
-    roots = np.concatenate([[0], np.cumsum([len(tree["feature"]) for tree in trees])[:-1]])
+    sizes = [len(tree["feature"]) for tree in trees]
+    roots = np.cumsum([0, *sizes[:-1]])
     joined = {name: np.concatenate([tree[name] for tree in trees]) for name in KINDS if name != "roots"}
+    leaf, furthest = joined["left"] == LEAF, np.finfo(np.float64).max
     for child in ("left", "right"):
-        joined[child] = np.concatenate(
-            [np.where(tree[child] == LEAF, LEAF, tree[child] + root) for tree, root in zip(trees, roots, strict=True)]
-        )
-    furthest = np.finfo(np.float64).max
-    joined["threshold"] = np.clip(joined["threshold"], -furthest, furthest)
-    sets = {
-        int(root) + node: codes for tree, root in zip(trees, roots, strict=True) for node, codes in tree.get("sets", {}).items()
-    }
+        joined[child] = np.where(joined[child] == LEAF, LEAF, joined[child] + np.repeat(roots, sizes))
+    joined["feature"] = np.where(leaf, LEAF, joined["feature"])
+    joined["threshold"] = np.where(leaf, 0.0, np.clip(joined["threshold"], -furthest, furthest))
+    joined["value"] = np.where(leaf, joined["value"], 0.0)
+    placed = zip(trees, roots.tolist(), strict=True)
+    sets = {root + node: codes for tree, root in placed for node, codes in tree.get("sets", {}).items()}
     return Trees(**joined, roots=roots, base=base, reading=reading or Reading()).with_sets(sets)
 
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlx.arrays import row_norms
 from dlx.kernels.shapley.designs import design
 from dlx.kernels.shapley.exact import TABLE_CELLS, enumerated
 from dlx.kernels.shapley.games import Game
@@ -113,7 +112,7 @@ def tolerated_values(game: Game, *, tolerance: float, seed: int = 0) -> Sampled:
         found = sampled_values(replace(game, rows=game.rows[people]), pairs=pairs, seed=seed)
         values[people], errors[people], enumerates[people] = found.values, found.standard_errors, found.enumerated
         evaluations += found.evaluations
-        allowed, error = tolerance * row_norms(found.values), row_norms(found.standard_errors)
+        allowed, error = tolerance * np.linalg.norm(found.values, axis=1), np.linalg.norm(found.standard_errors, axis=1)
         goes_on = (error > allowed) & (pairs < MOST_PAIRS)
         wanted = _more(pairs, error[goes_on], allowed[goes_on])
         for more in np.unique(wanted):

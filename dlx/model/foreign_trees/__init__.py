@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -73,21 +72,22 @@ def wrap_trees(
     what a booster was trained for, which holds no names.
     """
     schema, check = schema_and_check(case, check)
-    kind, levels = kind_of(estimator), schema.target.levels
-    with _one_line(kind):
-        foreign: Foreign = _library(estimator).read(estimator)
-        classes = foreign.classes
-        if classes and levels and class_position(classes, levels, len(levels) - 1, kind) == 0:
-            foreign = foreign.turned()
-        columns = _columns(foreign, schema, kind)
-        trees, numbers = _renumbered(foreign.trees, columns), _numbers_of(schema)
-        if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
-            numbers = {}
-        trees = _on_codes(trees, numbers)
-    if schema.target.kind != ("regression" if foreign.scale == "value" else "binary"):
-        task = "regression" if foreign.scale == "value" else "classification of two outcomes"
+    kind, levels, foreign = kind_of(estimator), schema.target.levels, _read(estimator)
+    classes, trees, is_value = foreign.classes, foreign.trees, foreign.scale == "value"
+    sign, shift = 1.0, 0.0
+    if classes and levels and class_position(classes, levels, len(levels) - 1, kind) == 0:  # the first is positive
+        sign, shift = -1.0, float(foreign.scale == "probability")
+        turned = np.where(trees.feature == LEAF, shift / len(trees) - trees.value, 0.0)
+        trees = replace(trees, value=turned, base=-trees.base)
+    if schema.target.kind != ("regression" if is_value else "binary"):
+        task = "regression" if is_value else "classification of two outcomes"
         raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
-    original = partial(_of_rows, kind, foreign.predict, columns, numbers)
+    columns, numbers = _columns(foreign, schema, kind), _numbers_of(schema)
+    trees = _renumbered(trees, np.array(columns))
+    if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
+        numbers = {}
+    trees = _on_codes(trees, numbers)
+    original = partial(_of_rows, kind, foreign.predict, (sign, shift), columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     model = TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
     if check is None:
@@ -102,29 +102,24 @@ def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     Rows are read in the precision in which the library reads them, and thresholds, sets and leaves are those of the
     library: outputs agree to the rounding of its sum.
     """
-    with _one_line(kind_of(estimator)):
-        foreign: Foreign = _library(estimator).read(estimator)
+    foreign = _read(estimator)
     return foreign.trees, foreign.scale
 
 
-@contextlib.contextmanager
-def _one_line(kind: str) -> Iterator[None]:
-    """Raise what is no mistake of ours, such as an error of the library's own, as a `DlxError` of one line."""
+def _read(estimator: Any) -> Foreign:
+    """Return what is to be known of a fitted model of another library; an error of that library's becomes one line."""
+    homes = [cls.__module__.partition(".")[0] for cls in type(estimator).__mro__]
+    library = next((home for home in homes if home in _LIBRARIES), None)
+    if library is None:
+        raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
     try:
-        yield
+        read: Foreign = importlib.import_module(f"dlx.model.foreign_trees._{library}").read(estimator)
     except DlxError:
         raise
     except (ValueError, KeyError) as error:
         said = str(error).partition("\n")[0]
-        raise DlxError(f"{kind} holds trees that dlx cannot read ({said}); {WAY_OUT}") from error
-
-
-def _library(estimator: Any) -> Any:
-    for cls in type(estimator).__mro__:
-        library = cls.__module__.partition(".")[0]
-        if library in _LIBRARIES:
-            return importlib.import_module(f"dlx.model.foreign_trees._{library}")
-    raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
+        raise DlxError(f"{kind_of(estimator)} holds trees that dlx cannot read ({said}); {WAY_OUT}") from error
+    return read
 
 
 def _columns(foreign: Foreign, schema: Schema, kind: str) -> list[int]:
@@ -135,27 +130,28 @@ def _columns(foreign: Foreign, schema: Schema, kind: str) -> list[int]:
     if (names is None or are_numbers(names)) and foreign.count == len(schema):
         return list(range(foreign.count))
     came = f"{foreign.count} columns" if names is None else ", ".join(names)
-    known = ", ".join(schema.names)
-    raise DlxError(f"{kind} must read the columns of the schema, or as many in their order, {known}; it reads {came}")
+    rule = f"{kind} must read the columns of the schema, or as many in their order"
+    raise DlxError(f"{rule}, {', '.join(schema.names)}; it reads {came}")
 
 
-def _renumbered(trees: Trees, columns: list[int]) -> Trees:
-    """Return trees of an estimator's columns as trees of those of a schema, by the position of each."""
-    place = np.array(columns)
-    feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
+def _renumbered(trees: Trees, place: np.ndarray) -> Trees:
+    """Return trees of an estimator's columns as trees of those of a schema, by the place of each."""
     absent = trees.reading.absent.copy()
     absent[:, 0] = place[absent[:, 0].astype(np.intp)]
+    feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
     return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
 
 
-def _of_rows(kind: str, predict: Predict, columns: list[int], numbers: Numbers, rows: np.ndarray) -> np.ndarray:
+def _of_rows(
+    kind: str, predict: Predict, turn: tuple[float, float], columns: list[int], numbers: Numbers, rows: np.ndarray
+) -> np.ndarray:
     """Return what an estimator predicts for a schema's coded rows [rows, features]; an error of its own becomes one line."""
     decoded = np.array(rows, dtype=np.float64)
     for column, values in numbers.items():
         known = ~np.isnan(decoded[:, column])
         decoded[known, column] = values[decoded[known, column].astype(np.intp)]
     try:
-        return predict(decoded[:, columns])
+        return turn[1] + turn[0] * predict(decoded[:, columns])
     except Exception as error:
         said = str(error).partition("\n")[0]
         raise PredictorError(f"{kind} raised {type(error).__name__} on {plural(len(rows), 'row')}: {said}") from error
@@ -176,20 +172,12 @@ def _numbers_of(schema: Schema) -> Numbers:
 
 
 def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: str) -> bool:
-    """Whether trees were grown on codes, and not on the numbers that they stand for.
-
-    Raises
-    ------
-    DlxError
-        If what the trees ask fits both, and would not be the same, or neither.
-    """
+    """Whether trees were grown on codes, not on the numbers behind them; a `DlxError` if what they ask does not tell."""
     for_codes, for_numbers, unclear = False, False, []
     for column, known in numbers.items():
         as_codes, as_numbers = (_goes_left(trees, column, values) for values in (np.arange(len(known)), known))
-        width = len(known) + schema.features[column].missing
-        fits_codes, fits_numbers = (
-            left[:, :width].any(axis=1) & ~left[:, :width].all(axis=1) for left in (as_codes, as_numbers)
-        )  # there is somebody on both sides
+        seen = [left[:, : len(known) + schema.features[column].missing] for left in (as_codes, as_numbers)]
+        fits_codes, fits_numbers = (left.any(axis=1) & ~left.all(axis=1) for left in seen)  # there is somebody on both sides
         for_codes |= bool((fits_codes & ~fits_numbers).any())
         for_numbers |= bool((fits_numbers & ~fits_codes).any())
         if (as_codes != as_numbers).any():
@@ -208,10 +196,8 @@ def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
     asks = trees.feature == column
     split = asks & ~trees.has_set
     thresholds, missing_left = np.unique([trees.threshold[split], trees.missing_left[split]], axis=1)[:, :, None]
-    by_set = [
-        np.append(np.isin(known, trees.codes_of(node)), trees.missing_left[node])
-        for node in np.flatnonzero(asks & trees.has_set).tolist()
-    ]
+    sets = np.flatnonzero(asks & trees.has_set).tolist()
+    by_set = [np.append(np.isin(known, trees.codes_of(node)), trees.missing_left[node]) for node in sets]
     return np.vstack([np.hstack([thresholds >= known, missing_left > 0]), *by_set])
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
 from dlx.trees import LEAF, Reading, bits_of, concatenate
 
 KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")
@@ -26,8 +26,9 @@ Text = dict[str, str]
 def read(estimator: Any) -> Foreign:
     """Return what is to be known of a fitted estimator or booster."""
     is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
-    booster = _booster(estimator)
-    classes = check_classes(estimator, estimator.classes_) if is_classifier else None
+    if hasattr(type(estimator), "booster_") and not estimator.__sklearn_is_fitted__():
+        raise not_fitted(estimator)
+    booster, classes = _booster(estimator), classes_of(estimator, is_classifier=is_classifier)
     head, trees = _parsed(booster.model_to_string())
     _check(estimator, head, trees)
     scale, factor = _scale(head.get("objective", ""), is_classifier=is_classifier)
@@ -37,16 +38,12 @@ def read(estimator: Any) -> Foreign:
     return Foreign(together, scale, partial(_raw, estimator, factor), names, count, classes)
 
 
+def _booster(estimator: Any) -> Any:
+    return estimator.booster_ if hasattr(type(estimator), "booster_") else estimator
+
+
 def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:
     return factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
-
-
-def _booster(estimator: Any) -> Any:
-    if not hasattr(type(estimator), "booster_"):
-        return estimator
-    if not estimator.__sklearn_is_fitted__():
-        raise not_fitted(estimator)
-    return estimator.booster_
 
 
 def _parsed(text: str) -> tuple[Text, list[Text]]:
@@ -116,13 +113,13 @@ def _grown(tree: Text, factor: float) -> dict[str, Any]:
     childless = np.full(len(leaves), LEAF)
     below = (_numbers(tree, side, int) for side in ("left_child", "right_child"))
     left, right = (np.append(np.where(child < 0, splits - 1 - child, child), childless) for child in below)
-    return tree_arrays(
-        left,
-        right,
-        feature=np.append(columns, childless),
-        threshold=np.append(threshold, no_split),
-        missing_left=np.append(missing_left, no_split),
-        value=np.append(np.zeros(splits), leaves * factor),
-        cover=np.append(*(_numbers(tree, f"{kind}_count", int) for kind in ("internal", "leaf"))),
-        sets=sets,
-    )
+    return {
+        "left": left,
+        "right": right,
+        "feature": np.append(columns, childless),
+        "threshold": np.append(threshold, no_split),
+        "missing_left": np.append(missing_left, no_split),
+        "value": np.append(np.zeros(splits), leaves * factor),
+        "cover": np.append(*(_numbers(tree, f"{kind}_count", int) for kind in ("internal", "leaf"))),
+        "sets": sets,
+    }

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
 from dlx.trees import LEAF, Reading, Trees, bits_of, concatenate
 
 _GROWERS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
@@ -24,29 +24,21 @@ def read(estimator: Any) -> Foreign:
     kind = known_class(estimator, "sklearn", KNOWN).__name__
     if not any(hasattr(estimator, name) for name in ("tree_", "estimators_", "_predictors")):
         raise not_fitted(estimator)
-    outputs, is_classifier = getattr(estimator, "n_outputs_", 1), kind.endswith("Classifier")
-    classes = check_classes(estimator, estimator.classes_, outputs) if is_classifier else None
-    if outputs != 1:
-        raise DlxError(f"{kind_of(estimator)} must have one output, got {outputs}; {WAY_OUT}")
-    scale: Scale = "probability" if is_classifier else "value"
-    if "Boosting" in kind:
-        scale = _scale(estimator)
-        trees = _of_histograms(estimator) if kind.startswith("Hist") else _of_boosting(estimator, scale)
-    else:
-        trees = _of_forest(estimator, scale)
-    names = None if (found := _names(estimator)) is None else [str(name) for name in found]
-    return Foreign(trees, scale, partial(_predicted, estimator, scale), names, int(estimator.n_features_in_), classes)
-
-
-def _names(estimator: Any) -> Any:
-    return getattr(estimator, "feature_names_in_", None)
+    is_classifier = kind.endswith("Classifier")
+    classes = classes_of(estimator, is_classifier=is_classifier, outputs=getattr(estimator, "n_outputs_", 1))
+    scale: Scale = _scale(estimator) if "Boosting" in kind else "probability" if is_classifier else "value"
+    grow = _of_histograms if kind.startswith("Hist") else _of_boosting if "Boosting" in kind else _of_forest
+    names = getattr(estimator, "feature_names_in_", None)
+    named = None if names is None else [str(name) for name in names]
+    predict, count = partial(_predicted, estimator, scale), int(estimator.n_features_in_)
+    return Foreign(grow(estimator, scale), scale, predict, named, count, classes)
 
 
 def _predicted(estimator: Any, scale: Scale, rows: np.ndarray) -> np.ndarray:
     """Return what an estimator predicts itself of rows of its columns, which it is given by the names that it knows."""
     import pandas as pd
 
-    names = _names(estimator)
+    names = getattr(estimator, "feature_names_in_", None)
     table = rows if names is None else pd.DataFrame(rows, columns=names)
     if scale == "probability":
         return np.asarray(estimator.predict_proba(table)[:, 1])
@@ -55,7 +47,7 @@ def _predicted(estimator: Any, scale: Scale, rows: np.ndarray) -> np.ndarray:
 
 def _of_forest(estimator: Any, scale: Scale) -> Trees:
     members = [estimator] if hasattr(estimator, "tree_") else list(estimator.estimators_)
-    grown = [_grown(member.tree_, _worth(member.tree_, scale) / len(members)) for member in members]
+    grown = [_grown(member.tree_, scale, 1 / len(members)) for member in members]
     try:
         _predicted(estimator, scale, np.full((1, estimator.n_features_in_), np.nan))
         takes_missing = True
@@ -64,22 +56,12 @@ def _of_forest(estimator: Any, scale: Scale) -> Trees:
     return concatenate(grown, reading=Reading("float32", takes_missing=takes_missing))
 
 
-def _worth(tree: Any, scale: Scale) -> np.ndarray:
-    """Return what each node of a tree predicts, [nodes]: the share of the second class, or the mean."""
-    values = tree.value[:, 0]
-    return np.asarray(values[:, 1] / values.sum(axis=1) if scale == "probability" else values[:, 0])
-
-
-def _grown(tree: Any, value: np.ndarray) -> dict[str, Any]:
-    return tree_arrays(
-        tree.children_left,
-        tree.children_right,
-        feature=tree.feature,
-        threshold=tree.threshold,
-        missing_left=tree.missing_go_to_left,
-        value=value,
-        cover=tree.weighted_n_node_samples,
-    )
+def _grown(tree: Any, scale: Scale, share: float) -> dict[str, Any]:
+    """Return a tree's arrays; it predicts a share of the second class's share, or of the mean."""
+    values, left, right = tree.value[:, 0], tree.children_left, tree.children_right
+    worth = values[:, 1] / values.sum(axis=1) if scale == "probability" else values[:, 0]
+    asks = {"feature": tree.feature, "threshold": tree.threshold, "missing_left": tree.missing_go_to_left}
+    return {"left": left, "right": right, **asks, "value": share * worth, "cover": tree.weighted_n_node_samples}
 
 
 def _of_boosting(boosted: Any, scale: Scale) -> Trees:
@@ -88,7 +70,7 @@ def _of_boosting(boosted: Any, scale: Scale) -> Trees:
     members, rate = [tree for (tree,) in boosted.estimators_], boosted.learning_rate
     anybody = np.zeros((1, boosted.n_features_in_))
     start = _predicted(boosted, scale, anybody)[0] - rate * sum(tree.predict(anybody)[0] for tree in members)
-    grown = [_grown(tree.tree_, rate * _worth(tree.tree_, "value")) for tree in members]
+    grown = [_grown(tree.tree_, "value", rate) for tree in members]
     return concatenate(grown, float(start), Reading("float32", takes_missing=False))
 
 
@@ -108,7 +90,7 @@ def _scale(boosted: Any) -> Scale:
 # Histogram gradient boosting; scikit-learn offers no public view of its trees
 
 
-def _of_histograms(boosted: Any) -> Trees:
+def _of_histograms(boosted: Any, _: Scale) -> Trees:
     place, levels = _columns(boosted)
     grown = [_grown_on_bins(tree.nodes, tree.raw_left_cat_bitsets, place, levels) for (tree,) in boosted._predictors]
     return concatenate(grown, float(np.ravel(boosted._baseline_prediction)[0]), Reading("float64"))
@@ -123,16 +105,13 @@ def _columns(boosted: Any) -> tuple[np.ndarray, Levels]:
     bits, row_of = boosted._bin_mapper.make_known_categories_bitsets()
     levels: Levels = {}
     for i, (column, values) in enumerate(zip(categorical.tolist(), seen, strict=True)):
-        codes = _codes(column, values)
+        is_number = values.dtype.kind in "fiub"
+        if not is_number or not all(np.isnan(value) or (value >= 0 and value == int(value)) for value in values):
+            raise DlxError(f"column {column} must be fitted as codes 0, 1, 2, ..., but its categories are {values[:3]}, ...")
+        codes = values[~np.isnan(values)].astype(np.int64)
         known = bits_of(bits[row_of[i]])[: len(codes)]
         levels[i] = np.flatnonzero(known), codes[known]
     return np.concatenate([categorical, numeric]), levels
-
-
-def _codes(column: int, levels: np.ndarray) -> np.ndarray:
-    if levels.dtype.kind not in "fiub" or not all(np.isnan(level) or (level >= 0 and level == int(level)) for level in levels):
-        raise DlxError(f"column {column} must be fitted as codes 0, 1, 2, ..., but its categories are {levels[:3]}, ...")
-    return levels[~np.isnan(levels)].astype(np.int64)
 
 
 def _grown_on_bins(nodes: np.ndarray, left_sets: np.ndarray, place: np.ndarray, levels: Levels) -> dict[str, Any]:
@@ -146,13 +125,5 @@ def _grown_on_bins(nodes: np.ndarray, left_sets: np.ndarray, place: np.ndarray, 
             chosen = ~chosen
             left[node], right[node], missing_left[node] = right[node], left[node], False
         sets[node] = codes[chosen]
-    return tree_arrays(
-        left,
-        right,
-        feature=place[nodes["feature_idx"]],
-        threshold=nodes["num_threshold"],
-        missing_left=missing_left,
-        value=nodes["value"],
-        cover=nodes["count"],
-        sets=sets,
-    )
+    asks = {"feature": place[nodes["feature_idx"]], "threshold": nodes["num_threshold"], "missing_left": missing_left}
+    return {"left": left, "right": right, **asks, "value": nodes["value"], "cover": nodes["count"], "sets": sets}

@@ -10,51 +10,49 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, check_classes, kind_of, known_class, not_fitted, tree_arrays
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "Booster")
+_ERRORS = ("squarederror", "squaredlogerror", "absoluteerror", "pseudohubererror", "quantileerror")
 _SCALES: dict[str, Scale] = {
-    "binary:logistic": "logit",
-    "reg:logistic": "logit",
-    "reg:squarederror": "value",
-    "reg:squaredlogerror": "value",
-    "reg:absoluteerror": "value",
-    "reg:pseudohubererror": "value",
-    "reg:quantileerror": "value",
+    **{"binary:logistic": "logit", "reg:logistic": "logit"},
+    **{f"reg:{error}": "value" for error in _ERRORS},
 }
 
 
 def read(estimator: Any) -> Foreign:
     """Return what is to be known of a fitted estimator or booster."""
     is_classifier = known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier")
-    source = _booster(estimator)
+    is_estimator = hasattr(estimator, "get_booster")
+    if is_estimator and not estimator.__sklearn_is_fitted__():
+        raise not_fitted(estimator)
+    source = estimator.get_booster() if is_estimator else estimator
     if is_classifier and callable(estimator.objective):
         raise DlxError(
             f"{kind_of(estimator)} must be fitted for an objective of XGBoost's, got one of its user's, which names no link "
             f"from trees to probabilities; {WAY_OUT}"
         )
-    classes = check_classes(estimator, estimator.classes_) if is_classifier else None
+    classes = classes_of(estimator, is_classifier=is_classifier)
     learner = json.loads(bytes(source.save_raw("json")))["learner"]
     scale, booster = _scale(learner), learner["gradient_booster"]
     model = booster["model"] if "model" in booster else booster["gbtree"]["model"]
-    _check_categories(model)
+    for column in model.get("cats", {}).get("enc", ()):
+        if column.get("offsets") or column["values"] != list(range(len(column["values"]))):
+            raise DlxError("XGBoost must be fitted on codes 0, 1, 2, ...: pass an array of them, and feature_types=['c', ...]")
     kept = model.get("weight_drop") or booster.get("weight_drop") or [1.0] * len(model["trees"])  # what dropout left of each
-    grown = [_grown(tree, share) for tree, share in zip(model["trees"][: _last(estimator, model)], kept, strict=False)]
+    stopped = source.attr("best_iteration") if is_estimator else None  # the last round with which an estimator predicts
+    last = None if stopped is None else int(model["iteration_indptr"][int(stopped) + 1])
+    grown = [_grown(tree, share) for tree, share in zip(model["trees"][:last], kept, strict=False)]
     base = np.float32(str(learner["learner_model_param"]["base_score"]).strip("[]"))
     if scale == "logit":  # as XGBoost computes it from a probability: in float32
         base = -np.log(np.float32(1) / base - np.float32(1))
-    trees = concatenate(grown, float(base), Reading("float32", _missing(estimator, grown)))
+    missing = float(np.float32(getattr(estimator, "missing", np.nan)))  # the number that counts so in each column
+    columns = np.unique(np.concatenate([tree["feature"][tree["left"] != LEAF] for tree in grown]))
+    absent = np.empty((0, 3)) if np.isnan(missing) else np.column_stack([columns, np.full((len(columns), 2), missing)])
+    trees = concatenate(grown, float(base), Reading("float32", absent))
     names, count = source.feature_names, int(source.num_features())
     return Foreign(trees, scale, partial(_margin, estimator), names, count, classes, "float32")
-
-
-def _booster(estimator: Any) -> Any:
-    if not hasattr(estimator, "get_booster"):
-        return estimator
-    if not estimator.__sklearn_is_fitted__():
-        raise not_fitted(estimator)
-    return estimator.get_booster()
 
 
 def _scale(learner: dict[str, Any]) -> Scale:
@@ -65,26 +63,6 @@ def _scale(learner: dict[str, Any]) -> Scale:
     if outputs > 1:
         raise DlxError(f"XGBoost must have one output, got {outputs}; {WAY_OUT}")
     return _SCALES[objective]
-
-
-def _check_categories(model: dict[str, Any]) -> None:
-    for column in model.get("cats", {}).get("enc", ()):
-        levels = column["values"]
-        if column.get("offsets") or levels != list(range(len(levels))):
-            raise DlxError("XGBoost must be fitted on codes 0, 1, 2, ...: pass an array of them, and feature_types=['c', ...]")
-
-
-def _last(estimator: Any, model: dict[str, Any]) -> int | None:
-    """Return how many trees an estimator predicts with: up to the best round, where it stopped early."""
-    stopped = estimator.get_booster().attr("best_iteration") if hasattr(estimator, "get_booster") else None
-    return None if stopped is None else int(model["iteration_indptr"][int(stopped) + 1])
-
-
-def _missing(estimator: Any, grown: list[dict[str, Any]]) -> np.ndarray:
-    """Return the number that an estimator takes for missing, in each column that its trees ask, as ranges of `Reading`."""
-    missing = float(np.float32(getattr(estimator, "missing", np.nan)))
-    columns = np.setdiff1d(np.concatenate([tree["feature"] for tree in grown]), [LEAF])
-    return np.empty((0, 3)) if np.isnan(missing) else np.column_stack([columns, np.full((len(columns), 2), missing)])
 
 
 def _margin(estimator: Any, rows: np.ndarray) -> np.ndarray:
@@ -109,16 +87,16 @@ def _grown(tree: dict[str, Any], share: float) -> dict[str, Any]:
     place = np.full(len(left) + 1, LEAF)  # the last for the children of leaves
     place[order] = np.arange(len(order))
     condition = np.array(tree["split_conditions"], dtype=np.float32)[order]
-    return tree_arrays(
-        place[left[order]],
-        place[right[order]],
-        feature=np.array(tree["split_indices"], dtype=np.int64)[order],
-        threshold=np.nextafter(condition, np.float32(-np.inf)).astype(np.float64),
-        missing_left=missing_left[order],
-        value=share * condition.astype(np.float64),
-        cover=np.array(tree["sum_hessian"], dtype=np.float64)[order],
-        sets={int(place[node]): codes for node, codes in sets.items() if place[node] != LEAF},
-    )
+    return {
+        "left": place[left[order]],
+        "right": place[right[order]],
+        "feature": np.array(tree["split_indices"], dtype=np.int64)[order],
+        "threshold": np.nextafter(condition, np.float32(-np.inf)).astype(np.float64),
+        "missing_left": missing_left[order],
+        "value": share * condition.astype(np.float64),
+        "cover": np.array(tree["sum_hessian"], dtype=np.float64)[order],
+        "sets": {int(place[node]): codes for node, codes in sets.items() if place[node] != LEAF},
+    }
 
 
 def _parents_first(left: np.ndarray, right: np.ndarray) -> np.ndarray:
