@@ -4,7 +4,7 @@ A room or a file a question: scores, miscalibration, recalibration, decisions; m
 adverse-action reasons; and compatibility, which methods are fit to explain a model.
 """
 
-from dlx.audit.compatibility import issues, preflight
+from dlx.audit.compatibility import preflight
 from dlx.audit.scores import performance
 
-__all__ = ["issues", "performance", "preflight"]
+__all__ = ["performance", "preflight"]

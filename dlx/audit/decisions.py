@@ -53,15 +53,14 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
 
     outcomes, predicted = judged(model, people, "the decision curve")
     asked = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-    gains = np.empty((3, len(outcomes), len(asked)))
-    for i, threshold in enumerate(asked):
-        needless = (1 - outcomes) / cost_ratio(threshold)
-        mine, everybody = decided(predicted, threshold) * (outcomes - needless), outcomes - needless
+    ratios, gains = [cost_ratio(threshold) for threshold in asked], np.empty((3, len(outcomes), len(asked)))
+    for i, (threshold, ratio) in enumerate(zip(asked, ratios, strict=True)):
+        everybody = outcomes - (1 - outcomes) / ratio
+        mine = decided(predicted, threshold) * everybody
         gains[..., i] = mine, everybody, mine - (everybody if everybody.mean() > 0 else 0.0)
-    table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": [cost_ratio(t) for t in asked], "none": 0.0})
+    table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": ratios, "none": 0.0})
     for name, each in zip(("net_benefit", "all", "advantage"), gains, strict=True):
-        ends = _means(each, rarest(outcomes), seed)
-        table[[name, f"{name}_low", f"{name}_high"]] = ends
+        table[[name, f"{name}_low", f"{name}_high"]] = _means(each, rarest(outcomes), seed)
     return table
 
 
@@ -75,22 +74,17 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     """Return the mean cost a person of the model, of acting on everybody, and on nobody, with 95 % bootstrap intervals.
 
     The threshold says from which probability on one acts, and what errors cost: a missed event (1 - t) / t needless acts. It
-    is the target's by default.
-
-    Raises
-    ------
-    DlxError
-        If outcomes are unknown or all alike, or the threshold is not between 0 and 1.
+    is the target's by default. Errors are those of `decision_curve`.
     """
     import pandas as pd
 
     threshold = people.schema.target.threshold if threshold is None else threshold
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
-    acted = [decided(predicted, threshold), np.ones_like(outcomes), np.zeros_like(outcomes)]
-    table = pd.DataFrame({"model": model.name, "acted_on": ["flagged", "everybody", "nobody"], "threshold": threshold})
-    ends = _means(np.column_stack([costs(outcomes, some, threshold) for some in acted]), rarest(outcomes), seed)
-    return table.assign(cost_ratio=ratio, **dict(zip(("cost", "cost_low", "cost_high"), ends.T, strict=True)))
+    acted = {"flagged": decided(predicted, threshold), "everybody": np.ones_like(outcomes), "nobody": np.zeros_like(outcomes)}
+    ends = _means(np.stack([costs(outcomes, some, threshold) for some in acted.values()], axis=1), rarest(outcomes), seed)
+    table = pd.DataFrame({"model": model.name, "acted_on": list(acted), "threshold": threshold, "cost_ratio": ratio})
+    return table.join(pd.DataFrame(ends, columns=["cost", "cost_low", "cost_high"]))
 
 
 def _means(values: np.ndarray, people: int, seed: int) -> np.ndarray:
@@ -102,12 +96,7 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     """Return the counts at a threshold, and the shares made of them with Wilson's 95 % intervals; a line a quantity.
 
     `count` of `of` rows, `estimate`, `low` and `high`; NaN where there are no such rows. From the threshold on a person is
-    flagged; the target's by default.
-
-    Raises
-    ------
-    DlxError
-        If outcomes are unknown or all alike, or the threshold is not between 0 and 1.
+    flagged; the target's by default. Errors are those of `decision_curve`.
     """
     import pandas as pd
 
@@ -115,21 +104,21 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the confusion")
     flagged, event = decided(predicted, threshold), outcomes == 1
-    masks = (flagged & event, flagged & ~event, ~flagged & event, ~flagged & ~event)
-    hit, needless, missed, cleared = (int(some.sum()) for some in masks)
-    shares = {
-        "true_positive": (hit, len(event)),
-        "false_positive": (needless, len(event)),
-        "false_negative": (missed, len(event)),
-        "true_negative": (cleared, len(event)),
-        "flagged": (hit + needless, len(event)),
-        "sensitivity": (hit, hit + missed),
-        "specificity": (cleared, cleared + needless),
-        "ppv": (hit, hit + needless),
-        "npv": (cleared, cleared + missed),
+    everybody = np.ones_like(event)
+    shares = {  # who, among whom
+        "true_positive": (flagged & event, everybody),
+        "false_positive": (flagged & ~event, everybody),
+        "false_negative": (~flagged & event, everybody),
+        "true_negative": (~flagged & ~event, everybody),
+        "flagged": (flagged, everybody),
+        "sensitivity": (flagged, event),
+        "specificity": (~flagged, ~event),
+        "ppv": (event, flagged),
+        "npv": (~event, ~flagged),
     }
-    said: dict[str, Any] = {"model": model.name, "threshold": threshold}
-    return pd.DataFrame(
-        said | {"quantity": name, "count": count, "of": of} | share_interval(count, of)._asdict()
-        for name, (count, of) in shares.items()
-    )
+    lines: list[dict[str, Any]] = []
+    for name, (some, among) in shares.items():
+        count, of = int((some & among).sum()), int(among.sum())
+        line = {"model": model.name, "threshold": threshold, "quantity": name, "count": count, "of": of}
+        lines.append(line | share_interval(count, of)._asdict())
+    return pd.DataFrame(lines)

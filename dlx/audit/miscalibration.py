@@ -1,19 +1,18 @@
 """Whether predicted probabilities come true: calibration intercept, slope and curve, and a test of both numbers together.
 
-Cox (1958), "Two further applications of a model for binary regression", and Van Calster et al. (2019), "Calibration: the
-Achilles heel of predictive analytics". The log-odds of the outcome are regressed on the predicted log-odds: by a shift
-alone (intercept: calibration in the large), by shift and slope, and by a restricted cubic spline (the curve). Intervals of
-intercept and slope are those of the profile likelihood, which hold where events are few; the band of the curve is a bootstrap.
+Cox (1958), "Two further applications of a model for binary regression"; Van Calster et al. (2019), "Calibration: the Achilles
+heel of predictive analytics". The log-odds of the outcome are regressed on those predicted: by a shift alone (intercept), by
+shift and slope, and by a restricted cubic spline (the curve). All in float64.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.audit.logistic import fitted_stretch, intercept_interval, logistic_fits, slope_interval
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
@@ -26,15 +25,20 @@ SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
 SHOWN = (0.01, 0.99)  # quantiles of the prediction between which the curve is drawn
 POINTS = 60
-CURVE = ["predicted", "observed", "low", "high"]
+MOST_STEPS = 60
+LONGEST_STEP = 3.0  # log-odds: so that no step overshoots where the likelihood is flat
+CLOSE = 1e-9  # log-odds that differ by less are the same
+NO_INFORMATION = 1e-9  # share of what rows of even odds would tell of the coefficients
+WIDEST = 60  # doublings of a step
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
     """How predicted probabilities and outcomes go together, on some rows.
 
-    The slope is NaN where all predictions are alike, and infinite where they separate the outcomes. The p-value is of the
-    likelihood-ratio test of two degrees of freedom, or of one where all predictions are alike.
+    The slope is NaN where all predictions are alike, and infinite where they separate the outcomes. Intervals of intercept
+    and slope are those of the profile likelihood, which hold where events are few. The p-value is of the likelihood-ratio test
+    of two degrees of freedom, or of one where all predictions are alike.
     """
 
     model: str
@@ -46,7 +50,7 @@ class Calibration:
     intercept: Interval  # log-odds to be added to every prediction; 0 is perfect, above 0 the model predicts too little
     slope: Interval  # factor of the log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme
     p_value: float  # of intercept 0 and slope 1, together
-    curve: pd.DataFrame  # `predicted`, `observed`, `low`, `high`: events at a prediction, with a pointwise 95 % band
+    curve: pd.DataFrame  # `predicted`, `observed`, `low`, `high`: events at a prediction, with a pointwise bootstrap band
 
     @property
     def needs_recalibration(self) -> bool:
@@ -91,12 +95,10 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     import pandas as pd
 
     outcomes, predicted = judged(model, people, "the calibration")
-    odds = log_odds(predicted)
-    lowest, highest = np.quantile(predicted, SHOWN)
-    grid, spline = np.linspace(lowest, highest, POINTS), _Spline(odds)
-    chunks = counts_in_chunks(len(outcomes), seed=seed)
-    curves = np.vstack([spline.curves(outcomes, counts, log_odds(grid)) for counts in chunks])
-    around = [interval_among(point, people=rarest(outcomes)) for point in curves.T]
+    odds, (lowest, highest) = log_odds(predicted), np.quantile(predicted, SHOWN)
+    grid = np.linspace(lowest, highest, POINTS)
+    curves = _curves(odds, outcomes, log_odds(grid), seed)
+    band = pd.DataFrame([interval_among(point, people=rarest(outcomes)) for point in curves.T])
     return Calibration(
         model=model.name,
         rows=len(outcomes),
@@ -106,8 +108,8 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
         observed=share_interval(float(outcomes.sum()), len(outcomes)),
         intercept=intercept_interval(odds, outcomes),
         slope=slope_interval(odds, outcomes),
-        p_value=fitted_stretch(odds, outcomes).p_value,
-        curve=pd.DataFrame([(at, *of) for at, of in zip(grid, around, strict=True)], columns=CURVE),
+        p_value=fitted_stretch(odds, outcomes)[2],
+        curve=band.rename(columns={"estimate": "observed"}).assign(predicted=grid)[["predicted", "observed", "low", "high"]],
     )
 
 
@@ -118,29 +120,140 @@ def log_odds(predicted: np.ndarray) -> np.ndarray:
     return logit(np.clip(predicted, SURE, 1 - SURE))
 
 
-class _Spline:
-    """A restricted cubic spline of the log-odds, with three knots; a line where the quantiles of the log-odds coincide."""
+def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, seed: int) -> np.ndarray:
+    """Return the chance of the outcome at some log-odds, of the people and of resamples, by a spline, [1 + resamples, points].
 
-    def __init__(self, odds: np.ndarray) -> None:
-        self.odds = odds
-        self.knots = np.quantile(odds, KNOTS)
-        self.is_bent = bool((np.diff(self.knots) > 1e-9).all())
-        self.is_flat = bool(np.ptp(odds) < 1e-9)
+    A line where the quantiles of the log-odds coincide, a shift where all log-odds do; NaN where a resample has no fit.
+    """
+    from scipy.special import expit
 
-    def columns(self, odds: np.ndarray) -> np.ndarray:
-        """Return what is fitted beside the predicted log-odds themselves, [rows, columns]."""
-        columns = [np.ones_like(odds)] + ([] if self.is_flat else [odds - self.odds.mean()])
-        if self.is_bent:
-            first, second, third = self.knots
-            cubes = [np.maximum(odds - knot, 0) ** 3 for knot in self.knots]
+    first, second, third = knots = np.quantile(odds, KNOTS)
+
+    def design(some: np.ndarray) -> np.ndarray:
+        columns = [np.ones_like(some)] + ([] if np.ptp(odds) < CLOSE else [some - odds.mean()])
+        if (np.diff(knots) > CLOSE).all():
+            cubes = [np.maximum(some - knot, 0) ** 3 for knot in knots]
             ends = ((third - first) * cubes[1] - (second - first) * cubes[2]) / (third - second)
             columns.append((cubes[0] - ends) / (third - first) ** 2)
         return np.column_stack(columns)
 
-    def curves(self, outcomes: np.ndarray, counts: np.ndarray, where: np.ndarray) -> np.ndarray:
-        """Return the probability of the outcome at some log-odds [resamples, points]; NaN where a resample has no fit."""
-        from scipy.special import expit
+    chunks = counts_in_chunks(len(outcomes), seed=seed)
+    fits = np.vstack([logistic_fits(design(odds), outcomes, odds, counts) for counts in chunks])
+    fits[~np.isfinite(fits).all(axis=1)] = np.nan
+    return expit(where + fits @ design(where).T)
 
-        fits = logistic_fits(self.columns(self.odds), outcomes, self.odds, counts)
-        fits[~np.isfinite(fits).all(axis=1)] = np.nan
-        return expit(where + fits @ self.columns(where).T)
+
+def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the maximum-likelihood coefficients of outcome ~ offset + design, of many resamples, by Newton's method.
+
+    Plus or minus infinity where the likelihood has no maximum, NaN where the columns are alike.
+
+    Parameters
+    ----------
+    design : ndarray [rows, columns]
+        What is fitted.
+    outcomes, offset : ndarray [rows]
+        0 or 1; log-odds that are added as they are.
+    counts : ndarray [resamples, rows]
+        How often each row counts.
+
+    Returns
+    -------
+    ndarray of float64 [resamples, columns]
+    """
+    from scipy.special import expit
+
+    found = np.zeros((len(counts), design.shape[1]))
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+    most = 0.25 * np.einsum("rkk->r", (counts @ products).reshape(len(counts), *2 * [design.shape[1]]))
+    active, length, is_open = np.arange(len(counts)), np.full(len(counts), np.inf), np.ones(len(counts), dtype=bool)
+    for _ in range(MOST_STEPS):
+        chance = expit(offset + found[active] @ design.T)
+        slope = (counts[active] * (outcomes - chance)) @ design
+        bend = ((counts[active] * chance * (1 - chance)) @ products).reshape(len(active), *2 * [design.shape[1]])
+        step = np.einsum("rkl,rl->rk", np.linalg.pinv(bend, hermitian=True), slope)
+        is_open[active] = np.linalg.eigvalsh(bend)[:, 0] < NO_INFORMATION * most[active]
+        length[active] = np.abs(step @ design.T).max(axis=1)
+        found[active] += step * np.minimum(1, LONGEST_STEP / np.maximum(length[active], CLOSE))[:, None]
+        active = active[length[active] > CLOSE]
+        if not len(active):
+            break
+    is_open[active] = True
+    with np.errstate(invalid="ignore"):  # 0 · infinity: what the columns cannot tell from each other is not a number
+        found[is_open] = np.sign(found[is_open]) * np.inf
+    return found
+
+
+def fitted_stretch(odds: np.ndarray, outcomes: np.ndarray) -> tuple[float, float, float]:
+    """Return slope and log-likelihood of outcome ~ intercept + slope · odds, and the p-value of intercept 0 and slope 1."""
+    from scipy.stats import chi2
+
+    middle = odds - odds.mean()
+    if np.ptp(odds) < CLOSE:
+        slope, likelihood, freedom = np.nan, _shifted(odds, outcomes)[1], 1
+    else:
+        design = np.column_stack([np.ones_like(odds), middle])
+        ((shift, extra),) = logistic_fits(design, outcomes, odds, np.ones((1, len(odds))))
+        slope, freedom = float(1 + extra), 2
+        is_finite = np.isfinite(slope) and np.isfinite(shift)
+        likelihood = _likelihood(odds + shift + extra * middle, outcomes) if is_finite else _separated(odds, outcomes)
+    return slope, likelihood, float(chi2.sf(max(2 * (likelihood - _likelihood(odds, outcomes)), 0.0), freedom))
+
+
+def intercept_interval(odds: np.ndarray, outcomes: np.ndarray) -> Interval:
+    """Return what must be added to the log-odds for their greatest likelihood, with its 95 % profile interval."""
+    estimate, likelihood = _shifted(odds, outcomes)
+    return Interval(estimate, *_ends(lambda shift: _likelihood(odds + shift, outcomes), estimate, likelihood))
+
+
+def slope_interval(odds: np.ndarray, outcomes: np.ndarray) -> Interval:
+    """Return the factor of the log-odds of greatest likelihood, beside a free shift, with its 95 % profile interval.
+
+    NaN where all log-odds are alike; the estimate and one end are infinite where they separate the outcomes.
+    """
+    slope, likelihood, _ = fitted_stretch(odds, outcomes)
+    if np.isnan(slope):
+        return Interval(np.nan, np.nan, np.nan)
+    middle = odds - odds.mean()
+    return Interval(slope, *_ends(lambda factor: _shifted(factor * middle, outcomes)[1], slope, likelihood))
+
+
+def _ends(profile: Callable[[float], float], estimate: float, likelihood: float) -> tuple[float, float]:
+    """Return the two values at which a log-likelihood has fallen as far as the likelihood-ratio test allows at 5 %."""
+    from scipy.optimize import brentq
+    from scipy.stats import chi2
+
+    allowed = likelihood - float(chi2.ppf(LEVEL, 1)) / 2
+
+    def beyond(value: float) -> float:
+        return profile(value) - allowed
+
+    start = estimate
+    if np.isinf(estimate):  # then from a value on the way there that the test does not reject
+        steps = [float(np.sign(estimate) * 2.0**i) for i in range(WIDEST + 1)]
+        start = next((step for step in steps if beyond(step) > 0), steps[-1])
+    ends = []
+    for sign in (-1, 1):
+        steps = [] if sign * estimate == np.inf else [sign * 2.0**i for i in range(-6, WIDEST)]
+        outside = next((start + step for step in steps if beyond(start + step) < 0), None)
+        ends.append(sign * np.inf if outside is None else float(brentq(beyond, start, outside)))
+    return ends[0], ends[1]
+
+
+def _shifted(odds: np.ndarray, outcomes: np.ndarray) -> tuple[float, float]:
+    """Return the shift of the log-odds of greatest likelihood, and the log-likelihood there."""
+    shift = float(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, np.ones((1, len(odds))))[0, 0])
+    return shift, _likelihood(odds + shift, outcomes)
+
+
+def _likelihood(odds: np.ndarray, outcomes: np.ndarray) -> float:
+    return float(-np.logaddexp(0, np.where(outcomes == 1, -odds, odds)).sum())
+
+
+def _separated(odds: np.ndarray, outcomes: np.ndarray) -> float:
+    """Return the limit of the log-likelihood as the slope grows without end: only people on the border, all alike, count."""
+    from scipy.special import entr
+
+    no, yes = odds[outcomes == 0], odds[outcomes == 1]
+    among = outcomes[odds == (no.max() if no.max() <= yes.min() else yes.max())]
+    return float(-len(among) * (entr(among.mean()) + entr(1 - among.mean()))) if len(among) else 0.0

@@ -1,16 +1,14 @@
-"""Recalibrated models: probabilities put right on validation rows, and how far the explanations change by it.
+"""Recalibrated models: probabilities put right on validation rows.
 
-Platt (1999), "Probabilistic outputs for support vector machines": the predicted log-odds are stretched and shifted. Where a
-model adds up on the log-odds, its parts are stretched, so that every contribution on that scale is the old one times the
-slope. Zadrozny and Elkan (2002), "Transforming classifier scores into accurate multiclass probability estimates": isotonic
-regression, a rising step function, which no sum survives.
+Platt (1999), "Probabilistic outputs for support vector machines": the predicted log-odds are stretched and shifted. Zadrozny
+and Elkan (2002), "Transforming classifier scores into accurate multiclass probability estimates": isotonic regression.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -19,12 +17,9 @@ from dlx.audit.miscalibration import log_odds
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.explanation import Explanation
 from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
-from dlx.stats import Interval, ends_of, interval_of_mean, resampled_means
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
 Kind = Literal["platt", "isotonic", "auto"]
@@ -48,8 +43,9 @@ class Stretch:
 def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed: int = 0) -> Model:
     """Return the model with its probabilities calibrated on validation rows, by scikit-learn.
 
-    By Platt, a net gets one more linear layer, boosted trees get other leaves, a linear model other coefficients, and a
-    single tree stays one. By isotonic regression, or of a forest, what comes back is a `BlackBox`.
+    By Platt, a net gets one more linear layer, boosted trees get other leaves, a linear model other coefficients: every
+    contribution on the log-odds is the old one times the slope. A single tree stays one. By isotonic regression, a rising step
+    function that no sum survives, or of a forest, what comes back is a `BlackBox`.
 
     Parameters
     ----------
@@ -72,33 +68,26 @@ def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed
     if kind not in get_args(Kind):
         raise DlxError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
     outcomes, predicted = judged(model, validation, "the recalibration")
-    _refuse_hopeless(model.name, outcomes, predicted)
-    stretch = platt(outcomes, predicted)
-    if stretch.slope <= 0:
-        raise DlxError(
-            f"{model.name} must rank the validation rows the right way round, but its slope is {stretch.slope:.2f}; "
-            "calibration cannot mend a ranking, train it again"
-        )
-    if kind == "auto":
-        kind = better_kind(outcomes, predicted, seed=seed)
-    name = f"{model.name} recalibrated"
-    if kind == "isotonic":
-        return _mapped(model, isotonic(outcomes, predicted), name)
-    return _stretched(model, stretch, name)
-
-
-def _refuse_hopeless(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> None:
     if np.ptp(log_odds(predicted)) < 1e-9:
         raise DlxError(
-            f"recalibration needs predictions that differ, but {name} predicts {predicted[0]:.3g} for all "
+            f"recalibration needs predictions that differ, but {model.name} predicts {predicted[0]:.3g} for all "
             f"{len(predicted)} validation rows; train it again"
         )
     no, yes = predicted[outcomes == 0], predicted[outcomes == 1]
     if no.max() <= yes.min() or yes.max() <= no.min():
         raise DlxError(
-            f"recalibration needs predictions that overlap between the classes, but those of {name} separate the "
+            f"recalibration needs predictions that overlap between the classes, but those of {model.name} separate the "
             f"{len(outcomes)} validation rows, where any slope would do; pass more rows"
         )
+    stretch, name = platt(outcomes, predicted), f"{model.name} recalibrated"
+    if stretch.slope <= 0:
+        raise DlxError(
+            f"{model.name} must rank the validation rows the right way round, but its slope is {stretch.slope:.2f}; "
+            "calibration cannot mend a ranking, train it again"
+        )
+    if (better_kind(outcomes, predicted, seed=seed) if kind == "auto" else kind) == "isotonic":
+        return _mapped(model, isotonic(outcomes, predicted), name)
+    return _stretched(model, stretch, name)
 
 
 def platt(outcomes: np.ndarray, predicted: np.ndarray) -> Stretch:
@@ -144,16 +133,15 @@ def better_kind(outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -
 
 def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
     """Return the model by Platt, taken apart where it adds up on the log-odds."""
-    if model.scales[0] == "logit":
-        if isinstance(model, NeuralModel):
-            return replace(model, network=stretched_net(model, *astuple(stretch)), name=name, provenance=None)
-        if isinstance(model, LinearModel):
-            weights, shift = model.coefficients * stretch.slope, stretch.intercept + stretch.slope * model.intercept
-            return replace(model, coefficients=weights, intercept=shift, name=name, provenance=None)
-        if isinstance(model, TreeModel):
-            leaves = (model.trees.value * stretch.slope).astype(np.float32)
-            trees = replace(model.trees, value=leaves, base=stretch.intercept + stretch.slope * model.trees.base)
-            return replace(model, trees=trees, name=name, provenance=None, original=None)
+    intercept, slope = astuple(stretch)
+    if model.scales[0] == "logit" and isinstance(model, NeuralModel):
+        return replace(model, network=stretched_net(model, intercept, slope), name=name, provenance=None)
+    if model.scales[0] == "logit" and isinstance(model, LinearModel):
+        shift = intercept + slope * model.intercept
+        return replace(model, coefficients=model.coefficients * slope, intercept=shift, name=name, provenance=None)
+    if model.scales[0] == "logit" and isinstance(model, TreeModel):
+        leaves, base = (model.trees.value * slope).astype(np.float32), intercept + slope * model.trees.base
+        return replace(model, trees=replace(model.trees, value=leaves, base=base), name=name, provenance=None, original=None)
     return _mapped(model, stretch, name)
 
 
@@ -175,24 +163,27 @@ def stretched_net(model: NeuralModel, intercept: float, slope: float) -> nn.Sequ
 def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: str) -> Model:
     """Return the model with a function of its probability: a single tree of probabilities stays one, others are closed."""
     if isinstance(model, TreeModel) and len(model.trees) == 1 and model.scales[0] == "probability":
-        leaf = model.trees.feature < 0
-        values = np.where(leaf, function(np.clip(model.trees.value + model.trees.base, 0, 1)), 0.0)
-        trees = replace(model.trees, value=values.astype(np.float32), base=0.0)
-        return replace(model, trees=trees, name=name, provenance=None, original=None)
-
-    def of_table(table: pd.DataFrame) -> np.ndarray:
-        return function(model.predict(table, "probability"))
-
+        values = function(np.clip(model.trees.value + model.trees.base, 0, 1))
+        leaves = np.where(model.trees.feature < 0, values, 0.0).astype(np.float32)
+        return replace(model, trees=replace(model.trees, value=leaves, base=0.0), name=name, provenance=None, original=None)
     behind: dict[str, Any] = {"carried": model.carried, "companion": model.companion} if isinstance(model, BlackBox) else {}
-    return Mapped(of_table, model.schema, name, ("probability", "logit"), model=model, mapping=function, **behind)
+    return Mapped(
+        lambda table: function(model.predict(table, "probability")),
+        model.schema,
+        name,
+        ("probability", "logit"),
+        model=model,
+        mapping=function,
+        **behind,
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mapped(BlackBox):
     """A function of another model's probability; that one is given the rows as they come, coded or not."""
 
-    model: Model | None = None
-    mapping: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    model: Any = None
+    mapping: Any = None
 
     def as_read(self, rows: Any) -> Any:
         """Return rows as they came."""
@@ -200,75 +191,9 @@ class Mapped(BlackBox):
 
     def compute(self, rows: Any) -> np.ndarray:
         """Return the mapped probability of each row."""
-        model = self.model
-        assert model is not None and self.mapping is not None
-        if isinstance(model, BlackBox) and self.companion is not None:
-            model = replace(model, companion=self.companion)
-        return self.mapping(model.predict(rows, "probability"))
+        behind = self.model if self.companion is None else replace(self.model, companion=self.companion)
+        return self.mapping(behind.predict(rows, "probability"))
 
     def typed(self, *some: Any) -> Mapped:
         """Return it with the dtypes of a table that is among the rows, where the model behind it asks for them."""
         return replace(self, model=self.model.typed(*some)) if isinstance(self.model, BlackBox) else self
-
-
-def explained_change(before: Explanation, after: Explanation, *, top: int, seed: int = 0) -> pd.DataFrame:
-    """Return how far the contributions of the same people change with their model, with 95 % bootstrap intervals over people.
-
-    Parameters
-    ----------
-    before, after : Explanation
-        Of the same rows, on one scale, by two models.
-    top : int
-        How many columns of a person count as the most important.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        `size_before` and `size_after`, the mean size of a contribution; `size_ratio`, the second over the first;
-        `rank_correlation`, Spearman's over the columns of a person by size; `top_kept`, the share of a person's top columns
-        that stay. Means over people.
-
-    Raises
-    ------
-    DlxError
-        If rows or scale differ.
-    """
-    import pandas as pd
-
-    if before.scale != after.scale or not np.array_equal(before.rows, after.rows, equal_nan=True):
-        raise DlxError(
-            f"explanations before and after must be of the same rows on one scale, got {len(before)} rows on {before.scale!r} "
-            f"and {len(after)} on {after.scale!r}; explain both alike"
-        )
-    old, new = np.abs(before.values), np.abs(after.values)
-    first, later = (np.argsort(-sizes, axis=1, kind="stable")[:, :top] for sizes in (old, new))
-    kept = np.array([len(np.intersect1d(a, b)) / top for a, b in zip(first, later, strict=True)])
-    numbers = {
-        "size_before": interval_of_mean(old.mean(axis=1), seed=seed),
-        "size_after": interval_of_mean(new.mean(axis=1), seed=seed),
-        "size_ratio": _ratio(new.sum(axis=1), old.sum(axis=1), seed),
-        "rank_correlation": interval_of_mean(_rank_correlations(old, new), within=(-1, 1), seed=seed),
-        "top_kept": interval_of_mean(kept, within=(0, 1), seed=seed),
-    }
-    said = {"model": after.model, "method": after.method, "scale": after.scale, "people": len(after)}
-    return pd.DataFrame(said | {"quantity": name} | interval._asdict() for name, interval in numbers.items())
-
-
-def _ratio(above: np.ndarray, below: np.ndarray, seed: int) -> Interval:
-    """Return the ratio of two sums over people; NaN where nothing is below."""
-    if not below.sum() > 0:
-        return Interval(np.nan, np.nan, np.nan)
-    over, under = resampled_means(np.column_stack([above, below]), seed=seed)[1:].T
-    ratios = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
-    return Interval(float(above.sum() / below.sum()), *ends_of(ratios, people=len(below)))
-
-
-def _rank_correlations(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Return Spearman's rank correlation of each row; NaN where all columns of a row are alike."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(sizes, axis=1) - (sizes.shape[1] + 1) / 2 for sizes in (old, new)]
-    lengths = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
-    return np.divide((ranks[0] * ranks[1]).sum(axis=1), lengths, out=np.full(len(old), np.nan), where=lengths > 0)

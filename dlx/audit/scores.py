@@ -1,4 +1,4 @@
-"""How well models predict people they have not seen, with intervals to an interpretable model."""
+"""How well models predict people they have not seen, with intervals; and how much better than interpretable models."""
 
 from __future__ import annotations
 
@@ -40,38 +40,26 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
 
     Raises
     ------
-    ValueError
+    DlxError
         If the outcomes are unknown or all alike.
     """
     import pandas as pd
 
     outcomes, predicted = judged(model, people, "the performance")
-    base_rate = np.full(len(outcomes), outcomes.mean())
+    intervals = [interval_of_metric(name, outcomes, predicted, seed=seed) for name in METRICS]
+    references = [metric(outcomes, np.full(len(outcomes), outcomes.mean())) for metric in METRICS.values()]
     note = "" if rarest(outcomes) > 1 else "no interval: an outcome has one row"
-    lines = [
-        {
-            "model": model.name,
-            "metric": name,
-            **interval_of_metric(name, outcomes, predicted, seed=seed)._asdict(),
-            "reference": metric(outcomes, base_rate),
-            "note": note,
-        }
-        for name, metric in METRICS.items()
-    ]
-    if not note and lines[0]["estimate"] in (0, 1):
-        lines[0]["note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
-    return pd.DataFrame(lines)
+    table = pd.DataFrame({"model": model.name, "metric": list(METRICS)}).join(pd.DataFrame(intervals))
+    table = table.assign(reference=references, note=note)
+    if not note and intervals[0].estimate in (0, 1):
+        table.loc[0, "note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
+    return table
 
 
 def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the outcomes of people, and the probabilities that a classifier predicts: [rows], [rows].
 
-    `what` is asked for, as an error begins: "the performance".
-
-    Raises
-    ------
-    DlxError
-        If outcomes are unknown or all alike.
+    `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike.
     """
     refuse_bare(people, "people")
     outcomes = people.outcomes
@@ -153,22 +141,17 @@ def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np
     )
 
 
-def advantages(
-    models: Sequence[Model], interpretable: Sequence[Model], people: Dataset, *, threshold: float | None = None, seed: int = 0
-) -> pd.DataFrame:
+def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: Dataset, *, seed: int = 0) -> pd.DataFrame:
     """Return how much better models predict than interpretable models on the same rows, with paired 95 % intervals.
 
-    Both models are judged by the same rows, so that what makes rows hard for both drops out of the difference: DeLong's paired
-    interval of the AUC, a bootstrap of the others.
+    What makes rows hard for both drops out of the difference: DeLong's paired interval of the AUC, a bootstrap of the others.
 
     Parameters
     ----------
     models, interpretable : sequence of Model
         Classifiers; each of the first is compared with each of the second.
     people : Dataset
-        Rows with outcomes, not seen in training.
-    threshold : float, optional
-        The threshold of the expected cost (a missed event costs (1 - t) / t needless acts); the target's by default.
+        Rows with outcomes, not seen in training; the cost is that of acting from their target's threshold on.
     seed : int
         Seed of the bootstrap.
 
@@ -181,43 +164,33 @@ def advantages(
     Raises
     ------
     DlxError
-        If outcomes are unknown or all alike, the threshold is not between 0 and 1, or there is nothing to compare.
+        If outcomes are unknown or all alike, or there is nothing to compare.
     """
     import pandas as pd
 
     if not models or not interpretable:
         raise DlxError("a comparison needs a model and an interpretable one, for example a logistic regression")
-    threshold = people.schema.target.threshold if threshold is None else threshold
-    cost_ratio(threshold)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for model in models:
         outcomes, mine = judged(model, people, "the comparison")
         for simple in interpretable:
-            theirs = simple.predict(people, "probability")
-            lines += [
-                {"model": model.name, "interpretable": simple.name, "metric": name}
-                | _advantage(name, outcomes, mine, theirs, threshold, seed)
-                for name in HIGHER_IS_BETTER
-            ]
+            both, pair = (mine, simple.predict(people, "probability")), {"model": model.name, "interpretable": simple.name}
+            for name, is_higher in HIGHER_IS_BETTER.items():
+                one, other, gain = _compared(name, outcomes, *both, people.schema.target.threshold, seed)
+                better = gain if is_higher else Interval(-gain.estimate, -gain.high, -gain.low)
+                line = pair | {"metric": name, "estimate": one, "of_interpretable": other, "advantage": better.estimate}
+                lines.append(line | {"low": better.low, "high": better.high, "significant": better.excludes(0)})
     return pd.DataFrame(lines)
 
 
-def _advantage(
-    name: str, outcomes: np.ndarray, mine: np.ndarray, theirs: np.ndarray, threshold: float, seed: int
-) -> dict[str, Any]:
-    if name == "cost":
-        each = [costs(outcomes, decided(predicted, threshold), threshold) for predicted in (mine, theirs)]
-        estimates, difference = [float(one.mean()) for one in each], each[0] - each[1]
-        gain = interval_of(lambda rows: float(difference[rows].mean()), outcomes, seed=seed)
-    else:
-        estimates = [METRICS[name](outcomes, predicted) for predicted in (mine, theirs)]
-        gain = interval_of_gain(name, outcomes, mine, theirs, seed=seed)
-    better = gain if HIGHER_IS_BETTER[name] else Interval(-gain.estimate, -gain.high, -gain.low)
-    return {
-        "estimate": estimates[0],
-        "of_interpretable": estimates[1],
-        "advantage": better.estimate,
-        "low": better.low,
-        "high": better.high,
-        "significant": better.excludes(0),
-    }
+def _compared(
+    name: str, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, threshold: float, seed: int
+) -> tuple[float, float, Interval]:
+    """Return a metric, or the cost, of some predictions and of others, and the first less the second."""
+    if name != "cost":
+        gain = interval_of_gain(name, outcomes, one, other, seed=seed)
+        return METRICS[name](outcomes, one), METRICS[name](outcomes, other), gain
+    mine, theirs = (costs(outcomes, decided(predicted, threshold), threshold) for predicted in (one, other))
+    saved = mine - theirs
+    gain = interval_of(lambda rows: float(saved[rows].mean()), outcomes, seed=seed)
+    return float(mine.mean()), float(theirs.mean()), gain

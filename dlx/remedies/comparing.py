@@ -13,8 +13,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit.fairness.groups import Partition, compared
-from dlx.audit.logistic import logistic_fits
-from dlx.audit.miscalibration import log_odds
+from dlx.audit.miscalibration import log_odds, logistic_fits
 from dlx.audit.scores import METRICS, interval_of_gain, interval_of_metric, judged
 from dlx.background import sample
 from dlx.dataset import Dataset

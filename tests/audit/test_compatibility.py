@@ -15,20 +15,20 @@ import worlds
 from captum.attr import DeepLift
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
 from torch import nn
 from torch.nn import functional
 
 import dlx
 from dlx import explainers
 from dlx.architectures import mlp, resnet
-from dlx.audit.compatibility import issues, preflight
-from dlx.audit.compatibility.checks import APPROXIMATE, native_categories
+from dlx.audit.compatibility import preflight
+from dlx.audit.compatibility.checks import APPROXIMATE, issues_on, prepared
 from dlx.audit.compatibility.networks import nonlinear_functions
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
+from dlx.explainers._randomness import seeded
 from dlx.model import BlackBox, NeuralModel, ScaleError, wrap
 from dlx.schema import Feature, Schema, SchemaError
 
@@ -38,6 +38,11 @@ FAST = ["deeplift", "integrated_gradients", "gradient_shap", "shapley"]
 def checked(model, world="numeric", **options):
     table = preflight(model, worlds.people(world), worlds.background(world), **options)
     return table.set_index("method")
+
+
+def issues(model, rows, background):
+    with seeded(0):
+        return issues_on(prepared(model, rows, background, None, 0))
 
 
 def found(model, world="numeric"):
@@ -215,12 +220,12 @@ def test_function_is_found_where_its_module_stands_and_not_inside_leaves():
     network = nn.Sequential(nn.Sequential(nn.Linear(5, 8), nn.Tanh()), Functional(torch.sigmoid), nn.Sigmoid())
     network[1].first = nn.Linear(8, 8)
     places = nonlinear_functions(network.eval(), torch.randn(9, 5))
-    assert list(places) == [("1", "torch.sigmoid")]
+    assert places == [("1", "torch.sigmoid")]
 
 
 def test_rounding_of_large_numbers_is_no_bend():
     network = Functional(lambda x: (x + 1e5) - 1e5).eval()
-    assert nonlinear_functions(network, torch.randn(9, 5)) == {}
+    assert nonlinear_functions(network, torch.randn(9, 5)) == []
 
 
 def test_relu_that_is_used_again_is_named():
@@ -383,26 +388,6 @@ def test_column_that_may_be_missing_and_troubles_the_model_is_named(function):
     assert TROUBLE[function] in table.loc["shapley", "reason"]
 
 
-def test_share_of_people_that_a_missing_value_troubles_is_measured():
-    def function(t):
-        return t["age"].where(t["income"].notna() | (t["sex"] == "m"))
-
-    model = Loose(function, worlds.MIXED, "picky", ("logit", "probability"))
-    rows = worlds.table("mixed").rows
-    complete = rows[~np.isnan(rows).any(axis=1)]
-    (issue,) = issues(model, complete[:8], complete[8:18])
-    assert issue.measured == (complete[:8, 3] == 0).mean()
-    assert 0 < issue.measured < 1
-
-
-class Loose(BlackBox):
-    """A model that does not look at what its function gives."""
-
-    def predict(self, rows, scale):
-        assert scale in self.scales
-        return np.asarray(self.function(self.schema.decode(rows)), dtype=float)
-
-
 def test_models_of_dlx_have_no_trouble_with_missing_values():
     for kind in worlds.MODELS:
         assert not [one for one in found(worlds.model(kind, "mixed"), "mixed") if one.what == "missing"]
@@ -467,14 +452,10 @@ def native(*, categorical=(1, 3)):
     return fitted.fit(rows, (rows[:, 3] % 2 + case.outcomes > 1).astype(float)), rows
 
 
-def test_native_categories_behind_a_function_or_a_pipeline_are_found_and_tree_shap_is_not_taken():
+def test_native_categories_of_an_estimator_or_a_pipeline_are_found_and_tree_shap_is_not_taken():
     fitted, rows = native()
     schema = Schema(tuple(Feature(name) for name in "abcde"), worlds.TARGET)
-    for predictor in (
-        fitted,
-        lambda t: fitted.predict_proba(t.to_numpy())[:, 1],
-        make_pipeline("passthrough", fitted),
-    ):
+    for predictor in (fitted, make_pipeline("passthrough", fitted)):
         model = wrap(predictor, schema, name="wrapped")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="X has feature names", category=UserWarning)
@@ -499,12 +480,18 @@ def test_shaps_own_explainer_is_wrong_on_native_categories_without_saying_so():
 
 
 def test_estimators_without_native_categories_are_not_accused():
-    plain, _ = native(categorical=())
-    pipeline = make_pipeline(OrdinalEncoder(), plain)
-    assert native_categories(plain.predict_proba) == [] == native_categories(pipeline.predict)
-    assert native_categories(np.mean) == [] == native_categories(lambda t: t + 1)
-    fitted, _ = native()
-    assert native_categories(make_pipeline(OrdinalEncoder(), fitted).predict) == [("HistGradientBoostingClassifier", 2)]
+    (plain, rows), (fitted, _) = native(categorical=()), native()
+    schema = Schema(tuple(Feature(name) for name in "abcde"), worlds.TARGET)
+
+    def accused(function):
+        model = BlackBox(function, schema, scales=("probability", "logit"))
+        return [(one.where, one.measured) for one in issues(model, rows[:5], rows[5:14]) if one.what == "native categories"]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has feature names", category=UserWarning)
+        for function in (plain.predict, make_pipeline("passthrough", plain).predict, lambda t: t["a"] * 0 + 0.5):
+            assert accused(function) == []
+        assert accused(make_pipeline("passthrough", fitted).predict) == [("HistGradientBoostingClassifier", 2)]
 
 
 # What stands in
@@ -603,7 +590,6 @@ def test_a_dataset_and_a_table_are_taken_as_arrays_are(world):
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
-        ({"people": 0}, DlxError, "people must be at least 1, got 0"),
         ({"seed": -1}, DlxError, "a seed must be 0 to"),
         ({"methods": ["no such"]}, MethodError, "no method 'no such'; the methods are deeplift, "),
         ({"scale": "value"}, ScaleError, "net has no scale 'value'"),

@@ -70,8 +70,6 @@ def test_the_paired_interval_of_the_brier_score_is_that_of_the_normal_theory():
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(DlxError, match="a comparison needs a model and an interpretable one"):
         advantages([GOOD], [], people())
-    with pytest.raises(DlxError, match="a threshold is a probability above 0 and below 1, got 1"):
-        advantages([GOOD], [POOR], people(), threshold=1)
     one = Dataset(SCHEMA, np.full((3, 3), 0.5), np.ones(3), name="loans")
     with pytest.raises(DlxError, match="loans: the comparison of good needs outcomes of both classes, got 3 positive of 3"):
         advantages([GOOD], [POOR], one)

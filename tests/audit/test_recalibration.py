@@ -16,7 +16,7 @@ from torch import nn
 
 import dlx
 from dlx.audit.miscalibration import calibration, log_odds
-from dlx.audit.recalibration import better_kind, explained_change, isotonic, platt, recalibrated
+from dlx.audit.recalibration import better_kind, isotonic, platt, recalibrated
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.shapley.splitting import split
@@ -203,23 +203,3 @@ def test_an_unknown_kind_and_a_regression_are_refused():
     value = dataclasses.replace(MODEL, scales=("value",))
     with pytest.raises(DlxError, match="score has no scale 'probability'"):
         recalibrated(value, those)
-
-
-def test_explained_change_is_what_the_values_say():
-    before = worlds.said([[1.0, -2, 3, 0.5], [2, 1, 0, 0.5]])
-    after = dataclasses.replace(before, values=0.5 * before.values, outputs=0.5 + 0.5 * before.values.sum(axis=1))
-    same = explained_change(before, after, top=2).set_index("quantity")["estimate"]
-    assert same.to_dict() == pytest.approx(
-        {"size_before": 1.25, "size_after": 0.625, "size_ratio": 0.5, "rank_correlation": 1.0, "top_kept": 1.0}
-    )
-    other = dataclasses.replace(before, values=before.values[:, ::-1])
-    turned = explained_change(before, other, top=1).set_index("quantity")["estimate"]
-    assert turned["size_ratio"] == 1 and turned["top_kept"] == 0
-    assert turned["rank_correlation"] == pytest.approx(np.mean([0.6, -0.6]))  # by hand: Σd² is 4 and 16
-
-
-def test_explanations_of_other_people_or_on_another_scale_are_refused():
-    one = worlds.said(np.ones((2, 3)))
-    for other in (dataclasses.replace(one, scale="probability"), dataclasses.replace(one, rows=one.rows + 1)):
-        with pytest.raises(DlxError, match="of the same rows on one scale"):
-            explained_change(one, other, top=1)

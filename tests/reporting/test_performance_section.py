@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from dlx.audit.miscalibration import calibration
 from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
-from dlx.reporting.sections.performance.measure import measure
+from dlx.reporting.sections.performance.measure import explained_change, measure
 from dlx.rounding import threshold_in_percent
 
 
@@ -93,3 +93,16 @@ def test_a_model_that_costs_more_than_acting_on_nobody_loses():
 @pytest.mark.parametrize(("threshold", "said"), [(1 / 6, "16.7 %"), (0.0001, "0.01 %"), (0.99999, "99.999 %"), (0.5, "50 %")])
 def test_a_threshold_near_0_or_1_is_not_rounded_to_it(threshold, said):
     assert threshold_in_percent(threshold) == said
+
+
+def test_explained_change_is_what_the_values_say():
+    before = worlds.said([[1.0, -2, 3, 0.5], [2, 1, 0, 0.5]])
+    after = dataclasses.replace(before, values=0.5 * before.values, outputs=0.5 + 0.5 * before.values.sum(axis=1))
+    same = explained_change(before, after, top=2).set_index("quantity")["estimate"]
+    assert same.to_dict() == pytest.approx(
+        {"size_before": 1.25, "size_after": 0.625, "size_ratio": 0.5, "rank_correlation": 1.0, "top_kept": 1.0}
+    )
+    other = dataclasses.replace(before, values=before.values[:, ::-1])
+    turned = explained_change(before, other, top=1).set_index("quantity")["estimate"]
+    assert turned["size_ratio"] == 1 and turned["top_kept"] == 0
+    assert turned["rank_correlation"] == pytest.approx(np.mean([0.6, -0.6]))  # by hand: Σd² is 4 and 16

@@ -1,6 +1,5 @@
 """Compatibility: which methods are fit for a model, found out before they are believed."""
 
-from dlx.audit.compatibility.checks import Issue, issues
 from dlx.audit.compatibility.verdicts import preflight
 
-__all__ = ["Issue", "issues", "preflight"]
+__all__ = ["preflight"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,20 +14,16 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.errors import DlxError, in_a_line, is_own_fault, plural
-from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution
 from dlx.model import BlackBox, Model, NeuralModel, Scale, TreeModel, as_rows, check_model, check_scale
 from dlx.model.estimators import Reading
-from dlx.rounding import in_percent, side_true
+from dlx.rounding import side_true
 from dlx.runner import FLOAT32_ROUNDING
-from dlx.threads import one_thread
 
 FINE = 0.01  # share of the mean effect that may be missing in the worst row of a method that is fine
 APPROXIMATE = 0.10  # and of one that is approximate; where more is missing, the method is not valid
-PEOPLE = 8
-REFERENCES = 10
+PEOPLE, REFERENCES = 8, 10  # the first of those that came
 STEADY = 1e-4  # share of the mean effect that a prediction may move without a cause: the last digits of sums
-DEPTH = 4  # a pipeline's step, behind its method, behind a closure of the user's, behind one of dlx's
 
 Made = TypeVar("Made")
 
@@ -59,7 +54,7 @@ class Bench:
     scale: Scale  # unit of what is measured
     seed: int
 
-    @cached_property
+    @property
     def methods(self) -> tuple[str, ...]:
         """The methods that take the model."""
         return tuple(explainers.names_for(self.model))
@@ -69,13 +64,7 @@ class Bench:
         """What the model predicts for the people, then for the references."""
         return self.predict(np.concatenate([self.rows, self.background]))
 
-    @cached_property
-    def effect(self) -> float:
-        """Mean distance of the people's outputs from the mean output of the references."""
-        people, references = self.outputs[: len(self.rows)], self.outputs[len(self.rows) :]
-        return float(np.abs(people - references.mean()).mean())
-
-    @cached_property
+    @property
     def rounding(self) -> float:
         """What the last digits of a prediction may be off by."""
         share = FLOAT32_ROUNDING if isinstance(self.model, NeuralModel) else FLOAT32_ROUNDING**2
@@ -92,27 +81,26 @@ class Bench:
         return self.model.predict(rows, self.scale)
 
     def share(self, amounts: np.ndarray) -> float:
-        """Return the largest of some amounts as a share of the mean effect; 0 where it is rounding."""
-        amount = float(np.abs(amounts).max())
+        """Return the largest of some amounts as a share of the mean effect; 0 where it is rounding.
+
+        The mean effect: how far the people's outputs are from the mean output of the references, on average.
+        """
+        people, references = np.split(self.outputs, [len(self.rows)])
+        amount, effect = float(np.abs(amounts).max()), float(np.abs(people - references.mean()).mean())
         if amount <= self.rounding:
             return 0.0
-        return np.inf if self.effect == 0 else amount / self.effect
+        return np.inf if effect == 0 else amount / effect
 
     def lost(self, made: Attribution, outputs: np.ndarray) -> float:
         """Return the largest residual of contributions as a share of the mean effect."""
         return self.share(outputs - made.base_values - made.values.sum(axis=1))
 
 
-def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed: int, people: int = PEOPLE) -> Bench:
+def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed: int) -> Bench:
     """Return what is measured on: the first rows, the first references, and a copy of the model if it is a net.
 
-    Raises
-    ------
-    DlxError
-        If rows or background do not fit the model's schema, or are none, or the model does not have the scale.
+    A `DlxError` if rows or background do not fit the model's schema, or are none, or the model does not have the scale.
     """
-    if people < 1:
-        raise DlxError(f"people must be at least 1, got {people}")
     check_model(model)
     check_scale(model, scale or model.scales[0])
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
@@ -120,13 +108,13 @@ def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed
     for name, some in zip(("rows", "background"), coded, strict=True):
         if not len(some):
             raise DlxError(f"{name} must have at least 1 row, got {plural(0, 'row')}")
-    missing = np.isnan(np.concatenate(coded)).any(axis=0)
     if isinstance(model, NeuralModel):
         copied = dataclasses.replace(model, network=copy.deepcopy(model.network))
         for mine, theirs in zip(copied.network.modules(), model.network.modules(), strict=True):
             mine.training = theirs.training  # a NeuralModel turns training off when it is made
         model = copied
-    return Bench(model, coded[0][:people], coded[1][:REFERENCES], missing, scale or model.scales[0], check_seed(seed))
+    missing = np.isnan(np.concatenate(coded)).any(axis=0)
+    return Bench(model, coded[0][:PEOPLE], coded[1][:REFERENCES], missing, scale or model.scales[0], check_seed(seed))
 
 
 def attempted(make: Callable[[], Made]) -> Made | Exception:
@@ -147,41 +135,19 @@ def lost_words(lost: float, decimals: int = 1) -> str:
     return f"{side_true(100 * lost, 100 * line, decimals, strict=True)}%"
 
 
-def issues(model: Model, rows: Any, background: Any, *, seed: int = 0) -> list[Issue]:
-    """Return what is found in a model that its explanations depend on; nothing where there is nothing to say.
-
-    Parameters
-    ----------
-    model : Model
-        Any model; it is left as it is.
-    rows, background : Dataset, DataFrame or ndarray [rows, features]
-        People to explain and reference rows; the first few of each are used.
-    seed : int
-        Seed of everything random.
-    """
-    with seeded(check_seed(seed)), one_thread():
-        return issues_on(prepared(model, rows, background, None, seed))
-
-
 def issues_on(bench: Bench) -> list[Issue]:
     """Return the issues on a bench; where the model does not predict at all, that alone."""
     outputs = attempted(lambda: bench.outputs)
     if isinstance(outputs, Exception):
         return [Issue("raises", "", bench.methods, f"{bench.model.name} does not predict: {in_a_line(outputs)}", 1.0)]
-    if not np.isfinite(outputs).all():
-        share = float((~np.isfinite(outputs)).mean())
-        text = f"{bench.model.name} predicts numbers that are not finite for {in_percent(share)}% of the rows"
-        return [Issue("raises", "", bench.methods, text, share)]
-    checks: list[Callable[[Bench], Iterator[Issue]]] = [_constant, _unsteady, _missing]
+    found = [*_constant(bench), *_unsteady(bench), *_missing(bench)]
     if isinstance(bench.model, NeuralModel):
         from dlx.audit.compatibility.networks import in_network
 
-        checks.append(in_network)
-    if isinstance(bench.model, TreeModel):
-        checks.append(_trees)
-    if isinstance(bench.model, BlackBox):
-        checks.append(_native_categories)
-    return [issue for check in checks for issue in check(bench)]
+        found += in_network(bench)
+    found += _trees(bench) if isinstance(bench.model, TreeModel) else ()
+    found += _native_categories(bench) if isinstance(bench.model, BlackBox) else ()
+    return found
 
 
 def _constant(bench: Bench) -> Iterator[Issue]:
@@ -194,17 +160,16 @@ def _constant(bench: Bench) -> Iterator[Issue]:
 def _unsteady(bench: Bench) -> Iterator[Issue]:
     """Whether the prediction of a row changes from call to call, or with the rows beside it."""
     rows, people = np.concatenate([bench.rows, bench.background]), len(bench.rows)
-    what, how = "random", "in two calls"
+    what, subject, how = "random", "the same rows are", "in two calls"
     moved = bench.share(bench.predict(rows) - bench.predict(rows))
     if moved <= STEADY:
         alone = attempted(lambda: np.concatenate([bench.predict(row[None]) for row in bench.rows]))
-        what, how = "batch", f"alone and among {len(rows)} rows"
+        what, subject, how = "batch", "a row is", f"alone and among {len(rows)} rows"
         if isinstance(alone, Exception):  # batch normalisation, and whatever else needs two rows
             alone = np.array([bench.predict(np.stack([row, bench.background[0]]))[0] for row in bench.rows])
             how = f"beside one other row and among {len(rows)} rows"
         moved = bench.share(alone - bench.outputs[:people])
     if moved > STEADY:
-        subject = "the same rows are" if what == "random" else "a row is"
         causes: dict[str, str] = {}
         if isinstance(bench.model, NeuralModel):
             from dlx.audit.compatibility.networks import unsettled
@@ -224,14 +189,9 @@ def _missing(bench: Bench) -> Iterator[Issue]:
         rows[:, i] = np.nan
         outputs = attempted(partial(bench.predict, rows))
         if isinstance(outputs, Exception):
-            spoiled, said = 1.0, f"does not predict ({in_a_line(outputs)})"
-        else:
-            spoiled = float((~np.isfinite(outputs)).mean())
-            said = f"predicts numbers that are not finite for {in_percent(spoiled)}% of the rows"
-        if spoiled:
-            affects = bench.methods if bench.missing[i] else ()
-            text = f"{bench.model.name} {said} where {feature.name!r} is missing, which the schema allows"
-            yield Issue("missing", feature.name, affects, text, spoiled)
+            where = f"where {feature.name!r} is missing, which the schema allows"
+            text = f"{bench.model.name} does not predict ({in_a_line(outputs)}) {where}"
+            yield Issue("missing", feature.name, bench.methods if bench.missing[i] else (), text, 1.0)
 
 
 def _trees(bench: Bench) -> Iterator[Issue]:
@@ -239,50 +199,26 @@ def _trees(bench: Bench) -> Iterator[Issue]:
     from scipy.special import expit, logit
 
     model, scale, own = bench.model, bench.scale, bench.model.scales[0]
-    mean = float(model.predict(bench.background, own).mean())
-    taken_over = mean if scale == own else float((expit if scale == "probability" else logit)(mean))
-    gap = bench.share(bench.outputs[len(bench.rows) :].mean() - taken_over)
-    text = f"the trees of {model.name} add up on the scale {own!r}"
+    text, gap = f"the trees of {model.name} add up on the scale {own!r}", 0.0
     if scale != own:
+        mean = (expit if scale == "probability" else logit)(model.predict(bench.background, own).mean())
+        gap = bench.share(bench.outputs[len(bench.rows) :].mean() - mean)
         text += f", not on {scale!r}, where the mean of the background alone is {lost_words(gap)} of the mean effect off"
     yield Issue("scale", "", tuple(explainers.reading(TreeModel)) if scale != own else (), text, gap)
 
 
 def _native_categories(bench: Bench) -> Iterator[Issue]:
-    assert isinstance(bench.model, BlackBox)
-    for estimator, count in native_categories(bench.model.function):
+    """Whether an estimator behind the function, or last in its pipeline, splits on categories themselves."""
+    part: Any = getattr(bench.model, "function", None)
+    part = part.call if isinstance(part, Reading) else part
+    part = getattr(part, "__self__", part)  # of a bound method
+    part = part.steps[-1][-1] if isinstance(getattr(part, "steps", None), list) else part
+    # scikit-learn's histogram boosting, which has this attribute when it is fitted
+    columns = getattr(part, "is_categorical_", None)
+    if isinstance(columns, np.ndarray) and columns.dtype == bool and columns.any():
+        name, count = type(part).__name__, int(columns.sum())
         text = (
-            f"the {estimator} in {bench.model.name} splits on the categories of {plural(count, 'column')} themselves: "
+            f"the {name} in {bench.model.name} splits on the categories of {plural(count, 'column')} themselves: "
             "tree_shap does not take it, and shap's own TreeExplainer is wrong there without saying so"
         )
-        yield Issue("native categories", estimator, tuple(explainers.reading(TreeModel)), text, float(count))
-
-
-def native_categories(function: Any) -> list[tuple[str, int]]:
-    """Return the estimators behind a function that split on categories natively: class, and number of such columns."""
-    behind = {id(part): part for part in _behind(function, DEPTH)}
-    found = []
-    for part in behind.values():
-        # scikit-learn's histogram boosting, which has this attribute when it is fitted
-        columns = vars(part).get("is_categorical_") if hasattr(part, "__dict__") else None
-        if isinstance(columns, np.ndarray) and columns.dtype == bool and columns.any():
-            found.append((type(part).__name__, int(columns.sum())))
-    return found
-
-
-def _behind(part: Any, depth: int) -> Iterator[Any]:
-    """Yield a callable and, so many levels down, the objects that it calls: bound to, closed over, the last pipeline step."""
-    yield part
-    inner: list[Any] = []
-    if isinstance(part, Reading):
-        inner = [part.call]
-    elif inspect.ismethod(part):
-        inner = [part.__self__]
-    elif inspect.isfunction(part):
-        names = inspect.getclosurevars(part)
-        inner = [*names.nonlocals.values(), *names.globals.values()]
-    elif isinstance(steps := getattr(part, "__dict__", {}).get("steps"), list) and steps:
-        inner = [steps[-1][-1]]
-    for each in inner if depth else ():
-        if not inspect.ismodule(each):
-            yield from _behind(each, depth - 1)
+        yield Issue("native categories", name, tuple(explainers.reading(TreeModel)), text, float(count))

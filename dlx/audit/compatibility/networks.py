@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.jit import ScriptModule
 from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from dlx import explainers
 from dlx.audit.compatibility.checks import STEADY, Bench, Issue, attempted, lost_words
@@ -26,25 +27,24 @@ from dlx.model import NeuralModel
 RULES = (deeplift.__name__.rpartition(".")[2],)  # the method whose rules are for modules
 DEPARTURE = 1e-4  # from the mean of two batches, as a share of their distance, above which a function is not linear
 ROUNDING = 1e-6  # of a float32 function, as a share of its largest input or output
+ITSELF = "the network itself"
 FEWEST_ROWS = 7  # of a watched forward, so that activations of either sign occur
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
-
-Places = dict[tuple[str, str], float]  # (path of a module, name of a function that its forward calls) -> its departure
 
 
 def in_network(bench: Bench) -> Iterator[Issue]:
     """Yield the issues of a net, as the methods that read nets see it: in evaluation mode."""
     scripted = [path for path, module in bench.evaluated.network.named_modules() if isinstance(module, ScriptModule)]
     if scripted:
-        text = f"{_named(scripted[0])} is a TorchScript module, which cannot be looked into: pass the module it was made from"
+        text = f"{scripted[0] or ITSELF} is a TorchScript module, which cannot be looked into: pass the module it was made from"
         yield Issue("scripted", scripted[0], RULES, text, np.nan)
     else:
         yield from _nonlinearities(bench)
         uses = deeplift.nonlinear_uses(bench.evaluated.network, bench.evaluated.dense(bench.rows))
         for path, times in uses.items():
             if times > 1:
-                text = f"{_named(path)} is used {times} times in one forward: captum's DeepLIFT needs a module for each use"
+                text = f"{path or ITSELF} is used {times} times in one forward: captum's DeepLIFT needs a module for each use"
                 yield Issue("used again", path, RULES, text, float(times))
     yield from _unseen_columns(bench)
 
@@ -62,40 +62,32 @@ def _nonlinearities(bench: Bench) -> Iterator[Issue]:
         lost = bench.lost(made, model.predict(bench.rows, bench.scale))
         loses = f"its plain gradient would lose {lost_words(lost)} of the mean effect"
     for path, module in modules.items():
-        text = f"{_named(path)} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
+        text = f"{path or ITSELF} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
         yield Issue("outside table", path, RULES, text, lost)
     for path, function in functions:
-        text = f"{_named(path)} calls {function}, a nonlinear function that captum's DeepLIFT cannot see: {loses}"
+        text = f"{path or ITSELF} calls {function}, a nonlinear function that captum's DeepLIFT cannot see: {loses}"
         yield Issue("function", path, RULES, text, lost)
 
 
 def _unseen_columns(bench: Bench) -> Iterator[Issue]:
     """Yield columns whose gradient is 0 although the output moves with them: codes of an embedding, roundings, steps."""
-    model, gradients = bench.evaluated, tuple(explainers.reading(NeuralModel))
-    unseen = np.flatnonzero(without_gradient(model, bench.rows, bench.background, bench.seed))
-    moves = {model.schema.names[i]: moved for i in unseen if (moved := _moved_by(bench, int(i))) > STEADY}
+    model, rows, background = bench.evaluated, bench.rows, bench.background
+    before, moves = np.repeat(model.predict(rows, bench.scale), len(background)), {}
+    for i in np.flatnonzero(without_gradient(model, rows, background, bench.seed)):
+        swapped = np.repeat(rows, len(background), axis=0)
+        swapped[:, i] = np.tile(background[:, i], len(rows))
+        moved = bench.share(model.predict(swapped, bench.scale) - before)
+        if moved > STEADY:
+            moves[model.schema.names[i]] = moved
     if not moves:
         return
-    columns, largest = ", ".join(moves), max(moves.values())
+    gradients, columns, largest = tuple(explainers.reading(NeuralModel)), ", ".join(moves), max(moves.values())
     said = f"gradients are exactly 0 although the output moves by up to {lost_words(largest)} of the mean effect"
     embeddings = [path for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)]
     for path in embeddings:
-        yield Issue("embedding", path, gradients, f"{_named(path)} looks up integer codes; for {columns} {said}", largest)
+        yield Issue("embedding", path, gradients, f"{path or ITSELF} looks up integer codes; for {columns} {said}", largest)
     for column, moved in moves.items() if not embeddings else ():
         yield Issue("no gradient", column, gradients, f"for {columns} {said}", moved)
-
-
-def _moved_by(bench: Bench, column: int) -> float:
-    """Return the largest change of an output as one column takes the references' values, as a share of the mean effect."""
-    model, rows, background = bench.evaluated, bench.rows, bench.background
-    swapped = np.repeat(rows, len(background), axis=0)
-    swapped[:, column] = np.tile(background[:, column], len(rows))
-    before = np.repeat(model.predict(rows, bench.scale), len(background))
-    return bench.share(model.predict(swapped, bench.scale) - before)
-
-
-def _named(path: str) -> str:
-    return path or "the network itself"
 
 
 def unsettled(network: nn.Module) -> dict[str, str]:
@@ -110,11 +102,12 @@ def unsettled(network: nn.Module) -> dict[str, str]:
     return found
 
 
-def nonlinear_functions(network: nn.Module, dense: torch.Tensor) -> Places:
+def nonlinear_functions(network: nn.Module, dense: torch.Tensor) -> list[tuple[str, str]]:
     """Return the nonlinear functions that one forward of a net in evaluation mode calls outside any module without children.
 
-    The net is left as it is, also where its forward raises. Dense rows [rows, width] of both signs are repeated, or cut, to a
-    number of rows that no weight has, which tells activations from weights.
+    Each is the path of a module and the name of a function that its forward calls. The net is left as it is, also where its
+    forward raises. Dense rows [rows, width] of both signs are repeated, or cut, to a number of rows that no weight has, which
+    tells activations from weights.
     """
     lengths = {length for weight in itertools.chain(network.parameters(), network.buffers()) for length in weight.shape}
     count = next(count for count in itertools.count(max(FEWEST_ROWS, len(dense))) if count not in lengths)
@@ -127,7 +120,7 @@ def nonlinear_functions(network: nn.Module, dense: torch.Tensor) -> Places:
             hooks.callback(module.register_forward_hook(watch.leave, always_call=True).remove)
         with torch.no_grad(), watch:
             network(dense[torch.arange(count, device=dense.device) % len(dense)])
-    return watch.places
+    return list(dict.fromkeys(watch.places))
 
 
 class _Watch(TorchFunctionMode):
@@ -137,7 +130,7 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.count = count
         self.running: list[tuple[str, bool]] = []  # path of each module that runs, and whether it has no children
-        self.places: Places = {}
+        self.places: list[tuple[str, str]] = []
 
     def leave(self, *_: Any) -> None:
         self.running.pop()
@@ -145,56 +138,41 @@ class _Watch(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         kwargs = kwargs or {}
-        if self.running and not any(is_leaf for _, is_leaf in self.running):
-            departure = _nonlinearity(function, args, kwargs, self.count)
-            if departure > DEPARTURE:
-                place = self.running[-1][0], resolve_name(function) or str(function)
-                self.places[place] = max(departure, self.places.get(place, 0.0))
+        is_watched = self.running and not any(is_leaf for _, is_leaf in self.running)
+        if is_watched and _is_nonlinear(function, args, kwargs, self.count):
+            self.places.append((self.running[-1][0], resolve_name(function) or str(function)))
         return function(*args, **kwargs)
 
 
-def _nonlinearity(function: Callable[..., Any], args: Any, kwargs: Any, count: int) -> float:
-    """Return how far a function at the mean of two batches is from the mean of its outputs, 0 (affine) to 1."""
+def _is_nonlinear(function: Callable[..., Any], args: Any, kwargs: Any, count: int) -> bool:
+    """Whether a function at the mean of two batches (`count` rows at any axis) is not the mean of its outputs."""
 
     def at(change: Callable[[torch.Tensor, int], torch.Tensor]) -> list[torch.Tensor]:
-        changed = _with_batches(args, count, change)
-        outputs = function(*changed, **_with_batches(kwargs, count, change))
-        return _numbers(changed[:1] if outputs is None else outputs)  # a function in place returns nothing
+        def changed(value: torch.Tensor) -> torch.Tensor:
+            return change(value, list(value.shape).index(count)) if count in value.shape else value
+
+        given, named = tree_map_only(torch.Tensor, changed, (args, kwargs))
+        outputs = function(*given, **named)
+        return _numbers(given[:1] if outputs is None else outputs)  # a function in place returns nothing
 
     def between(batch: torch.Tensor, axis: int) -> torch.Tensor:
         return (batch + batch.roll(1, axis)) / 2 if batch.is_floating_point() else batch.clone()
 
     try:
-        here, there, middle = at(lambda batch, _: batch.clone()), at(lambda batch, axis: batch.roll(1, axis)), at(between)
+        triples = [at(lambda batch, _: batch.clone()), at(lambda batch, axis: batch.roll(1, axis)), at(between)]
     except (RuntimeError, TypeError, ValueError, IndexError):
-        return 0.0  # no function of a batch
-    if not len(here) == len(there) == len(middle):
-        return 1.0  # how much it returns depends on the values
+        return False  # no function of a batch
+    first, *others = ([number.shape for number in numbers] for numbers in triples)
+    if others != [first, first]:
+        return True  # how much it returns, or which elements, depends on the values
     largest = max((float(number.abs().max()) for number in _numbers(args) if number.numel()), default=0.0)
-    return max((_departure(*outputs, largest) for outputs in zip(here, there, middle, strict=True)), default=0.0)
-
-
-def _departure(here: torch.Tensor, there: torch.Tensor, middle: torch.Tensor, largest_input: float) -> float:
-    if not here.shape == there.shape == middle.shape:
-        return 1.0  # it chooses elements by their value
-    if not here.numel():
-        return 0.0
-    gap = float((middle - (here + there) / 2).abs().max())
-    distance, size = float((here - there).abs().max()), max(float(here.abs().max()), largest_input)
-    return 0.0 if gap <= ROUNDING * size else gap / max(distance, gap)
-
-
-def _with_batches(value: Any, count: int, change: Callable[[torch.Tensor, int], torch.Tensor]) -> Any:
-    """Return arguments with every tensor of `count` rows, at any axis, changed."""
-    if isinstance(value, torch.Tensor):
-        return change(value, list(value.shape).index(count)) if count in value.shape else value
-    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
-        return type(value)([_with_batches(item, count, change) for item in value])
-    if isinstance(value, dict):
-        return {name: _with_batches(item, count, change) for name, item in value.items()}
-    return value
+    for here, there, middle in zip(*triples, strict=True):
+        if here.numel():
+            gap, distance = float((middle - (here + there) / 2).abs().max()), float((here - there).abs().max())
+            if gap > max(ROUNDING * max(float(here.abs().max()), largest), DEPARTURE * distance):
+                return True
+    return False
 
 
 def _numbers(outputs: Any) -> list[torch.Tensor]:
-    several = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [output for output in several if isinstance(output, torch.Tensor) and output.is_floating_point()]
+    return [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()]

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.audit.compatibility.checks import APPROXIMATE, FINE, PEOPLE, Bench, Issue, attempted, issues_on, lost_words, prepared
+from dlx.audit.compatibility.checks import APPROXIMATE, FINE, Bench, Issue, attempted, issues_on, lost_words, prepared
 from dlx.errors import DlxError, in_a_line, plural
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
@@ -44,7 +44,6 @@ def preflight(
     scale: Scale | None = None,
     methods: Sequence[str] | None = None,
     seed: int = 0,
-    people: int = PEOPLE,
 ) -> pd.DataFrame:
     """Return which methods are fine, approximate or not valid for a model, measured on a few people.
 
@@ -53,15 +52,13 @@ def preflight(
     model : Model
         Any model; it is left as it is.
     rows, background : Dataset, DataFrame or ndarray [rows, features]
-        People to explain and reference rows; the first `people` and the first ten are used.
+        People to explain and reference rows; the first eight and the first ten are used.
     scale : {"logit", "probability", "value"}, optional
         Unit of the contributions; the model's own where None.
     methods : sequence of str, optional
         The methods in question; all of `dlx.explainers.names()` where None.
     seed : int
         Seed of everything random.
-    people : int
-        Rows that the methods are tried on.
 
     Returns
     -------
@@ -78,7 +75,7 @@ def preflight(
     import pandas as pd
 
     with seeded(check_seed(seed)), one_thread():
-        bench = prepared(model, rows, background, scale, seed, people)
+        bench = prepared(model, rows, background, scale, seed)
         found = issues_on(bench)
 
         @functools.cache
@@ -100,9 +97,8 @@ def _stand_ins(bench: Bench, method: str) -> list[str]:
     """Return the methods that may stand in for one, the preferred first."""
     some = [name for name in explainers.reading(Model) if explainers.method(name).IS_SHAPLEY]
     sound = [name for name in some if explainers.method(name).IS_RANDOM or explainers.exact_for(name, bench.model, bench.scale)]
-    own = getattr(explainers.method(method), "INSTEAD", ())
-    first = (*own, explainers.ground_truth_for(bench.model, bench.scale), *sound)
-    return [name for name in dict.fromkeys(first) if name != method]
+    first = (*getattr(explainers.method(method), "INSTEAD", ()), explainers.ground_truth_for(bench.model, bench.scale))
+    return [name for name in dict.fromkeys((*first, *sound)) if name != method]
 
 
 def _with_issues(trial: Trial, issues: list[Issue], method: str) -> Trial:
@@ -123,36 +119,26 @@ def _with_issues(trial: Trial, issues: list[Issue], method: str) -> Trial:
 
 def tried(bench: Bench, method: str) -> Trial:
     """Return what comes of running one method on a bench, whatever was found in the model."""
+    module, rows, background = explainers.method(method), bench.rows, bench.background
     options = explainers.quick_options(method, len(bench.model.schema))
-    rows, background = _affordable(bench, method)
+    if hasattr(module, "pairs_for"):  # its cost doubles with every column
+        background = background[: (pairs := module.pairs_for(len(bench.model.schema), EVALUATIONS))]
+        rows = rows[: max(1, pairs // len(background))]
     asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed, **options}
     made = attempted(lambda: explain(bench.model, rows, **asked))
     if isinstance(made, Explanation):
-        promise, largest = explainers.method(method).PROMISE, float(np.abs(made.residuals).max())
-        lost = bench.share(made.residuals)
+        lost, largest = bench.share(made.residuals), float(np.abs(made.residuals).max())
         on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
-        said = f"{promise}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
-        return Trial("approximate" if promise.relative is None else "fine", lost, said)
+        said = f"{module.PROMISE}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
+        return Trial("approximate" if module.PROMISE.relative is None else "fine", lost, said)
     is_refused = isinstance(made, DlxError) and not isinstance(made, explainers.LibraryError)
     partly = made if is_refused else attempted(lambda: explain(bench.model, rows, strict=False, **asked))
     if isinstance(partly, Explanation) and not partly.failed.all():
         share = in_percent(float(partly.failed.mean()))
         return Trial("approximate", np.nan, f"it fails on {share}% of the people it was tried on: {in_a_line(made)}")
-    lost = np.nan
+    measured: float | Exception = np.nan
     if explainers.fits(method, bench.model):  # what it would lose, although it was refused
-        module = explainers.method(method)
         attribute = getattr(module, "unchecked", functools.partial(module.attribute, seed=bench.seed, **options))
-        measured = attempted(
-            lambda: bench.lost(attribute(bench.model, rows, background, scale=bench.scale), bench.predict(rows))
-        )
-        lost = measured if isinstance(measured, float) else np.nan
-    return Trial("not valid", lost, in_a_line(made))
-
-
-def _affordable(bench: Bench, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and references to try a method on: fewer for the one whose cost doubles with every column."""
-    if not hasattr(explainers.method(method), "pairs_for"):
-        return bench.rows, bench.background
-    pairs = explainers.method(method).pairs_for(len(bench.model.schema), EVALUATIONS)
-    background = bench.background[:pairs]
-    return bench.rows[: max(1, pairs // len(background))], background
+        made_by = functools.partial(attribute, bench.model, rows, background, scale=bench.scale)
+        measured = attempted(lambda: bench.lost(made_by(), bench.predict(rows)))
+    return Trial("not valid", measured if isinstance(measured, float) else np.nan, in_a_line(made))

@@ -11,15 +11,16 @@ import pandas as pd
 from dlx import explainers
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
 from dlx.audit.miscalibration import Calibration, calibration
-from dlx.audit.recalibration import better_kind, explained_change, recalibrated
+from dlx.audit.recalibration import better_kind, recalibrated
 from dlx.audit.scores import advantages, judged, performance
+from dlx.comparison.metrics import metrics_by_row
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.sections import Measured
-from dlx.stats import LEVEL, auc, auc_difference
+from dlx.stats import LEVEL, Interval, auc, auc_difference, ends_of, interval_of_mean, resampled_means
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary",), "models"
 COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
@@ -212,6 +213,22 @@ def _recalibrate(context: RunContext, model: Model) -> Recalibrated:
     before, now = (_explained(context, some, after) for some in (model, after))
     change = explained_change(before, now, top=context.top, seed=seed).assign(kind=kind)
     return kind, calibration(after, test, seed=seed), performance(after, test, seed=seed), change
+
+
+def explained_change(before: Explanation, after: Explanation, *, top: int, seed: int = 0) -> pd.DataFrame:
+    """Return how far contributions of the same people change with their model: a line a quantity, means over people."""
+    agreed, sizes = metrics_by_row(before.values, after.values, top), np.abs([before.values, after.values])
+    resampled = resampled_means(sizes.sum(axis=2).T, seed=seed)
+    ratios = np.divide(resampled[:, 1], resampled[:, 0], out=np.full(len(resampled), np.nan), where=resampled[:, 0] > 0)
+    numbers = {
+        "size_before": interval_of_mean(sizes[0].mean(axis=1), seed=seed),
+        "size_after": interval_of_mean(sizes[1].mean(axis=1), seed=seed),
+        "size_ratio": Interval(ratios[0], *ends_of(ratios[1:], people=len(after))),
+        "rank_correlation": interval_of_mean(agreed["rank_correlation"], within=(-1, 1), seed=seed),
+        "top_kept": interval_of_mean(agreed["feature_agreement"], within=(0, 1), seed=seed),
+    }
+    said = {"model": after.model, "method": after.method, "scale": after.scale, "people": len(after)}
+    return pd.DataFrame(said | {"quantity": name} | interval._asdict() for name, interval in numbers.items())
 
 
 def _explained(context: RunContext, model: Model, like: Model) -> Explanation:
