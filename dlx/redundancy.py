@@ -1,28 +1,29 @@
 """Redundant columns: those that say the same as another, and leaks, which alone give the outcome away.
 
 Two columns are copies where they go together, |r| > .95 by Pearson or Spearman, or where one follows from the other, whatever
-the shape: a recode, a band of an age, a code beside its name. How well one follows from the other is judged in bins of the
-other's values: by the adjusted correlation ratio of its ranks, or by how many of the errors about its level are spared.
+the shape: a recode, a band of an age, a code beside its name.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlx.schema import Feature, Schema
-from dlx.stats import Interval, auc_interval
+from dlx.stats import auc_interval
 
 ALIKE = 0.95  # correlation, or share of errors that are spared, beyond which two columns say the same
+SURELY_ALIKE = 1 - 1e-9
 TELLS_ALL = 0.98  # AUC from which on a column alone tells the outcome
 SURELY = 0.9  # what the lower end of that AUC's interval must reach
+EXPLAINS_ALL = 0.998  # share of the variance of a numeric outcome
 FEWEST = 30  # rows in which both are known
-FEWEST_OUTCOMES = 5  # of either outcome
+FEWEST_OUTCOMES = 5  # of any outcome
 IN_A_BIN, MOST_BINS = 5, 100
-MOST_ROWS = 5_000  # drawn at random from more
+MOST_ROWS, FEW_ROWS = 5_000, 1_000  # drawn from more
 FOLDS = 5
 
 
@@ -39,7 +40,7 @@ class Leak(NamedTuple):
     """A column that alone tells the outcome."""
 
     name: str
-    auc: Interval
+    strength: float  # the AUC, the lowest of several outcomes; or the share of the variance of a numeric one
 
 
 def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = None) -> list[Copy]:
@@ -56,18 +57,20 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
     """
     if len(rows) > MOST_ROWS:
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
-    columns = [_Column.of(feature, column) for feature, column in zip(schema.features, rows.T, strict=True)]
-    found = []
-    for one, other in itertools.combinations([column for column in columns if column.codes.any()], 2):
-        if of is not None and one.name not in of and other.name not in of:
+    varied = [i for i, column in enumerate(rows.T) if len(np.unique(column[~np.isnan(column)])) > 1]
+    if len(varied) < 2:
+        return []
+    columns = _Columns.of([schema.features[i] for i in varied], rows[:, varied])
+    correlations, follows = _correlations(columns), np.stack([_follow(bins, columns) for bins in columns.bins])
+    names, found = [schema.names[i] for i in varied], []
+    enough = columns.known.T.astype(float) @ columns.known >= FEWEST
+    for i, j in itertools.combinations(range(len(varied)), 2):
+        if not enough[i, j] or (of is not None and names[i] not in of and names[j] not in of):
             continue
-        both = one.known & other.known
-        if both.sum() < FEWEST:
-            continue
-        related = _correlation(one, other, both)
-        strength = related if abs(related) > ALIKE else max(_follows(one, other), _follows(other, one))
+        related = float(correlations[i, j])
+        strength = related if abs(related) > ALIKE else float(max(follows[i, j], follows[j, i]))
         if abs(strength) > ALIKE:
-            found.append(Copy(one.name, other.name, strength, is_correlation=strength == related))
+            found.append(Copy(names[i], names[j], strength, is_correlation=strength == related))
     return found
 
 
@@ -82,87 +85,127 @@ def copies_by_column(found: list[Copy]) -> dict[str, tuple[str, ...]]:
 
 
 def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int = 0) -> list[Leak]:
-    """Return the columns that alone tell a binary outcome, the surest first.
+    """Return the columns that alone tell the outcome, the surest first.
 
-    A column tells by the share of events in bins of its values, missing ones being a bin, as other rows have it (five folds).
+    A column tells by the mean outcome in bins of its values, missing ones being a bin, as other rows have it (five folds).
 
     Parameters
     ----------
     schema : Schema
-        What the columns mean.
+        What the columns and the outcomes mean.
     rows, outcomes : ndarray [rows, features], [rows]
-        Coded; 0 or 1. Fewer than five rows of either say nothing.
+        Coded. Fewer than five rows of an outcome say nothing.
     seed : int
         Seed of the folds.
     """
-    fewest = min((outcomes == 1).sum(), (outcomes == 0).sum())
-    if fewest < FEWEST_OUTCOMES:
+    different, counts = np.unique(outcomes, return_counts=True)
+    is_number = schema.target.kind == "regression"
+    if len(different) < 2 or (not is_number and counts.min() < FEWEST_OUTCOMES):
         return []
     folds = np.random.default_rng(seed).permutation(np.arange(len(rows)) % FOLDS)
     told = []
-    for i, feature in enumerate(schema.features):
-        area = auc_interval(outcomes, _share_of_events(_bins(feature, rows[:, i]), outcomes, folds))
-        if area.estimate >= TELLS_ALL and area.low >= SURELY:
-            told.append(Leak(feature.name, area))
-    return sorted(told, key=lambda leak: -leak.auc.estimate)
+    for feature, column in zip(schema.features, rows.T, strict=True):
+        bins = _bins(feature, column)
+        if is_number:
+            share = max(_explained(scores, outcomes) for scores in (column, _mean_outcomes(bins, outcomes, folds)))
+            told += [Leak(feature.name, share)] if share >= EXPLAINS_ALL else []
+            continue
+        each = [(outcomes == outcome).astype(float) for outcome in different[len(different) == 2 :]]
+        worst = min(auc_interval(own, _mean_outcomes(bins, own, folds)) for own in each)
+        if worst.estimate >= TELLS_ALL and worst.low >= SURELY:
+            told.append(Leak(feature.name, worst.estimate))
+    return sorted(told, key=lambda leak: -leak.strength)
 
 
-class _Column(NamedTuple):
-    """A column: its values, ranks, codes and bins, each made once for all pairs."""
+def warnings_by_column(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) -> dict[str, list[str]]:
+    """Return what to know of columns before a model reads them: of which earlier one it is a copy, and that it is a leak."""
+    told: dict[str, list[str]] = {}
+    some = rows[:: max(1, len(rows) // FEW_ROWS)]
+    for copy in sorted(copies(schema, some), key=lambda copy: abs(copy.strength)):  # the closest has the last word
+        how = f"r = {copy.strength:.2f}" if copy.is_correlation else f"by {copy.strength:.0%}"
+        is_same = abs(copy.strength) > SURELY_ALIKE
+        told[copy.other] = [f"copies {copy.one!r}" if is_same else f"nearly copies {copy.one!r} ({how})"]
+    step = max(1, len(rows) // MOST_ROWS)
+    for leak in [] if outcomes is None else leaks(schema, rows[::step], outcomes[::step]):
+        words = f"tells the outcome alone ({leak.strength:.3f}): known before it, or a part of it?"
+        told.setdefault(leak.name, []).append(words)
+    return told
 
-    name: str
+
+class _Columns(NamedTuple):
+    """Columns of more than one value: what is made of each once for all pairs, [rows, columns] or [columns]."""
+
     values: np.ndarray
     known: np.ndarray
-    ranks: np.ndarray  # of the known values; 0 elsewhere
-    codes: np.ndarray  # of the known values, from 0 on; 0 elsewhere
-    bins: np.ndarray
-    has_order: bool
+    ranks: np.ndarray  # 0 where missing
+    codes: np.ndarray  # of the known values, from 0 on; beyond them where missing
+    bins: list[np.ndarray]
+    have_order: np.ndarray
+    alike: np.ndarray  # how probable it is that two people have the same value
+    most: np.ndarray  # the share of the most frequent value
 
     @classmethod
-    def of(cls, feature: Feature, column: np.ndarray) -> _Column:
+    def of(cls, features: list[Feature], values: np.ndarray) -> _Columns:
         from scipy.stats import rankdata
 
-        known, ranks, codes = ~np.isnan(column), np.zeros(len(column)), np.zeros(len(column), dtype=np.intp)
-        ranks[known], codes[known] = rankdata(column[known]), np.unique(column[known], return_inverse=True)[1]
-        has_order = not feature.is_categorical or feature.ordered or len(feature.levels) == 2
-        return cls(feature.name, column, known, ranks, codes, _bins(feature, column), has_order)
+        codes = np.column_stack([np.unique(column, return_inverse=True)[1] for column in values.T])
+        counts = [np.bincount(one[~np.isnan(column)]) for one, column in zip(codes.T, values.T, strict=True)]
+        return cls(
+            values,
+            ~np.isnan(values),
+            np.nan_to_num(rankdata(values, axis=0, nan_policy="omit")),
+            codes,
+            [_bins(feature, column) for feature, column in zip(features, values.T, strict=True)],
+            np.array([not f.is_categorical or f.ordered or len(f.levels) == 2 for f in features]),
+            np.array([_pairs(one) / (one.sum() * (one.sum() - 1)) for one in counts]),
+            np.array([one.max() / one.sum() for one in counts]),
+        )
 
 
-def _correlation(one: _Column, other: _Column, both: np.ndarray) -> float:
-    """Return the larger of Pearson's and Spearman's correlation over some rows; 0 where a column has no order, or one value."""
-    if not (one.has_order and other.has_order) or not (np.ptp(one.values[both]) and np.ptp(other.values[both])):
-        return 0.0
-    found = (np.corrcoef(a[both], b[both])[0, 1] for a, b in ((one.values, other.values), (one.ranks, other.ranks)))
-    return float(max(found, key=abs))
+def _correlations(columns: _Columns) -> np.ndarray:
+    """Return the larger of Pearson's and Spearman's correlations, [columns, columns]; 0 of columns without an order."""
+    import pandas as pd
+
+    found = np.zeros((2, len(columns.bins), len(columns.bins)))
+    ordered = np.flatnonzero(columns.have_order)
+    for one, held in zip(found, (columns.values, np.where(columns.known, columns.ranks, np.nan)), strict=True):
+        held = held[:, ordered]
+        r = pd.DataFrame(held).corr() if np.isnan(held).any() else np.corrcoef(held, rowvar=False)
+        one[np.ix_(ordered, ordered)] = np.nan_to_num(np.atleast_2d(r))
+    linear, monotone = found
+    return np.where(np.abs(linear) >= np.abs(monotone), linear, monotone)
 
 
-def _follows(column: _Column, source: _Column) -> float:
-    """Return how far a column follows from another, gaps in which tell too: 0 not at all, 1 wholly."""
-    bins, codes = source.bins[column.known], column.codes[column.known]
-    sizes = np.bincount(bins)
-    used = int((sizes > 0).sum())
-    is_sparse = len(bins) < IN_A_BIN * used
-    pairs, usual = _alike(bins), _alike(codes) / (len(codes) * (len(codes) - 1))
-    if is_sparse and pairs * (1 - usual) < FEWEST:  # so many values that anything would follow from them
-        return 0.0
-    if column.has_order:
-        ranks = column.ranks[column.known]
-        means = np.bincount(bins, weights=ranks) / np.maximum(sizes, 1)
-        left = ((ranks - means[bins]) ** 2).sum() / (len(ranks) - used)
-        return float(np.sqrt(max(0.0, 1 - left / ranks.var(ddof=1))))
-    both = np.unique(bins * (codes.max() + 1) + codes, return_inverse=True)[1]
-    if is_sparse:  # a bin of few people has its own level by chance, two of them have the same one seldom
-        return float((_alike(both) / pairs - usual) / (1 - usual))
-    most = np.zeros(len(sizes))
-    np.maximum.at(most, bins, np.bincount(both)[both])
-    told, most_common = most.sum() / len(codes), np.bincount(codes).max() / len(codes)
-    return float((told - most_common) / (1 - most_common))
+def _follow(bins: np.ndarray, columns: _Columns) -> np.ndarray:
+    """Return how far each column follows from the one with such bins, [columns]: 0 not at all, 1 wholly; gaps tell too.
+
+    Judged by the adjusted correlation ratio of ranks, or by how many of the errors about a level are spared.
+    """
+    from scipy.sparse import csr_array
+
+    known, ranks = columns.known, columns.ranks
+    in_bins = csr_array((np.ones(len(bins)), (bins, np.arange(len(bins)))))
+    sizes, count = in_bins @ known.astype(float), known.sum(axis=0)  # [bins, columns], [columns]
+    used, pairs = (sizes > 0).sum(axis=0), _pairs(sizes)
+    total = (ranks**2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = (total - ((in_bins @ ranks) ** 2 / np.maximum(sizes, 1)).sum(axis=0)) / (count - used)
+        follow = np.sqrt(np.maximum(0, 1 - left * (count - 1) / (total - ranks.sum(axis=0) ** 2 / count)))
+    is_sparse = count < IN_A_BIN * used
+    says_nothing = is_sparse & (pairs * (1 - columns.alike) < FEWEST)  # so many values that anything would follow from them
+    for i in np.flatnonzero(~columns.have_order & ~says_nothing):
+        shape = len(sizes), int(columns.codes[:, i].max()) + 1
+        both = np.bincount(bins * shape[1] + columns.codes[:, i], known[:, i], shape[0] * shape[1]).reshape(shape)
+        told, guessed = both.max(axis=1).sum() / count[i], columns.most[i]
+        if is_sparse[i]:  # a bin of few people has its own level by chance, two of them have the same one seldom
+            told, guessed = _pairs(both.ravel()) / pairs[i], columns.alike[i]
+        follow[i] = (told - guessed) / (1 - guessed)
+    return np.where(says_nothing, 0.0, follow)
 
 
-def _alike(codes: np.ndarray) -> float:
-    """Return how many pairs of people, counted both ways, have the same code."""
-    counts = np.bincount(codes).astype(float)
-    return float(counts @ (counts - 1))
+def _pairs(counts: np.ndarray) -> Any:
+    """Return how many pairs of people, counted both ways, are in the same one of groups of such sizes, [groups, ...]."""
+    return (counts * (counts - 1)).sum(axis=0)
 
 
 def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:
@@ -179,12 +222,20 @@ def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:
     return np.unique(bins, return_inverse=True)[1]
 
 
-def _share_of_events(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return the share of events that the other folds have in each row's bin, drawn a little to that of all, [rows]."""
-    shares = np.empty(len(outcomes))
+def _mean_outcomes(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return the mean outcome that the other folds have in each row's bin, drawn a little to that of all, [rows]."""
+    means = np.empty(len(outcomes))
     for fold in np.unique(folds):
         held, rest = folds == fold, folds != fold
-        events = np.bincount(bins[rest], weights=outcomes[rest], minlength=bins.max() + 1)
+        sums = np.bincount(bins[rest], weights=outcomes[rest], minlength=bins.max() + 1)
         counts = np.bincount(bins[rest], minlength=bins.max() + 1)
-        shares[held] = ((events + outcomes[rest].mean()) / (counts + 1))[bins[held]]
-    return shares
+        means[held] = ((sums + outcomes[rest].mean()) / (counts + 1))[bins[held]]
+    return means
+
+
+def _explained(scores: np.ndarray, outcomes: np.ndarray) -> float:
+    """Return the share of the outcomes' variance that scores explain, where they are known; 0 of few."""
+    known = ~np.isnan(scores)
+    if known.sum() < FEWEST or not np.ptp(scores[known]) or not np.ptp(outcomes[known]):
+        return 0.0
+    return float(np.corrcoef(scores[known], outcomes[known])[0, 1] ** 2)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, listed, quoted
 from dlx.files import write_atomically
-from dlx.reading import as_described, as_it_looks, name_of, open_table, reading_of, suspicions
+from dlx.reading import as_described, as_it_looks, name_of, naming, open_table, reading_of
+from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError, read_schema
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def read_table(
 ) -> Dataset:
     """Return a file as a Dataset; `Dataset.reading` says what each column was taken for, why, and what was done.
 
-    Without a schema a column is what most of its cells are, by the rules of `dlx.reading.columns`, and columns that are no
-    features are set aside by those of `dlx.schema.inference`.
+    Without a schema a column is what most of its cells are (`dlx.reading.columns`); columns that are no features are set aside
+    (`dlx.schema.inference`).
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def read_table(
         )
     path = Path(path)
     name = _case_name(path, name)
-    opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    with _naming(path):
+    with naming(path):
+        opened = open_table(path, delimiter=delimiter, encoding=encoding)
         if schema is not None:
             if keep or categorical:
                 raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
@@ -83,26 +83,25 @@ def read_table(
         elif target is not None:
             read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
         else:
-            raise SchemaError(f"which column of {path} is the target? pass target=..., one of {listed(opened.names)}")
+            raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
         made = from_frame(read.table, read.schema, name=name)
-    reading = dataclasses.replace(
-        read.reading.told(suspicions(made.schema, made.rows, made.outcomes)),
-        options=_as_options(
-            name=None if name == name_of(path) else name,
-            target=target,
-            positive=positive,
-            delimiter=delimiter,
-            encoding=encoding,
-            schema="SCHEMA.toml" if isinstance(schema, Schema) else schema,
-            missing=missing,
-            keep=keep or None,
-            categorical=categorical or None,
-        ),
-    )
+    asked = {
+        "name": None if name == name_of(path) else name,
+        "target": target,
+        "positive": positive,
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "schema": "SCHEMA.toml" if isinstance(schema, Schema) else schema,
+        "missing": missing,
+        "keep": keep or None,
+        "categorical": categorical or None,
+    }
+    reading = read.reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
+    reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
     return dataclasses.replace(made, reading=reading, source=str(path))
 
 
-def _as_options(**asked: Any) -> tuple[str, ...]:
+def _as_options(asked: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what was asked for as words of the command line."""
     words = []
     for option, values in asked.items():
@@ -121,21 +120,12 @@ def read_people(
     missing: Collection[str] | None = None,
 ) -> Dataset:
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
-    opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    with _naming(path):
+    with naming(path):
+        opened = open_table(Path(path), delimiter=delimiter, encoding=encoding)
         read, outcome = as_described(opened, like.schema, missing=missing), like.schema.target.name
         known = read.table.drop(columns=outcome) if outcome in read.table and read.table[outcome].isna().all() else read.table
         made = from_frame(known, like.schema, name=like.name)
-    return dataclasses.replace(made, reading=read.reading, source=str(path))
-
-
-@contextlib.contextmanager
-def _naming(path: str | Path) -> Iterator[None]:
-    """Name the file in what is raised of its table."""
-    try:
-        yield
-    except SchemaError as error:
-        raise error if str(path) in str(error) else SchemaError(f"{path}: {error}") from error
+    return dataclasses.replace(made, reading=dataclasses.replace(read.reading, source=str(path)), source=str(path))
 
 
 def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None) -> Schema:

@@ -86,7 +86,7 @@ def permutation_importance(
     asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
     compare = _log_loss_rise if metric == "log_loss" else _auc_drop
     alike = copies_by_column(copies(model.schema, people.rows))
-    telling = {leak.name: leak.auc.estimate for leak in leaks(model.schema, people.rows, outcomes)}
+    telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
 
     @functools.cache
     def cost(*places: int) -> tuple[Interval, float]:

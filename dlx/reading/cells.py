@@ -55,6 +55,16 @@ class Cells:
         return dict(zip(self.texts, np.bincount(self.codes, minlength=len(self.texts)).tolist(), strict=True))
 
     @cached_property
+    def numbers(self) -> np.ndarray:
+        """The number that each text spells, float64 [texts]; NaN where it spells none."""
+        return numbers_in(self.texts)
+
+    @cached_property
+    def odd(self) -> list[str]:
+        """The texts that spell no number; "" is one, and each mark of missing."""
+        return [self.texts[position] for position in np.flatnonzero(np.isnan(self.numbers))]
+
+    @cached_property
     def gone(self) -> set[str]:
         """The texts that are missing whatever else the column holds."""
         among = self.texts if self.missing.texts else self.odd
@@ -68,22 +78,12 @@ class Cells:
     @cached_property
     def levels(self) -> dict[str, int]:
         """How often each text occurs that is not missing in a column of words."""
-        return {text: count for text, count in self.counts.items() if text not in self.gone} if self.gone else self.counts
+        return {text: count for text, count in self.counts.items() if text not in self.gone}
 
     @cached_property
     def values(self) -> dict[str, int]:
         """How often each text occurs that is not missing in a column of numbers."""
         return {text: count for text, count in self.levels.items() if text not in self.marks} if self.marks else self.levels
-
-    @cached_property
-    def numbers(self) -> np.ndarray:
-        """The number that each text spells, float64 [texts]; NaN where it spells none."""
-        return numbers_in(self.texts)
-
-    @cached_property
-    def odd(self) -> list[str]:
-        """The texts that spell no number; "" is one, and each mark of missing."""
-        return [self.texts[position] for position in np.flatnonzero(np.isnan(self.numbers))]
 
     @property
     def are_numbers(self) -> bool:
@@ -119,6 +119,20 @@ class Cells:
         return pd.Series(np.asarray(values, dtype=dtype)[self.codes], name=self.name)
 
 
+class Opened(NamedTuple):
+    """A file before its columns are decided."""
+
+    cells: list[Cells]  # of a text
+    table: pd.DataFrame | None = None  # of a typed file
+    said: tuple[str, ...] = ()  # what was recognised of it: "separated by semicolons"
+    delimiter: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)
+
+
 def columns_of(lines: Iterator[list[str]]) -> list[tuple[list[str], np.ndarray]]:
     """Return the different texts of each column, and which one each line has."""
     import pyarrow as pa
@@ -139,18 +153,3 @@ def named(header: list[str], columns: list[tuple[list[str], np.ndarray]]) -> tup
     blanks = [name for name in header if name != name.strip() and name.strip()]
     said = [f"blanks around names left out: {', '.join(map(quoted, blanks))}"] if blanks else []
     return [Cells(name, *column) for name, column in zip(names, columns, strict=True)], said
-
-
-class Opened(NamedTuple):
-    """A file before its columns are decided."""
-
-    source: str
-    cells: list[Cells]  # of a text
-    table: pd.DataFrame | None = None  # of a typed file
-    said: tuple[str, ...] = ()  # what was recognised of it: "separated by semicolons"
-    delimiter: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)

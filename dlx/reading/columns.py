@@ -1,10 +1,7 @@
 """Columns of text as what they are: numbers, truth values, dates, codes or words; each decided once, from all of its cells.
 
-- A column whose values are all numbers, in one of the spellings of `dlx.schema.numerals`, is numeric.
-- A column that is nearly all numbers (`dlx.schema.cells.look_at`) is an error that names the others.
-- The empty cell is missing. In columns of numbers, dates and truth values so are the marks of `dlx.schema.cells.MARKS`; in
-  columns of words they are levels ("None" is one), unless they are asked for as missing, and then in every column.
-- Words keep their spelling: blanks around them and upper case too.
+The empty cell is missing; among numbers, dates and truth values the marks of `dlx.schema.cells.MARKS` are too. In columns of
+words these are levels ("None" is one), unless they were asked for as missing. Words keep their spelling, blanks and case.
 """
 
 from __future__ import annotations
@@ -53,16 +50,16 @@ def decimal_mark(columns: Iterable[Cells], delimiter: str) -> str:
 def as_it_looks(cells: Cells, decimal: str) -> Column:
     """Return a column of text in the dtype that most of its cells have; what is nearly numbers, or ambiguous, is an error."""
     done, values = cells.told_missing(marks=False), cells.values
-    if not values:
-        return _words(cells, done) if cells.marks else Column(_numbers(cells, values), done)
-    look, odd = look_at(values)
+    if not values and not cells.marks:
+        return Column(_numbers(cells), done)
+    look, odd = look_at(values) if values else ("words", ())
     are_plain = look in ("truths", "codes", "dates") or (look == "numbers" and decimal != ",")
     spelled = None if are_plain else numerals_of(values, decimal=decimal)
     if spelled:
         return _spelled(cells, spelled)
     if look in ("truths", "numbers", "dates"):
         return _typed(cells, look, odd, decimal)
-    if is_ambiguous(values):
+    if values and is_ambiguous(values):
         raise SchemaError(
             f"column {cells.name!r} has numbers whose commas group thousands or are decimal marks: {_few(values)}; write them "
             "without"
@@ -70,13 +67,16 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
     if look == "nearly numbers" and not named_like_an_id(cells.name):
         _refuse_others(cells, odd)
     said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
-    return _words(cells, (*done, *said))
+    return Column(cells.words(cells.gone), (*done, *said, *surprises(cells)))
 
 
 def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
     """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them."""
-    if feature.is_categorical:
-        return _levels(feature, cells)
+    if feature.is_categorical:  # in the dtype that they suggest, where nothing of a level is lost
+        typed, known = as_spelled(cells), set(feature.levels) - cells.gone
+        held = typed.iloc[np.unique(cells.codes, return_index=True)[1]]
+        lost = any(text in known and level_text(value) != text for text, value in zip(cells.texts, held, strict=True))
+        return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
     spelled = numerals_of(cells.values, decimal=decimal, unit=feature.unit)
     if spelled and spelled.unit and feature.unit and spelled.unit != feature.unit:
         raise SchemaError(
@@ -100,7 +100,7 @@ def as_spelled(cells: Cells) -> pd.Series:
     if look == "truths":
         return _truths(cells, cells.gone)
     if look in ("numbers", "dates") and not np.isnan(numbers_in(known)).any():
-        return _numbers(cells, known)
+        return _numbers(cells)
     return cells.words(cells.gone)
 
 
@@ -124,17 +124,20 @@ def refuse_unknown_outcomes(cells: Cells) -> None:
         )
 
 
+def alike(texts: Iterable[str]) -> list[list[str]]:
+    """Return the groups of texts that are apart only by blanks or case."""
+    groups: dict[str, list[str]] = {}
+    for text in texts:
+        groups.setdefault(" ".join(text.split()).casefold(), []).append(text)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def surprises(cells: Cells) -> tuple[str, ...]:
     """Return notes on levels that may be meant otherwise: marks of missing, spellings that differ by blanks or case."""
     said = [f"a level, not missing: {cells.told(cells.marks)}"] if cells.marks else []
-    alike: dict[str, list[str]] = {}
-    for text in cells.levels:
-        alike.setdefault(" ".join(text.split()).casefold(), []).append(text)
-    several = [texts for texts in alike.values() if len(texts) > 1]
-    blank = [text for text in cells.levels if text != text.strip()]
-    if several:
+    if several := alike(cells.levels):
         said.append(f"levels apart only by blanks or case: {_few(several[0])}")
-    elif blank:
+    elif blank := [text for text in cells.levels if text != text.strip()]:
         said.append(f"levels keep the blanks around them: {_few(blank)}")
     return tuple(said)
 
@@ -153,19 +156,7 @@ def _typed(cells: Cells, look: str, odd: tuple[str, ...], decimal: str) -> Colum
         return Column(cells.words(gone), (*done, *((f"no dates: {cells.told(odd)}",) if odd else ())))
     is_either = not decimal and BY_DOTS.fits(cells.values)
     said = (f"dots read as decimal points: {_few(cells.values)}",) if is_either else ()
-    return Column(_numbers(cells, cells.values), (*done, *said))
-
-
-def _words(cells: Cells, done: tuple[str, ...]) -> Column:
-    return Column(cells.words(cells.gone), (*done, *surprises(cells)))
-
-
-def _levels(feature: Feature, cells: Cells) -> Column:
-    """Return levels as the schema's table held them, or in the dtype that they suggest where nothing of a level is lost."""
-    typed, known = as_spelled(cells), set(feature.levels) - cells.gone
-    held = typed.iloc[np.unique(cells.codes, return_index=True)[1]]
-    lost = any(text in known and level_text(value) != text for text, value in zip(cells.texts, held, strict=True))
-    return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
+    return Column(_numbers(cells), (*done, *said))
 
 
 def _truths(cells: Cells, gone: Collection[str]) -> pd.Series:
@@ -174,8 +165,9 @@ def _truths(cells: Cells, gone: Collection[str]) -> pd.Series:
     return cells.of_texts(held, object if gone else bool)
 
 
-def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
+def _numbers(cells: Cells) -> pd.Series:
     """Return a column of numbers: integers where all are whole and none is missing; text where doubles would confuse them."""
+    values = cells.values
     if not set("".join(values).lower()) & NOT_WHOLE:
         if len(values) == len(cells.texts) and max(map(len, values)) <= MOST_DIGITS:
             exact = [int(english(text)) for text in cells.texts]
@@ -183,9 +175,8 @@ def _numbers(cells: Cells, values: Collection[str]) -> pd.Series:
                 return cells.of_texts(exact, np.int64)
         if any(map(is_inexact, values)):
             return cells.words([text for text in cells.texts if text not in values])
-    if len(values) == len(cells.texts):
-        return _finite(cells, cells.numbers)
-    return _finite(cells, np.where([text in values for text in cells.texts], cells.numbers, np.nan))
+    is_value = [text in values for text in cells.texts] if len(values) < len(cells.texts) else True
+    return _finite(cells, np.where(is_value, cells.numbers, np.nan))
 
 
 def _finite(cells: Cells, numbers: np.ndarray) -> pd.Series:
@@ -203,14 +194,12 @@ def _refuse_others(cells: Cells, odd: tuple[str, ...]) -> None:
     """Raise because most values of a column are numbers, but not these."""
     values = sum(cells.values.values())
     numbers = values - sum(cells.counts[text] for text in odd)
-    is_number = all(map(is_like_a_number, odd[:3]))
-    meant = f"correct it, pass missing=[{quoted(odd[0].strip())}] (--missing) if it means missing"
-    remedy = "write all numbers without separators, signs and leading zeros" if is_number else meant
-    found = (
-        f"is nearly all numbers ({numbers:,} of {values:,} values), but not" if 2 * numbers > values else "spells numbers as"
-    )
+    is_most = f"is nearly all numbers ({numbers:,} of {values:,} values), but not"
+    remedy = f"correct it, pass missing=[{quoted(odd[0].strip())}] (--missing) if it means missing"
+    if all(map(is_like_a_number, odd[:3])):
+        remedy = "write all numbers without separators, signs and leading zeros"
     raise SchemaError(
-        f"column {cells.name!r} {found} {cells.told(odd)}; "
+        f"column {cells.name!r} {is_most if 2 * numbers > values else 'spells numbers as'} {cells.told(odd)}; "
         f"{remedy}, or pass categorical=[{cells.name!r}] (--categorical) if the column holds levels"
     )
 

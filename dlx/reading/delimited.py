@@ -1,10 +1,7 @@
 """Text with one line a row: its encoding, its delimiter, and its lines as columns of text. Nothing is shifted or filled.
 
-- The encoding is what a byte order mark says, or UTF-8, or, where the bytes are none, Windows-1252.
-- The delimiter is the comma, semicolon, tab or pipe that gives all of the first lines the same number of fields.
-- Lines above the header that start with # are left out; so is the line ``sep=;``, which names the delimiter.
-- A delimiter at the end of every line makes no column.
-- Names are stripped of blanks around them; a column without a name is called ``Unnamed: 3``, as pandas calls it.
+Lines above the header that start with # are left out; so is ``sep=;``, which names the delimiter. A delimiter at the end of
+every line makes no column. A column without a name is called ``Unnamed: 3``, as pandas calls it.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ import csv
 import io
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from dlx.errors import one_line, plural
@@ -36,26 +32,26 @@ ERASED = "ÿ"  # FF: what damaged files are filled with, where it is the only le
 SAMPLE = 1_000  # lines
 
 
-def read_text(path: Path, content: bytes, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
+def read_text(content: bytes, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
     """Return the cells of a delimited file, or raise where it is no rectangle or could be read in two ways."""
-    text, said = _decoded(path, content, encoding)
+    text, said = _decoded(content, encoding)
     if not text.strip():
-        raise SchemaError(f"cannot read {path}: it is empty")
+        raise SchemaError("it is empty")
     text, start, stated = _without_preface(text)
-    delimiter = _named(delimiter) if delimiter else stated or _recognised(path, text)
+    delimiter = NAMES.get(delimiter, delimiter) if delimiter else stated or _recognised(text)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise SchemaError(f"delimiter must be one character, or one of {', '.join(NAMES)}; got {delimiter!r}")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         columns, more = _rectangular(reader, start)
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
     except csv.Error as error:
         raise SchemaError(
-            f"cannot read {path}: {one_line(error)}, in line {reader.line_num + start}; a quote within quotes is written twice"
+            f"{one_line(error)}, in line {reader.line_num + start}; a quote within quotes is written twice"
         ) from error
     if delimiter != "," and len(columns) > 1:
         said.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
     more += [f"{plural(start, 'line')} above the header left out"] if start else []
-    return Opened(str(path), columns, said=(*said, *more), delimiter=delimiter)
+    return Opened(columns, said=(*said, *more), delimiter=delimiter)
 
 
 def _rectangular(reader: Any, start: int) -> tuple[list[Cells], list[str]]:
@@ -85,14 +81,15 @@ def _rectangular(reader: Any, start: int) -> tuple[list[Cells], list[str]]:
 
     columns = columns_of(checked())
     if not columns:
-        raise SchemaError("has no rows")
+        raise SchemaError("it has no rows")
     at_end = len(columns) > len(header) or (len(header) > 1 and not header[-1].strip() and columns[-1][0] == [""])
     table, said = named(header[: len(columns) - at_end], columns[: len(columns) - at_end])
     said += ["a delimiter at the end of each line left out"] * at_end
     return table, said + ([f"{plural(empty, 'empty line')} left out"] if empty else [])
 
 
-def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, list[str]]:
+def _decoded(content: bytes, encoding: str | None) -> tuple[str, list[str]]:
+    """Return a text by what is asked, its byte order mark, or as UTF-8, or else as Windows-1252; and what was seen of it."""
     mark = next((name for mark, name in MARKS.items() if content.startswith(mark)), None)
     said = [mark.upper()] if mark and mark != "utf-8-sig" and not encoding else []
     try:
@@ -101,34 +98,27 @@ def _decoded(path: Path, content: bytes, encoding: str | None) -> tuple[str, lis
         raise SchemaError(f"there is no encoding {encoding!r}; pass for example utf-8, cp1252, latin-1, utf-16") from error
     except UnicodeError as error:
         if encoding or mark or not isinstance(error, UnicodeDecodeError):
-            raise SchemaError(f"cannot read {path}: it is not in {encoding or mark}: {one_line(error)}") from error
-        text, said = _in_fallback(path, content, error.start), [FALLBACK_WORDS]
+            raise SchemaError(f"it is not in {encoding or mark}: {one_line(error)}") from error
+        if not content.decode("utf-8", errors="ignore").isascii():
+            line = content[: error.start].count(b"\n") + 1
+            raise SchemaError(
+                f"it is UTF-8 but for some bytes, first in line {line}; save it anew, or name its encoding"
+            ) from error
+        text, said = content.decode(FALLBACK, errors="replace"), [FALLBACK_WORDS]
+        if "\ufffd" in text or {letter for letter in text if letter > "\x7f"} == {ERASED}:
+            raise SchemaError(
+                "it is neither UTF-8 nor Windows-1252; name its encoding: encoding=..., for example 'cp1250', 'gb18030'"
+            ) from error
     if "\0" in text:
-        raise SchemaError(f"cannot read {path}: it holds NUL bytes; if it is UTF-16, say encoding='utf-16-le' or 'utf-16-be'")
+        raise SchemaError("it holds NUL bytes; if it is UTF-16, say encoding='utf-16-le' or 'utf-16-be'")
     return text.removeprefix("\ufeff"), said
-
-
-def _in_fallback(path: Path, content: bytes, first_strange: int) -> str:
-    if not content.decode("utf-8", errors="ignore").isascii():
-        line = content[:first_strange].count(b"\n") + 1
-        raise SchemaError(
-            f"cannot read {path}: it is UTF-8 but for some bytes, first in line {line}; save it anew, or name its encoding"
-        )
-    with contextlib.suppress(UnicodeError):
-        text = content.decode(FALLBACK)
-        if {letter for letter in text if letter > "\x7f"} != {ERASED}:
-            return text
-    raise SchemaError(
-        f"cannot read {path}: it is neither UTF-8 nor Windows-1252; name its encoding: encoding=..., for example "
-        "'cp1250', 'shift_jis', 'gb18030'"
-    )
 
 
 def _without_preface(text: str) -> tuple[str, int, str]:
     """Return a text from its header on, how many lines were above it, and the delimiter that such a line stated."""
-    lines, stated = io.StringIO(text, newline=""), ""
     above: list[str] = []
-    for line in lines:
+    stated = ""
+    for line in io.StringIO(text, newline=""):
         if not above and line.strip().lower().startswith("sep=") and len(line.strip()) == 5:
             stated = line.strip()[-1]
         elif not line.startswith("#"):
@@ -144,14 +134,7 @@ def _without_preface(text: str) -> tuple[str, int, str]:
     return text[sum(map(len, above)) :], len(above), stated
 
 
-def _named(delimiter: str) -> str:
-    delimiter = NAMES.get(delimiter, delimiter)
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise SchemaError(f"delimiter must be one character, or one of {', '.join(NAMES)}; got {delimiter!r}")
-    return delimiter
-
-
-def _recognised(path: Path, text: str) -> str:
+def _recognised(text: str) -> str:
     """Return the delimiter that gives the first lines the same number of fields; the header's most frequent if none does.
 
     All lines may have one field more than the header: a delimiter at their end.
@@ -169,5 +152,5 @@ def _recognised(path: Path, text: str) -> str:
     best = [mark for mark in even if widths[mark][0] == max(widths[one][0] for one in even)]
     if len(best) > 1:
         either = " and ".join(DELIMITERS[mark] for mark in best)
-        raise SchemaError(f"{path} could be separated by {either}; say which: delimiter=...")
+        raise SchemaError(f"it could be separated by {either}; say which: delimiter=...")
     return best[0] if best else max(widths, key=lambda mark: widths[mark][:1] or [0])

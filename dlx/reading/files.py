@@ -1,14 +1,15 @@
-"""The bytes of a file, by what its suffix says it is, and the suffixes that a table's name does not count."""
+"""The content of a file by what its suffix says it is, and the suffixes that a table's name does not count."""
 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,64 +38,64 @@ BYTES_OF = {
 BROKEN = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
+@contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name the file in what is raised of its table."""
+    try:
+        yield
+    except SchemaError as error:
+        raise SchemaError(f"cannot read {path}: {error}") from error
+
+
 def kind_of(path: Path) -> tuple[str, str]:
     """Return the suffix of the format and that of the compression, in lower case; empty where there is none that is known."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     packed = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSED else ""
     kind = suffixes[-1] if suffixes else ""
-    if kind in (TEXT if packed else (*TEXT, *PARQUET, *EXCEL)):
-        return kind, packed
-    return "", packed
+    return kind if kind in (TEXT if packed else (*TEXT, *PARQUET, *EXCEL)) else "", packed
 
 
 def name_of(path: Path) -> str:
     """Return what a table is called: the file's name without the suffixes that say how it is written."""
-    kind, packed = kind_of(path)
-    return path.name[: len(path.name) - len(kind) - len(packed)]
-
-
-def is_table(path: str | Path) -> bool:
-    """Whether a path ends as a table's file does."""
-    return bool(kind_of(Path(path))[0])
+    return path.name[: len(path.name) - len("".join(kind_of(path)))]
 
 
 def refuse_other_files(path: Path) -> None:
     """Raise if there is no file, or none of a kind that is read."""
     if path.is_dir():
-        raise SchemaError(f"{path} is a folder; pass one file: {KINDS}")
+        raise SchemaError(f"it is a folder; pass one file: {KINDS}")
     if not path.exists():
         near = did_you_mean(path.name, (one.name for one in path.parent.glob("*"))) if path.parent.is_dir() else ""
-        raise SchemaError(f"there is no file {path}{near}")
+        raise SchemaError(f"there is no file {path.name}{near}")
     if not path.is_file():
-        raise SchemaError(f"{path} is no regular file; pass one of these: {KINDS}")
+        raise SchemaError(f"it is no regular file; pass one of these: {KINDS}")
     if not kind_of(path)[0]:
-        raise SchemaError(f"{path} must be a .csv or a .parquet file, or another of {KINDS}")
+        raise SchemaError(f"it must be a .csv or a .parquet file, or another of {KINDS}")
 
 
 def content_of(path: Path) -> bytes:
     """Return the bytes of a text file, unpacked, or raise where it is damaged or something else than its suffix says."""
-    packed = kind_of(path)[1]
+
+    def only_member(content: bytes) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+            if len(members) != 1:
+                raise SchemaError(f"the archive must hold one file, got {len(members)}: {listed(members)}; unpack it")
+            return archive.read(members[0])
+
     unpack: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress}
-    unpack |= {"": bytes, ".zip": _only_member}
+    unpack |= {"": bytes, ".zip": only_member}
     try:
-        content = unpack[packed](path.read_bytes())
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
+        content = unpack[kind_of(path)[1]](path.read_bytes())
+    except SchemaError:
+        raise
     except BROKEN as error:
-        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+        raise SchemaError(one_line(error)) from error
     for start, (what, suffix) in BYTES_OF.items():
         if content[:16].lstrip()[: len(start)].lower() == start.lower():
             remedy = f"give it the suffix {suffix}" if suffix else "pass the table itself"
-            raise SchemaError(f"{path} is {what}, not the text that its suffix says; {remedy}")
+            raise SchemaError(f"it is {what}, not the text that its suffix says; {remedy}")
     return content
-
-
-def _only_member(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
-        if len(members) != 1:
-            raise SchemaError(f"the archive must hold one file, got {len(members)}: {listed(members)}; unpack it")
-        return archive.read(members[0])
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -109,7 +110,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         held = parquet.read_table(path)
         table = held.to_pandas()
     except (*BROKEN, pa.ArrowException) as error:
-        raise SchemaError(f"cannot read {path}: {one_line(error)}") from error
+        raise SchemaError(one_line(error)) from error
     for name in table.columns:
         column = table[name]
         if name in held.column_names and pa.types.is_integer(held[name].type) and held[name].null_count:
@@ -127,7 +128,7 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
     try:
         import openpyxl
     except ImportError as error:
-        raise SchemaError(f"{path} needs openpyxl: pip install 'dlx[excel]', or save the sheet as .csv") from error
+        raise SchemaError("it needs openpyxl: pip install 'dlx[excel]', or save the sheet as .csv") from error
     try:
         books = [openpyxl.load_workbook(path, read_only=True, data_only=computed) for computed in (True, False)]
         shown, written = ([one for one in book.worksheets if one.sheet_state == "visible"] for book in books)
@@ -135,26 +136,21 @@ def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:
             sheet.reset_dimensions()  # what a sheet says of its size may be a million rows of nothing
         lines = []
         for row, formulas in zip(shown[0].iter_rows(values_only=True), written[0].iter_rows(), strict=False):
-            _refuse_uncomputed(path, row, formulas)
+            for value, cell in zip(row, formulas, strict=False):
+                if value is None and cell.data_type == "f":  # it would look empty
+                    raise SchemaError(
+                        f"cell {cell.coordinate} is a formula that no program has computed; open the workbook and save it, "
+                        "or save the sheet as .csv"
+                    )
             lines.append([_spelled(cell) for cell in row])
     except SchemaError:
         raise
     except (*BROKEN, LookupError, SyntaxError, AttributeError, TypeError) as error:
-        raise SchemaError(f"cannot read {path}: {one_line(error)}; save its sheet as .csv") from error
+        raise SchemaError(f"{one_line(error)}; save its sheet as .csv") from error
     lines = [line for line in lines if any(map(str.strip, line))]
     width = max((i + 1 for line in lines for i, cell in enumerate(line) if cell.strip()), default=0)
     several = [f"{FIRST_SHEET}{len(shown)} sheets, {shown[0].title!r}"] if len(shown) > 1 else []
     return [(line + [""] * width)[:width] for line in lines], several
-
-
-def _refuse_uncomputed(path: Path, values: Any, written: Any) -> None:
-    """Raise if a row holds a formula that no program has computed: its cell would look empty."""
-    for value, cell in zip(values, written, strict=False):
-        if value is None and cell.data_type == "f":
-            raise SchemaError(
-                f"{path}, cell {cell.coordinate}: a formula that no program has computed; open the workbook and save it, "
-                "or save the sheet as .csv"
-            )
 
 
 def _spelled(cell: object) -> str:

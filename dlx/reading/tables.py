@@ -12,7 +12,17 @@ from dlx.reading import columns
 from dlx.reading.cells import Cells, Missing, Opened, columns_of, named
 from dlx.reading.columns import Column
 from dlx.reading.delimited import read_text
-from dlx.reading.files import EXCEL, FIRST_SHEET, TEXT, content_of, kind_of, read_excel, read_parquet, refuse_other_files
+from dlx.reading.files import (
+    EXCEL,
+    FIRST_SHEET,
+    TEXT,
+    content_of,
+    kind_of,
+    naming,
+    read_excel,
+    read_parquet,
+    refuse_other_files,
+)
 from dlx.reading.record import Reading, reading_of
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.cells import number_of
@@ -33,34 +43,34 @@ class Read(NamedTuple):
     reading: Reading
 
 
-def open_table(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
+def open_table(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
     """Return the table of a file, text as text, or raise where there is none that can be read as it is."""
-    path = Path(path)
     refuse_other_files(path)
     kind = kind_of(path)[0]
     if kind in TEXT:
-        return read_text(path, content_of(path), delimiter=delimiter, encoding=encoding)
+        return read_text(content_of(path), delimiter=delimiter, encoding=encoding)
     if delimiter or encoding:
-        raise SchemaError(f"{path} has neither a delimiter nor an encoding; leave them out")
+        raise SchemaError("it has neither a delimiter nor an encoding; leave them out")
     lines, said = read_excel(path) if kind in EXCEL else ([], [])
     table = None if kind in EXCEL else read_parquet(path)
     if len(lines) < 2 and (table is None or table.empty):
-        raise SchemaError(f"{path} has no rows{_other_sheets(said)}")
-    try:
-        if table is not None:
-            refuse_odd(table)
-            return Opened(str(path), [], table)
-        cells, more = named(lines[0], columns_of(iter(lines[1:])))
-    except SchemaError as error:
-        raise SchemaError(f"{path}: {error}") from error
-    return Opened(str(path), cells, said=(*said, *more))
+        raise SchemaError(f"it has no rows{_other_sheets(said)}")
+    if table is not None:
+        refuse_odd(table)
+        return Opened([], table)
+    cells, more = named(lines[0], columns_of(iter(lines[1:])))
+    return Opened(cells, said=(*said, *more))
 
 
 def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str | None = None) -> pd.DataFrame:
     """Return a file as a table: numbers where a column holds nothing else, text as it is spelled; the empty cell is missing."""
-    opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    made = {cells.name: Column(columns.as_spelled(cells)) for cells in opened.cells}
-    return _joined(made, None) if opened.table is None else opened.table
+    import pandas as pd
+
+    with naming(path):
+        opened = open_table(Path(path), delimiter=delimiter, encoding=encoding)
+        if opened.table is not None:
+            return opened.table
+        return pd.DataFrame({cells.name: columns.as_spelled(cells) for cells in opened.cells})
 
 
 def as_it_looks(
@@ -84,12 +94,16 @@ def as_it_looks(
         columns.refuse_totals(cells)
         return columns.as_it_looks(cells, decimal)
 
-    made = _decided(opened, decided, missing)
-    table = _joined(made, opened.table)
-    _refuse_like_outcomes(table[target])
+    table, made = _decided(opened, decided, missing)
+    texts = (level for level in table[target].dropna().unique() if isinstance(level, str))
+    if several := columns.alike(texts):
+        raise SchemaError(
+            f"the target {target!r} has outcomes apart only by blanks or case: {' and '.join(map(quoted, several[0][:2]))}; "
+            "spell them alike, or name both in the levels of a schema"
+        )
     schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
     schema = replace(schema, features=tuple(replace(feature, unit=made[feature.name].unit) for feature in schema.features))
-    return Read(table, schema, _reading(opened, schema, made))
+    return _read(opened, table, schema, made)
 
 
 def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
@@ -101,22 +115,28 @@ def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | N
             return columns.as_described(features[cells.name], cells, decimal)
         return Column(columns.as_spelled(cells))
 
-    made = _decided(opened, decided, missing)
+    table, made = _decided(opened, decided, missing)
     if not schema.carried:
         others = [name for name in made if name != schema.target.name]
         unnamed = (Carried(name, i, "not in the schema") for i, name in enumerate(others) if name not in schema.names)
         schema = replace(schema, carried=tuple(unnamed))
-    return Read(_joined(made, opened.table), schema, _reading(opened, schema, made))
+    return _read(opened, table, schema, made)
 
 
-def _decided(opened: Opened, decided: Callable[[Cells, str], Column], missing: Collection[str] | None) -> dict[str, Column]:
-    """Return the columns as they were decided one by one, by the decimal mark that all of them show."""
-    asked = Missing.of(missing)
+def _decided(
+    opened: Opened, decided: Callable[[Cells, str], Column], missing: Collection[str] | None
+) -> tuple[pd.DataFrame, dict[str, Column]]:
+    """Return the table, and its columns as they were decided one by one, by the decimal mark that all of them show."""
+    import pandas as pd
+
+    asked, index = Missing.of(missing), None if opened.table is None else opened.table.index
     if opened.table is not None:
-        return {name: _typed(opened.table[name], asked) for name in opened.names}
-    every = [replace(cells, missing=asked) for cells in opened.cells]
-    decimal = columns.decimal_mark(every, opened.delimiter)
-    return {cells.name: decided(cells, decimal) for cells in every}
+        made = {name: _typed(opened.table[name], asked) for name in opened.names}
+    else:
+        every = [replace(cells, missing=asked) for cells in opened.cells]
+        decimal = columns.decimal_mark(every, opened.delimiter)
+        made = {cells.name: decided(cells, decimal) for cells in every}
+    return pd.DataFrame({name: column.values for name, column in made.items()}, index=index), made
 
 
 def _typed(column: pd.Series, missing: Missing) -> Column:
@@ -126,25 +146,18 @@ def _typed(column: pd.Series, missing: Missing) -> Column:
     is_gone = column.isin(gone)
     column = column.mask(is_gone) if gone else column
     done = (f"missing: {listed(map(repr, gone))} in {plural(int(is_gone.sum()), 'row')}",) if gone else ()
-    known = column.dropna()
-    if known.empty or not all(isinstance(value, str) for value in known.unique()):
+    codes, texts = column.factorize()
+    if not len(texts) or not all(isinstance(value, str) for value in texts):
         return Column(column, done)
-    codes, texts = known.factorize()
-    cells = Cells(str(column.name), [str(text) for text in texts], codes, missing._replace(texts=frozenset()))
+    known = codes[codes >= 0]
+    cells = Cells(str(column.name), [str(text) for text in texts], known, missing._replace(texts=frozenset()))
     numbers = ("text that spells numbers, kept as levels",) if cells.are_numbers else ()
     return Column(column, (*done, *numbers, *columns.surprises(cells)))
 
 
-def _joined(made: dict[str, Column], like: pd.DataFrame | None) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({name: column.values for name, column in made.items()}, index=None if like is None else like.index)
-
-
-def _reading(opened: Opened, schema: Schema, made: dict[str, Column]) -> Reading:
-    rows = len(next(iter(made.values())).values)
-    reading = reading_of(schema, list(made), rows).told({name: column.done for name, column in made.items()})
-    return replace(reading, source=opened.source, file=opened.said)
+def _read(opened: Opened, table: pd.DataFrame, schema: Schema, made: dict[str, Column]) -> Read:
+    reading = reading_of(schema, list(made), len(table)).told({name: column.done for name, column in made.items()})
+    return Read(table, schema, replace(reading, file=opened.said))
 
 
 def _found(name: str, opened: Opened) -> str:
@@ -164,15 +177,3 @@ def _other_sheets(said: Iterable[str]) -> str:
     """Return that a table may be in another sheet, as the end of an error."""
     first = next((one for one in said if one.startswith(FIRST_SHEET)), "")
     return f"; this is {first}: move that of the table before it" if first else ""
-
-
-def _refuse_like_outcomes(column: pd.Series) -> None:
-    """Raise if two outcomes are apart only by blanks or case: a slip, which would be a class of its own."""
-    spelled: dict[str, str] = {}
-    for level in filter(lambda value: isinstance(value, str), column.dropna().unique()):
-        other = spelled.setdefault(" ".join(level.split()).casefold(), level)
-        if other != level:
-            raise SchemaError(
-                f"the target {column.name!r} has outcomes apart only by blanks or case: {quoted(other)} and {quoted(level)}; "
-                "spell them alike, or name both in the levels of a schema"
-            )
