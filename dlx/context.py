@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit import preflight
-from dlx.audit.scores import performance
+from dlx.audit.scores import advantages, performance
 from dlx.comparison import Laboratory, importance
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -243,6 +243,29 @@ class RunContext:
     def performance(self) -> pd.DataFrame:
         """Performance of every model on the test rows, as `dlx.audit.performance`."""
         return self._of_every_model("Measuring performance", lambda model: performance(model, self.case.test, seed=self.seed))
+
+    @cached_property
+    def advantages(self) -> pd.DataFrame:
+        """How much better black boxes predict than interpretable models on the test rows, as `dlx.audit.advantages`."""
+        return advantages(self.black_boxes, self.interpretable, self.case.test, seed=self.seed)
+
+    @cached_property
+    def to_use(self) -> tuple[Model, str]:
+        """The model to use: a black box only where it ranks and foretells better than the best interpretable model; and why.
+
+        "better" (beyond chance), "readable" (no black box is), or "alone" (there is nothing to compare).
+        """
+        losses = self.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
+        black_boxes, interpretable = (
+            sorted(some, key=lambda model: losses[model.name]) for some in (self.black_boxes, self.interpretable)
+        )
+        if not black_boxes or not interpretable:
+            return (black_boxes + interpretable)[0], "alone"
+        table = self.advantages
+        ahead = table[(table["interpretable"] == interpretable[0].name) & table["significant"] & (table["advantage"] > 0)]
+        of_both = set.intersection(*(set(ahead.loc[ahead["metric"] == metric, "model"]) for metric in ("auc", "log_loss")))
+        rivals = [model for model in black_boxes if model.name in of_both]
+        return (rivals[0], "better") if rivals else (interpretable[0], "readable")
 
     @cached_property
     def compatibility(self) -> pd.DataFrame:

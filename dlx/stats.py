@@ -275,7 +275,7 @@ def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Inter
 
 
 def resampled_counts(rows: int, *, seed: int | np.random.Generator = 0, groups: np.ndarray | None = None) -> np.ndarray:
-    """Return how often each bootstrap resample draws each row, float64 [resamples, rows].
+    """Return how often each bootstrap resample draws each row, float64 [resamples, rows], read-only.
 
     Parameters
     ----------
@@ -286,10 +286,18 @@ def resampled_counts(rows: int, *, seed: int | np.random.Generator = 0, groups: 
     groups : ndarray [rows], optional
         The group of each row: each is then resampled for itself, in the order of their values.
     """
-    rng = np.random.default_rng(seed)
+    codes = b"" if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64).tobytes()
+    is_held = isinstance(seed, int) and rows * RESAMPLES <= CELLS  # drawing takes longer than all that is done with it
+    return (_counts if is_held else _counts.__wrapped__)(rows, seed, codes)
+
+
+@functools.lru_cache(maxsize=4)
+def _counts(rows: int, seed: int | np.random.Generator, codes: bytes) -> np.ndarray:
+    rng, groups = np.random.default_rng(seed), np.frombuffer(codes, np.int64) if codes else np.zeros(rows)
     drawn = np.zeros((RESAMPLES, rows))
-    for inside in [np.arange(rows)] if groups is None else [np.flatnonzero(groups == group) for group in np.unique(groups)]:
+    for inside in [np.flatnonzero(groups == group) for group in np.unique(groups)]:
         drawn[:, inside] = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=RESAMPLES)
+    drawn.setflags(write=False)
     return drawn
 
 

@@ -15,6 +15,7 @@ from dlx import plots
 from dlx.audit.adverse_action import grouping
 from dlx.audit.fairness.groups import partition
 from dlx.audit.fairness.rates import group_rates
+from dlx.context import QUICK, THOROUGH
 from dlx.dataset import Dataset
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, Target
@@ -26,13 +27,13 @@ def own_model():
     return people_of.saying(lambda table: 1.5 * table["debt"] + (table["sex"] == "m") - 0.8, ("logit", "probability"))
 
 
-def section_of(case, *models):
-    return told_of("fairness", worlds.context(case, *models, background=20))
+def section_of(case, *models, budget=QUICK):
+    return told_of("fairness", dataclasses.replace(worlds.context(case, *models, background=20), budget=budget))
 
 
 @pytest.fixture(scope="module")
 def told():
-    return section_of(people_of.case(), people_of.model(), own_model())
+    return section_of(people_of.case(), people_of.model(), own_model(), budget=THOROUGH)
 
 
 def test_every_number_of_the_prose_is_a_cell_of_a_table_and_the_page_is_short(told):
@@ -80,6 +81,14 @@ def test_only_models_that_dlx_trains_are_trained_again(told):
     tried = told.tables["fairness_remedies"].groupby("model")["remedy"].nunique()
     assert tried.to_dict() == {"gradient_boosting": 5, "told": 2}
     assert "told: not trained by dlx on this table" in words_of(told.evidence)
+
+
+def test_a_quick_report_tries_remedies_with_the_model_to_use():
+    told = section_of(people_of.case(), people_of.model(), people_of.model("logistic_regression"))
+    (use,) = set(told.tables["fairness_remedies"]["model"])
+    assert told.tables["fairness_remedies"]["remedy"].nunique() == 5
+    assert f"were tried with {use}." in words_of(told.page)
+    assert set(told.tables["fairness_gap_columns"]["model"]) >= {"gradient_boosting", use}
 
 
 def test_the_cheapest_remedy_is_one_that_lessens_a_gap_and_the_table_repeats_the_csv(told):

@@ -79,7 +79,7 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
             lines.append((*said, np.nan, np.nan, np.nan, objection))
             continue
         boosting = HistGradientBoostingClassifier(
-            max_leaf_nodes=4, learning_rate=0.05, max_iter=150, early_stopping=False, random_state=seed
+            max_leaf_nodes=4, learning_rate=0.1, max_iter=75, early_stopping=False, random_state=seed
         )
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
         with one_thread():

@@ -41,12 +41,13 @@ class About:
     others: tuple[Partition, ...]  # the other protected columns that may be compared
     crossed: tuple[Partition, ...]  # pairs of those shown
     refused: tuple[Partition, ...]  # by which nobody may be compared
-    models: tuple[str, ...]  # the black boxes: those that were explained and mended
+    models: tuple[str, ...]  # those that were explained: black boxes, and the model to use
     favourable: str  # the rate that people want to be high
     word: str  # what it says of them: "granted"
     labels: dict[str, str]  # of the columns
     units: dict[str, str]  # of the contributions of each model
-    not_trained_again: tuple[str, ...]  # models that no remedy could train again
+    mended: tuple[str, ...]  # for which remedies were tried: the model to use, or all where thorough
+    not_trained_again: tuple[str, ...]  # those of them that no remedy could train again
 
 
 def measure(context: RunContext) -> Measured:
@@ -55,7 +56,10 @@ def measure(context: RunContext) -> Measured:
     fit = [by for by in every if not by.objection]
     shown = [by for by in fit if not target.fairness_by or by.name in target.fairness_by]
     others, refused = [by for by in fit if by not in shown], tuple(by for by in every if by.objection)
-    models = [model for model in context.told_of if is_black_box(model)] or context.told_of
+    use = context.to_use[0] if case.test.outcomes is not None and np.ptp(case.test.outcomes) else context.main
+    told = [model for model in context.told_of if is_black_box(model)] or context.told_of
+    models = told if use in told else [*told, use]
+    mended_models = models if context.budget.is_thorough else [use]
     names = tuple(model.name for model in models)
     rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
     labels = dict(zip(case.schema.names, case.schema.labels, strict=True)) | {ALL: ALL}
@@ -63,7 +67,7 @@ def measure(context: RunContext) -> Measured:
     facts = {"test_rows": float(len(case.test)), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
     facts |= {"people": float(MIN_PEOPLE), "cases": float(MIN_CASES), "folds": float(FOLDS), "strongest": float(STRONGEST)}
     if not shown:
-        return Measured({}, facts, About(*parted, (), refused, names, rate, word, labels, units, ()))
+        return Measured({}, facts, About(*parted, (), refused, names, rate, word, labels, units, (), ()))
     rates, gaps = _treatment(context, context.told_of, fit)
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
     fit_shown = [by for by in shown if by.name in judged]
@@ -72,13 +76,14 @@ def measure(context: RunContext) -> Measured:
         more = _treatment(context, context.told_of, crossed)
         rates, gaps = (pd.concat(both, ignore_index=True) for both in ((rates, more[0]), (gaps, more[1])))
     told, carried, parts = _explained(context, models, shown)
-    mended = _mended(context, models, fit_shown, carried)
+    mended = _mended(context, mended_models, fit_shown, carried)
     tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
     tables |= {"carriers": carried, "single_proxies": _single(context, shown, carried, labels), "gap_columns": parts}
     tables |= {"remedies": mended, "tried": _tried(mended)}
     again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
-    left = tuple(name for name in names if name not in again)
-    about = About(*parted, crossed, refused, names, rate, word, labels, units, left)
+    tried = tuple(model.name for model in mended_models)
+    left = tuple(name for name in tried if name not in again)
+    about = About(*parted, crossed, refused, names, rate, word, labels, units, tried, left)
     return Measured(_named(tables, about) | {"fairness_lights": _lowest(gaps, shown, rate)}, facts, about)
 
 
@@ -110,14 +115,14 @@ def _lowest(gaps: pd.DataFrame, shown: Sequence[Partition], rate: str) -> pd.Dat
 
 
 def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rates, gaps = [], []
+    treated = {}
     with context.narrator.step("Comparing groups", "comparisons") as update:
-        for model in models:
-            for by in every:
-                treated = group_rates(model, context.case.test, by, seed=context.seed)
-                rates.append(treated.to_frame())
-                gaps.append(treated.gaps())
-                update(len(rates), len(models) * len(every))
+        for by in every:  # the models of one after another, so that they share its resamples
+            for model in models:
+                treated[model.name, by.name] = group_rates(model, context.case.test, by, seed=context.seed)
+                update(len(treated), len(models) * len(every))
+    ordered = [treated[model.name, by.name] for model in models for by in every]
+    rates, gaps = [one.to_frame() for one in ordered], [one.gaps() for one in ordered]
     return pd.concat(rates, ignore_index=True), pd.concat(gaps, ignore_index=True)
 
 

@@ -12,7 +12,7 @@ from dlx import explainers
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
 from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, recalibrated
-from dlx.audit.scores import advantages, judged, performance
+from dlx.audit.scores import judged, performance
 from dlx.comparison.metrics import metrics_by_row
 from dlx.context import RunContext
 from dlx.dataset import Dataset
@@ -78,7 +78,7 @@ def measure(context: RunContext) -> Measured:
         tables["decision_curves"] = _of_all(context, lambda model: decision_curve(model, test, seed=seed))
         update(len(context.models), len(context.models))
     if readable and context.black_boxes:
-        found = advantages(context.black_boxes, readable, test, seed=seed)
+        found = context.advantages
         tables["advantages"] = found.assign(pair=found["model"] + " " + found["interpretable"])
     with context.narrator.step("Calibration"):
         both = len(np.unique(validation.outcomes)) > 1
@@ -91,23 +91,13 @@ def measure(context: RunContext) -> Measured:
     losses = scores[scores["metric"] == "log_loss"].set_index("model")["estimate"]
     best = min((model.name for model in readable), key=lambda name: losses[name], default="")
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
-    use, why = _to_use(context, tables, losses, best)
+    use, why = context.to_use
     known, added = _added_to_what_is_known(context, use)
     after = {name: one[1] for name, one in mended.items()}
-    return Measured(tables, facts | added, About(tested, after, best, refused, use, why, known))
+    return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, known))
 
 
-def _to_use(context: RunContext, tables: dict[str, pd.DataFrame], losses: pd.Series, best: str) -> tuple[str, str]:
-    """Return the model to use: a black box only where it ranks and foretells better than what can be read."""
-    if not best or not context.black_boxes:
-        return str(losses.idxmin()), "alone"
-    pairs = tables["advantages"].query("interpretable == @best and significant and advantage > 0")
-    ahead = [set(pairs[pairs["metric"] == metric]["model"]) for metric in ("auc", "log_loss")]
-    rivals = [name for name in losses.index if all(name in some for some in ahead)]
-    return (min(rivals, key=lambda name: losses[name]), "better") if rivals else (best, "readable")
-
-
-def _added_to_what_is_known(context: RunContext, use: str) -> tuple[tuple[str, ...], dict[str, float]]:
+def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
     """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -121,9 +111,8 @@ def _added_to_what_is_known(context: RunContext, use: str) -> tuple[tuple[str, .
     train, test = (_dense(rows, known, case.train) for rows in (case.train, case.test))
     fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(train, case.train.outcomes)
     alone = fitted.predict_proba(test)[:, 1]
-    model = next(model for model in context.models if model.name == use)
     assert case.test.outcomes is not None
-    gain = auc_difference(case.test.outcomes, model.predict(case.test, "probability"), alone)
+    gain = auc_difference(case.test.outcomes, use.predict(case.test, "probability"), alone)
     facts = {"baseline_auc": auc(case.test.outcomes, alone), "added": gain.estimate, "added_low": gain.low}
     return tuple(case.schema.features[i].label for i in known), facts | {"added_high": gain.high}
 
