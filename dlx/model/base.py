@@ -46,14 +46,6 @@ class Provenance:
     data_sha256: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Witness:
-    """A few rows as the user's own model reads them, with what it predicted of them when it was wrapped."""
-
-    rows: Any
-    outputs: np.ndarray  # [rows], on the first of the model's scales
-
-
 class ScaleError(DlxError):
     """A scale that a model does not have, or on which its output is infinite."""
 
@@ -62,20 +54,17 @@ class ScaleError(DlxError):
 class Model(ABC):
     """Anything that predicts: one output for each row, on a stated scale. What else can be asked of it depends on its kind.
 
-    Every kind has a `name`, in tables and on the page; a `schema`, the columns that it reads; and `scales`, those of its
-    output, of which the first is the one that it computes.
-
     Parameters
     ----------
     provenance : Provenance, optional
         How dlx trained it on a table. None for a model that dlx did not train, that was trained on rows of one's choice
         (`dlx.training.fit`), or that anything was done to since, such as a remedy or a recalibration.
-    witness : Witness, optional
-        What the user's own model, which was wrapped, predicted then.
+    witness : tuple, optional
+        A few rows as the user's own model reads them, and what it predicted of them, [rows], when it was wrapped.
     """
 
     provenance: Provenance | None = field(default=None, kw_only=True)
-    witness: Witness | None = field(default=None, kw_only=True)
+    witness: tuple[Any, np.ndarray] | None = field(default=None, kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
 
@@ -113,13 +102,9 @@ class Model(ABC):
         """The user's own prediction of rows as they came, for a model that was wrapped; None for one that was not."""
         return None
 
-    def as_read(self, rows: Any) -> Any:
+    def as_read(self, rows: Any, *, checked: bool = False) -> Any:
         """Return rows as `compute` reads them: codes [rows, features], or a table where a function reads tables."""
-        return as_rows(self.schema, rows)
-
-    def as_mixed(self, rows: np.ndarray) -> Any:
-        """Return checked codes [rows, features] as `compute` reads them."""
-        return rows
+        return rows if checked else as_rows(self.schema, rows)
 
     def as_it_came(self, rows: Any) -> Any:
         """Return rows as `original` reads them: a table as the user holds it where a function reads tables, else codes."""
@@ -149,15 +134,15 @@ class Model(ABC):
         ScaleError
             If the model does not have the scale, or its logit is infinite.
         """
-        return self._outputs(self.as_read(rows), len(rows), scale)
+        return self._predict(self.as_read(rows), len(rows), scale)
 
     def predict_mixed(self, rows: np.ndarray, scale: Scale) -> np.ndarray:
         """Return the output of coded rows [rows, features] that dlx mixed from checked ones: they are not checked again."""
-        return self._outputs(self.as_mixed(rows), len(rows), scale)
+        return self._predict(self.as_read(rows, checked=True), len(rows), scale)
 
-    def _outputs(self, read: Any, count: int, scale: Scale) -> np.ndarray:
+    def _predict(self, read: Any, count: int, scale: Scale) -> np.ndarray:
         check_scale(self, scale)
-        return rescaled(checked_outputs(self.compute(read), count, self.name), self.scales[0], scale, self.name)
+        return rescaled(_checked(self.compute(read), count, self.name), self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
         """Return whom the model flags: where the probability reaches the threshold, bool [rows].
@@ -223,7 +208,7 @@ def scales_from(own: Scale) -> tuple[Scale, ...]:
     return REGRESSION if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
 
 
-def checked_outputs(outputs: Any, count: int, name: str) -> np.ndarray:
+def _checked(outputs: Any, count: int, name: str) -> np.ndarray:
     """Return a model's outputs as float64 [rows], or raise a `DlxError` where one is lacking or not finite."""
     outputs = np.asarray(outputs, dtype=np.float64)
     if outputs.shape == (count, 1) or (outputs.ndim == 0 and count == 1):  # a column, or a row that was squeezed
@@ -239,8 +224,10 @@ def checked_outputs(outputs: Any, count: int, name: str) -> np.ndarray:
     return outputs
 
 
-def as_probabilities(outputs: np.ndarray, name: str) -> np.ndarray:
+def as_probabilities(outputs: np.ndarray, own: Scale, name: str) -> np.ndarray:
     """Return probabilities without the rounding beyond 0 and 1, or raise a `ScaleError` where one is none."""
+    if own != "probability":
+        return outputs
     if outputs.min(initial=0) < -PROBABILITY_ROUNDING or outputs.max(initial=0) > 1 + PROBABILITY_ROUNDING:
         raise ScaleError(
             f"{name} returned {outputs.min():g} to {outputs.max():g}, which are no probabilities; "

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.base import Model, Witness
+from dlx.model.base import Model
 from dlx.model.estimators import PredictorError
 from dlx.model.kinds import BlackBox, TreeModel
 
@@ -35,7 +35,7 @@ def witnessed(model: _Kind, check: Any) -> _Kind:
     if model.original is None:
         return model
     few = model.as_it_came(check)[:WITNESSES]
-    return dataclasses.replace(model, witness=Witness(few, _asked(model.original, few)))
+    return dataclasses.replace(model, witness=(few, _asked(model.original, few)))
 
 
 def predicted(model: Model, rows: Any) -> np.ndarray:
@@ -65,8 +65,8 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     if original is None:
         return
     if witness is not None:
-        now = _asked(original, witness.rows)
-        if apart := _furthest_apart(witness.outputs, now, _limit(model, witness.outputs)):
+        rows, then = witness
+        if apart := _furthest_apart(then, _asked(original, rows), _limit(model, then)):
             raise FidelityError(
                 f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
                 f"{apart[1]} then and {apart[2]} now ({model.scales[0]}); wrap it again"

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.base import (
-    CLASSIFIER,
-    Model,
-    Scale,
-    as_probabilities,
-    as_rows,
-    table_of,
-)
+from dlx.model.base import CLASSIFIER, Model, Scale, as_probabilities, as_rows, table_of
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 
@@ -40,14 +33,12 @@ class NeuralModel(Model):
     ----------
     network : torch.nn.Module
         Dense rows [rows, width] to one number a row, [rows] or [rows, 1]; kept in evaluation mode.
-    encoder : Encoder
-        Original columns to dense rows.
     scales : tuple of str
         The network's own scale first: ``("logit", "probability")``, the other way round, or ``("value",)``.
     """
 
     network: torch.nn.Module
-    encoder: Encoder
+    encoder: Encoder  # original columns to dense rows
     name: str = "net"
     scales: tuple[Scale, ...] = CLASSIFIER
 
@@ -94,14 +85,13 @@ class NeuralModel(Model):
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the network's output of coded rows, in chunks on all cores."""
-        outputs = in_chunks(self._compute_chunk, rows, CHUNK_ROWS)
-        return as_probabilities(outputs, self.name) if self.scales[0] == "probability" else outputs
-
-    def _compute_chunk(self, rows: np.ndarray) -> np.ndarray:
         import torch
 
-        with torch.no_grad():
-            return self.network(self.dense(rows)).reshape(-1).double().cpu().numpy()
+        def chunk(some: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                return self.network(self.dense(some)).reshape(-1).double().cpu().numpy()
+
+        return as_probabilities(in_chunks(chunk, rows, CHUNK_ROWS), self.scales[0], self.name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,11 +101,7 @@ class TreeModel(Model):
     Parameters
     ----------
     trees : Trees
-        The trees, whose sum is on the first of the scales.
-    schema : Schema
-        The columns that they read.
-    scales : tuple of str
-        The trees' own scale first: the logit of boosted trees, the probability of a forest.
+        The trees, whose sum is on the first of the scales: the logit of boosted trees, the probability of a forest.
     original : callable, optional
         What the library that grew the trees predicts itself: coded rows [rows, features] in, numbers [rows] on the first
         of the scales out, whatever dlx read of the trees; None for trees that no library holds.
@@ -124,7 +110,7 @@ class TreeModel(Model):
     """
 
     trees: Trees
-    schema: Schema
+    schema: Schema  # the columns that they read
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
     original: Callable[[np.ndarray], np.ndarray] | None = None
@@ -141,23 +127,11 @@ class TreeModel(Model):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearModel(Model):
-    """An intercept and one coefficient a dense column.
+    """An intercept and one coefficient a dense column."""
 
-    Parameters
-    ----------
-    coefficients : ndarray [width]
-        One a dense column.
-    intercept : float
-        The output of a dense row of zeros.
-    encoder : Encoder
-        Original columns to dense rows.
-    scales : tuple of str
-        ``("logit", "probability")`` or ``("value",)``.
-    """
-
-    coefficients: np.ndarray
-    intercept: float
-    encoder: Encoder
+    coefficients: np.ndarray  # [width]
+    intercept: float  # the output of a dense row of zeros
+    encoder: Encoder  # original columns to dense rows
     name: str = "linear"
     scales: tuple[Scale, ...] = CLASSIFIER
 
@@ -179,10 +153,6 @@ class BlackBox(Model):
     ----------
     function : callable
         DataFrame [rows, features] in, numbers [rows] out, on the first of the scales.
-    schema : Schema
-        The columns that it reads.
-    scales : tuple of str
-        The function's own scale first.
     chosen : int, optional
         The class that the function speaks for; the positive one of a binary target.
     carried : tuple of str
@@ -193,7 +163,7 @@ class BlackBox(Model):
     """
 
     function: Callable[[pd.DataFrame], Any]
-    schema: Schema
+    schema: Schema  # the columns that it reads
     name: str = "function"
     scales: tuple[Scale, ...] = CLASSIFIER
     chosen: int | None = None
@@ -214,7 +184,7 @@ class BlackBox(Model):
     def compute(self, rows: pd.DataFrame) -> np.ndarray:
         """Return what the function gives for a table; it is not asked about none."""
         outputs = np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
-        return as_probabilities(outputs, self.name) if self.scales[0] == "probability" else outputs
+        return as_probabilities(outputs, self.scales[0], self.name)
 
     def typed(self, *some: Any) -> BlackBox:
         """Return the model whose schema knows the dtypes of a table that is among the rows, where it did not yet."""
@@ -223,21 +193,16 @@ class BlackBox(Model):
         tables = [rows for one in some if (rows := table_of(one)) is not None]
         return replace(self, schema=self.schema.typed(tables[0])) if tables else self
 
-    def as_read(self, rows: Any) -> pd.DataFrame:
+    def as_read(self, rows: Any, *, checked: bool = False) -> pd.DataFrame:
         """Return rows as the function is given them: decoded from their codes, with the columns that are carried."""
-        model = self.typed(rows)
-        coded, schema = as_rows(model.schema, rows), model.schema
+        schema = self.typed(rows).schema
         for feature in schema.features:
             if feature.is_categorical and not feature.dtype and all(map(_LIKE_A_NUMBER.fullmatch, feature.levels)):
                 raise DlxError(
                     f"does {self.name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a "
                     "DataFrame or a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
                 )
-        return self._with_carried(schema.decode(coded), rows)
-
-    def as_mixed(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return codes as the function is given them."""
-        return self.as_read(rows)
+        return self._with_carried(schema.decode(rows if checked else as_rows(schema, rows)), rows)
 
     def as_it_came(self, rows: Any) -> pd.DataFrame:
         """Return rows as the user's table holds them, in its dtypes; columns in the order of the schema."""
@@ -259,9 +224,8 @@ class BlackBox(Model):
             )
         if len(known) not in (1, len(features)):
             raise DlxError(f"{self.name} was asked about {len(features)} rows, and given {self.carried[0]!r} of {len(known)}")
-        which = np.arange(len(features)) % len(known)
-        beside = {name: known[name].iloc[which].set_axis(features.index) for name in self.carried}  # in their own dtypes
-        return features.assign(**beside)[[name for name in self.schema.columns if name in beside or name in features]]
+        beside = known[list(self.carried)].iloc[np.arange(len(features)) % len(known)].set_axis(features.index)
+        return features.join(beside)[[name for name in self.schema.columns if name in beside or name in features]]
 
 
 def accompanied(model: Model, rows: Any, which: Any) -> Model:

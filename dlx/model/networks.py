@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +23,7 @@ PICKED: dict[Scale, tuple[str, ...]] = {
     "probability": ("probabilities", "probability", "probs"),
     "value": ("values", "value"),
 }
-LOGARITHMS = (nn.LogSigmoid, nn.LogSoftmax)
+SQUASHING = (nn.Sigmoid, nn.LogSigmoid, nn.LogSoftmax)
 
 
 class NetworkError(DlxError):
@@ -37,15 +36,9 @@ def frozen(
     """Return a frozen copy that gives one number a row, and its scale; the network itself is neither called nor changed.
 
     It may be in any mode, of any precision, with hooks and parametrizations, scripted or compiled. It is tried on the dense
-    rows [rows, width], or on random ones. Where no scale is said, a last sigmoid tells it.
-
-    Raises
-    ------
-    NetworkError
-        If it cannot be copied or called with dense rows, reads weights of another network, returns more than one number a
-        row, or answers for a row by those beside it.
-    ScaleError
-        If what it returns cannot be on the scale.
+    rows [rows, width], or on random ones. Where no scale is said, a last sigmoid tells it. A `NetworkError` says that it cannot
+    be copied or called, reads weights of another network, returns more than one number a row, or answers for a row by those
+    beside it; a `ScaleError`, that what it returns cannot be on the scale.
     """
     memo: dict[int, Any] = {}
     try:
@@ -53,7 +46,6 @@ def frozen(
     except Exception as error:  # a copy runs the user's code
         raise NetworkError(f"{name} cannot be copied: {in_a_line(error)}; wrap the network inside it") from error
     copied = copied if dtype_of(copied) in FLOATS else copied.float()  # which holds halves exactly
-    _refuse_several_inputs(copied, name)
     with _Weights() as read:
         dense, output = _tried(copied, width, dense, name)
     if not {*map(id, memo.values()), *map(id, copied.parameters())}.issuperset(map(id, read.weights)):
@@ -75,10 +67,7 @@ def dtype_of(network: nn.Module) -> torch.dtype:
 
 
 def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
-    """Return a copy in evaluation mode whose weights nothing trains; hooks and parametrizations come along.
-
-    What was copied is left in `memo`, as by `copy.deepcopy`.
-    """
+    """Return a copy in evaluation mode whose weights nothing trains, hooks included; what was copied is left in `memo`."""
     computed = (value for module in network.modules() for value in vars(module).values() if isinstance(value, torch.Tensor))
     memo = {} if memo is None else memo
     memo |= {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
@@ -101,20 +90,6 @@ class _Weights(TorchFunctionMode):
         given = (value for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor))
         self.weights += [value for value in given if isinstance(value, nn.Parameter) or value.requires_grad]
         return function(*args, **(kwargs or {}))
-
-
-def _refuse_several_inputs(network: nn.Module, name: str) -> None:
-    try:
-        parameters = inspect.signature(network.forward).parameters.values()
-    except (TypeError, ValueError):  # a scripted forward may have none
-        return
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in parameters if p.kind not in several and p.default is inspect.Parameter.empty]
-    if len(needed) > 1:
-        raise NetworkError(
-            f"{name} must read one tensor of dense rows, but its forward takes {len(needed)}: {', '.join(needed)}; "
-            "wrap a module that splits the dense rows into them"
-        )
 
 
 def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str) -> tuple[torch.Tensor, Any]:
@@ -166,57 +141,40 @@ def _on_scale(
     copied: nn.Module, dense: torch.Tensor, output: torch.Tensor, scale: Scale | None, name: str
 ) -> tuple[nn.Module, Scale]:
     """Return the network with the scale of its output, a last sigmoid taken off; or refuse what cannot be."""
-    seen = output[torch.isfinite(output)]
-    bounded = bool(((seen >= 0) & (seen <= 1)).all())
+    seen = output[torch.isfinite(output)].tolist()
+    low, high = min(seen, default=0.0), max(seen, default=0.0)
+    came, bounded = f"{name} returned {low:g} to {high:g}", low >= 0 and high <= 1
     if scale == "probability" and not bounded:
-        raise ScaleError(
-            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g}, which are no probabilities; "
-            "say on which scale it answers: dlx.wrap(..., scale='logit')"
-        )
-    if (path := _last(copied, dense, (nn.Sigmoid, *LOGARITHMS))) is not None:
-        kind = type(copied.get_submodule(path))
-        if kind in LOGARITHMS:
-            raise ScaleError(f"{name} ends in {kind.__name__}: it returns logarithms of probabilities; wrap it without that")
-        if (logits := _without_sigmoid(copied, path, dense, output)) is not None:
-            if scale == "logit":
-                raise ScaleError(
-                    f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'"
-                )
-            return logits, "logit"
+        raise ScaleError(f"{came}, which are no probabilities; say on which scale it answers: dlx.wrap(..., scale='logit')")
+    kind, without = _without_last(copied, dense, output)
+    if kind is nn.Sigmoid and scale != "logit":
+        return without, "logit"
+    if kind is nn.Sigmoid:
+        raise ScaleError(f"{name} ends in a sigmoid: it returns probabilities, not logits; wrap it with scale='probability'")
+    if kind is not None:
+        raise ScaleError(f"{name} ends in {kind.__name__}: it returns logarithms of probabilities; wrap it without that")
     if scale is None and bounded:
         raise ScaleError(
-            f"{name} returned {float(seen.min()):g} to {float(seen.max()):g} for different rows: probabilities, or "
-            "logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
+            f"{came} for different rows: probabilities, or logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
         )
     return copied, scale or "logit"
 
 
-def _last(network: nn.Module, dense: torch.Tensor, kinds: tuple[type[nn.Module], ...]) -> str | None:
-    """Return the path of the last module, if it is of some kinds: called once, its output is the network's; else None."""
-    heard: dict[str, list[torch.Tensor]] = {path: [] for path, module in network.named_modules() if type(module) in kinds}
-    with contextlib.ExitStack() as hooks, torch.no_grad():
-        for path, outputs in heard.items():
-            hook = network.get_submodule(path).register_forward_hook(lambda *a, outputs=outputs: outputs.append(a[2]))
-            hooks.callback(hook.remove)
-        last = network(dense.clone())
-    once = (path for path, outputs in heard.items() if len(outputs) == 1 and outputs[0].data_ptr() == last.data_ptr())
-    return next(once, None)
-
-
-def _without_sigmoid(network: nn.Module, path: str, dense: torch.Tensor, output: torch.Tensor) -> nn.Module | None:
-    """Return the network without its last sigmoid; None, and unchanged, where another step follows the sigmoid."""
-    sigmoid = network.get_submodule(path)
-    parent, _, child = path.rpartition(".")
-    logits = network if path else nn.Identity()
-    if path:
-        setattr(network.get_submodule(parent), child, nn.Identity())
-    with torch.no_grad():
-        again = torch.sigmoid(logits(dense.clone())).reshape(-1).double()
-    if torch.allclose(again, output, rtol=0, atol=SLACK * torch.finfo(dense.dtype).eps, equal_nan=True):
-        return logits
-    if path:
-        setattr(network.get_submodule(parent), child, sigmoid)
-    return None
+def _without_last(network: nn.Module, dense: torch.Tensor, output: torch.Tensor) -> tuple[type[nn.Module] | None, nn.Module]:
+    """Return the kind of the network's last module, if that squashes, and the network without it; else None, and as it is."""
+    tolerance = SLACK * torch.finfo(dense.dtype).eps
+    for path, module in [(path, module) for path, module in network.named_modules() if type(module) in SQUASHING]:
+        parent, _, child = path.rpartition(".")
+        holder, without = network.get_submodule(parent), network if path else nn.Identity()
+        if path:
+            setattr(holder, child, nn.Identity())
+        with contextlib.suppress(Exception), torch.no_grad():  # what follows may not take what is not squashed
+            again = module.forward(without(dense.clone()).reshape(len(dense), -1)).reshape(-1).double()
+            if torch.allclose(again, output, rtol=0, atol=tolerance, equal_nan=True):
+                return type(module), without
+        if path:
+            setattr(holder, child, module)
+    return None, network
 
 
 class _Picking(nn.Module):
@@ -230,27 +188,23 @@ class _Picking(nn.Module):
 
     def forward(self, dense: torch.Tensor) -> torch.Tensor:
         """Return that one, [rows] or [rows, 1]."""
-        named = _named(self.network(dense), self.name)
-        fitting = [key for key, value in named.items() if _is_one_number(value, len(dense))]
-        wanted = [key for key in self.wanted if key in fitting] or fitting
-        if len(wanted) == 1:
-            if wanted[0] in self.unwanted:
-                raise NetworkError(f"{self.name} returns {wanted[0]!r}, which are not on the scale that was asked for")
-            return named[wanted[0]]
-        shapes = ", ".join(f"{key} {list(getattr(value, 'shape', ()))}" for key, value in named.items())
-        raise NetworkError(
-            f"{self.name} must return one number a row, but {len(fitting) or 'none'} of its outputs are that: {shapes}; "
-            "wrap a module that returns the one to explain"
+        output = self.network(dense)
+        if not isinstance(output, (Mapping, tuple, list)):
+            raise NetworkError(f"{self.name} must return a tensor, got {type(output).__name__}; wrap a module that returns one")
+        by_name = (
+            output if isinstance(output, Mapping) else zip(getattr(output, "_fields", range(len(output))), output, strict=True)
         )
-
-
-def _named(output: Any, name: str) -> dict[Any, Any]:
-    if isinstance(output, Mapping):
-        return dict(output)
-    if isinstance(output, (tuple, list)):
-        return dict(zip(getattr(output, "_fields", range(len(output))), output, strict=True))
-    raise NetworkError(f"{name} must return a tensor, got {type(output).__name__}; wrap a module that returns one")
-
-
-def _is_one_number(value: Any, rows: int) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point() and tuple(value.shape) in ((rows,), (rows, 1))
+        named: dict[Any, Any] = dict(by_name)
+        shapes = {key: list(getattr(value, "shape", ())) for key, value in named.items()}
+        one = ([len(dense)], [len(dense), 1])
+        fitting = [key for key, value in named.items() if shapes[key] in one and value.is_floating_point()]
+        wanted = [key for key in self.wanted if key in fitting] or fitting
+        if len(wanted) != 1:
+            came = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+            raise NetworkError(
+                f"{self.name} must return one number a row, but {len(fitting) or 'none'} of its outputs are that: {came}; "
+                "wrap a module that returns the one to explain"
+            )
+        if wanted[0] in self.unwanted:
+            raise NetworkError(f"{self.name} returns {wanted[0]!r}, which are not on the scale that was asked for")
+        return named[wanted[0]]

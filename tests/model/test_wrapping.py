@@ -639,7 +639,7 @@ class TwoInputs(nn.Module):
         (lambda: Several("two"), "must return one number a row, but 2 of its outputs are that: 0 .*, 1"),
         (lambda: Several("none"), "must return one number a row, but none of its outputs are that"),
         (lambda: Several("text"), "must return a tensor, got str"),
-        (TwoInputs, "its forward takes 2: numbers, words; wrap a module that splits"),
+        (TwoInputs, r"called with dense rows, .* missing 1 .* argument: 'words'; .* wrap a module that takes such rows"),
         (lambda: net(width=4), r"cannot be called with dense rows, one tensor \[rows, 3\]: RuntimeError"),
         (lambda: nn.Sequential(nn.Linear(3, 2)), "must return one number a row, got 128 for 64 rows"),
         (lambda: nn.Sequential(nn.Linear(3, 1), nn.BatchNorm1d(1, track_running_stats=False)), "normalises over the batch"),
