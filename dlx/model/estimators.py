@@ -86,23 +86,19 @@ class Reading:
     def _of(self, given: Any) -> np.ndarray:
         """Return the numbers of the chosen class, on the scale, [rows]."""
         outputs, from_probability = _numbers(given, self.name), self.scale == "logit" and self.method == "predict_proba"
-        if self.chosen is not None and outputs.ndim == 2 and outputs.shape[1] > 1:
+        if self.chosen is not None and outputs.ndim == 2 and (width := outputs.shape[1]) > 1:
             if self.scale == "logit" and not from_probability:
-                self._refuse_several_logits(outputs)
-            outputs = outputs[:, self._column(outputs.shape[1], _names_of(given))]
+                are_shares = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM_ROUNDING)
+                said = "probabilities, as they sum to 1" if are_shares else "no log-odds of one class against the others"
+                raise ScaleError(
+                    f"{self.name} returned {width} columns, which are {said}; wrap what gives probabilities, with "
+                    "scale='probability', or a function that gives the log-odds of one class"
+                )
+            outputs = outputs[:, self._column(width, _names_of(given))]
         elif self.chosen is not None and self.method in _OF_THE_SECOND and np.size(self.classes) == 2:
-            is_of_the_other = class_position(self.classes, self.levels, self.chosen, self.name) == 0
-            turned = -outputs if self.method == "decision_function" else 1 - outputs
-            outputs = turned if is_of_the_other else outputs
+            is_second = class_position(self.classes, self.levels, self.chosen, self.name) == 1
+            outputs = outputs if is_second else -outputs if self.method == "decision_function" else 1 - outputs
         return rescaled(outputs, "probability", "logit", self.name) if from_probability else outputs
-
-    def _refuse_several_logits(self, outputs: np.ndarray) -> None:
-        are_shares = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=_SUM_ROUNDING)
-        said = "probabilities, as they sum to 1" if are_shares else "no log-odds of one class against the others"
-        raise ScaleError(
-            f"{self.name} returned {outputs.shape[1]} columns, which are {said}; wrap what gives probabilities, with "
-            "scale='probability', or a function that gives the log-odds of one class"
-        )
 
     def _column(self, width: int, names: list[str] | None) -> int:
         """Return which of several columns is that of the chosen class: by the names of the classes, else by position."""
@@ -128,11 +124,10 @@ class Reading:
 def read_estimator(
     predictor: Any, schema: Schema, *, name: str, scale: Scale | None, chosen: int | None, knows_order: bool = False
 ) -> Reading:
-    """Return an estimator or a function as a function of a table.
+    """Return an estimator or a function as a function of a table, or raise a `DlxError` that says what is wrong with it.
 
     Columns of a function have no names. They are taken by position where the levels are sorted, as libraries sort classes,
-    or where the order is known: outcomes are at hand, which tell, or the position was asked for. A `DlxError` says what cannot
-    be called, gives no numbers, or has other classes or columns than the table.
+    or where the order is known: outcomes are at hand, which tell, or the position was asked for.
     """
     bound, levels = called(predictor), schema.target.levels
     owner = getattr(bound, "__self__", predictor)  # of a bound method
@@ -150,7 +145,10 @@ def read_estimator(
     _check_classes(classes, levels, chosen, method, name)
     columns, as_array = _columns(owner, schema, name)
     scale = scale or ("value" if is_regression else "probability")
-    return Reading(call, owner, method, name, columns, as_array, scale, levels, chosen, knows_order or _are_sorted(levels))
+    numbers = [number for level in levels if (number := number_of(level)) is not None]
+    in_order: list[Any] = numbers if len(numbers) == len(levels) else list(levels)  # as libraries sort classes
+    knows_order = knows_order or in_order == sorted(in_order)
+    return Reading(call, owner, method, name, columns, as_array, scale, levels, chosen, knows_order)
 
 
 def called(predictor: Any) -> Any:
@@ -168,27 +166,19 @@ def _method_of(predictor: Any, classes: Any, is_regression: bool, name: str) -> 
     offered = {own: method for own, method in methods.items() if callable(method)}
     if classes is not None and "predict_proba" not in offered:
         margin = ", for example its decision_function with scale='logit'" if "decision_function" in offered else ""
+        kind = type(predictor).__name__
         raise DlxError(
-            f"{type(predictor).__name__} has no predict_proba, and its predict gives classes; wrap a function that gives "
-            f"numbers{margin}"
+            f"{kind} has no predict_proba, and its predict gives classes; wrap a function that gives numbers{margin}"
         )
-    for own in ("predict",) if is_regression else ("predict_proba", "predict"):
-        if own in offered:
-            return cast(Callable[[Any], Any], offered[own])
-    if callable(predictor):
-        return cast(Callable[[Any], Any], predictor)
-    raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
-
-
-# Classes
+    wanted = [offered[own] for own in ("predict_proba", "predict")[is_regression:] if own in offered]
+    if not wanted and not callable(predictor):
+        raise DlxError(f"a model must be callable or have predict_proba or predict; {type(predictor).__name__} has neither")
+    return cast(Callable[[Any], Any], wanted[0] if wanted else predictor)
 
 
 def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str) -> int:
-    """Return where a level of the target stands among the classes of an estimator, or raise a `DlxError`.
-
-    By name, where the classes are the levels; by position where they are 0, 1, ... (or False, True) and the levels are not.
-    """
-    spelled = _spelled(classes)
+    """Return a level's place among an estimator's classes: by name, else by position where they are 0, 1, ..."""
+    spelled = [level_text(value) for value in np.asarray(classes).tolist()]
     for found, known in ((spelled, list(levels)), (_as_numbers(spelled), _as_numbers(levels))):
         if sorted(found) == sorted(known):
             return found.index(known[chosen])
@@ -202,7 +192,7 @@ def class_position(classes: Any, levels: tuple[str, ...], chosen: int, name: str
 
 def taken_by_position(classes: Any, levels: tuple[str, ...]) -> str:
     """Return how an error names classes 0, 1, ... (or False, True) of levels that are others; "" where they are the levels."""
-    numbers = _as_numbers(_spelled(classes))
+    numbers = _as_numbers(level_text(value) for value in np.asarray(classes).tolist())
     if numbers != [str(i) for i in range(len(levels))] or set(numbers) & set(_as_numbers(levels)):
         return ""
     return f"was fitted on the classes {', '.join(map(str, classes))}, of which the second"
@@ -233,22 +223,8 @@ def _check_classes(classes: Any, levels: tuple[str, ...], chosen: int | None, me
             )
 
 
-def _are_sorted(levels: tuple[str, ...]) -> bool:
-    """Whether levels are in the order in which libraries sort classes, so that positions mean the same in both."""
-    numbers = [number_of(level) for level in levels]
-    known = [number for number in numbers if number is not None]
-    return known == sorted(known) if len(known) == len(levels) else list(levels) == sorted(levels)
-
-
-def _spelled(classes: Any) -> list[str]:
-    return [level_text(value) for value in np.asarray(classes).tolist()]
-
-
 def _as_numbers(levels: Iterable[str]) -> list[str]:
     return [{"False": "0", "True": "1"}.get(level, level) for level in levels]
-
-
-# Columns and numbers
 
 
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
@@ -297,12 +273,12 @@ def _numbers(outputs: Any, name: str) -> np.ndarray:
         outputs = outputs.detach().cpu()
         outputs = outputs.double().numpy() if outputs.is_floating_point() else outputs.numpy()
     array = np.asarray(outputs)
+    is_text = array.dtype == object and any(isinstance(value, (str, bytes)) for value in array.flat)
     try:
-        is_text = array.dtype == object and any(isinstance(value, (str, bytes)) for value in array.flat)
-        if array.dtype.kind not in "biufO" or is_text:
-            raise TypeError
-        numbers = array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+        numbers = array.astype(np.float64) if array.dtype.kind in "biufO" and not is_text else None
+    except (TypeError, ValueError, OverflowError):
+        numbers = None
+    if numbers is None:
         first = quoted(array.flat[0]) if array.ndim and array.size else type(outputs).__name__
-        raise PredictorError(f"{name} must return numbers, got {first}") from error
+        raise PredictorError(f"{name} must return numbers, got {first}")
     return np.where(np.ma.getmaskarray(outputs), np.nan, numbers) if np.ma.isMaskedArray(outputs) else numbers

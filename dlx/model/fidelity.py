@@ -56,16 +56,14 @@ def predicted(model: Model, rows: Any) -> np.ndarray:
 
 
 def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
-    """Raise if a model that was wrapped predicts otherwise than the user's own.
+    """Raise if a model that was wrapped predicts otherwise than the user's own, which nets and models of dlx do not have.
 
-    Nothing is asked of a model that has no other one behind it: a net, which is a copy, or one that dlx trained. The parts are
-    rows (a Dataset, a DataFrame or codes), each with what dlx predicts of them on the first of the scales, [rows].
+    The parts are rows (a Dataset, a DataFrame or codes), each with what dlx predicts of them on the first scale, [rows].
     """
-    original, witness = model.original, model.witness
-    if original is None:
+    if (original := model.original) is None:
         return
-    if witness is not None:
-        rows, then = witness
+    if model.witness is not None:
+        rows, then = model.witness
         if apart := _furthest_apart(then, _asked(original, rows), _limit(model, then)):
             raise FidelityError(
                 f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
@@ -107,7 +105,7 @@ def _furthest_apart(ours: np.ndarray, theirs: np.ndarray, limit: float) -> tuple
 
 
 def _limit(model: Model, outputs: np.ndarray) -> float:
-    """Return the largest difference that rounding explains; a value has no unit of its own: what counts is its range."""
+    """Return the largest difference that rounding explains; of values, which have no unit, it is a share of the range."""
     largest = float(np.abs(outputs).max(initial=0.0))
     size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.scales[0]]
     if isinstance(model, TreeModel):
@@ -126,13 +124,10 @@ def _cause(model: Model, rows: Any) -> str:
         return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
     held_as = {name: (_kind_of(given[name]), _kind_of(came[name])) for name in changed}
     known = {feature.name: feature.dtype for feature in model.schema.features}
-    is_beyond = all(known.get(name) == str(came[name].dtype) and ours != theirs for name, (ours, theirs) in held_as.items())
     said = ", ".join(f"{name!r} as {ours} where the table holds {theirs}" for name, (ours, theirs) in held_as.items())
-    remedy = (
-        "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
-        if is_beyond
-        else "make a Dataset of the table that it was fitted on (dlx.dataset.from_frame), and wrap it with that"
-    )
+    remedy = "make a Dataset of the table that it was fitted on (dlx.dataset.from_frame), and wrap it with that"
+    if all(known.get(name) == str(came[name].dtype) and ours != theirs for name, (ours, theirs) in held_as.items()):
+        remedy = "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
     return f"dlx gives it {said}; {remedy}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from dataclasses import replace
@@ -59,11 +60,10 @@ def wrap(
     scale : {"logit", "probability", "value"}, optional
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
-        Which of several classes is explained: a level of the target as text, or its position among them as a number, which
-        is that of the column where a function returns columns without names; the positive class of a binary target by
-        default. The classes of an estimator are found by their names, and so are the columns of a function that returns a
-        DataFrame. Where it was fitted on 0, 1, ... and the levels have other names, and for columns without names, positions
-        count, where outcomes do not say that it is the other way round.
+        Which of several classes is explained: a level of the target as text, or its position, which is that of the column where
+        a function returns columns without names; the positive class of a binary target by default. The classes of an estimator
+        and the columns of a DataFrame are found by their names; by position, where outcomes do not say that it is the other way
+        round, where it was fitted on 0, 1, ... and the levels have other names.
     encoder : Encoder, optional
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
     check : Dataset or DataFrame, optional
@@ -79,7 +79,9 @@ def wrap(
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
-    name = str(name) if name else _name_of(predictor)
+    made = called(predictor)
+    own = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
+    name = str(name or own.__name__)
     if scale is not None and scale not in SCALES:
         raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
     if scale in CLASSIFIER and schema.target.kind == "regression":
@@ -92,9 +94,8 @@ def wrap(
         return _of_network(predictor, schema, name, scale, encoder, check)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
-    has_outcomes = getattr(check, "outcomes", None) is not None
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
-    knows_order = is_place or (has_outcomes and len(schema.target.levels) == 2)
+    knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
     return _of_reading(reading, schema, check)
 
@@ -115,13 +116,6 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
     return (case.schema if isinstance(case, Dataset) else case), check
 
 
-def _name_of(predictor: Any) -> str:
-    """Return the name of a function, or of the class of an object or of the object whose method it is."""
-    made = called(predictor)
-    named = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
-    return str(named.__name__)
-
-
 def _position(target: Any, schema: Schema) -> int | None:
     """Return the class to explain among the levels; None for a regression, or where several classes leave it open."""
     levels = schema.target.levels
@@ -137,9 +131,6 @@ def _position(target: Any, schema: Schema) -> int | None:
     as_text = f"; a level is passed as text: target={named!r}" if named in levels else ""
     places = f"0 to {len(levels) - 1}" if levels else "0 or more"
     raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
-
-
-# Networks
 
 
 def _of_network(
@@ -168,50 +159,35 @@ def _of_network(
     return NeuralModel(copied, encoder, name, scales_from(own))
 
 
-# Estimators and functions
-
-
 def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:
     """Return a function of a table as a model, held to the rows at hand and to their outcomes."""
-    table = table_of(check)
+    table, has_outcomes = table_of(check), getattr(check, "outcomes", None) is not None
     if table is not None and schema.carried and reading.columns == schema.columns:
-        reading = _without_needless(reading, schema, table)
-    if getattr(check, "outcomes", None) is not None:
+        lean = replace(reading, columns=schema.names)
+        with contextlib.suppress(DlxError):  # it needs one of the columns that are no features
+            reading = lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
+    if has_outcomes:
         _refuse_codes(reading, check)
     carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
     model = BlackBox(reading, schema, reading.name, scales_from(reading.scale), reading.chosen, carried=carried)
     if check is None:
         return model
-    if getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2:
+    if has_outcomes and len(schema.target.levels) == 2:
         refuse_turned(model, reading.taken(model.as_it_came(check)), reading.chosen, check)
-    return witnessed(model if table is None or not carried else _with_stand_ins(model, check), check)
-
-
-def _without_needless(reading: Reading, schema: Schema, table: Any) -> Reading:
-    """Return the reading without the columns that are no features, where it answers the same without them."""
-    lean = replace(reading, columns=schema.names)
-    try:
-        return lean if np.array_equal(lean(table), reading(table), equal_nan=True) else reading
-    except DlxError:  # it needs one of them
-        return reading
+    if table is not None and carried:
+        with contextlib.suppress(DlxError):  # it fails on the rows themselves, which is said where it is held to them
+            model = _with_stand_ins(model, check)
+    return witnessed(model, check)
 
 
 def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
     """Return the model with stand-ins for the columns that are no features, where it demands but does not look at them."""
     came, places = model.as_it_came(check), np.arange(len(check))
     beside = came[list(model.carried)]
-    try:
-        mine, *others = (
-            model.function(came.assign(**beside.iloc[whose].set_axis(came.index)))
-            for whose in (places, places[::-1], np.roll(places, 1))
-        )
-    except DlxError:  # it fails on the rows themselves, which is said where it is held to them
-        return model
+    orders = (places, places[::-1], np.roll(places, 1))
+    mine, *others = (model.function(came.assign(**beside.iloc[whose].set_axis(came.index))) for whose in orders)
     is_blind = all(np.array_equal(mine, other, equal_nan=True) for other in others)
     return replace(model, companion=beside.iloc[[0]]) if is_blind else model
-
-
-# What outcomes say
 
 
 def _refuse_codes(reading: Reading, case: Dataset) -> None:
@@ -254,12 +230,9 @@ def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:
 
 
 def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
-    """Raise where the numbers of a level are known by their position only, and rank the outcomes the wrong way round.
-
-    What was taken for the probability of the second level, as `Reading.taken` says it, is empty where names said which it is.
-    """
+    """Raise where what was `taken` for the second of two levels by its position only ranks the outcomes the wrong way round."""
     levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
-    if not taken or outcomes is None or len(levels) != 2:
+    if not taken or outcomes is None:
         return
     positive = outcomes == chosen
     yes, no = int(positive.sum()), int((~positive).sum())
@@ -269,7 +242,6 @@ def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> N
     error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing: Hanley and McNeil (1982)
     if area < 0.5 - WRONG_WAY * error:
         raise DlxError(
-            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round "
-            f"(AUC {area:.2f}); fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of "
-            f"{levels[1]!r}"
+            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round (AUC {area:.2f})"
+            f"; fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of {levels[1]!r}"
         )
