@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -19,18 +18,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault, plural
 from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import (
-    BlackBox,
-    Model,
-    NeuralModel,
-    Scale,
-    as_rows,
-    check_model,
-    check_scale,
-    held,
-    predicted,
-    rescaled,
-)
+from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
 from dlx.model.kinds import accompanied
 from dlx.threads import one_thread
 
@@ -87,10 +75,6 @@ def explain(
     **options
         The method's own; see the method's page.
 
-    Returns
-    -------
-    Explanation
-
     Raises
     ------
     MethodError
@@ -110,11 +94,19 @@ def explain(
     started, own = time.perf_counter(), model.scales[0]
     outputs, references = predicted(model, rows), predicted(model, background)
     held(model, [(rows, outputs), (background, references)])
-    model = _refusing_stand_ins(model, coded, outputs)
-    ask = functools.partial(run, background=reference, scale=scale, seed=seed, **options)
+    carried: tuple[str, ...] = ()  # columns that are no features and go along with each person
+    if isinstance(model, BlackBox):
+        if model.companion is not None and not np.array_equal(model.predict(coded, own), outputs):
+            model = replace(model, companion=None)  # these people do not get the same with anybody's values of them
+        carried = model.carried if model.companion is None else ()
+
+    def attribute(which: slice) -> Attribution:
+        asked = accompanied(model, rows, which) if carried else model
+        return run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
+
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     with _one_line(method, model):
-        attribution, failures = _attributed(ask, model, rows, coded, size, strict, progress)
+        attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
     explanation = Explanation(
         **vars(attribution),
         outputs=rescaled(outputs, own, scale, model.name),
@@ -131,20 +123,17 @@ def explain(
         background_id=array_id(reference),
         seed=seed,
         seconds=time.perf_counter() - started,
-        carried=_carried(model),
+        carried=carried,
     )
-    rounding = _rounding_of(model, np.concatenate([outputs, references]))
-    references = rescaled(references, own, scale, model.name)
-    return _checked(explanation, module.PROMISE, references, rounding, failures, strict=strict)
+    computed, references = np.concatenate([outputs, references]), rescaled(references, own, scale, model.name)
+    limit = _largest_residual(explanation, module.PROMISE, model, computed, references)
+    return _checked(explanation, limit, module.PROMISE.remedy, failures, strict=strict)
 
 
 def _checked_request(
     model: Model, name: str, implementation: str, options: dict[str, Any], scale: Scale, seed: int
 ) -> tuple[ModuleType, Callable[..., Attribution], str]:
-    """Return a method's module, what of it runs, and the package that comes from.
-
-    The library runs where there is no kernel of ours, or none for the options.
-    """
+    """Return a method's module, what of it runs, and from which package: the library's, where ours lacks the options."""
     check_model(model)
     module, known = explainers.method(name), explainers.options(name)
     if not explainers.fits(name, model):
@@ -165,9 +154,8 @@ def _checked_request(
     if not hasattr(module, "reference"):  # the library's code only, or ours only
         return module, module.attribute, module.LIBRARY
     is_ours = all(options.get(option, value) == value for option, value in getattr(module, "OURS", {}).items())
-    if implementation == "dlx" and is_ours:
-        return module, module.attribute, "dlx"
-    return module, module.reference, module.LIBRARY
+    is_ours = is_ours and implementation == "dlx"
+    return module, module.attribute if is_ours else module.reference, "dlx" if is_ours else module.LIBRARY
 
 
 def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
@@ -188,44 +176,32 @@ def _one_line(method: str, model: Model) -> Iterator[None]:
         raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use {instead}") from error
 
 
-def _rounding_of(model: Model, outputs: np.ndarray) -> float:
-    """Return the rounding error of outputs, as a share of the largest: more for a model that computes in float32."""
-    with np.errstate(over="ignore"):
-        is_single = (outputs == outputs.astype(np.float32)).all()
-    if isinstance(model, NeuralModel):
-        is_single = model.precision == "float32"
-    return FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING
-
-
-def _refusing_stand_ins(model: Model, coded: np.ndarray, outputs: np.ndarray) -> Model:
-    """Return a model that takes anybody's values of what it reads beside the features only if these people get the same."""
-    if not isinstance(model, BlackBox) or model.companion is None:
-        return model
-    return model if np.array_equal(model.predict(coded, model.scales[0]), outputs) else replace(model, companion=None)
-
-
-def _checked(
-    explanation: Explanation,
-    promise: LocalAccuracy,
-    reference_outputs: np.ndarray,
-    rounding: float,
-    failures: Mapping[int, str],
-    *,
-    strict: bool,
-) -> Explanation:
-    """Return the explanation, once every row adds up as its method promises.
+def _largest_residual(
+    explanation: Explanation, promise: LocalAccuracy, model: Model, computed: np.ndarray, references: np.ndarray
+) -> float:
+    """Return how far a row may be from adding up: by the method's promise, but no closer than rounding, a share of the largest.
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
-    explained or over the background, whichever is larger: so that one person at the average can be explained. No
-    promise is kept closer than the rounding of the outputs and of the sum, a share of the largest of them.
-
-    Raises
-    ------
-    LocalAccuracyError
-        If a row does not, or is not finite; where not strict, such rows come back as NaN, with the reason.
+    explained or over the background, whichever is larger: so that one person at the average can be explained.
     """
+    known = ~explanation.failed
+    if not known.any():
+        return np.inf
+    with np.errstate(over="ignore"):
+        is_single = (computed == computed.astype(np.float32)).all()
+    if isinstance(model, NeuralModel):
+        is_single = model.precision == "float32"
+    rounding = FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING
+    base, explained = explanation.base_values[known], explanation.outputs[known]
+    mean_effect = max(np.abs(explained - base).mean(), np.abs(references - base.mean()).mean())
+    contributions = np.abs(explanation.values[known]).sum(axis=1)
+    largest = max(np.abs(explained).max(), np.abs(references).max(), contributions.max())
+    return max(promise.limit(float(mean_effect)), rounding * float(largest))
+
+
+def _checked(explanation: Explanation, limit: float, remedy: str, failures: Mapping[int, str], *, strict: bool) -> Explanation:
+    """Return the explanation, rows that do not add up within the limit, or are not finite, as NaN; where strict, raise."""
     reasons = dict(failures)
-    limit = _largest_residual(explanation, promise, reference_outputs, rounding)
     for row in np.flatnonzero(explanation.failed):
         reasons.setdefault(int(row), f"{explanation.method} gave values for {explanation.model} that are not finite")
     off = np.abs(np.where(explanation.failed, 0.0, explanation.residuals))
@@ -233,7 +209,7 @@ def _checked(
         reasons[int(row)] = (
             f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
             f"{explanation.index[row]} is off by {off[row]:.2g} {explanation.scale}; "
-            f"{promise.remedy or 'the method does not fit this model'}"
+            f"{remedy or 'the method does not fit this model'}"
         )
     if reasons and strict:
         raise LocalAccuracyError(next(iter(reasons.values())))
@@ -244,42 +220,6 @@ def _checked(
     return replace(explanation, values=values, failures=dict(sorted(reasons.items())))
 
 
-def _largest_residual(
-    explanation: Explanation, promise: LocalAccuracy, reference_outputs: np.ndarray, rounding: float
-) -> float:
-    base = explanation.base_values[~explanation.failed]
-    outputs = explanation.outputs[~explanation.failed]
-    if not len(base):
-        return np.inf
-    mean_effect = max(np.abs(outputs - base).mean(), np.abs(reference_outputs - base.mean()).mean())
-    contributions = np.abs(explanation.values[~explanation.failed]).sum(axis=1)
-    largest = max(np.abs(outputs).max(), np.abs(reference_outputs).max(), contributions.max())
-    return max(promise.limit(float(mean_effect)), rounding * float(largest))
-
-
-def _carried(model: Model) -> tuple[str, ...]:
-    """Return the columns of the table that are no features and go along with each person."""
-    return model.carried if isinstance(model, BlackBox) and model.companion is None else ()
-
-
-def _attributed(
-    ask: Callable[..., Attribution],
-    model: Model,
-    rows: Any,
-    coded: np.ndarray,
-    size: int,
-    strict: bool,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[Attribution, dict[int, str]]:
-    """Return the attribution of all rows, and why some have none; person by person where something goes along with each."""
-    along = bool(_carried(model))
-
-    def attribute(which: slice) -> Attribution:
-        return ask(accompanied(model, rows, which) if along else model, coded[which])
-
-    return _in_batches(attribute, coded, 1 if along else size, strict, progress)
-
-
 def _in_batches(
     attribute: Callable[[slice], Attribution],
     rows: np.ndarray,
@@ -287,36 +227,28 @@ def _in_batches(
     strict: bool,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Attribution, dict[int, str]]:
-    """Return the attribution of all rows, and why some of them, by position, have none."""
+    """Return the attribution of all rows, and why some of them, by position, have none: NaN."""
     if size < 1:
         raise DlxError(f"batch_size must be at least 1, got {size}")
     parts: list[Attribution] = []
     failures: dict[int, str] = {}
+    waiting = [slice(start, min(start + size, len(rows))) for start in range(0, len(rows), size)][::-1]
     with one_thread():
-        for start in range(0, len(rows), size):
-            end = min(start + size, len(rows))
+        while waiting:
+            which = waiting.pop()
             try:
-                parts.append(attribute(slice(start, end)))
+                parts.append(attribute(which))
             except Exception as error:
                 if strict or is_own_fault(error):
                     raise
-                for row in range(start, end):
-                    part, why = _alone(attribute, row, rows.shape[1])
-                    parts.append(part)
-                    failures |= {row: why} if why else {}
+                if which.stop - which.start > 1:  # one by one
+                    waiting += [slice(row, row + 1) for row in range(which.start, which.stop)][::-1]
+                    continue
+                parts.append(Attribution(np.full((1, rows.shape[1]), np.nan), np.full(1, np.nan)))
+                failures[which.start] = f"{type(error).__name__}: {error}"
             if progress is not None:
-                progress(end, len(rows))
+                progress(which.stop, len(rows))
     return _joined(parts), failures
-
-
-def _alone(attribute: Callable[[slice], Attribution], row: int, width: int) -> tuple[Attribution, str]:
-    """Return the attribution of one row, or NaN and why it has none."""
-    try:
-        return attribute(slice(row, row + 1)), ""
-    except Exception as error:
-        if is_own_fault(error):
-            raise
-        return Attribution(np.full((1, width), np.nan), np.full(1, np.nan)), f"{type(error).__name__}: {error}"
 
 
 def _joined(parts: list[Attribution]) -> Attribution:
