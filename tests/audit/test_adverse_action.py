@@ -23,7 +23,6 @@ from dlx.audit.adverse_action import (
 )
 from dlx.audit.adverse_action.denials import to_frame
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, Target
@@ -100,14 +99,6 @@ def test_columns_that_go_together_are_one_and_a_stand_in_for_a_protected_one_is_
     assert found.merged() == [("length", "amount")]
     assert found.protected == ("age",) and set(found.proxies) == {"district"} and found.proxies["district"][0] == "age"
     assert found.withheld == {"age", "district"}
-    strict = grouping(people(), threshold=1.0)
-    assert strict.merged() == [] and strict.proxies == found.proxies  # what is a proxy does not hang on what is merged
-
-
-@pytest.mark.parametrize("threshold", [0, 1.1, float("nan")])
-def test_an_association_out_of_range_is_refused(threshold):
-    with pytest.raises(DlxError, match="must be above 0 and at most 1"):
-        grouping(people(), threshold=threshold)
 
 
 def test_reasons_are_adverse_largest_first_and_four_at_most():
@@ -165,11 +156,11 @@ def test_those_near_the_cutoff_are_the_granted_of_the_highest_risk():
     granted = np.sort(risk[risk < 0.5])
     assert np.sort(model.predict(near, "probability")) == pytest.approx(granted[-30:])
     assert len(near_cutoff(model, data, size=10_000)) == len(granted)
+    strict = Schema(SCHEMA.features, dataclasses.replace(SCHEMA.target, threshold=1e-6))
     with pytest.raises(ReasonsError, match="rule grants nobody of table at 1e-06"):
-        near_cutoff(model, data, threshold=1e-6)
-    for asked in ({"size": 0}, {"threshold": 1.0}):
-        with pytest.raises(ReasonsError, match="size must be at least 1 and threshold between 0 and 1"):
-            near_cutoff(model, data, **asked)
+        near_cutoff(model, Dataset(strict, data.rows, None))
+    with pytest.raises(ReasonsError, match="size must be at least 1 and whole, got 0"):
+        near_cutoff(model, data, size=0)
 
 
 def test_reasons_are_refused_where_they_would_be_wrong():

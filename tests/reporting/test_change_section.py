@@ -13,7 +13,8 @@ from pages import numbers_of, told_of, words_of
 
 import dlx
 from dlx.audit.adverse_action import Source
-from dlx.audit.counterfactuals import denied, goal_of
+from dlx.audit.counterfactuals import denied
+from dlx.audit.counterfactuals.generation import goal_of
 from dlx.dataset import Dataset
 from dlx.model import wrap
 from dlx.schema import Feature, Schema, Target

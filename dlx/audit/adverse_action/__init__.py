@@ -1,23 +1,12 @@
 """Adverse-action reasons (12 CFR 1002.9): why a person was denied, in words that may be printed, and how far they hold."""
 
-from dlx.audit.adverse_action.denials import (
-    Denial,
-    Reason,
-    ReasonsError,
-    Source,
-    adverse_reasons,
-    near_cutoff,
-    reason_stability,
-)
-from dlx.audit.adverse_action.reason_groups import Grouping, Proxies, Proxy, association, grouping, pair_association
+from dlx.audit.adverse_action.denials import Denial, ReasonsError, Source, adverse_reasons, near_cutoff, reason_stability
+from dlx.audit.adverse_action.reason_groups import Grouping, association, grouping
 from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules
 
 __all__ = [
     "Denial",
     "Grouping",
-    "Proxies",
-    "Proxy",
-    "Reason",
     "ReasonMap",
     "ReasonRules",
     "ReasonsError",
@@ -26,6 +15,5 @@ __all__ = [
     "association",
     "grouping",
     "near_cutoff",
-    "pair_association",
     "reason_stability",
 ]

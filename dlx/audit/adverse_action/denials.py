@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from dlx.arrays import array_id, is_count, is_number
+from dlx.arrays import array_id, is_count
 from dlx.audit.adverse_action.reason_groups import Grouping
 from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules, usual_values
 from dlx.dataset import Dataset, refuse_bare
@@ -17,9 +18,6 @@ from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.model import Model, check_model, decided
 from dlx.stats import interval_of_mean, interval_of_share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
 ROUNDING = 1e-5  # on the logit: of the outputs of a float32 net in another batch
@@ -50,8 +48,8 @@ class Denial:
     person: Any  # the name of the row
     reasons: tuple[Reason, ...]  # the largest first
     flagged: tuple[str, ...]  # protected columns and proxies; for a reviewer, never for print
-    review: tuple[str, ...] = ()  # columns whose words are not true of the person's value
-    joint_proxy: tuple[str, ...] = ()  # columns that tell a protected group together with the printed ones
+    review: tuple[str, ...]  # columns whose words are not true of the person's value
+    joint_proxy: tuple[str, ...]  # columns that tell a protected group together with the printed ones
 
     @property
     def groups(self) -> frozenset[int]:
@@ -59,23 +57,17 @@ class Denial:
         return frozenset(reason.group for reason in self.reasons)
 
 
-def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR, threshold: float | None = None) -> Dataset:
+def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR) -> Dataset:
     """Return the granted people nearest the cutoff: the granted of the highest risk, at most `size` of them.
 
     "Applicants whose total score was at or slightly above the minimum passing score", in the words of the commentary on
-    12 CFR 1002.9(b)(2); its other reference is all applicants.
-
-    Raises
-    ------
-    ReasonsError
-        If the model grants nobody, or the size or the threshold is out of range.
+    12 CFR 1002.9(b)(2); its other reference is all applicants. A model that grants nobody is a `ReasonsError`.
     """
     check_model(model)
     refuse_bare(observed, "observed")
-    threshold = observed.schema.target.threshold if threshold is None else threshold
-    if not is_count(size) or not is_number(threshold) or not 0 < threshold < 1:
-        raise ReasonsError(f"size must be at least 1 and threshold between 0 and 1, got {size!r} and {threshold!r}")
-    risk = model.predict(observed, "probability")
+    if not is_count(size):
+        raise ReasonsError(f"size must be at least 1 and whole, got {size!r}")
+    risk, threshold = model.predict(observed, "probability"), observed.schema.target.threshold
     granted = np.flatnonzero(~decided(risk, threshold))
     if not len(granted):
         raise ReasonsError(f"{model.name} grants nobody of {observed.name} at {threshold:.3g}; compare with all applicants")
@@ -115,17 +107,16 @@ def adverse_reasons(
         or `most` is below 1.
     """
     refuse_bare(background, "background")
-    _refuse(explanation, background, most)
-    for what, names in (("grouping", grouping.names), ("wording", wording.schema.names)):
-        if names != explanation.schema.names:
-            raise ReasonsError(
-                f"the {what} must be of the columns that are explained, in their order, but is of {listed(names)}"
-            )
+    for what, schema in (("grouping", grouping.observed.schema), ("wording", wording.schema)):
+        if schema.names != explanation.schema.names:
+            names = listed(schema.names)
+            raise ReasonsError(f"the {what} must be of the columns that are explained, in their order, but is of {names}")
+    if not is_count(most):
+        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most!r}")
+    _refuse(explanation, background)
     rules = ReasonRules(wording, grouping, usual_values(background))
-    return tuple(
-        _denial(person, values, row, rules, most)
-        for person, values, row in zip(explanation.index, explanation.values, explanation.rows, strict=True)
-    )
+    people = zip(explanation.index, explanation.values, explanation.rows, strict=True)
+    return tuple(_denial(person, values, row, rules, most) for person, values, row in people)
 
 
 def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
@@ -133,8 +124,6 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
 
     Columns that count as one reason have the same number in `group`.
     """
-    import pandas as pd
-
     lines = [
         said
         | {"person": denial.person, "rank": rank, "reason": reason.words, "value": reason.value}
@@ -147,44 +136,7 @@ def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names)
 
 
-def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules, most: int) -> Denial:
-    groups, names, withheld = np.array(rules.grouping.group), rules.grouping.names, rules.grouping.withheld
-    allowed = np.array([name not in withheld for name in names])
-    candidates: list[Reason] = []
-    review, nothing = [], NOTHING * float(np.abs(values).sum())
-    for g in dict.fromkeys(groups[allowed].tolist()):
-        members = [i for i in np.argsort(-values, kind="stable").tolist() if groups[i] == g and allowed[i]]
-        whole = float(values[members].sum())
-        against = [i for i in members if values[i] > nothing and rules.goes_against(i, row[i])]
-        true = [i for i in members if values[i] > nothing and i not in against]
-        if against and whole > nothing:
-            review.append((names[against[0]], min(whole, float(values[against].sum()))))
-        contribution = whole - float(values[against].sum())
-        if true and contribution > nothing:
-            value = rules.wording.schema.features[true[0]].format(row[true[0]])
-            candidates.append(Reason(rules.words(true[0], row[true[0]]), value, names[true[0]], g, contribution))
-    candidates.sort(key=lambda reason: -reason.contribution)
-    reasons = candidates[:most]
-    joint_proxy: list[Reason] = []
-    if rules.grouping.joint_proxy(reason.column for reason in reasons) is not None:
-        reasons = []
-        for reason in candidates:
-            if len(reasons) == most:
-                break
-            tells = rules.grouping.joint_proxy(one.column for one in (*reasons, reason)) is not None
-            (joint_proxy if tells else reasons).append(reason)
-    least = reasons[-1].contribution if len(reasons) == most else nothing
-    flagged = [i for i in np.argsort(-values, kind="stable") if not allowed[i] and values[i] > nothing and values[i] >= least]
-    return Denial(
-        person,
-        tuple(reasons),
-        tuple(names[i] for i in flagged),
-        tuple(name for name, contribution in sorted(review, key=lambda one: -one[1]) if contribution >= least),
-        tuple(reason.column for reason in joint_proxy if reason.contribution >= least),
-    )
-
-
-def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
+def _refuse(explanation: Explanation, background: Dataset) -> None:
     target = background.schema.target
     if target.kind != "binary":
         raise ReasonsError(f"reasons are for people who are denied or not, but {target.name!r} is of kind {target.kind}")
@@ -193,8 +145,6 @@ def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
             f"to be {target.flagged} is no adverse action in the sense of 12 CFR 1002.2(c), so there are no adverse-action "
             "reasons to give; set adverse_action = true in the schema's target if it is one"
         )
-    if not is_count(most):
-        raise ReasonsError(f"a denied person is given at least 1 reason, got most={most!r}")
     if array_id(background.rows) != explanation.background_id:
         raise ReasonsError(f"the background is not the one of the explanation by {explanation.method}; pass the same rows")
     cutoff, is_logit = target.threshold, explanation.scale == "logit"
@@ -204,6 +154,41 @@ def _refuse(explanation: Explanation, background: Dataset, most: int) -> None:
         who = explanation.index[int((granted | explanation.failed).argmax())]
         what = "is not denied" if granted.any() else "could not be explained"
         raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
+
+
+def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules, most: int) -> Denial:
+    features, names, group = rules.wording.schema.features, rules.wording.schema.names, np.array(rules.grouping.group)
+    allowed = ~np.isin(np.arange(len(names)), [i for i, name in enumerate(names) if name in rules.grouping.withheld])
+    order, nothing = np.argsort(-values, kind="stable"), NOTHING * float(np.abs(values).sum())
+    candidates: list[Reason] = []
+    joint_proxy: list[Reason] = []
+    review: list[tuple[float, str]] = []
+    for g in dict.fromkeys(group[allowed].tolist()):
+        members = order[allowed[order] & (group[order] == g)].tolist()
+        moved = [i for i in members if values[i] > nothing]
+        against = [i for i in moved if rules.goes_against(i, row[i])]
+        whole, untrue = float(values[members].sum()), float(values[against].sum())
+        if against and whole > nothing:
+            review.append((min(whole, untrue), names[against[0]]))
+        if len(moved) > len(against) and whole - untrue > nothing:
+            i = next(i for i in moved if i not in against)
+            candidates.append(Reason(rules.words(i, row[i]), features[i].format(row[i]), names[i], g, whole - untrue))
+    candidates.sort(key=lambda reason: -reason.contribution)
+    reasons = candidates[:most]
+    if rules.grouping.joint_proxy(reason.column for reason in reasons):
+        reasons = []
+        for reason in candidates:
+            if len(reasons) < most:
+                tells = rules.grouping.joint_proxy(one.column for one in (*reasons, reason))
+                (joint_proxy if tells else reasons).append(reason)
+    least = reasons[-1].contribution if len(reasons) == most else nothing
+    return Denial(
+        person,
+        tuple(reasons),
+        flagged=tuple(names[i] for i in order if not allowed[i] and values[i] > nothing and values[i] >= least),
+        review=tuple(name for counted, name in sorted(review, key=lambda one: -one[0]) if counted >= least),
+        joint_proxy=tuple(reason.column for reason in joint_proxy if reason.contribution >= least),
+    )
 
 
 class Source(NamedTuple):
@@ -220,7 +205,7 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
     Parameters
     ----------
     denials : mapping of Source to tuple of Denial
-        The reasons.
+        The reasons, of two sources at least.
     groups : int
         How many different reasons there are, for the overlap that chance would give.
     seed : int
@@ -233,37 +218,25 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
         the same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 %
         interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn
         at random).
-
-    Raises
-    ------
-    ReasonsError
-        If there are fewer than two sources.
     """
-    import pandas as pd
-
     if len(denials) < 2:
         raise ReasonsError(f"stability compares at least two sources of reasons, got {len(denials)}")
     lines = []
     for one, other in combinations(denials, 2):
         differs = [what for what, a, b in zip(Source._fields, one, other, strict=True) if a != b]
-        left, right = ({denial.person: denial for denial in denials[source]} for source in (one, other))
-        pairs = [(left[person], right[person]) for person in left if person in right]
-        if len(differs) == 1 and pairs:
-            ends = {"differs": differs[0], "one": getattr(one, differs[0]), "other": getattr(other, differs[0])}
-            lines.append(ends | one._asdict() | _agreement(pairs, groups, seed))
+        theirs = {denial.person: denial for denial in denials[other]}
+        pairs = [(denial, theirs[denial.person]) for denial in denials[one] if denial.person in theirs]
+        if len(differs) > 1 or not pairs:
+            continue
+        sets = [(a.groups, b.groups) for a, b in pairs]
+        same = interval_of_share(np.array([a == b for a, b in sets]))
+        shared = np.array([len(a & b) / max(len(a), len(b)) if a or b else 1.0 for a, b in sets])
+        overlap = interval_of_mean(shared, seed=seed)
+        first = [bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group for a, b in pairs]
+        lines.append(
+            {"differs": differs[0], "one": getattr(one, differs[0]), "other": getattr(other, differs[0]), **one._asdict()}
+            | {"people": len(pairs), "same": same.estimate, "same_low": same.low, "same_high": same.high}
+            | {"overlap": overlap.estimate, "overlap_low": overlap.low, "overlap_high": overlap.high}
+            | {"first": np.mean(first), "chance": np.mean([min(len(a), len(b)) / groups for a, b in sets])}
+        )
     return pd.DataFrame(lines)
-
-
-def _agreement(pairs: list[tuple[Denial, Denial]], groups: int, seed: int) -> dict[str, float]:
-    same = interval_of_share(np.array([a.groups == b.groups for a, b in pairs]))
-    larger = [max(len(a.groups), len(b.groups)) for a, b in pairs]
-    shared = [len(a.groups & b.groups) / most if most else 1.0 for (a, b), most in zip(pairs, larger, strict=True)]
-    overlap = interval_of_mean(np.array(shared), seed=seed)
-    first = [bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group for a, b in pairs]
-    return {
-        "people": len(pairs),
-        **{"same": same.estimate, "same_low": same.low, "same_high": same.high},
-        **{"overlap": overlap.estimate, "overlap_low": overlap.low, "overlap_high": overlap.high},
-        "first": float(np.mean(first)),
-        "chance": float(np.mean([min(len(a.groups), len(b.groups)) / groups for a, b in pairs])),
-    }

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
-from dlx.arrays import is_number
 from dlx.audit.fairness.groups import Group, protected_groups
 from dlx.audit.fairness.proxies import PROXY_AUC, ProxyStrength, strengths_alone, strengths_together
 from dlx.dataset import Dataset, refuse_bare
-from dlx.errors import DlxError
 from dlx.schema import Feature
 from dlx.stats import LEVEL
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SAME_REASON = 0.5  # association from which on two columns are one reason
 LEAST_PAIRS = 3  # rows in which both are known, below which nothing is said
@@ -32,8 +32,6 @@ def association(observed: Dataset) -> pd.DataFrame:
     order the correlation ratio of its ranks, the root of the share of their variance that lies between levels; between
     two of the latter Cramér's V. Rows in which either is missing are left out; a constant column goes with nothing.
     """
-    import pandas as pd
-
     features, columns = observed.schema.features, observed.rows.T
     found = np.eye(len(features))
     for i, one in enumerate(features):
@@ -44,11 +42,9 @@ def association(observed: Dataset) -> pd.DataFrame:
 
 def pair_association(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
     """Return how strongly two columns of codes [rows] go together, 0 to 1; see `association`."""
-    from scipy import stats
-
     known = ~np.isnan(left) & ~np.isnan(right)
     left, right = left[known], right[known]
-    if known.sum() < LEAST_PAIRS or len(np.unique(left)) < 2 or len(np.unique(right)) < 2:
+    if len(left) < LEAST_PAIRS or np.ptp(left) == 0 or np.ptp(right) == 0:
         return 0.0
     ordered = [not some.is_categorical or some.ordered or len(some.levels) == 2 for some in (one, other)]
     if all(ordered):
@@ -62,43 +58,33 @@ def pair_association(one: Feature, left: np.ndarray, other: Feature, right: np.n
     return float(np.sqrt(counts @ (means - ranked.mean()) ** 2 / np.square(ranked - ranked.mean()).sum()))
 
 
-@dataclass(frozen=True, eq=False)
-class FavourableValues:
-    """The values of a column with which the event is clearly rarer than with the others."""
+def bin_edges(feature: Feature, known: np.ndarray, bins: int) -> np.ndarray:
+    """Return the edges between the levels of a column, or between bins of known numbers with as many people each."""
+    if feature.is_categorical:
+        return np.arange(len(feature.levels) - 1) + 0.5
+    return np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) and bins else np.empty(0)
 
-    edges: np.ndarray  # between the bins of a number; empty for levels
-    favourable: np.ndarray  # bool [bins or levels + 1], the last for a missing value
 
-    def contain(self, value: float) -> bool:
-        """Return whether the event is clearly rarer among people with such a value than among the rest."""
-        if np.isnan(value):
-            return bool(self.favourable[-1])
-        return bool(self.favourable[np.searchsorted(self.edges, value) if len(self.edges) else int(value)])
+class FavourableValues(NamedTuple):
+    """In which bins of a column the event is clearly rarer than among all other people."""
+
+    edges: np.ndarray  # between the bins
+    rarer: np.ndarray  # bool [bins + 1], the last for a missing value
 
     @classmethod
     def of(cls, feature: Feature, column: np.ndarray, events: np.ndarray) -> FavourableValues:
-        """Return those of a column of codes [rows], beside the outcomes of the same people."""
-        known = column[~np.isnan(column)]
-        if feature.is_categorical:
-            edges, count = np.empty(0), len(feature.levels)
-            bins = np.where(np.isnan(column), count, column)
-        else:
-            edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS)) if len(known) else np.zeros(1)
-            count = len(edges) + 1
-            bins = np.where(np.isnan(column), count, np.searchsorted(edges, np.nan_to_num(column)))
-        return cls(edges, np.array([_is_rarer(events, bins == one) for one in range(count + 1)]))
+        """Return those of a column of codes [rows], beside the outcomes of the same people.
 
-
-def _is_rarer(events: np.ndarray, inside: np.ndarray) -> bool:
-    """Return whether the 95 % interval of the difference of two rates lies below 0 (Agresti and Caffo 2000)."""
-    from scipy.stats import norm
-
-    sizes = np.array([inside.sum(), (~inside).sum()])
-    if sizes.min() < LEAST_PEOPLE:
-        return False
-    rates = (np.array([events[inside].sum(), events[~inside].sum()]) + 1) / (sizes + 2)
-    reach = norm.ppf((1 + LEVEL) / 2) * np.sqrt((rates * (1 - rates) / (sizes + 2)).sum())
-    return bool(rates[0] - rates[1] + reach < 0)
+        The 95 % interval of the difference of the two rates must lie below 0 (Agresti and Caffo 2000).
+        """
+        missing = np.isnan(column)
+        edges = bin_edges(feature, column[~missing], BINS)
+        bins = np.where(missing, len(edges) + 1, np.searchsorted(edges, column))
+        inside = bins == np.arange(len(edges) + 2)[:, None]
+        sizes = np.stack([inside.sum(axis=1), (~inside).sum(axis=1)])
+        rates = (np.stack([inside @ events, ~inside @ events]) + 1) / (sizes + 2)
+        reach = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt((rates * (1 - rates) / (sizes + 2)).sum(axis=0))
+        return cls(edges, (sizes.min(axis=0) >= LEAST_PEOPLE) & (rates[0] - rates[1] + reach < 0))
 
 
 class Proxy(NamedTuple):
@@ -111,67 +97,17 @@ class Proxy(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, eq=False)
-class Proxies:
-    """What columns tell of protected attributes among real people, and which of them are proxies."""
-
-    observed: Dataset  # the people
-    groups: tuple[Group, ...]  # by each protected column, those that can be judged
-    unjudged: tuple[Group, ...]  # those of whom too few people are known: no column is called safe for them
-    best: dict[str, Proxy]  # what each column tells by itself of the group that it tells best beyond doubt
-    _known: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
-
-    @classmethod
-    def of(cls, observed: Dataset) -> Proxies:
-        """Return the proxies among some people: the training rows."""
-        every = protected_groups(observed)
-        groups = tuple(group for group in every if group.can_be_judged)
-        unjudged = tuple(group for group in every if not group.can_be_judged)
-        return cls(observed, groups, unjudged, _best_of_each(observed, groups))
-
-    @property
-    def single(self) -> dict[str, Proxy]:
-        """The columns that are a proxy by themselves: the lower end of the interval lies above .7 for some group."""
-        return {name: proxy for name, proxy in self.best.items() if proxy.low > PROXY_AUC}
-
-    def of_attribute(self, name: str) -> dict[str, Proxy]:
-        """Return what each column tells by itself of the groups by one protected column."""
-        return _best_of_each(self.observed, tuple(group for group in self.groups if group.column == name))
-
-    def joint(self, columns: Iterable[str]) -> Proxy | None:
-        """Return the proxy that some columns make together; None where they make none."""
-        names = frozenset(columns)
-        if names not in self._known:
-            self._known[names] = None
-            places = sorted(map(self.observed.schema.position, names))
-            if len(places) > 1 and self.groups:
-                features = [self.observed.schema.features[i] for i in places]
-                told = _best(self.groups, strengths_together(features, self.observed.rows[:, places], _inside(self.groups)))
-                self._known[names] = told if told.low > PROXY_AUC else None
-        return self._known[names]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a line a column: the protected attribute and group that it tells best, AUC with its interval, is_proxy."""
-        import pandas as pd
-
-        lines = [{"column": name, **proxy._asdict(), "is_proxy": name in self.single} for name, proxy in self.best.items()]
-        return pd.DataFrame(lines, columns=["column", *Proxy._fields, "is_proxy"])
-
-
-def _inside(groups: tuple[Group, ...]) -> np.ndarray:
-    return np.column_stack([group.inside for group in groups])
-
-
-def _best_of_each(observed: Dataset, groups: tuple[Group, ...]) -> dict[str, Proxy]:
+def strongest_proxies(observed: Dataset, groups: Sequence[Group]) -> dict[str, Proxy]:
+    """Return what each column that is not protected tells by itself of the one of some groups that it tells best."""
     columns = zip(observed.schema.features, observed.rows.T, strict=True)
     return {
-        feature.name: _best(groups, strengths_alone(feature, column, _inside(groups)))
+        feature.name: _best(groups, strengths_alone(feature, column, np.column_stack([group.inside for group in groups])))
         for feature, column in columns
         if groups and not feature.protected
     }
 
 
-def _best(groups: tuple[Group, ...], told: Sequence[ProxyStrength]) -> Proxy:
+def _best(groups: Sequence[Group], told: Sequence[ProxyStrength]) -> Proxy:
     group, best = max(zip(groups, told, strict=True), key=lambda pair: pair[1].low)
     return Proxy(group.column, group.name, best.auc, best.low, best.high)
 
@@ -180,17 +116,23 @@ def _best(groups: tuple[Group, ...], told: Sequence[ProxyStrength]) -> Proxy:
 class Grouping:
     """Which columns are one reason and which are never one, as real people's values tell."""
 
-    names: tuple[str, ...]  # all columns
+    observed: Dataset  # the people
     group: tuple[int, ...]  # of each column; columns of one group give one reason
-    protected: tuple[str, ...]  # columns that the law protects
-    measured: Proxies  # what stands in for them, alone or together
+    judged: tuple[Group, ...]  # by protected columns
+    unjudged: tuple[Group, ...]  # those of whom too few people are known: no column is called safe for them
+    strongest: dict[str, Proxy]  # what each column tells by itself of the group that it tells best
     favourable: tuple[FavourableValues, ...]  # of each column; empty where outcomes are unknown
-    threshold: float  # the association from which on columns belong together
+    _together: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """Columns that the law protects."""
+        return tuple(feature.name for feature in self.observed.schema.features if feature.protected)
 
     @property
     def proxies(self) -> dict[str, Proxy]:
-        """The columns that stand in for a protected one, with the group that each tells best."""
-        return self.measured.single
+        """The columns that stand in for a protected one: the lower end of the interval lies above .7 for some group."""
+        return {name: proxy for name, proxy in self.strongest.items() if proxy.low > PROXY_AUC}
 
     @property
     def withheld(self) -> frozenset[str]:
@@ -199,57 +141,54 @@ class Grouping:
 
     def joint_proxy(self, columns: Iterable[str]) -> Proxy | None:
         """Return what some columns, printed together, tell of a protected one; None where they are no proxy of it."""
-        return self.measured.joint(columns)
+        names = frozenset(columns)
+        if names not in self._together:
+            proxy = None
+            places = sorted(map(self.observed.schema.position, names))
+            if len(places) > 1 and self.judged:
+                features = [self.observed.schema.features[i] for i in places]
+                inside = np.column_stack([group.inside for group in self.judged])
+                proxy = _best(self.judged, strengths_together(features, self.observed.rows[:, places], inside))
+            self._together[names] = proxy if proxy and proxy.low > PROXY_AUC else None
+        return self._together[names]
 
     def is_favourable(self, column: int, value: float) -> bool:
         """Return whether real people with such a value of a column have the event clearly less often than the rest."""
-        return bool(self.favourable) and self.favourable[column].contain(value)
+        if not self.favourable:
+            return False
+        edges, rarer = self.favourable[column]
+        return bool(rarer[-1 if np.isnan(value) else np.searchsorted(edges, value)])
 
     def merged(self) -> list[tuple[str, ...]]:
         """Return the groups of more than one column."""
-        pairs = list(zip(self.names, self.group, strict=True))
+        pairs = list(zip(self.observed.schema.names, self.group, strict=True))
         groups = [tuple(name for name, its in pairs if its == one) for one in dict.fromkeys(self.group)]
         return [some for some in groups if len(some) > 1]
 
 
-def grouping(observed: Dataset, *, threshold: float = SAME_REASON) -> Grouping:
-    """Return which columns are one reason, and which stand in for a protected one.
+def grouping(observed: Dataset) -> Grouping:
+    """Return which columns are one reason, and which stand in for a protected one, as real people (the training rows) tell.
 
-    Columns are one group if each goes with each by the threshold or more (complete linkage, the strongest first), or if
+    Columns are one group if each goes with each by .5 or more (`association`, complete linkage, the strongest first), or if
     their reasons have the same words. A column stands in for a protected one if it tells a group of it from the rest: AUC of
     a tree on the column alone, gaps and all, cross-validated, the lower end of its 95 % interval above .7 (the measure of
     `dlx.audit.fairness`). Protected columns and their proxies are in no group with others.
-
-    Parameters
-    ----------
-    observed : Dataset
-        Real people: the training rows.
-    threshold : float
-        Association above 0, up to 1.
-
-    Raises
-    ------
-    DlxError
-        If the threshold is not above 0 and at most 1.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
     refuse_bare(observed, "observed")
-    if not is_number(threshold) or not 0 < threshold <= 1:
-        raise DlxError(f"the association from which on columns are one reason must be above 0 and at most 1, got {threshold!r}")
-    schema, measured = observed.schema, Proxies.of(observed)
-    protected = tuple(feature.name for feature in schema.features if feature.protected)
-    apart = np.array([name in protected or name in measured.single for name in schema.names])
+    schema, groups = observed.schema, protected_groups(observed)
+    judged, unjudged = (tuple(group for group in groups if group.can_be_judged == can) for can in (True, False))
+    found = Grouping(observed, (0,) * len(schema), judged, unjudged, strongest_proxies(observed, judged), ())
+    withheld = found.withheld
+    apart = np.array([name in withheld for name in schema.names])
     words = np.array([feature.reason for feature in schema.features])
-    strength = np.where(words[:, None] == words, 1.0, association(observed).to_numpy())
+    strength = np.where(words[:, None] == words, 1.0, association(observed))
     distance = 1.0 - np.where(apart | apart[:, None], 0.0, strength)
     np.fill_diagonal(distance, 0.0)
-    group = np.zeros(len(distance), int)
-    if len(distance) > 1:
-        group = fcluster(linkage(squareform(distance, checks=False), "complete"), 1.0 - threshold, criterion="distance")
-    favourable: tuple[FavourableValues, ...] = ()
-    if observed.outcomes is not None and schema.target.kind == "binary":
-        columns = zip(schema.features, observed.rows.T, strict=True)
-        favourable = tuple(FavourableValues.of(feature, column, observed.outcomes) for feature, column in columns)
-    return Grouping(schema.names, tuple(group.tolist()), protected, measured, favourable, threshold)
+    if len(schema) > 1:
+        group = fcluster(linkage(squareform(distance, checks=False), "complete"), 1.0 - SAME_REASON, criterion="distance")
+        found = dataclasses.replace(found, group=tuple(group.tolist()))
+    if observed.outcomes is None or schema.target.kind != "binary":
+        return found
+    columns = zip(schema.features, observed.rows.T, strict=True)
+    values = (FavourableValues.of(feature, column, observed.outcomes) for feature, column in columns)
+    return dataclasses.replace(found, favourable=tuple(values))

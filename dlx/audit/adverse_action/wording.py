@@ -6,17 +6,14 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.adverse_action.reason_groups import Grouping, grouping
 from dlx.dataset import Dataset
 from dlx.schema import Feature, Schema
 from dlx.schema.features import Adverse
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BETTER = "better than usual"  # where the column is only named, and nothing is printed
 _OF_LITTLE = re.compile(
@@ -31,7 +28,7 @@ _OF_MUCH = re.compile(
 class ReasonMap:
     """The words for every column, with a version: the `reason` and `level_reasons` of a schema, else the label."""
 
-    schema: Schema  # see `adverse_side` for which side of the usual value the words speak of
+    schema: Schema
 
     @property
     def version(self) -> str:
@@ -69,8 +66,6 @@ class ReasonMap:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a column and wording: version, column, level ("" for any), words."""
-        import pandas as pd
-
         lines = []
         for feature in self.schema.features:
             of_levels = zip(feature.level_labels, feature.level_reasons, strict=True) if feature.level_reasons else ()
@@ -86,10 +81,8 @@ def adverse_side(feature: Feature) -> Adverse:
     The schema's `adverse`; else the side away from its `direction`; else what the words themselves say: "insufficient",
     "low", "no" and the like speak of little, "excessive", "high", "long" and the like of much.
     """
-    if feature.adverse:
-        return feature.adverse
-    if feature.direction != "any":
-        return "low" if feature.direction == "up" else "high"
+    if feature.adverse or feature.direction != "any":
+        return feature.adverse or ("low" if feature.direction == "up" else "high")
     if feature.reason == feature.label or (feature.is_categorical and not feature.ordered and len(feature.levels) > 2):
         return ""
     return "low" if _OF_LITTLE.match(feature.reason) else "high" if _OF_MUCH.match(feature.reason) else ""
@@ -125,14 +118,13 @@ def usual_values(background: Dataset) -> np.ndarray:
     and not short of the median: who is between the two in a skewed column is not told that their income is low.
     """
     usual = np.full(len(background.schema), np.nan)
-    for i, feature in enumerate(background.schema.features):
-        known = background.rows[:, i][~np.isnan(background.rows[:, i])]
-        if not len(known):
-            continue
-        usual[i], median = known.mean(), np.median(known)
-        side = "" if feature.is_categorical else adverse_side(feature)
-        if side == "low":
-            usual[i] = min(usual[i], np.nextafter(median, np.inf))
-        elif side == "high":
-            usual[i] = max(usual[i], np.nextafter(median, -np.inf))
+    for i, (feature, column) in enumerate(zip(background.schema.features, background.rows.T, strict=True)):
+        known = column[~np.isnan(column)]
+        if len(known):
+            usual[i], median = known.mean(), np.median(known)
+            side = "" if feature.is_categorical else adverse_side(feature)
+            if side == "low":
+                usual[i] = min(usual[i], np.nextafter(median, np.inf))
+            elif side == "high":
+                usual[i] = max(usual[i], np.nextafter(median, -np.inf))
     return usual

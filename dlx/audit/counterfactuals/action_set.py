@@ -48,18 +48,13 @@ class ValueFormat:
         pairs = zip(observed.schema.features, observed.rows.T, strict=True)
         return cls(observed.schema, tuple(0 if f.is_categorical else _decimals(f, column) for f, column in pairs))
 
-    def rounded(self, column: int, values: np.ndarray) -> np.ndarray:
-        """Return values of a column as they would be printed [values]."""
-        if self.schema.features[column].is_categorical:
-            return values
-        places = self.decimals[column]
-        return np.round(values * 10.0**places) / 10.0**places if places >= 0 else np.round(values / 10**-places) * 10**-places
-
     def text(self, column: int, value: float) -> str:
         """Return a rounded value as text with its unit: "20,200 EUR"."""
         feature = self.schema.features[column]
         if np.isnan(value) or feature.is_categorical:
-            return _level_texts(feature)[-1 if np.isnan(value) else int(value)]
+            texts = (*feature.level_labels, feature.missing_label)
+            texts = texts if len(set(texts)) == len(texts) else (*feature.levels, f"({feature.missing_label})")
+            return texts[-1 if np.isnan(value) else int(value)]
         return f"{value + 0.0:,.{max(0, self.decimals[column])}f} {feature.unit}".strip()
 
     def exact_text(self, column: int, value: float) -> str:
@@ -73,16 +68,8 @@ class ValueFormat:
 
     def text_beside(self, column: int, value: float, to: str) -> str:
         """Return a person's own value as text: rounded, or exact where that reads like the value it would change to."""
-        text = self.text(column, float(self.rounded(column, np.array([value]))[0]))
+        text = self.text(column, float(np.round(value, self.decimals[column])))
         return self.exact_text(column, value) if text == to else text
-
-    def parse(self, column: int, text: str) -> float:
-        """Return the value that a text says, as somebody who types it in would."""
-        feature = self.schema.features[column]
-        texts = _level_texts(feature)
-        if feature.is_categorical or text == texts[-1]:
-            return float(texts.index(text)) if text != texts[-1] else np.nan
-        return float(text.removesuffix(feature.unit).replace(",", ""))
 
 
 def _decimals(feature: Feature, column: np.ndarray) -> int:
@@ -98,12 +85,6 @@ def _decimals(feature: Feature, column: np.ndarray) -> int:
     return DIGITS - 1 - int(np.floor(np.log10(spread)))
 
 
-def _level_texts(feature: Feature) -> tuple[str, ...]:
-    """Return what is printed for each level, and last for a missing value; no two alike."""
-    labels = (*feature.level_labels, feature.missing_label)
-    return labels if len(set(labels)) == len(labels) else (*feature.levels, f"({feature.missing_label})")
-
-
 class Action(NamedTuple):
     """A column that may change, in which direction, to which values that real people have, and by how much at most."""
 
@@ -111,14 +92,6 @@ class Action(NamedTuple):
     direction: Direction
     values: np.ndarray  # ascending, as they are printed
     farthest: float
-
-
-class Implied(NamedTuple):
-    """A level that leaves another column missing: who does not smoke has no cigarettes a day."""
-
-    column: int
-    level: float
-    lacks: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +103,7 @@ class ActionSet:
     format: ValueFormat  # how values are printed
     correlations: Correlations  # numbers that go together
     ranges: tuple[ConditionalRange, ...]  # columns that confine others
-    implied: tuple[Implied, ...]  # what goes missing with a level
+    implied: tuple[tuple[int, int, int], ...]  # column, level, and the column that goes missing with it
 
     @classmethod
     def of(
@@ -156,30 +129,24 @@ class ActionSet:
         ------
         RecourseError
             If nothing is actionable, a column is protected or cannot change, or a direction does not exist.
-        SchemaError
-            If there is no such column.
         """
         schema, rows = observed.schema, observed.rows
         if not len(observed):
             raise RecourseError(
-                "observed must hold real people, whose values may be taken, but has no rows; pass the training rows"
+                "observed must hold real people, whose values are taken, but has no rows; pass the training rows"
             )
         if actionable is None:
             actionable = {feature.name: feature.direction for feature in schema.features if feature.actionable}
         _refuse(schema, actionable)
         columns, form = tuple(sorted(schema.position(name) for name in actionable)), ValueFormat.of(observed)
         among = rows if accepted is None or not accepted.any() else rows[accepted]
-        actions = tuple(
-            Action(
-                i,
-                actionable[schema.names[i]],
-                _values(schema.features[i], i, rows[:, i], among[:, i], form),
-                _farthest(schema.features[i], rows[:, i]),
-            )
-            for i in columns
-        )
+        actions = []
+        for i in columns:
+            feature, (known, accepted) = schema.features[i], (some[~np.isnan(some[:, i]), i] for some in (rows, among))
+            values = _values(feature, known, accepted, form.decimals[i])
+            actions.append(Action(i, actionable[feature.name], values, _farthest(feature, known)))
         ranges = conditional_ranges(observed, columns)
-        return cls(schema, actions, form, Correlations.of(observed), ranges, _implied(observed, columns))
+        return cls(schema, tuple(actions), form, Correlations.of(observed), ranges, _implied(observed, columns))
 
     @property
     def columns(self) -> Columns:
@@ -211,36 +178,35 @@ class ActionSet:
         first one's, so that the person stays where they were beside what is usual for the other value.
         """
         options, every = self.options(row, all_observed=all_observed), self.options(row, all_observed=True)
-        groups, score = list(self.correlations.bound_groups(row)), self.correlations.score
-        bound = {column for group in groups for column in group}
+        groups, score = self.correlations.bound_groups(row), self.correlations.score
         found: dict[Columns, np.ndarray] = {
-            (column,): values[:, None] for column, values in options.items() if column not in bound
+            (column,): values[:, None] for column, values in options.items() if not any(column in group for group in groups)
         }
         for group in groups:
-            if not all(column in options for column in group):
-                continue
             first, *others = group
-            step, moved = score(first, options[first]) - score(first, row[[first]]), [options[first]]
-            for column in others:
-                wanted = score(column, row[[column]]) + group[first] * group[column] * step
-                off = np.abs(score(column, every[column]) - wanted[:, None])
-                moved.append(every[column][off.argmin(axis=1)])
-            found[tuple(group)] = np.unique(np.column_stack(moved), axis=0)
+            if options.keys() >= group.keys():
+                step, moved = score(first, options[first]) - score(first, row[[first]]), [options[first]]
+                for column in others:
+                    wanted = score(column, row[[column]]) + group[first] * group[column] * step
+                    off = np.abs(score(column, every[column]) - wanted[:, None])
+                    moved.append(every[column][off.argmin(axis=1)])
+                found[tuple(group)] = np.unique(np.column_stack(moved), axis=0)
         return dict(sorted(found.items()))
 
     def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
         fine = self.correlations.allow(row, changed)
-        for one in self.ranges:
-            fine[fine] = one.allows(row, changed[fine])
+        for given, other, holds in self.ranges:
+            new = changed[:, [given, other]]
+            some = np.flatnonzero(fine & (new != row[[given, other]]).any(axis=1) & ~np.isnan(new).any(axis=1))
+            fine[some] = holds(*new[some].T)
         return fine
 
     def settle(self, rows: np.ndarray, original: np.ndarray) -> np.ndarray:
-        """Return coded rows [rows, features], changed from an original [features], with what goes missing with a new level."""
+        """Return coded rows [rows, features], changed from an original, or one each, with what goes missing with a level."""
         rows = np.where(np.isnan(rows), original, rows)  # what a level left missing before comes back with another
         for column, level, lacks in self.implied:
-            took = (rows[:, column] == level) & (original[column] != level)
-            rows[took, lacks] = np.nan
+            rows[(rows[:, column] == level) & (original[..., column] != level), lacks] = np.nan
         return rows
 
 
@@ -254,18 +220,16 @@ def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
         )
     for name, direction in actionable.items():
         feature = schema[name]
-        if feature.protected:
-            raise RecourseError(f"column {name!r} is protected and must not be changed; leave it out of actionable")
-        if feature.fixed or feature.derived_from:
-            why = f"it follows from {', '.join(feature.derived_from)}" if feature.derived_from else feature.fixed
-            raise RecourseError(f"column {name!r} cannot be changed by anybody ({why}); leave it out of actionable")
+        why = f"it follows from {', '.join(feature.derived_from)}" if feature.derived_from else feature.fixed
+        if feature.protected or why:
+            said = f"cannot be changed by anybody ({why})" if why else "is protected and must not be changed"
+            raise RecourseError(f"column {name!r} {said}; leave it out of actionable")
         if direction not in DIRECTIONS:
             raise RecourseError(f"the direction of {name!r} must be 'any', 'up' or 'down', got {direction!r}")
 
 
-def _values(feature: Feature, i: int, everybody: np.ndarray, accepted: np.ndarray, form: ValueFormat) -> np.ndarray:
+def _values(feature: Feature, known: np.ndarray, accepted: np.ndarray, decimals: int) -> np.ndarray:
     """Return the values of a column that may be asked for, ascending."""
-    known, accepted = everybody[~np.isnan(everybody)], accepted[~np.isnan(accepted)]
     if feature.is_categorical:
         reachable = [code for code, level in enumerate(feature.levels) if level in (feature.reachable or feature.levels)]
         return np.intersect1d(accepted, reachable)
@@ -274,24 +238,23 @@ def _values(feature: Feature, i: int, everybody: np.ndarray, accepted: np.ndarra
         low, high = max(low, ends[0]), min(high, ends[1])
     if (known < 0).sum() < NEGATIVE * len(known):
         low = max(low, 0.0)
-    values = np.unique(form.rounded(i, known))
+    values = np.unique(np.round(known, decimals))
     return values[(values >= low) & (values <= high)]
 
 
-def _farthest(feature: Feature, column: np.ndarray) -> float:
-    known = column[~np.isnan(column)]
+def _farthest(feature: Feature, known: np.ndarray) -> float:
     if feature.largest_change or (feature.is_categorical and not feature.ordered) or not len(known):
         return feature.largest_change or np.inf
     spread = FARTHEST * float(np.clip(known, *np.quantile(known, ORDINARY)).std())
     return max(spread, FEWEST_LEVELS) if feature.is_categorical else spread
 
 
-def _implied(observed: Dataset, columns: Columns) -> tuple[Implied, ...]:
+def _implied(observed: Dataset, columns: Columns) -> tuple[tuple[int, int, int], ...]:
     """Return which levels of actionable columns leave another actionable column missing in every observed row."""
     found = []
     for column in columns:
         for level in range(len(observed.schema.features[column].levels)):
             those = observed.rows[observed.rows[:, column] == level]
-            lacking = [i for i in columns if i != column and np.isnan(those[:, i]).all()]
-            found += [Implied(column, float(level), i) for i in lacking if len(those) >= LEAST_IMPLIED]
+            if len(those) >= LEAST_IMPLIED:
+                found += [(column, level, i) for i in columns if i != column and np.isnan(those[:, i]).all()]
     return tuple(found)

@@ -2,45 +2,136 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
-from dlx.audit.counterfactuals.results import Answer, Counterfactual, Recourse, with_values
-from dlx.audit.counterfactuals.search import Search
+from dlx.audit.counterfactuals.search import Answer, Search
 from dlx.background import RowDistance
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
 from dlx.model.fidelity import held, predicted
 from dlx.model.kinds import accompanied
 from dlx.rounding import side_true
+from dlx.schema import Schema
 from dlx.schema.features import Direction
-from dlx.stats import interval_of_mean
+from dlx.stats import Interval, interval_of, interval_of_mean, interval_of_share
 from dlx.threads import one_thread
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
 
 
+@dataclass(frozen=True, eq=False)
+class Recourse:
+    """The counterfactuals of all denied people of one model."""
+
+    model: str  # its name
+    actions: ActionSet  # what may change, and to what
+    people: Dataset  # the denied
+    threshold: float  # probability from which on a person is denied
+    goal: float  # probability that a counterfactual has at most: below the threshold by the margin
+    limit: float  # distance to the fifth nearest other that 95 % of real people do not exceed
+    answers: tuple[Answer, ...]  # one a denied person
+    seconds: float  # CPU time of this process
+
+    @property
+    def schema(self) -> Schema:
+        """What the columns mean."""
+        return self.actions.schema
+
+    @property
+    def found(self) -> np.ndarray:
+        """Whether there is a counterfactual, bool [denied]."""
+        return np.array([bool(answer.counterfactuals) for answer in self.answers])
+
+    def best(self) -> Dataset:
+        """Return everybody who has a counterfactual as in the first one, the rest of their table as it came."""
+        rows = [answer.counterfactuals[0].row for answer in self.answers if answer.counterfactuals]
+        return _with_values(self.people[self.found], np.array(rows).reshape(len(rows), len(self.schema)))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a change: person, number of the counterfactual, column, from, to, risks, distance.
+
+        What stands under `to`, typed in instead of what stands under `from`, gives `new_risk`: it is what was tried.
+        """
+        form, lines = self.actions.format, []
+        for answer in self.answers:
+            for number, one in enumerate(answer.counterfactuals, 1):
+                for i in map(self.schema.position, one.columns):
+                    change = self.schema.names[i], form.exact_text(i, answer.row[i]), form.text(i, one.row[i])
+                    lines.append((self.model, answer.person, number, *change, answer.risk, one.risk, one.distance))
+        names = ["model", "person", "counterfactual", "column", "from", "to", "risk", "new_risk", "distance"]
+        return pd.DataFrame(lines, columns=names)
+
+    def boundary(self) -> pd.DataFrame:
+        """Return a line a person without a counterfactual: the lowest risk in reach, what changes for it, what was tried."""
+        names = ["model", "person", "risk", "lowest_risk", "changes", "columns_that_may_change", "exhausted_columns"]
+        lines = [
+            (
+                *(self.model, answer.person, answer.risk, answer.lowest_risk),
+                " ".join(self.schema.names[i] for i in np.flatnonzero(~same(answer.lowest_row, answer.row))),
+                *(answer.movable, answer.exhausted, answer.only_implausible, answer.evaluations),
+            )
+            for answer in self.answers
+            if not answer.counterfactuals
+        ]
+        return pd.DataFrame(lines, columns=[*names, "only_implausible", "evaluations"])
+
+    def summary(self, *, seed: int = 0) -> pd.DataFrame:
+        """Return a line a measure, with 95 % intervals over the denied: how many have recourse, and how hard it is."""
+        having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
+        changed = np.array([len(some[0].columns) for some in having], float)
+        median = Interval(np.nan, np.nan, np.nan)
+        if having:
+            median = interval_of(lambda rows: float(np.median(changed[rows])), np.zeros(len(changed)), seed=seed)
+        measures = {
+            "share_with_recourse": interval_of_share(self.found),
+            "median_columns_changed": median,
+            "mean_columns_changed": interval_of_mean(changed, seed=seed),
+            "mean_distance": interval_of_mean(np.array([some[0].distance for some in having]), seed=seed),
+            "mean_counterfactuals": interval_of_mean(np.array([len(some) for some in having], float), seed=seed),
+        }
+        return pd.DataFrame([{"model": self.model, "measure": name, **one._asdict()} for name, one in measures.items()])
+
+    def by_column(self) -> pd.DataFrame:
+        """Return a line a column that may change: the share of first counterfactuals, and of all, that change it."""
+        having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
+        lines = []
+        for name in (self.schema.names[i] for i in self.actions.columns):
+            first = np.mean([name in some[0].columns for some in having]) if having else np.nan
+            any_of_them = interval_of_share(np.array([any(name in one.columns for one in some) for some in having]))
+            lines.append({"model": self.model, "column": name, "first": first, **any_of_them._asdict()})
+        return pd.DataFrame(lines)
+
+    def transferability(self, models: Sequence[Model]) -> pd.DataFrame:
+        """Return the share of first counterfactuals that other models grant too, of the people whom they deny as well.
+
+        A line a model: `people` whom both deny and who have a counterfactual, `granted` with its 95 % interval.
+        """
+        having, best, lines = self.people[self.found], self.best(), []
+        for model in models:
+            both = model.decide(having, self.threshold) if len(having) else np.zeros(0, bool)
+            granted = interval_of_share(~model.decide(best[both], self.threshold) if both.any() else np.zeros(0, bool))
+            lines.append((self.model, model.name, int(both.sum()), *granted))
+        return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])
+
+
 def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
     """Return the people whom a model denies: whose probability is the threshold or more; there may be none.
 
-    Raises
-    ------
-    RecourseError
-        If the threshold is not between 0 and 1.
+    A threshold that is not between 0 and 1 is a `RecourseError`.
     """
     check_model(model)
-    return people[model.decide(people, checked_threshold(people, threshold))]
+    return people[model.decide(people, _checked_threshold(people, threshold))]
 
 
 def recourse(
@@ -57,17 +148,13 @@ def recourse(
 ) -> Recourse:
     """Return counterfactuals of each denied person: close, sparse, plausible, verified by predict as printed.
 
-    For each person, sets of one column, then of two and so on are tried, over all combinations of values that real people
-    have (of a number, 20 in the allowed direction; the closest of all observed ones is taken afterwards), as far as there
-    are at most 100,000 of a size; beyond that, the 50 best are changed further. No set holds a smaller one that suffices.
-    Numbers are rounded as they are printed before anything is tried, so that what is printed, typed in again, is granted.
-    Nothing is random.
+    Sets of one column, then of two and so on are tried, over all combinations of values that real people have (of a number,
+    20 in the allowed direction; the closest of all afterwards), as far as there are at most 100,000 of a size; beyond that,
+    the 50 best are changed further. Numbers are rounded as they are printed before anything is tried. Nothing is random.
 
-    A change is possible if each value lies within the schema's bounds and within the range of 98 % of real people and of
-    those whom the model accepts, no column goes farther than `ActionSet.of` says, and columns that go together stay together
-    (`Correlations`, `ConditionalRange`). It is plausible if the changed person's distance to the fifth nearest real person
-    is at most that which 95 % of real people have among themselves, or the person's own. Columns that follow from a changed
-    one stay as they are.
+    A change is possible if columns keep to their values and range (`ActionSet.of`) and go together as in real people
+    (`Correlations`, `ConditionalRange`). It is plausible if the distance to the fifth nearest real person is at most that
+    which 95 % of real people have among themselves, or the person's own. Columns that follow from a changed one stay.
 
     Parameters
     ----------
@@ -86,8 +173,7 @@ def recourse(
     most_columns : int
         Columns that one may change; more only where nothing else is found.
     margin : float
-        Share by which the odds must be lower than at the threshold, from 0 to below 1, so that a small change elsewhere does
-        not undo a counterfactual; at 1/6 a tenth means 15.3 %.
+        Share by which the odds must be lower than at the threshold, from 0 to below 1: at 1/6 a tenth means 15.3 %.
     progress : callable, optional
         Told how many people are done, and of how many.
 
@@ -107,19 +193,18 @@ def recourse(
     if not is_count(wanted) or not is_count(most_columns):
         raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
     check_model(model)
-    threshold = checked_threshold(people, threshold)
+    threshold = _checked_threshold(people, threshold)
     goal = goal_of(threshold, margin)
-    _refuse(people, observed)
-    risks = _denied_risks(model, people, threshold)
+    risks = _denied_risks(model, people, observed, threshold)
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
     neighbourhood = Neighbourhood(RowDistance.fit(observed), observed.rows)
     answers = []
     with one_thread():
-        limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit)
+        limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
         for i, row in enumerate(people.rows):
             predict = partial(accompanied(model, people, [i]).predict, scale="probability")
             search = Search(row, predict, goal, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
-            answers.append(_answer(search, people.index[i], wanted, most_columns))
+            answers.append(search.answer(people.index[i], wanted, most_columns))
             if progress is not None:
                 progress(i + 1, len(people))
     seconds = time.process_time() - started
@@ -127,6 +212,47 @@ def recourse(
     if result.found.any():
         held(model, [(result.best(), predicted(model, result.best()))])
     return result
+
+
+def _denied_risks(model: Model, people: Dataset, observed: Dataset, threshold: float) -> np.ndarray:
+    """Return the risks of people for whom there may be recourse, or raise."""
+    refuse_bare(observed, "observed")
+    here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
+    if here != there:
+        raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
+    if people.schema.target.past:
+        raise RecourseError(
+            f"there is no recourse against what has come about already: {people.schema.target.event} is there when the columns "
+            "are measured; dlx.counterfactuals.column_shifts() tells how the risk goes with what people can change"
+        )
+    if not len(people):
+        raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
+    risks = model.predict(people, "probability")
+    granted = ~decided(risks, threshold)
+    if granted.any():
+        i, printed = int(granted.argmax()), f"{threshold:.3g}"
+        raise RecourseError(
+            f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
+            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by {model.name}, below {printed}; "
+            "choose people with dlx.counterfactuals.denied(model, people)"
+        )
+    return risks
+
+
+def goal_of(threshold: float, margin: float = MARGIN) -> float:
+    """Return the probability at which the odds are lower than at a threshold by a margin, from 0 to below 1."""
+    if not is_number(margin) or not 0 <= margin < 1:
+        raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin!r}")
+    odds = (1 - margin) * threshold / (1 - threshold)
+    return threshold if margin == 0 else odds / (1 + odds)
+
+
+def _checked_threshold(people: Dataset, threshold: float | None) -> float:
+    refuse_bare(people, "people")
+    threshold = people.schema.target.threshold if threshold is None else threshold
+    if not is_number(threshold) or not 0 < threshold < 1:
+        raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold!r}")
+    return threshold
 
 
 def column_shifts(
@@ -142,37 +268,17 @@ def column_shifts(
 
     A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
     any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
-    is there already, or beyond, is not counted, nor whose value is missing.
-
-    Parameters
-    ----------
-    model : Model
-        A classifier.
-    people : Dataset
-        Any people; those who are flagged, say.
-    observed : Dataset
-        Real people: the training rows.
-    threshold, actionable
-        As in `recourse`.
-    seed : int
-        Seed of the bootstrap over people.
+    is there already, or beyond, is not counted, nor whose value is missing. Arguments and errors are those of `recourse`.
 
     Returns
     -------
     DataFrame
         A line a column and value: `column`, `direction`, `to`, `people` who move, `change` of the probability with its
-        95 % interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of the flagged
-        among them who would not be).
-
-    Raises
-    ------
-    RecourseError
-        If nothing is actionable, a protected column is named, or the threshold is not between 0 and 1.
+        95 % bootstrap interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of
+        the flagged among them who would not be).
     """
-    import pandas as pd
-
     check_model(model)
-    threshold = checked_threshold(people, threshold)
+    threshold = _checked_threshold(people, threshold)
     refuse_bare(observed, "observed")
     actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
     for column, direction, value in _targets(actions, observed):
@@ -183,98 +289,14 @@ def column_shifts(
             continue
         moved = people.rows[moves].copy()
         moved[:, column] = value
-        settled = [actions.settle(row[None], original)[0] for row, original in zip(moved, people.rows[moves], strict=True)]
-        new = model.predict(with_values(people[moves], np.array(settled)), "probability")
+        settled = _with_values(people[moves], actions.settle(moved, people.rows[moves]))
+        new = model.predict(settled, "probability")
         change, flagged = new - risk[moves], decided(risk[moves], threshold)
         cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
         place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(new))
         lines.append((*place, *interval_of_mean(change, seed=seed), float((change < 0).mean()), cleared))
-    names = ("model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared")
-    return pd.DataFrame(lines, columns=list(names))
-
-
-def goal_of(threshold: float, margin: float = MARGIN) -> float:
-    """Return the probability at which the odds are lower than at a threshold by a margin.
-
-    Raises
-    ------
-    RecourseError
-        If the margin is not from 0 to below 1.
-    """
-    if not is_number(margin) or not 0 <= margin < 1:
-        raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin!r}")
-    odds = (1 - margin) * threshold / (1 - threshold)
-    return threshold if margin == 0 else odds / (1 + odds)
-
-
-def checked_threshold(people: Dataset, threshold: float | None) -> float:
-    """Return the threshold, by default the target's, or raise a `RecourseError` if it is none."""
-    refuse_bare(people, "people")
-    threshold = people.schema.target.threshold if threshold is None else threshold
-    if not is_number(threshold) or not 0 < threshold < 1:
-        raise RecourseError(f"threshold must lie between 0 and 1, both excluded, got {threshold!r}")
-    return threshold
-
-
-def _refuse(people: Dataset, observed: Dataset) -> None:
-    refuse_bare(observed, "observed")
-    here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
-    if here != there:
-        raise RecourseError("people and observed must have the same columns and levels in one order; read both by one schema")
-    if people.schema.target.past:
-        raise RecourseError(
-            f"there is no recourse against what has come about already: {people.schema.target.event} is there when the columns "
-            "are measured, and no change undoes it; dlx.audit.counterfactuals.column_shifts() tells how the model's answer "
-            "goes with what people can change"
-        )
-
-
-def _denied_risks(model: Model, people: Dataset, threshold: float) -> np.ndarray:
-    if not len(people):
-        raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
-    risks = model.predict(people, "probability")
-    granted = ~decided(risks, threshold)
-    if granted.any():
-        i, printed = int(granted.argmax()), f"{threshold:.3g}"
-        raise RecourseError(
-            f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
-            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by {model.name}, below {printed}; "
-            "choose people with dlx.audit.counterfactuals.denied(model, people)"
-        )
-    return risks
-
-
-def _answer(search: Search, person: Any, wanted: int, most_columns: int) -> Answer:
-    risk = search.lowest_risk
-    search.smallest_sets(wanted, most_columns)
-    if not search.found:
-        search.lowest()
-    nearest = [search.nearest(columns, changed) for columns, changed in search.diverse(wanted)]
-    return Answer(
-        person=person,
-        row=search.row,
-        risk=risk,
-        counterfactuals=tuple(_verified(search, changed) for changed in nearest),
-        lowest_risk=search.lowest_risk,
-        lowest_row=search.lowest_row,
-        movable=sum(map(len, search.actions.moves(search.row))),
-        exhausted=search.exhausted,
-        only_implausible=search.only_implausible and not nearest,
-        evaluations=search.evaluations,
-    )
-
-
-def _verified(search: Search, changed: np.ndarray) -> Counterfactual:
-    """Return a counterfactual with what predict says of it alone, its changes read from their text."""
-    actions, near = search.actions, search.neighbourhood
-    columns, typed = np.flatnonzero(~same(changed, search.row)).tolist(), search.row.copy()
-    for column in columns:
-        typed[column] = actions.format.parse(column, actions.format.text(column, changed[column]))
-    assert same(typed, changed).all(), "what is printed reads back"
-    risk = float(search.predict(typed[None])[0])
-    assert risk <= search.goal, "a counterfactual is down to the goal by more than rounding"
-    distance, to_fifth = near.distance.between(search.row, typed[None])[0], near.to_fifth(typed[None])[0]
-    return Counterfactual(typed, tuple(actions.schema.names[i] for i in columns), risk, float(distance), float(to_fifth))
+    names = ["model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared"]
+    return pd.DataFrame(lines, columns=names)
 
 
 def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direction, float]]:
@@ -283,14 +305,20 @@ def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direc
         feature = actions.schema.features[column]
         if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
             yield from ((column, "any", float(value)) for value in values)
-            continue
-        if not len(values):
-            continue
-        low, high = values[0], values[-1]
-        if not feature.is_categorical:
+        elif len(values):
             quartiles = np.nanquantile(observed.rows[:, column], (LOWER, UPPER), method="nearest")
-            low, high = (values[np.abs(values - end).argmin()] for end in quartiles)
-        if direction != "up":
-            yield column, "down", float(low)
-        if direction != "down":
-            yield column, "up", float(high)
+            wanted = values[[0, -1]] if feature.is_categorical else quartiles
+            ends = [values[np.abs(values - end).argmin()] for end in wanted]
+            if direction != "up":
+                yield column, "down", float(ends[0])
+            if direction != "down":
+                yield column, "up", float(ends[1])
+
+
+def _with_values(people: Dataset, rows: np.ndarray) -> Dataset:
+    """Return people with other coded values [people, features], and the rest of their table as it came."""
+    table = people.table
+    if table is not None:
+        features = people.schema.decode(rows, index=table.index)
+        table = table.assign(**{name: features[name] for name in features})
+    return dataclasses.replace(people, rows=rows, table=table)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats.contingency import expected_freq
+from sklearn.neighbors import NearestNeighbors
 
-from dlx.audit.adverse_action import pair_association
-from dlx.background import CELLS, RowDistance
+from dlx.audit.adverse_action.reason_groups import bin_edges, pair_association
+from dlx.background import RowDistance
 from dlx.dataset import Dataset
 from dlx.redundancy import copies
 from dlx.schema import Feature
-
-if TYPE_CHECKING:
-    from sklearn.neighbors import NearestNeighbors
 
 CORRELATED = 0.5  # correlation from which on a pair must stay plausible
 BOUND = 0.8  # correlation from which on neither changes without the other
@@ -55,19 +56,16 @@ class Correlations:
     @classmethod
     def of(cls, observed: Dataset) -> Correlations:
         """Return the pairs of a table."""
-        from scipy.stats import norm
-
-        values, scores = {}, {}
+        found = cls({}, {}, ())
         for i, feature in enumerate(observed.schema.features):
             if not _is_unordered(feature):
-                column = observed.rows[:, i]
-                values[i], counts = np.unique(column[~np.isnan(column)], return_counts=True)
-                ranks = np.cumsum(counts) - counts / 2  # the middle rank of equal values
-                scores[i] = norm.ppf(ranks / max(1, counts.sum()))
-        unpaired = cls(values, scores, ())
-        columns = {i: unpaired.score(i, observed.rows[:, i]) for i in values if len(values[i]) > 1}
-        found = (_correlated(i, columns[i], j, columns[j]) for i, j in combinations(columns, 2))
-        return cls(values, scores, tuple(pair for pair in found if pair is not None))
+                known = observed.rows[~np.isnan(observed.rows[:, i]), i]
+                found.values[i], counts = np.unique(known, return_counts=True)
+                middle_ranks = np.cumsum(counts) - counts / 2
+                found.scores[i] = norm.ppf(middle_ranks / max(1, len(known)))
+        columns = {i: found.score(i, observed.rows[:, i]) for i in found.values if len(found.values[i]) > 1}
+        pairs = (_correlated(i, columns[i], j, columns[j]) for i, j in combinations(columns, 2))
+        return dataclasses.replace(found, pairs=tuple(filter(None, pairs)))
 
     def score(self, column: int, values: np.ndarray) -> np.ndarray:
         """Return the normal scores of values of a column [values]; NaN where missing."""
@@ -78,41 +76,33 @@ class Correlations:
         fine = np.ones(len(changed), bool)
         for one, other, correlation, limits in self.pairs:
             own, new = row[[one, other]], changed[:, [one, other]]
-            if np.isnan(own).any():
-                continue
-            some = np.flatnonzero(fine & (new != own).any(axis=1) & ~np.isnan(new).any(axis=1))
-            was, its = self.score(one, own[:1]), self.score(other, own[1:])
-            new_was, new_its = self.score(one, new[some, 0]), self.score(other, new[some, 1])
-            before, after = _residuals(was, its, correlation), _residuals(new_was, new_its, correlation)
-            for at_first, now, limit in zip(before, after, limits, strict=True):
-                fine[some] &= np.abs(now) <= max(limit, abs(float(at_first[0]))) + 1e-9
+            some = np.flatnonzero(fine & (new != own).any(axis=1) & ~np.isnan(new + own).any(axis=1))
+            left, right = (self.score(column, np.r_[row[column], changed[some, column]]) for column in (one, other))
+            for off, limit in zip(_residuals(left, right, correlation), limits, strict=True):
+                fine[some] &= np.abs(off[1:]) <= max(limit, abs(off[0])) + 1e-9
             if abs(correlation) >= BOUND:
-                fine[some] &= (new[some] != own).all(axis=1) & ((new_was - was) * (new_its - its) * correlation >= 0)
+                same_way = (left[1:] - left[0]) * (right[1:] - right[0]) * correlation >= 0
+                fine[some] &= (new[some] != own).all(axis=1) & same_way
         return fine
 
-    def bound_groups(self, row: np.ndarray) -> Iterator[dict[int, float]]:
-        """Yield the columns that change only together for a person, each with the sign of its correlation with the first."""
-        bound = [pair for pair in self.pairs if abs(pair.correlation) >= BOUND]
-        signs = {(p.one, p.other): np.sign(p.correlation) for p in bound if not np.isnan(row[[p.one, p.other]]).any()}
-        left = sorted({column for both in signs for column in both})
-        while left:
-            group, new = {left[0]: 1.0}, [left[0]]
-            while new:
-                at = new.pop()
-                for (one, other), sign in signs.items():
-                    if at in (one, other) and (to := other if at == one else one) not in group:
-                        group[to] = group[at] * sign
-                        new.append(to)
-            left = [column for column in left if column not in group]
-            yield group
+    def bound_groups(self, row: np.ndarray) -> list[dict[int, float]]:
+        """Return the columns that change only together for a person, each with the sign of its correlation with the others."""
+        groups: dict[int, dict[int, float]] = {}  # by column
+        for one, other, correlation, _ in self.pairs:
+            if abs(correlation) >= BOUND and not np.isnan(row[[one, other]]).any():
+                left, right = (groups.setdefault(column, {column: 1.0}) for column in (one, other))
+                flip = left[one] * right[other] * np.sign(correlation)
+                if left is not right:
+                    left |= {column: flip * sign for column, sign in right.items()}
+                    groups |= dict.fromkeys(right, left)
+        return [dict(sorted(group.items())) for column, group in groups.items() if column == min(group)]
 
 
 def _correlated(i: int, one: np.ndarray, j: int, other: np.ndarray) -> CorrelatedPair | None:
     known = ~np.isnan(one) & ~np.isnan(other)
     one, other = one[known], other[known]
-    if len(one) < LEAST_PEOPLE or one.std() == 0 or other.std() == 0:
-        return None
-    correlation = float(np.corrcoef(one, other)[0, 1])
+    varies = len(one) >= LEAST_PEOPLE and one.std() > 0 and other.std() > 0
+    correlation = float(np.corrcoef(one, other)[0, 1]) if varies else 0.0
     if abs(correlation) <= CORRELATED:
         return None
     left, right = (float(np.quantile(np.abs(off), ORDINARY_PAIRS)) for off in _residuals(one, other, correlation))
@@ -130,31 +120,14 @@ class ConditionalRange(NamedTuple):
 
     given: int
     other: int
-    edges: np.ndarray  # between the bins of a number that is given, or between its levels
-    low: np.ndarray  # [bins or levels], 99 % of the other's values lie from here; -inf where too few people tell
-    high: np.ndarray  # [bins or levels], to here
-    unseen: np.ndarray  # [levels, levels], whom nobody is although chance would have had some; empty of a number
-
-    def allows(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
-        """Return which changed rows [changed, features] keep to it, or have this pair as the person [features], bool."""
-        pair = [self.given, self.other]
-        fine = (changed[:, pair] == row[pair]).all(axis=1) | np.isnan(changed[:, pair]).any(axis=1)
-        some = np.flatnonzero(~fine)
-        given, value = changed[some][:, pair].T
-        bins = np.searchsorted(self.edges, given)
-        if self.unseen.size:
-            fine[some] = ~self.unseen[bins, value.astype(int)]
-        else:
-            fine[some] = (value >= self.low[bins]) & (value <= self.high[bins])
-        return fine
+    holds: Callable[[np.ndarray, np.ndarray], np.ndarray]  # known values of both [rows] to whether real people have them, bool
 
 
 def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[ConditionalRange, ...]:
     """Return the conditional ranges of the pairs that some columns which may change are in.
 
-    A pair of levels without order and anything else is one where their association is above .5 (see
-    `dlx.audit.adverse_action.association`), a pair of numbers where one follows from the other without a correlation
-    (`dlx.redundancy`).
+    A pair of levels without order and anything else is one where their association is above .5 (`pair_association`), a pair
+    of numbers where one follows from the other without a correlation (`dlx.redundancy`).
     """
     features, rows = observed.schema.features, observed.rows
     names = [features[i].name for i in columns]
@@ -165,34 +138,40 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
         has_levels, others = _is_unordered(one), _is_unordered(its)
         if not {given, other} & set(columns) or (others and (not has_levels or given > other)):
             continue
-        if has_levels and pair_association(one, rows[:, given], its, rows[:, other]) <= CORRELATED:
-            continue
-        if has_levels or frozenset((one.name, its.name)) in follow:
-            found.append(_conditional_range(observed, given, other))
+        if has_levels:
+            is_related = pair_association(one, rows[:, given], its, rows[:, other]) > CORRELATED
+        else:
+            is_related = frozenset((one.name, its.name)) in follow
+        if is_related:
+            known = ~np.isnan(rows[:, [given, other]]).any(axis=1)
+            both = rows[known, given], rows[known, other]
+            holds = _levels_seen(one, its, *both) if others else _usual_range(one, *both)
+            found.append(ConditionalRange(given, other, holds))
     return tuple(found)
 
 
-def _conditional_range(observed: Dataset, given: int, other: int) -> ConditionalRange:
-    one, its = observed.schema.features[given], observed.schema.features[other]
-    known = ~np.isnan(observed.rows[:, [given, other]]).any(axis=1)
-    conditions, values = observed.rows[known][:, [given, other]].T
-    many = min(MOST_BINS, len(conditions) // LEAST_PEOPLE)
-    if one.is_categorical:
-        edges = np.arange(len(one.levels) - 1) + 0.5
-    else:
-        edges = np.unique(np.quantile(conditions, np.arange(1, many) / many)) if many > 1 else np.empty(0)
-    if _is_unordered(its):
-        counts = np.zeros((len(one.levels), len(its.levels)))
-        np.add.at(counts, (conditions.astype(int), values.astype(int)), 1)
-        expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / max(counts.sum(), 1)
-        return ConditionalRange(given, other, edges, np.empty(0), np.empty(0), (counts == 0) & (expected >= EXPECTED))
-    bins = np.searchsorted(edges, conditions)
-    low, high = np.full(len(edges) + 1, -np.inf), np.full(len(edges) + 1, np.inf)
-    for one_bin in range(len(low)):
-        inside = values[bins == one_bin]
-        if len(inside) >= LEAST_PEOPLE:
-            low[one_bin], high[one_bin] = np.quantile(inside, ((1 - ORDINARY_PAIRS) / 2, (1 + ORDINARY_PAIRS) / 2))
-    return ConditionalRange(given, other, edges, low, high, np.empty((0, 0), bool))
+def _levels_seen(
+    one: Feature, other: Feature, given: np.ndarray, value: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return which two levels real people have together, or too few would have by chance to tell."""
+    counts = np.zeros((len(one.levels), len(other.levels)))
+    np.add.at(counts, (given.astype(int), value.astype(int)), 1)
+    unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
+    return lambda given, value: ~unseen[given.astype(int), value.astype(int)]
+
+
+def _usual_range(one: Feature, given: np.ndarray, value: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return which values lie among the middle 99 % of people with the same level, or in the same bin, of another column."""
+    edges = bin_edges(one, given, min(MOST_BINS, len(given) // LEAST_PEOPLE))
+    bins, ends = np.searchsorted(edges, given), np.tile([[-np.inf], [np.inf]], len(edges) + 1)
+    for some in np.flatnonzero(np.bincount(bins) >= LEAST_PEOPLE):
+        ends[:, some] = np.quantile(value[bins == some], ((1 - ORDINARY_PAIRS) / 2, (1 + ORDINARY_PAIRS) / 2))
+
+    def holds(given: np.ndarray, value: np.ndarray) -> np.ndarray:
+        low, high = ends[:, np.searchsorted(edges, given)]
+        return (value >= low) & (value <= high)
+
+    return holds
 
 
 def _is_unordered(feature: Feature) -> bool:
@@ -209,40 +188,13 @@ class Neighbourhood:
     @cached_property
     def limit(self) -> float:
         """Distance to the fifth nearest other that 95 % of the real people do not exceed."""
-        return float(np.quantile(self._to_neighbour(self.rows, NEIGHBOURS + 1), ORDINARY_PEOPLE))
+        return float(np.quantile(self.to_fifth(self.rows, themselves=1), ORDINARY_PEOPLE))
 
-    def to_fifth(self, rows: np.ndarray) -> np.ndarray:
-        """Return the distance of rows to the fifth nearest real person, [rows]."""
-        return self._to_neighbour(rows, NEIGHBOURS)
-
-    def has_near(self, row: np.ndarray, changed: np.ndarray, limit: float) -> np.ndarray:
-        """Return which changed rows [changed, features] of a person [features] have five within a limit, bool [changed].
-
-        The same as asking for the distance to the fifth, but only the columns that changed are computed again.
-        """
-        step, to_row = max(1, CELLS // len(self.rows)), np.abs(self._points - self.distance.points(row[None])).sum(axis=1)
-        has = np.empty(len(changed), bool)
-        for start in range(0, len(changed), step):
-            some = changed[start : start + step]
-            distances = np.repeat(to_row[None], len(some), axis=0)
-            for column in np.flatnonzero((some != row).any(axis=0)).tolist():
-                values, which = np.unique(some[:, column], return_inverse=True)
-                real = self.distance.points_of_column(self.rows[:, column], column)
-                own = np.abs(self.distance.points_of_column(row[[column]], column) - real).sum(axis=1)
-                new = np.abs(self.distance.points_of_column(values, column)[:, None] - real).sum(axis=2)
-                distances += (new - own)[which]
-            has[start : start + step] = (distances <= limit + 1e-9).sum(axis=1) >= min(NEIGHBOURS, len(self.rows))
-        return has
+    def to_fifth(self, rows: np.ndarray, *, themselves: int = 0) -> np.ndarray:
+        """Return the distance of rows to the fifth nearest real person [rows], who may be one of themselves."""
+        count = min(NEIGHBOURS + themselves, len(self.rows))
+        return self._real.kneighbors(self.distance.points(rows), n_neighbors=count)[0][:, -1]
 
     @cached_property
-    def _points(self) -> np.ndarray:
-        return self.distance.points(self.rows)
-
-    @cached_property
-    def _index(self) -> NearestNeighbors:
-        from sklearn.neighbors import NearestNeighbors
-
-        return NearestNeighbors(metric="manhattan", algorithm="brute").fit(self._points)
-
-    def _to_neighbour(self, rows: np.ndarray, which: int) -> np.ndarray:
-        return self._index.kneighbors(self.distance.points(rows), n_neighbors=min(which, len(self.rows)))[0][:, -1]
+    def _real(self) -> NearestNeighbors:
+        return NearestNeighbors(metric="manhattan", algorithm="brute").fit(self.distance.points(self.rows))

@@ -51,10 +51,12 @@ def measure_reasons(
     facts |= {"most_reasons": MOST, "background": len(context.background), "same_reason": SAME_REASON, "proxy": PROXY_AUC}
     about |= {"wording": wording, "protected": tuple(schema[name].label for name in groups.protected)}
     about |= {"merged": tuple(tuple(schema[name].label for name in some) for some in groups.merged())}
-    tables = {"reasons_unused": unused, "reason_words": wording.to_frame(), "reason_proxies": groups.measured.to_frame()}
-    proxies = tables["reason_proxies"]
-    proxies["label"] = [schema[name].label for name in proxies["column"]]
-    few = [(schema[some.column].label, some.name, some.inside.sum(), len(some.inside)) for some in groups.measured.unjudged]
+    tables = {"reasons_unused": unused, "reason_words": wording.to_frame()}
+    tables["reason_proxies"] = pd.DataFrame(
+        {"column": name, **proxy._asdict(), "is_proxy": name in groups.proxies, "label": schema[name].label}
+        for name, proxy in groups.strongest.items()
+    )
+    few = [(schema[some.column].label, some.name, some.inside.sum(), len(some.inside)) for some in groups.unjudged]
     tables["reason_groups_too_small"] = pd.DataFrame(few, columns=["attribute", "group", "people", "of"])
     if denials:
         shown: dict[tuple[str, str], Source] = {}
@@ -66,7 +68,7 @@ def measure_reasons(
         tables |= {"reasons": pd.concat(made, ignore_index=True)}
         tables |= _shown(context, {source: denials[source] for source in shown.values()}, about)
         if len(denials) > 1:
-            printable = {group for group, name in zip(groups.group, groups.names, strict=True) if name not in groups.withheld}
+            printable = {group for group, name in zip(groups.group, schema.names, strict=True) if name not in groups.withheld}
             tables |= _stability(reason_stability(denials, groups=len(printable), seed=context.seed))
     return {name: table for name, table in tables.items() if len(table)}
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.audit.adverse_action import Proxies
+from dlx.audit.adverse_action.reason_groups import strongest_proxies
 from dlx.audit.fairness.contributions import contrasts, explained_gap
-from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, intersections
+from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, intersections, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
@@ -196,11 +196,12 @@ def _single(context: RunContext, shown: Sequence[Partition], carried: pd.DataFra
         ends = {name: (1 + carried[of]) / 2 for name, of in zip(columns[3:], ("tells", "tells_low", "tells_high"), strict=True)}
         strong = carried.assign(**ends).query("low > @PROXY_AUC").sort_values("low", ascending=False, kind="stable")
         found = strong.drop_duplicates(["attribute", "column"])[columns]
-    known = set(zip(found["attribute"], found["column"], strict=True))
+    known, train = set(zip(found["attribute"], found["column"], strict=True)), context.case.train
+    groups = protected_groups(train)
     finer = [
         (by.name, column, proxy.group, proxy.auc, proxy.low, proxy.high)
         for by in shown
-        for column, proxy in Proxies.of(context.case.train).of_attribute(by.name).items()
+        for column, proxy in strongest_proxies(train, [g for g in groups if g.column == by.name and g.can_be_judged]).items()
         if proxy.low > PROXY_AUC and (by.name, column) not in known
     ]
     both = _stacked([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
