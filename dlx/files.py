@@ -16,6 +16,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import types
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -320,3 +321,16 @@ def _finite(text: str) -> float:
 
 def _no_number(text: str) -> float:
     raise ValueError(f"it holds {text[:20]}, which is no finite number")
+
+
+class Folder(types.ModuleType):
+    """A package of one unit a file; called, it lists their names, as its `names` does."""
+
+    def __call__(self) -> list[str]:
+        """Return the names of the units."""
+        return modules_in(self.__path__[0])
+
+
+def modules_in(folder: str | Path) -> list[str]:
+    """Return the names of the modules in a folder, sorted, without importing them; not those that begin with _."""
+    return sorted(path.stem for path in Path(folder).glob("*.py") if not path.stem.startswith("_"))

@@ -11,11 +11,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from dlx.errors import DlxError, did_you_mean
+from dlx.files import Folder, modules_in
 
 GIVEN = ("seed", "weights", "monotone")  # what training passes to a fit, beside the options
 
@@ -26,7 +26,7 @@ class ArchitectureError(DlxError):
 
 def names() -> list[str]:
     """Return the names of all architectures, without importing them."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    return modules_in(__path__[0])
 
 
 def architecture(name: str) -> ModuleType:
@@ -53,11 +53,4 @@ def options(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in GIVEN}
 
 
-class _Room(ModuleType):
-    """The folder, which can be called: `dlx.architectures()` returns its names."""
-
-    def __call__(self) -> list[str]:
-        return names()
-
-
-sys.modules[__name__].__class__ = _Room
+sys.modules[__name__].__class__ = Folder

@@ -8,24 +8,25 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from dlx.dataset import Card, Dataset, read_frame, shipped
+from dlx.dataset import Card, Dataset, from_frame, read_frame
+from dlx.dataset import shipped as names
 from dlx.errors import did_you_mean, listed
+from dlx.files import Folder
 from dlx.schema import Schema, SchemaError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["load", "names", "read_embedded"]
+
 DATA = Path(__file__).parent / "data"
-
-
-def names() -> list[str]:
-    """Return the names of the cases, sorted, without importing them."""
-    return shipped()
+sys.modules[__name__].__class__ = Folder
 
 
 def load(name: str) -> Dataset:
@@ -50,16 +51,19 @@ def load(name: str) -> Dataset:
     return case
 
 
-class Embedded(NamedTuple):
-    """Table, schema and card of a case, before the case's own recodes."""
+def read_embedded(
+    name: str, recoded: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table, *, extra: Iterable[str] = ()
+) -> Dataset:
+    """Return a case from its table and its TOML in `data/`; the table's checksum is verified before it is parsed.
 
-    table: pd.DataFrame
-    schema: Schema
-    card: Card
-
-
-def read_embedded(name: str) -> Embedded:
-    """Return the table, the schema and the card of a case; the table's checksum is verified before it is parsed.
+    Parameters
+    ----------
+    name : str
+        The case.
+    recoded : callable
+        Returns the table as it is published with codes made missing, the target made binary, an index.
+    extra : iterable of str
+        Columns that are no features, to be found in `Dataset.extra`.
 
     Raises
     ------
@@ -73,21 +77,12 @@ def read_embedded(name: str) -> Embedded:
         raise SchemaError(f"cannot read {path}: {error}; reinstall dlx") from error
     if len(tables) != 1:
         raise SchemaError(f"{DATA} must hold one table {name}.csv or {name}.csv.xz, got {len(tables)}; reinstall dlx")
-    fields: dict[str, Any] = described.pop("card")
+    card: dict[str, Any] = described.pop("card")
     actual = hashlib.sha256(tables[0].read_bytes()).hexdigest()
-    if actual != fields["sha256"]:
+    if actual != card["sha256"]:
         raise SchemaError(
-            f"{tables[0]} must have the sha256 {fields['sha256']}, got {actual}: the file was damaged or changed; reinstall dlx"
+            f"{tables[0]} must have the sha256 {card['sha256']}, got {actual}: the file was damaged or changed; reinstall dlx"
         )
-    card = Card(**{**fields, "caveats": tuple(fields["caveats"])})
-    return Embedded(read_frame(tables[0]), Schema.from_dict(described), card)
-
-
-class _Room(ModuleType):
-    """The folder, which can be called: `dlx.cases()` returns its names."""
-
-    def __call__(self) -> list[str]:
-        return names()
-
-
-sys.modules[__name__].__class__ = _Room
+    table = recoded(read_frame(tables[0]))
+    made = from_frame(table, Schema.from_dict(described), name=name, card=Card(**card | {"caveats": tuple(card["caveats"])}))
+    return replace(made, extra={column: table[column].to_numpy(dtype=str) for column in extra})

@@ -7,10 +7,9 @@ Groemping corrected in 2019. "Denied" is a predicted risk above the threshold: n
 from __future__ import annotations
 
 from dlx.cases import read_embedded
-from dlx.dataset import Dataset, from_frame
+from dlx.dataset import Dataset
 
 
 def load() -> Dataset:
     """Return the loans; "unknown" and "none" are categories, and nothing is missing."""
-    table, schema, card = read_embedded("bank_loan")
-    return from_frame(table, schema, name="bank_loan", card=card)
+    return read_embedded("bank_loan")

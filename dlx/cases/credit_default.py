@@ -7,10 +7,9 @@ their own ("undocumented"), not merged into "other".
 from __future__ import annotations
 
 from dlx.cases import read_embedded
-from dlx.dataset import Dataset, from_frame
+from dlx.dataset import Dataset
 
 
 def load() -> Dataset:
     """Return the card holders; nothing is missing."""
-    table, schema, card = read_embedded("credit_default")
-    return from_frame(table, schema, name="credit_default", card=card)
+    return read_embedded("credit_default")

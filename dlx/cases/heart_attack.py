@@ -7,7 +7,7 @@ protected. An explanation explains the model, not the world; there is no better 
 from __future__ import annotations
 
 from dlx.cases import read_embedded
-from dlx.dataset import Dataset, from_frame
+from dlx.dataset import Dataset
 
 NOT_ANSWERED = {
     "education": ["Don't Know"],
@@ -18,6 +18,4 @@ NOT_ANSWERED = {
 
 def load() -> Dataset:
     """Return the adults, named by their sequence number in the survey."""
-    table, schema, card = read_embedded("heart_attack")
-    table = table.mask(table.isin(NOT_ANSWERED)).set_index("SEQN")
-    return from_frame(table, schema, name="heart_attack", card=card)
+    return read_embedded("heart_attack", lambda table: table.mask(table.isin(NOT_ANSWERED)).set_index("SEQN"))

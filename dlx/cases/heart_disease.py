@@ -6,17 +6,16 @@ The table measures disease in the arteries, not a heart attack.
 
 from __future__ import annotations
 
-import dataclasses
-
 from dlx.cases import read_embedded
-from dlx.dataset import Dataset, from_frame
+from dlx.dataset import Dataset
 
 NOT_MEASURED = {"chol": [0], "trestbps": [0]}
 
 
 def load() -> Dataset:
     """Return the patients of the four sites; the target is any narrowing of 50 % or more (num > 0)."""
-    table, schema, card = read_embedded("heart_disease")
-    table = table.mask(table.isin(NOT_MEASURED)).assign(num=(table["num"] > 0).astype(int))
-    patients = from_frame(table, schema, name="heart_disease", card=card)
-    return dataclasses.replace(patients, extra={"site": table["site"].to_numpy(dtype=str)})
+    return read_embedded(
+        "heart_disease",
+        lambda table: table.mask(table.isin(NOT_MEASURED)).assign(num=(table["num"] > 0).astype(int)),
+        extra=["site"],
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, listed, quoted
-from dlx.files import write_atomically
+from dlx.files import modules_in, write_atomically
 from dlx.reading import as_described, as_it_looks, name_of, naming, open_table, reading_of
 from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError, read_schema
@@ -159,7 +159,7 @@ def _case_name(path: Path, name: str | None) -> str:
 
 def shipped() -> list[str]:
     """Return the names of the cases that dlx ships, sorted: the files of their folder."""
-    return sorted(path.stem for path in (Path(__file__).parents[1] / "cases").glob("*.py") if not path.stem.startswith("_"))
+    return modules_in(Path(__file__).parents[1] / "cases")
 
 
 def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:

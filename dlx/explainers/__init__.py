@@ -18,11 +18,11 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from dlx.errors import DlxError, did_you_mean
+from dlx.files import modules_in
 from dlx.model import Model, Scale
 
 Cost = Literal["low", "medium", "high"]  # thousands of people, hundreds, or tens in about a minute
@@ -67,7 +67,7 @@ class AsItComes:
 
 def names() -> list[str]:
     """Return the names of all methods, without importing them."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+    return modules_in(__path__[0])
 
 
 def method(name: str) -> ModuleType:

@@ -1,7 +1,6 @@
 """Cells of text: which are numbers, dates, marks of something missing or words; and the look of a column of them.
 
-Numbers are spelled as in English without separators (``-1.5``, ``.5``, ``1e3``); other spellings of a whole column are in
-`dlx.schema.numerals`. A number with leading zeros (``00123``) is a code.
+Numbers are spelled as in English without separators (``-1.5``, ``.5``, ``1e3``); a number with leading zeros is a code.
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
 MARKS = frozenset(
     ("na", "n/a", "n.a.", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none", "nil", "missing", "?", "-")
 ) | frozenset(("(missing)", "--", ".", "..", "\\n"))
-TRUTH_SPELLINGS = ("True", "False", "TRUE", "FALSE", "true", "false")
-NEARLY = 0.9  # of the values
-FEW = 20  # different numbers that may as well be levels
-FEW_WORDS = 10
-REPEATED = 0.01  # of the values: a word beside few numbers that is a level, no slip
+TRUTH_SPELLINGS = frozenset(("True", "False", "TRUE", "FALSE", "true", "false"))
+NEARLY, REPEATED = 0.9, 0.01  # of the values; a word beside few numbers that is so frequent is a level, no slip
+FEW, FEW_WORDS = 20, 10  # different numbers that may as well be levels, and words beside many numbers
 MOST_DIGITS = 300  # that a double has room for
 LARGEST_EXACT = 2**53  # of the whole numbers that doubles tell apart
 LARGEST = float(np.finfo(np.float32).max)
@@ -46,7 +43,7 @@ _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _TIME = r"\d{1,3}:[0-5]\d(:[0-5]\d([.,]\d+)?)?\s?([ap]m)?\s?(z|utc|[+-]\d{2}:?\d{2})?"
 _DAY, _MONTH_NUMBER, _YEAR = r"(0?[1-9]|[12]\d|3[01])", r"(0?[1-9]|1[0-2])", r"(1[5-9]|20|21)\d{2}"
-_DATE = re.compile(
+DATE = re.compile(
     rf"({_YEAR}(?P<a>[-/.]){_MONTH_NUMBER}(?P=a){_DAY}"  # 2023-01-31
     rf"|{_DAY}(?P<b>[-/.]){_DAY}(?P=b)({_YEAR}|\d{{2}})"  # 31.01.2023, 1/31/23
     rf"|{_DAY}[-. ]{{0,2}}{_MONTH}[-., ]{{0,2}}({_YEAR}|\d{{2}})"  # 31 January 2023
@@ -106,18 +103,16 @@ def numbers_of(column: pd.Series) -> np.ndarray:
     """Return a column of numbers, or of texts that spell numbers, as float64 [rows]; NaN where a cell is no number."""
     import pandas as pd
 
-    dtype = column.dtype
-    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    read = {value: _number_in(value) for value in column.dropna().unique()}
-    return np.array([np.nan if value is None else read.get(value, np.nan) for value in column.array], dtype=np.float64)
 
+    def number(value: Any) -> float | None:
+        if isinstance(value, str):
+            return number_of(value)
+        return float(value) if isinstance(value, (Real, decimal.Decimal)) else None
 
-def _number_in(value: Any) -> float:
-    if isinstance(value, str):
-        number = number_of(value)
-        return np.nan if number is None else number
-    return float(value) if isinstance(value, (Real, decimal.Decimal)) else np.nan
+    codes, values = column.factorize()
+    return np.array([*map(number, values), None], dtype=np.float64)[codes]
 
 
 def is_inexact(text: str) -> bool:
@@ -126,20 +121,10 @@ def is_inexact(text: str) -> bool:
     return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and (len(text) > MOST_DIGITS or int(text) != int(float(text)))
 
 
-def is_date(text: str) -> bool:
-    """Return whether a text spells a date or a time of day."""
-    return bool(_DATE.fullmatch(text.strip()))
-
-
 def is_like_a_number(text: str) -> bool:
     """Return whether a text is a number with separators, signs or a unit that are not read."""
     text = text.strip()
     return len(text) <= 40 and bool(_LIKE_A_NUMBER.fullmatch(text)) and not _SECTIONS.fullmatch(text)
-
-
-def are_truths(texts: Collection[str]) -> bool:
-    """Return whether texts are truth values, all spelled as programs spell them."""
-    return len(texts) <= 2 * len(TRUTH_SPELLINGS) and all(text.strip() in TRUTH_SPELLINGS for text in texts)
 
 
 def are_calendar_numbers(different: np.ndarray) -> bool:
@@ -157,16 +142,15 @@ def are_calendar_numbers(different: np.ndarray) -> bool:
 def look_at(counts: Mapping[str, int]) -> Seen:
     """Return the look of a column from how often each of its texts occurs, without those that mean missing.
 
-    - truths: all values are truth values.
+    - truths, numbers: all values are.
     - dates: at least 9 in 10 values are.
     - codes: whole numbers of which some have leading zeros, all of one length or a tenth of them with such zeros.
-    - numbers: all values are.
-    - nearly numbers: 9 in 10 values are; or half of them are, with more than 20 different ones beside at most 10 words. But a
-      word that repeats itself beside at most 20 different numbers is a level ("0", "1", "2", "3+"). Numbers in several
-      spellings ("5%", "0.05", "1,200") are nearly numbers too, if there are more than 20.
+    - nearly numbers: 9 in 10 values are, or half of them, with more than 20 different ones beside at most 10 words; numbers in
+      several spellings ("5%", "0.05", "1,200") if there are more than 20. But a word that repeats itself beside at most 20
+      different numbers is a level ("0", "1", "2", "3+").
     - words: the rest.
     """
-    if are_truths(counts):
+    if len(counts) <= 2 * len(TRUTH_SPELLINGS) and {text.strip() for text in counts} <= TRUTH_SPELLINGS:
         return Seen("truths")
 
     def values(texts: Collection[str]) -> int:
@@ -183,7 +167,7 @@ def look_at(counts: Mapping[str, int]) -> Seen:
             return Seen("codes")
         known = known if often else {text: number for text, number in known.items() if text not in zeros}
     odd = tuple(text for text in counts if text not in known)
-    days = {text for text in odd if is_date(text)}
+    days = {text for text in odd if DATE.fullmatch(text.strip())}
     if are_calendar_numbers(np.array(list(known.values()))):
         days |= set(known)
     if values(days) >= NEARLY * total:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,7 @@ KEYS = ("target", "feature", "features", "carried")
 def read_schema(path: str | Path) -> Schema:
     """Return the schema that a TOML file describes: ``[target]`` and one ``[[feature]]`` a column.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file. ``levels`` are strings, or pairs of the table's spelling and the words that people read.
+    ``levels`` are strings, or pairs of the table's spelling and the words that people read.
 
     Raises
     ------
@@ -35,48 +33,45 @@ def read_schema(path: str | Path) -> Schema:
         said = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SchemaError(f"cannot read the schema {path}: {error}") from error
-    if "target" not in said:
-        raise SchemaError(f"{path} has no [target]; say at least its name and its levels")
     try:
         schema = schema_of(said)
-        _refuse_contradictions(schema)
+        for fault in _contradictions(schema):
+            raise SchemaError(fault)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
     return schema
 
 
-def _refuse_contradictions(schema: Schema) -> None:
-    """Raise if a column that a schema names is none, or what the law protects is for people to change."""
+def _contradictions(schema: Schema) -> Iterator[str]:
+    """Yield where a column that a schema names is none, or what the law protects is for people to change."""
     for feature in schema.features:
         if feature.protected and feature.actionable:
-            raise SchemaError(
+            yield (
                 f"{feature.name!r} is protected and actionable, but nobody is told to change what the law protects; "
                 "drop one of the two"
             )
         for name in feature.derived_from:
             if name not in schema.names or name == feature.name:
-                raise SchemaError(f"{feature.name!r} is derived from {name!r}, which is no other feature")
+                yield f"{feature.name!r} is derived from {name!r}, which is no other feature"
     for name in schema.target.fairness_by:
         if name not in schema.names:
-            raise SchemaError(
-                f"fairness_by names {name!r}, which is no feature; the features are {listed(schema.names)}"
-                f"{did_you_mean(name, schema.names)}"
-            )
-        if not schema[name].protected:
-            raise SchemaError(f"fairness_by names {name!r}, which is not protected; set protected = true for it")
+            near = did_you_mean(name, schema.names)
+            yield f"fairness_by names {name!r}, which is no feature; the features are {listed(schema.names)}{near}"
+        elif not schema[name].protected:
+            yield f"fairness_by names {name!r}, which is not protected; set protected = true for it"
 
 
 def schema_of(said: Mapping[str, Any]) -> Schema:
     """Return the schema that a mapping describes, or raise where it names something that a schema does not have."""
     if not isinstance(said, Mapping):
         raise SchemaError(f"a schema must be a table of keys and values, got {quoted(said)}")
+    if "target" not in said:
+        raise SchemaError("a schema has no [target]; say at least its name and its levels")
     for key in said:
         if key not in KEYS:
             raise SchemaError(f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, KEYS)}")
     if "feature" in said and "features" in said:
         raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
-    if "target" not in said:
-        raise SchemaError("a schema needs a target; say at least its name and its levels")
     entries = {key: said.get(key, ()) for key in KEYS[1:]}
     for key, value in entries.items():
         if not isinstance(value, (list, tuple)):
@@ -84,11 +79,8 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
     features = tuple(_made(Feature, entry) for entry in (*entries["feature"], *entries["features"]))
     for feature in features:
         refuse_strange(feature)
-    return Schema(
-        features=features,
-        target=_made(Target, said["target"]),
-        carried=tuple(Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"]),
-    )
+    carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"])
+    return Schema(features, _made(Target, said["target"]), tuple(carried))
 
 
 def _made(kind: type, entry: Any) -> Any:
@@ -110,17 +102,17 @@ def _made(kind: type, entry: Any) -> Any:
 
 def _levels_and_labels(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return levels and their labels apart where they are given as pairs."""
-    levels = fields.get("levels", ())
+    levels, name = fields.get("levels", ()), fields["name"]
     if not isinstance(levels, (list, tuple)):
         return {}  # the type check says what levels are
     pairs = [level for level in levels if isinstance(level, (list, tuple))]
-    strange = [one for level in levels for one in (level if level in pairs else [level]) if not isinstance(one, str)]
-    if strange:
-        raise SchemaError(f"levels of {fields['name']!r} must be strings as the table spells them, got {quoted(strange[0])}")
+    for one in itertools.chain(*(level if level in pairs else [level] for level in levels)):
+        if not isinstance(one, str):
+            raise SchemaError(f"levels of {name!r} must be strings as the table spells them, got {quoted(one)}")
     if not pairs:
         return {}
     if len(pairs) < len(levels) or any(len(pair) != 2 for pair in pairs):
-        raise SchemaError(f"levels of {fields['name']!r} must be all strings or all pairs of a level and its label")
+        raise SchemaError(f"levels of {name!r} must be all strings or all pairs of a level and its label")
     if fields.get("level_labels"):
-        raise SchemaError(f"{fields['name']!r} gives labels in its levels and in level_labels; leave out one of the two")
-    return {"levels": [level for level, _ in pairs], "level_labels": [label for _, label in pairs]}
+        raise SchemaError(f"{name!r} gives labels in its levels and in level_labels; leave out one of the two")
+    return dict(zip(("levels", "level_labels"), zip(*pairs, strict=True), strict=True))

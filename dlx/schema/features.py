@@ -33,20 +33,16 @@ class Feature:
 
     Parameters
     ----------
-    name : str
-        The column's name in the table.
+    name, label : str
+        The column's name in the table, and the one that people read; the former by default.
     kind : {"numeric", "categorical"}
         Numeric values are kept; categories travel as the position of their level in `levels`.
-    label : str
-        The name that people read; the column's name by default.
     unit : str
         Unit of a numeric column, for example ``"mg/dL"``.
     levels, level_labels : tuple of str
         The levels as the table spells them, in order, and as people read them.
-    ordered : bool
-        Whether the order of the levels means something.
-    missing : bool
-        Whether a value may be missing.
+    ordered, missing : bool
+        Whether the order of the levels means something; whether a value may be missing.
     missing_label : str
         What a missing value means, for example ``"not asked: never smoked"``.
     protected, actionable : bool
@@ -58,8 +54,7 @@ class Feature:
     direction : {"any", "up", "down"}
         Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
     bounds : tuple of float
-        The lowest and the highest number that a person may be asked for, ``(7, 9)`` hours of sleep, ``(5, inf)`` where there
-        is no highest; real people bound it too.
+        The lowest and the highest number that a person may be asked for: ``(5, inf)`` where there is no highest.
     largest_change : float
         How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
     reachable : tuple of str
@@ -68,20 +63,16 @@ class Feature:
         Why nobody can change the column any more: ``"past"``; empty where nothing is known.
     derived_from : tuple of str
         The columns that it is computed from, so that it cannot change by itself.
-    reason : str
-        The words of an adverse reason, for example ``"Length of employment"``.
-    level_reasons : tuple of str
-        The words where a person has a certain level, one a level; "" where `reason` says it.
+    reason, level_reasons : str, tuple of str
+        The words of an adverse reason ("Length of employment"), and those of each level, "" where the former say it.
     adverse : {"", "high", "low"}
         On which side of the usual value the words of the reason are true; "" where nobody said.
     adverse_levels : tuple of str
         The levels of which the words are true.
     description : str
         One sentence for the reader who does not know the column.
-    dtype : str
-        How the table holds the column: pandas' name of its dtype; empty where nobody saw the table.
-    level_values : tuple of bool, int, float or str
-        The levels as the table holds them: integers, booleans or text; `levels` spells them.
+    dtype, level_values : str, tuple of bool, int, float or str
+        How the table holds the column, pandas' name of its dtype, and each level; empty where nobody saw the table.
     """
 
     name: str
@@ -113,11 +104,8 @@ class Feature:
 
     def __post_init__(self) -> None:
         what = f"feature {quoted(self.name)}"
-        if self.cuts and (self.is_categorical or not _increase(self.cuts)):
-            shown = list(self.cuts) if isinstance(self.cuts, tuple) else self.cuts
-            raise SchemaError(f"{what}: cuts must be increasing numbers of a numeric column, got {shown} for a {self.kind} one")
         conform(self, what, SchemaError)
-        for fault in _faults(self):
+        for fault in (*faults_of_spelling(self), *_faults(self)):
             raise SchemaError(what + fault)
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, reason=self.label)
@@ -157,26 +145,24 @@ class Feature:
 
     def check_codes(self, column: np.ndarray) -> None:
         """Raise a `SchemaError` if a column of codes holds what the feature does not have."""
-        known = column[~np.isnan(column)]
+        known, rule = column[~np.isnan(column)], ""
         if not self.missing and len(known) < len(column):
-            raise SchemaError(f"column {self.name!r} must not be missing, but is in {plural(len(column) - len(known), 'row')}")
-        if np.isinf(known).any():
-            raise SchemaError(f"column {self.name!r} must be finite, got infinity")
-        if (np.abs(known) > LARGEST).any():
-            raise SchemaError(f"column {self.name!r} must lie within 3.4e38, as models compute in float32")
-        strange = known[(known < 0) | (known >= len(self.levels)) | (known % 1 != 0)] if self.is_categorical else []
-        if len(strange):
-            raise SchemaError(
-                f"column {self.name!r} takes codes 0 to {len(self.levels) - 1}, got {strange[0]:g}; "
-                "pass a DataFrame to have levels coded"
-            )
+            rule = f"must not be missing, but is in {plural(len(column) - len(known), 'row')}"
+        elif np.isinf(known).any():
+            rule = "must be finite, got infinity"
+        elif (np.abs(known) > LARGEST).any():
+            rule = "must lie within 3.4e38, as models compute in float32"
+        elif self.is_categorical and (is_strange := (known < 0) | (known >= len(self.levels)) | (known % 1 != 0)).any():
+            strange = f"got {known[is_strange][0]:g}; pass a DataFrame to have levels coded"
+            rule = f"takes codes 0 to {len(self.levels) - 1}, {strange}"
+        if rule:
+            raise SchemaError(f"column {self.name!r} {rule}")
 
     def _level_codes(self, column: pd.Series) -> np.ndarray:
         spelled = {same_level(level): code for code, level in enumerate(self.levels)}
         codes = spelled | {level: code for code, level in enumerate(self.levels)}
         # pandas' factorize takes True and 1 of a column of objects for the same
-        cells = column.map(level_text, na_action="ignore") if column.dtype == object else column
-        where, different = cells.factorize()
+        where, different = (column.map(level_text, na_action="ignore") if column.dtype == object else column).factorize()
         texts = list(map(level_text, different))
         found = [codes.get(text, spelled.get(same_level(text))) for text in texts]
         if None in found:
@@ -225,21 +211,25 @@ def faults_of_spelling(described: Any) -> Iterator[str]:
 
 def _faults(feature: Feature) -> Iterator[str]:
     """Yield where the fields of a feature contradict each other or its kind."""
-    levels, bounds = feature.levels, feature.bounds
+    levels, cuts, bounds = feature.levels, feature.cuts, feature.bounds
     if feature.is_categorical and not levels:
         yield " is categorical and has no levels; list them in 'levels'"
     if not feature.is_categorical and levels:
         yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
-    yield from faults_of_spelling(feature)
+    are_rising = all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))
+    are_ends = len(bounds) == 2 and bounds[0] < bounds[1]
+    for name, said, rule in (
+        ("cuts", are_rising, "increasing numbers"),
+        ("bounds", are_ends, "the lowest and the highest number"),
+    ):
+        if (given := list(getattr(feature, name))) and (feature.is_categorical or not said):
+            yield f": {name} must be {rule} of a numeric column, got {given} for a {feature.kind} one"
     for name in ("level_values", "level_reasons"):
-        if getattr(feature, name) and len(getattr(feature, name)) != len(levels):
-            yield f" has {len(levels)} levels and {len(getattr(feature, name))} {name}"
+        if (given := getattr(feature, name)) and len(given) != len(levels):
+            yield f" has {len(levels)} levels and {len(given)} {name}"
     if feature.actionable and (feature.fixed or feature.derived_from):
         why = f"derived from {', '.join(feature.derived_from)}" if feature.derived_from else f"fixed ({feature.fixed})"
         yield f" is {why} and actionable, but nobody can change it; drop one of the two"
-    if bounds and (feature.is_categorical or len(bounds) != 2 or not bounds[0] < bounds[1]):
-        rule = "bounds must be the lowest and the highest number of a numeric column"
-        yield f": {rule}, got {list(bounds)} for a {feature.kind} one"
     if not 0 <= feature.largest_change < np.inf:
         yield f": largest_change must be a number from 0 on, got {feature.largest_change!r}"
     if feature.adverse and feature.is_categorical and not feature.ordered and len(levels) > 2:
@@ -248,9 +238,3 @@ def _faults(feature: Feature) -> Iterator[str]:
     for name in ("reachable", "adverse_levels"):
         if strange := [level for level in getattr(feature, name) if level not in levels]:
             yield f": {name} names {strange[0]!r}, which is no level; {known}"
-
-
-def _increase(cuts: Any) -> bool:
-    if not isinstance(cuts, (list, tuple)) or any(isinstance(cut, bool) or not isinstance(cut, (int, float)) for cut in cuts):
-        return False
-    return all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))

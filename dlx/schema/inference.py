@@ -1,13 +1,10 @@
-"""The schema that a table suggests, and which columns are no features.
+"""The schema that a table suggests, and which columns are no features: these are set aside, and go along with each person.
 
-These are set aside: they are carried along for models of one's own, but nothing is learned from them.
-
-- no value at all; a constant: one value in every row.
+- no value at all; a constant: one value in every row; a date or a time.
 - a saved index: the first column, without gaps 0, 1, 2, ... or 1, 2, 3, ... from the first row on.
 - an id: whole numbers most of which differ, where the name says so ("id", "customer_no", "OrderKey"); whole numbers that
   differ in every row and are consecutive, in 100 rows or more, or beyond 2**53; more than 20 texts most of which differ.
 - free text: such texts of several words.
-- a date or a time.
 
 Numbers that differ in every row are otherwise numbers. A column that is asked for by name is kept, and where nothing else
 is left, numbers are.
@@ -50,9 +47,7 @@ def infer_schema(
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
 ) -> Schema:
-    """Return the schema that a table suggests: numbers are numeric, everything else is categorical.
-
-    Columns that are no features are set aside by the rules of `dlx.schema.inference`: ids, constants, dates, free text.
+    """Return the schema that a table suggests: numbers are numeric, all else is categorical; ids, dates and the like go aside.
 
     Parameters
     ----------
@@ -76,12 +71,19 @@ def infer_schema(
     refuse_odd(table)
     if not len(table):
         raise SchemaError("the table has no rows")
-    _refuse_unknown(list(table.columns), target, keep, categorical)
-    columns = [name for name in table.columns if name != target]
+    for what, names in {"keep": keep, "categorical": categorical}.items():
+        if isinstance(names, str):
+            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
+    asked_for, known = (*keep, *categorical), list(table.columns)
+    for name in (target, *asked_for):
+        if name not in known:
+            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
+    if target in asked_for:
+        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
+    columns = [name for name in known if name != target]
     if not columns:
         raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
-    first, asked_for = table.columns[0], (*keep, *categorical)
-    why = {name: "" if name in asked_for else set_aside(table[name], first=name == first) for name in columns}
+    why = {name: "" if name in asked_for else set_aside(table[name], first=name == known[0]) for name in columns}
     if all(why.values()):  # numbers after all
         why |= {name: "" for name, one in why.items() if one in (CONSTANT, INDEX, ID) and holds_numbers(table[name])}
     if all(why.values()):
@@ -92,18 +94,6 @@ def infer_schema(
         target=_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
     )
-
-
-def _refuse_unknown(known: list[str], target: str, keep: Collection[str], categorical: Collection[str]) -> None:
-    """Raise if what was asked for names a column that the table has not, or the target as a feature."""
-    for what, names in {"keep": keep, "categorical": categorical}.items():
-        if isinstance(names, str):
-            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
-    for name in (target, *keep, *categorical):
-        if name not in known:
-            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
-    if target in (*keep, *categorical):
-        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
 
 
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
@@ -180,8 +170,7 @@ def _feature(column: pd.Series, *, levels: bool) -> Feature:
     name, known = str(column.name), column.dropna()
     missing = len(known) < len(column)
     if holds_numbers(column) and not levels:
-        row = _inexact_row(known)
-        if row is not None:
+        if (row := _inexact_row(known)) is not None:
             _refuse_inexact(name, known.index[row], known.iloc[row])
         return typed(Feature(name, kind="numeric", missing=missing), column)
     if known.empty:
@@ -217,10 +206,8 @@ def _refuse_numbers_in_words(name: str, known: pd.Series) -> None:
     if kind == "boolean":
         return
     if kind in ("mixed", "mixed-integer"):
-        first: dict[str, str] = {}
-        for row, value in known.items():
-            first.setdefault(type(value).__name__, f"{quoted(value)}, row {row}")
-        types = " and ".join(f"{kind} ({example})" for kind, example in list(first.items())[:3])
+        one_of_each = known[~known.map(type).duplicated()].head(3)
+        types = " and ".join(f"{type(value).__name__} ({quoted(value)}, row {row})" for row, value in one_of_each.items())
         raise SchemaError(f"column {name!r} mixes {types}; make it one kind, for example table[{name!r}].astype(str)")
     counts = known.astype(str).value_counts(sort=False).to_dict()
     if inexact := next(filter(is_inexact, counts), None):
@@ -235,37 +222,29 @@ def _refuse_numbers_in_words(name: str, known: pd.Series) -> None:
 
 
 def _target(column: pd.Series, positive: str | None) -> Target:
-    name, values = str(column.name), column.dropna().unique()
-    if len(values) < 2:
-        raise SchemaError(f"target {name!r} must have at least 2 different values, got {len(values)}")
-    if len(values) > MAX_INFERRED_CLASSES:
-        if positive is not None:
-            raise SchemaError(
-                f"target {name!r} has {len(values)} different values, of which none can be the positive outcome {positive!r}"
-            )
-        if holds_numbers(column):
+    name, different = str(column.name), column.dropna().nunique()
+    if different < 2:
+        raise SchemaError(f"target {name!r} must have at least 2 different values, got {different}")
+    if different > MAX_INFERRED_CLASSES:
+        if positive is None and holds_numbers(column):
             return Target(name, kind="regression")
-        raise SchemaError(
-            f"target {name!r} has {len(values)} different values that are no numbers, and at most {MAX_INFERRED_CLASSES} "
-            "classes are taken; merge them, or describe the target in a schema"
-        )
+        rule = f", of which none can be the positive outcome {positive!r}"
+        if positive is None:
+            rule = f" that are no numbers, and at most {MAX_INFERRED_CLASSES} are taken; merge them, or describe it in a schema"
+        raise SchemaError(f"target {name!r} has {different} different values{rule}")
     if hasattr(column, "cat"):  # without the categories that no row has; those without an order are sorted
         column = column.dropna().cat.remove_unused_categories()
         column = column if column.dtype.ordered else column.astype(column.dtype.categories.dtype)
     levels = _sorted_levels(column)
     if positive is not None:
-        chosen = _level_named(str(positive), levels)
-        if chosen is None:
+        said = str(positive)
+        same = [level for level in levels if same_level(level) == same_level(said) or level.strip() == said.strip()]
+        if not same:
             known = listed(map(repr, levels))
             raise SchemaError(f"target {name!r} has no level {positive!r}; it has {known}{did_you_mean(positive, levels)}")
+        chosen = said if said in levels else same[0]
         levels = (*(level for level in levels if level != chosen), chosen)
     return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
-
-
-def _level_named(text: str, levels: tuple[str, ...]) -> str | None:
-    """Return the level that a text spells: itself, or the same number, truth value or text without blanks around it."""
-    alike = [level for level in levels if same_level(level) == same_level(text) or level.strip() == text.strip()]
-    return text if text in levels else next(iter(alike), None)
 
 
 def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
@@ -273,10 +252,10 @@ def _sorted_levels(column: pd.Series) -> tuple[str, ...]:
     if hasattr(column, "cat"):
         return tuple(map(level_text, column.dtype.categories))
     values = column.dropna().unique().tolist()
-    texts = [str(value) for value in values]
-    if all(isinstance(value, str) for value in values) and all(number_of(text) is not None for text in texts):
-        return tuple(sorted(texts, key=lambda text: (number_of(text), text)))
+    numbers = [number_of(value) if isinstance(value, str) else None for value in values]
+    if None not in numbers:
+        return tuple(text for _, text in sorted(zip(numbers, values, strict=True)))
     try:
-        return tuple(level_text(value) for value in sorted(values))
+        return tuple(map(level_text, sorted(values)))
     except TypeError:
         return tuple(sorted(map(level_text, values)))

@@ -1,10 +1,9 @@
 """Numbers of a whole column in other spellings than English without separators.
 
-- Thousands are grouped by commas (``1,234.5``), dots (``1.234,5``), blanks (``1 234,5``) or apostrophes (``1'234.5``), if all
-  numbers of the column from 1,000 on are.
+- Thousands are grouped by commas, dots, blanks or apostrophes (``1'234.5``), if all numbers from 1,000 on are.
 - A decimal comma (``3,14``), if no number of the column has a decimal point.
-- A percent sign, a sign of a currency or another unit after or before the number, if all values have the same one; letters
-  after a blank, or those of `TOUCHING`, if there are more than 20 numbers.
+- A unit after or before the number, if all values have the same: a percent sign or that of a currency; letters after a blank,
+  or those of `TOUCHING`, if there are more than 20 numbers.
 
 A spelling must occur in two different values at least: one such value is a slip.
 """
@@ -13,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,13 +41,13 @@ class Numerals(NamedTuple):
     decimal: str = "."
 
 
+@dataclass(frozen=True)
 class Spelling:
-    """A way to write numbers: what separates thousands, what the separators are called, and the decimal mark."""
+    """A way to write numbers: what separates thousands, the decimal mark, and what is said of a column of them."""
 
-    def __init__(self, separators: str, called: str, decimal: str) -> None:
-        self.separators, self.decimal = separators, decimal
-        said = ["decimal commas"] * (decimal == ",") + [f"thousands are grouped by {called}"] * bool(called)
-        self.words = ", and ".join(said)
+    separators: str
+    decimal: str
+    words: str
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -63,18 +63,18 @@ class Spelling:
         """Return whether all numbers are spelled so, and a least number could not be English ones without separators."""
         if not all(map(self.pattern.fullmatch, bodies)):
             return False
-        own = {body for body in bodies if number_of(body) is None or (self.decimal == "," and "." in body)}
-        return len(own) >= least
+        return len({one for one in bodies if number_of(one) is None or (self.decimal == "," and "." in one)}) >= least
 
 
-BY_DOTS = Spelling(".", "dots", ",")
+GROUPED = "thousands are grouped by "
+BY_DOTS = Spelling(".", ",", f"decimal commas, and {GROUPED}dots")
 SPELLINGS = (
-    Spelling(",", "commas", "."),
-    Spelling("'’", "apostrophes", "."),
-    Spelling(_BLANKS, "blanks", "."),
-    Spelling("", "", ","),
+    Spelling(",", ".", f"{GROUPED}commas"),
+    Spelling("'’", ".", f"{GROUPED}apostrophes"),
+    Spelling(_BLANKS, ".", f"{GROUPED}blanks"),
+    Spelling("", ",", "decimal commas"),
     BY_DOTS,
-    Spelling(_BLANKS, "blanks", ","),
+    Spelling(_BLANKS, ",", f"decimal commas, and {GROUPED}blanks"),
 )
 
 
@@ -113,22 +113,20 @@ def is_ambiguous(texts: Iterable[str]) -> bool:
 
 def _without_unit(texts: list[str], known: str | None) -> tuple[list[str], str]:
     """Return the numbers without the unit that all of them have, and the unit; as they are where there is none in common."""
-    bodies, units = [], set()
+    matches = []
     for text in texts:
-        match = _AFFIXED.fullmatch(text) if len(text) <= LONGEST else None
-        units.add((match["before"], match["after"]) if match else ("", ""))
-        if match is None or len(units) > 1 or units == {("", "")} or not (match["gap"] or _may_touch(match["after"])):
+        if len(text) > LONGEST or not (match := _AFFIXED.fullmatch(text)):
             return texts, ""
-        bodies.append(f"{match['sign']}{match['body']}")
-    before, after = units.pop() if units else ("", "")
-    if known and known == before + after:
+        matches.append(match)
+    units = {(match["before"], match["after"]) for match in matches}
+    if len(units) != 1 or units == {("", "")}:
+        return texts, ""
+    before, after = units.pop()
+    is_code = any(map(str.isalpha, after)) and after not in TOUCHING and not all(match["gap"] for match in matches)
+    bodies = [f"{match['sign']}{match['body']}" for match in matches]
+    if known and known == before + after and not is_code:
         return bodies, known
     is_sign = bool(before) or after in (*"%‰°", *_CURRENCY)
-    if (before and after) or (len(set(bodies)) < 2) or not (is_sign or len(set(bodies)) > FEW):
+    if is_code or (before and after) or len(set(bodies)) < 2 or not (is_sign or len(set(bodies)) > FEW):
         return texts, ""
     return bodies, before or after
-
-
-def _may_touch(unit: str) -> bool:
-    """Return whether a unit is written without a blank before it: letters of a code are none."""
-    return not any(map(str.isalpha, unit)) or unit in TOUCHING

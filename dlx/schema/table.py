@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TargetKind = Literal["binary", "multiclass", "regression"]
 HALF = 0.5
 UNSTATED, UNREASONED = "one half, as nothing else was stated", "stated in the schema without a reason"
+_NO_CELLS = ("complex", "list<", "large_list<", "fixed_size", "struct<", "map<", "binary")  # dtypes
 _NESTED = (list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.ndarray)
 
 
@@ -31,30 +32,24 @@ class Target:
 
     Parameters
     ----------
-    name : str
-        The column's name in the table.
+    name, label : str
+        The column's name in the table, and the one that people read; the former by default.
     kind : {"binary", "multiclass", "regression"}
         A binary target predicts its last level.
     levels, level_labels : tuple of str
         Outcomes as the table spells them and as people read them; the positive one last.
-    label, unit : str
-        The name that people read, and the unit of a regression.
+    unit : str
+        The unit of a regression.
     person, event, risk : str
         Whom a row is about ("applicant"), what the positive outcome is ("a bad loan"), and the name of its probability.
-    flagged, cleared : str
-        What happens above and below the threshold: "denied" and "granted".
-    flagging : str
-        The act of flagging as a noun: "denial".
-    threshold : float
-        Predicted probability from which on a person is flagged.
-    threshold_reason : str
-        Where the threshold comes from; by default that nobody said.
+    flagged, cleared, flagging : str
+        What happens above and below the threshold, "denied" and "granted", and the former as a noun, "denial".
+    threshold, threshold_reason : float, str
+        Predicted probability from which on a person is flagged; and where it comes from, by default that nobody said.
     past : bool
-        Whether the outcome has come about before the columns are measured (a heart attack that people report, a disease that
-        they have): no change undoes it, so that nobody is told what to change.
+        Whether the outcome comes before the columns are measured (a heart attack that people report): no change undoes it.
     adverse_action : bool
-        Whether flagging a person is an act whose reasons the law regulates (a denied loan); protected attributes are
-        then never printed as a reason.
+        Whether the law regulates the reasons for flagging a person (a denied loan): protected attributes are then no reason.
     fairness_by : tuple of str
         The protected columns by which the treatment of people is compared first; all protected ones by default.
     reasons_version : str
@@ -84,16 +79,15 @@ class Target:
         what = f"target {quoted(self.name)}"
         conform(self, what, SchemaError)
         least = {"binary": 2, "multiclass": 3, "regression": 0}[self.kind]
+        faults = [*faults_of_spelling(self)]
         if least > len(self.levels) or (self.kind == "binary" and len(self.levels) > least):
-            raise SchemaError(f"{what} is {self.kind} and needs {least} levels, got {list(self.levels)}")
+            faults.insert(0, f" is {self.kind} and needs {least} levels, got {list(self.levels)}")
         if self.kind == "regression" and self.levels:
-            raise SchemaError(
-                f"{what} is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind"
-            )
-        for fault in faults_of_spelling(self):
-            raise SchemaError(what + fault)
+            faults.insert(0, f" is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind")
         if not 0 < self.threshold < 1:
-            raise SchemaError(f"target {self.name!r}: threshold must lie in (0, 1), got {self.threshold}")
+            faults.append(f": threshold must lie in (0, 1), got {self.threshold}")
+        for fault in faults:
+            raise SchemaError(what + fault)
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, event=f"{self.label} = {self.positive}")
         fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
@@ -148,11 +142,6 @@ class Schema:
         What is predicted.
     carried : tuple of Carried
         Columns that are set aside: ids, constants, free text.
-
-    Raises
-    ------
-    SchemaError
-        If two columns bear the same name, or there is none.
     """
 
     features: tuple[Feature, ...]
@@ -208,13 +197,7 @@ class Schema:
         return self.names.index(name)
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
-        """Return a table as coded rows [rows, features]: float64, categories as codes, NaN where missing.
-
-        Raises
-        ------
-        SchemaError
-            If a column is lacking, a level is unknown, a number is none, or a value is missing where it must not be.
-        """
+        """Return a table as coded rows [rows, features], NaN where missing; a `SchemaError` names what does not fit."""
         refuse_odd(table)
         lacking = [name for name in self.names if name not in table.columns]
         if lacking:
@@ -225,13 +208,7 @@ class Schema:
         return np.column_stack([feature.encode(table[feature.name]) for feature in self.features])
 
     def check(self, rows: np.ndarray) -> np.ndarray:
-        """Return coded rows as float64 [rows, features] after checking shape, codes and missing values.
-
-        Raises
-        ------
-        SchemaError
-            If the rows do not have one column a feature, or a code or a number is out of the schema.
-        """
+        """Return coded rows as float64 [rows, features], or raise a `SchemaError` where shape, codes or gaps do not fit."""
         rows = np.asarray(rows, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self):
             raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
@@ -261,13 +238,7 @@ class Schema:
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Schema:
-        """Return the schema that `to_dict` described, or that a TOML file holds.
-
-        Raises
-        ------
-        SchemaError
-            If a key is not a field of `Feature` or `Target`.
-        """
+        """Return the schema that `to_dict` described, or raise a `SchemaError` where it names what a schema does not have."""
         from dlx.schema.description import schema_of
 
         return schema_of(described)
@@ -297,15 +268,9 @@ def refuse_odd(table: pd.DataFrame) -> None:
     repeated = sorted(set(table.columns[table.columns.duplicated()]))
     if repeated:
         raise SchemaError(f"the table has columns of the same name: {listed(repeated)}; rename them")
-    for name in table.columns:
-        held = _no_cell(table[name])
+    for name, column in table.items():
+        held = str(column.dtype) if str(column.dtype).startswith(_NO_CELLS) else ""
+        if column.dtype == object:
+            held = next((type(value).__name__ for value in column.array if isinstance(value, _NESTED)), "")
         if held:
             raise SchemaError(f"column {name!r} holds {held}, neither numbers nor levels; unpack it, or leave it out")
-
-
-def _no_cell(column: pd.Series) -> str:
-    """Return what a column holds that is no single value: "list"; empty where it holds single ones."""
-    if column.dtype == object:
-        return next((type(value).__name__ for value in column.array if isinstance(value, _NESTED)), "")
-    dtype = str(column.dtype)
-    return dtype if dtype.startswith(("complex", "list<", "large_list<", "fixed_size", "struct<", "map<", "binary")) else ""
