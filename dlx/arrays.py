@@ -35,10 +35,10 @@ def row_names(index: Any) -> np.ndarray:
 
 
 def check_seed(seed: int) -> int:
-    """Return a seed that every generator takes, or raise a `DlxError`."""
-    if not 0 <= seed < 2**32:
-        raise DlxError(f"a seed must be 0 to {2**32 - 1}, got {seed}")
-    return seed
+    """Return a seed that every generator takes as a plain number, or raise a `DlxError`."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise DlxError(f"a seed must be 0 to {2**32 - 1}, got {seed!r}; pass a whole number")
+    return int(seed)
 
 
 def is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import platform
@@ -36,28 +37,28 @@ DAY = 86_400  # seconds, after which what another host left counts as dead
 FORMULA = re.compile(r"[=+\-@\t\n＝＋－＠]")
 NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
+Content = bytes | str
+
 
 class FileError(DlxError):
     """A place that cannot be written to."""
 
 
-def write_atomically(path: str | Path, content: bytes | str) -> Path:
+def write_atomically(path: str | Path, content: Content) -> Path:
     """Write a file under a temporary name, sync it, and rename it; return its path."""
     path = Path(path)
-    with _one_line(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with staging(path) as unfinished:
-            _write(unfinished, content)
-            with locked(path.parent):
-                sweep(path.parent)
-                unfinished.replace(path)
+    with _staged({path: content}) as staged, locked(path.parent):
+        sweep(path.parent)
+        staged[path].replace(path)
     return path
 
 
 def write_together(
-    contents: Mapping[Path, bytes | str | Mapping[str, bytes | str]], *, ours: Callable[[Path], bool] = lambda _: False
+    contents: Mapping[Path, Content | Mapping[str, Content]], *, ours: Callable[[Path], bool] = lambda _: False
 ) -> None:
     """Write files and folders of files, all of them or none.
+
+    What stands there is set aside first, and removed last. A process that is killed in between leaves it to the next write.
 
     Parameters
     ----------
@@ -71,42 +72,12 @@ def write_together(
     FileError
         If there is no room, no permission, or a folder where a file should be.
     """
-    with _one_line(next(iter(contents))), contextlib.ExitStack() as stack:
-        staged = {}
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged[path] = unfinished = stack.enter_context(staging(path))
-            if isinstance(content, Mapping):
-                unfinished.mkdir()
-                for name, part in content.items():
-                    _write(unfinished / name, part)
-            else:
-                _write(unfinished, content)
-        put_in_place(staged, ours=ours)
-
-
-@contextlib.contextmanager
-def staging(path: Path) -> Iterator[Path]:
-    """Give a name beside a path for what is to take its place; what still bears it in the end is removed."""
-    unfinished = beside(path, new_tag(), "tmp")
-    try:
-        yield unfinished
-    finally:
-        remove(unfinished)
-
-
-def put_in_place(staged: Mapping[Path, Path], *, ours: Callable[[Path], bool]) -> None:
-    """Rename what was staged to where it belongs, all of it or none; `ours` as in `write_together`.
-
-    What stands there is set aside first, and removed last. A process that is killed in between leaves it to the next write.
-    """
-    first, tag = next(iter(staged)), new_tag()
-    aside = {path: beside(path, tag, "old") for path in staged}
-    with _one_line(first), locked(first.parent):
+    tag = new_tag()
+    aside = {path: beside(path, tag, "old") for path in contents}
+    with _staged(contents) as staged, locked(next(iter(contents)).parent):
         for folder in {path.parent for path in staged}:
             sweep(folder)
         for path, unfinished in staged.items():
-            _refuse_other_kind(path, unfinished)
             _carry(path, unfinished, ours)
         try:
             for path, old in aside.items():
@@ -125,13 +96,37 @@ def put_in_place(staged: Mapping[Path, Path], *, ours: Callable[[Path], bool]) -
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes of dlx from renaming in a folder; where the system has no such locks, go without."""
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
+def _staged(contents: Mapping[Path, Content | Mapping[str, Content]]) -> Iterator[dict[Path, Path]]:
+    """Give the hidden names under which contents were written, by where they belong; what still bears one in the end goes.
 
+    What the system refuses becomes a `FileError` that names the first path and the way out.
+    """
+    tag = new_tag()
+    staged = {path: beside(path, tag, "tmp") for path in contents}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Mapping):
+                staged[path].mkdir()
+            parts = content if isinstance(content, Mapping) else {"": content}
+            for name, part in parts.items():
+                with (staged[path] / name).open("wb") as file:
+                    file.write(part.encode() if isinstance(part, str) else part)
+                    file.flush()
+                    os.fsync(file.fileno())
+        yield staged
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        way_out = "free some space, or write to another place" if full else "write to another place"
+        raise FileError(f"cannot write {next(iter(contents))}: {error.strerror or error}; {way_out}") from error
+    finally:
+        for unfinished in staged.values():
+            remove(unfinished)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes of dlx from renaming in a folder; where the file system has no such locks, go without."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             handle = os.open(folder, os.O_RDONLY)
@@ -150,40 +145,23 @@ def recover(path: Path) -> None:
 
 def refuse_unwritable(path: str | Path, remedy: str) -> None:
     """Raise a `FileError` if files could not be written to a folder, which need not be there yet."""
-    if why := _why_unwritable(Path(path)):
-        raise FileError(f"cannot write to {path}: {why}; {remedy}")
-
-
-def _why_unwritable(path: Path) -> str:
+    path = Path(path)
     try:
-        if "\0" in str(path):
-            return "a name must not hold a null character"
-        if long := [part for part in path.parts if len(os.fsencode(part)) > LONGEST]:
-            return f"{long[0][:20]}… is too long a name"
+        if odd := [part for part in path.parts if "\0" in part or len(os.fsencode(part)) > LONGEST]:
+            raise ValueError(f"{odd[0][:20]!r}… is too long a name, or holds a null character")
         place = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
-        if not place.is_dir():
-            return f"{place} is no folder that may be written to"
         with tempfile.TemporaryFile(dir=place, prefix=".dlx-"):
-            return ""
+            pass
     except (OSError, ValueError) as error:
-        return f"it is no folder that may be written to ({getattr(error, 'strerror', None) or error})"
-
-
-def _write(path: Path, content: bytes | str) -> None:
-    with path.open("wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _refuse_other_kind(path: Path, unfinished: Path) -> None:
-    if path.exists() and path.is_dir() != unfinished.is_dir():
-        what = "is a folder" if path.is_dir() else "is no folder"
-        raise FileError(f"cannot write {path}: it {what}; remove it, or write to another place")
+        why = f"it is no folder that may be written to ({getattr(error, 'strerror', None) or error})"
+        raise FileError(f"cannot write to {path}: {why}; {remedy}") from error
 
 
 def _carry(path: Path, unfinished: Path, ours: Callable[[Path], bool]) -> None:
-    """Copy what people put into a folder of ours to the one that replaces it."""
+    """Copy what people put into a folder of ours to the one that replaces it; raise if one is a folder, the other a file."""
+    if path.exists() and path.is_dir() != unfinished.is_dir():
+        what = "is a folder" if path.is_dir() else "is no folder"
+        raise FileError(f"cannot write {path}: it {what}; remove it, or write to another place")
     for entry in path.iterdir() if path.is_dir() else ():
         copied = unfinished / entry.name
         if ours(entry) or LEFTOVER.fullmatch(entry.name) or copied.exists():
@@ -192,17 +170,6 @@ def _carry(path: Path, unfinished: Path, ours: Callable[[Path], bool]) -> None:
             shutil.copytree(entry, copied, symlinks=True)
         else:
             shutil.copy2(entry, copied, follow_symlinks=False)
-
-
-@contextlib.contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn what the system says into a `FileError` that names the path and the way out."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "free some space, or write to another place" if full else "write to another place"
-        raise FileError(f"cannot write {path}: {error.strerror or error}; {remedy}") from error
 
 
 def new_tag() -> str:
@@ -250,19 +217,16 @@ def take_back(aside: Mapping[Path, Path]) -> None:
 
 
 def _is_dead(found: re.Match[str], path: Path) -> bool:
-    pid = int(found["pid"])
-    if found["node"] != NODE or os.name != "posix":
-        with contextlib.suppress(OSError):
-            return time.time() - path.lstat().st_mtime > DAY
-        return False
-    if pid == os.getpid():
-        return found["run"] != RUN
     try:
-        os.kill(pid, 0)
+        if found["node"] != NODE:
+            return time.time() - path.lstat().st_mtime > DAY
+        if int(found["pid"]) == os.getpid():
+            return found["run"] != RUN
+        os.kill(int(found["pid"]), 0)
     except (ProcessLookupError, OverflowError):
         return True
     except OSError:
-        return False  # it is there, but another user's
+        pass  # it is there, but another user's
     return False
 
 
@@ -271,16 +235,12 @@ def csv_text(table: pd.DataFrame) -> str:
 
     Text that begins with = + - @, a tab or a line break, which a spreadsheet would run or swallow, gets an apostrophe before
     it, names of columns too. Numbers stay as they are, negative ones and those in text ("-1.5") too. A line break within
-    text is written as one line feed. dlx reads none of these files again; whoever does strips one apostrophe before such a
-    sign.
+    text is written as one line feed. dlx reads none of these files again.
     """
-    import pandas as pd
-
-    columns = {
-        position: column if pd.api.types.is_numeric_dtype(column) else column.astype(object).map(_escaped)
-        for position, (_, column) in enumerate(table.items())
-    }
-    written = pd.DataFrame(columns, index=table.index)
+    written = table.set_axis(range(table.shape[1]), axis=1)
+    for position, column in written.items():
+        if column.dtype.kind not in "biufc":
+            written[position] = column.astype(object).map(_escaped)
     written.columns = [_escaped(name) for name in table.columns]
     return str(written.to_csv(index=False, lineterminator="\n"))
 

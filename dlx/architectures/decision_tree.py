@@ -18,16 +18,12 @@ def fit(
     min_rows: int = 20,
     smoothing: float = 1.0,
 ) -> TreeModel:
-    """Return a decision tree fitted to the training rows.
+    """Return a decision tree fitted to the training rows; the seed chooses between splits that are equally good.
 
     Parameters
     ----------
-    train : Dataset
-        Rows with outcomes 0 and 1.
-    seed : int
-        Seed of the choice between splits that are equally good.
-    weights : ndarray [rows], optional
-        How much each row counts, with a mean of 1.
+    train, seed, weights
+        As in `dlx.architectures`.
     max_depth, min_rows : int
         Levels of the tree, and least training rows in a leaf.
     smoothing : float

@@ -24,25 +24,16 @@ def fit(
     min_rows: int = 20,
     l2: float = 1.0,
 ) -> TreeModel:
-    """Return boosted trees fitted to the training rows.
+    """Return boosted trees fitted to the training rows; the seed chooses the rows that set the bins of large tables.
 
     Parameters
     ----------
-    train : Dataset
-        Rows with outcomes 0 and 1.
-    seed : int
-        Seed of the rows that set the bins of large tables.
-    weights : ndarray [rows], optional
-        How much each row counts, with a mean of 1.
-    monotone : ndarray of int [features], optional
-        1 where the logit must not fall as the column rises, -1 where it must not rise, 0 where it is free; a missing value
-        is not bound.
+    train, seed, weights, monotone
+        As in `dlx.architectures`; a missing value is not bound.
     trees, leaves, min_rows : int
         Number of trees, most leaves of a tree, and least training rows in a leaf.
-    learning_rate : float
-        Share of each tree's step that is taken.
-    l2 : float
-        Shrinkage of the leaves.
+    learning_rate, l2 : float
+        Share of each tree's step that is taken, and shrinkage of the leaves.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 

@@ -14,10 +14,6 @@ def build(
 
     Parameters
     ----------
-    width : int
-        Dense columns.
-    base_rate : float
-        Share of positives, which the head's bias starts from.
     hidden, depth : int
         Units of a hidden layer, and number of hidden layers.
     dropout, input_dropout : float

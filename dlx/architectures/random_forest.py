@@ -22,16 +22,12 @@ def fit(
     min_rows: int = 3,
     smoothing: float = 1.0,
 ) -> TreeModel:
-    """Return a random forest fitted to the training rows.
+    """Return a random forest fitted to the training rows; the seed chooses the rows and columns that each tree sees.
 
     Parameters
     ----------
-    train : Dataset
-        Rows with outcomes 0 and 1.
-    seed : int
-        Seed of the rows and columns that each tree sees.
-    weights : ndarray [rows], optional
-        How much each row counts, with a mean of 1.
+    train, seed, weights
+        As in `dlx.architectures`.
     trees, max_depth, min_rows : int
         Number of trees, levels of a tree, and least training rows in a leaf.
     smoothing : float

@@ -47,10 +47,6 @@ def build(
 
     Parameters
     ----------
-    width : int
-        Dense columns.
-    base_rate : float
-        Share of positives, which the head's bias starts from.
     hidden, block_hidden, depth : int
         Units between blocks, units within a block, and number of blocks.
     dropout, residual_dropout, input_dropout : float

@@ -13,13 +13,14 @@ and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dlx import architectures, cases
-from dlx.checkpoint.contents import REMEDY, described, model_of, pack, parsed, unpack, versions
+from dlx.checkpoint.contents import REMEDY, description_of, model_of, pack, parsed, unpack, versions
 from dlx.checkpoint.folders import (
     ROOT,
     CheckpointError,
@@ -32,25 +33,13 @@ from dlx.checkpoint.folders import (
     write_folder,
 )
 from dlx.dataset import Dataset
-from dlx.errors import did_you_mean
+from dlx.errors import did_you_mean, one_line
 from dlx.files import recover
 from dlx.model import Model
 from dlx.schema import Schema
 from dlx.training import Trained
 
-__all__ = [
-    "ROOT",
-    "CheckpointError",
-    "describe",
-    "differs",
-    "find",
-    "folder",
-    "load",
-    "load_model",
-    "remedy_of",
-    "save",
-    "shipped_root",
-]
+__all__ = ["ROOT", "CheckpointError", "describe", "differs", "find", "folder", "load", "load_model", "remedy_of", "save"]
 
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
@@ -73,15 +62,12 @@ def load_model(
         The dataset, which must be the one that the model was trained on; or the name of a case. The name of a shipped case
         stands for its data.
     architecture : str
-        One of `dlx.architectures.names()`.
-    seed : int
-        The seed it was trained with.
-    config : mapping, optional
-        The options that it was trained with.
-    checkpoints : str or Path, optional
-        The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones.
-    root : str or Path, optional
-        The former name of `checkpoints`.
+        One of `dlx.architectures()`.
+    seed, config : int, mapping
+        The seed and the options that it was trained with.
+    checkpoints, root : str or Path, optional
+        The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones. `root` is
+        its former name.
 
     Raises
     ------
@@ -90,39 +76,40 @@ def load_model(
     CheckpointError
         If it was not trained yet, was damaged, is another model, or belongs to other data.
     """
-    path = find(case, architecture, seed=seed, config=config, checkpoints=checkpoints or root)
-    if isinstance(case, str):
-        return load(path, case=cases.load(case) if case in cases.names() else None)
-    return load(path, case=case)
+    name, table = (case, None) if isinstance(case, str) else (case.name, case)
+    place = checkpoints or root
+    path = find(name, architecture, seed=seed, config=config, checkpoints=place)
+    if path is None:
+        wanted = folder(name, architecture, seed=seed, config=config, checkpoints=place or ROOT)
+        others = sorted(path.name for path in wanted.parent.glob(f"{architecture}-*"))
+        only = f", only {', '.join(others[:5])}" if others else ""
+        near = did_you_mean(name, cases.names()) if name not in cases.names() else ""
+        raise CheckpointError(f"there is no checkpoint {wanted}{only}{near}; {remedy(wanted, table)}")
+    return load(path, case=cases.load(name) if table is None and name in cases.names() else table)
 
 
 def find(
-    case: str | Dataset,
+    case: str,
     architecture: str,
     *,
     seed: int = 0,
     config: Mapping[str, Any] | None = None,
     checkpoints: str | Path | None = None,
-) -> Path:
-    """Return the folder of a trained model, which is looked for as by `load_model`."""
-    places = [ROOT, shipped_root()] if checkpoints is None else [checkpoints]
-    name, table = (case.name, case) if isinstance(case, Dataset) else (case, None)
-    candidates = [folder(name, architecture, seed=seed, config=config, checkpoints=place) for place in places]
-    for candidate in candidates:
-        recover(candidate)
-        if os.path.isdir(candidate):
-            return candidate
-    others = sorted(path.name for path in candidates[0].parent.glob(f"{architecture}-*"))
-    only = f", only {', '.join(others[:5])}" if others else ""
-    only += did_you_mean(name, cases.names()) if name not in cases.names() else ""
-    raise CheckpointError(f"there is no checkpoint {candidates[0]}{only}; {remedy(candidates[0], table)}")
+) -> Path | None:
+    """Return the folder of a trained model of a case, which is looked for as by `load_model`; None where there is none."""
+    for place in (ROOT, shipped_root()) if checkpoints is None else (checkpoints,):
+        path = folder(case, architecture, seed=seed, config=config, checkpoints=place)
+        recover(path)
+        if os.path.isdir(path):
+            return path
+    return None
 
 
 def save(trained: Trained, checkpoints: str | Path = ROOT) -> Path:
     """Return the folder that now holds a trained model, below that of all checkpoints; one of the same name is replaced."""
     made_by = trained.made_by
     final = folder(trained.case, made_by.architecture, seed=made_by.seed, config=made_by.config, checkpoints=checkpoints)
-    return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(described(trained))})
+    return write_folder(final, {WEIGHTS: pack(trained.model), DESCRIPTION: as_json(description_of(trained))})
 
 
 def load(path: str | Path, *, case: Dataset | None = None) -> Model:
@@ -142,13 +129,13 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
         other data.
     """
     path = Path(path)
-    said, files = _read(path, case)
-    if case is not None and case.sha256 != said["data_sha256"]:
-        raise CheckpointError(
-            f"{path} was trained on other data than the present {case.name!r}: "
-            f"sha256 {said['data_sha256'][:12]}…, not {case.sha256[:12]}…; {remedy(path, case)}"
-        )
-    try:
+    with _refusing(path, case):
+        said, files = _read(path)
+        if case is not None and case.sha256 != said["data_sha256"]:
+            raise CheckpointError(
+                f"{path} was trained on other data than the present {case.name!r}: "
+                f"sha256 {said['data_sha256'][:12]}…, not {case.sha256[:12]}…"
+            )
         schema = Schema.from_dict(said["schema"])
         if schema.target.kind != "binary":
             raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
@@ -157,16 +144,12 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
                 raise ValueError("its columns are not those of the data that it names")
             schema = case.schema
         return model_of(said, unpack(files[WEIGHTS]), schema)
-    except MALFORMED as error:
-        raise CheckpointError(f"{path} does not hold what it says: {_words(error)}; {remedy(path, case)}") from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself: architecture, settings, history, metrics, versions.
-
-    It is verified as by `load`.
-    """
-    return _read(Path(path))[0]
+    """Return what a checkpoint, verified as by `load`, says of itself: architecture, settings, history, metrics, versions."""
+    with _refusing(Path(path), None):
+        return _read(Path(path))[0]
 
 
 def differs(path: str | Path, case: Dataset, *, device: str = "auto") -> str:
@@ -180,7 +163,7 @@ def differs(path: str | Path, case: Dataset, *, device: str = "auto") -> str:
         return str(error).partition(";")[0]
     if said["data_sha256"] != case.sha256:
         return f"{path} was trained on other data than {case.name} has now"
-    if said["settings"].get(REMEDY) is not None:
+    if REMEDY in said["settings"]:
         return f"{path} holds a model that was fixed"
     is_net = architectures.is_net(said["architecture"])
     if is_net and device not in ("auto", said["device"]):
@@ -199,21 +182,21 @@ def remedy_of(path: str | Path) -> dict[str, Any] | None:
     return found
 
 
-def _read(path: Path, case: Dataset | None = None) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the description and the files of a checkpoint that is what its path says."""
-    try:
-        files = read_folder(path, (WEIGHTS, DESCRIPTION))
-        said = parsed(files[DESCRIPTION])
-    except CheckpointError as error:
-        raise CheckpointError(f"{error}; {remedy(path, case)}") from error
-    except MALFORMED as error:
-        what = f"{path / DESCRIPTION} does not hold what it says: {_words(error)}"
-        raise CheckpointError(f"{what}; {remedy(path, case)}") from error
-    refuse_renamed(path, said, case)
+    files = read_folder(path, (WEIGHTS, DESCRIPTION))
+    said = parsed(files[DESCRIPTION])
+    refuse_renamed(path, said)
     return said, files
 
 
-def _words(error: BaseException) -> str:
-    """Return an error in one short line."""
-    why = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
-    return " ".join(why.split())[:300]
+@contextlib.contextmanager
+def _refusing(path: Path, case: Dataset | None) -> Iterator[None]:
+    """Make one line of what is wrong with a checkpoint: a `CheckpointError` that says how to make it again."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {remedy(path, case)}") from error
+    except MALFORMED as error:
+        why = one_line(f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__)[:300]
+        raise CheckpointError(f"{path} does not hold what it says in {DESCRIPTION}: {why}; {remedy(path, case)}") from error

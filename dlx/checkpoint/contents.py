@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
-import math
 import platform
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlx import architectures, training
 from dlx.checkpoint.folders import fits_a_folder
 from dlx.encoder import Encoder
+from dlx.errors import DlxError, quoted
 from dlx.files import parsed_json
 from dlx.model import CLASSIFIER, LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.schema import Schema
+from dlx.schema.fields import conform, described
 from dlx.training import Trained
 from dlx.trees import Trees
 
@@ -34,18 +35,69 @@ Arrays = dict[str, np.ndarray]
 Kept = NeuralModel | TreeModel | LinearModel  # the models that a checkpoint holds
 KINDS = (NeuralModel.__name__, TreeModel.__name__, LinearModel.__name__)
 REMEDY = "remedy"  # the setting of a model that was fixed
-LARGEST_SEED = 2**32 - 1
-EPOCH = {"epoch", "training_loss", "validation_loss"}
-METRIC = {"metric", "estimate", "low", "high", "reference"}
 ROUNDING = 1e-6  # that a probability may lie beyond 0 or 1
 
 
-# The description
+@dataclass(frozen=True)
+class Description:
+    """What a checkpoint says of a model, as JSON holds it: what it is, how it was trained, how good it is, what made it."""
+
+    name: str
+    kind: str
+    architecture: str
+    case: str
+    seed: int
+    config: Mapping[str, object]
+    settings: Mapping[str, object]  # the defaults with what was configured, and the remedy of a model that was fixed
+    scales: tuple[str, ...]
+    device: Literal["cpu", "cuda"]
+    best_epoch: int | None
+    history: tuple[Mapping[str, float], ...]
+    metrics: tuple[Mapping[str, float | str | None], ...]
+    versions: Mapping[str, str]
+    data_sha256: str
+    schema: Mapping[str, object]  # checked where it is read: by `Schema.from_dict`
+
+    def __post_init__(self) -> None:
+        conform(self, "it", DlxError)
+        defaults, plain = training.options(self.architecture), {n: v for n, v in self.settings.items() if n != REMEDY}
+        asked = {**defaults, **self.config}
+        changed = training.overrides(self.architecture, self.config)
+        training.overrides(self.architecture, plain)
+        named = training.name_of(self.architecture, self.seed, self.config) + " fixed" * (REMEDY in self.settings)
+        fit = getattr(architectures.architecture(self.architecture), "fit", None)
+        made = inspect.signature(fit).return_annotation if fit else NeuralModel.__name__
+        is_right = {
+            "seed": 0 <= self.seed < 2**32,
+            "case": fits_a_folder(self.case),
+            "config": changed == self.config,
+            "settings": plain.keys() == asked.keys() and all(value in (None, plain[name]) for name, value in asked.items()),
+            "remedy": isinstance(self.settings.get(REMEDY, {}), Mapping),
+            "name": self.name == named,
+            "kind": self.kind in ((made,) if made in KINDS else KINDS),
+            "scales": self.scales == CLASSIFIER or (self.kind == TreeModel.__name__ and self.scales == CLASSIFIER[::-1]),
+            "best_epoch": self.best_epoch is None or self.best_epoch >= 0,
+            "history": all(set(line) == {"epoch", "training_loss", "validation_loss"} for line in self.history),
+            "metrics": all(map(_is_metric, self.metrics)),
+            "versions": all(len(text.splitlines()) == 1 for text in self.versions.values()),
+            "data_sha256": re.fullmatch("[0-9a-f]{64}", self.data_sha256) is not None,
+        }
+        if wrong := [name for name, is_so in is_right.items() if not is_so]:
+            raise ValueError(f"its {wrong[0]} must not be {quoted(getattr(self, wrong[0], self.settings))}")
 
 
-def described(trained: Trained) -> dict[str, Any]:
-    """Return what a checkpoint says of a model: what it is, how it was trained, how good it is, what made it."""
+def _is_metric(line: Mapping[str, float | str | None]) -> bool:
+    needed = {"metric", "estimate", "low", "high", "reference"}
+    if not set(line) >= needed:
+        return False
+    numbers = {"estimate", "reference"} if line["low"] is line["high"] is None else needed - {"metric"}
+    return isinstance(line["metric"], str) and all(isinstance(line[name], (int, float)) for name in numbers)
+
+
+def description_of(trained: Trained) -> dict[str, Any]:
+    """Return the fields of the `Description` of a trained model."""
     model, made_by = trained.model, trained.made_by
+    metrics = trained.metrics.drop(columns="model").astype(object)
     return {
         "name": model.name,
         "kind": type(model).__name__,
@@ -58,10 +110,7 @@ def described(trained: Trained) -> dict[str, Any]:
         "device": trained.device,
         "best_epoch": trained.best_epoch,
         "history": trained.history.to_dict("records"),
-        "metrics": [
-            {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in line.items()}
-            for line in trained.metrics.drop(columns="model").to_dict("records")
-        ],
+        "metrics": metrics.where(metrics.notna(), None).to_dict("records"),
         "versions": versions(),
         "data_sha256": made_by.data_sha256,
         "schema": model.schema.to_dict(),
@@ -75,109 +124,10 @@ def versions() -> dict[str, str]:
 
 
 def parsed(content: bytes) -> dict[str, Any]:
-    """Return the description that JSON holds, or raise a `ValueError`: every field is there and is what it must be.
-
-    Its schema is checked where it is read: by `Schema.from_dict`.
-    """
-    said = parsed_json(content)
-    if not isinstance(said, dict):
-        raise ValueError(f"a description must be a table of fields, got {_short(said)}")
-    if set(said) != set(FIELDS):
-        lacking, unknown = sorted(set(FIELDS) - set(said)), sorted(set(said) - set(FIELDS))
-        but = f"lacks {', '.join(lacking)}" if lacking else f"has {_short(', '.join(unknown))}"
-        raise ValueError(f"it must have the fields {', '.join(FIELDS)}, but {but}")
-    for name, is_right in FIELDS.items():
-        if not is_right(said[name]):
-            raise ValueError(f"its {name} must not be {_short(said[name])}")
-    _check_options(said)
-    _check_model(said)
+    """Return the fields of the description that JSON holds, or raise a `ValueError`: each is there and is what it must be."""
+    said = described(Description, parsed_json(content), "it", DlxError)
+    Description(**said)
     return said
-
-
-def _check_options(said: Mapping[str, Any]) -> None:
-    """Raise unless the settings are the defaults, with what was configured."""
-    architecture, config, settings = said["architecture"], said["config"], dict(said["settings"])
-    if training.overrides(architecture, config) != config:
-        raise ValueError(f"its config must name options that differ from the defaults, got {_short(config)}")
-    if not isinstance(remedy := settings.pop(REMEDY, {}), dict):
-        raise ValueError(f"its {REMEDY} must be a table, got {_short(remedy)}")
-    training.overrides(architecture, settings)
-    for name, value in (training.options(architecture) | config).items():
-        if name not in settings or (value is not None and settings[name] != value):
-            raise ValueError(f"its settings must have {name}={value!r}, as the defaults and its config say")
-
-
-def _check_model(said: Mapping[str, Any]) -> None:
-    """Raise unless name, kind and scales are those of a model of the architecture: of the kind that its `fit` returns."""
-    architecture, kind = said["architecture"], said["kind"]
-    name = training.name_of(architecture, said["seed"], said["config"]) + " fixed" * (REMEDY in said["settings"])
-    if said["name"] != name:
-        raise ValueError(f"its name must be {name!r}, got {_short(said['name'])}")
-    module = architectures.architecture(architecture)
-    is_net = architectures.is_net(architecture)
-    made = NeuralModel.__name__ if is_net else inspect.signature(module.fit).return_annotation
-    if kind not in (kinds := (made,) if made in KINDS else KINDS):
-        raise ValueError(f"a model of {architecture} is a {' or '.join(kinds)}, got {_short(kind)}")
-    if kind != TreeModel.__name__ and tuple(said["scales"]) != CLASSIFIER:
-        raise ValueError(f"a {kind} answers on the scale {CLASSIFIER[0]!r}, got {_short(said['scales'])}")
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value.splitlines()) == 1
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST_SEED
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e300
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _are_lines(value: Any, is_right: Callable[[dict[str, Any]], bool]) -> bool:
-    return isinstance(value, list) and all(isinstance(line, dict) and is_right(line) for line in value)
-
-
-def _is_epoch(line: Mapping[str, Any]) -> bool:
-    return set(line) == EPOCH and _is_whole(line["epoch"]) and all(map(_is_number, line.values()))
-
-
-def _is_metric(line: Mapping[str, Any]) -> bool:
-    if not set(line) >= METRIC or not _is_text(line["metric"]):
-        return False
-    has_no_interval = line["low"] is line["high"] is None
-    return all(_is_number(line[name]) for name in ("estimate", "reference", *(() if has_no_interval else ("low", "high"))))
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) < 60 else f"{text[:57]}..."
-
-
-FIELDS: dict[str, Callable[[Any], bool]] = {
-    "name": _is_text,
-    "kind": _is_text,
-    "architecture": lambda value: value in architectures.names(),
-    "case": lambda value: _is_text(value) and fits_a_folder(value),
-    "seed": _is_whole,
-    "config": _is_table,
-    "settings": _is_table,
-    "scales": lambda value: isinstance(value, list) and sorted(map(str, value)) == sorted(CLASSIFIER),
-    "device": lambda value: value in training.DEVICES[1:],
-    "best_epoch": lambda value: value is None or _is_whole(value),
-    "history": lambda value: _are_lines(value, _is_epoch),
-    "metrics": lambda value: _are_lines(value, _is_metric),
-    "versions": lambda value: _is_table(value) and all(map(_is_text, value.values())),
-    "data_sha256": lambda value: isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value)),
-    "schema": _is_table,
-}
-
-
-# The arrays
 
 
 def pack(model: Model) -> bytes:
@@ -203,11 +153,25 @@ def unpack(content: bytes) -> Arrays:
 
 
 def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
-    """Return the model of a description and its arrays, with the provenance of a plain training, or raise a `ValueError`."""
+    """Return the model of a description and its arrays, with the provenance of a plain training, or raise a `ValueError`.
+
+    It holds each array that is there to the last bit, gives a number for an ordinary row, and trees of probabilities stay
+    within 0 and 1.
+    """
     with np.errstate(all="ignore"):  # what overflows, or is no number, is found out below
         model = _built(said, arrays, schema)
-        _check_complete(model, arrays)
-        _check_sense(model)
+        held = _arrays(model)
+        for name, array in arrays.items():
+            is_finite = name.startswith("trees.") or np.isfinite(array).all()  # trees look after themselves
+            if name not in held or not np.array_equal(held[name], array) or not is_finite:
+                raise ValueError(f"{name}, {array.dtype} {list(array.shape)}, holds what is no part of the model")
+        row = np.zeros((1, len(schema))) if isinstance(model, TreeModel) else model.encoder.center[None]
+        if not np.isfinite(answer := model.compute(row)).all():
+            raise ValueError(f"it gives {answer[0]} for an ordinary row")
+        if isinstance(model, TreeModel) and model.scales[0] == "probability":
+            least, most = (ends.sum() + model.trees.base for ends in model.trees.ranges)
+            if least < -ROUNDING or most > 1 + ROUNDING:
+                raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
     if REMEDY in said["settings"]:
         return model
     made_by = Provenance(said["architecture"], said["seed"], said["config"], said["data_sha256"])
@@ -217,74 +181,43 @@ def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
 def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     name, scales = said["name"], tuple(said["scales"])
     if said["kind"] == TreeModel.__name__:
-        return TreeModel(
-            Trees.from_arrays({name.removeprefix("trees."): array for name, array in arrays.items()}), schema, name, scales
-        )
-    encoder = Encoder(schema, **{name: arrays[f"encoder.{name}"] for name in ("center", "scale")})
+        parts = {part.removeprefix("trees."): array for part, array in arrays.items()}
+        return TreeModel(Trees.from_arrays(parts), schema, name, scales)
+    encoder = Encoder(schema, **{part: arrays[f"encoder.{part}"] for part in ("center", "scale")})
     if said["kind"] == LinearModel.__name__:
         coefficients = arrays["coefficients"].astype(np.float64).reshape(encoder.width)
         return LinearModel(coefficients, float(arrays["intercept"][0]), encoder, name, scales)
-    return NeuralModel(_network(said, encoder.width, arrays), encoder, name, scales)
-
-
-def _network(said: Mapping[str, Any], width: int, arrays: Arrays) -> nn.Module:
     import torch
 
-    own = {name: said["settings"][name] for name in architectures.options(said["architecture"])}
-    with torch.device("meta"), _no_more_than(arrays):  # no weights are drawn, so nobody's random numbers move
-        network: nn.Module = architectures.architecture(said["architecture"]).build(width, 0.5, **own)
-    weights = {
-        name: torch.from_numpy(arrays[f"network.{name}"].copy()).to(weight.dtype)
-        for name, weight in network.state_dict().items()
-    }
-    network.load_state_dict(weights, strict=True, assign=True)
-    return network.requires_grad_(False)
+    weights = {part.removeprefix("network."): array for part, array in arrays.items() if part.startswith("network.")}
+    own = {option: said["settings"][option] for option in architectures.options(said["architecture"])}
+    with torch.device("meta"), _no_more_than(weights):  # no weights are drawn, so nobody's random numbers move
+        network: nn.Module = architectures.architecture(said["architecture"]).build(encoder.width, 0.5, **own)
+    kinds = {part: weight.dtype for part, weight in network.state_dict().items()}
+    state = {part: torch.from_numpy(array.copy()).to(kinds.get(part)) for part, array in weights.items()}
+    network.load_state_dict(state, strict=True, assign=True)
+    return NeuralModel(network.requires_grad_(False), encoder, name, scales)
 
 
 @contextlib.contextmanager
-def _no_more_than(arrays: Arrays) -> Iterator[None]:
+def _no_more_than(weights: Arrays) -> Iterator[None]:
     """Stop the building of a net that has more weights than there are: a description may ask for a billion layers."""
     from torch import nn
 
-    weights = [array for name, array in arrays.items() if name.startswith("network.")]
-    here, left = threading.get_ident(), [len(weights), sum(array.size for array in weights)]
+    here, left = threading.get_ident(), sum(array.size for array in weights.values())
 
     def count(_module: nn.Module, _name: str, weight: nn.Parameter | None) -> None:
-        if weight is None or threading.get_ident() != here:
-            return
-        left[:] = left[0] - 1, left[1] - weight.numel()
-        if min(left) < 0:
-            raise ValueError("its settings ask for a larger net than there are weights")
+        nonlocal left
+        if weight is not None and threading.get_ident() == here:
+            left -= weight.numel()
+            if left < 0:
+                raise ValueError("its settings ask for a larger net than there are weights")
 
     handle = nn.modules.module.register_module_parameter_registration_hook(count)
     try:
         yield
     finally:
         handle.remove()
-
-
-def _check_complete(model: Kept, arrays: Arrays) -> None:
-    """Raise unless the model holds each array that is there, to the last bit, and all are finite."""
-    held = _arrays(model)
-    for name, array in arrays.items():
-        if name not in held or held[name].shape != array.shape:
-            raise ValueError(f"{name}, {list(array.shape)}, is no part of the model")
-        if not name.startswith("trees.") and not np.isfinite(array).all():  # trees look after themselves
-            raise ValueError(f"{name} must be finite")
-        if not np.array_equal(held[name], array):
-            raise ValueError(f"{name} must hold numbers that the model can hold, got {array.dtype}")
-
-
-def _check_sense(model: Kept) -> None:
-    """Raise if the model gives no number for an ordinary row, or trees of probabilities leave 0 to 1."""
-    row = np.zeros((1, len(model.schema))) if isinstance(model, TreeModel) else model.encoder.center[None]
-    answer = model.compute(row)
-    if not np.isfinite(answer).all():
-        raise ValueError(f"it gives {answer[0]} for an ordinary row")
-    if isinstance(model, TreeModel) and model.scales[0] == "probability":
-        least, most = (ends.sum() + model.trees.base for ends in model.trees.ranges)
-        if least < -ROUNDING or most > 1 + ROUNDING:
-            raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
 
 
 def _arrays(model: Model) -> Arrays:
@@ -302,8 +235,7 @@ def _arrays(model: Model) -> Arrays:
 def _narrowed(array: np.ndarray) -> np.ndarray:
     """Return an array in the smallest type that holds its numbers exactly: a checkpoint is small and loses nothing."""
     array = np.asarray(array, order="C")
-    candidates = {"i": (np.int8, np.int16, np.int32), "f": (np.float32,)}.get(array.dtype.kind, ())
-    for kind in candidates:
+    for kind in {"i": (np.int8, np.int16, np.int32), "f": (np.float32,)}.get(array.dtype.kind, ()):
         with np.errstate(over="ignore"):
             narrow = array.astype(kind)
         if narrow.itemsize < array.itemsize and (narrow == array).all():

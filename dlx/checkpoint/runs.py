@@ -43,10 +43,8 @@ def train(
         Seed of everything random; the same seed gives the same model, to the last bit, on the same CPU.
     config : mapping, optional
         Options of the architecture and of its training, see `dlx.training.options(architecture)`.
-    checkpoints : str or Path, optional
-        The folder of all checkpoints; ./checkpoints by default.
-    root : str or Path, optional
-        The former name of `checkpoints`.
+    checkpoints, root : str or Path, optional
+        The folder of all checkpoints; ./checkpoints by default. `root` is its former name.
     device : {"auto", "cpu", "cuda"}
         Where a net is trained; auto takes CUDA where there is one.
     retrain : bool
@@ -69,8 +67,8 @@ def train(
     narrator, checkpoints = narrator or Narrator(), checkpoints or root or checkpoint.ROOT
     path = checkpoint.folder(case.name, architecture, seed=seed, config=config, checkpoints=checkpoints)
     refuse_claimed(path.parent, case, "give one of the two another name: name=... (--name)")
-    refuse_unwritable(path.parent, ELSEWHERE)
-    refuse_unwritable(path, ELSEWHERE)
+    for place in (path.parent, path):
+        refuse_unwritable(place, ELSEWHERE)
     if path.is_dir() and not retrain:
         why = checkpoint.differs(path, case, device=device)
         if not why:
@@ -106,10 +104,9 @@ def obtain(
     CheckpointError
         If there is a checkpoint, but it is damaged, is another model, or belongs to other data than the shipped case.
     """
-    if not retrain and (path := _found(case, architecture, seed, checkpoints)) is not None:
-        is_own = case.name not in cases.names()
-        if not is_own or checkpoint.describe(path)["data_sha256"] == case.sha256:
-            return checkpoint.load(path, case=case)
+    path = None if retrain else checkpoint.find(case.name, architecture, seed=seed, checkpoints=checkpoints)
+    if path is not None and (case.name in cases.names() or checkpoint.describe(path)["data_sha256"] == case.sha256):
+        return checkpoint.load(path, case=case)
     return train(case, architecture, seed=seed, device=device, retrain=retrain, checkpoints=checkpoints, narrator=narrator)
 
 
@@ -118,12 +115,5 @@ def refuse_unkept(
 ) -> None:
     """Raise a `FileError`, before anything is trained, if a model that must be trained could not be kept."""
     for architecture in architectures:
-        if retrain or _found(case, architecture, seed, checkpoints) is None:
+        if retrain or checkpoint.find(case.name, architecture, seed=seed, checkpoints=checkpoints) is None:
             refuse_unwritable(checkpoints or checkpoint.ROOT, ELSEWHERE)
-
-
-def _found(case: Dataset, architecture: str, seed: int, checkpoints: str | Path | None) -> Path | None:
-    try:
-        return checkpoint.find(case, architecture, seed=seed, checkpoints=checkpoints)
-    except checkpoint.CheckpointError:
-        return None

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx import architectures
+from dlx.arrays import check_seed
 from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.model import Model, Provenance
-from dlx.training.settings import (
-    Recipe,
-    TrainingError,
-    checked_seed,
-    digest,
-    directions,
-    name_of,
-    options,
-    overrides,
-)
+from dlx.training.settings import Recipe, TrainingError, digest, directions, name_of, options, overrides
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlx.progress import Update
+
 __all__ = ["Fitted", "Recipe", "Trained", "TrainingError", "digest", "fit", "name_of", "options", "overrides", "train"]
 
 DEVICES = ("auto", "cpu", "cuda")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +37,7 @@ class Fitted:
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights were kept; None for other models than nets."""
-        if not len(self.history):
-            return None
-        return int(self.history["epoch"].to_numpy()[self.history["validation_loss"].to_numpy().argmin()])
+        return int(self.history["epoch"][self.history["validation_loss"].idxmin()]) if len(self.history) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +56,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     config: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Update | None = None,
 ) -> Trained:
     """Return a model of a case's training rows, judged on its test rows; nothing is kept. See `dlx.train`.
 
@@ -81,7 +71,7 @@ def train(
     """
     from dlx.audit import performance
 
-    changed, seed = overrides(architecture, config), checked_seed(seed)
+    changed, seed = overrides(architecture, config), check_seed(seed)
     _check_outcomes(case, "")
     train_rows, validation, test = case.splits
     _check_outcomes(test, "test ")
@@ -99,7 +89,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     config: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Update | None = None,
     weights: np.ndarray | None = None,
     monotone: Mapping[str, int] | None = None,
 ) -> Fitted:
@@ -112,46 +102,36 @@ def fit(
     train_rows, validation : Dataset
         Rows with outcomes of both classes.
     weights : ndarray [rows], optional
-        How much each training row counts in the loss, positive; only their ratios matter, as they are scaled to a mean
-        of 1. Validation rows all count the same.
+        How much each training row counts in the loss, positive; only their ratios matter. Validation rows all count the same.
     monotone : mapping of str to int, optional
         Columns with which the predicted risk must not fall (1) or must not rise (-1).
     """
     import pandas as pd
+    from threadpoolctl import threadpool_limits
 
     changed = overrides(architecture, config)
     weights = None if weights is None else _relative(weights, len(train_rows))
     bound = {"monotone": directions(architecture, train_rows.schema, monotone)} if monotone else {}
-    seed, device = checked_seed(seed), _place(device)
+    seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
-    epochs: list[dict[str, float]] = []
-    settings = options(architecture) | changed
     if architectures.is_net(architecture):
         from dlx.training.nets import fit_net
 
         rows = (train_rows, validation, weights)
-        model, settings, epochs = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress)
-    else:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(limits=1):  # so that sums have one order
-            model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)
-        if progress is not None:
-            progress(1, 1)
-        device = "cpu"
-    return Fitted(model, settings, device, pd.DataFrame(epochs, columns=["epoch", "training_loss", "validation_loss"]))
+        return Fitted(*fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress))
+    with threadpool_limits(limits=1):  # so that sums have one order
+        model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)
+    if progress is not None:
+        progress(1, 1)
+    return Fitted(model, settings, "cpu", pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"]))
 
 
 def _relative(weights: np.ndarray, count: int) -> np.ndarray:
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (count,):
-        raise TrainingError(
-            f"weights must have one entry a training row, [{count}], got shape {list(weights.shape)}; "
-            "pass the weights in the order of the training rows"
-        )
-    strange = weights[~(np.isfinite(weights) & (weights > 0))]
-    if len(strange):
+        raise TrainingError(f"weights must have one entry a training row, [{count}], got shape {list(weights.shape)}")
+    if len(strange := weights[~(np.isfinite(weights) & (weights > 0))]):
         raise TrainingError(f"weights must be positive and finite, got {strange[0]:g}; leave out rows that shall not count")
     return weights / weights.mean()
 

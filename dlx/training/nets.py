@@ -6,12 +6,13 @@ import contextlib
 import logging
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import numpy as np
+import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
@@ -25,11 +26,14 @@ from dlx.model import NeuralModel
 from dlx.threads import one_thread
 from dlx.training.settings import Recipe, TrainingError
 
+if TYPE_CHECKING:
+    from dlx.progress import Update
+
 MIN_IMPROVEMENT = 1e-5
 WATCHED = "validation_loss"
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
 Batch = tuple[torch.Tensor, ...]  # dense rows [rows, width], outcomes [rows] and, where rows count differently, weights [rows]
-Progress = Callable[[int, int], None]
 
 
 def fit_net(
@@ -41,9 +45,9 @@ def fit_net(
     *,
     seed: int,
     device: str,
-    progress: Progress | None = None,
-) -> tuple[NeuralModel, dict[str, Any], list[dict[str, float]]]:
-    """Return a trained net with the weights of its best epoch, on the CPU; all its settings; and a line an epoch.
+    progress: Update | None = None,
+) -> tuple[NeuralModel, dict[str, Any], str, pd.DataFrame]:
+    """Return a trained net with the weights of its best epoch, on the CPU; all its settings; its device; and a line an epoch.
 
     Weights are those of the training rows; the settings are the options of the architecture and of its `Recipe`. `progress`
     is called after each epoch with the epochs done and the most there can be.
@@ -54,14 +58,17 @@ def fit_net(
     assert train_rows.outcomes is not None
     base_rate = float(np.average(train_rows.outcomes, weights=weights))
     train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
+    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
+    limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
         lesson = _Lesson(_built(architecture, encoder.width, base_rate, own), recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
-        _trainer(recipe, device).fit(lesson, batches, _Batches(*watched))
+        lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
     lesson.network.load_state_dict(lesson.best)
-    return NeuralModel(lesson.network.cpu().eval(), encoder, architecture), own | asdict(recipe), lesson.history
+    model = NeuralModel(lesson.network.cpu().eval(), encoder, architecture)
+    return model, own | asdict(recipe), device, pd.DataFrame(lesson.history)
 
 
 def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Batch:
@@ -81,38 +88,44 @@ def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any])
 class _Lesson(lightning.LightningModule):
     """Log loss, AdamW, and the weights of the best epoch."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, progress: Progress | None) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, progress: Update | None) -> None:
         super().__init__()
         self.network, self.recipe, self.progress = network, recipe, progress
         self.losses: list[torch.Tensor] = []
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
-        self.best_loss = float("inf")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         matrices = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
-        decay = self.recipe.weight_decay
-        groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+        groups = [{"params": matrices, "weight_decay": self.recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
         return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        loss = _log_loss(self.network, batch, self.current_epoch)
+        loss = self._log_loss(batch)
         self.losses.append(loss.detach())
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        loss = _log_loss(self.network, batch, self.current_epoch)
-        self.log(WATCHED, loss, batch_size=len(batch[1]))
+        self.log(WATCHED, self._log_loss(batch), batch_size=len(batch[1]))
+
+    def _log_loss(self, batch: Batch) -> torch.Tensor:
+        dense, outcomes, *weights = batch
+        logits = self.network(dense).squeeze(1)
+        loss = binary_cross_entropy_with_logits(logits, outcomes, weight=weights[0] if weights else None)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "
+                "lower learning_rate, or look for extreme numbers in the table"
+            )
+        return loss
 
     def on_validation_epoch_end(self) -> None:
         loss, epoch = float(self.trainer.callback_metrics[WATCHED]), len(self.history) + 1
-        training_loss = float(torch.stack(self.losses).mean())
-        self.history.append({"epoch": epoch, "training_loss": training_loss, WATCHED: loss})
-        self.losses.clear()
-        if loss < self.best_loss:
-            self.best_loss = loss
+        if loss < min((line[WATCHED] for line in self.history), default=np.inf):
             self.best = {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
+        self.history.append({"epoch": epoch, "training_loss": float(torch.stack(self.losses).mean()), WATCHED: loss})
+        self.losses.clear()
         if self.progress is not None:
             self.progress(epoch, self.recipe.max_epochs or epoch)
 
@@ -138,47 +151,15 @@ class _Batches:
             yield tuple(column[some] for column in self.columns)
 
 
-def _log_loss(network: nn.Module, batch: Batch, epoch: int) -> torch.Tensor:
-    dense, outcomes, *weights = batch
-    loss = binary_cross_entropy_with_logits(network(dense).squeeze(1), outcomes, weight=weights[0] if weights else None)
-    if not torch.isfinite(loss):
-        raise TrainingError(
-            f"the loss must stay finite, got {loss.item()} in epoch {epoch + 1}; "
-            "lower learning_rate, or look for extreme numbers in the table"
-        )
-    return loss
-
-
-def _trainer(recipe: Recipe, device: str) -> lightning.Trainer:
-    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
-    return lightning.Trainer(
-        accelerator=device,
-        devices=1,
-        max_epochs=recipe.max_epochs,
-        callbacks=[stop],
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
     """Keep Lightning's banner and its advice from the screen."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    loggers += [logging.getLogger(f"lightning.{part}.utilities.rank_zero") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
+        for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric")):
+            stack.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
 
 
 @contextlib.contextmanager

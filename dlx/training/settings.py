@@ -14,8 +14,6 @@ from dlx import architectures
 from dlx.errors import DlxError, did_you_mean
 from dlx.schema import Schema
 
-SMALL_ROWS, LARGE_ROWS = 2_000, 10_000
-
 
 class TrainingError(DlxError):
     """Data that no model can be trained on, an option or a device that there is not, or a loss that is no number."""
@@ -23,28 +21,20 @@ class TrainingError(DlxError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of a net's optimiser; where one is None, the number of training rows decides.
-
-    Parameters
-    ----------
-    learning_rate, weight_decay : float
-        Of AdamW; only matrices decay.
-    batch_size, max_epochs, patience : int, optional
-        Rows of a step, most passes over the rows, and passes without a better validation loss until it stops.
-    """
+    """The settings of a net's optimiser, AdamW; where one is None, the number of training rows decides."""
 
     learning_rate: float = 5e-4
-    weight_decay: float = 0.1
-    batch_size: int | None = None
-    max_epochs: int | None = None
-    patience: int | None = None
+    weight_decay: float = 0.1  # of matrices only
+    batch_size: int | None = None  # rows of a step
+    max_epochs: int | None = None  # most passes over the rows
+    patience: int | None = None  # passes without a better validation loss until it stops
 
     def for_rows(self, count: int) -> Recipe:
         """Return the recipe with what the number of training rows decides."""
-        large = count >= LARGE_ROWS
+        large = count >= 10_000
         return replace(
             self,
-            batch_size=self.batch_size or (256 if large else 128 if count >= SMALL_ROWS else 64),
+            batch_size=self.batch_size or (256 if large else 128 if count >= 2_000 else 64),
             max_epochs=self.max_epochs or (40 if large else 200),
             patience=self.patience or (8 if large else 20),
         )
@@ -88,13 +78,6 @@ def name_of(architecture: str, seed: int, config: Mapping[str, Any]) -> str:
     """Return a model's name: the architecture's, with the seed unless it is 0, with a hash of what was configured."""
     suffix = digest(config)
     return f"{architecture}-{seed}-{suffix}" if suffix else f"{architecture}-{seed}" if seed else architecture
-
-
-def checked_seed(seed: int) -> int:
-    """Return a seed that every generator takes as a plain number, or raise a `TrainingError`."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise TrainingError(f"seed must be at least 0, got {seed!r}; pass a whole number up to {2**32 - 1}")
-    return int(seed)
 
 
 def directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) -> np.ndarray:

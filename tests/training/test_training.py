@@ -15,6 +15,7 @@ import worlds
 
 from dlx import architectures, training
 from dlx.audit.scores import log_loss
+from dlx.errors import DlxError
 from dlx.schema import Target
 from dlx.training import TrainingError
 from dlx.training.settings import Recipe
@@ -212,9 +213,10 @@ def test_devices_are_checked(case):
             training.train(case, "mlp", device="cuda")
 
 
-def test_a_negative_seed_is_an_error(case):
-    with pytest.raises(TrainingError, match="seed must be at least 0, got -1"):
-        training.train(case, "mlp", seed=-1)
+def test_a_seed_is_a_whole_number_from_0_on(case):
+    for seed in (-1, 1.5, True):
+        with pytest.raises(DlxError, match=f"a seed must be 0 to .*, got {seed}; pass a whole number"):
+            training.train(case, "mlp", seed=seed)
 
 
 def test_lightning_waits_for_a_net():
