@@ -21,7 +21,7 @@ from dlx.threads import one_thread
 
 CASES = ("bank_loan", "heart_attack")
 HONEST = ("mlp", "gradient_boosting")
-SHOWN = ["seed", "way", "implementation", "group", "fidelity", "people", "hidden", "low", "high", "first"]
+SHOWN = ["seed", "way", "implementation", "cut", "fidelity", "people", "hidden", "low", "high", "first"]
 FOUND = ["seed", "demonstration", "model", "is_attacked", "defence", "estimate", "low", "high", "limit", "says", "is_right"]
 
 

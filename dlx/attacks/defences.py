@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.attacks.scaffold import (
-    AttackError,
-    decimals,
-    lime_rows,
-    mixed_rows,
-    replaced_rows,
-    rounded_to,
-    values_to_try,
-)
+from dlx.attacks.scaffold import AttackError, decimals, lime_rows, mixed_rows, replaced_rows, rounded_to, values_to_try
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model
-from dlx.rounding import rounded
 from dlx.stats import Interval, interval_of, interval_of_share
 
 if TYPE_CHECKING:
@@ -49,29 +40,23 @@ KINDS = {
 
 def detection(
     demonstration: str,
-    model: str,
+    model: Model,
     is_attacked: bool,
     defence: str,
-    statistic: str,
     measured: Interval,
     limit: float,
-    *,
     found: Literal["above", "below"] = "above",
-    shown: str = "",
-    why: str = "",
 ) -> dict[str, Any]:
     """Return a defence's answer about one model: a line of `Fooled.detections`.
 
-    `measured` is the statistic, named in words; an attack is `found` above or below the limit. The answer `is_right` where an
-    attacked model is found, or an honest one passes.
+    An attack is `found` above or below the limit of what is measured. The answer `is_right` where an attacked model is found,
+    or an honest one passes.
     """
-    estimate, low, high = measured
-    is_found = estimate > limit if found == "above" else estimate < limit
-    says = UNTOLD if np.isnan(estimate) else FOUND if is_found else NOT_FOUND
-    about = {"demonstration": demonstration, "model": model, "is_attacked": is_attacked}
-    told = {"defence": defence, "statistic": statistic, "estimate": estimate, "low": low, "high": high, "limit": limit}
-    told |= {"found": found, "says": says, "shown": shown, "why": why}
-    return about | told | {"is_right": says == (FOUND if is_attacked else NOT_FOUND)}
+    is_found = measured.estimate > limit if found == "above" else measured.estimate < limit
+    says = UNTOLD if np.isnan(measured.estimate) else FOUND if is_found else NOT_FOUND
+    about = {"demonstration": demonstration, "model": model.name, "is_attacked": is_attacked, "defence": defence}
+    is_right = says == (FOUND if is_attacked else NOT_FOUND)
+    return about | measured._asdict() | {"limit": limit, "found": found, "says": says, "is_right": is_right}
 
 
 def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Dataset) -> np.ndarray:
@@ -100,8 +85,7 @@ def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Data
 def flip_detection(demonstration: str, model: Model, case: Dataset, column: str, *, is_attacked: bool) -> dict[str, Any]:
     """Return what the flip of the protected column says of a model: the share of test rows whose decision hangs on it alone."""
     changed = flipped_decisions(model, case.test, column, among=case.train)
-    words = f"share of decisions that change with {case.schema[column].label} alone, on real rows"
-    return detection(demonstration, model.name, is_attacked, FLIP, words, interval_of_share(changed), FLIP_LIMIT)
+    return detection(demonstration, model, is_attacked, FLIP, interval_of_share(changed), FLIP_LIMIT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,25 +144,16 @@ def off_manifold_shares(gate: Gate, case: Dataset, background: np.ndarray, *, se
     import pandas as pd
 
     dense = {"real people": gate.dense(case.test.rows)} | gate.made_up(case.test.rows, background, SAMPLES, seed + 1)
-    lines = []
-    for kind, words in KINDS.items():
-        share, low, high = interval_of_share(gate.is_off(dense[kind]))
-        lines.append(
-            {"kind": kind, "what": words, "off_manifold": share, "low": low, "high": high, "samples": len(dense[kind])}
-        )
-    return pd.DataFrame(lines)
+    lines = [(kind, words, *interval_of_share(gate.is_off(dense[kind]))) for kind, words in KINDS.items()]
+    return pd.DataFrame(lines, columns=["kind", "what", "off_manifold", "low", "high"])
 
 
 def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int = 0) -> Interval:
     """Return how well what the model does off the manifold predicts what it does on real people, with its 95 % interval.
 
     Boosted trees learn the model's output on rows that could not be real; the answer is the rank correlation (Spearman) of
-    their prediction with the model's output on real rows. NaN with fewer than `FEWEST_OFF` rows off the manifold.
-
-    Raises
-    ------
-    AttackError
-        If the model gives everybody the same output.
+    their prediction with the model's output on real rows. NaN with fewer than `FEWEST_OFF` rows off the manifold; an
+    `AttackError` if the model gives everybody the same output.
     """
     from scipy.stats import rankdata
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -197,16 +172,3 @@ def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int =
         return float(np.corrcoef(some)[0, 1]) if np.ptp(some, axis=1).all() else 0.0
 
     return interval_of(correlation, np.zeros(len(people)), seed=seed)
-
-
-def gate_detection(
-    demonstration: str, model: Model, gate: Gate, samples: np.ndarray, case: Dataset, *, is_attacked: bool, seed: int = 0
-) -> dict[str, Any]:
-    """Return what the gate says of a model, given rows that an explainer made up."""
-    is_off = gate.is_off(gate.dense(samples))
-    words = "rank correlation of what it does off the manifold with what it does on real people"
-    measured = carry_over(model, samples[is_off], case.test.rows, seed=seed)
-    shown = f"{rounded(is_off.mean(), 0, 100)} % of the samples could not be real"
-    why = f"fewer than {FEWEST_OFF} samples are off the manifold" if np.isnan(measured.estimate) else ""
-    about = (demonstration, model.name, is_attacked, GATE, words)
-    return detection(*about, measured, CARRY_LIMIT, found="below", shown=shown, why=why)

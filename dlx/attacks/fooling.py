@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.arrays import check_seed
-from dlx.attacks.defences import Gate, flip_detection, gate_detection, off_manifold_shares
+from dlx.attacks.defences import CARRY_LIMIT, GATE, Gate, carry_over, detection, flip_detection, off_manifold_shares
 from dlx.attacks.gradients import gradient_detections
 from dlx.attacks.hidden_importance import copied, hidden_effect
 from dlx.attacks.scaffold import (
@@ -63,14 +63,6 @@ class Attack:
     def is_valid(self) -> bool:
         """Whether it decides as the biased model does: otherwise it hides nothing, and what is shown proves nothing."""
         return self.fidelity.estimate >= FIDELITY
-
-    @property
-    def group(self) -> str:
-        """Whom it flags, in words: "Age 27 years or less", "Sex: female"."""
-        feature = self.scaffold.schema.features[self.column]
-        if not feature.is_categorical:
-            return f"{feature.label} {feature.format(self.cut)} or less"
-        return f"{feature.label}: {' or '.join(feature.level_labels[: int(self.cut) + 1])}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +138,7 @@ def fool(
             lines.append({"way": way} | shown(attacked, some, implementation=implementation, seed=seed))
         if attacked.is_valid:
             detections.append(flip_detection(way, attacked.scaffold, case, column, is_attacked=True))
-    biased = attacks["LIME"].scaffold.real
-    detections.append(flip_detection(IN_THE_OPEN, biased, case, column, is_attacked=True))
+    detections.append(flip_detection(IN_THE_OPEN, attacks["LIME"].scaffold.real, case, column, is_attacked=True))
     detections += [flip_detection(AS_IT_IS, model, case, column, is_attacked=False) for model in models]
     for model in models:
         if isinstance(model, NeuralModel):
@@ -169,29 +160,26 @@ def _full_form(
     """Return the tables of the full form, and add to the detections what its defences say."""
     import pandas as pd
 
-    gate = Gate.fit(case, background, centres, seed=seed)
+    gate, lime = Gate.fit(case, background, centres, seed=seed), attacks["LIME"]
     for way, attacked in attacks.items():
         made_up = _made_up(attacked.against, case.schema, case.test.rows, attacked.background, SAMPLES, seed)
+        off = made_up[gate.is_off(gate.dense(made_up))]
         for model in (attacked.scaffold, *models) if attacked.is_valid else models:
-            is_attacked = model is attacked.scaffold
-            detections.append(gate_detection(way, model, gate, made_up, case, is_attacked=is_attacked, seed=seed))
+            carried = carry_over(model, off, case.test.rows, seed=seed)
+            detections.append(detection(way, model, model is attacked.scaffold, GATE, carried, CARRY_LIMIT, "below"))
     tables: dict[str, list[Any]] = {"settings": [], "credit_over_a_copy": [], "hidden_effects": []}
     for model in models:
-        settings = lime_settings(model, people, background, seed=seed)
-        settings += shap_backgrounds(model, case, people[:FEWER], background, centres, seed=seed)
         credit, copies = copied(model, case, people[:FEWER], background, seed=seed)
         effects, hidden = hidden_effect(model, case, seed=seed)
-        for table, lines in zip(tables.values(), (settings, credit, effects), strict=True):
-            table += lines
+        tables["settings"] += lime_settings(model, people, background, seed=seed)
+        tables["settings"] += shap_backgrounds(model, case, people[:FEWER], background, centres, seed=seed)
+        tables["credit_over_a_copy"] += credit
+        tables["hidden_effects"] += effects
         detections += copies + hidden
-    lime = attacks["LIME"]
-    return {
-        "lime_on_real_rows": pd.DataFrame(
-            lime_on_real_rows([lime.scaffold, *models], lime.column, case, people, background, seed=seed)
-        ),
-        "off_manifold": off_manifold_shares(gate, case, background, seed=seed),
-        **{name: pd.DataFrame(lines) for name, lines in tables.items()},
-    }
+    attacked_first = [lime.scaffold, *models]
+    tables["lime_on_real_rows"] = lime_on_real_rows(attacked_first, lime.column, case, people, background, seed=seed)
+    off_manifold = off_manifold_shares(gate, case, background, seed=seed)
+    return {"off_manifold": off_manifold, **{name: pd.DataFrame(lines) for name, lines in tables.items()}}
 
 
 def attack(
@@ -208,15 +196,14 @@ def attack(
     Its detector is trained on training rows, its limit set on validation rows, its fidelity measured on test rows.
     """
     _refuse_unfit(case)
-    schema, train = case.schema, case.train.rows
+    schema, train, rows = case.schema, case.train.rows, case.validation.rows
     column = schema.position(protected or protected_column(case))
     cut = default_cut(case, column)
     biased = Votes(schema, (column,), (cut,), margin, name=f"decides by {schema.names[column]}")
-    innocuous = innocuous_model(schema, train, train if _draws(against) else background, column, cut)
-    references = train if _draws(against) else background
+    references, expected = (train, train[:0]) if _draws(against) else (background, background)
+    innocuous = innocuous_model(schema, train, references, column, cut)
     made_up = _made_up(against, schema, train, references, MADE_UP * len(train), check_seed(seed))
-    detector = Detector.fit(train, made_up, train[:0] if _draws(against) else background, seed=seed)
-    rows = case.validation.rows
+    detector = Detector.fit(train, made_up, expected, seed=seed)
     realness, differs = detector.realness(rows), biased.decide(rows) != innocuous.decide(rows)
     limits = np.unique(realness)  # the highest is taken at which decisions still agree as aimed at; the lowest if none does
     agreement = 1 - ((realness < limits[:, None]) & differs).mean(axis=1)
@@ -231,25 +218,17 @@ def shown(attacked: Attack, people: Dataset, *, implementation: str = "dlx", see
 
     An attack that is not valid is not shown to it: `hidden` is NaN.
     """
-    scaffold, nothing = attacked.scaffold, Interval(np.nan, np.nan, np.nan)
-    hidden = first = nothing
+    hidden = first = Interval(np.nan, np.nan, np.nan)
     if attacked.is_valid:
         how: dict[str, Any] = {"method": attacked.against, "implementation": implementation, "seed": seed}
+        how |= {"background": attacked.background, "scale": "logit"}
         how |= explainers.quick_options(attacked.against, len(people.schema))
-        ranks = ranks_of(explain(scaffold, people, background=attacked.background, scale="logit", **how), attacked.column)
+        ranks = ranks_of(explain(attacked.scaffold, people, **how), attacked.column)
         hidden, first = interval_of_share(ranks > TOP), interval_of_share(ranks == 1)
-    innocuous, fidelity = scaffold.elsewhere, attacked.fidelity
-    assert isinstance(innocuous, Votes)
-    return {
-        "protected": scaffold.schema.names[attacked.column],
-        **{"group": attacked.group, "cut": attacked.cut},
-        "against": attacked.against,
-        "shown": ", ".join(innocuous.schema.names[i] for i in innocuous.columns),
-        **{"fidelity": fidelity.estimate, "fidelity_low": fidelity.low, "fidelity_high": fidelity.high},
-        **{"is_valid": attacked.is_valid, "implementation": implementation},
-        **{"references": len(attacked.background), "people": len(people)},
-        **{"hidden": hidden.estimate, "low": hidden.low, "high": hidden.high, "first": first.estimate},
-    }
+    about = {"cut": attacked.cut, "against": attacked.against, "implementation": implementation, "is_valid": attacked.is_valid}
+    about |= dict(zip(("fidelity", "fidelity_low", "fidelity_high"), attacked.fidelity, strict=True))
+    about |= {"people": len(people), "hidden": hidden.estimate, "low": hidden.low, "high": hidden.high}
+    return about | {"first": first.estimate}
 
 
 def ranks_of(explanation: Explanation, column: int) -> np.ndarray:

@@ -1,8 +1,7 @@
 """Fragile gradients: a change within observed noise that keeps the prediction and changes the explanation.
 
 Ghorbani, Abid and Zou (2019), "Interpretation of Neural Networks is Fragile", by random search on tables. The attacked net
-has a ripple added, too small to be seen in any prediction and steep enough to rule every gradient (as Dombrowski et al. 2019
-show that it can be done).
+has a ripple added, too small to be seen in any prediction and steep enough to rule every gradient (Dombrowski et al. 2019).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.attacks.defences import detection
-from dlx.attacks.scaffold import decimals
+from dlx.attacks.scaffold import decimals, rounded_to
 from dlx.attacks.settings import TOP
 from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
@@ -36,13 +35,10 @@ def gradient_detections(
     """Return whether gradient x input breaks within observed noise, of a net and of it with a ripple; [] without numbers."""
     if all(feature.is_categorical for feature in model.schema.features):
         return []
-    words = f"share of the top {TOP}, with signs, that survives the worst of {TRIES} changes within observed noise"
     found = []
     for net, is_attacked in ((model, False), (rippled(model, seed=seed), True)):
         kept = interval_of_mean(surviving_top(net, case, people, background, seed=seed), within=(0, 1), seed=seed)
-        shown = f"gradient times input, {len(people)} people"
-        about = ("fragile gradients", net.name, is_attacked, REPEAT, words)
-        found.append(detection(*about, kept, FRAGILE_LIMIT, found="below", shown=shown))
+        found.append(detection("fragile gradients", net, is_attacked, REPEAT, kept, FRAGILE_LIMIT, "below"))
     return found
 
 
@@ -52,14 +48,11 @@ def surviving_top(model: NeuralModel, case: Dataset, people: Dataset, background
     Numbers change by a tenth of a standard deviation, rounded as they are recorded; only changes count that keep the
     decision and move the logit by no more than `ALIKE`. Who has no such change keeps 1.
     """
-    rows, rng = people.rows, np.random.default_rng(seed)
+    rows, train, rng = people.rows, case.train.rows, np.random.default_rng(seed)
     numeric = [i for i, feature in enumerate(case.schema.features) if not feature.is_categorical]
     near = np.repeat(rows[:, None], TRIES, axis=1)
-    spread, places = np.nanstd(case.train.rows[:, numeric], axis=0), decimals(case.train.rows[:, numeric])
-    near[:, :, numeric] += NOISE * spread * rng.normal(size=(len(rows), TRIES, len(numeric)))
-    for i, place in zip(numeric, places, strict=True):
-        near[:, :, i] = np.round(near[:, :, i], place)
-    flat, tried = near.reshape(-1, rows.shape[1]), near.shape[:2]
+    near[:, :, numeric] += NOISE * np.nanstd(train[:, numeric], axis=0) * rng.normal(size=(len(rows), TRIES, len(numeric)))
+    flat, tried = rounded_to(near.reshape(-1, rows.shape[1]), decimals(train)), near.shape[:2]
     alike = np.abs(model.predict(flat, "logit").reshape(tried) - model.predict(rows, "logit")[:, None]) <= ALIKE
     alike &= model.decide(flat).reshape(tried) == model.decide(rows)[:, None]
     own = np.repeat(gradient_times_input(model, rows, background), TRIES, axis=0)
@@ -85,22 +78,16 @@ def rippled(model: NeuralModel, *, seed: int = 0) -> NeuralModel:
     direction = np.zeros(model.encoder.width)
     direction[model.encoder.starts[numeric]] = np.random.default_rng(seed).normal(size=len(numeric))
     along = torch.from_numpy((STEEPNESS * direction / np.linalg.norm(direction)).astype(np.float32))
-    return NeuralModel(_ripple_module(model.network, along), model.encoder, f"{model.name}, rippled", model.scales)
-
-
-def _ripple_module(network: torch.nn.Module, ripple: torch.Tensor) -> torch.nn.Module:
-    """Return the net plus `RIPPLE` sin(ripple · input)."""
-    import torch
 
     class Rippled(torch.nn.Module):
         ripple: torch.Tensor
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = network
-            self.register_buffer("ripple", ripple)
+            self.network = model.network
+            self.register_buffer("ripple", along)
 
         def forward(self, dense: torch.Tensor) -> torch.Tensor:
             return self.network(dense).reshape(-1) + RIPPLE * torch.sin(dense @ self.ripple)
 
-    return Rippled()
+    return NeuralModel(Rippled(), model.encoder, f"{model.name}, rippled", model.scales)

@@ -57,18 +57,17 @@ def copied(model: Model, case: Dataset, people: Dataset, background: np.ndarray,
     """Return what methods give the most important number before and after a copy of it joins the table, and who notices.
 
     The column is the one, of those that are numbers and known for everybody, with the largest mean contribution. One
-    line a method: mean size of the column's contribution before, of column and copy after, of both together, the
-    column's mean place among all, and `left`, the share of the size that is left, with its 95 % bootstrap interval over people.
-    Nothing where no column can be copied.
+    line a method: mean size of the column's contribution before, of column and copy after, of both together, and `left`, the
+    share of the size that is left, with its 95 % bootstrap interval over people. Nothing where no column can be copied.
     """
-    rows, schema, lines = np.concatenate([people.rows, background]), case.schema, []
-    fit = [not feature.is_categorical and not np.isnan(rows[:, i]).any() for i, feature in enumerate(schema.features)]
+    rows, lines = np.concatenate([people.rows, background]), []
+    fit = [not feature.is_categorical and not np.isnan(rows[:, i]).any() for i, feature in enumerate(case.schema.features)]
     if not any(fit):
         return [], []
     shared: dict[str, Any] = {"scale": model.scales[0], "seed": seed}
     some = explain(model, people[:8], method=explainers.any_model(), background=background, **shared)
     column = int(np.where(fit, some.importance, -1.0).argmax())
-    twin, spread = with_copy(model, column), NOISE * float(case.train.rows[:, column].std())
+    name, twin, spread = case.schema.names[column], with_copy(model, column), NOISE * float(case.train.rows[:, column].std())
     train, wide, references = (
         np.column_stack([part, part[:, column] + np.random.default_rng(seed + i).normal(scale=spread, size=len(part))])
         for i, part in ((0, case.train.rows), (0, people.rows), (1, background))
@@ -76,43 +75,33 @@ def copied(model: Model, case: Dataset, people: Dataset, background: np.ndarray,
     for method in (*explainers.having(EVALUATES=explainers.RANDOM_PEOPLE), explainers.any_model()):
         before = explain(model, people, method=method, background=background, **shared).values
         after = explain(twin, wide, method=method, background=references, **shared).values
-        old, new, copy = np.abs(before[:, column]), np.abs(after[:, column]), np.abs(after[:, -1])
-        places = [1 + (np.abs(every) > own[:, None]).sum(axis=1).mean() for every, own in ((before, old), (after, new))]
-        left = interval_of(partial(_ratio_of_means, new, old), np.zeros(len(people)), seed=seed)
-        lines.append(
-            {"model": model.name, "method": method, "column": schema.names[column], "before": old.mean()}
-            | {"after": new.mean(), "copy": copy.mean(), "together": np.abs(after[:, column] + after[:, -1]).mean()}
-            | {"left": left.estimate, "low": left.low, "high": left.high}
-            | {"place_before": places[0], "place_after": places[1], "scale": model.scales[0]}
-        )
-    tables = ((model, case.train.rows, False), (twin, train, True))
-    return lines, [copy_detection(*table, schema.names[column]) for table in tables]
+        sizes = np.abs([before[:, column], after[:, column], after[:, -1], after[:, column] + after[:, -1]])
+        left = interval_of(partial(_left, sizes), np.zeros(len(people)), seed=seed)
+        line = {"model": model.name, "method": method, "column": name}
+        line |= dict(zip(("before", "after", "copy", "together"), sizes.mean(axis=1), strict=True))
+        lines.append(line | {"left": left.estimate, "low": left.low, "high": left.high})
+    found = []
+    for one, those, is_attacked in ((model, case.train.rows, False), (twin, train, True)):
+        same = Interval(len(copies(one.schema, those, of=(name,))), np.nan, np.nan)  # columns that say what the number says
+        found.append(detection("a copied column", one, is_attacked, "data check", same, 0))
+    return lines, found
 
 
-def _ratio_of_means(one: np.ndarray, other: np.ndarray, rows: np.ndarray) -> float:
-    return float(one[rows].mean() / other[rows].mean()) if other[rows].any() else np.nan
+def _left(sizes: np.ndarray, rows: np.ndarray) -> float:
+    before, after = sizes[:2, rows].mean(axis=1)
+    return float(after / before) if before > 0 else np.nan
 
 
 def with_copy(model: Model, column: int) -> Altered:
     """Return a model that reads the mean of a column and its copy, the last column, where it read the column."""
     own = model.schema.features[column]
     copy = replace(own, name=f"{own.name} (copy)", label=f"{own.label} (copy)")
-    schema = replace(model.schema, features=(*model.schema.features, copy))
 
     def merged(rows: np.ndarray) -> np.ndarray:
-        narrow = rows[:, :-1].copy()
-        narrow[:, column] = (rows[:, column] + rows[:, -1]) / 2
-        return narrow
+        return _with_value(rows[:, :-1], column, (rows[:, column] + rows[:, -1]) / 2)
 
+    schema = replace(model.schema, features=(*model.schema.features, copy))
     return Altered(model, merged, f"{model.name} with a copy", schema)
-
-
-def copy_detection(model: Model, rows: np.ndarray, is_attacked: bool, column: str) -> dict[str, Any]:
-    """Return how many other columns of a model's training rows say what a column says, as the data check finds them."""
-    found = copies(model.schema, rows, of=(column,))
-    shown = "; ".join(f"{model.schema[pair.one].label} and {model.schema[pair.other].label}" for pair in found)
-    words, measured = "columns that say the same as the most important number", Interval(len(found), np.nan, np.nan)
-    return detection("a copied column", model.name, is_attacked, "data check", words, measured, 0, shown=shown)
 
 
 def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> Told:
@@ -123,11 +112,10 @@ def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> Told:
     """
     rows, scale = case.test.rows, model.scales[0]
     made, column = hide_effect(model, case, seed=seed)
-    fidelity = interval_of_share(made.predict(rows, scale) == model.predict(rows, scale))
+    fidelity = interval_of_share(made.predict(rows, scale) == model.predict(rows, scale)).estimate
     kept = kept_effect(made, case, column, rows)
-    is_valid = fidelity.estimate >= FIDELITY and kept <= MOST_KEPT
-    line = {"model": model.name, "column": case.schema.names[column], "fidelity": fidelity.estimate, "low": fidelity.low}
-    line |= {"high": fidelity.high, "kept": kept, "is_valid": is_valid}
+    is_valid = fidelity >= FIDELITY and kept <= MOST_KEPT
+    line = {"model": model.name, "column": case.schema.names[column], "fidelity": fidelity, "kept": kept, "is_valid": is_valid}
     judged = (model, made) if is_valid else (model,)
     return [line], [effect_detection(one, case, column, is_attacked=one is made, seed=seed) for one in judged]
 
@@ -168,18 +156,14 @@ def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: b
     scale, train, people = model.scales[0], case.train.rows, case.test.rows[:MOST_PEOPLE]
     learned = HistGradientBoostingRegressor(early_stopping=False, random_state=seed).fit(train, model.predict(train, scale))
     grid = grid_of(case, column)
-    shown = curves(partial(model.predict, scale=scale), people, column, grid)
-    real = curves(learned.predict, people, column, grid)
+    shown, real = (curves(predict, people, column, grid) for predict in (partial(model.predict, scale=scale), learned.predict))
 
     def ratio(rows: np.ndarray) -> float:
         effect = np.ptp(real[rows].mean(axis=0))
         return float(np.ptp(shown[rows].mean(axis=0)) / effect) if effect > 0 else np.nan
 
     measured = interval_of(ratio, np.zeros(len(people)), seed=seed)
-    words = "range of its partial dependence over that of trees that saw it on real rows only"
-    seen = f"{case.schema.labels[column]}: range {np.ptp(shown.mean(axis=0)):.2f} {scale}"
-    about = ("a hidden effect", model.name, is_attacked, "effect on real rows", words)
-    return detection(*about, measured, RATIO_LIMIT, found="below", shown=seen)
+    return detection("a hidden effect", model, is_attacked, "effect on real rows", measured, RATIO_LIMIT, "below")
 
 
 def kept_effect(scaffold: Scaffold, case: Dataset, column: int, people: np.ndarray) -> float:

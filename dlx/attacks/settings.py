@@ -30,9 +30,8 @@ NEAR = 50  # rows most like a person
 def lime_settings(model: Model, people: Dataset, background: np.ndarray, *, seed: int = 0) -> list[dict[str, Any]]:
     """Return how much of LIME's top columns stays with another seed, and with another kernel width: a line a setting.
 
-    `same_top` is the share of the top 3 that stays, with its 95 % bootstrap interval over people, and `same_first` for how
-    many the first column stays. Other seeds together are the noise floor, the first line; `beyond_noise` is what stays below
-    its interval.
+    `same_top` is the share of the top 3 that stays, with its 95 % bootstrap interval over people. Other seeds together are
+    the noise floor, the first line; `beyond_noise` is what stays below its interval.
     """
     own, *again = (_lime(model, people, background, seed + i) for i in range(1 + SEEDS))
     usual, *widths = lime_surrogates(model, people.rows, background, widths=(1.0, *WIDTHS), seed=seed)
@@ -60,12 +59,11 @@ def shap_backgrounds(
     if len(cleared):
         chosen = np.random.default_rng(seed).permutation(len(cleared))[: len(background)]
         kinds[f"training rows that the model has {case.schema.target.cleared}"] = cleared[chosen]
-    moved = {kind: values(people.rows, references) for kind, references in kinds.items()}
-    near = train[nearest(case.schema, people.rows, train, NEAR)]
-    each = [values(row[None], references) for row, references in zip(people.rows, near, strict=True)]
-    moved["training rows most like the person"] = np.concatenate(each)
-    own = values(people.rows, background)
-    return _settings(model, {("SHAP's background", kind): (own, [found]) for kind, found in moved.items()}, seed)
+    own, what = values(people.rows, background), "SHAP's background"
+    moved = {(what, kind): (own, [values(people.rows, references)]) for kind, references in kinds.items()}
+    near = zip(people.rows, train[nearest(case.schema, people.rows, train, NEAR)], strict=True)
+    moved[what, "training rows most like the person"] = own, [np.concatenate([values(row[None], some) for row, some in near])]
+    return _settings(model, moved, seed)
 
 
 def lime_on_real_rows(
@@ -73,17 +71,17 @@ def lime_on_real_rows(
 ) -> list[dict[str, Any]]:
     """Return how LIME changes where its samples are real training rows only, a line a model, the first being the attacked one.
 
-    `same_top`, the share of LIME's top 3 that stays, has its 95 % bootstrap interval over people; then the share of people
-    for whom the protected column is first, by LIME and by LIME on real rows.
+    `same_top` is the share of LIME's top 3 that stays; then the share of people for whom the protected column is first, by LIME
+    and by LIME on real rows.
     """
     lines = []
     for model in models:
         usual = _lime(model, people, background, seed)
         (real,) = lime_surrogates(model, people.rows, background, real=case.train.rows)
-        same, low, high = interval_of_mean(kept_top(usual, real), within=(0, 1), seed=seed)
+        same = interval_of_mean(kept_top(usual, real), within=(0, 1), seed=seed).estimate
         first = [(np.abs(values).argmax(axis=1) == column).mean() for values in (usual, real)]
-        about = {"model": model.name, "is_attacked": model is models[0], "same_top": same, "low": low, "high": high}
-        lines.append(about | {"protected_first": first[0], "protected_first_on_real_rows": first[1], "people": len(people)})
+        about = {"model": model.name, "is_attacked": model is models[0], "same_top": same}
+        lines.append(about | {"protected_first": first[0], "protected_first_on_real_rows": first[1]})
     return lines
 
 
@@ -133,8 +131,6 @@ def _settings(
     for (what, setting), (own, others) in moved.items():
         kept = np.mean([kept_top(own, other) for other in others], axis=0)
         same, low, high = interval_of_mean(kept, within=(0, 1), seed=seed)
-        first = np.mean([np.abs(own).argmax(axis=1) == np.abs(other).argmax(axis=1) for other in others])
-        about = {"model": model.name, "what": what, "setting": setting, "same_top": same, "low": low, "high": high}
-        lines.append(about | {"same_first": first, "people": len(kept)})
-    floor = lines[0]
-    return [line | {"floor": floor["same_top"], "beyond_noise": line["high"] < floor["low"]} for line in lines]
+        about = {"model": model.name, "what": what, "setting": setting}
+        lines.append(about | {"same_top": same, "low": low, "high": high})
+    return [line | {"beyond_noise": line["high"] < lines[0]["low"]} for line in lines]

@@ -24,7 +24,7 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
     Parameters
     ----------
     table : DataFrame
-        `Slices.to_frame()`, the slices to show.
+        The table of `Slices`: the slices to show.
     ax : Axes
         Where to draw.
     of : str

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from dlx.audit.mispredictions.conditions import either
+from dlx.audit.mispredictions.slicing import either
 from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of

@@ -73,7 +73,8 @@ def test_a_table_that_is_too_small_gets_a_sentence():
 
 
 def test_what_is_found_in_an_audited_model_is_not_called_wrong(monkeypatch):
-    lines = [detection("a copied column", "audited", False, "data check", "pairs", Interval(1, 0.9, 1), 0.95)]
+    audited = dataclasses.replace(honest_net(), name="audited")
+    lines = [detection("a copied column", audited, False, "data check", Interval(1, 0.9, 1), 0.95)]
     made = fooling.fool(related(), [honest_net()], background=related().rows[:20], people=related().test[:4])
     found = pd.concat([made.detections, pd.DataFrame(lines)], ignore_index=True)
     monkeypatch.setattr(measure, "fool", lambda *_, **__: dataclasses.replace(made, detections=found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,14 +80,15 @@ class Decisions:
         return self.outcomes - self.predicted
 
 
-def decisions_of(model: Model, people: Dataset, *, what: str = "the audit of mispredictions") -> Decisions:
-    """Return what a model decided about people at the target's threshold; `what` is asked for, as an error begins.
+def decisions_of(model: Model, people: Dataset) -> Decisions:
+    """Return what a model decided about people at the target's threshold.
 
     Raises
     ------
     DlxError
         If the target is not binary, or outcomes are unknown or all alike.
     """
+    what = "the audit of mispredictions"
     if people.schema.target.kind != "binary":
         raise DlxError(f"{people.name}: {what} needs a binary outcome, but {people.schema.target.name!r} is not")
     return Decisions(model.name, people, *judged(model, people, what))
@@ -135,20 +135,17 @@ def _pushed_by(decisions: Decisions, explanation: Explanation, row: int) -> str:
     return "; ".join(f"{features[i].label}: {features[i].format(decisions.people.rows[row, i])}" for i in chosen)
 
 
-def overconfidence(decisions: Decisions, *, levels: Sequence[float] = LEVELS, seed: int = 0) -> pd.DataFrame:
+def overconfidence(decisions: Decisions, *, seed: int = 0) -> pd.DataFrame:
     """Return how often the model gave little probability to what happened, beside how often it should have; a line a level.
 
     Were the probabilities right, each person's outcome would be a draw from them: `expected` people, with the 95 % range of
-    10,000 draws (`low`, `high`); `p` is the share of draws with at least as many as `observed`. Levels are below 1/2.
+    10,000 draws (`low`, `high`); `p` is the share of draws with at least as many as `observed`.
     """
     import pandas as pd
 
-    if not all(0 < level < 0.5 for level in levels):
-        raise DlxError(f"levels must be probabilities above 0 and below 1/2, got {', '.join(f'{x:g}' for x in levels)}")
-    rng, chance = np.random.default_rng(seed), decisions.predicted
+    rng, chance, lines = np.random.default_rng(seed), decisions.predicted, []
     given, rarer = np.where(decisions.outcomes == 1, chance, 1 - chance), np.minimum(chance, 1 - chance)
-    lines = []
-    for level in levels:
+    for level in LEVELS:
         some = rarer[rarer < level]
         drawn = sum((rng.random(DRAWS) < one for one in some), start=np.zeros(DRAWS, dtype=int))
         observed = int((given < level).sum())

@@ -8,7 +8,7 @@ predictions would have with that outcome. Above 0 a column costs, below 0 it hel
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,22 +51,19 @@ def pushes(decisions: Decisions, explanation: Explanation, *, seed: int = 0) -> 
     refuse_others(explanation, decisions)
     lines: list[tuple[Any, ...]] = []
     for kind in KINDS:
-        errors, hits = (explanation.values[mask(kind) & ~explanation.failed] for mask in (decisions.errors, decisions.hits))
-        if min(len(errors), len(hits)) >= FEWEST:
-            said = decisions.model, explanation.method, explanation.scale, kind
-            lines += [(*said, *told) for told in _pushed(explanation.schema, kind, errors, hits, seed)]
+        both = [explanation.values[mask(kind) & ~explanation.failed] for mask in (decisions.errors, decisions.hits)]
+        sizes = [len(some) for some in both]
+        if min(sizes) < FEWEST:
+            continue
+        rng, sign = np.random.default_rng(seed), 1 if kind == FALSE_POSITIVE else -1
+        resampled = np.subtract(*(resampled_counts(len(some), seed=rng) @ some / len(some) for some in both))
+        ends, means = ends_of(sign * resampled, people=min(sizes)).T, [some.mean(axis=0) for some in both]
+        difference, schema = means[0] - means[1], explanation.schema
+        said = decisions.model, explanation.method, explanation.scale, kind
+        for i in np.argsort(-sign * difference, kind="stable"):
+            numbers = *sizes, means[0][i], means[1][i], difference[i], sign * difference[i], *ends[i]
+            lines.append((*said, schema.names[i], schema.labels[i], *numbers))
     return pd.DataFrame(lines, columns=COLUMNS)
-
-
-def _pushed(schema: Schema, kind: str, errors: np.ndarray, hits: np.ndarray, seed: int) -> Iterator[tuple[Any, ...]]:
-    """Yield what `pushes` tells of each column, the strongest push first."""
-    rng, sign = np.random.default_rng(seed), 1 if kind == FALSE_POSITIVE else -1
-    resampled = np.subtract(*(resampled_counts(len(some), seed=rng) @ some / len(some) for some in (errors, hits)))
-    ends = ends_of(sign * resampled, people=min(len(errors), len(hits))).T
-    difference = errors.mean(axis=0) - hits.mean(axis=0)
-    for i in np.argsort(-sign * difference, kind="stable"):
-        both = errors[:, i].mean(), hits[:, i].mean(), difference[i]
-        yield schema.names[i], schema.labels[i], len(errors), len(hits), *both, sign * difference[i], *ends[i]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,25 +95,10 @@ def loss_model(model: Model, outcome: int) -> Model:
 
 
 def explained_losses(
-    model: Model,
-    decisions: Decisions,
-    background: Any,
-    *,
-    seed: int = 0,
-    explain: Callable[..., Explanation] = explain,
-    **options: Any,
+    model: Model, decisions: Decisions, background: Any, *, seed: int = 0, explain: Callable[..., Explanation] = explain
 ) -> Explanation:
-    """Return the Shapley values of each person's log loss, scale "value", in nats; the options are those of `shapley`.
-
-    `explain` is `dlx.explain`, or one that remembers.
-    """
-    asked: dict[str, Any] = {
-        "method": explainers.any_model(),
-        "background": background,
-        "scale": "value",
-        "seed": seed,
-        **options,
-    }
+    """Return the Shapley values of each person's log loss, scale "value", in nats; `explain` may be one that remembers."""
+    asked: dict[str, Any] = {"method": explainers.any_model(), "background": background, "scale": "value", "seed": seed}
     places = [np.flatnonzero(decisions.outcomes == outcome) for outcome in (0, 1)]
     parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked) for outcome in (0, 1)]
     if failures := [why for part in parts for why in part.failures.values()]:
@@ -126,16 +108,9 @@ def explained_losses(
         field: np.concatenate([getattr(part, field) for part in parts])[order]
         for field in ("values", "base_values", "outputs", "standard_errors")
     }
-    return dataclasses.replace(
-        parts[0],
-        **joined,
-        rows=decisions.people.rows,
-        index=decisions.people.index,
-        extras={},
-        model=f"log loss of {model.name}",
-        seconds=sum(part.seconds for part in parts),
-        evaluations=sum(part.evaluations for part in parts),
-    )
+    joined |= {name: sum(getattr(part, name) for part in parts) for name in ("seconds", "evaluations")}
+    joined |= {"rows": decisions.people.rows, "index": decisions.people.index, "extras": {}}
+    return dataclasses.replace(parts[0], model=f"log loss of {model.name}", **joined)
 
 
 def loss_by_slice(explained: Explanation, masks: Mapping[str, np.ndarray], *, seed: int = 0) -> pd.DataFrame:

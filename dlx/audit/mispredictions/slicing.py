@@ -1,41 +1,80 @@
 """Parts of the table where a model is worse than elsewhere, found on some rows and tested on others.
 
-Method. Discovery: on rows that the model was not fitted on (validation), a regression tree of depth 2 is grown on the
-measure for every column and every pair of columns; its leaves are the candidates (in the spirit of Chung et al. 2019,
-"Slice Finder", and of the tree of Singla et al. 2021, "Understanding Failures of Deep Networks"). The ten that stand out
-most there, no two of them more than half alike, are kept. Test: on the test rows alone, so that the search cannot bias it.
-The family-wise error is held at 5 % over the ten by Holm (1979), which needs no independence. Two measures:
-
-- "loss": the log loss is higher in the slice than elsewhere. Permutation test, one-sided. Such a slice may be wrong, or
-  only hard: `expected_loss` is what the loss would be there, were the model's probabilities right.
-- "risk": more or fewer events happen in the slice than the model predicts. Test against outcomes drawn from the model's
-  own probabilities, two-sided: what is found is an error of the model, not difficulty.
+Chung et al. (2019), "Slice Finder"; Singla et al. (2021), "Understanding Failures of Deep Networks": leaves
+of small trees on the measure are candidates; the ten that stand out most, no two of them more than half alike, are tested on
+other rows, where Holm (1979) holds the family-wise error at 5 %, whatever their dependence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dlx.audit.mispredictions.conditions import Condition, candidates
 from dlx.audit.mispredictions.confidence import Decisions
 from dlx.errors import DlxError
+from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, holm, resampled_means
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Measure = Literal["loss", "risk"]
+DEPTH = 2  # of the trees
 LEAST_ROWS, LEAST_SHARE = 20, 0.05
 MOST_TESTED = 10
 MOST_ALIKE = 0.5  # of two slices, by the share of rows of either that are in both
 SIGNIFICANT = 0.05
 SMALLEST = float(np.finfo(float).tiny)  # a variance counts as at least this
 DRAWS = 9_999
+COLUMNS = [
+    *("model", "of", "slice", "columns", "rows", "share", "error_rate", "error_rate_elsewhere", "loss", "loss_elsewhere"),
+    *("expected_loss", "observed", "predicted", "difference", "low", "high", "p", "adjusted", "found"),
+]
 BLOCK = 500  # draws at a time
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a column must be."""
+
+    feature: Feature
+    position: int  # where it stands among the features
+    low: float = -np.inf  # a numeric value is above it
+    high: float = np.inf  # and at most this
+    levels: tuple[int, ...] = ()  # codes of the levels of a categorical column
+    missing: bool = False  # whether a missing value is meant too
+
+    def holds(self, rows: np.ndarray) -> np.ndarray:
+        """Return of which coded rows it is true, bool [rows]."""
+        column = rows[:, self.position]
+        known = np.isin(column, self.levels) if self.feature.is_categorical else (column > self.low) & (column <= self.high)
+        return known | (np.isnan(column) if self.missing else False)
+
+    @property
+    def words(self) -> str:
+        """The condition as people read it: "Age over 25 years", "Savings: below 100 DM or 100 to 499 DM"."""
+        feature = self.feature
+        if feature.is_categorical:
+            names = [(label, code in self.levels) for code, label in enumerate(feature.level_labels)]
+            names += [(feature.missing_label, self.missing)] if feature.missing else []
+            inside, outside = ([name for name, is_meant in names if is_meant == among] for among in (True, False))
+            is_most = 0 < len(outside) < len(inside)
+            return f"{feature.label}: any but {either(outside)}" if is_most else f"{feature.label}: {either(inside)}"
+        if self.low == self.high:
+            return f"{feature.label} {feature.missing_label}"
+        ends = [f"over {feature.format(self.low)}"] if np.isfinite(self.low) else []
+        ends += [f"up to {feature.format(self.high)}"] if np.isfinite(self.high) else []
+        return f"{feature.label} {' and '.join(ends) or 'known'}" + (f" or {feature.missing_label}" if self.missing else "")
+
+
+def either(names: list[str]) -> str:
+    """Return "a", "a or b" or "a, b or c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 @dataclass(frozen=True)
@@ -53,30 +92,21 @@ class Slice:
         """The slice as people read it."""
         return "; ".join(condition.words for condition in self.conditions)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of its columns."""
-        return tuple(condition.feature.name for condition in self.conditions)
-
 
 @dataclass(frozen=True, eq=False)
 class Slices:
     """Slices that were tested, those with the smallest p-value first.
 
     The table has a line a slice, on the test rows: `slice`, `columns`, `rows`, `share`; `error_rate`, `loss` here and
-    `_elsewhere`; `expected_loss`; `observed` and `predicted` share of events; `difference` of the measure (loss here minus
-    elsewhere, or observed minus predicted) with `low` and `high` (95 % bootstrap); `p`, `adjusted` (Holm) and `found`.
+    `_elsewhere`; `expected_loss`, were the model's probabilities right: a slice of high loss may be wrong, or only hard;
+    `observed` and `predicted` share of events; `difference` of the measure (loss here minus elsewhere, or observed minus
+    predicted) with `low` and `high` (95 % bootstrap); `p`, `adjusted` (Holm) and `found`.
     """
 
     model: str
     of: Measure
-    slices: tuple[Slice, ...]  # those that the discovery chose
-    candidates: int  # leaves that it chose from
+    slices: tuple[Slice, ...]
     table: pd.DataFrame
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table."""
-        return self.table
 
     @property
     def found(self) -> tuple[Slice, ...]:
@@ -84,17 +114,16 @@ class Slices:
         return tuple(one for one, is_found in zip(self.slices, self.table["found"], strict=True) if is_found)
 
 
-def slices(discovery: Decisions, test: Decisions, *, of: Measure = "loss", tested: int = MOST_TESTED, seed: int = 0) -> Slices:
-    """Return the slices in which a model is worse, chosen on some rows and tested on others; see the module for the method.
+def slices(discovery: Decisions, test: Decisions, *, of: Measure = "loss", seed: int = 0) -> Slices:
+    """Return the slices in which a model is worse, chosen on some rows and tested on others.
 
     Parameters
     ----------
     discovery, test : Decisions
         Of one model, on different rows that it was not fitted on.
     of : {"loss", "risk"}
-        What is compared.
-    tested : int
-        How many slices are tested at most.
+        Where the log loss is higher than elsewhere (permutation test, one-sided), or where more or fewer events happen than the
+        model predicts (against outcomes drawn from its own probabilities, two-sided): an error of the model, not difficulty.
     seed : int
         Seed of the draws and of the bootstrap.
 
@@ -113,16 +142,89 @@ def slices(discovery: Decisions, test: Decisions, *, of: Measure = "loss", teste
             f"slices need at least {2 * least} rows to be found and as many to be tested, got {len(discovery)} and "
             f"{len(test)}; pass more rows"
         )
-    schema, rows = discovery.people.schema, discovery.people.rows
     measures = [discovery.losses] if of == "loss" else [discovery.residuals, -discovery.residuals]
+    schema, rows = discovery.people.schema, discovery.people.rows
     leaves = dict.fromkeys(leaf for measure in measures for leaf in candidates(schema, rows, measure, least=least))
-    chosen = _outstanding([Slice(leaf) for leaf in leaves], discovery, test, of, tested)
+    chosen = _outstanding([Slice(leaf) for leaf in leaves], discovery, test, of)
     table = _table(chosen, test, of, seed)
     order = table["p"].argsort(kind="stable").to_numpy()
-    return Slices(test.model, of, tuple(chosen[i] for i in order), len(leaves), table.iloc[order].reset_index(drop=True))
+    return Slices(test.model, of, tuple(chosen[i] for i in order), table.iloc[order].reset_index(drop=True))
 
 
-def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, of: Measure, most: int) -> list[Slice]:
+class Column(NamedTuple):
+    """A column as trees read it."""
+
+    position: int
+    values: (
+        np.ndarray
+    )  # [rows]: numbers, codes in order, or ranks of levels by their mean, which finds the best of all groupings
+    ranks: dict[int, float]  # of levels, and of -1 for missing where that is a level of its own
+
+
+def candidates(schema: Schema, rows: np.ndarray, measure: np.ndarray, *, least: int) -> Iterator[tuple[Condition, ...]]:
+    """Yield the leaves of trees of depth 2 on every column and every pair of columns, each at most once.
+
+    Rows are coded [rows, features]; the measure [rows] is high in the slices that are looked for. A leaf has at least so many
+    rows. A column without an order is split on the rank of its levels by their mean (Fisher 1958).
+    """
+    from sklearn.tree import DecisionTreeRegressor
+
+    columns, seen = [], set()
+    for position, feature in enumerate(schema.features):
+        values, ranks = rows[:, position], {code: float(code) for code in range(len(feature.levels))}
+        if feature.is_categorical and not feature.ordered:
+            levels, codes = np.unique(np.where(np.isnan(values), -1.0, values), return_inverse=True)
+            means = np.array([measure[codes == code].mean() for code in range(len(levels))])
+            by_mean = np.argsort(np.argsort(means, kind="stable")).astype(float)
+            values, ranks = by_mean[codes], dict(zip(levels.astype(int).tolist(), by_mean.tolist(), strict=True))
+        if len(np.unique(values)) > 1:
+            columns.append(Column(position, values, ranks))
+    for chosen in [*((one,) for one in columns), *combinations(columns, 2)]:
+        grown = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
+        tree = grown.fit(np.column_stack([column.values for column in chosen]), measure).tree_
+        for asked in _paths(tree, 0, {}):
+            conditions = tuple(_condition(schema, chosen[which], *bounds) for which, bounds in sorted(asked.items()))
+            if conditions and conditions not in seen:
+                seen.add(conditions)
+                yield conditions
+
+
+def _paths(tree: Any, node: int, asked: dict[int, tuple[float, float, bool]]) -> Iterator[dict[int, tuple[float, float, bool]]]:
+    """Yield what the path to each leaf below a node asks of columns, by place: above, at most, and whether missing passes."""
+    if tree.children_left[node] < 0:
+        yield asked
+        return
+    which, threshold, left = int(tree.feature[node]), float(tree.threshold[node]), bool(tree.missing_go_to_left[node])
+    low, high, missing = asked.get(which, (-np.inf, np.inf, True))
+    yield from _paths(tree, tree.children_left[node], asked | {which: (low, min(high, threshold), missing and left)})
+    yield from _paths(tree, tree.children_right[node], asked | {which: (max(low, threshold), high, missing and not left)})
+
+
+def _condition(schema: Schema, column: Column, low: float, high: float, missing: bool) -> Condition:
+    feature, missing = schema.features[column.position], missing and bool(np.isnan(column.values).any())
+    if feature.is_categorical:
+        inside = [level for level, rank in column.ranks.items() if low < rank <= high]
+        levels = tuple(level for level in inside if level >= 0)
+        return Condition(feature, column.position, levels=levels, missing=missing or -1 in inside)
+    low, high = (_shortest(bound, column.values) for bound in (low, high))
+    if np.isinf(low) and not (column.values <= high).any():  # a split that parts the missing from the known
+        low = high
+    return Condition(feature, column.position, low, high, missing=missing)
+
+
+def _shortest(threshold: float, values: np.ndarray) -> float:
+    """Return the number with the fewest digits that parts the known values as a threshold does."""
+    below, above = values[values <= threshold], values[values > threshold]
+    if not np.isfinite(threshold) or not len(below) or not len(above):
+        return threshold
+    for digits in range(-6, 12):
+        for rounded in (round(threshold, digits), math.floor(threshold * 10.0**digits) / 10.0**digits):
+            if below.max() <= rounded < above.min():
+                return float(rounded)
+    return threshold
+
+
+def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, of: Measure) -> list[Slice]:
     """Return the candidates that stand out most in the discovery rows, none much like one that stands out more.
 
     Of two that are alike, in a condition or in more than half of the rows of either, the second is left out. Enough test
@@ -137,7 +239,7 @@ def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, 
 
     kept: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
-        if len(kept) == most or scores[i] <= 0:
+        if len(kept) == MOST_TESTED or scores[i] <= 0:
             break
         tested = int(every[i].holds(test.people.rows).sum())
         is_large = LEAST_ROWS // 2 <= tested <= len(test) - LEAST_ROWS // 2
@@ -160,47 +262,24 @@ def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> 
     import pandas as pd
 
     masks = np.array([one.holds(test.people.rows) for one in chosen], dtype=bool).reshape(len(chosen), len(test))
-    sizes = masks.sum(axis=1)
-
-    def here(values: np.ndarray) -> np.ndarray:
-        return masks @ values.astype(float) / sizes
-
-    def elsewhere(values: np.ndarray) -> np.ndarray:
-        return ~masks @ values.astype(float) / (len(test) - sizes)
-
-    p_values = chances(test, masks, of, seed)
-    ends = np.array([_ends(mask, test, of, seed) for mask in masks]).reshape(len(chosen), 2)
-    return pd.DataFrame(
-        {
-            "model": test.model,
-            "of": of,
-            "slice": [one.words for one in chosen],
-            "columns": [", ".join(one.columns) for one in chosen],
-            "rows": sizes,
-            "share": sizes / len(test),
-            "error_rate": here(test.wrong),
-            "error_rate_elsewhere": elsewhere(test.wrong),
-            "loss": here(test.losses),
-            "loss_elsewhere": elsewhere(test.losses),
-            "expected_loss": here(test.expected_losses),
-            "observed": here(test.outcomes),
-            "predicted": here(test.predicted),
-            "difference": here(test.losses) - elsewhere(test.losses) if of == "loss" else here(test.residuals),
-            "low": ends[:, 0],
-            "high": ends[:, 1],
-            "p": p_values,
-            "adjusted": holm(p_values),
-            "found": holm(p_values) <= SIGNIFICANT,
-        }
-    )
-
-
-def _ends(mask: np.ndarray, test: Decisions, of: Measure, seed: int) -> np.ndarray:
-    """Return the ends of the difference of the measure over resampled people, [2]."""
-    rng = np.random.default_rng(seed)
-    sides = (test.losses[mask], test.losses[~mask]) if of == "loss" else (test.residuals[mask],)
-    means = [resampled_means(side, seed=rng)[1:] for side in sides]
-    return ends_of(means[0] - means[1] if of == "loss" else means[0], people=min(map(len, sides)))
+    measures = {"error_rate": test.wrong, "loss": test.losses, "expected_loss": test.expected_losses}
+    measures |= {"observed": test.outcomes, "predicted": test.predicted, "residual": test.residuals}
+    sizes, values = masks.sum(axis=1)[:, None], np.column_stack(list(measures.values())).astype(float)
+    here = pd.DataFrame(masks @ values / sizes, columns=list(measures))
+    elsewhere = pd.DataFrame(~masks @ values / (len(test) - sizes), columns=list(measures))[["error_rate", "loss"]]
+    table = here.join(elsewhere.add_suffix("_elsewhere")).assign(model=test.model, of=of, rows=sizes, share=sizes / len(test))
+    table["slice"] = [one.words for one in chosen]
+    table["columns"] = [", ".join(condition.feature.name for condition in one.conditions) for one in chosen]
+    table["difference"] = table["loss"] - table["loss_elsewhere"] if of == "loss" else table["residual"]
+    ends = []
+    for mask in masks:
+        rng = np.random.default_rng(seed)
+        sides = (test.losses[mask], test.losses[~mask]) if of == "loss" else (test.residuals[mask],)
+        means = [resampled_means(side, seed=rng)[1:] for side in sides]
+        ends.append(ends_of(means[0] - means[1] if of == "loss" else means[0], people=min(map(len, sides))))
+    table[["low", "high"]] = np.reshape(ends, (len(chosen), 2))
+    adjusted = holm(p_values := chances(test, masks, of, seed))
+    return table.assign(p=p_values, adjusted=adjusted, found=adjusted <= SIGNIFICANT)[COLUMNS]
 
 
 def chances(test: Decisions, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
