@@ -14,7 +14,8 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.lime.neighbourhoods import Neighbourhood
-from dlx.model import CLASSIFIER, Model, Scale
+from dlx.model import Model, Scale
+from dlx.model.base import CLASSIFIER
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 

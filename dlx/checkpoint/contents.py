@@ -22,7 +22,8 @@ from dlx.checkpoint.folders import fits_a_folder
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, quoted
 from dlx.files import parsed_json
-from dlx.model import CLASSIFIER, LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.model.base import CLASSIFIER
 from dlx.schema import Schema
 from dlx.schema.fields import conform, described
 from dlx.training import Trained

@@ -90,7 +90,8 @@ class Probe:
         for start in range(0, len(person), step):
             who, which = person[start : start + step], mask[start : start + step]
             mixed = np.where(masks[who, which][:, None], taken[who], self.rows[who, None])
-            outputs[start : start + step] = self.model.predict_mixed(mixed.reshape(-1, width), self.scale).reshape(len(who), -1)
+            asked = self.model.predict(mixed.reshape(-1, width), self.scale, checked=True)
+            outputs[start : start + step] = asked.reshape(len(who), -1)
         return outputs.reshape(shape)
 
 

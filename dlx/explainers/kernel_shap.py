@@ -117,7 +117,7 @@ class _Ranked:
     def _asked(self, table: np.ndarray) -> np.ndarray:
         self.evaluated += len(table)
         picked = [distinct[rank] for (distinct, _), rank in zip(self.columns, table.T.astype(np.intp), strict=True)]
-        return self.model.predict_mixed(np.column_stack(picked), self.scale) / self.unit
+        return self.model.predict(np.column_stack(picked), self.scale, checked=True) / self.unit
 
 
 def _unit(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale) -> float:

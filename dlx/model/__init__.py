@@ -1,29 +1,12 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
-from dlx.model.base import (
-    CLASSIFIER,
-    REGRESSION,
-    SCALES,
-    Model,
-    Provenance,
-    Scale,
-    ScaleError,
-    as_rows,
-    check_model,
-    check_scale,
-    decided,
-    rescaled,
-    table_of,
-)
+from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_model, check_scale, decided, rescaled
 from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.model.wrapping import wrap
 
 __all__ = [
-    "CLASSIFIER",
-    "REGRESSION",
-    "SCALES",
     "BlackBox",
     "FidelityError",
     "LinearModel",
@@ -40,7 +23,6 @@ __all__ = [
     "held",
     "predicted",
     "rescaled",
-    "table_of",
     "trees_of",
     "wrap",
     "wrap_trees",

@@ -20,30 +20,17 @@ if TYPE_CHECKING:
 Scale = Literal["logit", "probability", "value"]
 SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
 CLASSIFIER: tuple[Scale, ...] = ("logit", "probability")
-REGRESSION: tuple[Scale, ...] = ("value",)
 PROBABILITY_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who made a model, from what: enough to make it again with ``dlx.training.train``.
+    """Who made a model, from what: enough to make it again with ``dlx.training.train``."""
 
-    Parameters
-    ----------
-    architecture : str
-        One of `dlx.architectures()`: dlx trained it.
-    seed : int
-        Seed of its training.
-    config : mapping
-        The options of the architecture and of its training that differ from the defaults.
-    data_sha256 : str
-        `Dataset.sha256` of the table; empty where unknown.
-    """
-
-    architecture: str
-    seed: int = 0
-    config: Mapping[str, Any] = field(default_factory=dict)
-    data_sha256: str = ""
+    architecture: str  # one of `dlx.architectures()`: dlx trained it
+    seed: int = 0  # of its training
+    config: Mapping[str, Any] = field(default_factory=dict)  # the options that differ from the defaults
+    data_sha256: str = ""  # `Dataset.sha256` of the table; empty where unknown
 
 
 class ScaleError(DlxError):
@@ -115,8 +102,8 @@ class Model(ABC):
         changes: dict[str, Any] = {"name": name, "provenance": provenance}
         return replace(self, **changes)
 
-    def predict(self, rows: Any, scale: Scale) -> np.ndarray:
-        """Return the output of each row on a scale.
+    def predict(self, rows: Any, scale: Scale, *, checked: bool = False) -> np.ndarray:
+        """Return the output of each row on a scale, float64 [rows]; a `ScaleError` if the model lacks it or it is infinite.
 
         Parameters
         ----------
@@ -124,28 +111,15 @@ class Model(ABC):
             Original columns; an array holds codes.
         scale : {"logit", "probability", "value"}
             The unit of the output.
-
-        Returns
-        -------
-        ndarray of float64 [rows]
-
-        Raises
-        ------
-        ScaleError
-            If the model does not have the scale, or its logit is infinite.
+        checked : bool
+            Whether rows are codes that were mixed from checked ones: they are not checked again.
         """
-        return self._predict(self.as_read(rows), len(rows), scale)
-
-    def predict_mixed(self, rows: np.ndarray, scale: Scale) -> np.ndarray:
-        """Return the output of coded rows [rows, features] that dlx mixed from checked ones: they are not checked again."""
-        return self._predict(self.as_read(rows, checked=True), len(rows), scale)
-
-    def _predict(self, read: Any, count: int, scale: Scale) -> np.ndarray:
         check_scale(self, scale)
-        return rescaled(_checked(self.compute(read), count, self.name), self.scales[0], scale, self.name)
+        outputs = _checked(self.compute(self.as_read(rows, checked=checked)), len(rows), self.name)
+        return rescaled(outputs, self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
-        """Return whom the model flags: where the probability reaches the threshold, bool [rows].
+        """Return whom a classifier flags: where the probability reaches the threshold, bool [rows].
 
         Parameters
         ----------
@@ -153,11 +127,6 @@ class Model(ABC):
             Original columns; an array holds codes.
         threshold : float, optional
             By default that of the target: of a Dataset's own, else of the model's.
-
-        Raises
-        ------
-        ScaleError
-            If the model is no classifier.
         """
         if threshold is None:
             threshold = (rows if isinstance(rows, Dataset) else self).schema.target.threshold
@@ -205,7 +174,7 @@ def table_of(rows: Any) -> pd.DataFrame | None:
 
 def scales_from(own: Scale) -> tuple[Scale, ...]:
     """Return the scales of a model that answers on one: its own first."""
-    return REGRESSION if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
+    return ("value",) if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
 
 
 def _checked(outputs: Any, count: int, name: str) -> np.ndarray:

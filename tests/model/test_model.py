@@ -228,4 +228,4 @@ def test_rows_that_dlx_mixed_are_predicted_as_others_and_not_checked_again(kind,
     expected = model.predict(rows, model.scales[-1])
     if kind != "function":  # which reads a table that is made of codes
         monkeypatch.setattr(type(model.schema), "check", lambda *_: pytest.fail("checked"))
-    np.testing.assert_array_equal(model.predict_mixed(rows, model.scales[-1]), expected)
+    np.testing.assert_array_equal(model.predict(rows, model.scales[-1], checked=True), expected)

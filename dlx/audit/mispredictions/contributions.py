@@ -20,7 +20,7 @@ from dlx.audit.recalibration import stretched_net
 from dlx.audit.scores import log_losses
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import REGRESSION, Model, NeuralModel, Scale
+from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain
 from dlx.schema import Schema
 from dlx.stats import ends_of, interval_of_mean, resampled_counts
@@ -74,7 +74,7 @@ class LossOf(Model):
     outcome: int
     name: str
     schema: Schema
-    scales: tuple[Scale, ...] = REGRESSION
+    scales: tuple[Scale, ...] = ("value",)
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of coded rows; probabilities that are not made of a logit are kept off 0 and 1."""
@@ -91,7 +91,7 @@ def loss_model(model: Model, outcome: int) -> Model:
     from torch import nn
 
     network = nn.Sequential(*stretched_net(model, 0.0, 1.0 - 2.0 * outcome), nn.Softplus())
-    return dataclasses.replace(model, network=network, name=name, scales=REGRESSION, provenance=None)
+    return dataclasses.replace(model, network=network, name=name, scales=("value",), provenance=None)
 
 
 def explained_losses(

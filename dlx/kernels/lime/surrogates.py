@@ -183,7 +183,8 @@ def _lone_weights(
         mixed = np.repeat(some.rows[None], len(part), axis=0)  # [questions, samples, columns]
         mixed[np.arange(len(part)), :, column[part]] = values[part, None]
         changed = (
-            model.predict_mixed(mixed.reshape(-1, rows.shape[1]), scale).reshape(len(part), -1) - outputs[: len(some.rows)]
+            model.predict(mixed.reshape(-1, rows.shape[1]), scale, checked=True).reshape(len(part), -1)
+            - outputs[: len(some.rows)]
         )
         for cell in np.flatnonzero((which >= start) & (which < start + size)):
             weight = kernel((some.bins != bins[who[cell]]).sum(axis=1), rows.shape[1])

@@ -131,6 +131,6 @@ class Game:
             which = np.arange(len(mixed))
             for player, present in zip(players[some].T, joined.T, strict=True):
                 mixed[which, :, player] = np.where(present, self.rows[people[some], player, None], mixed[which, :, player])
-            predicted = self.model.predict_mixed(mixed.reshape(-1, self.players), self.scale)
+            predicted = self.model.predict(mixed.reshape(-1, self.players), self.scale, checked=True)
             worth[some, first : first + size] = predicted.reshape(mixed.shape[:2])
         return worth

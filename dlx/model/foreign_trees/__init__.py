@@ -175,8 +175,10 @@ def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: s
     """Whether trees were grown on codes, not on the numbers behind them; a `DlxError` if what they ask does not tell."""
     for_codes, for_numbers, unclear = False, False, []
     for column, known in numbers.items():
-        as_codes, as_numbers = (_goes_left(trees, column, values) for values in (np.arange(len(known)), known))
-        seen = [left[:, : len(known) + schema.features[column].missing] for left in (as_codes, as_numbers)]
+        nodes = np.flatnonzero(trees.feature == column)
+        gap = trees.missing_left[nodes, None][:, : int(schema.features[column].missing)]
+        as_codes, as_numbers = (_goes_left(trees, nodes, values) for values in (np.arange(len(known)), known))
+        seen = [np.hstack([left, gap]) for left in (as_codes, as_numbers)]
         fits_codes, fits_numbers = (left.any(axis=1) & ~left.all(axis=1) for left in seen)  # there is somebody on both sides
         for_codes |= bool((fits_codes & ~fits_numbers).any())
         for_numbers |= bool((fits_numbers & ~fits_codes).any())
@@ -191,25 +193,22 @@ def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: s
     return not for_numbers
 
 
-def _goes_left(trees: Trees, column: int, known: np.ndarray) -> np.ndarray:
-    """Return which values of a column go left at each split of the trees, bool [splits, values + 1]; the last is missing."""
-    asks = trees.feature == column
-    split = asks & ~trees.has_set
-    thresholds, missing_left = np.unique([trees.threshold[split], trees.missing_left[split]], axis=1)[:, :, None]
-    sets = np.flatnonzero(asks & trees.has_set).tolist()
-    by_set = [np.append(np.isin(known, trees.codes_of(node)), trees.missing_left[node]) for node in sets]
-    return np.vstack([np.hstack([thresholds >= known, missing_left > 0]), *by_set])
+def _goes_left(trees: Trees, nodes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return which values go left at each of some nodes, bool [nodes, values]."""
+    left = np.asarray(values, dtype=trees.reading.precision) <= trees.threshold[nodes, None]
+    for i in np.flatnonzero(trees.has_set[nodes]):
+        left[i] = np.isin(values, trees.codes_of(nodes[i]))
+    return left
 
 
 def _on_codes(trees: Trees, numbers: Numbers) -> Trees:
     """Return trees of numbers as trees of their codes: each node asks for the set of codes whose numbers went left."""
-    sets, ranges = {}, trees.reading.absent
+    sets: dict[int, np.ndarray] = {}
+    ranges = trees.reading.absent
     absent = [ranges[~np.isin(ranges[:, 0], list(numbers))]]
     for column, exact in numbers.items():
-        values = exact.astype(trees.reading.precision)
-        for node in np.flatnonzero(trees.feature == column).tolist():
-            left = np.isin(values, trees.codes_of(node)) if trees.has_set[node] else values <= trees.threshold[node]
-            sets[node] = np.flatnonzero(left)
+        values, nodes = exact.astype(trees.reading.precision), np.flatnonzero(trees.feature == column)
+        sets |= dict(zip(nodes.tolist(), map(np.flatnonzero, _goes_left(trees, nodes, values)), strict=True))
         for _, low, high in ranges[ranges[:, 0] == column]:
             gone = np.flatnonzero((values >= low) & (values <= high))
             absent.append(np.column_stack([np.full(len(gone), column), gone, gone]))
