@@ -45,10 +45,8 @@ def read_table(
     ----------
     path : str or Path
         A .csv, .tsv or .txt file, also packed as .gz, .zip, .xz or .bz2; an .xlsx workbook, or a .parquet file.
-    target : str, optional
-        The column to predict; needed where no schema is given.
-    positive : str, optional
-        The positive outcome of a binary target.
+    target, positive : str, optional
+        The column to predict, which is needed where no schema is given; the positive outcome of two.
     schema : Schema, str or Path, optional
         A schema or the TOML file that describes one; inferred from the table by default.
     name : str, optional
@@ -58,10 +56,8 @@ def read_table(
     missing : collection of str, optional
         Texts that mean missing in every column. By default only the empty cell does; in columns of numbers, dates and truth
         values "NA", "?", "-" and the other marks of `dlx.schema.cells.MARKS` do too. An empty list leaves the empty cell alone.
-    keep : collection of str
-        Columns that are features, whatever they look like.
-    categorical : collection of str
-        Columns whose values are levels, even if they are numbers.
+    keep, categorical : collection of str
+        Columns that are features, whatever they look like; those whose values are levels, even if they are numbers.
 
     Raises
     ------
@@ -74,39 +70,37 @@ def read_table(
         )
     path = Path(path)
     name = _case_name(path, name)
+    options: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical}
     with naming(path):
         opened = open_table(path, delimiter=delimiter, encoding=encoding)
         if schema is not None:
             if keep or categorical:
                 raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
-            read = as_described(opened, _agreeing(schema, target, positive), missing=missing)
+            table, found, reading = as_described(opened, _agreeing(schema, target, positive), missing=missing)
         elif target is not None:
-            read = as_it_looks(opened, target, positive=positive, missing=missing, keep=keep, categorical=categorical)
+            table, found, reading = as_it_looks(opened, target, **options)
         else:
             raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
-        made = from_frame(read.table, read.schema, name=name)
-    asked = {
+        made = from_frame(table, found, name=name)
+    asked: dict[str, Any] = {
         "name": None if name == name_of(path) else name,
         "target": target,
-        "positive": positive,
         "delimiter": delimiter,
         "encoding": encoding,
-        "schema": "SCHEMA.toml" if isinstance(schema, Schema) else schema,
-        "missing": missing,
-        "keep": keep or None,
-        "categorical": categorical or None,
     }
-    reading = read.reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
+    asked |= {"schema": "SCHEMA.toml" if isinstance(schema, Schema) else schema, **options}
+    reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
     reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
     return dataclasses.replace(made, reading=reading, source=str(path))
 
 
 def _as_options(asked: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what was asked for as words of the command line."""
+    """Return what was asked for as words of the command line; an empty list is said of what is missing only."""
     words = []
     for option, values in asked.items():
-        each = [values] if isinstance(values, (str, os.PathLike)) or values is None else list(values) or [""]
-        for value in map(str, each if values is not None else ()):
+        each = [values] if isinstance(values, (str, os.PathLike)) else list(values or ())
+        each = [""] if option == "missing" and values is not None and not each else each
+        for value in map(str, each):
             words += [f"--{option}={value}"] if value.startswith("-") else [f"--{option}", value]
     return tuple(words)
 
@@ -122,10 +116,11 @@ def read_people(
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
     with naming(path):
         opened = open_table(Path(path), delimiter=delimiter, encoding=encoding)
-        read, outcome = as_described(opened, like.schema, missing=missing), like.schema.target.name
-        known = read.table.drop(columns=outcome) if outcome in read.table and read.table[outcome].isna().all() else read.table
-        made = from_frame(known, like.schema, name=like.name)
-    return dataclasses.replace(made, reading=dataclasses.replace(read.reading, source=str(path)), source=str(path))
+        table, _, reading = as_described(opened, like.schema, missing=missing)
+        outcome = like.schema.target.name
+        unknown = [outcome] if outcome in table and table[outcome].isna().all() else []
+        made = from_frame(table.drop(columns=unknown), like.schema, name=like.name)
+    return dataclasses.replace(made, reading=dataclasses.replace(reading, source=str(path)), source=str(path))
 
 
 def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None) -> Schema:

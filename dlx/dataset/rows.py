@@ -38,8 +38,7 @@ class Card:
     sha256 : str
         Checksum of the embedded file.
     remedy : mapping
-        What a model of the table should be trained without or otherwise, as `dlx.remedies.Remedy` takes it, and because of
-        what; empty where nothing is known.
+        What a model of the table should be trained without or otherwise, and why, as `dlx.remedies.Remedy` takes it.
     """
 
     title: str = ""
@@ -78,8 +77,8 @@ class Dataset:
         0 or 1, the class's position, or a value; None where unknown.
     index : ndarray [rows]
         The names of the rows, for example loan ids.
-    name : str
-        The name of the case.
+    name, source : str
+        The name of the case, and the file that it was read from; empty for a table of Python's.
     card : Card
         Where the data come from and what is wrong with them.
     extra : dict of str to ndarray [rows]
@@ -88,8 +87,6 @@ class Dataset:
         The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
     reading : Reading
         What each column was taken for, why, and what was done.
-    source : str
-        The file that it was read from; empty for a table of Python's.
     """
 
     schema: Schema
@@ -146,15 +143,14 @@ class Dataset:
         if self.outcomes is None:
             raise SchemaError(f"{self.name!r} has no outcomes; a split needs them")
         strata = None if self.schema.target.kind == "regression" else self.outcomes
-        everyone = np.arange(len(self))
+
+        def parted(some: np.ndarray, share: float) -> list[np.ndarray]:
+            stratify = None if strata is None else strata[some]
+            return train_test_split(some, test_size=share, stratify=stratify, random_state=seed)
+
         try:
-            rest, test = train_test_split(everyone, test_size=TEST_SHARE, stratify=strata, random_state=seed)
-            train, validation = train_test_split(
-                rest,
-                test_size=VALIDATION_SHARE / (1 - TEST_SHARE),
-                stratify=None if strata is None else strata[rest],
-                random_state=seed,
-            )
+            rest, test = parted(np.arange(len(self)), TEST_SHARE)
+            train, validation = parted(rest, VALIDATION_SHARE / (1 - TEST_SHARE))
         except ValueError as error:
             found = plural(len(self), "row")
             if strata is not None:
@@ -164,7 +160,7 @@ class Dataset:
             raise SchemaError(
                 f"{self.name!r} cannot be split into train, validation and test, got {found}; pass a table with more of them"
             ) from error
-        return Splits(self[np.sort(train)], self[np.sort(validation)], self[np.sort(test)])
+        return Splits(*(self[np.sort(part)] for part in (train, validation, test)))
 
     @cached_property
     def splits(self) -> Splits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.reading import columns
@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 MOST_ABOVE = 50  # lines of a title above a header
 
 
-class Read(NamedTuple):
-    """A table in dtypes, its schema, and how it was read."""
-
-    table: pd.DataFrame
-    schema: Schema
-    reading: Reading
+Read = tuple["pd.DataFrame", Schema, Reading]  # a table in dtypes, what its columns are, and how it was read
 
 
 def open_table(path: Path, *, delimiter: str | None = None, encoding: str | None = None) -> Opened:
@@ -157,7 +152,7 @@ def _typed(column: pd.Series, missing: Missing) -> Column:
 
 def _read(opened: Opened, table: pd.DataFrame, schema: Schema, made: dict[str, Column]) -> Read:
     reading = reading_of(schema, list(made), len(table)).told({name: column.done for name, column in made.items()})
-    return Read(table, schema, replace(reading, file=opened.said))
+    return table, schema, replace(reading, file=opened.said)
 
 
 def _found(name: str, opened: Opened) -> str:
