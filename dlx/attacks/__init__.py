@@ -7,7 +7,7 @@ before defences; with ``full=True`` it tries all attacks and settings of this ro
 from dlx.attacks.defences import Gate, flipped_decisions
 from dlx.attacks.fooling import Attack, Fooled, attack, fool
 from dlx.attacks.gradients import rippled
-from dlx.attacks.hidden_importance import hide_effect
+from dlx.attacks.hidden_effects import hide_effect
 from dlx.attacks.scaffold import AttackError, Scaffold, protected_column
 
 __all__ = [

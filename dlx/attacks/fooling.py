@@ -12,9 +12,10 @@ from dlx import explainers
 from dlx.arrays import check_seed
 from dlx.attacks.defences import CARRY_LIMIT, GATE, Gate, carry_over, detection, flip_detection, off_manifold_shares
 from dlx.attacks.gradients import gradient_detections
-from dlx.attacks.hidden_importance import copied, hidden_effect
+from dlx.attacks.hidden_effects import hidden_effect
 from dlx.attacks.scaffold import (
     FIDELITY,
+    TOP,
     AttackError,
     Detector,
     Scaffold,
@@ -25,7 +26,6 @@ from dlx.attacks.scaffold import (
     mixed_rows,
     protected_column,
 )
-from dlx.attacks.settings import TOP, lime_on_real_rows, lime_settings, shap_backgrounds
 from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -72,7 +72,7 @@ class Fooled:
     attacks: Mapping[str, Attack]  # by the way in which each was tried
     shown: pd.DataFrame  # a line an explainer: fidelity, and for how many people the protected column is hidden
     detections: pd.DataFrame  # a line a defence and model: attacked, biased in the open, or honest
-    # of the full form: "lime_on_real_rows", "off_manifold", "settings", "credit_over_a_copy", "hidden_effects"
+    # of the full form: "off_manifold" and "hidden_effects"
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ def fool(
 
     The light form attacks LIME, Kernel SHAP with its usual k-means background, and the gradients of each net, with one
     defence that finds each. The full form adds Kernel SHAP with real rows, lime's own package, the gate against rows that
-    could not be real, unstable settings, copied columns and hidden effects.
+    could not be real, and hidden effects.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def fool(
     for model in models:
         if isinstance(model, NeuralModel):
             detections += gradient_detections(model, case, people[:FEWER], background, seed=seed)
-    more = _full_form(case, models, attacks, background, centres, people, detections, seed) if full else {}
+    more = _full_form(case, models, attacks, background, centres, detections, seed) if full else {}
     return Fooled(attacks, pd.DataFrame(lines), pd.DataFrame(detections), more)
 
 
@@ -153,33 +153,23 @@ def _full_form(
     attacks: Mapping[str, Attack],
     background: np.ndarray,
     centres: np.ndarray,
-    people: Dataset,
     detections: list[dict[str, Any]],
     seed: int,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of the full form, and add to the detections what its defences say."""
     import pandas as pd
 
-    gate, lime = Gate.fit(case, background, centres, seed=seed), attacks["LIME"]
+    gate = Gate.fit(case, background, centres, seed=seed)
     for way, attacked in attacks.items():
         made_up = _made_up(attacked.against, case.schema, case.test.rows, attacked.background, SAMPLES, seed)
         off = made_up[gate.is_off(gate.dense(made_up))]
         for model in (attacked.scaffold, *models) if attacked.is_valid else models:
             carried = carry_over(model, off, case.test.rows, seed=seed)
             detections.append(detection(way, model, model is attacked.scaffold, GATE, carried, CARRY_LIMIT, "below"))
-    tables: dict[str, list[Any]] = {"settings": [], "credit_over_a_copy": [], "hidden_effects": []}
-    for model in models:
-        credit, copies = copied(model, case, people[:FEWER], background, seed=seed)
-        effects, hidden = hidden_effect(model, case, seed=seed)
-        tables["settings"] += lime_settings(model, people, background, seed=seed)
-        tables["settings"] += shap_backgrounds(model, case, people[:FEWER], background, centres, seed=seed)
-        tables["credit_over_a_copy"] += credit
-        tables["hidden_effects"] += effects
-        detections += copies + hidden
-    attacked_first = [lime.scaffold, *models]
-    tables["lime_on_real_rows"] = lime_on_real_rows(attacked_first, lime.column, case, people, background, seed=seed)
-    off_manifold = off_manifold_shares(gate, case, background, seed=seed)
-    return {"off_manifold": off_manifold, **{name: pd.DataFrame(lines) for name, lines in tables.items()}}
+    effects = [hidden_effect(model, case, seed=seed) for model in models]
+    detections += [line for _, found in effects for line in found]
+    hidden = pd.DataFrame([line for line, _ in effects])
+    return {"off_manifold": off_manifold_shares(gate, case, background, seed=seed), "hidden_effects": hidden}
 
 
 def attack(
@@ -255,11 +245,12 @@ def _made_up(against: str, schema: Any, people: np.ndarray, references: np.ndarr
 
 
 def _refuse_unfit(case: Dataset) -> None:
-    if case.schema.target.kind != "binary":
-        raise AttackError(f"an attack needs a binary target, got {case.schema.target.kind}")
+    outcomes, kind = case.outcomes, case.schema.target.kind
+    if kind != "binary":
+        raise AttackError(f"an attack needs a binary target, got {kind}")
     if len(case) < FEWEST_ROWS:
         raise AttackError(
             f"an attack needs at least {FEWEST_ROWS} rows to train a detector and judge it, got {len(case)}; use a larger table"
         )
-    if case.outcomes is None or len(np.unique(case.outcomes)) < 2:
+    if outcomes is None or len(np.unique(outcomes)) < 2:
         raise AttackError("an attack needs outcomes of both classes; pass a table that has both")

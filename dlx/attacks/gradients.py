@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.attacks.defences import detection
-from dlx.attacks.scaffold import decimals, rounded_to
-from dlx.attacks.settings import TOP
+from dlx.attacks.scaffold import TOP, decimals, rounded_to
 from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
 from dlx.model import NeuralModel

@@ -19,6 +19,7 @@ from dlx.model.base import CLASSIFIER
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 
+TOP = 3  # columns of a person among which an explainer must show the protected one
 FIDELITY = 0.95  # agreement with the model that decides on people nobody has seen, below which there is no attack
 REACH = 4.0  # logits around the threshold that the innocuous model reaches
 FEWEST_SPLIT = 0.16  # share times rest of a split that is somewhat even: one in five on the smaller side

@@ -1,6 +1,6 @@
 """Draws what the rest of dlx computed, on given axes. Nothing is computed here but where ink goes."""
 
-from dlx.plots.attacks import draw_detections, draw_off_manifold, draw_settings
+from dlx.plots.attacks import draw_detections, draw_off_manifold
 from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
 from dlx.plots.evidence import draw_causes, draw_components, draw_distances, draw_noise, draw_sanity
 from dlx.plots.explanations import (
@@ -72,7 +72,6 @@ __all__ = [
     "draw_reasons_given",
     "draw_recourse",
     "draw_sanity",
-    "draw_settings",
     "draw_slices",
     "draw_waterfall",
     "method_looks",

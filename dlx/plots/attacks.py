@@ -1,4 +1,4 @@
-"""Draws how explanations are fooled: what defences measure, what settings move, how much of what methods evaluate is unreal."""
+"""Draws how explanations are fooled: what defences measure, and how much of what methods evaluate is unreal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import GREY, INK, UP, model_looks
+from dlx.plots.looks import GREY, INK, UP
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,28 +61,4 @@ def draw_off_manifold(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xlim(0, 1.02)
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     ax.set_xlabel("share of what is evaluated that could not be a real person")
-    return ax
-
-
-def draw_settings(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw how much of the top columns stays when a setting changes, a marker a model, next to each model's noise floor.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Settings of LIME or of SHAP, of some models; the first line of a model is its noise floor.
-    ax : Axes
-        Where to draw.
-    """
-    settings, looks = list(dict.fromkeys(table["setting"])), model_looks(list(map(str, table["model"].unique())))
-    for place, (model, some) in enumerate(table.groupby("model", sort=False)):
-        y = np.array([settings.index(setting) for setting in some["setting"]]) + 0.16 * place
-        colour, marker = looks[str(model)]
-        ax.axvline(some["same_top"].iloc[0], color=colour, linewidth=0.9, linestyle=":")
-        ax.hlines(y, some["low"], some["high"], color=colour, linewidth=1.5)
-        ax.plot(some["same_top"], y, marker, color=colour, markersize=5.5, label=str(model))
-    ax.set_yticks(np.arange(len(settings)), settings)
-    ax.set_ylim(len(settings) - 0.4, -0.6)
-    ax.set_xlim(0, 1.03)
-    ax.set_xlabel("share of the top 3 columns that stays")
     return ax

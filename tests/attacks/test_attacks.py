@@ -12,7 +12,7 @@ from fooled import honest_net, related
 
 import dlx
 from dlx import attacks
-from dlx.attacks import flipped_decisions, gradients, hidden_importance, settings
+from dlx.attacks import flipped_decisions, gradients, hidden_effects
 from dlx.attacks.defences import carry_over, detection, off_manifold_shares
 from dlx.attacks.fooling import ranks_of, shown
 from dlx.attacks.scaffold import (
@@ -27,7 +27,6 @@ from dlx.attacks.scaffold import (
     replaced_rows,
 )
 from dlx.background import k_means
-from dlx.dataset import Dataset
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.stats import Interval
 from dlx.threads import one_thread
@@ -117,16 +116,13 @@ def test_the_attack_on_kernel_shap_hides_the_column_and_is_found_by_the_defences
 def test_the_light_form_is_a_part_of_the_full_one():
     light, full = fooled(full=False), fooled(full=True)
     assert list(light.attacks) == ["LIME", "Kernel SHAP with k-means centres"] and not light.more
-    assert set(full.more) == {"lime_on_real_rows", "off_manifold", "settings", "credit_over_a_copy", "hidden_effects"}
+    assert set(full.more) == {"off_manifold", "hidden_effects"}
     for few, many, keys in (
         (light.shown, full.shown, ["way", "implementation"]),
         (light.detections, full.detections, ["demonstration", "model", "defence"]),
     ):
         few, many = few.set_index(keys), many.set_index(keys)
         assert few.equals(many.loc[few.index])
-    lime = full.more["lime_on_real_rows"]
-    attacked = lime[lime["is_attacked"]].iloc[0]
-    assert attacked["protected_first"] == 0 and attacked["protected_first_on_real_rows"] > 0.9
 
 
 def test_a_net_is_attacked_by_its_gradients():
@@ -180,69 +176,15 @@ def test_the_gate_lets_real_people_pass_and_turns_made_up_ones_away():
     assert (table["low"] <= table["off_manifold"]).all() and (table["off_manifold"] <= table["high"]).all()
 
 
-def test_lime_of_the_default_width_is_limes():
-    case, model = related(), honest_net()
-    people, background = case.test[:4], case.background(60)
-    expected = dlx.explain(model, people, method="lime", background=background, scale="logit").values
-    (found,) = settings.lime_surrogates(model, people.rows, background.rows)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_kept_top_is_the_share_of_the_same_columns():
-    one, other = np.array([[3.0, 2.0, 1.0, 0.0]]), np.array([[3.0, 0.0, -1.0, 2.0]])
-    assert settings.kept_top(one, other).tolist() == [2 / 3]
-    assert settings.kept_top(one, one).tolist() == [1.0]
-
-
-def test_settings_are_held_against_the_noise_floor():
-    case, model = related(), honest_net()
-    lime = settings.lime_settings(model, case.test[:6], case.background(40).rows)
-    assert lime[0]["setting"] == "another seed" and not lime[0]["beyond_noise"]
-    assert len(lime) == 1 + len(settings.WIDTHS)
-    shap = settings.shap_backgrounds(model, case, case.test[:4], case.background(20).rows, centres_of(case))
-    assert len(shap) == 4 and all(0 <= line["same_top"] <= 1 for line in shap)
-
-
-@pytest.mark.parametrize("kind", ["net", "linear", "boosted", "function"])
-def test_a_model_with_a_copy_predicts_the_same_where_the_copy_is_exact(kind):
-    model = worlds.model(kind, "numeric")
-    rows = worlds.people("numeric")
-    twin = hidden_importance.with_copy(model, 1)
-    wide = np.column_stack([rows, rows[:, 1]])
-    scale = model.scales[0]
-    np.testing.assert_allclose(twin.predict(wide, scale), model.predict(rows, scale), atol=1e-5)
-    wide[:, -1] += 1.0
-    rows = rows.copy()
-    rows[:, 1] += 0.5
-    np.testing.assert_allclose(twin.predict(wide, scale), model.predict(rows, scale), atol=1e-5)
-
-
-def test_credit_of_a_linear_net_is_halved_by_a_copy_and_restored_by_the_sum_and_the_copy_is_found():
-    model, case = worlds.model("linear_net", "numeric"), worlds.table("numeric")
-    credit, found = hidden_importance.copied(model, case, case.test[:6], case.background(30).rows)
-    exact = next(line for line in credit if line["method"] == "shapley")
-    assert exact["after"] / exact["before"] == pytest.approx(0.5, abs=1e-3)
-    assert exact["together"] / exact["before"] == pytest.approx(1.0, abs=0.1)
-    assert [line["says"] for line in found] == ["not found", "attack found"]
-    assert [line["estimate"] for line in found] == [0, 1]
-
-
-def test_a_table_without_numbers_has_no_column_to_copy():
-    case = related()
-    votes = Dataset(Schema(case.schema.features[4:], worlds.TARGET), case.rows[:, 4:], case.outcomes, name="votes")
-    model = dlx.wrap(lambda people: np.where(people["v0"] == "a", 0.3, 0.6), votes.schema, name="votes")
-    assert hidden_importance.copied(model, votes, votes.test[:6], votes.background(30).rows) == ([], [])
-
-
 def test_an_effect_is_hidden_from_partial_dependence_and_found_by_what_real_rows_show():
     case, model = related(), honest_net()
     made, column = attacks.hide_effect(model, case)
     rows = case.test.rows
     same = made.predict(rows, "logit") == model.predict(rows, "logit")
-    (line,), found = hidden_importance.hidden_effect(model, case)
+    line, found = hidden_effects.hidden_effect(model, case)
     assert line["fidelity"] == same.mean() and line["column"] == case.schema.names[column]
     assert found[0]["says"] == "not found"
-    attacked = hidden_importance.effect_detection(made, case, column, is_attacked=True)
+    attacked = hidden_effects.effect_detection(made, case, column, is_attacked=True)
     assert attacked["estimate"] < 0.8 * found[0]["estimate"]
     with pytest.raises(attacks.AttackError, match="no effect to hide"):
         attacks.hide_effect(dlx.wrap(lambda people: np.full(len(people), 0.4), case.schema, name="flat"), case)
@@ -254,13 +196,13 @@ def test_a_column_of_which_nothing_is_known_has_no_effect():
     rows = np.where(np.arange(9) == 3, np.nan, case.rows)
     blank = dataclasses.replace(case, schema=dataclasses.replace(case.schema, features=features), rows=rows)
     model = dlx.wrap(lambda people: people["x0"] + 0.5 * people["x1"], blank.schema, name="honest", scale="logit")
-    assert hidden_importance.effect_range(model, blank, 3, blank.rows) == 0
+    assert hidden_effects.effect_range(model, blank, 3, blank.rows) == 0
 
 
 def test_the_curves_of_partial_dependence_are_dlxs_own():
     case, model = worlds.table("numeric"), worlds.model("boosted", "numeric")
     effect = dlx.partial_dependence(model, case.test, "age", scale="logit")
-    found = hidden_importance.curves(
+    found = hidden_effects.curves(
         lambda rows: model.predict(rows, "logit"), case.test.rows, case.schema.position("age"), effect.grid
     )
     np.testing.assert_allclose(found, effect.curves)

@@ -145,9 +145,6 @@ DETECTIONS = pd.DataFrame(
     | {"estimate": [0.9, 0.1], "low": [0.8, 0.0], "high": [1.0, 0.2], "limit": [0.75] * 2}
 )
 UNREAL = pd.DataFrame({"what": ["unseen <rows>", "LIME"], "off_manifold": [0.1, 0.9], "low": [0.0, 0.8], "high": [0.2, 1.0]})
-SETTINGS = pd.DataFrame(
-    {"model": ["net"] * 2, "setting": ["another <seed>", "wide"], "same_top": [0.9, 0.8], "low": [0.8, 0.7], "high": [1.0, 0.9]}
-)
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -242,7 +239,6 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_off_manifold(UNREAL, ax),
         ["unseen <rows>", "LIME", "share of what is evaluated that could not be a real person"],
     ),
-    "settings": (lambda ax: plots.draw_settings(SETTINGS, ax), ["another <seed>", "share of the top 3 columns that stays"]),
     "sanity": (lambda ax: plots.draw_sanity(SANITY, {"a": "<A>"}, ax), ["layers made random, from the last"]),
     "calibration": (
         lambda ax: plots.draw_calibration(CURVE, ax, upper=0.9, mended=CURVE),

@@ -40,21 +40,6 @@ def off_manifold(measured: Measured, _: RunContext) -> Canvas:
     return canvas
 
 
-def settings(measured: Measured, _: RunContext) -> Canvas:
-    """Return how much of the top columns stays when a setting changes: above of LIME, below of Shapley values."""
-    table = measured.tables["settings"]
-    groups = {
-        title: table[table["what"].str.startswith(start)] for title, start in (("LIME", "LIME"), ("Shapley values", "SHAP"))
-    }
-    heights = [0.42 * some["setting"].nunique() + 0.7 for some in groups.values()]
-    canvas, axes = canvas_of(2, 1, width=7.6, height=sum(heights) + 0.4, height_ratios=heights)
-    for (title, some), ax in zip(groups.items(), axes.flat, strict=True):
-        plots.draw_settings(some, ax)
-        ax.set_title(title)
-    legend(canvas, axes, columns=4)
-    return canvas
-
-
 def _label(line: pd.Series, label: str) -> str:
     if not line["is_attacked"] or line["demonstration"] == "fragile gradients":
         return str(line["model"])

@@ -12,9 +12,8 @@ from dlx.attacks import AttackError, Fooled, fool
 from dlx.attacks.defences import CARRY_LIMIT, FLIP, FLIP_LIMIT
 from dlx.attacks.fooling import MARGIN
 from dlx.attacks.gradients import FRAGILE_LIMIT, NOISE, REPEAT
-from dlx.attacks.hidden_importance import MOST_KEPT
-from dlx.attacks.scaffold import FIDELITY
-from dlx.attacks.settings import TOP
+from dlx.attacks.hidden_effects import MOST_KEPT
+from dlx.attacks.scaffold import FIDELITY, TOP
 from dlx.context import RunContext
 from dlx.reporting.sections import Measured
 from dlx.schema import Feature
