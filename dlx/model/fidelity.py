@@ -39,10 +39,7 @@ def witnessed(model: _Kind, check: Any) -> _Kind:
 
 
 def predicted(model: Model, rows: Any) -> np.ndarray:
-    """Return what a model predicts of rows on the first of its scales.
-
-    What raises on the rows as dlx gives them, but not on the rows as they came, is a `FidelityError`.
-    """
+    """Return what a model predicts of rows on its first scale; a `FidelityError` if it fails on them only as dlx gives them."""
     try:
         return model.predict(rows, model.scales[0])
     except PredictorError as error:

@@ -202,19 +202,9 @@ class BlackBox(Model):
                     f"does {self.name} read {feature.name!r} as {', '.join(feature.levels[:3])} or as text? pass rows as a "
                     "DataFrame or a Dataset, or set dtype for the column in the schema: 'int64', 'bool' or 'str'"
                 )
-        return self._with_carried(schema.decode(rows if checked else as_rows(schema, rows)), rows)
-
-    def as_it_came(self, rows: Any) -> pd.DataFrame:
-        """Return rows as the user's table holds them, in its dtypes; columns in the order of the schema."""
-        table = table_of(rows)
-        if table is None:
-            return self.as_read(rows)
-        return table[[name for name in self.schema.columns if name in self.carried or name in self.schema.names]]
-
-    def _with_carried(self, features: pd.DataFrame, rows: Any) -> pd.DataFrame:
+        features, table = schema.decode(rows if checked else as_rows(schema, rows)), table_of(rows)
         if not self.carried:
             return features
-        table = table_of(rows)
         known = self.companion if table is None else table
         lacking = [name for name in self.carried if known is None or name not in known]
         if known is None or lacking:
@@ -225,17 +215,18 @@ class BlackBox(Model):
         if len(known) not in (1, len(features)):
             raise DlxError(f"{self.name} was asked about {len(features)} rows, and given {self.carried[0]!r} of {len(known)}")
         beside = known[list(self.carried)].iloc[np.arange(len(features)) % len(known)].set_axis(features.index)
-        return features.join(beside)[[name for name in self.schema.columns if name in beside or name in features]]
+        return features.join(beside)[[name for name in schema.columns if name in beside or name in features]]
+
+    def as_it_came(self, rows: Any) -> pd.DataFrame:
+        """Return rows as the user's table holds them, in its dtypes; columns in the order of the schema."""
+        if (table := table_of(rows)) is None:
+            return self.as_read(rows)
+        return table[[name for name in self.schema.columns if name in self.carried or name in self.schema.names]]
 
 
 def accompanied(model: Model, rows: Any, which: Any) -> Model:
-    """Return the model for coded rows of some people: what it reads beside the features is taken from these people.
-
-    `which` are their places among the rows, as they came: one for each coded row, or one for all.
-    """
+    """Return the model for coded rows of people, by their places among the rows as they came; they lend what it reads too."""
     if not isinstance(model, BlackBox):
         return model
     model, table = model.typed(rows), table_of(rows)
-    if not model.carried or table is None:
-        return model
-    return replace(model, companion=table[list(model.carried)].iloc[which])
+    return model if table is None or not model.carried else replace(model, companion=table[list(model.carried)].iloc[which])

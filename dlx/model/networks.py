@@ -56,7 +56,15 @@ def frozen(
     if not isinstance(output, torch.Tensor):
         copied = _Picking(copied, scale or ("value" if is_regression else "logit"), is_said=scale is not None, name=name)
     output = _outputs(copied, dense, name)
-    _refuse_dependence(copied, dense, output, name)
+    some = torch.arange(len(dense) - 1, -1, -2)
+    again = _outputs(copied, dense[some], name)
+    off = torch.nan_to_num((again - output[some]).abs())
+    if off.max() > SLACK * torch.finfo(dtype_of(copied)).eps * output.nan_to_num().abs().max().clamp(min=1e-30):
+        row = int(off.argmax())
+        raise NetworkError(
+            f"{name} must answer for a row whatever rows are beside it, but gives {float(output[some][row]):.6g} among "
+            f"{len(dense)} rows and {float(again[row]):.6g} among {len(some)}; it normalises over the batch, or draws numbers"
+        )
     return (copied, "value") if is_regression or scale == "value" else _on_scale(copied, dense, output, scale, name)
 
 
@@ -122,19 +130,6 @@ def _outputs(network: nn.Module, dense: torch.Tensor, name: str) -> torch.Tensor
             "add a last layer that picks one output"
         )
     return output.reshape(-1).double()
-
-
-def _refuse_dependence(network: nn.Module, dense: torch.Tensor, output: torch.Tensor, name: str) -> None:
-    """Raise if a row's answer depends on the rows beside it, as with batch norm without statistics, or on chance."""
-    some = torch.arange(len(dense) - 1, -1, -2)
-    again = _outputs(network, dense[some], name)
-    off = torch.nan_to_num((again - output[some]).abs())
-    if off.max() > SLACK * torch.finfo(dtype_of(network)).eps * output.nan_to_num().abs().max().clamp(min=1e-30):
-        row = int(off.argmax())
-        raise NetworkError(
-            f"{name} must answer for a row whatever rows are beside it, but gives {float(output[some][row]):.6g} among "
-            f"{len(dense)} rows and {float(again[row]):.6g} among {len(some)}; it normalises over the batch, or draws numbers"
-        )
 
 
 def _on_scale(

@@ -16,7 +16,7 @@ from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
-from dlx.schema import Feature, Schema, level_text
+from dlx.schema import Schema, level_text
 from dlx.stats import auc
 
 if TYPE_CHECKING:
@@ -190,17 +190,27 @@ def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
     return replace(model, companion=beside.iloc[[0]]) if is_blind else model
 
 
+def numbers_of(schema: Schema) -> dict[int, np.ndarray]:
+    """Return the numbers that levels are in the table, by column; only of columns whose numbers are not simply the codes."""
+    found = {}
+    for column, feature in enumerate(schema.features):
+        with contextlib.suppress(TypeError, ValueError):  # words
+            numbers = np.array([float(level) for level in feature.level_values or feature.levels])
+            if feature.is_categorical and np.isfinite(numbers).all() and (numbers != np.arange(len(numbers))).any():
+                found[column] = numbers
+    return found
+
+
 def _refuse_codes(reading: Reading, case: Dataset) -> None:
     """Raise where an estimator of arrays tells outcomes better from a case's codes than from the values of its table."""
-    numbers = [feature.name for feature in case.schema.features if _is_numbers(feature)]
+    numbers = [case.schema.names[column] for column in numbers_of(case.schema)]
     if not numbers or not reading.as_array or case.table is None or reading.columns != case.schema.names:
         return
     try:
-        coded = reading.of_array(np.array(case.rows))
-    except DlxError:  # it does not read codes
+        coded, valued = reading.of_array(np.array(case.rows)), reading(case.table)
+    except DlxError:  # it does not read codes, or an error follows
         return
-    valued = reading(case.table)
-    if coded.size != len(case) or valued.size != len(case):  # an error that follows
+    if coded.size != len(case) or valued.size != len(case):
         return
     better = _misfit(valued, reading, case) - _misfit(coded, reading, case)
     if better.mean() * np.sqrt(len(case)) > BEYOND_CHANCE * better.std() > 0:
@@ -209,13 +219,6 @@ def _refuse_codes(reading: Reading, case: Dataset) -> None:
             "outcomes better than by the numbers of the table; wrap a function that gives it codes: "
             f"lambda t: model.{reading.method}(schema.encode(t))"
         )
-
-
-def _is_numbers(feature: Feature) -> bool:
-    """Whether a feature's levels are numbers in the table that are not their codes."""
-    values = feature.level_values
-    is_number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
-    return feature.is_categorical and bool(values) and is_number and list(values) != list(range(len(values)))
 
 
 def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:

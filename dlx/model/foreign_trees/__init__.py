@@ -5,7 +5,6 @@ One library a file. None is imported: a fitted model is read through what it off
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from dlx.model.estimators import PredictorError, are_numbers, class_position, kn
 from dlx.model.fidelity import witnessed
 from dlx.model.foreign_trees.common import WAY_OUT, Foreign, Predict, kind_of
 from dlx.model.kinds import TreeModel
-from dlx.model.wrapping import refuse_turned, schema_and_check
+from dlx.model.wrapping import numbers_of, refuse_turned, schema_and_check
 from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
@@ -66,10 +65,9 @@ def wrap_trees(
 
     Notes
     -----
-    Columns are found by their names, in whatever order the estimator reads them, and by position where it was fitted
-    without names. The model speaks for the schema's positive outcome: classes that are named as the schema's levels are
-    found by name. Classes 0 and 1 (or False and True) of other levels are taken by position: 1 is the positive one. So is
-    what a booster was trained for, which holds no names.
+    Columns are found by their names, and by position where the estimator knows none. The model speaks for the schema's
+    positive outcome: classes are found by their names; classes 0 and 1 (or False and True) of levels with other names, and what
+    a booster was trained for, are taken by position: 1 is the positive one.
     """
     schema, check = schema_and_check(case, check)
     kind, levels, foreign = kind_of(estimator), schema.target.levels, _read(estimator)
@@ -82,7 +80,7 @@ def wrap_trees(
     if schema.target.kind != ("regression" if is_value else "binary"):
         task = "regression" if is_value else "classification of two outcomes"
         raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
-    columns, numbers = _columns(foreign, schema, kind), _numbers_of(schema)
+    columns, numbers = _columns(foreign, schema, kind), numbers_of(schema)
     trees = _renumbered(trees, np.array(columns))
     if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
         numbers = {}
@@ -97,11 +95,7 @@ def wrap_trees(
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
-    """Return the trees of a fitted model of another library, and the scale on which they add up; for the second of two classes.
-
-    Rows are read in the precision in which the library reads them, and thresholds, sets and leaves are those of the
-    library: outputs agree to the rounding of its sum.
-    """
+    """Return the trees of another library's fitted model, and the scale of their sum; for the second of two classes."""
     foreign = _read(estimator)
     return foreign.trees, foreign.scale
 
@@ -116,7 +110,7 @@ def _read(estimator: Any) -> Foreign:
         read: Foreign = importlib.import_module(f"dlx.model.foreign_trees._{library}").read(estimator)
     except DlxError:
         raise
-    except (ValueError, KeyError) as error:
+    except (AttributeError, ValueError, KeyError) as error:
         said = str(error).partition("\n")[0]
         raise DlxError(f"{kind_of(estimator)} holds trees that dlx cannot read ({said}); {WAY_OUT}") from error
     return read
@@ -158,17 +152,6 @@ def _of_rows(
 
 
 # Trees that were grown on the numbers that categories are in a table (grades 1 to 4), as trees of their codes (0 to 3)
-
-
-def _numbers_of(schema: Schema) -> Numbers:
-    """Return the numbers that levels are in the table, by column; only of columns whose numbers are not simply the codes."""
-    found = {}
-    for column, feature in enumerate(schema.features):
-        with contextlib.suppress(ValueError):  # words
-            numbers = np.array([float(level) for level in feature.level_values or feature.levels])
-            if feature.is_categorical and np.isfinite(numbers).all() and (numbers != np.arange(len(numbers))).any():
-                found[column] = numbers
-    return found
 
 
 def _were_grown_on_codes(trees: Trees, numbers: Numbers, schema: Schema, kind: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class
 from dlx.trees import LEAF, Reading, bits_of, concatenate
 
 KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")
@@ -26,11 +26,16 @@ Text = dict[str, str]
 def read(estimator: Any) -> Foreign:
     """Return what is to be known of a fitted estimator or booster."""
     is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
-    if hasattr(type(estimator), "booster_") and not estimator.__sklearn_is_fitted__():
-        raise not_fitted(estimator)
     booster, classes = _booster(estimator), classes_of(estimator, is_classifier=is_classifier)
     head, trees = _parsed(booster.model_to_string())
-    _check(estimator, head, trees)
+    if int(head["num_class"]) > 1 or int(head["num_tree_per_iteration"]) > 1:
+        raise DlxError(f"LightGBM must have one output, got {head['num_class']}; {WAY_OUT}")
+    if any(int(tree.get("is_linear", 0)) for tree in trees):
+        raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
+    if any(levels != list(range(len(levels))) for levels in json.loads(head["pandas_categorical"]) or ()):
+        raise DlxError("LightGBM must be fitted on codes 0, 1, 2, ...: pass an array of them, and categorical_feature=[...]")
+    if hasattr(estimator, "get_params") and estimator.get_params().get("pred_early_stop"):
+        raise DlxError(f"{kind_of(estimator)} must predict with all of its trees: leave out pred_early_stop")
     scale, factor = _scale(head.get("objective", ""), is_classifier=is_classifier)
     factor /= len(trees) if "average_output" in head else 1
     together = concatenate([_grown(tree, factor) for tree in trees], reading=Reading("float64", _zeros(trees)))
@@ -54,17 +59,6 @@ def _parsed(text: str) -> tuple[Text, list[Text]]:
     )
     levels = re.search(r"^pandas_categorical:(.*)$", text, re.MULTILINE)
     return head | {"pandas_categorical": levels[1] if levels else "null"}, trees
-
-
-def _check(estimator: Any, head: Text, trees: list[Text]) -> None:
-    if int(head["num_class"]) > 1 or int(head["num_tree_per_iteration"]) > 1:
-        raise DlxError(f"LightGBM must have one output, got {head['num_class']}; {WAY_OUT}")
-    if any(int(tree.get("is_linear", 0)) for tree in trees):
-        raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
-    if any(levels != list(range(len(levels))) for levels in json.loads(head["pandas_categorical"]) or ()):
-        raise DlxError("LightGBM must be fitted on codes 0, 1, 2, ...: pass an array of them, and categorical_feature=[...]")
-    if hasattr(estimator, "get_params") and estimator.get_params().get("pred_early_stop"):
-        raise DlxError(f"{kind_of(estimator)} must predict with all of its trees: leave out pred_early_stop")
 
 
 def _scale(objective: str, *, is_classifier: bool) -> tuple[Scale, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class
 from dlx.trees import LEAF, Reading, Trees, bits_of, concatenate
 
 _GROWERS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
@@ -22,8 +22,6 @@ Levels = dict[int, tuple[np.ndarray, np.ndarray]]  # by column: the ordinals tha
 def read(estimator: Any) -> Foreign:
     """Return what is to be known of a fitted estimator."""
     kind = known_class(estimator, "sklearn", KNOWN).__name__
-    if not any(hasattr(estimator, name) for name in ("tree_", "estimators_", "_predictors")):
-        raise not_fitted(estimator)
     is_classifier = kind.endswith("Classifier")
     classes = classes_of(estimator, is_classifier=is_classifier, outputs=getattr(estimator, "n_outputs_", 1))
     scale: Scale = _scale(estimator) if "Boosting" in kind else "probability" if is_classifier else "value"

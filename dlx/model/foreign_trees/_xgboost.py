@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class, not_fitted
+from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "Booster")
@@ -25,8 +25,6 @@ def read(estimator: Any) -> Foreign:
     """Return what is to be known of a fitted estimator or booster."""
     is_classifier = known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier")
     is_estimator = hasattr(estimator, "get_booster")
-    if is_estimator and not estimator.__sklearn_is_fitted__():
-        raise not_fitted(estimator)
     source = estimator.get_booster() if is_estimator else estimator
     if is_classifier and callable(estimator.objective):
         raise DlxError(

@@ -32,12 +32,20 @@ class Foreign:
 
 
 def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
-    """Return the class of a library that an estimator is of, unless a subclass may predict otherwise, or raise a `DlxError`."""
+    """Return the class of a library that a fitted estimator is of; a `DlxError` if there is none, or a subclass changes it."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
     mro = type(estimator).__mro__
     of_library = (cls for cls in mro if cls.__module__.partition(".")[0] == library)
     cls = next((cls for cls in of_library if cls.__name__ in known), None)
     if cls is None:
         raise DlxError(f"{kind_of(estimator)} is not a fitted sum of trees; {WAY_OUT} (wrap_trees reads {', '.join(known)})")
+    if hasattr(estimator, "fit"):
+        try:
+            check_is_fitted(estimator)
+        except NotFittedError as error:
+            raise DlxError(f"{kind_of(estimator)} is not a fitted sum of trees: call its fit first") from error
     own = {*vars(estimator), *(name for sub in mro[: mro.index(cls)] for name in vars(sub))}
     theirs = {name: getattr(cls, name, None) for name in own if not _PREPARES.match(name)}
     changed = [name for name, old in theirs.items() if callable(old) or isinstance(old, property)]
@@ -58,11 +66,6 @@ def classes_of(estimator: Any, *, is_classifier: bool, outputs: int = 1) -> list
             came = f"of two classes or a regression; it has {outputs} of {len(classes)} classes"
         raise DlxError(f"{kind_of(estimator)} must have one output, {came}; {WAY_OUT}")
     return classes
-
-
-def not_fitted(estimator: Any) -> DlxError:
-    """Return what is raised where there are no trees yet."""
-    return DlxError(f"{kind_of(estimator)} is not a fitted sum of trees: call its fit first")
 
 
 def kind_of(estimator: Any) -> str:
