@@ -146,14 +146,14 @@ class _Columns(NamedTuple):
 
     @classmethod
     def of(cls, features: list[Feature], values: np.ndarray) -> _Columns:
-        from scipy.stats import rankdata
+        import pandas as pd
 
         codes = np.column_stack([np.unique(column, return_inverse=True)[1] for column in values.T])
         counts = [np.bincount(one[~np.isnan(column)]) for one, column in zip(codes.T, values.T, strict=True)]
         return cls(
             values,
             ~np.isnan(values),
-            np.nan_to_num(rankdata(values, axis=0, nan_policy="omit")),
+            pd.DataFrame(values).rank().fillna(0).to_numpy(),
             codes,
             [_bins(feature, column) for feature, column in zip(features, values.T, strict=True)],
             np.array([not f.is_categorical or f.ordered or len(f.levels) == 2 for f in features]),

@@ -82,13 +82,8 @@ def read_table(
         else:
             raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
         made = from_frame(table, found, name=name)
-    asked: dict[str, Any] = {
-        "name": None if name == name_of(path) else name,
-        "target": target,
-        "delimiter": delimiter,
-        "encoding": encoding,
-    }
-    asked |= {"schema": "SCHEMA.toml" if isinstance(schema, Schema) else schema, **options}
+    own, schema = None if name == name_of(path) else name, "SCHEMA.toml" if isinstance(schema, Schema) else schema
+    asked = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": schema, **options}
     reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
     reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
     return dataclasses.replace(made, reading=reading, source=str(path))

@@ -67,15 +67,9 @@ def _is(hint: Any, value: Any) -> bool:
         return isinstance(value, tuple) and len(wanted) == len(value) and all(map(_is, wanted, value))
     if origin is not None:  # a mapping
         return isinstance(value, Mapping) and all(_is(options[0], k) and _is(options[1], v) for k, v in value.items())
-    return _is_one(hint, value)
-
-
-def _is_one(hint: Any, value: Any) -> bool:
-    if hint is Any:
-        return not isinstance(value, (Mapping, tuple))
-    if hint is float:
-        return not np.isnan(value) if isinstance(value, float) else type(value) is int and abs(value) < BEYOND
-    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    is_float = isinstance(value, float) and not np.isnan(value)
+    simple = {Any: not isinstance(value, (Mapping, tuple)), float: is_float or (type(value) is int and abs(value) < BEYOND)}
+    return simple[hint] if hint in simple else isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
 def _words(hint: Any) -> str:

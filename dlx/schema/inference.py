@@ -110,7 +110,7 @@ def set_aside(column: pd.Series, *, first: bool = False) -> str:
     if holds_numbers(column):
         return _why_numbers(column, first=first)
     is_level = pd.api.types.is_bool_dtype(column) or getattr(column.dtype, "ordered", False)
-    return "" if is_level else _why_texts(str(column.name), known.astype(str), len(column))
+    return "" if is_level else _why_texts(known.astype(str), len(column))
 
 
 def holds_numbers(column: pd.Series) -> bool:
@@ -148,18 +148,17 @@ def _why_numbers(column: pd.Series, *, first: bool) -> str:
     return ID if by_name and len(different) > max(MAX_INFERRED_CLASSES, len(numbers) / 2) else ""
 
 
-def _why_texts(name: str, known: pd.Series, rows: int) -> str:
-    counts = known.value_counts(sort=False).to_dict()
+def _why_texts(known: pd.Series, rows: int) -> str:
+    counts, by_name = known.value_counts(sort=False).to_dict(), named_like_an_id(str(known.name))
     look = look_at(counts).look
     if look == "dates":
         return DATE
-    if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2):
-        return ""
     are_numbers = look in ("numbers", "nearly numbers") and not any(map(is_inexact, counts))
-    if (are_numbers or _are_spelled_otherwise(counts)) and not named_like_an_id(name):
-        return ""  # which is an error to raise, not an id
+    is_error = not by_name and (are_numbers or _are_spelled_otherwise(counts))  # to raise, no id
+    if len(counts) <= max(MAX_INFERRED_CLASSES, len(known) / 2) or is_error:
+        return ""
     words = np.mean([len(text.split()) for text in counts])
-    return ID if words < 2 or (named_like_an_id(name) and rows == len(counts)) else TEXT
+    return ID if words < 2 or (by_name and rows == len(counts)) else TEXT
 
 
 def _are_spelled_otherwise(texts: Collection[str]) -> bool:
