@@ -9,8 +9,7 @@ import numpy as np
 
 from dlx.effects.accumulated import AccumulatedEffects
 from dlx.effects.partial import PairDependence, PartialDependence, gaps, people_at
-from dlx.plots.explanations import draw_partial_dependence
-from dlx.plots.looks import COLOURS, GREY, INK, MORE, UNITS, Look, label_rows, model_looks, shortened
+from dlx.plots.looks import COLOURS, GREY, GRID, INK, MORE, UNITS, Look, label_rows, model_looks, shortened
 from dlx.schema import Feature
 
 if TYPE_CHECKING:
@@ -48,10 +47,12 @@ def draw_effects(
     limits : pair of float, optional
         Ends of the axis of the output, to share it with other columns.
     """
-    draw_partial_dependence(curves, ax, observed=observed, limits=limits)
+    feature = curves[0].feature
     looks = model_looks([*(curve.model for curve in curves), *(one.model for one in accumulated)])
-    draw = _levels if curves[0].feature.is_categorical else _numbers
-    draw(curves, accumulated, observed, looks, ax)
+    (_levels if feature.is_categorical else _numbers)(curves, accumulated, observed, looks, ax)
+    if limits is not None:
+        (ax.set_xlim if feature.is_categorical else ax.set_ylim)(*limits)
+    ax.set_title(shortened(feature.label, 40))
     return ax
 
 
@@ -63,14 +64,22 @@ def _numbers(
     ax: Axes,
 ) -> None:
     for curve in curves:
-        known, (low, high) = ~np.isnan(curve.grid), curve.interval()
-        ax.fill_between(curve.grid[known], low[known], high[known], color=looks[curve.model].colour, alpha=0.1, linewidth=0)
+        known, colour, (low, high) = ~np.isnan(curve.grid), looks[curve.model].colour, curve.interval()
+        ax.plot(curve.grid[known], curve.mean[known], color=colour, linewidth=1.8, label=curve.model)
+        if not known.all():
+            ax.axhline(curve.mean[~known][0], color=colour, linewidth=1, linestyle=":")
+        ax.fill_between(curve.grid[known], low[known], high[known], color=colour, alpha=0.1, linewidth=0)
     for one in accumulated:
         known = ~np.isnan(one.values)
         height = one.effects[known] + one.mean_output
         ax.plot(one.values[known], height, "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
-    for low, high in gaps(observed) if observed is not None else ():
-        ax.axvspan(low, high, color=NOBODY, linewidth=0, zorder=0)
+    ax.set_xlabel(curves[0].feature.unit or "value")
+    ax.set_ylabel(UNITS[curves[0].scale])
+    if observed is not None:
+        rug, look = observed[~np.isnan(observed)], dict[str, Any](color=GREY, transform=ax.get_xaxis_transform())
+        ax.plot(rug, np.full(len(rug), 0.01), "|", markersize=6, alpha=0.5, rasterized=True, **look)
+        for low, high in gaps(observed):
+            ax.axvspan(low, high, color=NOBODY, linewidth=0, zorder=0)
 
 
 def _levels(
@@ -80,20 +89,26 @@ def _levels(
     looks: dict[str, Look],
     ax: Axes,
 ) -> None:
-    grid = curves[0].grid
+    feature, grid = curves[0].feature, curves[0].grid
     for curve in curves:
-        ax.hlines(np.arange(len(grid)), *curve.interval(), color=looks[curve.model].colour, linewidth=1, alpha=0.6)
+        colour, marker = looks[curve.model]
+        ax.plot(curve.mean, np.arange(len(grid)), marker, color=colour, markersize=5, label=curve.model)
+        ax.hlines(np.arange(len(grid)), *curve.interval(), color=colour, linewidth=1, alpha=0.6)
     for one in accumulated:
-        place = _places(grid, one.values)
         look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
-        effect = one.effects + one.mean_output
+        place, effect = _places(grid, one.values), one.effects + one.mean_output
         ax.plot(effect, place + DODGE, looks[one.model].marker, label=f"{one.model}, ALE", **look)
     counts = curves[0].counts if observed is None else people_at(grid, observed)
+    names = [shortened(feature.format(x), 28) for x in grid]
     if counts is not None:
-        names = [shortened(curves[0].feature.format(x), 28) for x in grid]
-        ax.set_yticks(range(len(grid)), [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)])
+        names = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
         for empty in np.flatnonzero(counts == 0):
             ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
+    ax.set_yticks(range(len(grid)), names)
+    ax.set_ylim(len(grid) - 0.5, -0.5)
+    ax.set_xlabel(UNITS[curves[0].scale])
+    ax.grid(axis="y", color=GRID, linewidth=0.7)
+    ax.set_axisbelow(True)
 
 
 def _places(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -105,7 +120,7 @@ def _places(grid: np.ndarray, values: np.ndarray) -> np.ndarray:
 def draw_centred_curves(
     curve: PartialDependence, ax: Axes, *, colour: str = COLOURS[0], people: int = 40, seed: int = 0
 ) -> Axes:
-    """Draw how far each of some people's outputs move from the anchor (centred ICE), and the mean over all people.
+    """Draw how far some people's outputs move from the anchor (centred ICE), and the mean over all people.
 
     Parameters
     ----------
@@ -116,7 +131,7 @@ def draw_centred_curves(
     colour : str
         Of the model.
     people : int
-        How many are drawn, chosen at random; the mean is over all.
+        How many are drawn, chosen at random.
     seed : int
         Seed of the choice, and of the jitter that keeps dots apart.
     """
@@ -149,20 +164,10 @@ def draw_pair(
     part: Literal["mean", "beyond"] = "mean",
     limits: tuple[float, float] | None = None,
 ) -> Axes:
-    """Draw the two-way partial dependence, or what the pair adds beyond both columns alone, as a heat map.
+    """Draw the two-way partial dependence of one model, or what the pair adds beyond both columns alone, as a heat map.
 
-    Cells are equally large, one for each pair of values of the grid, and grey where nobody is nearest to them.
-
-    Parameters
-    ----------
-    pair : PairDependence
-        Of one model.
-    ax : Axes
-        Where to draw.
-    part : {"mean", "beyond"}
-        Which.
-    limits : pair of float, optional
-        Ends of the colours, to share them with another model.
+    Cells are equally large, one for each pair of values of the grid, and grey where nobody is nearest to them. `limits` are the
+    ends of the colours, to share them with another model.
     """
     values = np.where(pair.counts > 0, pair.mean if part == "mean" else pair.beyond, np.nan)
     most = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
@@ -190,17 +195,7 @@ def _ticks(set_ticks: Any, feature: Feature, grid: np.ndarray, **look: Any) -> N
 
 
 def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> Axes:
-    """Draw permutation importance with its 95 % intervals, a row a column, a marker a model; hollow: with its copies.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `dlx.effects.permutation_importance` of some models, put together; of one metric.
-    features : sequence of str
-        Names of the columns, the top one first.
-    ax : Axes
-        Where to draw.
-    """
+    """Draw `permutation_importance` of some models, a row a feature, a marker a model; hollow: shuffled with its copies."""
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     models = list(table["model"].unique())
     looks = model_looks([str(model) for model in models])

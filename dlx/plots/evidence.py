@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, shortened, signed
+from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, percent_axis, shortened, signed
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -18,18 +18,9 @@ BAND = "#dbe7f1"
 
 
 def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retrained: Sequence[float] | None = None) -> Axes:
-    """Draw how far pairs agree, between chance and the noise floor: a dot with its interval on a band, a row each.
+    """Draw how far pairs agree between chance and the noise floor (`against_noise` of one metric and source), a row each.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `Comparison.against_noise()` of one metric and source, a line a pair.
-    labels : sequence of str
-        Names of the pairs.
-    ax : Axes
-        Where to draw.
-    retrained : sequence of float, optional
-        What the noisier method of each pair reaches when the model is trained with another seed.
+    `retrained` is what the noisier method of each pair reaches when the model is trained with another seed.
     """
     y = np.arange(len(table))
     chance, floor = table["chance"].to_numpy(), table["floor"].to_numpy()
@@ -40,28 +31,14 @@ def draw_noise(table: pd.DataFrame, labels: Sequence[str], ax: Axes, *, retraine
         ax.plot(retrained, y, "x", color=GREY, markersize=5, label="the same method, the model trained with another seed")
     ax.hlines(y, table["low"], table["high"], color=INK, linewidth=1.6)
     ax.plot(table["mean"], y, "o", color=INK, markersize=5.5, label="the two methods")
-    ax.set_yticks(y, list(labels))
-    ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlim(right=1.02)
-    ax.set_xlabel("share of the top columns that both name")
-    return ax
+    return label_rows(ax, labels, "share of the top columns that both name", grid=None)
 
 
 def draw_distances(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[str], ax: Axes, *, of: str) -> Axes:
-    """Draw one measure of the distance to the ground truth: a row a model and method, the mean with its interval.
+    """Draw one measure of `distance_to_truth`, the mean with its interval: a row a model and method, which decides the marker.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `Comparison.distance_to_truth()` of one measure, in the order of the rows.
-    rows : sequence of str
-        Method of each row, which decides its marker.
-    labels : sequence of str
-        Names of the rows.
-    ax : Axes
-        Where to draw.
-    of : str
-        What is measured, in words.
+    `rows` are the methods, `labels` the names of the rows, `of` what is measured, in words.
     """
     y = np.arange(len(table))
     looks = method_looks(rows)
@@ -72,15 +49,7 @@ def draw_distances(table: pd.DataFrame, rows: Sequence[str], labels: Sequence[st
 
 
 def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw what a distance between two methods is made of: from the whole, cause by cause, to what the methods account for.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `Disagreement.to_frame()` of one measure: a line a cause, the methods themselves last.
-    ax : Axes
-        Where to draw.
-    """
+    """Draw what a distance between two methods is made of (`Disagreement.to_frame` of one measure), cause by cause."""
     parts = table["part"].to_numpy()
     whole = float(table["naive"].iloc[0])
     ends = whole - np.cumsum(parts[:-1])
@@ -89,33 +58,21 @@ def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.barh(0, whole, color=GREY, height=0.62)
     ax.barh(y[1:-1], starts - ends, left=ends, color=[DOWN if part >= 0 else UP for part in parts[:-1]], height=0.62)
     ax.barh(y[-1], parts[-1], color=GREY, height=0.62)
-    ax.hlines(
-        y[1:-1], ends - (table["high"] - table["part"])[:-1], ends + (table["part"] - table["low"])[:-1], color=INK, lw=0.9
-    )
+    below, above = (table["high"] - table["part"])[:-1], (table["part"] - table["low"])[:-1]
+    ax.hlines(y[1:-1], ends - below, ends + above, color=INK, linewidth=0.9)
     ax.hlines(y[-1], table["low"].iloc[-1], table["high"].iloc[-1], color=INK, linewidth=0.9)
     for place, (end, text) in enumerate(zip([whole, *np.maximum(starts, ends), parts[-1]], [whole, *parts], strict=True)):
         shown = signed(-float(text), 1, 100) if 0 < place < len(parts) else rounded(float(text), 1, 100)
         ax.annotate(shown, (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7)
-    ax.set_yticks(y, ["as the libraries come", *[shortened(what, 30) for what in table["what"]]])
-    ax.set_ylim(len(y) - 0.4, -0.6)
     ax.set_xlim(0, 1.22 * max(whole, parts[-1], 0.01))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    return ax
+    percent_axis(ax)
+    return label_rows(ax, ["as the libraries come", *[shortened(what, 30) for what in table["what"]]], "", grid=None)
 
 
 def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed: int = 0) -> Axes:
-    """Draw the size of each variance component with its interval, and every person's as a pale dot.
+    """Draw the size of each of `VarianceComponents.components`, and that of every person (`by_person`) as a pale dot.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `VarianceComponents.components()`.
-    people : DataFrame
-        `VarianceComponents.by_person()`: squared units, negative ones shown as 0.
-    ax : Axes
-        Where to draw.
-    seed : int
-        Seed of the jitter that keeps dots apart.
+    Negative components are shown as 0; `seed` is that of the jitter that keeps dots apart.
     """
     rng = np.random.default_rng(seed)
     for place, name in enumerate(table["component"]):
@@ -131,17 +88,7 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
 
 
 def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:
-    """Draw how far explanations still agree with the net's own as its layers are randomised, a line a method.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `sanity_check` of one net, by some methods.
-    labels : dict of str to str
-        Name of each method.
-    ax : Axes
-        Where to draw.
-    """
+    """Draw how far explanations still agree with a net's own as its layers are randomised (`sanity_check`), a line a method."""
     looks = method_looks(list(map(str, table["method"].unique())))
     for method, some in table.groupby("method", sort=False):
         x, y = np.r_[0, some["layers_random"]], np.r_[1.0, some["feature_agreement"]]

@@ -1,4 +1,4 @@
-"""Draws explanations, what they have in common, and effects."""
+"""Draws explanations, and what they have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.errors import plural
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, model_looks, shortened, signed
+from dlx.plots.looks import DOWN, GREY, GRID, INK, UNITS, UP, label_rows, method_looks, model_looks, shortened
 from dlx.rounding import rounded
 from dlx.schema import Feature
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from dlx.comparison import Contrast
-    from dlx.effects.partial import PartialDependence
     from dlx.effects.shap_interactions import Interactions
     from dlx.explanation import Explanation
 
@@ -25,20 +24,8 @@ if TYPE_CHECKING:
 HIGH, PALEST = "Greens", 0.3  # of a column's values, the darker the higher; red and blue are more and less risk
 
 
-def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, colours: dict[str, str] | None = None) -> Axes:
-    """Draw mean |contribution| of some features, one row each, one marker a method.
-
-    Parameters
-    ----------
-    table : DataFrame
-        `Comparison.importance()` of one model.
-    features : sequence of str
-        Names of the features, the top one first.
-    ax : Axes
-        Where to draw.
-    colours : dict of str to str, optional
-        Colour of each method; by default the one that it has in every figure.
-    """
+def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw mean |contribution| of some features of one model (`Comparison.importance`), a row each, a marker a method."""
     places = {name: place for place, name in enumerate(features)}
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     methods = list(table["method"].unique())
@@ -46,9 +33,9 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes, *, c
     for offset, (method, some) in zip(_spread(len(methods)), table.groupby("method", sort=False), strict=True):
         some = some[some["feature"].isin(places)]
         y = some["feature"].map(places).to_numpy(dtype=float) + offset
-        colour = looks[str(method)].colour if colours is None else colours[str(method)]
+        colour, marker = looks[str(method)]
         ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
-        ax.plot(some["importance"], y, looks[str(method)].marker, color=colour, markersize=4.5, label=str(method))
+        ax.plot(some["importance"], y, marker, color=colour, markersize=4.5, label=str(method))
     ax.set_xlim(left=0)
     words = f"mean size of the contribution ({UNITS[table['scale'].iloc[0]]})"
     return label_rows(ax, [shortened(labels[name]) for name in features], words)
@@ -60,23 +47,13 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
     Missing values are grey; unordered categories are too, since they have no low and high.
     """
     for place, name in enumerate(features):
-        position = explanation.schema.position(name)
-        x = explanation.values[:, position]
+        i = explanation.schema.position(name)
+        x, colours = explanation.values[:, i], _value_colours(explanation.schema.features[i], explanation.rows[:, i])
         y = place + _swarm(x, np.ptp(explanation.values), seed)
-        ax.scatter(
-            x,
-            y,
-            s=9,
-            c=_value_colours(explanation.schema.features[position], explanation.rows[:, position]),
-            linewidths=0,
-            alpha=0.85,
-            rasterized=True,
-        )
+        ax.scatter(x, y, s=9, c=colours, linewidths=0, alpha=0.85, rasterized=True)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
-    ax.set_yticks(range(len(features)), [shortened(explanation.schema[name].label) for name in features])
-    ax.set_ylim(len(features) - 0.4, -0.6)
-    ax.set_xlabel(f"contribution ({UNITS[explanation.scale]})")
-    return ax
+    labels = [shortened(explanation.schema[name].label) for name in features]
+    return label_rows(ax, labels, f"contribution ({UNITS[explanation.scale]})", grid=None)
 
 
 def draw_matrix(
@@ -110,15 +87,6 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     """Draw how strongly some features interact, a heat map: mean |interaction|, with main effects on the diagonal.
 
     The colours end at the strongest interaction, since main effects are often larger by far.
-
-    Parameters
-    ----------
-    interactions : Interactions
-        `dlx.effects.interactions` of one model.
-    features : sequence of str
-        Names of the features, the top one first.
-    ax : Axes
-        Where to draw.
     """
     named = [interactions.schema.position(name) for name in features]
     strength = interactions.strength[np.ix_(named, named)]
@@ -128,55 +96,6 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     labels = [shortened(interactions.schema.features[i].label) for i in named]
     draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits, of_shares=False)
     ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
-    return ax
-
-
-def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes, *, residual: bool = True) -> Axes:
-    """Draw how one person's output is reached: from the base value, feature by feature, the rest, and what is left over.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        One method of one model.
-    row : int
-        Position of the person.
-    features : sequence of str
-        The features that get a bar of their own, the top one first; the others are summed.
-    ax : Axes
-        Where to draw.
-    residual : bool
-        Whether what the contributions leave out gets a bar.
-    """
-    named = [explanation.schema.position(name) for name in features]
-    values = explanation.values[row]
-    rest = values.sum() - values[named].sum()
-    steps = [*values[named], rest, explanation.residuals[row]]
-    labels = [shortened(explanation.schema.features[i].label) for i in named]
-    labels += [plural(len(values) - len(named), "other column"), "not accounted for"]
-    if not residual:
-        steps, labels = steps[:-1], labels[:-1]
-    ends = explanation.base_values[row] + np.cumsum(steps)
-    starts = np.r_[explanation.base_values[row], ends[:-1]]
-    colours = [
-        GREY if label == "not accounted for" else UP if step > 0 else DOWN for step, label in zip(steps, labels, strict=True)
-    ]
-    ax.barh(range(len(steps)), steps, left=starts, color=colours, height=0.62)
-    ax.vlines(ends[:-1], np.arange(len(steps) - 1) - 0.31, np.arange(len(steps) - 1) + 1.31, color=GREY, linewidth=0.6)
-    ax.axvline(explanation.base_values[row], color=GREY, linewidth=0.8, linestyle=":")
-    ax.axvline(explanation.outputs[row], color=INK, linewidth=0.9)
-    for i, (start, end, step) in enumerate(zip(starts, ends, steps, strict=True)):
-        ax.annotate(
-            signed(float(step), 2),
-            (max(start, end), i),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4},
-        )
-    ax.set_yticks(range(len(steps)), labels)
-    ax.set_ylim(len(steps) - 0.4, -0.6)
-    ax.set_xlabel(UNITS[explanation.scale])
     return ax
 
 
@@ -198,13 +117,11 @@ def draw_contributions(
     row : int
         Position of the person.
     features : sequence of str
-        The features that get a line of their own, the top one first; the others are summed.
+        Names of the features that get a line of their own, the top one first; the others are summed.
     ax : Axes
         Where to draw.
-    labels : sequence of str
-        What the legend calls each.
-    counting : sequence of bool
-        Of which the bars are the mean.
+    labels, counting : sequence of str, of bool
+        What the legend calls each explanation, and whether it counts.
     """
     schema, first = explanations[0].schema, explanations[0]
     named = [schema.position(name) for name in features]
@@ -230,7 +147,7 @@ def draw_contributions(
     ax.spines["left"].set_visible(False)
     ax.set_ylim(len(lines) - 0.6, -0.7)
     ax.set_xlabel(f"contribution ({UNITS[first.scale]})")
-    ax.grid(axis="x", color="#e4e7eb", linewidth=0.7)
+    ax.grid(axis="x", color=GRID, linewidth=0.7)
     ax.set_axisbelow(True)
     return ax
 
@@ -247,73 +164,9 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
         look = looks[explanation.model]
         ax.plot(explanation.values[row, named], y, look.marker, color=look.colour, markersize=5, label=explanation.model)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    ax.set_yticks(y, [shortened(schema.features[i].label) for i in named])
-    ax.set_ylim(len(named) - 0.4, -0.6)
-    ax.set_xlabel(f"contribution, and difference as a bar ({UNITS[contrast.a.scale]})")
     ax.legend(frameon=False, fontsize=8, loc="best")
-    return ax
-
-
-def draw_partial_dependence(
-    curves: Sequence[PartialDependence],
-    ax: Axes,
-    *,
-    observed: np.ndarray | None = None,
-    limits: tuple[float, float] | None = None,
-) -> Axes:
-    """Draw the mean output over a column's values, one line a model; a rug shows where the people are.
-
-    Parameters
-    ----------
-    curves : sequence of PartialDependence
-        Of one column.
-    ax : Axes
-        Where to draw.
-    observed : ndarray [rows], optional
-        The people's values.
-    limits : pair of float, optional
-        Ends of the axis of the output, to share it with other columns.
-    """
-    feature, looks = curves[0].feature, model_looks([curve.model for curve in curves])
-    for curve in curves:
-        colour, marker = looks[curve.model]
-        if feature.is_categorical:
-            x, known = np.arange(len(curve.grid)), np.ones(len(curve.grid), dtype=bool)
-            ax.plot(curve.mean, x, marker, color=colour, markersize=5, label=curve.model)
-        else:
-            known = ~np.isnan(curve.grid)
-            ax.plot(curve.grid[known], curve.mean[known], color=colour, linewidth=1.8, label=curve.model)
-            if not known.all():
-                ax.axhline(curve.mean[~known][0], color=colour, linewidth=1, linestyle=":")
-    if feature.is_categorical:
-        _label_levels(curves[0], ax)
-    else:
-        ax.set_xlabel(feature.unit or "value")
-        ax.set_ylabel(UNITS[curves[0].scale])
-        if observed is not None:
-            known_values = observed[~np.isnan(observed)]
-            ax.plot(
-                known_values,
-                np.full(len(known_values), 0.01),
-                "|",
-                color=GREY,
-                markersize=6,
-                alpha=0.5,
-                transform=ax.get_xaxis_transform(),
-                rasterized=True,
-            )
-    if limits is not None:
-        (ax.set_xlim if feature.is_categorical else ax.set_ylim)(*limits)
-    ax.set_title(shortened(feature.label, 40))
-    return ax
-
-
-def _label_levels(curve: PartialDependence, ax: Axes) -> None:
-    ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 30) for x in curve.grid])
-    ax.set_ylim(len(curve.grid) - 0.5, -0.5)
-    ax.set_xlabel(UNITS[curve.scale])
-    ax.grid(axis="y", color="#e4e7eb", linewidth=0.7)
-    ax.set_axisbelow(True)
+    words = f"contribution, and difference as a bar ({UNITS[contrast.a.scale]})"
+    return label_rows(ax, [shortened(schema.features[i].label) for i in named], words, grid=None)
 
 
 def _spread(count: int) -> np.ndarray:

@@ -74,14 +74,20 @@ def shortened(text: str, width: int = 34) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
-def label_rows(ax: Axes, labels: Sequence[str], words: str, *, grid: Literal["x", "both"] = "x", **font: Any) -> Axes:
-    """Label the rows of a chart, the first on top, and its x-axis, and draw the grid behind what is drawn; return the axes."""
+def label_rows(ax: Axes, labels: Sequence[str], words: str, *, grid: Literal["x", "both"] | None = "x", **font: Any) -> Axes:
+    """Label the rows of a chart, the first on top, and its x-axis, and draw a grid behind what is drawn; return the axes."""
     ax.set_yticks(range(len(labels)), list(labels), **font)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.set_xlabel(words)
-    ax.grid(axis=grid, color=GRID, linewidth=0.7)
-    ax.set_axisbelow(True)
+    if grid is not None:
+        ax.grid(axis=grid, color=GRID, linewidth=0.7)
+        ax.set_axisbelow(True)
     return ax
+
+
+def percent_axis(ax: Axes) -> None:
+    """Write the shares of an x-axis as percentages."""
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %".replace("-", "−"))
 
 
 @contextlib.contextmanager

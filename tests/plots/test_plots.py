@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
-from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,7 +21,7 @@ from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair
 from dlx.effects.shap_interactions import Interactions
 from dlx.explanation import Explanation
 from dlx.model import wrap
-from dlx.reporting.phrases import share, signed
+from dlx.reporting.phrases import share
 from dlx.schema import Feature, Schema, Target
 
 SCHEMA = Schema(
@@ -59,10 +58,11 @@ def rows():
     return made
 
 
-def explanation(method="lime", model="net", *, left_over=0.0):
+def explanation(method="lime", model="net"):
     values = np.random.default_rng(len(method + model)).normal(size=(PEOPLE, 5)) * [1, 1, 1, 1e-4, 0.2]
-    outputs = 2.0 + values.sum(axis=1) + left_over
-    return Explanation(values, np.full(PEOPLE, 2.0), outputs, rows(), SCHEMA, "value", method, method, model, "b")
+    return Explanation(
+        values, np.full(PEOPLE, 2.0), 2.0 + values.sum(axis=1), rows(), SCHEMA, "value", method, method, model, "b"
+    )
 
 
 def effects(feature, models=("net", "<trees>")):
@@ -98,7 +98,6 @@ def ax():
 
 COMPARED = compare([explanation("lime"), explanation("tree $shap$", "<trees>"), explanation("shap")])
 IMPORTANCE = COMPARED.importance().query("model == 'net'")
-COLOURS = {"lime": "red", "shap": "blue"}
 AGREEMENT = np.array([[1, 0.25, np.nan], [0.25, 1, 0.804], [np.nan, 0.804, 1]])
 NOISE = pd.DataFrame({"mean": [0.4, 0.9], "low": [0.3, 0.8], "high": [0.5, 1.0], "chance": 0.25, "floor": [0.8, 0.85]})
 NOISE = NOISE.assign(floor_low=NOISE["floor"] - 0.05, floor_high=NOISE["floor"] + 0.05)
@@ -146,13 +145,9 @@ DETECTIONS = pd.DataFrame(
 )
 UNREAL = pd.DataFrame({"what": ["unseen <rows>", "LIME"], "off_manifold": [0.1, 0.9], "low": [0.0, 0.8], "high": [0.2, 1.0]})
 DRAWN = {  # how to draw each, and what must be written on it
-    "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS), LABELS),
+    "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
     "matrix": (lambda ax: plots.draw_matrix(AGREEMENT, ["$x$", "<b>", "c"], ax, low=0.5), ["$x$", "<b>", ".25", "–"]),
-    "waterfall": (
-        lambda ax: plots.draw_waterfall(explanation(left_over=0.3), 2, NAMES, ax),
-        [*LABELS, "1 other column", "not accounted for", "+0.30"],
-    ),
     "contributions": (
         lambda ax: plots.draw_contributions(
             [explanation(), explanation("lime")], 2, NAMES, ax, labels=["<Tree>", "$LIME$"], counting=[True, True]
@@ -170,14 +165,6 @@ DRAWN = {  # how to draw each, and what must be written on it
     "interactions": (
         lambda ax: plots.draw_interactions(joint(), NAMES, ax),
         [*LABELS, "mean size of the interaction, on the diagonal of the main effect (log-odds)"],
-    ),
-    "effect of a number": (
-        lambda ax: plots.draw_partial_dependence(effects("$x$"), ax, observed=rows()[:, 0]),
-        ["$x$", "$", "value"],
-    ),
-    "effect of levels": (
-        lambda ax: plots.draw_partial_dependence(effects("<b>"), ax, observed=rows()[:, 1]),
-        ["<b>", "<i>", "a & b", "$y$", "missing"],
     ),
     "effects of a number": (
         lambda ax: plots.draw_effects(effects("$x$"), ax, accumulated=local("$x$"), observed=rows()[:, 0]),
@@ -267,7 +254,6 @@ DRAWN = {  # how to draw each, and what must be written on it
         ["<A>: $12", "difference of the $risk$, percentage points"],
     ),
     "stability of reasons": (lambda ax: plots.draw_reason_stability(SAME, ["<net> / $trees"], ax), ["<net> / $trees"]),
-    "effect of a column that all lack": (lambda ax: plots.draw_partial_dependence(effects("empty"), ax), ["empty"]),
 }
 
 
@@ -293,20 +279,6 @@ def test_every_plot_writes_its_labels_and_repeats_byte_for_byte(name):
 def test_every_drawing_function_is_tried_here():
     tried = {name for draw, _ in DRAWN.values() for name in draw.__code__.co_names if name.startswith("draw_")}
     assert tried == {name for name in vars(plots) if name.startswith("draw_")}
-
-
-@pytest.mark.parametrize("left_over", [0.0, 0.3, -1.2])
-def test_waterfall_leads_from_the_base_value_to_the_output(ax, left_over):
-    one = explanation(left_over=left_over)
-    plots.draw_waterfall(one, 2, NAMES, ax, residual=left_over != 0)
-    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches[: len(NAMES) + 1 + (left_over != 0)]]
-    assert bars[0][0] == one.base_values[2] and bars[-1][1] == pytest.approx(one.outputs[2])
-    assert all(end == pytest.approx(start) for (_, end), (start, _) in pairwise(bars))
-    steps = [*one.values[2, [2, 0, 1, 3, 4]], *([left_over] if left_over else [])]
-    assert [end - start for start, end in bars] == pytest.approx(steps)
-    told = [f"{step:+.2f}".replace("-", "−") for step in steps]
-    assert [text.get_text() for text in ax.texts] == [text.replace("−0.00", "+0.00") for text in told]
-    assert len(ax.get_yticklabels()) == len(steps)
 
 
 def test_beeswarm_has_a_dot_a_person_at_their_contribution(ax):
@@ -359,10 +331,6 @@ def test_a_number_in_a_figure_is_rounded_as_the_same_number_in_a_table(ax):
     shares = np.array([0.905, 0.925, 0.975, 0.985, 0.9049999999999999, 0.125])
     plots.draw_matrix(np.tile(shares, (len(shares), 1)), [""] * len(shares), ax, low=0.0)
     assert [text.get_text() for text in ax.texts[: len(shares)]] == [share(number) for number in shares]
-    ax.clear()
-    one = explanation(left_over=0.3)
-    plots.draw_waterfall(one, 2, NAMES, ax)
-    assert [text.get_text() for text in ax.texts[: len(NAMES)]] == [signed(one.values[2, SCHEMA.position(n)]) for n in NAMES]
 
 
 def test_no_figure_and_no_sentence_of_the_page_rounds_in_a_way_of_its_own():
@@ -391,14 +359,14 @@ def test_interactions_print_their_strength_with_digits_that_tell(ax, size, digit
 
 
 def test_importance_puts_a_marker_at_each_mean_size(ax):
-    plots.draw_importance(IMPORTANCE, NAMES, ax, colours=COLOURS)
+    plots.draw_importance(IMPORTANCE, NAMES, ax)
     drawn = {line.get_label(): line for line in ax.lines}
     assert list(drawn) == ["lime", "shap"]
     for method, line in drawn.items():
         sizes = np.abs(explanation(method).values).mean(axis=0)
         found = {NAMES[round(y)]: x for x, y in zip(*line.get_data(), strict=True)}
         assert found == pytest.approx({name: sizes[SCHEMA.position(name)] for name in NAMES})
-        assert line.get_color() == COLOURS[method]
+        assert line.get_color() == plots.method_looks([method])[method].colour
     assert len({line.get_marker() for line in ax.lines}) == 2
 
 
@@ -413,7 +381,7 @@ def test_contrast_draws_both_contributions_and_their_difference(ax):
 
 def test_partial_dependence_draws_the_mean_and_a_level_for_missing(ax):
     curves = effects("$x$")
-    plots.draw_partial_dependence(curves, ax, observed=rows()[:, 0])
+    plots.draw_effects(curves, ax, observed=rows()[:, 0])
     shape, missing = ax.lines[:2]
     np.testing.assert_array_equal(shape.get_xdata(), curves[0].grid[:-1])
     np.testing.assert_array_equal(shape.get_ydata(), curves[0].mean[:-1])
@@ -473,7 +441,7 @@ def test_permutation_importance_has_a_marker_and_an_interval_a_model(ax):
 def test_no_model_is_left_out_where_there_are_more_than_colours(ax):
     flat = PartialDependence(SCHEMA["constant"], np.arange(3), np.ones((2, 3)), "value", "m")
     models = [f"m{i}" for i in range(len(plots.COLOURS) + 2)]
-    plots.draw_partial_dependence([dataclasses.replace(flat, model=name) for name in models], ax)
+    plots.draw_effects([dataclasses.replace(flat, model=name) for name in models], ax)
     assert [line.get_label() for line in ax.lines] == models
 
 
