@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from dlx.reporting.phrases import method_label
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 
@@ -35,15 +36,53 @@ def canvas_of(
     return canvas, axes
 
 
+def panels(
+    parts: Sequence[tuple[str, Callable[[Axes], Any]]],
+    *,
+    size: tuple[float, float],
+    room: tuple[float, float] = (0.0, 0.0),
+    columns: int = 1,
+    heights: Sequence[float] | None = None,
+    legend_columns: int = 0,
+    methods: bool = False,
+    title_size: float = 10,
+    **shared: Any,
+) -> Canvas:
+    """Return a figure of panels, so many beside each other, with one legend where it has columns.
+
+    Parameters
+    ----------
+    parts : sequence of (str, function)
+        The title of each panel, and what draws it on its axes.
+    size, room : pair of float
+        Width and height of a panel, and what the whole needs beside, in inches.
+    heights : sequence of float, optional
+        Of each line, where they differ.
+    methods : bool
+        Whether the legend is of methods.
+    shared : bool or str
+        ``sharex`` and ``sharey``, as of `canvas_of`.
+    """
+    columns = min(columns, len(parts))
+    heights = heights or [size[1]] * -(-len(parts) // columns)
+    width, height = columns * size[0] + room[0], sum(heights) + room[1]
+    canvas, axes = canvas_of(len(heights), columns, width=width, height=height, height_ratios=heights, **shared)
+    for (title, draw), ax in zip(parts, axes.flat, strict=False):
+        draw(ax)
+        if title:
+            ax.set_title(title, fontsize=title_size)
+    if legend_columns:
+        legend(canvas, axes, methods=methods, columns=legend_columns)
+    return canvas
+
+
 def legend(canvas: Canvas, axes: np.ndarray, *, methods: bool = False, columns: int = 7) -> None:
     """Draw one legend for all axes below them; where it is of methods, their labels are those that people read."""
     handles: dict[str, Any] = {}
     for ax in axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    labels = [method_label(label) if methods else label for label in handles]
-    canvas.legend(
-        list(handles.values()), labels, loc="outside lower center", ncols=min(columns, len(labels)), frameon=False, fontsize=8
-    )
+    labels, columns = [method_label(label) if methods else label for label in handles], min(columns, len(handles))
+    canvas.legend(list(handles.values()), labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def embedded(canvas: Canvas) -> str:

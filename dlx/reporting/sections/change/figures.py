@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dlx import plots
 from dlx.context import RunContext
-from dlx.reporting.canvas import canvas_of, legend
+from dlx.reporting.canvas import panels
 from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
 
@@ -21,20 +22,19 @@ def recourse_columns(measured: Measured, context: RunContext) -> Canvas:
     """Return how often a counterfactual changes each column."""
     columns = measured.tables["recourse_columns"]
     used = columns[columns["column"].isin(columns.loc[columns["estimate"] > 0, "column"]) & columns["estimate"].notna()]
-    canvas, axes = canvas_of(1, 1, width=8.2, height=0.34 * used["column"].nunique() + 1.4)
-    plots.draw_recourse(used, dict(zip(context.case.schema.names, context.case.schema.labels, strict=True)), axes.flat[0])
-    legend(canvas, axes)
-    return canvas
+    draw = partial(plots.draw_recourse, used, _labels(context))
+    return panels([("", draw)], size=(8.2, 0.34 * used["column"].nunique() + 1.4), legend_columns=7)
 
 
 def column_shifts(measured: Measured, context: RunContext) -> Canvas:
     """Return how the risk differs where one column is moved."""
-    table = measured.tables["column_shifts"]
-    labels = dict(zip(context.case.schema.names, context.case.schema.labels, strict=True))
-    canvas, axes = canvas_of(1, 1, width=8.2, height=0.32 * len(table[["column", "to"]].drop_duplicates()) + 1.4)
-    plots.draw_column_shifts(table, labels, axes.flat[0], of=context.case.schema.target.risk)
-    legend(canvas, axes)
-    return canvas
+    table, of = measured.tables["column_shifts"], context.case.schema.target.risk
+    draw, rows = partial(plots.draw_column_shifts, table, _labels(context), of=of), table[["column", "to"]].drop_duplicates()
+    return panels([("", draw)], size=(8.2, 0.32 * len(rows) + 1.4), legend_columns=7)
+
+
+def _labels(context: RunContext) -> dict[str, str]:
+    return dict(zip(context.case.schema.names, context.case.schema.labels, strict=True))
 
 
 def reasons_given(measured: Measured, context: RunContext) -> Canvas:
@@ -42,11 +42,9 @@ def reasons_given(measured: Measured, context: RunContext) -> Canvas:
     given = measured.tables["reasons_given"]
     given = given[given["background"] == measured.about.background]
     often = given.groupby("reason", sort=False)["estimate"].sum().nlargest(SHOWN_REASONS).index
-    canvas, axes = canvas_of(1, 1, width=8.2, height=0.34 * len(often) + 1.4)
     of = f"share of those {context.case.schema.target.flagged} who are given the reason"
-    plots.draw_reasons_given(given[given["reason"].isin(often)], axes.flat[0], of=of)
-    legend(canvas, axes)
-    return canvas
+    draw = partial(plots.draw_reasons_given, given[given["reason"].isin(often)], of=of)
+    return panels([("", draw)], size=(8.2, 0.34 * len(often) + 1.4), legend_columns=7)
 
 
 def reason_stability(measured: Measured, context: RunContext) -> Canvas:
@@ -54,10 +52,9 @@ def reason_stability(measured: Measured, context: RunContext) -> Canvas:
     kept = measured.tables["reason_stability"].sort_values(["differs", "same"], kind="stable")
     if len(kept) > SHOWN_PAIRS:
         kept = kept.groupby("differs", sort=False).head(SHOWN_PAIRS // kept["differs"].nunique())
-    canvas, axes = canvas_of(1, 1, width=8.6, height=0.32 * len(kept) + 1.3)
-    plots.draw_reason_stability(kept, [_pair_label(line) for line in kept.to_dict("records")], axes.flat[0])
-    axes.flat[0].set_xlabel(f"share of those {context.case.schema.target.flagged}, or of their reasons")
-    legend(canvas, axes)
+    draw = partial(plots.draw_reason_stability, kept, [_pair_label(line) for line in kept.to_dict("records")])
+    canvas = panels([("", draw)], size=(8.6, 0.32 * len(kept) + 1.3), legend_columns=7)
+    canvas.axes[0].set_xlabel(f"share of those {context.case.schema.target.flagged}, or of their reasons")
     return canvas
 
 

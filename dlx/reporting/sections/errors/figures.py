@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlx import plots
 from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS
 from dlx.context import RunContext
-from dlx.reporting.canvas import canvas_of, legend
+from dlx.reporting.canvas import canvas_of, panels
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.errors.measure import EVERYBODY
 
@@ -26,8 +26,7 @@ def _pushes(measured: Measured, context: RunContext, *, most: int | None = None)
     canvas, axes = canvas_of(len(models), 2, width=9.0, height=2.7 * len(models))
     for line, model in zip(axes, models, strict=True):
         for ax, kind in zip(line, KINDS, strict=True):
-            some = table[(table["model"] == model) & (table["kind"] == kind)]
-            if len(some):
+            if len(some := table[(table["model"] == model) & (table["kind"] == kind)]):
                 plots.draw_pushes(some, ax)
                 wrongly = target.flagged if kind == FALSE_POSITIVE else target.cleared
                 ax.set_title(f"{model}: {some['errors'].iloc[0]} wrongly {wrongly}", fontsize=9)
@@ -37,48 +36,34 @@ def _pushes(measured: Measured, context: RunContext, *, most: int | None = None)
 pushes, pushes_of_all = partial(_pushes, most=1), _pushes
 
 
-def _slices(measured: Measured, context: RunContext, *, of: str) -> Canvas:
+def _slices(measured: Measured, _: RunContext, *, of: str) -> Canvas:
     """Return the slices that were tested by one measure, a panel a model."""
-    del context
-    table = measured.tables["errors_slices"].query("of == @of")
-    parts = [(model, some.head(SHOWN)) for model, some in table.groupby("model", sort=False)]
-    most = max(len(some) for _, some in parts)
-    canvas, axes = canvas_of(len(parts), 1, width=8.6, height=len(parts) * (0.44 * most + 0.9) + 0.3, sharex=True)
-    for ax, (model, some) in zip(axes[:, 0], parts, strict=True):
-        plots.draw_slices(some, ax, of=MEASURES[of])
-        ax.set_title(str(model))
-    legend(canvas, axes)
-    return canvas
+    table = measured.tables["errors_slices"].query("of == @of").groupby("model", sort=False).head(SHOWN)
+    by_model = dict(list(table.groupby("model", sort=False)))
+    parts = [(str(model), partial(plots.draw_slices, some, of=MEASURES[of])) for model, some in by_model.items()]
+    height = 0.44 * max(map(len, by_model.values())) + 0.9
+    return panels(parts, size=(8.6, height), room=(0, 0.3), sharex=True, legend_columns=7)
 
 
 slices_by_loss, slices_by_risk = partial(_slices, of="loss"), partial(_slices, of="risk")
 
 
-def losses(measured: Measured, context: RunContext) -> Canvas:
+def losses(measured: Measured, _: RunContext) -> Canvas:
     """Return what columns add to the mean log loss, of everybody and of the worst slice, a panel each."""
-    del context
-    table, panels = measured.tables["errors_losses"], []
-    for model, of_model in table[table["is_column"]].groupby("model", sort=False):
-        parts = [part for part in dict.fromkeys(of_model["slice"]) if part != EVERYBODY]
-        panels += [(model, part, of_model[of_model["slice"] == part]) for part in (EVERYBODY, *parts[:1])]
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    canvas, axes = canvas_of(rows, columns, width=4.8 * columns, height=3.1 * rows)
-    for ax, (model, part, some) in zip(axes.flat, panels, strict=False):
-        plots.draw_losses(some, ax)
-        ax.set_title(f"{model}\n{plots.shortened(part, 24)} ({some['rows'].iloc[0]})", fontsize=9)
-    return canvas
+    parts = []
+    for model, of_model in measured.tables["errors_losses"].query("is_column").groupby("model", sort=False):
+        worst = of_model.loc[of_model["slice"] != EVERYBODY, "slice"]
+        for part in (EVERYBODY, *worst[:1]):
+            some = of_model[of_model["slice"] == part]
+            title = f"{model}\n{plots.shortened(part, 24)} ({some['rows'].iloc[0]})"
+            parts.append((title, partial(plots.draw_losses, some)))
+    return panels(parts, size=(4.8, 3.1), columns=2, title_size=9)
 
 
-def before_after(measured: Measured, context: RunContext) -> Canvas:
+def before_after(measured: Measured, _: RunContext) -> Canvas:
     """Return the importance of columns before and after the remedy, a panel a model."""
-    del context
     table = measured.tables["errors_before_after"].query("topic == 'explanations'")
-    parts = list(table.groupby("model", sort=False))
-    most = max(len(some) for _, some in parts)
-    canvas, axes = canvas_of(1, len(parts), width=4.8 * len(parts), height=0.32 * most + 1.2)
-    for ax, (model, some) in zip(axes[0], parts, strict=True):
-        plots.draw_before_after(some, ax)
-        ax.set_title(str(model))
-    legend(canvas, axes)
-    return canvas
+    by_model = dict(list(table.groupby("model", sort=False)))
+    parts = [(str(model), partial(plots.draw_before_after, some)) for model, some in by_model.items()]
+    height = 0.32 * max(map(len, by_model.values())) + 1.2
+    return panels(parts, size=(4.8, height), columns=len(parts), legend_columns=7)

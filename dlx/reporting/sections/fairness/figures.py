@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from dlx import plots
 from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
 from dlx.context import RunContext
-from dlx.reporting.canvas import canvas_of, legend
+from dlx.reporting.canvas import canvas_of, legend, panels
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.fairness.measure import ALL
 
@@ -22,31 +21,29 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 6  # of a gap that are drawn
 
 
-def favourable_rates(measured: Measured, context: RunContext) -> Canvas:
+def favourable_rates(measured: Measured, _: RunContext) -> Canvas:
     """Return the share of each group that is treated as people want to be, a line of axes a partition."""
-    del context
     about = measured.about
     return _rates(measured, {about.favourable: f"share {about.word}"}, width=7.6)
 
 
-def all_rates(measured: Measured, context: RunContext) -> Canvas:
+def all_rates(measured: Measured, _: RunContext) -> Canvas:
     """Return the rates of each group: a line of axes a partition, a panel a rate."""
-    del context
     about = measured.about
-    panels = {about.favourable: f"share {about.word}", TRUE_POSITIVE: "true positive rate"}
-    return _rates(measured, panels | {FALSE_POSITIVE: "false positive rate", CALIBRATION: "predicted − observed"}, width=10.5)
+    shown = {about.favourable: f"share {about.word}", TRUE_POSITIVE: "true positive rate"}
+    return _rates(measured, shown | {FALSE_POSITIVE: "false positive rate", CALIBRATION: "predicted − observed"}, width=10.5)
 
 
-def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Canvas:
+def _rates(measured: Measured, shown: Mapping[str, str], *, width: float) -> Canvas:
     about, rates = measured.about, measured.tables["fairness_rates"]
-    of_each = [rates[rates["attribute"] == by.name] for by in about.shown]
-    groups = [list(own["group"].drop_duplicates()) for own in of_each]
-    heights = [0.6 + 0.27 * len(names) for names in groups]
-    canvas, axes = canvas_of(
-        len(groups), len(panels), width=width, height=sum(heights) + 0.7, height_ratios=heights, sharex="col"
-    )
-    for by, own, names, line in zip(about.shown, of_each, groups, axes, strict=True):
-        for ax, (rate, words) in zip(line, panels.items(), strict=True):
+    rates = rates[rates["attribute"].isin([by.name for by in about.shown])]
+    groups = {by.name: list(rates.loc[rates["attribute"] == by.name, "group"].drop_duplicates()) for by in about.shown}
+    heights = [0.6 + 0.27 * len(names) for names in groups.values()]
+    height, shape = sum(heights) + 0.7, (len(groups), len(shown))
+    canvas, axes = canvas_of(*shape, width=width, height=height, height_ratios=heights, sharex="col")
+    for by, line in zip(about.shown, axes, strict=True):
+        own, names = rates[rates["attribute"] == by.name], groups[by.name]
+        for ax, (rate, words) in zip(line, shown.items(), strict=True):
             plots.draw_group_rates(own[own["rate"] == rate], names, about.models, ax, of=words)
             ax.set_yticklabels([])
             if rate == CALIBRATION:
@@ -59,10 +56,8 @@ def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Ca
         said = [f"{plots.shortened(name, 34)} ({sizes.loc[name, 'people']:,})" for name in names]
         line[0].set_yticklabels(said, fontsize=8)
         line[0].set_title(by.label)
-    if CALIBRATION in panels:
-        judged = rates[
-            (rates["rate"] == CALIBRATION) & rates["judged"] & rates["attribute"].isin([by.name for by in about.shown])
-        ]
+    if CALIBRATION in shown:
+        judged = rates[(rates["rate"] == CALIBRATION) & rates["judged"]]
         reach = 1.08 * float(np.nanmax(np.abs(judged[["low", "high"]].to_numpy()), initial=0.01))
         axes[0, -1].set_xlim(-reach, reach)
     for ax in axes[:-1].flat:
@@ -71,30 +66,21 @@ def _rates(measured: Measured, panels: Mapping[str, str], *, width: float) -> Ca
     return canvas
 
 
-def _gap_columns(measured: Measured, context: RunContext, *, most: int | None = None) -> Canvas:
+def _gap_columns(measured: Measured, _: RunContext, *, most: int | None = None) -> Canvas:
     """Return what columns make the widest gap of each partition, the widest first: a panel a partition."""
-    del context
-    about, table = measured.about, measured.tables["fairness_gap_columns"]
+    about, table, parts = measured.about, measured.tables["fairness_gap_columns"], []
     contrasts = [lines for _, lines in table[table["is_widest"]].groupby("attribute", sort=False)]
-    contrasts = sorted(contrasts, key=lambda lines: -lines.loc[lines["column"] == ALL, "difference"].abs().max())[:most]
-    across = min(2, len(contrasts))
-    down = -(-len(contrasts) // across)
-    canvas, axes = canvas_of(down, across, width=5.2 * across, height=0.6 + 2.7 * down)
-    for ax, lines in zip(axes.flat, contrasts, strict=False):
-        columns = [ALL, *_largest(lines)]
-        plots.draw_gap(lines, columns, [about.labels[column] for column in columns], about.models, ax)
-        first = lines.iloc[0]
-        ax.set_title(f"{plots.shortened(first['group'], 44)}\n− {plots.shortened(first['against'], 44)}", fontsize=8.5)
+    for lines in sorted(contrasts, key=lambda lines: -lines.loc[lines["column"] == ALL, "difference"].abs().max())[:most]:
+        adding = lines[lines["column"] != ALL]
+        sizes = adding["difference"].abs().groupby(adding["column"], sort=False).max()
+        columns = [ALL, *sizes.sort_values(ascending=False, kind="stable").index[:MOST_COLUMNS]]
+        first, labels = lines.iloc[0], [about.labels[column] for column in columns]
+        title = f"{plots.shortened(first['group'], 44)}\n− {plots.shortened(first['against'], 44)}"
+        parts.append((title, partial(plots.draw_gap, lines, columns, labels, about.models)))
+    canvas = panels(parts, size=(5.2, 2.7), room=(0, 0.6), columns=2, legend_columns=7, title_size=8.5)
+    for ax in canvas.axes:
         ax.set_xlabel(f"difference in mean contribution ({', '.join(dict.fromkeys(about.units.values()))})")
-    legend(canvas, axes)
     return canvas
 
 
 gap_columns, gap_columns_of_all = partial(_gap_columns, most=1), _gap_columns
-
-
-def _largest(lines: pd.DataFrame) -> list[str]:
-    """Return the columns that add most to a gap under any model."""
-    parts = lines[lines["column"] != ALL]
-    sizes = parts.assign(size=parts["difference"].abs()).groupby("column", sort=False)["size"].max()
-    return list(sizes.sort_values(ascending=False, kind="stable").index[:MOST_COLUMNS])

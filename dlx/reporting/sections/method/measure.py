@@ -94,7 +94,7 @@ def _budgets(context: RunContext) -> pd.DataFrame:
 def _answers(context: RunContext) -> pd.DataFrame:
     """Return a line a method: its question, by whom it is computed, of which models, and how well it promises to add up."""
     lines = []
-    for method in explainers.by_preference({method for _, method in context.explanations}):
+    for method in explainers.by_preference(dict.fromkeys(method for _, method in context.explanations)):
         made = {name: one for (name, by), one in context.explanations.items() if by == method}
         facts, first = explainers.method(method), next(iter(made.values()))
         line = {"method": method, "question": facts.QUESTION, "library": first.implementation}

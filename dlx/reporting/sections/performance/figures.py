@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx import plots
 from dlx.context import RunContext
-from dlx.reporting.canvas import canvas_of, legend
+from dlx.reporting.canvas import canvas_of, legend, panels
 from dlx.reporting.sections import Measured
 
 if TYPE_CHECKING:
@@ -25,16 +26,13 @@ def calibration_curves(measured: Measured, context: RunContext) -> Canvas:
     rows = -(-len(context.models) // columns)
     ends = [float(np.nanmax(one.curve[["predicted", "observed"]].to_numpy())) for one in about.calibrations.values()]
     upper = min(1.0, 1.08 * max(ends))
-    canvas, axes = canvas_of(
-        2 * rows, columns, width=3.0 * columns + 0.6, height=4.3 * rows + 0.3, height_ratios=[3.2, 1] * rows
-    )
+    width, height = 3.0 * columns + 0.6, 4.3 * rows + 0.3
+    canvas, axes = canvas_of(2 * rows, columns, width=width, height=height, height_ratios=[3.2, 1] * rows)
     for place, model in enumerate(context.models):
         line, column = divmod(place, columns)
         above, below = axes[2 * line, column], axes[2 * line + 1, column]
-        after = about.recalibrated.get(model.name)
-        plots.draw_calibration(
-            about.calibrations[model.name].curve, above, upper=upper, mended=after.curve if after is not None else None
-        )
+        mended = about.recalibrated[model.name].curve if model.name in about.recalibrated else None
+        plots.draw_calibration(about.calibrations[model.name].curve, above, upper=upper, mended=mended)
         plots.draw_predictions(test.outcomes, model.predict(test, "probability"), below, upper=upper)
         above.set_title(model.name)
         above.set_xticklabels([])
@@ -47,15 +45,13 @@ def calibration_curves(measured: Measured, context: RunContext) -> Canvas:
 def decision_curves(measured: Measured, context: RunContext) -> Canvas:
     """Return the decision curve of each black box, with interpretable models beside it; of all, if all are interpretable."""
     curves = dict(list(measured.tables["decision_curves"].groupby("model", sort=False)))
-    shown = context.black_boxes or list(context.models)
     beside = {model.name: curves[model.name] for model in context.interpretable if context.black_boxes}
-    columns = min(PANELS, len(shown))
-    rows = -(-len(shown) // columns)
-    canvas, axes = canvas_of(rows, columns, width=4.2 * columns + 0.8, height=3.3 * rows + 0.5, sharey=True, sharex=True)
-    for model, ax in zip(shown, axes.flat, strict=False):
-        plots.draw_decision_curve(curves[model.name], ax, threshold=context.case.schema.target.threshold, others=beside)
-        ax.set_title(model.name)
-    for ax in axes[:, 1:].flat:
-        ax.set_ylabel("")
-    legend(canvas, axes, columns=4)
+    asked: dict[str, Any] = {"threshold": context.case.schema.target.threshold, "others": beside}
+    shown = [model.name for model in context.black_boxes or context.models]
+    parts = [(name, partial(plots.draw_decision_curve, curves[name], **asked)) for name in shown]
+    size, room = (4.2, 3.3), (0.8, 0.5)
+    canvas = panels(parts, size=size, room=room, columns=PANELS, legend_columns=4, sharex=True, sharey=True)
+    for place, ax in enumerate(canvas.axes):
+        if place % min(PANELS, len(parts)):
+            ax.set_ylabel("")
     return canvas
