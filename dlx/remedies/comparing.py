@@ -25,10 +25,8 @@ from dlx.stats import Interval, counts_in_chunks, interval_among, rarest
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCURACY, CALIBRATION, FAIRNESS, EXPLANATIONS = "accuracy", "calibration", "fairness", "explanations"
 FEWEST = 10  # people of whom a rate is made
 TOP = 5
-NOTHING = (Interval(np.nan, np.nan, np.nan),) * 3
 
 
 def before_after(
@@ -71,13 +69,13 @@ def before_after(
     for name in METRICS:
         one, other = (interval_of_metric(name, outcomes, some, seed=seed) for some in (old, new))
         gain = interval_of_gain(name, outcomes, new, old, seed=seed)
-        lines.append(_line(ACCURACY, name, "", (one, other, gain), len(outcomes)))
+        lines.append(_line("accuracy", name, "", len(outcomes), one, other, gain))
     counts = np.concatenate(list(counts_in_chunks(len(outcomes), seed=seed)))
     fits = [_calibration(outcomes, log_odds(some), counts) for some in (old, new)]
     for quantity, *both in zip(("intercept", "slope"), *fits, strict=True):
-        lines.append(_resampled(CALIBRATION, quantity, "", both, len(outcomes), rarest(outcomes)))
+        lines.append(_resampled("calibration", quantity, "", len(outcomes), both, people=rarest(outcomes)))
     for partition in compared(case):
-        lines += _fairness(partition, case.test, outcomes, old, new, counts)
+        lines += _fairness(partition, case.test, outcomes, (old, new), counts)
     lines += _explanations(before, after, case, background, people, left_out, seed)
     return pd.DataFrame(lines).assign(model=after.name)
 
@@ -92,28 +90,27 @@ def _calibration(outcomes: np.ndarray, odds: np.ndarray, counts: np.ndarray) -> 
 
 
 def _fairness(
-    partition: Partition, people: Dataset, outcomes: np.ndarray, old: np.ndarray, new: np.ndarray, counts: np.ndarray
+    by: Partition, people: Dataset, outcomes: np.ndarray, both: Sequence[np.ndarray], counts: np.ndarray
 ) -> Iterator[dict[str, Any]]:
     """Yield the rates of each group at the threshold; those of an outcome are of the group's people with that outcome."""
-    if partition.objection:
-        yield _line(FAIRNESS, "all rates", partition.label, NOTHING, len(people), partition.objection)
+    if by.objection:
+        yield _line("fairness", "all rates", by.label, len(people), note=by.objection)
         return
-    codes, threshold = partition.codes(people), people.schema.target.threshold
+    codes, flags = by.codes(people), [decided(predicted, people.schema.target.threshold) for predicted in both]
     for code in np.unique(codes):
-        for quantity, counted, flagged in (
+        for quantity, counted, is_flagged in (
             ("flagged", np.ones(len(codes), dtype=bool), True),
             ("flagged of those without the event", outcomes == 0, True),
             ("missed of those with the event", outcomes == 1, False),
         ):
-            among, of = (codes == code) & counted, f"{partition.label}: {partition.groups[code]}"
+            among, of = (codes == code) & counted, f"{by.label}: {by.groups[code]}"
             if (size := int(among.sum())) < FEWEST:
-                note = f"fewer than {FEWEST} such people: too few to judge"
-                yield _line(FAIRNESS, quantity, of, NOTHING, size, note)
+                yield _line("fairness", quantity, of, size, note=f"fewer than {FEWEST} such people: too few to judge")
                 continue
             weight = counts[:, among]
             total = np.where(weight.sum(axis=1) > 0, weight.sum(axis=1), np.nan)
-            rates = [weight @ (decided(predicted[among], threshold) == flagged) / total for predicted in (old, new)]
-            yield _resampled(FAIRNESS, quantity, of, rates, size, size)
+            rates = [weight @ (some[among] == is_flagged) / total for some in flags]
+            yield _resampled("fairness", quantity, of, size, rates)
 
 
 def _explanations(
@@ -134,20 +131,20 @@ def _explanations(
     ranked = [np.argsort(-size.mean(axis=0), kind="stable")[:TOP] for size in sizes]
     counts = np.concatenate(list(counts_in_chunks(len(rows), seed=seed)))
     for i in dict.fromkeys([*ranked[0], *ranked[1], *unread]):
-        means = [counts @ size[:, i] / len(rows) for size in sizes]
-        quantity = f"mean absolute contribution, {scale}"
-        yield _resampled(EXPLANATIONS, quantity, case.schema.labels[i], means, len(rows), len(rows))
+        means, quantity = [counts @ size[:, i] / len(rows) for size in sizes], f"mean absolute contribution, {scale}"
+        yield _resampled("explanations", quantity, case.schema.labels[i], len(rows), means)
 
 
-def _resampled(topic: str, quantity: str, of: str, both: Sequence[np.ndarray], rows: int, people: int) -> dict[str, Any]:
+def _resampled(
+    topic: str, quantity: str, of: str, rows: int, both: Sequence[np.ndarray], *, people: int | None = None
+) -> dict[str, Any]:
     """Return a line from resamples [1 + resamples] of both models; `people` is how many decide, see `dlx.stats.tails`."""
     with np.errstate(invalid="ignore"):  # a slope may have no end in both, where a resample is told apart without a fault
         difference = both[1] - both[0]
-    intervals = [interval_among(some, people=people) for some in (*both, difference)]
-    return _line(topic, quantity, of, intervals, rows)
+    return _line(topic, quantity, of, rows, *(interval_among(some, people=people or rows) for some in (*both, difference)))
 
 
-def _line(topic: str, quantity: str, of: str, intervals: Sequence[Interval], rows: int, note: str = "") -> dict[str, Any]:
+def _line(topic: str, quantity: str, of: str, rows: int, *intervals: Interval, note: str = "") -> dict[str, Any]:
     names = ("before", "before_low", "before_high", "after", "after_low", "after_high", "difference", "low", "high")
-    numbers = dict(zip(names, (number for interval in intervals for number in interval), strict=True))
+    numbers = dict(zip(names, np.ravel(intervals) if intervals else [np.nan] * len(names), strict=True))
     return {"topic": topic, "quantity": quantity, "of": of, **numbers, "rows": rows, "note": note}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,11 @@ from dlx.audit.scores import METRICS, performance
 from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
-from dlx.progress import Narrator, Update
+from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
 from dlx.remedies.mitigation import reweighing
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
 from dlx.remedies.remedy import BY_OUTCOME, Remedy
-from dlx.remedies.retraining import folded, restored, trained_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,14 +30,12 @@ class Fixed:
     """A model before and after a remedy; both read the original columns of the case."""
 
     case: Dataset
-    architecture: str  # what both are instances of
-    seed: int  # of both
+    made_by: Provenance  # of the model before; the other one has its recipe and seed
     remedy: Remedy
     recoding: Recoding  # which columns and levels became which
     before: Model
     model: Model
     settings: Mapping[str, Any]  # the options of its training
-    config: Mapping[str, Any] = field(default_factory=dict)  # those of them that differ from the defaults, of both
 
     @property
     def words(self) -> list[str]:
@@ -46,9 +44,8 @@ class Fixed:
 
     def before_after(self, *, background: int = 100, people: int = 100) -> pd.DataFrame:
         """Return accuracy, calibration, fairness and explanations before and after; see `dlx.remedies.before_after`."""
-        return before_after(
-            self.before, self.model, self.case, background=background, people=people, left_out=self.remedy.drop, seed=self.seed
-        )
+        asked: dict[str, Any] = {"background": background, "people": people, "seed": self.made_by.seed}
+        return before_after(self.before, self.model, self.case, left_out=self.remedy.drop, **asked)
 
     def over_seeds(self, count: int = 3) -> pd.DataFrame:
         """Return the accuracy of both over training seeds, this one and the next: what the intervals do not tell.
@@ -58,18 +55,18 @@ class Fixed:
         """
         import pandas as pd
 
-        outcomes, lines = self.case.test.outcomes, []
-        assert outcomes is not None
-        for seed in range(self.seed, self.seed + count):
-            one, other = self.before, self.model
-            if seed != self.seed:
-                made_by = Provenance(self.architecture, seed, self.config)
-                one = trained_again(self.case, made_by, recoding_of(self.case.train)).model
-                other = _mended(self.case, made_by, self.remedy, self.recoding, one, "cpu")[0]
-            old, new = (model.predict(self.case.test, "probability") for model in (one, other))
+        test, lines, first = self.case.test, [], self.made_by.seed
+        assert test.outcomes is not None
+        for seed in range(first, first + count):
+            both = self.before, self.model
+            if seed != first:
+                made_by = replace(self.made_by, seed=seed)
+                before = recoding_of(self.case.train).trained(self.case, made_by, device="cpu").model
+                both = before, _mended(self.case, made_by, self.remedy, self.recoding, before, device="cpu")[0]
+            old, new = (model.predict(test, "probability") for model in both)
             for name, metric in METRICS.items():
-                before, after = metric(outcomes, old), metric(outcomes, new)
-                lines.append((self.model.name, seed, name, before, after, after - before))
+                one, other = (metric(test.outcomes, predicted) for predicted in (old, new))
+                lines.append((self.model.name, seed, name, one, other, other - one))
         return pd.DataFrame(lines, columns=["model", "seed", "quantity", "before", "after", "difference"])
 
     @property
@@ -95,16 +92,12 @@ class Fixed:
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "
                 "leave recalibration out to keep it"
             )
-        refuse_replacing(self.case, self.architecture, self.remedy, seed=self.seed, checkpoints=checkpoints)
-        made = training.Trained(
-            model=self.model,
-            settings={**self.settings, "remedy": self.remedy.to_dict()},
-            device="cpu",
-            history=pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"]),
-            case=self.case.name,
-            made_by=Provenance(self.architecture, self.seed, dict(self.config), self.case.sha256),
-            metrics=performance(self.model, self.case.test),
-        )
+        made_by = replace(self.made_by, data_sha256=self.case.sha256)
+        refuse_replacing(self.case, made_by.architecture, self.remedy, seed=made_by.seed, checkpoints=checkpoints)
+        settings = {**self.settings, "remedy": self.remedy.to_dict()}
+        history = pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"])
+        metrics = performance(self.model, self.case.test)
+        made = training.Trained(self.model, settings, "cpu", history, self.case.name, made_by, metrics)
         return checkpoint.save(made, checkpoints)
 
 
@@ -138,15 +131,14 @@ def fix(
     case : Dataset
         Rows with outcomes of two classes.
     architecture : str or Model
-        One of `dlx.architectures()`; or a model that dlx trained on the case, which then is the one before, and whose options
-        and seed are those of the fixed one.
+        One of `dlx.architectures()`, whose checkpoint is the model before, trained where there is none; or a model that dlx
+        trained on the case, whose options and seed are those of the fixed one.
     drop, merge, monotone, weights, recalibrate, remedy
         What is changed, as in `Remedy`; or all of that in one.
     seed, device : int, {"auto", "cpu", "cuda"}
         Seed of the training, and where a net is trained.
     before : Model, optional
-        The model before, an instance of the architecture; by default the checkpoint of architecture and seed, trained where
-        there is none.
+        The model before, instead of the checkpoint: of dlx.train, an instance of the architecture.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
 
@@ -160,19 +152,22 @@ def fix(
     TrainingError
         If the architecture cannot be bound to be monotone, or the table or the device does not do.
     """
-    asked = Remedy(tuple(drop), merge, dict(monotone or {}), weights, recalibrate) if remedy is None else remedy
-    narrator = narrator or Narrator()
-    recoded = recoding_of(case.train, drop=asked.drop, merge=asked.merge)
-    if isinstance(architecture, str) and before is None:
+    remedy = remedy or Remedy(tuple(drop), merge, dict(monotone or {}), weights, recalibrate)
+    narrator, recoded = narrator or Narrator(), recoding_of(case.train, drop=remedy.drop, merge=remedy.merge)
+    if isinstance(architecture, Model):
+        before = architecture
+    elif before is None:
         before = obtain(case, architecture, seed=seed, device=device, checkpoints=checkpoints, narrator=narrator)
-    before = before if isinstance(architecture, str) else architecture
-    assert before is not None
-    made_by = _recipe(case, before, Provenance(architecture, seed) if isinstance(architecture, str) else None)
+    made_by = recipe_of(before, case)
+    if made_by is None or architecture not in (before, made_by.architecture):
+        raise RemedyError(
+            f"a remedy trains a model again, which needs one that dlx trained on {case.name!r}; {before.name} is not: "
+            f"pass a name, one of {', '.join(architectures.names())}, or a model of dlx.train"
+        )
     with narrator.step(f"Fixing {made_by.architecture} of {case.name}", "epochs") as update:
-        model, settings = _mended(case, made_by, asked, recoded, before, device, update)
-    name = training.name_of(made_by.architecture, made_by.seed, made_by.config)
-    model = model.renamed(f"{name} fixed")
-    return Fixed(case, made_by.architecture, made_by.seed, asked, recoded, before, model, settings, made_by.config)
+        model, settings = _mended(case, made_by, remedy, recoded, before, device=device, progress=update)
+    model = model.renamed(f"{training.name_of(made_by.architecture, made_by.seed, made_by.config)} fixed")
+    return Fixed(case, made_by, remedy, recoded, before, model, settings)
 
 
 def recipe_of(model: Model, case: Dataset) -> Provenance | None:
@@ -181,45 +176,36 @@ def recipe_of(model: Model, case: Dataset) -> Provenance | None:
     return made_by if made_by is not None and made_by.data_sha256 in ("", case.sha256) else None
 
 
-def _recipe(case: Dataset, before: Model, said: Provenance | None) -> Provenance:
-    """Return how the model before was trained: by its provenance, or, where it has none, as the caller said."""
-    made_by = recipe_of(before, case)
-    if made_by is None and said is not None and before.provenance is None and before.original is None:
-        architectures.architecture(said.architecture)
-        if architectures.is_net(said.architecture) == isinstance(before, NeuralModel):
-            return said
-    if made_by is None or (said is not None and said.architecture != made_by.architecture):
-        wanted = f" as {said.architecture}" if said is not None else ""
-        raise RemedyError(
-            f"a remedy trains a model again, which needs one that dlx trained on {case.name!r}{wanted}; {before.name} is not: "
-            f"pass a name, one of {', '.join(architectures.names())}, or a model of dlx.train"
-        )
-    return made_by
-
-
 def _mended(
-    case: Dataset,
-    made_by: Provenance,
-    remedy: Remedy,
-    recoded: Recoding,
-    before: Model,
-    device: str,
-    update: Update | None = None,
+    case: Dataset, made_by: Provenance, remedy: Remedy, recoded: Recoding, before: Model, **asked: Any
 ) -> tuple[Model, dict[str, Any]]:
     """Return the model with the remedy, of the original columns, and the options of its training."""
     from sklearn.utils.class_weight import compute_sample_weight
 
     model, settings = before, training.options(made_by.architecture) | dict(made_by.config)
-    if remedy.retrains or recoded.groups:
+    if remedy.drop or remedy.monotone or remedy.weights or recoded.groups:
         weights = None
         if remedy.weights == BY_OUTCOME:
             weights = compute_sample_weight("balanced", case.train.outcomes)
         elif remedy.weights:
             weights = reweighing(partition(case, remedy.weights).codes(case.train), case.train.outcomes)
-        trained = trained_again(
-            case, made_by, recoded, weights=weights, monotone=remedy.monotone, device=device, progress=update
-        )
-        model, settings = restored(trained.model, recoded), trained.settings
+        trained = recoded.trained(case, made_by, weights=weights, monotone=remedy.monotone, **asked)
+        model, settings = recoded.restored(trained.model), trained.settings
     if remedy.recalibrate:
-        model = folded(recalibrated(model, case.validation, kind="platt", seed=made_by.seed))
+        model = recalibrated(model, case.validation, kind="platt", seed=made_by.seed)
+        model = _folded(model) if isinstance(model, NeuralModel) else model
     return model, settings
+
+
+def _folded(model: NeuralModel) -> NeuralModel:
+    """Return a recalibrated net with its last layer folded into its head, so that a checkpoint holds it as any other."""
+    import torch
+
+    inner: torch.nn.Module
+    last: Any
+    inner, last = copy.deepcopy(model.network).children()
+    head = [layer for layer in inner.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        head.weight.mul_(last.weight)
+        head.bias.mul_(last.weight[0, 0]).add_(last.bias[0])
+    return replace(model, network=inner)

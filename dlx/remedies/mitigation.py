@@ -13,7 +13,6 @@ from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset
 from dlx.model import Model, Provenance
 from dlx.remedies.recoding import recoding_of
-from dlx.remedies.retraining import trained_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +33,10 @@ def mitigations(
     """Return what each remedy changes for the test rows: a line a remedy and measure.
 
     A line has model, attribute, remedy, and the columns of `trade_off`. A remedy that cannot be had has one line without
-    numbers, whose objection says why.
+    numbers, whose objection says why. Remedies are fitted on the training and validation rows.
 
     Parameters
     ----------
-    case : Dataset
-        The table; remedies are fitted on its training and validation rows.
     model, by : Model, Partition
         The model before, and what parts the people.
     made_by : Provenance, optional
@@ -54,11 +51,12 @@ def mitigations(
     """
     import pandas as pd
 
+    before, target = treatment(model, case.test, by), case.schema.target
+
     def trained(made_by: Provenance, drop: Sequence[str] = (), weights: np.ndarray | None = None) -> Treated:
-        again = trained_again(case, made_by, recoding_of(case.train, drop=drop), weights=weights)
+        again = recoding_of(case.train, drop=drop).trained(case, made_by, device="cpu", weights=weights)
         return treatment(again.model, case.test, by)
 
-    before, target = treatment(model, case.test, by), case.schema.target
     remedies: dict[str, Callable[[], Treated]] = {
         EQUAL_ODDS: lambda: fair_rule(model, case.validation, by, constraint="equalized_odds").treat(case.test),
         EQUAL_SELECTION: lambda: fair_rule(model, case.validation, by, constraint="demographic_parity").treat(case.test),
@@ -87,6 +85,5 @@ def reweighing(groups: np.ndarray, outcomes: Any) -> np.ndarray:
     """
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, outcome, totals = np.unique(outcomes, return_inverse=True, return_counts=True)
-    together = np.zeros((len(sizes), len(totals)))
-    np.add.at(together, (group, outcome), 1)
-    return sizes[group] * totals[outcome] / (len(groups) * together[group, outcome])
+    _, cell, together = np.unique(group * len(totals) + outcome, return_inverse=True, return_counts=True)
+    return sizes[group] * totals[outcome] / (len(groups) * together[cell])

@@ -1,17 +1,25 @@
-"""A table with fewer columns and levels, and where in it each column and level of the original table went."""
+"""A table with fewer columns and levels, a recipe trained again on it, and that model as one of the original table.
+
+Leaving columns out and merging levels are both a choice among dense columns, so that a linear layer of the original table is
+the reduced one's with copied weights, and 0 where a column was left out: no number is rounded. Trees ask for sets of the
+original codes instead.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from dlx import training
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, did_you_mean
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.schema import Feature, Schema
 
 Groups = list[list[int]]  # codes that have become one level
@@ -34,17 +42,10 @@ class Recoding:
     @cached_property
     def schema(self) -> Schema:
         """The reduced table's columns."""
-        features = self.original.features
-        merged = {i: merged_feature(features[i], groups) for i, groups in self.groups.items()}
-        names, target = [features[i].name for i in self.kept], self.original.target
-        still = tuple(name for name in target.fairness_by if name in names)
-        kept = tuple(merged.get(i, features[i]) for i in self.kept)
-        return Schema(kept, dataclasses.replace(target, fairness_by=still))
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the reduced table is the original one."""
-        return len(self.kept) == len(self.original) and not self.groups
+        features, target = self.original.features, self.original.target
+        kept = tuple(merged_feature(features[i], self.groups[i]) if i in self.groups else features[i] for i in self.kept)
+        names = {feature.name for feature in kept}
+        return Schema(kept, replace(target, fairness_by=tuple(name for name in target.fairness_by if name in names)))
 
     def codes(self, position: int) -> np.ndarray:
         """Return the new code of each level of a column, int [levels]."""
@@ -55,51 +56,78 @@ class Recoding:
 
     def reduce(self, rows: np.ndarray) -> np.ndarray:
         """Return coded rows of the original table [rows, features] as rows of the reduced one."""
-        columns = []
-        for i in self.kept:
-            column = rows[:, i]
-            if i in self.groups:
-                missing = np.isnan(column)
-                column = np.where(missing, np.nan, self.codes(i)[np.where(missing, 0, column).astype(np.intp)])
-            columns.append(column)
-        return np.column_stack(columns)
+        rows = rows.copy()
+        for i in self.groups:
+            known = ~np.isnan(rows[:, i])
+            rows[known, i] = self.codes(i)[rows[known, i].astype(np.intp)]
+        return rows[:, self.kept]
 
     def reduced(self, dataset: Dataset) -> Dataset:
         """Return a dataset with the reduced columns, the same rows in the same order."""
-        return dataclasses.replace(dataset, schema=self.schema, rows=self.reduce(dataset.rows), table=None)
+        return replace(dataset, schema=self.schema, rows=self.reduce(dataset.rows), table=None)
 
-    def full_encoder(self, reduced: Encoder) -> Encoder:
-        """Return the encoder of the original table that standardises the kept columns as the reduced one does."""
+    def trained(self, case: Dataset, made_by: Provenance, **asked: Any) -> training.Fitted:
+        """Return a model of the reduced table, trained by the recipe of another one; see `dlx.training.fit` for the rest."""
+        rows = self.reduced(case.train), self.reduced(case.validation)
+        return training.fit(made_by.architecture, *rows, seed=made_by.seed, config=made_by.config, **asked)
+
+    def restored(self, model: Model) -> Model:
+        """Return a model that predicts of original rows what the reduced model predicts of them reduced.
+
+        It must be trees, a linear model, or a net that starts with a linear layer (after dropout); else a `RemedyError`.
+        """
+        if len(self.kept) == len(self.original) and not self.groups:
+            return model
+        if isinstance(model, TreeModel):
+            columns = np.append(self.kept, -1)[model.trees.feature]  # a leaf stays a leaf
+            merged = np.flatnonzero(np.isin(columns, list(self.groups))).tolist()
+            sets = {node: np.flatnonzero(self.codes(columns[node]) <= model.trees.threshold[node]) for node in merged}
+            trees = replace(model.trees, feature=columns).with_sets(sets)
+            return replace(model, trees=trees, schema=self.original, original=None)
+        if not isinstance(model, (LinearModel, NeuralModel)):
+            raise RemedyError(f"{model.name} is a {type(model).__name__}, of which nothing is known but what it predicts")
         center, scale = np.zeros(len(self.original)), np.ones(len(self.original))
-        center[list(self.kept)], scale[list(self.kept)] = reduced.center, reduced.scale
-        return Encoder(self.original, center, scale)
+        center[list(self.kept)], scale[list(self.kept)] = model.encoder.center, model.encoder.scale
+        encoder = Encoder(self.original, center, scale)
+        sources = self._sources(model.encoder, encoder)
+        if isinstance(model, LinearModel):
+            return replace(model, coefficients=_spread(model.coefficients, sources), encoder=encoder)
+        import torch
+        from torch import nn
 
-    def sources(self, reduced: Encoder) -> np.ndarray:
-        """Return which dense column of the reduced table each dense column of the original one has become; -1 for none.
+        network = copy.deepcopy(model.network)
+        first = next((layer for layer in network.modules() if isinstance(layer, nn.Linear)), None)
+        if first is None or first.in_features != model.encoder.width:
+            raise RemedyError(f"{model.name} must start with a linear layer of its {model.encoder.width} dense columns")
+        weight = _spread(first.weight.detach().cpu().numpy(), sources)
+        first.weight = nn.Parameter(torch.from_numpy(weight).to(first.weight), requires_grad=first.weight.requires_grad)
+        first.in_features = weight.shape[-1]
+        return replace(model, network=network, encoder=encoder)
+
+    def _sources(self, reduced: Encoder, full: Encoder) -> np.ndarray:
+        """Return which dense column of the reduced table each of the original one has become, [width]; -1 for none.
 
         An original one-hot column becomes its group's; a step between levels that were merged becomes none.
         """
-        parts = []
-        for i, width in enumerate(self.full_encoder(reduced).widths):
-            if i in self.kept:
-                place = self.kept.index(i)
-                local = self._merged_sources(i, reduced.widths[place]) if i in self.groups else np.arange(width)
-                parts.append(np.where(local == NOWHERE, NOWHERE, reduced.starts[place] + local))
-            else:
-                parts.append(np.full(width, NOWHERE))
-        return np.concatenate(parts)
+        sources = np.full(full.width, NOWHERE)
+        for place, i in enumerate(self.kept):
+            feature, local = self.original.features[i], np.arange(full.widths[i])
+            if i in self.groups:
+                codes = self.codes(i)
+                own = np.where(codes[:-1] == codes[1:], NOWHERE, codes[:-1]) if feature.ordered else codes
+                local = np.append(own, reduced.widths[place] - 1) if feature.missing else own
+            dense = np.where(local == NOWHERE, NOWHERE, reduced.starts[place] + local)
+            sources[full.starts[i] : full.starts[i] + full.widths[i]] = dense
+        return sources
 
-    def _merged_sources(self, position: int, reduced_width: int) -> np.ndarray:
-        """Return where the dense columns of a column went, counted from the first of the reduced column, [width]."""
-        feature, codes = self.original.features[position], self.codes(position)
-        own = np.where(codes[:-1] == codes[1:], NOWHERE, codes[:-1]) if feature.ordered else codes
-        return np.append(own, reduced_width - 1) if feature.missing else own
+
+def _spread(weights: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Return weights [..., reduced width] as weights of the original dense columns [..., width]."""
+    return np.ascontiguousarray(np.where(sources == NOWHERE, 0, weights[..., sources]))
 
 
 def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None = None) -> Recoding:
-    """Return the recoding that leaves columns out and merges levels that are rare in the training rows.
-
-    `merge` is how many rows a level must have to stand alone.
+    """Return the recoding that leaves columns out and merges levels that fewer training rows have than `merge`.
 
     Raises
     ------
@@ -107,8 +135,7 @@ def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None =
         If a column to leave out is not there or no column is left, or the count is below 1.
     """
     schema = train.schema
-    unknown = [name for name in drop if name not in schema.names]
-    if unknown:
+    if unknown := [name for name in drop if name not in schema.names]:
         raise RemedyError(
             f"columns to leave out must be in the table, but {', '.join(map(repr, unknown))} is not; "
             f"it has {', '.join(schema.names)}{did_you_mean(unknown[0], schema.names)}"
@@ -118,12 +145,9 @@ def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None =
     kept = tuple(i for i, name in enumerate(schema.names) if name not in drop)
     if not kept:
         raise RemedyError(f"a model needs at least one column, but all {len(schema)} are to be left out; keep some")
-    groups = {}
-    for i in kept if merge is not None else ():
-        feature = schema.features[i]
-        if feature.is_categorical and len(found := merged_levels(feature, train.rows[:, i], merge or 1)) < len(feature.levels):
-            groups[i] = found
-    return Recoding(schema, kept, groups)
+    categorical = [i for i in kept if schema.features[i].is_categorical] if merge is not None else []
+    groups = {i: merged_levels(schema.features[i], train.rows[:, i], merge or 1) for i in categorical}
+    return Recoding(schema, kept, {i: some for i, some in groups.items() if len(some) < len(schema.features[i].levels)})
 
 
 def merged_levels(feature: Feature, column: np.ndarray, least: int) -> Groups:
@@ -160,13 +184,6 @@ def merged_feature(feature: Feature, groups: Groups) -> Feature:
         inside = [all(feature.levels[code] in some for code in group) for group in groups]
         return tuple(level for level, kept in zip(named(feature.levels), inside, strict=True) if kept)
 
-    return dataclasses.replace(
-        feature,
-        levels=named(feature.levels),
-        level_labels=named(feature.level_labels),
-        level_values=(),
-        dtype="",
-        level_reasons=(),
-        reachable=wholly(feature.reachable),
-        adverse_levels=wholly(feature.adverse_levels),
-    )
+    names: dict[str, Any] = {"levels": named(feature.levels), "level_labels": named(feature.level_labels)}
+    marks: dict[str, Any] = {"reachable": wholly(feature.reachable), "adverse_levels": wholly(feature.adverse_levels)}
+    return replace(feature, level_values=(), dtype="", level_reasons=(), **names, **marks)

@@ -36,16 +36,11 @@ class Remedy:
         object.__setattr__(self, "drop", tuple(dict.fromkeys(self.drop)))
         if bound := [name for name in self.monotone if name in self.drop]:
             raise RemedyError(f"{', '.join(map(repr, bound))} cannot be bound and left out at once")
-        if not self.retrains and self.merge is None and not self.recalibrate:
+        if not self.to_dict() and self.merge is None:
             raise RemedyError(
                 "a remedy must change something: columns to leave out, a count below which levels are merged, columns bound to "
                 "be monotone, weights, or recalibration"
             )
-
-    @property
-    def retrains(self) -> bool:
-        """Whether the model is trained again, whatever the levels that are merged."""
-        return bool(self.drop or self.monotone or self.weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is changed as plain values, without what is left as it is."""
@@ -59,38 +54,30 @@ class Remedy:
 
     def in_short(self, recoded: Recoding) -> str:
         """Return what is done in a few words: "without Age or Sex, with rare levels of 7 columns merged"."""
-        schema, done = recoded.original, []
-        if self.drop:
-            done.append(f"without {either([schema[name].label for name in self.drop])}")
-        if recoded.groups:
-            done.append(f"with rare levels of {plural(len(recoded.groups), 'column')} merged")
-        if self.monotone:
-            done.append(f"bound to rise or fall with {', '.join(schema[name].label for name in self.monotone)}")
-        if self.weights:
-            done.append("with other weights")
-        if self.recalibrate:
-            done.append("and recalibrated" if done else "as before and recalibrated")
+        schema = recoded.original
+        dropped, bound = ([schema[name].label for name in some] for some in (self.drop, self.monotone))
+        done = [f"without {either(dropped)}"] if dropped else []
+        done += [f"with rare levels of {plural(len(recoded.groups), 'column')} merged"] if recoded.groups else []
+        done += [f"bound to rise or fall with {', '.join(bound)}"] if bound else []
+        done += ["with other weights"] if self.weights else []
+        done += ["and recalibrated" if done else "as before and recalibrated"] if self.recalibrate else []
         return ", ".join(done) or "as before"
 
     def words(self, recoded: Recoding) -> list[str]:
         """Return what is done as people read it, a clause each: "left out: History of stroke"."""
-        schema, done = recoded.original, []
-        if self.drop:
-            done.append(f"left out: {'; '.join(schema[name].label for name in self.drop)}")
+        schema = recoded.original
+        done = [f"left out: {'; '.join(schema[name].label for name in self.drop)}"] if self.drop else []
         for position, groups in recoded.groups.items():
             feature = schema.features[position]
             merged = (" with ".join(feature.level_labels[code] for code in group) for group in groups if len(group) > 1)
             done.append(f"merged in {feature.label}: {'; '.join(merged)}")
         if self.merge is not None and not recoded.groups:
             done.append(f"merged nothing: no level that could be has fewer than {self.merge} training rows")
-        for name, direction in self.monotone.items():
-            done.append(f"bound to {'rise' if direction > 0 else 'fall'} with: {schema[name].label}")
+        done += [f"bound to {'rise' if way > 0 else 'fall'} with: {schema[name].label}" for name, way in self.monotone.items()]
         if self.weights:
             by = "outcomes" if self.weights == BY_OUTCOME else f"groups of {schema[self.weights].label}"
             done.append(f"weighted: {by}")
-        if self.recalibrate:
-            done.append("recalibrated on the validation rows")
-        return done
+        return done + ["recalibrated on the validation rows"] * self.recalibrate
 
 
 def known_remedy(case: Dataset) -> Remedy | None:
@@ -102,12 +89,9 @@ def known_remedy(case: Dataset) -> Remedy | None:
         If the card names what a remedy does not have.
     """
     if case.card.remedy:
-        unknown = sorted(set(case.card.remedy) - {one.name for one in fields(Remedy)})
-        if unknown:
+        if unknown := sorted(set(case.card.remedy) - {one.name for one in fields(Remedy)}):
             raise RemedyError(f"the card of {case.name!r} names {', '.join(unknown)}, which a remedy does not have")
-        named: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in case.card.remedy.items()
-        }
+        named: dict[str, Any] = dict(case.card.remedy)
         return Remedy(**named)
     least = max(2, round(RARE_SHARE * len(case.train)))
     if not recoding_of(case.train, merge=least).groups:

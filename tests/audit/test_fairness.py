@@ -11,9 +11,9 @@ from fairlearn import metrics
 from groups import SCHEMA, case, model, saying
 from sklearn.metrics import roc_auc_score
 
-from dlx.audit.fairness.contributions import contrasts, explained_gap
-from dlx.audit.fairness.groups import FairnessError, Partition, compared, intersections, partition
-from dlx.audit.fairness.proxies import carriers, column_proxies, proxy_strength
+from dlx.audit.fairness.contributions import carriers, contrasts, explained_gap
+from dlx.audit.fairness.groups import FairnessError, Partition, compared, partition
+from dlx.audit.fairness.proxies import column_proxies, proxy_strength
 from dlx.audit.fairness.rates import Treated, group_rates
 from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset
@@ -41,7 +41,7 @@ def test_a_numeric_column_without_cuts_is_cut_at_the_median_of_the_training_rows
 
 
 def test_intersections_are_all_pairs_of_groups():
-    (by,) = intersections(case(), ["sex", "age", "mixed"])
+    by = partition(case(), "sex", "age")
     assert by.name == "sex × age" and len(by.groups) == 6 and by.groups[4] == "men · over 30 years up to 50 years"
     sex, age = (partition(case(), name).codes(case()) for name in ("sex", "age"))
     np.testing.assert_array_equal(by.codes(case()), 3 * sex + age)
@@ -122,10 +122,10 @@ def test_intervals_are_those_of_the_binomial_and_of_a_mean():
     people, by = case(), partition(case(), "sex")
     rates = group_rates(model(), people, by)
     frame = rates.to_frame().set_index(["rate", "group"])
-    for rate, size in (("selection_rate", rates.sizes), ("true_positive_rate", rates.events)):
-        for at, group in enumerate(rates.groups):
+    for rate, size in (("selection_rate", "people"), ("true_positive_rate", "events")):
+        for group in rates.groups:
             line = frame.loc[(rate, group)]
-            error = np.sqrt(line["estimate"] * (1 - line["estimate"]) / size[at])
+            error = np.sqrt(line["estimate"] * (1 - line["estimate"]) / line[size])
             assert (line["high"] - line["low"]) / (2 * 1.96 * error) == pytest.approx(1, abs=0.12)
     residuals = (model().predict(people, "probability") - people.outcomes)[people.rows[:, 0] == 1]
     line = frame.loc[("calibration", "men")]
@@ -180,7 +180,7 @@ def test_a_group_of_one_is_shown_and_not_judged():
     rates = group_rates(
         model(), case().test[[*women, np.flatnonzero(case().test.rows[:, 0] == 1)[0]]], partition(case(), "sex")
     )
-    assert rates.sizes.tolist() == [len(women), 1]
+    assert rates.to_frame()["people"].unique().tolist() == [len(women), 1]
     assert not rates.to_frame().query("group == 'men'")["judged"].any()
     alone = group_rates(model(), case().test[women], partition(case(), "sex"))
     assert alone.groups == ("women",) and alone.gaps()["objection"].eq("only 1 of 1 groups can be judged").all()

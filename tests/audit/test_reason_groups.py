@@ -81,7 +81,7 @@ def test_a_group_of_few_people_is_said_to_be_too_small_to_tell():
     case = with_sex(lambda p: np.where(p.sex == 0, 1.0, np.nan))
     few = case[np.concatenate([np.flatnonzero(case.rows[:, 0] == 0)[:20], np.flatnonzero(case.rows[:, 0] == 1)])]
     found = grouping(few)
-    assert [(group.column, group.name, group.fewest) for group in found.unjudged] == [("sex", "f", 20)]
+    assert [(group.column, group.name, group.inside.sum()) for group in found.unjudged] == [("sex", "f", 20)]
     assert "column" not in found.proxies  # neither a proxy nor safe
 
 

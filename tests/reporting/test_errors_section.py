@@ -13,7 +13,7 @@ from pages import numbers_of, tables_linked, told_of, words_of
 import dlx
 from dlx import plots, training
 from dlx.dataset import Dataset
-from dlx.model import BlackBox, wrap
+from dlx.model import BlackBox, Provenance, wrap
 from dlx.reporting.canvas import canvas_of
 from dlx.reporting.sections.errors import measure
 
@@ -160,7 +160,7 @@ def test_a_push_within_chance_is_none_and_the_clearest_part_is_one_that_was_foun
 def test_a_command_is_named_only_where_it_can_be_typed():
     case = dlx.load("bank_loan")
     fixed = dlx.fix(case, dlx.load_model(case, "logistic_regression"), recalibrate=True, device="cpu")
-    found = [measure._Found(fixed.before, {}, "", dataclasses.replace(fixed, architecture="mlp", seed=3))]
+    found = [measure._Found(fixed.before, {}, "", dataclasses.replace(fixed, made_by=Provenance("mlp", seed=3)))]
     context = worlds.context(case, fixed.before, background=10)
     assert measure._about(context, found, None).command == "dlx fix bank_loan --model mlp --seed 3"
     mine = dataclasses.replace(context, case=dataclasses.replace(case, name="my_loans"))

@@ -1,4 +1,4 @@
-"""Which columns make the gap between two groups: the mean contribution of each to either, and its difference."""
+"""What explanations say of groups: which columns make the gap between two of them, and through which a model could know one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def explained_gap(
 ) -> pd.DataFrame:
     """Return what each column adds to the gap between two groups: a line a column, largest first, then one for all together.
 
-    Contributions that add up to each output add up to the gap too: as the base value is the same for everybody, the gap
-    in mean output is the sum of the gaps in mean contribution. Intervals are a bootstrap of the people of either group.
-
-    The explanation is of the people, in their order, by a method that adds up; the gap is the first group's mean − the
-    second's: `difference` with `low` and `high`. The last line has the `residual`, which the columns leave unexplained.
+    Contributions that add up to each output add up to the gap too, as the base value is the same for everybody. The
+    explanation is of the people, in their order, by a method that adds up; `difference`, with the ends `low` and `high` of a
+    bootstrap of either group, is the first group's mean − the second's. The last line has the `residual`, which the columns
+    leave unexplained.
 
     Raises
     ------
@@ -46,13 +45,12 @@ def explained_gap(
         sides.append(told[members])
     gaps = sides[0].mean(axis=0) - sides[1].mean(axis=0)
     drawn = np.subtract(*(resampled_counts(len(side), seed=seed + i) @ side / len(side) for i, side in enumerate(sides)))
-    numbers = np.vstack([gaps, ends_of(drawn, people=min(map(len, sides)))]).T
-    order = [*np.argsort(-np.abs(gaps[:-1]), kind="stable"), -1]
-    names = (*explanation.schema.names, "all columns")
-    said = explanation.model, explanation.method, explanation.scale, by.name, group, against
-    lines = [(*said, names[i], *numbers[i]) for i in order]
-    columns = ["model", "method", "scale", "attribute", "group", "against", "column", "difference", "low", "high"]
-    return pd.DataFrame(lines, columns=columns).assign(residual=[np.nan] * len(gaps[:-1]) + [gaps[-1] - gaps[:-1].sum()])
+    low, high = ends_of(drawn, people=min(map(len, sides)))
+    said = {"model": explanation.model, "method": explanation.method, "scale": explanation.scale, "attribute": by.name}
+    columns = {"group": group, "against": against, "column": [*explanation.schema.names, "all columns"], "difference": gaps}
+    residual = np.append(np.full(len(gaps) - 1, np.nan), gaps[-1] - gaps[:-1].sum())
+    table = pd.DataFrame({**said, **columns, "low": low, "high": high, "residual": residual})
+    return table.iloc[[*np.argsort(-np.abs(gaps[:-1]), kind="stable"), -1]].reset_index(drop=True)
 
 
 def contrasts(people: Dataset, by: Partition) -> list[tuple[str, str]]:
@@ -60,3 +58,25 @@ def contrasts(people: Dataset, by: Partition) -> list[tuple[str, str]]:
     sizes = np.bincount(by.codes(people), minlength=len(by.groups))
     order = [int(group) for group in np.argsort(-sizes, kind="stable") if sizes[group] >= MIN_PEOPLE]
     return [(by.groups[group], by.groups[order[0]]) for group in order[1:]]
+
+
+def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Return through which columns a model could know a group: what they tell of it × how much the model uses them.
+
+    A line a column of `told`, which are the `column_proxies` of the group, strongest first: `tells`; `importance`, the mean
+    |contribution| in units of the scale; and `carried`, importance × tells (no less than 0), all with 95 % bootstrap
+    intervals, those of carried from both.
+    """
+    names, tells = list(explanation.schema.names), told["tells"].to_numpy()
+    sizes = np.abs(explanation.values[~explanation.failed])[:, [names.index(column) for column in told["column"]]]
+    drawn = resampled_counts(len(sizes), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
+    noise = np.random.default_rng(seed).normal(size=drawn.shape) * told["error"].to_numpy()
+    table = told.drop(columns="error").rename(columns={"low": "tells_low", "high": "tells_high"})
+    table.insert(0, "model", explanation.model)
+    importance = sizes.mean(axis=0)
+    for name, estimate, draws in (
+        ("importance", importance, drawn),
+        ("carried", importance * np.maximum(tells, 0), drawn * np.maximum(tells + noise, 0)),
+    ):
+        table[[name, f"{name}_low", f"{name}_high"]] = np.vstack([estimate, ends_of(draws)]).T
+    return table.assign(scale=explanation.scale).sort_values("carried", ascending=False, kind="stable", ignore_index=True)

@@ -71,16 +71,9 @@ class Partition:
 
 
 def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] | None = None) -> Partition:
-    """Return how some columns part the people of a case.
+    """Return how protected columns, one or several, part the people of a case.
 
-    Parameters
-    ----------
-    case : Dataset
-        The table.
-    *columns : str
-        Names of one column or several.
-    cuts : mapping of str to sequence of float, optional
-        Where numeric columns are cut; by default where the schema says, or else at the median of the training rows.
+    Numeric columns are parted at their `cuts`, by default where the schema says, or else at the median of the training rows.
 
     Raises
     ------
@@ -89,40 +82,27 @@ def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] 
     SchemaError
         If the table lacks a column, or the cuts do not fit it.
     """
+    protected = [feature.name for feature in case.schema.features if feature.protected]
     if not columns:
         raise FairnessError("groups need at least one column; name a protected one")
-    for name in columns:
-        if not case.schema[name].protected:
-            protected = ", ".join(_protected(case)) or "none"
+    features = []
+    for feature in map(case.schema.__getitem__, columns):
+        if not feature.protected:
             raise FairnessError(
-                f"groups are made by protected columns, and {name!r} is not; protected: {protected}; "
-                "set protected = true for it in the schema"
+                f"groups are made by protected columns, and {feature.name!r} is not; "
+                f"protected: {', '.join(protected) or 'none'}; set protected = true for it in the schema"
             )
-    return Partition(tuple(_cut(case, case.schema[name], tuple((cuts or {}).get(name, ()))) for name in columns))
+        own = tuple((cuts or {}).get(feature.name, feature.cuts))
+        if not own and not feature.is_categorical:
+            own = (float(np.nanmedian(case.train.rows[:, case.schema.position(feature.name)])),)
+        features.append(dataclasses.replace(feature, cuts=own))
+    return Partition(tuple(features))
 
 
 def compared(case: Dataset) -> list[Partition]:
     """Return the partitions by each protected column, those that the target's `fairness_by` names first."""
-    first = case.schema.target.fairness_by
-    return [partition(case, name) for name in (*first, *(name for name in _protected(case) if name not in first))]
-
-
-def intersections(case: Dataset, columns: Sequence[str]) -> list[Partition]:
-    """Return the partitions by each pair of columns that may be compared."""
-    fit = [name for name in columns if not case.schema[name].no_groups]
-    return [partition(case, *pair) for pair in itertools.combinations(fit, 2)]
-
-
-def _protected(case: Dataset) -> list[str]:
-    return [feature.name for feature in case.schema.features if feature.protected]
-
-
-def _cut(case: Dataset, feature: Feature, cuts: tuple[float, ...]) -> Feature:
-    if feature.is_categorical and not cuts:
-        return feature
-    if not cuts and not feature.cuts:
-        cuts = (float(np.nanmedian(case.train.rows[:, case.schema.position(feature.name)])),)
-    return dataclasses.replace(feature, cuts=cuts or feature.cuts)
+    protected = [feature.name for feature in case.schema.features if feature.protected]
+    return [partition(case, name) for name in dict.fromkeys((*case.schema.target.fairness_by, *protected))]
 
 
 def _groups_of(feature: Feature) -> tuple[str, ...]:
@@ -143,14 +123,9 @@ class Group:
     inside: np.ndarray  # bool [rows], who belongs to it
 
     @property
-    def fewest(self) -> int:
-        """How many people the group has, or the rest, if these are fewer."""
-        return int(min(self.inside.sum(), (~self.inside).sum()))
-
-    @property
     def can_be_judged(self) -> bool:
         """Whether the group and the rest have 30 people each."""
-        return self.fewest >= MIN_PEOPLE
+        return bool(MIN_PEOPLE <= self.inside.sum() <= len(self.inside) - MIN_PEOPLE)
 
 
 def protected_groups(observed: Dataset) -> list[Group]:

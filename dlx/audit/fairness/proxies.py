@@ -1,7 +1,7 @@
-"""Proxies of protected columns: how well the other columns tell the group of a person, and through which a model could know it.
+"""Proxies of protected columns: how well other columns tell the group of a person, for fairness and for reasons.
 
-The one measure of a proxy, for fairness and for reasons: a group is told from the rest by the area under the ROC curve (AUC):
-.5 is chance, 1 the group in other words. Any shape of a column counts, and what is missing counts as a value. Judged on
+A group is told from the rest by the area under the ROC curve (AUC), which has the 95 % normal interval of its error (DeLong
+1988): .5 is chance, 1 the group in other words. Any shape of a column counts, and what is missing counts as a value. Judged on
 people who were not learned from; nothing is random but the folds, which are seeded.
 """
 
@@ -15,9 +15,8 @@ import numpy as np
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.background import sample
 from dlx.dataset import Dataset
-from dlx.explanation import Explanation
 from dlx.schema import Feature
-from dlx.stats import auc_of_counts, auc_with_error, ends_of, normal_interval, resampled_counts
+from dlx.stats import auc_of_counts, auc_with_error, normal_interval
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ REACH = 0.5  # bandwidth of the distance over up to four columns; an eighth of t
 
 
 class ProxyStrength(NamedTuple):
-    """The AUC by which a group is told from the rest, the ends of its 95 % normal interval and its error (DeLong 1988)."""
+    """The AUC by which a group is told from the rest, the ends of its interval and its standard error."""
 
     auc: float
     low: float
@@ -42,49 +41,34 @@ class ProxyStrength(NamedTuple):
 
     @classmethod
     def of(cls, auc: float, error: float) -> ProxyStrength:
-        """Return an AUC with the ends of its 95 % normal interval."""
+        """Return an AUC with the ends of its interval."""
         return cls(*normal_interval(auc, error, within=(0.0, 1.0)), error)
 
 
 def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
     """Return how well all other columns together tell the groups: one group against the rest, a line each.
 
-    Parameters
-    ----------
-    case : Dataset
-        All rows; outcomes are not looked at.
-    by : Partition
-        What parts the people.
-    seed : int
-        Seed of the folds.
-
-    Returns
-    -------
-    DataFrame
-        attribute, group, people, auc with its 95 % interval (DeLong 1988: over people, not over refitted trees), and the
-        objection where a group, or the rest, has fewer than 30 people. Gradient boosting of scikit-learn, judged on five
-        folds; .5 is chance, 1 a column in other words. Of two groups one line says it all.
+    attribute, group, people, `auc` with `low` and `high` (over people, not over refitted trees), and the objection where a
+    group, or the rest, has fewer than 30 people. Gradient boosting of scikit-learn, judged on five folds of all rows; outcomes
+    are not looked at. Of two groups one line says it all.
     """
     import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    rows, codes = case.rows[:, _others(case, by)], by.codes(case)
+    rows, codes, lines = case.rows[:, _others(case, by)], by.codes(case), []
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    boosting = HistGradientBoostingClassifier(
+        max_leaf_nodes=4, learning_rate=0.1, max_iter=75, early_stopping=False, random_state=seed
+    )
     present, sizes = np.unique(codes, return_counts=True)
-    lines: list[tuple[object, ...]] = []
     for group in [present[sizes.argmin()]] if len(present) == 2 else present:
-        inside = codes == group
-        said, objection = (by.name, by.groups[group], int(inside.sum())), _too_few(inside)
-        if objection:
-            lines.append((*said, np.nan, np.nan, np.nan, objection))
-            continue
-        boosting = HistGradientBoostingClassifier(
-            max_leaf_nodes=4, learning_rate=0.1, max_iter=75, early_stopping=False, random_state=seed
-        )
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        with one_thread():
-            scores = cross_val_predict(boosting, rows, inside, cv=folds, method="predict_proba")[:, 1]
-        lines.append((*said, *ProxyStrength.of(*auc_with_error(inside, scores))[:3], ""))
+        inside, found = codes == group, (np.nan,) * 3
+        if not (objection := _too_few(inside)):
+            with one_thread():
+                scores = cross_val_predict(boosting, rows, inside, cv=folds, method="predict_proba")[:, 1]
+            found = ProxyStrength.of(*auc_with_error(inside, scores))[:3]
+        lines.append((by.name, by.groups[group], int(inside.sum()), *found, objection))
     return pd.DataFrame(lines, columns=["attribute", "group", "people", "auc", "low", "high", "objection"])
 
 
@@ -110,28 +94,6 @@ def column_proxies(case: Dataset, by: Partition, group: str, *, seed: int = 0) -
         lines.append((by.name, group, case.schema.names[place], *(2 * number - 1 for number in found[:3]), 2 * found.error))
     table = pd.DataFrame(lines, columns=["attribute", "group", "column", "tells", "low", "high", "error"])
     return table.sort_values("tells", ascending=False, kind="stable", ignore_index=True)
-
-
-def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Return through which columns a model could know a group: what they tell of it × how much the model uses them.
-
-    A line a column of `told`, which are the `column_proxies` of the group, strongest first: `tells`; `importance`, the mean
-    |contribution| in units of the scale; and `carried`, importance × tells (no less than 0), all with 95 % bootstrap
-    intervals, those of carried from both.
-    """
-    names, tells = list(explanation.schema.names), told["tells"].to_numpy()
-    sizes = np.abs(explanation.values[~explanation.failed])[:, [names.index(column) for column in told["column"]]]
-    drawn = resampled_counts(len(sizes), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
-    noise = np.random.default_rng(seed).normal(size=drawn.shape) * told["error"].to_numpy()
-    table = told.drop(columns="error").rename(columns={"low": "tells_low", "high": "tells_high"})
-    table.insert(0, "model", explanation.model)
-    importance = sizes.mean(axis=0)
-    for name, estimate, draws in (
-        ("importance", importance, drawn),
-        ("carried", importance * np.maximum(tells, 0), drawn * np.maximum(tells + noise, 0)),
-    ):
-        table[[name, f"{name}_low", f"{name}_high"]] = np.vstack([estimate, ends_of(draws)]).T
-    return table.assign(scale=explanation.scale).sort_values("carried", ascending=False, kind="stable", ignore_index=True)
 
 
 def _others(case: Dataset, by: Partition) -> list[int]:
@@ -190,27 +152,23 @@ def strengths_together(
     missing, by twice the difference of ranks otherwise; at a distance d, the sum, one speaks for the other with the weight
     exp(-d / bandwidth).
     """
+    from scipy.stats import rankdata
+
     some = sample(np.arange(len(columns)), MOST_TOGETHER, seed=seed)
     columns, inside = columns[some], inside[some]
     distance = np.zeros((len(columns), len(columns)), dtype=np.float32)
     for feature, column in zip(features, columns.T, strict=True):
-        distance += _distances(feature, column)
+        missing = np.isnan(column)
+        if feature.is_categorical:
+            codes = np.where(missing, -1.0, column)
+            distance += codes[:, None] != codes
+            continue
+        ranks = (2 * rankdata(np.where(missing, 0.0, column)) / len(column)).astype(np.float32)
+        apart = np.abs(ranks[:, None] - ranks)
+        apart[missing[:, None] | missing] = 1.0
+        apart[missing[:, None] & missing] = 0.0
+        distance += apart
     weights = np.exp(-distance / max(REACH, len(features) / 8))
     np.fill_diagonal(weights, 0.0)
     scores = (weights @ inside.astype(np.float32)) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
     return [ProxyStrength.of(*auc_with_error(group, score)) for group, score in zip(inside.T, scores.T, strict=True)]
-
-
-def _distances(feature: Feature, column: np.ndarray) -> np.ndarray:
-    """Return how far people are apart in one column, [rows, rows], from 0 to 2."""
-    from scipy.stats import rankdata
-
-    missing = np.isnan(column)
-    if feature.is_categorical:
-        codes = np.where(missing, -1.0, column)
-        return (codes[:, None] != codes).astype(np.float32)
-    ranks = (2 * rankdata(np.where(missing, 0.0, column)) / len(column)).astype(np.float32)
-    distance = np.abs(ranks[:, None] - ranks)
-    distance[missing[:, None] != missing] = 1.0
-    distance[missing[:, None] & missing] = 0.0
-    return distance

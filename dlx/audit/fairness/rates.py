@@ -1,13 +1,13 @@
 """How a model treats groups of people: rates with intervals, and how far apart the groups are.
 
 A rate is a sum over people divided by another: flagged people by people, flagged people with the event by people with it. So
-a bootstrap of all rates at once is one product of matrices. The rates are those of fairlearn's MetricFrame; a test holds them.
+a bootstrap of all groups at once is one product of matrices. The rates are those of fairlearn's MetricFrame; a test holds them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,8 +64,7 @@ class Treated:
     def why_not(self, rate: str, group: int) -> str:
         """Return why a rate of a group cannot be judged; empty where it can.
 
-        A group has at least 30 people, and at least 10 with the event, or without it, where the rate is one of those
-        alone; calibration needs 10 of each.
+        It takes 30 people, and 10 with the event, or without it, where the rate is one of those alone; calibration 10 of each.
         """
         inside = self.codes == group
         people, events = int(inside.sum()), int(self.outcomes[inside].sum())
@@ -92,32 +91,19 @@ def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float 
 
 @dataclass(frozen=True, eq=False)
 class GroupRates:
-    """Rates of each group, with what is needed to compare them.
-
-    What a rate may be among other people is drawn from the mid-P distribution of a share; calibration over resampled people.
-    """
+    """Rates of each group, with what is needed to compare them."""
 
     model: str
     attribute: str  # what parts the people
     groups: tuple[str, ...]  # those that have people
     treated: Treated  # whose codes are positions in `groups`
-    draws: dict[str, np.ndarray]  # what each rate may be, [draws, groups]
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """How many people each group has, int [groups]."""
-        return np.bincount(self.treated.codes)
-
-    @property
-    def events(self) -> np.ndarray:
-        """How many people of each group have the event, int [groups]."""
-        return np.bincount(self.treated.codes, weights=self.treated.outcomes).astype(int)
+    draws: dict[str, np.ndarray]  # what each rate may be among other people, [draws, groups]
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a group and rate: its size, the estimate, its 95 % interval, and whether it can be judged."""
         import pandas as pd
 
-        lines, sizes, events = [], self.sizes, self.events
+        lines, sizes, events = [], *self._counts
         for rate in RATES:
             for at, estimate in enumerate(self.treated.rates(rate, range(len(self.groups)))):
                 low, high = self._ends(rate, self.draws[rate][:, at], at)  # a rate of 0 or 1 is itself one end
@@ -126,11 +112,6 @@ class GroupRates:
                 lines.append((*said, sizes[at], events[at], rate, estimate, *ends, not objection, objection))
         columns = ["model", "attribute", "group", "people", "events", "rate", "estimate", "low", "high", "judged", "objection"]
         return pd.DataFrame(lines, columns=columns)
-
-    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
-        """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
-        rarest = min(min(self.events[at], self.sizes[at] - self.events[at]) for at in groups)
-        return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
 
     def gaps(self) -> pd.DataFrame:
         """Return a line a rate: how far apart the two groups are that are furthest apart, of those that can be judged.
@@ -142,55 +123,58 @@ class GroupRates:
         """
         import pandas as pd
 
-        lines = [{"model": self.model, "attribute": self.attribute, "rate": rate} | self._gap(rate) for rate in RATES]
-        return pd.DataFrame(lines)
+        lines = [(self.model, self.attribute, rate, *self._gap(rate)) for rate in RATES]
+        numbers = [f"{name}{end}" for name in ("difference", "ratio") for end in ("", "_low", "_high")]
+        return pd.DataFrame(lines, columns=["model", "attribute", "rate", "lowest", "highest", *numbers, "objection"])
 
-    def _gap(self, rate: str) -> dict[str, Any]:
+    def _gap(self, rate: str) -> tuple[Any, ...]:
+        """Return the two groups, difference and ratio with their ends, and why a number is missing."""
         judged = [at for at in range(len(self.groups)) if not self.treated.why_not(rate, at)]
-        estimates, draws = self.treated.rates(rate, range(len(self.groups))), self.draws[rate]
-        difference, ratio, names, why = (np.nan,) * 3, (np.nan,) * 3, ("", ""), ""
         if len(judged) < 2:
-            why = f"only {len(judged)} of {len(self.groups)} groups can be judged"
+            return "", "", *[np.nan] * 6, f"only {len(judged)} of {len(self.groups)} groups can be judged"
+        estimates = self.treated.rates(rate, range(len(self.groups)))
+        low, *_, high = (judged[i] for i in np.argsort(estimates[judged], kind="stable"))
+        bottoms, tops = self.draws[rate][:, low], self.draws[rate][:, high]
+        difference = (estimates[high] - estimates[low], *self._ends(rate, tops - bottoms, low, high))
+        ratio, why = (np.nan,) * 3, ""
+        if rate == CALIBRATION:
+            why = "a difference has no ratio"
+        elif not estimates[high] > 0:
+            why = "the rate is 0 in every group: no ratio"
         else:
-            low, *_, high = (judged[i] for i in np.argsort(estimates[judged], kind="stable"))
-            bottoms, tops, names = draws[:, low], draws[:, high], (self.groups[low], self.groups[high])
-            difference = (estimates[high] - estimates[low], *self._ends(rate, tops - bottoms, low, high))
-            if rate == CALIBRATION:
-                why = "a difference has no ratio"
-            elif not estimates[high] > 0:
-                why = "the rate is 0 in every group: no ratio"
-            else:
-                ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
-                ratio = (estimates[low] / estimates[high], *ends_of(ratios))
-        said: dict[str, Any] = dict(zip(("lowest", "highest"), names, strict=True))
-        for name, numbers in (("difference", difference), ("ratio", ratio)):
-            said |= dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
-        return said | {"objection": why}
+            ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
+            ratio = (estimates[low] / estimates[high], *ends_of(ratios))
+        return self.groups[low], self.groups[high], *difference, *ratio, why
+
+    @property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many people each group has, and how many of them the event."""
+        codes = self.treated.codes
+        return np.bincount(codes), np.bincount(codes, weights=self.treated.outcomes).astype(int)
+
+    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
+        """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
+        sizes, events = self._counts
+        rarest = min(min(events[at], sizes[at] - events[at]) for at in groups)
+        return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
 
 
 def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None, seed: int = 0) -> GroupRates:
-    """Return how a model treats groups of people.
+    """Return how a classifier treats groups of people.
+
+    The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those with the
+    event (true positive) and without it (false positive), of decisions that were right (accuracy), the mean of predicted −
+    observed (calibration), and the share with the event. Intervals are those of the mid-P distribution for shares, which
+    holds where counts are small, and of a bootstrap for calibration.
 
     Parameters
     ----------
-    model : Model
-        A classifier.
-    people : Dataset
-        Rows with outcomes, not seen in training.
-    by : Partition
-        What parts the people, see `partition`.
+    model, people, by : Model, Dataset, Partition
+        Who predicts; rows with outcomes, not seen in training; what parts them, see `partition`.
     threshold : float, optional
         Predicted probability from which on a person is flagged; the target's by default.
     seed : int
         Seed of the bootstrap.
-
-    Returns
-    -------
-    GroupRates
-        The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those
-        with the event (true positive) and without it (false positive), of decisions that were right (accuracy), the
-        mean of predicted − observed (calibration), and the share with the event. Intervals are those of the mid-P
-        distribution for shares, which holds where counts are small, and of a bootstrap for calibration.
 
     Raises
     ------
@@ -199,7 +183,7 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     """
     found = treatment(model, people, by, threshold=threshold)
     present, codes = np.unique(found.codes, return_inverse=True)
-    treated = Treated(codes, found.outcomes, found.flags, found.predicted)
+    treated = replace(found, codes=codes)
     rng, members = np.random.default_rng(seed), codes[:, None] == np.arange(len(present))
     counts = resampled_counts(len(codes), seed=seed, groups=codes)
     draws = {CALIBRATION: treated.rates(CALIBRATION, range(len(present)), counts)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,7 +25,6 @@ OBJECTIVES = {"equalized_odds": "accuracy_score", "demographic_parity": "balance
 
 AUC, COST = "auc", "cost"
 RATIO, TRUE_GAP, FALSE_GAP = "selection_ratio", "true_positive_gap", "false_positive_gap"
-MEASURES = (AUC, COST, RATIO, TRUE_GAP, FALSE_GAP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,37 +33,30 @@ class Rule:
 
     model: Model
     by: Partition  # what parts the people
-    groups: tuple[str, ...]  # those that have thresholds of their own; the others keep the common one
-    threshold: float  # the common one
+    groups: tuple[str, ...]  # those that have thresholds of their own; the others keep the target's
     optimizer: Any  # fairlearn's ThresholdOptimizer, fitted
 
     def treat(self, people: Dataset) -> Treated:
         """Return what the rule makes of some people; flags are the chance of being flagged."""
-        common = treatment(self.model, people, self.by, threshold=self.threshold)
-        own = np.isin(common.codes, [self.by.groups.index(group) for group in self.groups])
-        flags = common.flags.copy()
+        common = treatment(self.model, people, self.by)
+        own, flags = np.isin(common.codes, [self.by.groups.index(group) for group in self.groups]), common.flags.copy()
         # fairlearn's public predict draws lots; the chances behind them have no public name
-        chances = self.optimizer._pmf_predict(common.predicted[own, None], sensitive_features=common.codes[own])
-        flags[own] = chances[:, 1]
-        return Treated(common.codes, common.outcomes, flags, common.predicted)
+        flags[own] = self.optimizer._pmf_predict(common.predicted[own, None], sensitive_features=common.codes[own])[:, 1]
+        return replace(common, flags=flags)
 
 
-def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Constraint, threshold: float | None = None) -> Rule:
+def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Constraint) -> Rule:
     """Return the thresholds that treat groups alike at the least cost, as far as some people can tell.
 
     Parameters
     ----------
-    model : Model
-        Who predicts.
+    model, by : Model, Partition
+        Who predicts, and what parts the people.
     people : Dataset
         Rows with outcomes, not seen in training and not those that the rule is judged on: validation rows.
-    by : Partition
-        What parts the people.
     constraint : {"equalized_odds", "demographic_parity"}
         The same rates of true and false positives for every group, at the cost ratio (1 − threshold) / threshold of a
         missed event to a needless flag; or the same rate of selection, both classes counting the same.
-    threshold : float, optional
-        The common threshold; the target's by default.
 
     Raises
     ------
@@ -75,27 +67,21 @@ def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Const
 
     if constraint not in OBJECTIVES:
         raise FairnessError(f"constraint must be one of {', '.join(OBJECTIVES)}, got {constraint!r}")
-    cutoff = people.schema.target.threshold if threshold is None else threshold
-    treated = treatment(model, people, by, threshold=cutoff)
-    present = [int(code) for code in np.unique(treated.codes)]
+    treated, cutoff = treatment(model, people, by), people.schema.target.threshold
+    present = np.unique(treated.codes).tolist()
     fit = [code for code in present if not treated.why_not(CALIBRATION, code)]
     if len(fit) < 2:
         raise FairnessError(
             f"thresholds for each group of {by.name} need two groups of 30 people with 10 of each outcome among the "
             f"{len(people)} they are fitted on, got {len(fit)} of {len(present)}; merge groups, or pass more people"
         )
-    optimizer = ThresholdOptimizer(
-        estimator=_Scores(),
-        constraints=constraint,
-        objective=OBJECTIVES[constraint],
-        prefit=True,
-        predict_method="predict_proba",
-    )
+    asked: dict[str, Any] = {"constraints": constraint, "objective": OBJECTIVES[constraint], "predict_method": "predict_proba"}
+    optimizer = ThresholdOptimizer(estimator=_Scores(), prefit=True, **asked)
     weight = max(1, round((1 - cutoff) / cutoff)) if constraint == "equalized_odds" else 1
     repeated = np.repeat(np.arange(len(people)), np.isin(treated.codes, fit) * np.where(treated.outcomes == 1, weight, 1))
     risks, groups = treated.predicted[repeated, None], treated.codes[repeated]
     optimizer.fit(risks, treated.outcomes[repeated], sensitive_features=groups)
-    return Rule(model, by, tuple(by.groups[code] for code in fit), cutoff, optimizer)
+    return Rule(model, by, tuple(by.groups[code] for code in fit), optimizer)
 
 
 class _Scores(ClassifierMixin, BaseEstimator):
@@ -108,7 +94,6 @@ class _Scores(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, scores: np.ndarray) -> np.ndarray:
-        scores = np.asarray(scores)
         return np.column_stack([1 - scores[:, 0], scores[:, 0]])
 
 
@@ -136,26 +121,24 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
     """
     import pandas as pd
 
-    outcomes, codes = before.outcomes, before.codes
+    outcomes, codes, both = before.outcomes, before.codes, (before, after)
     drawn = np.vstack([np.ones(len(codes)), resampled_counts(len(codes), seed=seed, groups=codes)])
 
     def line(measure: str, people: int, was: np.ndarray, now: np.ndarray) -> tuple[Any, ...]:
-        ends = ends_of(now[1:] - was[1:], people=people)
-        return measure, was[0], now[0], now[0] - was[0], *ends, ""
+        return measure, was[0], now[0], now[0] - was[0], *ends_of(now[1:] - was[1:], people=people), ""
 
-    ranked = (auc(outcomes, one.predicted) for one in (before, after))
+    ranked = (auc(outcomes, one.predicted) for one in both)
     lines = [(AUC, *ranked, *auc_difference(outcomes, after.predicted, before.predicted), "")]
-    of_each = (1 - threshold) / threshold * outcomes, 1 - outcomes  # cost of not flagging a person, and of flagging
-    costs = (drawn @ (of_each[0] * (1 - one.flags) + of_each[1] * one.flags) / len(codes) for one in (before, after))
+    missed, needless = (1 - threshold) / threshold * outcomes, 1 - outcomes
+    costs = (drawn @ (missed * (1 - one.flags) + needless * one.flags) / len(codes) for one in both)
     lines.append(line(COST, rarest(outcomes), *costs))
     for measure, rate in ((RATIO, favourable), (TRUE_GAP, TRUE_POSITIVE), (FALSE_GAP, FALSE_POSITIVE)):
         groups = [int(group) for group in np.unique(codes) if not before.why_not(rate, int(group))]
         if len(groups) < 2:
             lines.append((measure, *[np.nan] * 5, f"only {plural(len(groups), 'group')} can be judged"))
             continue
-        counted = before.terms(rate)[1]
-        fewest = min(int(counted[codes == group].sum()) for group in groups)
-        lines.append(line(measure, fewest, *(_gap(measure, one.rates(rate, groups, drawn)) for one in (before, after))))
+        fewest = min(int(before.terms(rate)[1][codes == group].sum()) for group in groups)
+        lines.append(line(measure, fewest, *(_gap(measure, one.rates(rate, groups, drawn)) for one in both)))
     return pd.DataFrame(lines, columns=["measure", "before", "after", "change", "low", "high", "objection"])
 
 

@@ -82,8 +82,8 @@ def _about(context: RunContext, found: Sequence[_Found], remedy: Remedy | None) 
     command = ""
     if fixed and context.case.name in cases.names():
         first = next(iter(fixed.values()))
-        seed = f" --seed {first.seed}" if first.seed else ""
-        chosen = " ".join(f"--model {one.architecture}" for one in fixed.values())
+        seed = f" --seed {first.made_by.seed}" if first.made_by.seed else ""
+        chosen = " ".join(f"--model {one.made_by.architecture}" for one in fixed.values())
         command = f"dlx fix {context.case.name} {chosen}{seed}"
     units = {one.model.name: UNITS[one.model.scales[0]] for one in found}
     no_slices = {one.model.name: one.no_slices for one in found if one.no_slices}
@@ -120,7 +120,9 @@ class _Found:
             change = fixed.before_after(background=len(context.background))
             clear = (change["low"] > 0) | (change["high"] < 0)
             tables["before_after"] = change.assign(model=model.name, is_clear=clear)
-            if context.budget.is_thorough and architectures.is_net(fixed.architecture):  # boosted trees depend on no seed
+            if context.budget.is_thorough and architectures.is_net(
+                fixed.made_by.architecture
+            ):  # boosted trees depend on no seed
                 tables["training_seeds"] = fixed.over_seeds(SEEDS).assign(model=model.name)
         return cls(model, tables, why, fixed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,9 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.audit.adverse_action.reason_groups import strongest_proxies
-from dlx.audit.fairness.contributions import contrasts, explained_gap
-from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, intersections, protected_groups
-from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, proxy_strength
+from dlx.audit.fairness.contributions import carriers, contrasts, explained_gap
+from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
+from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, column_proxies, proxy_strength
 from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.background import sample
@@ -71,7 +72,7 @@ def measure(context: RunContext) -> Measured:
     rates, gaps = _treatment(context, context.told_of, fit)
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
     fit_shown = [by for by in shown if by.name in judged]
-    crossed = tuple(intersections(case, [by.name for by in fit_shown]))
+    crossed = tuple(partition(case, *pair) for pair in itertools.combinations([by.name for by in fit_shown], 2))
     if crossed:
         more = _treatment(context, context.told_of, crossed)
         rates, gaps = (pd.concat(both, ignore_index=True) for both in ((rates, more[0]), (gaps, more[1])))
