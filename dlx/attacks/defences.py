@@ -7,18 +7,17 @@ from people who could not be real says anything about those who are: an honest m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
 
 from dlx.attacks.scaffold import AttackError, decimals, lime_rows, mixed_rows, replaced_rows, rounded_to, values_to_try
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model
 from dlx.stats import Interval, interval_of, interval_of_share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FOUND, NOT_FOUND, UNTOLD = "attack found", "not found", "not measured"
 FLIP, GATE = "flip of the protected column", "on-manifold gate"
@@ -141,8 +140,6 @@ def off_manifold_shares(gate: Gate, case: Dataset, background: np.ndarray, *, se
 
     They are made of test rows; unseen real people come first, as what the gate itself gets wrong.
     """
-    import pandas as pd
-
     dense = {"real people": gate.dense(case.test.rows)} | gate.made_up(case.test.rows, background, SAMPLES, seed + 1)
     lines = [(kind, words, *interval_of_share(gate.is_off(dense[kind]))) for kind, words in KINDS.items()]
     return pd.DataFrame(lines, columns=["kind", "what", "off_manifold", "low", "high"])
@@ -155,7 +152,6 @@ def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int =
     their prediction with the model's output on real rows. NaN with fewer than `FEWEST_OFF` rows off the manifold; an
     `AttackError` if the model gives everybody the same output.
     """
-    from scipy.stats import rankdata
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     scale = model.scales[0]

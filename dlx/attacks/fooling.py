@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import explainers
 from dlx.arrays import check_seed
@@ -32,9 +33,6 @@ from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
 from dlx.runner import explain
 from dlx.stats import Interval, interval_of_share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AIM = 0.97  # agreement on validation rows that the detector's limit is chosen for
 MARGIN = 0.25  # logits around the threshold that the biased model reaches
@@ -120,8 +118,6 @@ def fool(
     AttackError
         If the table is too small, has one class, or the column does not vary.
     """
-    import pandas as pd
-
     centres = k_means(case.train.rows, min(CENTRES, len(case.train)), seed=seed)[0]
     lime, kernel_shap = targets()
     ways = {"LIME": (lime, background), CENTRES_WAY: (kernel_shap, centres)}
@@ -157,8 +153,6 @@ def _full_form(
     seed: int,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of the full form, and add to the detections what its defences say."""
-    import pandas as pd
-
     gate = Gate.fit(case, background, centres, seed=seed)
     for way, attacked in attacks.items():
         made_up = _made_up(attacked.against, case.schema, case.test.rows, attacked.background, SAMPLES, seed)

@@ -7,17 +7,15 @@ what errors cost: to act from t on is right if a missed event costs (1 - t) / t 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.scores import cost_ratio, costs, judged
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
 from dlx.stats import interval_among, rarest, resampled_means, share_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 POINTS = 50
 FURTHEST = 0.8  # a needless act would weigh more than four missed events
@@ -49,8 +47,6 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
     DlxError
         If outcomes are unknown or all alike, or a threshold is not between 0 and 1.
     """
-    import pandas as pd
-
     outcomes, predicted = judged(model, people, "the decision curve")
     asked = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
     ratios, gains = [cost_ratio(threshold) for threshold in asked], np.empty((3, len(outcomes), len(asked)))
@@ -76,8 +72,6 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     The threshold says from which probability on one acts, and what errors cost: a missed event (1 - t) / t needless acts. It
     is the target's by default. Errors are those of `decision_curve`.
     """
-    import pandas as pd
-
     threshold = people.schema.target.threshold if threshold is None else threshold
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
@@ -98,8 +92,6 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     `count` of `of` rows, `estimate`, `low` and `high`; NaN where there are no such rows. From the threshold on a person is
     flagged; the target's by default. Errors are those of `decision_curve`.
     """
-    import pandas as pd
-
     threshold = people.schema.target.threshold if threshold is None else threshold
     cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the confusion")

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import entr, expit, logit
+from scipy.stats import chi2
 
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.stats import LEVEL, Interval, counts_in_chunks, interval_among, rarest, share_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
@@ -59,8 +59,6 @@ class Calibration:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a number: estimate, interval, what is perfect, and why there is no interval where there is none."""
-        import pandas as pd
-
         sure = f"{self.certain} predictions within {SURE:g} of 0 or 1 were moved there" if self.certain else ""
         alike = "all predictions are alike" if np.isnan(self.slope.estimate) else ""
         unknown = np.nan, np.nan
@@ -92,8 +90,6 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     DlxError
         If the outcomes are unknown or all alike.
     """
-    import pandas as pd
-
     outcomes, predicted = judged(model, people, "the calibration")
     odds, (lowest, highest) = log_odds(predicted), np.quantile(predicted, SHOWN)
     grid = np.linspace(lowest, highest, POINTS)
@@ -115,8 +111,6 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
 
 def log_odds(predicted: np.ndarray) -> np.ndarray:
     """Return the log-odds of probabilities, which are kept 1e-6 away from 0 and 1."""
-    from scipy.special import logit
-
     return logit(np.clip(predicted, SURE, 1 - SURE))
 
 
@@ -125,8 +119,6 @@ def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, seed: int
 
     A line where the quantiles of the log-odds coincide, a shift where all log-odds do; NaN where a resample has no fit.
     """
-    from scipy.special import expit
-
     first, second, third = knots = np.quantile(odds, KNOTS)
 
     def design(some: np.ndarray) -> np.ndarray:
@@ -161,8 +153,6 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
     -------
     ndarray of float64 [resamples, columns]
     """
-    from scipy.special import expit
-
     found = np.zeros((len(counts), design.shape[1]))
     products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
     most = 0.25 * np.einsum("rkk->r", (counts @ products).reshape(len(counts), *2 * [design.shape[1]]))
@@ -186,8 +176,6 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
 
 def fitted_stretch(odds: np.ndarray, outcomes: np.ndarray) -> tuple[float, float, float]:
     """Return slope and log-likelihood of outcome ~ intercept + slope · odds, and the p-value of intercept 0 and slope 1."""
-    from scipy.stats import chi2
-
     middle = odds - odds.mean()
     if np.ptp(odds) < CLOSE:
         slope, likelihood, freedom = np.nan, _shifted(odds, outcomes)[1], 1
@@ -220,9 +208,6 @@ def slope_interval(odds: np.ndarray, outcomes: np.ndarray) -> Interval:
 
 def _ends(profile: Callable[[float], float], estimate: float, likelihood: float) -> tuple[float, float]:
     """Return the two values at which a log-likelihood has fallen as far as the likelihood-ratio test allows at 5 %."""
-    from scipy.optimize import brentq
-    from scipy.stats import chi2
-
     allowed = likelihood - float(chi2.ppf(LEVEL, 1)) / 2
 
     def beyond(value: float) -> float:
@@ -252,8 +237,6 @@ def _likelihood(odds: np.ndarray, outcomes: np.ndarray) -> float:
 
 def _separated(odds: np.ndarray, outcomes: np.ndarray) -> float:
     """Return the limit of the log-likelihood as the slope grows without end: only people on the border, all alike, count."""
-    from scipy.special import entr
-
     no, yes = odds[outcomes == 0], odds[outcomes == 1]
     among = outcomes[odds == (no.max() if no.max() <= yes.min() else yes.max())]
     return float(-len(among) * (entr(among.mean()) + entr(1 - among.mean()))) if len(among) else 0.0

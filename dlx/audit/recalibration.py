@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+from scipy.special import expit
 
 from dlx.audit.miscalibration import log_odds
 from dlx.audit.scores import judged
@@ -35,8 +36,6 @@ class Stretch:
 
     def __call__(self, predicted: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of predicted ones."""
-        from scipy.special import expit
-
         return expit(self.intercept + self.slope * log_odds(predicted))
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model, decided
 from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_of, rarest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
 
@@ -43,8 +41,6 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     DlxError
         If the outcomes are unknown or all alike.
     """
-    import pandas as pd
-
     outcomes, predicted = judged(model, people, "the performance")
     intervals = [interval_of_metric(name, outcomes, predicted, seed=seed) for name in METRICS]
     references = [metric(outcomes, np.full(len(outcomes), outcomes.mean())) for metric in METRICS.values()]
@@ -166,8 +162,6 @@ def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: 
     DlxError
         If outcomes are unknown or all alike, or there is nothing to compare.
     """
-    import pandas as pd
-
     if not models or not interpretable:
         raise DlxError("a comparison needs a model and an interpretable one, for example a logistic regression")
     lines: list[dict[str, Any]] = []

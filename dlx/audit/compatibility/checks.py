@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.special import expit, logit
 
 from dlx import explainers
 from dlx.arrays import check_seed
@@ -196,8 +197,6 @@ def _missing(bench: Bench) -> Iterator[Issue]:
 
 def _trees(bench: Bench) -> Iterator[Issue]:
     """Whether trees add up on the scale, and how far the background's mean output is from the trees' mean taken over to it."""
-    from scipy.special import expit, logit
-
     model, scale, own = bench.model, bench.scale, bench.model.scales[0]
     text, gap = f"the trees of {model.name} add up on the scale {own!r}", 0.0
     if scale != own:

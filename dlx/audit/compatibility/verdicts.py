@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dlx import explainers
 from dlx.arrays import check_seed
@@ -18,9 +19,6 @@ from dlx.model import Model, Scale
 from dlx.rounding import in_percent
 from dlx.runner import explain
 from dlx.threads import one_thread
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EVALUATIONS = 200_000  # of a method whose cost doubles with every column: people and references are cut to fit
 
@@ -72,8 +70,6 @@ def preflight(
     MethodError, SchemaError, ScaleError
         If there is no such method, rows do not fit the model, or it does not have the scale.
     """
-    import pandas as pd
-
     with seeded(check_seed(seed)), one_thread():
         bench = prepared(model, rows, background, scale, seed)
         found = issues_on(bench)

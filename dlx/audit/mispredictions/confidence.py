@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from scipy.special import entr
 
 from dlx.arrays import frozen
 from dlx.audit.scores import judged, log_losses
@@ -13,9 +14,6 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, decided
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FALSE_POSITIVE, FALSE_NEGATIVE = "false_positive", "false_negative"
 KINDS = (FALSE_POSITIVE, FALSE_NEGATIVE)
@@ -70,8 +68,6 @@ class Decisions:
     @property
     def expected_losses(self) -> np.ndarray:
         """The mean log loss of people of each probability, were it right: the entropy, nats [rows]."""
-        from scipy.special import entr
-
         return entr(self.predicted) + entr(1 - self.predicted)
 
     @property
@@ -100,8 +96,6 @@ def confident_errors(decisions: Decisions, *, most: int = 10, explanation: Expla
     Columns: `person` (the row's name), `kind`, `outcome`, `risk`, `loss` (log loss, nats) and the person's own columns. An
     explanation of the same rows adds `pushed_by`, the columns that pushed most towards the error.
     """
-    import pandas as pd
-
     worst = np.flatnonzero(decisions.wrong)
     worst = worst[np.argsort(-decisions.losses[worst], kind="stable")][:most]
     target = decisions.people.schema.target
@@ -141,8 +135,6 @@ def overconfidence(decisions: Decisions, *, seed: int = 0) -> pd.DataFrame:
     Were the probabilities right, each person's outcome would be a draw from them: `expected` people, with the 95 % range of
     10,000 draws (`low`, `high`); `p` is the share of draws with at least as many as `observed`.
     """
-    import pandas as pd
-
     rng, chance, lines = np.random.default_rng(seed), decisions.predicted, []
     given, rarer = np.where(decisions.outcomes == 1, chance, 1 - chance), np.minimum(chance, 1 - chance)
     for level in LEVELS:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import explainers
 from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS, Decisions, refuse_others
@@ -24,9 +25,6 @@ from dlx.model import Model, NeuralModel, Scale
 from dlx.runner import explain
 from dlx.schema import Schema
 from dlx.stats import ends_of, interval_of_mean, resampled_counts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEWEST = 2  # people of either sort, so that there is an interval
 TOTAL, REACHED, START = "(all columns)", "(mean loss)", "(mean loss of the background)"
@@ -46,8 +44,6 @@ def pushes(decisions: Decisions, explanation: Explanation, *, seed: int = 0) -> 
     `in_hits`, `difference`, and `push`, the difference in the direction of the error, with its 95 % bootstrap interval, in the
     unit of the explanation. A kind with fewer than 2 errors or 2 hits has no line; rows that failed are left out.
     """
-    import pandas as pd
-
     refuse_others(explanation, decisions)
     lines: list[tuple[Any, ...]] = []
     for kind in KINDS:
@@ -119,8 +115,6 @@ def loss_by_slice(explained: Explanation, masks: Mapping[str, np.ndarray], *, se
     A line a part and column, those that cost most first; then all columns together, the mean loss, and the mean loss of the
     background, where "(all columns)" is the difference of the other two. A part with nobody in it has no line.
     """
-    import pandas as pd
-
     lines, schema = [], explained.schema
     for words, mask in masks.items():
         if not mask.any():

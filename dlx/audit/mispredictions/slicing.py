@@ -11,17 +11,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.mispredictions.confidence import Decisions
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, holm, resampled_means
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Measure = Literal["loss", "risk"]
 DEPTH = 2  # of the trees
@@ -259,8 +257,6 @@ def _score(decisions: Decisions, mask: np.ndarray, of: Measure) -> float:
 
 
 def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> pd.DataFrame:
-    import pandas as pd
-
     masks = np.array([one.holds(test.people.rows) for one in chosen], dtype=bool).reshape(len(chosen), len(test))
     measures = {"error_rate": test.wrong, "loss": test.losses, "expected_loss": test.expected_losses}
     measures |= {"observed": test.outcomes, "predicted": test.predicted, "residual": test.residuals}
