@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,19 +25,12 @@ NO_VARIATION = "sampled, and no variation seen: that is no proof that there is n
 
 @dataclass(frozen=True)
 class LocalAccuracy:
-    """Local accuracy, also called completeness: how closely base value + contributions must give the output.
+    """Local accuracy, also called completeness: how closely base value + contributions must give the output."""
 
-    Parameters
-    ----------
-    relative : float, optional
-        Largest residual as a share of the mean distance of outputs from the base value: whatever the unit, and however rare
-        the event. No promise where None.
-    remedy : str
-        What is wrong, and what to do, where the promise is broken.
-    """
-
+    # Largest residual as a share of the mean distance of outputs from the base value: whatever the unit, and however rare the
+    # event. No promise where None.
     relative: float | None = None
-    remedy: str = ""
+    remedy: str = ""  # what is wrong, and what to do, where the promise is broken
 
     def __str__(self) -> str:
         if self.relative is None:
@@ -52,27 +45,13 @@ class LocalAccuracy:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Contributions of features as a method returns them, before they are checked.
+    """Contributions of features as a method returns them, before they are checked."""
 
-    Parameters
-    ----------
-    values : ndarray [rows, features]
-        Contributions of the original columns.
-    base_values : ndarray [rows]
-        What they start from.
-    evaluations : int
-        Rows that the model was evaluated on.
-    standard_errors : ndarray [rows, features], optional
-        Sampling error of the values.
-    extras : dict of str to ndarray [rows]
-        What else the method says of each row, by name.
-    """
-
-    values: np.ndarray
-    base_values: np.ndarray
-    evaluations: int = 0
-    standard_errors: np.ndarray | None = None
-    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    values: np.ndarray  # contributions of the original columns, [rows, features]
+    base_values: np.ndarray  # what they start from, [rows]
+    evaluations: int = 0  # rows that the model was evaluated on
+    standard_errors: np.ndarray | None = None  # sampling error of the values, [rows, features]
+    extras: dict[str, np.ndarray] = field(default_factory=dict)  # what else the method says of each row, [rows] by name
 
 
 class ExplanationError(DlxError):
@@ -81,47 +60,28 @@ class ExplanationError(DlxError):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """Contributions of features to the outputs of a model, against a background.
+    """Contributions of features to the outputs of a model, against a background; all arrays are float64 and read-only.
 
     Parameters
     ----------
-    values : ndarray of float64 [rows, features]
-        Contribution of each original column, in units of `scale`.
-    base_values : ndarray of float64 [rows]
-        What the contributions start from.
-    outputs : ndarray of float64 [rows]
-        What the model predicts, by our own `predict`.
-    rows : ndarray of float64 [rows, features]
-        The rows that are explained, coded.
-    schema : Schema
-        What the columns mean.
-    scale : {"logit", "probability", "value"}
-        Unit of values, base values and outputs.
-    method, implementation : str
-        What was computed ("lime") and by what ("lime 0.2.0.1").
-    model : str
-        Name of the model.
-    background_id : str
-        Hash of the reference rows.
-    target : str
-        The outcome that the outputs speak for: a class, or the value of a regression.
-    index : ndarray [rows]
-        Names of the rows, for example loan ids: integers, or text.
-    options : dict
-        The method's options.
-    seed : int
-        Seed of everything random.
-    seconds : float
-        Wall time.
-    evaluations : int
-        Rows that the model was evaluated on, where the method can count them; 0 where not.
-    promise : str
-        The local accuracy that the method promises, in words.
-    standard_errors : ndarray of float64 [rows, features], optional
-        Sampling error of the values, where the method can tell.
+    values, standard_errors : ndarray [rows, features]
+        Contribution of each original column, in units of `scale`; and its sampling error, where the method can tell.
+    base_values, outputs : ndarray [rows]
+        What the contributions start from; what the model predicts, by our own `predict`.
+    rows, index, schema : ndarray [rows, features], ndarray [rows], Schema
+        The rows that are explained, coded; their names, integers or text; what the columns mean.
+    scale, target : str
+        Unit of values, base values and outputs: "logit", "probability" or "value"; and the outcome that the outputs speak for,
+        a class, or the value of a regression.
+    method, implementation, options, promise : str, str, dict, str
+        What was computed ("lime"), by what ("lime 0.2.0.1") and how; the local accuracy that it promises, in words.
+    model, background_id, seed : str, str, int
+        Name of the model, hash of the reference rows, and seed of everything random.
+    seconds, evaluations : float, int
+        Wall time, and rows that the model was evaluated on, 0 where the method cannot count them.
     failures : dict of int to str
         Why a row, by its position, was not explained; its values are NaN.
-    extras : dict of str to ndarray of float64 [rows]
+    extras : dict of str to ndarray [rows]
         What else the method says of each row, by name, such as a surrogate's R2.
     carried : tuple of str
         Columns that the model reads beside the features: they went along unchanged with each person, and have no contribution.
@@ -132,7 +92,7 @@ class Explanation:
     outputs: np.ndarray
     rows: np.ndarray
     schema: Schema
-    scale: str
+    scale: Literal["logit", "probability", "value"]
     method: str
     implementation: str
     model: str
@@ -155,7 +115,15 @@ class Explanation:
                 object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
         object.__setattr__(self, "extras", {name: frozen(array, np.float64) for name, array in self.extras.items()})
         object.__setattr__(self, "index", frozen(row_names(range(len(self.values)) if self.index is None else self.index)))
-        self._check_shapes()
+        count, width = np.shape(self.rows)
+        if width != len(self.schema):
+            raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
+        a_row = {name: getattr(self, name) for name in ("base_values", "outputs", "index")} | self.extras
+        a_cell = {name: getattr(self, name) for name in ("values", "standard_errors")}
+        for shape, arrays in (((count, width), a_cell), ((count,), a_row)):
+            for name, array in arrays.items():
+                if array is not None and array.shape != shape:
+                    raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")
 
     def __repr__(self) -> str:
         most = np.array(self.schema.names)[np.argsort(-self.importance, kind="stable")]
@@ -216,19 +184,17 @@ class Explanation:
         import pandas as pd
 
         count, width = self.values.shape
+        about = {"model": self.model, "method": self.method, "scale": self.scale, "target": self.target}
+        a_row = {"base_value": self.base_values, "output": self.outputs}
+        columns = {"feature": self.schema.names, "label": self.schema.labels}
         frame = pd.DataFrame(
             {
-                "model": self.model,
-                "method": self.method,
-                "scale": self.scale,
-                "target": self.target,
+                **about,
                 "row": np.repeat(np.asarray(self.index), width),
-                "feature": np.tile(np.array(self.schema.names, dtype=object), count),
-                "label": np.tile(np.array(self.schema.labels, dtype=object), count),
+                **{name: np.tile(np.array(words, dtype=object), count) for name, words in columns.items()},
                 "value": self.shown.ravel(),
                 "contribution": self.values.ravel(),
-                "base_value": np.repeat(self.base_values, width),
-                "output": np.repeat(self.outputs, width),
+                **{name: np.repeat(array, width) for name, array in a_row.items()},
             }
         )
         if self.standard_errors is not None:
@@ -280,14 +246,3 @@ class Explanation:
         from dlx.explanation_file import unpacked
 
         return unpacked(Path(path))
-
-    def _check_shapes(self) -> None:
-        count, width = np.shape(self.rows)
-        if width != len(self.schema):
-            raise ExplanationError(f"the schema has {len(self.schema)} features, but the rows have {width} columns")
-        a_row = {name: getattr(self, name) for name in ("base_values", "outputs", "index")} | self.extras
-        a_cell = {name: getattr(self, name) for name in ("values", "standard_errors")}
-        for shape, arrays in (((count, width), a_cell), ((count,), a_row)):
-            for name, array in arrays.items():
-                if array is not None and array.shape != shape:
-                    raise ExplanationError(f"{name} must be {list(shape)}, got {list(array.shape)}")

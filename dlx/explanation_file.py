@@ -6,53 +6,22 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, one_line
 from dlx.explanation import ARRAYS, Explanation, ExplanationError
 from dlx.files import parsed_json
 from dlx.schema import Schema
-from dlx.schema.fields import conform, described
+from dlx.schema.fields import conform
 
 EXTRA = "extras/"  # before the names of extras among a file's arrays
 METADATA_KEY = "dlx.explanation"
 DIGEST = 64  # characters of the sha256 that the metadata begins with
-APART = (*ARRAYS, "extras")
 LARGEST = 2**63
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
-
-
-@dataclass(frozen=True)
-class Said:
-    """The fields of an explanation but its arrays, as JSON holds them."""
-
-    schema: Schema
-    scale: Literal["logit", "probability", "value"]
-    method: str
-    implementation: str
-    model: str
-    background_id: str
-    index: tuple[int, ...] | tuple[str, ...]
-    target: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    seconds: float = 0.0
-    evaluations: int = 0
-    promise: str = ""
-    failures: Mapping[str, str] = field(default_factory=dict)
-    carried: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        conform(self, "it", DlxError)
-        for name in ("seed", "seconds", "evaluations"):
-            if not 0 <= getattr(self, name) < LARGEST:
-                raise ValueError(f"its {name} must be a number from 0 on")
-        if any(isinstance(name, int) and abs(name) >= LARGEST for name in self.index):
-            raise ValueError("its index must hold whole numbers below 2**63")
 
 
 def packed(explanation: Explanation) -> bytes:
@@ -61,8 +30,8 @@ def packed(explanation: Explanation) -> bytes:
 
     arrays = {name: np.ascontiguousarray(array) for name in ARRAYS if (array := getattr(explanation, name)) is not None}
     arrays |= {EXTRA + name: np.ascontiguousarray(array) for name, array in explanation.extras.items()}
-    said = {field.name: getattr(explanation, field.name) for field in dataclasses.fields(explanation)}
-    said = {name: value for name, value in said.items() if name not in APART}
+    names = [field.name for field in dataclasses.fields(explanation) if field.name not in (*ARRAYS, "extras")]
+    said = {name: getattr(explanation, name) for name in names}
     said |= {"schema": explanation.schema.to_dict(), "index": np.asarray(explanation.index).tolist()}
     text = json.dumps(said, default=np.generic.item)  # a seed or an option may be a number of numpy
     # One entry, the digest first: safetensors writes several in an order that changes.
@@ -75,25 +44,25 @@ def unpacked(path: Path) -> Explanation:
 
     try:
         if path.exists() and not path.is_file():
-            raise ExplanationError(f"cannot read the explanation {path}: it is no file; pass one that dlx explain wrote")
+            raise OSError("it is no file")
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
             if text is None:
                 raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
             digest, text = text[:DIGEST], text[DIGEST:]
-            fields = described(Said, parsed_json(text.encode(), finite=False), "it", DlxError)
-            said = Said(**fields | {"schema": Schema.from_dict(fields["schema"])})
-            _check_header(file, len(said.index), len(said.schema))
+            said = parsed_json(text.encode(), finite=False)
+            said["schema"] = Schema.from_dict(said["schema"])
+            _check_header(file, len(said["index"]), len(said["schema"]))
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
         if digest != _digest(text, arrays):
             raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
         return _explanation(said, arrays)
-    except ExplanationError:
-        raise
     except (OSError, SafetensorError) as error:
         raise ExplanationError(f"cannot read the explanation {path}: {error}; make one with dlx explain") from error
     except MALFORMED as error:
-        why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:300]
+        if isinstance(error, ExplanationError) and str(path) in str(error):
+            raise
+        why = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)[:300]
         raise ExplanationError(f"{path} does not hold what it says: {why}; make it again with dlx explain") from error
 
 
@@ -112,22 +81,29 @@ def _check_header(file: Any, count: int, width: int) -> None:
             raise ValueError(f"{name[:60]} must be float64 {wanted}, got {got}" if wanted else f"{name[:60]} is no array of it")
 
 
-def _explanation(said: Said, arrays: dict[str, np.ndarray]) -> Explanation:
+def _explanation(said: dict[str, Any], arrays: dict[str, np.ndarray]) -> Explanation:
+    """Return the explanation of a file's fields and arrays, or raise a `ValueError` where they are none."""
     extras = {name.removeprefix(EXTRA): arrays.pop(name) for name in sorted(arrays) if name.startswith(EXTRA)}
-    count, failures = len(said.index), {int(row): why for row, why in said.failures.items()}
-    if any(not 0 <= row < count for row in failures):
-        raise ValueError(f"its failures name a row beyond its {count}")
-    said.schema.check(arrays["rows"])
-    explained = ~np.isin(np.arange(count), list(failures))
-    for name in ("values", "base_values"):
-        if not np.isfinite(arrays[name][explained]).all():
-            raise ValueError(f"its {name} must be finite, but for rows whose failure is told")
-    if not np.isfinite(arrays["outputs"]).all():
-        raise ValueError("its outputs must be finite")
-    if (arrays.get("standard_errors", np.zeros(1)) < 0).any():
-        raise ValueError("its standard_errors must not be negative")
-    apart = {"index": np.array(said.index), "failures": failures, "extras": extras}
-    return Explanation(**vars(said) | arrays | apart)
+    failures = {int(row): why for row, why in said["failures"].items()}
+    made = Explanation(**said | arrays | {"failures": failures, "extras": extras})
+    conform(made, "it", DlxError)
+    made.schema.check(made.rows)
+    explained = ~np.isin(np.arange(len(made)), list(failures))
+    errors = np.zeros(1) if made.standard_errors is None else made.standard_errors
+    is_right = {
+        "index must be whole numbers below 2**63, or texts": made.index.tolist() == said["index"],
+        "seed, seconds and evaluations must be numbers from 0 on": all(
+            0 <= number < LARGEST for number in (made.seed, made.seconds, made.evaluations)
+        ),
+        "failures must be of its rows": all(0 <= row < len(made) for row in failures),
+        "values must be finite, but for rows whose failure is told": np.isfinite(made.values[explained]).all(),
+        "base_values must be finite, but for rows whose failure is told": np.isfinite(made.base_values[explained]).all(),
+        "outputs must be finite": np.isfinite(made.outputs).all(),
+        "standard_errors must not be negative": not (errors < 0).any(),
+    }
+    if broken := [rule for rule, holds in is_right.items() if not holds]:
+        raise ValueError(f"its {broken[0]}")
+    return made
 
 
 def _digest(text: str, arrays: Mapping[str, np.ndarray]) -> str:

@@ -28,10 +28,10 @@ from dlx.cli.options import (
     Thorough,
     ToldModels,
     WithAudit,
+    by_name,
     kept_below,
     known_models,
-    takes_a_table,
-    takes_debug,
+    with_shared_options,
     writable,
 )
 from dlx.cli.printing import (
@@ -44,6 +44,7 @@ from dlx.cli.printing import (
     sign_of_life,
 )
 from dlx.errors import BugError, DlxError, did_you_mean, one_line
+from dlx.files import csv_text, refuse_unwritable, write_together
 
 FAULT, MISTAKE, INTERRUPTED = 1, 2, 130
 
@@ -82,7 +83,7 @@ def root(
 
 def _command(name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return what makes a function the command of its name."""
-    return lambda function: app.command(name, cls=Strict)(takes_debug(function))
+    return lambda function: app.command(name, cls=Strict)(with_shared_options(function))
 
 
 @_command("list")
@@ -102,7 +103,6 @@ def list_(
 
 
 @_command()
-@takes_a_table
 def train(
     table: Table,
     model: Annotated[list[str], typer.Option("--model", "-m", help="Model to train; repeat for several.")],
@@ -117,7 +117,6 @@ def train(
     """
     from dlx import checkpoint
     from dlx.checkpoint import runs
-    from dlx.files import refuse_unwritable
     from dlx.progress import Narrator
 
     known_models(model)
@@ -131,7 +130,6 @@ def train(
 
 
 @_command()
-@takes_a_table
 def explain(
     table: Table,
     model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
@@ -150,11 +148,17 @@ def explain(
     Example: `dlx explain bank_loan --model mlp --method deeplift`
     """
     from dlx import checkpoint, explainers
-    from dlx.files import csv_text, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
-    label, options = explainers.method(method).LABEL, _numbers(option or [])
+    label = explainers.method(method).LABEL
+    options = by_name(
+        option,
+        "--option",
+        "=",
+        lambda text: int(text) if text.lstrip("-").isdigit() else float(text),
+        "name=number, for example n_steps=100",
+    )
     kept_below(checkpoints)
     data = table.data
     folder = writable(output or Path(data.name))
@@ -182,7 +186,6 @@ def compare(
     """
     from dlx.comparison import compare as compare_
     from dlx.explanation import Explanation
-    from dlx.files import csv_text, write_together
 
     writable(output)
     compared = compare_([Explanation.load(path) for path in files])
@@ -198,7 +201,6 @@ def compare(
 
 
 @_command()
-@takes_a_table
 def report(
     table: Table,
     model: ToldModels = None,
@@ -243,7 +245,6 @@ def report(
 
 
 @_command()
-@takes_a_table
 def audit(
     table: Table,
     model: AuditedModels = None,
@@ -279,24 +280,30 @@ def audit(
     )
 
 
-_command()(takes_a_table(fix))
+_command()(fix)
 
 
 def main() -> None:
     """Run the command line: a mistake ends with one line and status 2, an interrupt with status 130."""
+    line = ""
     try:
         with sign_of_life():
             status = app(prog_name="dlx", standalone_mode=False)
+        if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            line = "dlx: interrupted; what was finished is kept, and the same command goes on from there"
     except typer.TyperException as error:  # an option that does not exist, an argument that is lacking
-        _say_usage(error)
-        status = MISTAKE
+        context, status = getattr(error, "ctx", None), MISTAKE
+        if message := error.format_message():
+            line = f"dlx: {one_line(message).rstrip('.')}; see {context.command_path if context else 'dlx'} --help"
+        elif context:  # `dlx` alone
+            line = context.get_help()
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        line, status = _told(error)
-        _say(f"dlx: {line}")
-    if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
-        _say("dlx: interrupted; what was finished is kept, and the same command goes on from there")
+        told, status = _told(error)
+        line = f"dlx: {told}"
+    if line:
+        print(line, file=sys.stderr)
     sys.exit(status or 0)
 
 
@@ -308,29 +315,3 @@ def _told(error: Exception) -> tuple[str, int]:
         return f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), MISTAKE
     step = next((f"the step “{note}”" for note in getattr(error, "__notes__", ())), "the command")
     return str(error if isinstance(error, BugError) else BugError(step, error)), FAULT
-
-
-def _say_usage(error: typer.TyperException) -> None:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "dlx"
-    if message := error.format_message():
-        _say(f"dlx: {' '.join(message.split()).rstrip('.')}; see {command} --help")
-    elif context:  # `dlx` alone
-        _say(context.get_help())
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _numbers(options: list[str]) -> dict[str, Any]:
-    numbers: dict[str, Any] = {}
-    for option in options:
-        name, _, text = option.partition("=")
-        if name in numbers:
-            raise DlxError(f"--option {name} is given more than once; leave out all but one")
-        try:
-            numbers[name] = int(text) if text.lstrip("-").isdigit() else float(text)
-        except ValueError as error:
-            raise DlxError(f"--option takes name=number, for example n_steps=100, got {option!r}") from error
-    return numbers

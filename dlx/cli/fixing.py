@@ -14,6 +14,7 @@ from dlx.cli.options import (
     Output,
     Seed,
     Table,
+    by_name,
     distinct,
     kept_below,
     known_models,
@@ -63,7 +64,7 @@ def fix(
     known_models(model)
     kept_below(checkpoints)
     data = table.data
-    remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone or [], weights, recalibrate)
+    remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     for name in model:
@@ -81,28 +82,18 @@ def fix(
             print(fixed.save(kept))
 
 
-def _remedy(data: Dataset, drop: list[str], merge: int | None, monotone: list[str], weights: str, recalibrate: bool) -> Remedy:
+def _remedy(
+    data: Dataset, drop: list[str], merge: int | None, monotone: list[str] | None, weights: str, recalibrate: bool
+) -> Remedy:
     """Return the remedy that the options name, or the one that the case is known to need."""
     from dlx.remedies import Remedy, known_remedy
 
     if drop or merge is not None or monotone or weights or recalibrate:
-        return Remedy(tuple(drop), merge, _directions(monotone), weights, recalibrate)
-    known = known_remedy(data)
-    if known is None:
+        bound = by_name(monotone, "--monotone", ":", DIRECTIONS.__getitem__, "column:up or column:down")
+        return Remedy(tuple(drop), merge, bound, weights, recalibrate)
+    if (known := known_remedy(data)) is None:
         raise DlxError(
             f"no remedy is known for {data.name}, whose levels are all frequent enough; name one: --drop, --merge, "
             "--monotone, --weights or --recalibrate"
         )
     return known
-
-
-def _directions(options: list[str]) -> dict[str, int]:
-    directions: dict[str, int] = {}
-    for option in options:
-        name, _, way = option.rpartition(":")
-        if not name or way not in DIRECTIONS:
-            raise DlxError(f"--monotone takes column:up or column:down, got {option!r}")
-        if name in directions:
-            raise DlxError(f"--monotone {name} is given more than once; leave out all but one")
-        directions[name] = DIRECTIONS[way]
-    return directions

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from dlx.errors import DlxError
+from dlx.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
@@ -22,32 +23,15 @@ OWN = "A table of your own"
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
-Checkpoints = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.",
-        show_default=False,
-    ),
-]
+PLACES = "Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones."
+Checkpoints = Annotated[Path | None, typer.Option(help=PLACES, show_default=False)]
 PeopleOrFile = Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")]
-ScaleOfModel = Annotated[
-    str | None, typer.Option(help="logit or probability; by default the scale on which the model adds up.")
-]
-MethodOptions = Annotated[
-    list[str] | None, typer.Option(help="An option of the method, as name=number, for example n_steps=100.")
-]
+ScaleOfModel = Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")]
+MethodOptions = Annotated[list[str] | None, typer.Option(help="An option of the method, name=number, as n_steps=100.")]
 OursOrReference = Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's code.")]
-ToldModels = Annotated[
-    list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat for several. All by default.")
-]
-AuditedModels = Annotated[
-    list[str] | None,
-    typer.Option("--model", "-m", help="Model to audit; repeat for several. A net, trees and two simple ones by default."),
-]
-WithAudit = Annotated[
-    bool,
-    typer.Option(help="Tell where the models err too, whom they treat unfairly, what would change it: twice the time."),
-]
+ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat. All by default.")]
+AuditedModels = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to audit; repeat. Four by default.")]
+WithAudit = Annotated[bool, typer.Option(help="Tell also where models err, are unfair, what would help: twice the time.")]
 Thorough = Annotated[
     bool,
     typer.Option(
@@ -58,18 +42,15 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mi
 Output = Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")]
 
 
-def _own(help_: str, *names: str) -> Any:
-    return typer.Option(*names, help=help_, rich_help_panel=OWN)
+def _own(help_: str) -> Any:
+    return typer.Option(help=help_, rich_help_panel=OWN)
 
 
 @dataclass(frozen=True)
 class Table:
     """A shipped case, or a table of one's own with what says how to read it."""
 
-    case: Annotated[
-        str,
-        typer.Argument(help="A shipped case, or the path of a table: .csv, .tsv, .xlsx, .parquet.", show_default=False),
-    ]
+    case: Annotated[str, typer.Argument(help="A shipped case, or a table: .csv, .tsv, .xlsx, .parquet.", show_default=False)]
     target: Annotated[str | None, _own("Column to predict.")] = None
     positive: Annotated[str | None, _own("The outcome that counts as positive.")] = None
     schema: Annotated[Path | None, _own("TOML file that describes the columns.")] = None
@@ -77,7 +58,7 @@ class Table:
     delimiter: Annotated[str | None, _own("What separates the fields: comma, semicolon, tab, pipe or a character.")] = None
     encoding: Annotated[str | None, _own("How the text is encoded, for example cp1252.")] = None
     missing: Annotated[
-        list[str] | None, _own("A text that means missing in every column; repeat for several; '' for the empty cell alone.")
+        list[str] | None, _own("A text that means missing; repeat for several; '' for the empty cell alone.")
     ] = None
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
@@ -94,16 +75,14 @@ class Table:
         if case not in cases.names() and Path(case).suffixes:
             keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
             whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
-            data = read_table(case, keep=keep, categorical=categorical, **whole, **self._text)
+            data = _told(read_table(case, keep=keep, categorical=categorical, **whole, **self._text))
             if self.has_own_folder:
                 refuse_claimed(data.name, data, "pass --output, or another --name")
-            return _told(data)
+            return data
         data = cases.load(case)
-        given = [name for name, value in vars(self).items() if name not in ("case", "has_own_folder") and value]
-        if given:
-            options_ = ", ".join(f"--{name}" for name in given)
+        if given := [f"--{name}" for name, value in vars(self).items() if name not in ("case", "has_own_folder") and value]:
             raise DlxError(
-                f"{options_}: options like --target and --schema describe a table of your own, but {case} is shipped"
+                f"{', '.join(given)}: options like --target and --schema describe a table of your own, but {case} is shipped"
             )
         return data
 
@@ -122,43 +101,30 @@ class Table:
         return {"delimiter": self.delimiter, "encoding": self.encoding, "missing": self.missing}
 
 
-def takes_a_table(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command with the options of a `Table` in place of its parameter `table`."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    case, *others, _ = inspect.signature(Table, eval_str=True).parameters.values()
+def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with --debug, which `main` looks for, and with the options of a `Table` in place of its `table`."""
+    own = inspect.signature(command, eval_str=True).parameters
+    of_table = [*inspect.signature(Table, eval_str=True).parameters.values()][:-1] if "table" in own else []
 
     @functools.wraps(command)
     def typed(**given: Any) -> None:
         from dlx.dataset import claim
 
-        asked = {option.name: given.pop(option.name) for option in (case, *others)}
+        del given["debug"]
+        asked = {option.name: given.pop(option.name) for option in of_table}
+        if not of_table:
+            return command(**given)
         table = Table(**asked, has_own_folder=given.get("output", "") is None)
         command(table=table, **given)
         if table.has_own_folder:
             claim(table.data.name, table.data)
 
-    return _signed(typed, [case, *(option for option in (*own, *others) if option.name != "table")])
-
-
-def takes_debug(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that has --debug among its options: `main` looks for it wherever it stands."""
-
-    @functools.wraps(command)
-    def typed(**given: Any) -> None:
-        del given["debug"]
-        command(**given)
-
-    option = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
-    return _signed(typed, [*inspect.signature(command, eval_str=True).parameters.values(), option])
-
-
-def _signed(command: Any, options: list[inspect.Parameter]) -> Callable[..., None]:
-    """Return a command with other options than its function's, the first one in its place and the others by name."""
-    first, *others = options
+    debug = inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Debug)
+    first, *others = [*of_table[:1], *(option for option in own.values() if option.name != "table"), *of_table[1:], debug]
     after = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in others]
-    command.__signature__ = inspect.Signature([first, *after])
-    command.__annotations__ = {option.name: option.annotation for option in options}
-    return command
+    typed.__dict__["__signature__"] = inspect.Signature([first, *after])
+    typed.__annotations__ = {option.name: option.annotation for option in (first, *others)}
+    return typed
 
 
 class Strict(TyperCommand):
@@ -183,6 +149,20 @@ def distinct(values: Iterable[str] | None, option: str) -> list[str]:
     return values
 
 
+def by_name(given: Iterable[str] | None, option: str, between: str, value: Callable[[str], Any], form: str) -> dict[str, Any]:
+    """Return the values of an option that is given as name=value, by name, or raise if it has no such form or comes twice."""
+    found: dict[str, Any] = {}
+    for text in given or ():
+        name, _, said = text.rpartition(between)
+        if name in found:
+            raise DlxError(f"{option} {name} is given more than once; leave out all but one")
+        try:
+            found[name] = value(said)
+        except (ValueError, KeyError) as error:
+            raise DlxError(f"{option} takes {form}, got {text!r}") from error
+    return found
+
+
 def known_models(names: Iterable[str] | None, default: Iterable[str] = ()) -> list[str]:
     """Return the architectures that --model names, or the default ones; raise if there is no such one, or one comes twice."""
     from dlx import architectures
@@ -195,8 +175,6 @@ def known_models(names: Iterable[str] | None, default: Iterable[str] = ()) -> li
 
 def writable(folder: Path) -> Path:
     """Return the folder, or raise before any work is done if results could not be written to it."""
-    from dlx.files import refuse_unwritable
-
     refuse_unwritable(folder, "pass another --output")
     return folder
 
@@ -210,7 +188,5 @@ def _told(data: Dataset) -> Dataset:
 
 def kept_below(folder: Path | None) -> None:
     """Raise, before any data are read, if the folder of models that was given is none and cannot be made."""
-    from dlx.files import refuse_unwritable
-
     if folder is not None and not folder.is_dir():  # one that is there may hold all that is asked for
         refuse_unwritable(folder, "pass another --checkpoints")

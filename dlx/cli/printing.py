@@ -44,7 +44,9 @@ def list_models() -> None:
     """Print the architectures that there are."""
     from dlx import architectures
 
-    lines = [[name, _first_line(architectures.architecture(name))] for name in architectures.names()]
+    lines = [
+        [name, str(architectures.architecture(name).__doc__).splitlines()[0].rstrip(".")] for name in architectures.names()
+    ]
     _print_table("Models", ["name", "what it is"], lines)
 
 
@@ -57,10 +59,6 @@ def list_methods() -> None:
         options = ", ".join(f"{key}={value}" for key, value in explainers.options(name).items())
         lines.append([name, explainers.method(name).LIBRARY, explainers.method(name).QUESTION, options])
     _print_table("Methods", ["name", "library", "question it answers", "options"], lines)
-
-
-def _first_line(module: Any) -> str:
-    return str(module.__doc__).split("\n", 1)[0].rstrip(".")
 
 
 def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:

@@ -26,7 +26,7 @@ def conform(thing: Any, what: str, refused: Refused) -> None:
         hint, value = hints[field.name], plain(getattr(thing, field.name))
         if not _is(hint, value):
             raise refused(f"{what}: {field.name} must be {_words(hint)}, got {quoted(getattr(thing, field.name))}")
-        if value == "" and isinstance(value, str) and field.default != "":
+        if isinstance(value, str) and value == "" != field.default:
             raise refused(f"{what}: {field.name} must not be empty")
         object.__setattr__(thing, field.name, value)
 
