@@ -16,7 +16,7 @@ from dlx.errors import did_you_mean
 if TYPE_CHECKING:
     from dlx.cases import load as load
     from dlx.checkpoint import load_model as load_model
-    from dlx.checkpoint.runs import train as train
+    from dlx.checkpoint import train as train
     from dlx.comparison import Comparison as Comparison
     from dlx.comparison import compare as compare
     from dlx.dataset import Dataset as Dataset
@@ -42,7 +42,7 @@ _HOMES = {
     "load_model": "checkpoint",
     "read_table": "dataset",
     "report": "reporting",
-    "train": "checkpoint.runs",
+    "train": "checkpoint",
     "wrap": "model",
 }
 

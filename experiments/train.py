@@ -10,7 +10,6 @@ from configs import Config, read_config
 from running import run
 
 from dlx import cases, checkpoint, training
-from dlx.checkpoint import runs
 from dlx.files import refuse_unwritable
 from dlx.progress import Narrator
 
@@ -37,7 +36,7 @@ def train_all(config: Config, checkpoints: Path, device: str, retrain: bool, nar
         options = config.overrides.get(architecture, {})
         for seed in config.seeds:
             asked: dict[str, Any] = {"seed": seed, "checkpoints": checkpoints, "config": options}
-            runs.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
+            checkpoint.train(dataset, architecture, device=device, retrain=retrain, narrator=narrator, **asked)
             print(checkpoint.folder(dataset.name, architecture, **asked))
 
 

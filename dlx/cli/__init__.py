@@ -116,14 +116,13 @@ def train(
     Example: `dlx train heart_attack --model mlp --model gradient_boosting`
     """
     from dlx import checkpoint
-    from dlx.checkpoint import runs
     from dlx.progress import Narrator
 
     known_models(model)
     refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
-        runs.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
+        checkpoint.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, checkpoints=checkpoints or checkpoint.ROOT)
         print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)

@@ -12,7 +12,7 @@ from dlx import architectures, checkpoint, training
 from dlx.audit.fairness.groups import partition
 from dlx.audit.recalibration import recalibrated
 from dlx.audit.scores import METRICS, performance
-from dlx.checkpoint.runs import obtain
+from dlx.checkpoint import obtain
 from dlx.dataset import Dataset
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.progress import Narrator

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlx.checkpoint.runs import obtain, refuse_unkept
+from dlx.checkpoint import obtain, refuse_unkept
 from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError

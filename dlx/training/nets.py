@@ -24,7 +24,7 @@ from dlx.encoder import Encoder
 from dlx.errors import one_line
 from dlx.model import NeuralModel
 from dlx.threads import one_thread
-from dlx.training.settings import Recipe, TrainingError
+from dlx.training import Recipe, TrainingError
 
 if TYPE_CHECKING:
     from dlx.progress import Update

@@ -25,9 +25,8 @@ import dlx.cli
 from dlx import architectures, cases, checkpoint, training
 from dlx.architectures import ArchitectureError
 from dlx.audit.recalibration import recalibrated
-from dlx.checkpoint import CheckpointError, contents, folders
+from dlx.checkpoint import CheckpointError, contents, folders, obtain
 from dlx.checkpoint.contents import _narrowed, unpack
-from dlx.checkpoint.runs import obtain
 from dlx.dataset import Dataset
 from dlx.files import FileError
 from dlx.model import Provenance

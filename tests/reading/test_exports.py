@@ -318,7 +318,7 @@ def test_the_way_to_a_checkpoint_reads_the_table_as_it_was_read(tmp_path, monkey
     said = shlex.split(str(told.value).partition("make it with: dlx train ")[2])
     assert words is None or said == ["a.csv", *words, "--model", "mlp"]
     got = []
-    monkeypatch.setattr("dlx.checkpoint.runs.train", lambda data, *_, **__: got.append(data))
+    monkeypatch.setattr("dlx.checkpoint.train", lambda data, *_, **__: got.append(data))
     monkeypatch.setattr("sys.argv", ["dlx", "train", *said])
     monkeypatch.setattr("dlx.cli.print_metrics", lambda *_: None)
     with pytest.raises(SystemExit):

@@ -17,8 +17,7 @@ from dlx import architectures, training
 from dlx.audit.scores import log_loss
 from dlx.errors import DlxError
 from dlx.schema import Target
-from dlx.training import TrainingError
-from dlx.training.settings import Recipe
+from dlx.training import Recipe, TrainingError
 
 SHORT = {"max_epochs": 3, "hidden": 16}
 NETS = [name for name in architectures.names() if architectures.is_net(name)]
