@@ -30,12 +30,7 @@ sys.modules[__name__].__class__ = Folder
 
 
 def load(name: str) -> Dataset:
-    """Return a shipped case as a Dataset, with its schema and its card.
-
-    Parameters
-    ----------
-    name : str
-        One of `names()`.
+    """Return a shipped case, one of `names()`, as a Dataset with its schema and its card.
 
     Raises
     ------
@@ -56,19 +51,8 @@ def read_embedded(
 ) -> Dataset:
     """Return a case from its table and its TOML in `data/`; the table's checksum is verified before it is parsed.
 
-    Parameters
-    ----------
-    name : str
-        The case.
-    recoded : callable
-        Returns the table as it is published with codes made missing, the target made binary, an index.
-    extra : iterable of str
-        Columns that are no features, to be found in `Dataset.extra`.
-
-    Raises
-    ------
-    SchemaError
-        If a file is lacking or the table is not the one that the card describes.
+    Codes become missing values, the target two levels, by `recoded`, a function of the table as it was published; `extra` are
+    columns that are no features, to be found in `Dataset.extra`. A lacking or altered file is a `SchemaError`.
     """
     path, tables = DATA / f"{name}.toml", sorted(DATA.glob(f"{name}.csv*"))
     try:

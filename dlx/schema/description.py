@@ -67,19 +67,17 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
         raise SchemaError(f"a schema must be a table of keys and values, got {quoted(said)}")
     if "target" not in said:
         raise SchemaError("a schema has no [target]; say at least its name and its levels")
-    for key in said:
+    for key, value in said.items():
         if key not in KEYS:
             raise SchemaError(f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, KEYS)}")
+        if key != "target" and not isinstance(value, (list, tuple)):
+            raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
     if "feature" in said and "features" in said:
         raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
-    entries = {key: said.get(key, ()) for key in KEYS[1:]}
-    for key, value in entries.items():
-        if not isinstance(value, (list, tuple)):
-            raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
-    features = tuple(_made(Feature, entry) for entry in (*entries["feature"], *entries["features"]))
+    features = tuple(_made(Feature, entry) for entry in said.get("feature", said.get("features", ())))
     for feature in features:
         refuse_strange(feature)
-    carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in entries["carried"])
+    carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in said.get("carried", ()))
     return Schema(features, _made(Target, said["target"]), tuple(carried))
 
 

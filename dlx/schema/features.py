@@ -105,8 +105,8 @@ class Feature:
     def __post_init__(self) -> None:
         what = f"feature {quoted(self.name)}"
         conform(self, what, SchemaError)
-        for fault in (*faults_of_spelling(self), *_faults(self)):
-            raise SchemaError(what + fault)
+        if faults := [*_faults(self), *faults_of_spelling(self)]:
+            raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, reason=self.label)
         for name in ("cuts", "bounds"):

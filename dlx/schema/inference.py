@@ -53,14 +53,10 @@ def infer_schema(
     ----------
     table : DataFrame [rows, features + 1]
         The data with the target.
-    target : str
-        Name of the target column.
-    positive : str, optional
-        The positive outcome of a binary target; the last level in sorted order by default.
-    keep : collection of str
-        Columns that are features, whatever they look like.
-    categorical : collection of str
-        Columns whose values are levels, numbers too; they are kept.
+    target, positive : str
+        Name of the target column, and the positive outcome of two: by default the last level in sorted order.
+    keep, categorical : collection of str
+        Columns that are features, whatever they look like; those whose values are levels, numbers too.
 
     Raises
     ------

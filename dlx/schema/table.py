@@ -78,16 +78,16 @@ class Target:
     def __post_init__(self) -> None:
         what = f"target {quoted(self.name)}"
         conform(self, what, SchemaError)
-        least = {"binary": 2, "multiclass": 3, "regression": 0}[self.kind]
+        least, most = {"binary": (2, 2), "multiclass": (3, np.inf), "regression": (0, np.inf)}[self.kind]
         faults = [*faults_of_spelling(self)]
-        if least > len(self.levels) or (self.kind == "binary" and len(self.levels) > least):
+        if not least <= len(self.levels) <= most:
             faults.insert(0, f" is {self.kind} and needs {least} levels, got {list(self.levels)}")
         if self.kind == "regression" and self.levels:
             faults.insert(0, f" is a regression and has levels, got {list(self.levels)}; leave them out, or change its kind")
         if not 0 < self.threshold < 1:
             faults.append(f": threshold must lie in (0, 1), got {self.threshold}")
-        for fault in faults:
-            raise SchemaError(what + fault)
+        if faults:
+            raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, event=f"{self.label} = {self.positive}")
         fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
