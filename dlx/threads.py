@@ -1,8 +1,4 @@
-"""One thread for each small product, and chunks of rows spread over the cores.
-
-Threads inside a small product cost more than they bring, most of all on a busy machine, and change the order of sums.
-Threads of our own over independent rows do neither.
-"""
+"""One thread for each small product, whose own threads cost more than they bring; chunks of rows spread over the cores."""
 
 from __future__ import annotations
 

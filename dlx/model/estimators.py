@@ -44,13 +44,9 @@ class Reading:
     chosen: int | None  # which of them is explained
     knows_order: bool  # whether columns without names may be taken by position
 
-    def __call__(self, table: pd.DataFrame) -> np.ndarray:
-        """Return one number a row of the table, [rows]."""
-        return self._of(self._given(table))
-
-    def of_array(self, rows: np.ndarray) -> np.ndarray:
-        """Return one number a row of an array in place of the table's values, [rows]."""
-        return self._of(self._called(rows))
+    def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+        """Return one number a row of a table, or of an array in place of its values, [rows]."""
+        return self._of(self._given(rows))
 
     def taken(self, table: pd.DataFrame) -> str:
         """Return how an error names the numbers that were taken for a level by position only; "" where names said it."""
@@ -66,13 +62,10 @@ class Reading:
         """The classes that the owner was fitted on, in the order of its columns; None where it has none."""
         return _classes_of(self.owner, self.name)
 
-    def _given(self, table: pd.DataFrame) -> Any:
-        read = table[list(self.columns)]
-        return self._called(read.to_numpy(copy=True) if self.as_array else read)
-
-    def _called(self, read: Any) -> Any:
+    def _given(self, rows: pd.DataFrame | np.ndarray) -> Any:
+        read: Any = rows if isinstance(rows, np.ndarray) else rows[list(self.columns)]
         try:
-            return self.call(read)
+            return self.call(read.to_numpy(copy=True) if self.as_array and read is not rows else read)
         except DlxError:
             raise
         except Exception as error:

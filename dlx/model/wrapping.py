@@ -207,7 +207,7 @@ def _refuse_codes(reading: Reading, case: Dataset) -> None:
     if not numbers or not reading.as_array or case.table is None or reading.columns != case.schema.names:
         return
     try:
-        coded, valued = reading.of_array(np.array(case.rows)), reading(case.table)
+        coded, valued = reading(np.array(case.rows)), reading(case.table)
     except DlxError:  # it does not read codes, or an error follows
         return
     if coded.size != len(case) or valued.size != len(case):
