@@ -27,7 +27,7 @@ import dlx
 from dlx.errors import DlxError
 from dlx.explainers import tree_shap
 from dlx.model import FidelityError, trees_of
-from dlx.model.foreign_trees.common import kind_of
+from dlx.model.foreign_trees import kind_of
 from dlx.runner import explain
 from dlx.schema import Feature, Schema, Target
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees.common import WAY_OUT, Foreign, classes_of, kind_of, known_class
+from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "Booster")
