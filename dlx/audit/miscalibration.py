@@ -136,22 +136,10 @@ def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, seed: int
 
 
 def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the maximum-likelihood coefficients of outcome ~ offset + design, of many resamples, by Newton's method.
+    """Return the maximum-likelihood coefficients of outcome ~ offset + design of many resamples, [resamples, columns].
 
-    Plus or minus infinity where the likelihood has no maximum, NaN where the columns are alike.
-
-    Parameters
-    ----------
-    design : ndarray [rows, columns]
-        What is fitted.
-    outcomes, offset : ndarray [rows]
-        0 or 1; log-odds that are added as they are.
-    counts : ndarray [resamples, rows]
-        How often each row counts.
-
-    Returns
-    -------
-    ndarray of float64 [resamples, columns]
+    By Newton's method; plus or minus infinity where the likelihood has no maximum, NaN where the columns are alike. The
+    design is [rows, columns]; outcomes and offset (log-odds) are [rows]; counts, how often each row counts, [resamples, rows].
     """
     found = np.zeros((len(counts), design.shape[1]))
     products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)

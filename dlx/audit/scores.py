@@ -93,13 +93,7 @@ def log_loss(outcomes: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def cost_ratio(threshold: float) -> float:
-    """Return how many needless acts a missed event costs, if one acts from the threshold on: 5 at 1/6.
-
-    Raises
-    ------
-    DlxError
-        If the threshold is not between 0 and 1.
-    """
+    """Return how many needless acts a missed event costs, if one acts from the threshold, above 0 and below 1, on: 5 at 1/6."""
     if not 0 < threshold < 1:
         raise DlxError(f"a threshold is a probability above 0 and below 1, got {threshold:g}; at 0 and 1 no model is needed")
     return (1 - threshold) / threshold

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.audit.mispredictions.confidence import FALSE_POSITIVE
+from dlx.audit.mispredictions.errors import FALSE_POSITIVE
 from dlx.audit.mispredictions.slicing import SIGNIFICANT
 from dlx.plots.looks import DOWN, GREY, GRID, INK, UNITS, UP, label_rows, model_looks, percent_axis, shortened
 from dlx.stats import CERTAIN

@@ -24,7 +24,7 @@ from dlx.audit.mispredictions import (
     pushes,
     slices,
 )
-from dlx.audit.mispredictions.contributions import loss_model
+from dlx.audit.mispredictions.errors import loss_model
 from dlx.audit.mispredictions.slicing import Condition, candidates, chances
 from dlx.audit.scores import log_loss
 from dlx.dataset import Dataset

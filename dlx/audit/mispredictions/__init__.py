@@ -1,7 +1,14 @@
 """Where a model is wrong: of whom it was sure, in which parts of the table, what pushed it, and which columns cost."""
 
-from dlx.audit.mispredictions.confidence import Decisions, confident_errors, decisions_of, overconfidence
-from dlx.audit.mispredictions.contributions import explained_losses, loss_by_slice, pushes
+from dlx.audit.mispredictions.errors import (
+    Decisions,
+    confident_errors,
+    decisions_of,
+    explained_losses,
+    loss_by_slice,
+    overconfidence,
+    pushes,
+)
 from dlx.audit.mispredictions.slicing import Slice, Slices, slices
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from dlx.audit.mispredictions.confidence import Decisions
+from dlx.audit.mispredictions.errors import Decisions
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, holm, resampled_means
@@ -223,11 +223,7 @@ def _shortest(threshold: float, values: np.ndarray) -> float:
 
 
 def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, of: Measure) -> list[Slice]:
-    """Return the candidates that stand out most in the discovery rows, none much like one that stands out more.
-
-    Of two that are alike, in a condition or in more than half of the rows of either, the second is left out. Enough test
-    rows must be inside and outside; their outcomes are not looked at.
-    """
+    """Return the candidates that stand out most in the discovery rows, none with a condition or half of the rows of another."""
     masks = [one.holds(discovery.people.rows) for one in every]
     scores = np.array([_score(discovery, mask, of) for mask in masks])
 
@@ -239,7 +235,7 @@ def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, 
     for i in np.argsort(-scores, kind="stable"):
         if len(kept) == MOST_TESTED or scores[i] <= 0:
             break
-        tested = int(every[i].holds(test.people.rows).sum())
+        tested = int(every[i].holds(test.people.rows).sum())  # test outcomes are not looked at
         is_large = LEAST_ROWS // 2 <= tested <= len(test) - LEAST_ROWS // 2
         if is_large and not any(are_alike(i, j) for j in kept):
             kept.append(int(i))

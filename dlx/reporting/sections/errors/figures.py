@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dlx import plots
-from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS
+from dlx.audit.mispredictions.errors import FALSE_POSITIVE, KINDS
 from dlx.context import RunContext
 from dlx.reporting.canvas import canvas_of, panels
 from dlx.reporting.sections import Measured

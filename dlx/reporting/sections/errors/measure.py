@@ -20,7 +20,7 @@ from dlx.audit.mispredictions import (
     pushes,
     slices,
 )
-from dlx.audit.mispredictions.confidence import FALSE_POSITIVE, KINDS, LEVELS
+from dlx.audit.mispredictions.errors import FALSE_POSITIVE, KINDS, LEVELS
 from dlx.audit.mispredictions.slicing import MOST_TESTED, SIGNIFICANT
 from dlx.background import sample
 from dlx.context import RunContext, is_black_box
