@@ -30,11 +30,6 @@ def k_means(rows: np.ndarray, count: int, *, seed: int = 0) -> tuple[np.ndarray,
 
     As in shap, a missing value counts as the mean, and each number of a centre is replaced by the closest one in its
     column; here one that is known, because a mean of codes is no level (a column of which nothing is known stays missing).
-
-    Raises
-    ------
-    DlxError
-        If there are fewer rows than centres, or none is asked for.
     """
     from sklearn.cluster import KMeans
 
@@ -64,7 +59,6 @@ def k_means_background(rows: np.ndarray, count: int, size: int, *, seed: int = 0
 class RowDistance:
     """The distance that counterfactuals are measured by: the sum over columns of what differs, in units of a usual difference.
 
-    Unlike `gower`, it asks how far a change goes: one outlier does not shrink the steps of a number, and levels have an order.
     A number differs by |difference| / standard deviation of the observed rows (the median absolute deviation is 0 where
     most people have the same value), an ordered level by the difference of ranks / (levels - 1), another level by 0 or 1.
     A missing value differs from a known one by 1, and as the mean of the column (the middle level) does.
@@ -105,36 +99,24 @@ class RowDistance:
 
 
 def gower(schema: Schema, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Return Gower's distance (1971) of people from the rows of a background, averaged over columns, [rows, references].
+    """Return Gower's distance (1971) of coded rows from a coded background, averaged over columns, [rows, references].
 
     Numbers differ by |difference| / range of the background, levels by 0 or 1; two missing values are alike, a missing
     and a known one differ by 1. A column that is constant in the background differs by 0 or 1.
-
-    Parameters
-    ----------
-    schema : Schema
-        What the columns mean.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
     """
     total = np.zeros((len(rows), len(background)))
     for i, feature in enumerate(schema.features):
         own, other = rows[:, i, None], background[None, :, i]
-        known = background[~np.isnan(background[:, i]), i]
-        spread = np.ptp(known) if len(known) else 0.0
-        if feature.is_categorical or spread == 0:
-            total += ~same(own, other)
-        else:
-            gap = np.abs(own - other) / spread
-            total += np.where(np.isnan(gap), ~same(own, other), gap)
+        known, gap = background[~np.isnan(background[:, i]), i], ~same(own, other)
+        if not feature.is_categorical and len(known) and np.ptp(known):
+            between = np.abs(own - other) / np.ptp(known)
+            gap = np.where(np.isnan(between), gap, between)
+        total += gap
     return total / len(schema)
 
 
 def nearest(schema: Schema, rows: np.ndarray, background: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions of the background rows most like each person, nearest first, [rows, min(count, references)].
-
-    Rows of the background that are equally near, by `gower`, keep their order.
-    """
+    """Return the positions of the background rows most like each person by `gower`, nearest first, [rows, count or fewer]."""
     step = max(1, CELLS // len(background))
     starts = range(0, len(rows), step)
     parts = [np.argsort(gower(schema, rows[i : i + step], background), axis=1, kind="stable")[:, :count] for i in starts]

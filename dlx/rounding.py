@@ -15,15 +15,17 @@ SAME = 1e-12  # what is nearer to 0 or 1 is there, but for rounding
 DIGITS = Context(prec=400)  # more than a float has, before and after the point
 
 
-def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "", strict: bool = False) -> str:
+def side_true(
+    number: float | Decimal, line: float | Decimal, decimals: int = 2, *, printed: str = "", strict: bool = False
+) -> str:
     """Return a number as text that stands on the number's own side of a line: from the line on, or below it.
 
     It is rounded to the nearest, with up to three more decimals where fewer would cross the line. A number that is nearer
-    to the line than that is rounded away from it, by less than two units of the last decimal.
+    to the line than that is rounded away from it, by less than two units of the last decimal. NaN is a dash.
 
     Parameters
     ----------
-    number, line : float
+    number, line : float or Decimal
         The number, and what it is compared with.
     decimals : int
         Decimals where the number is far from the line.
@@ -31,15 +33,31 @@ def side_true(number: float, line: float, decimals: int = 2, *, printed: str = "
         The line as the reader sees it, if it is rounded: the text is on the right side of both.
     strict : bool
         Whether a number above the line must not be printed as the line itself: the end of an interval beside 0.
-
-    Returns
-    -------
-    str
-        Digits with a decimal point, a minus where it is negative, no sign otherwise; a dash for NaN, ∞ where it has no end.
     """
     if not math.isfinite(number):
         return _beyond(number)
-    return _side_true(_decimal(number), _decimal(line), Decimal(printed) if printed else _decimal(line), decimals, strict)
+    number, line = _decimal(number), _decimal(line)
+    shown = Decimal(printed) if printed else line
+    low, high = min(line, shown), max(line, shown)
+
+    def stands(text: Decimal) -> bool:
+        if number < line:
+            return text < low
+        if strict:
+            return text > high if number > line else low <= text <= high
+        return text >= high
+
+    for more in range(MORE + 1):
+        text = _to_places(number, decimals + more)
+        if stands(text):
+            return _digits(text)
+    if strict and number == line:
+        return _digits(shown)
+    lies_between = low <= number < high  # the line and what is printed of it: the nearest number on its own grid
+    places = max(decimals, _places(shown)) if lies_between else decimals + MORE
+    step, nearest, rounding = (-1, low, ROUND_FLOOR) if number < line else (1, high, ROUND_CEILING)
+    text = _to_places(nearest, places, rounding)
+    return _digits(text if stands(text) else text + Decimal(step).scaleb(-places))
 
 
 def rounded(number: float, decimals: int, times: int = 1) -> str:
@@ -67,16 +85,13 @@ def decimals_of(share: float) -> int:
 def percent_beside(probability: float, threshold: float, decimals: int | None = None) -> str:
     """Return a probability in per cent, on its side of a threshold as `threshold_in_percent` prints it: "16.6 %", "17 %".
 
-    Whole percents from 10 % on and a decimal below where nothing else is asked for, or as many as the threshold has where
-    these are more, as long as they do not cross the threshold, nor read as 0 or 100 %.
+    With as many decimals as asked for, as the threshold has, or as `decimals_of` says, the most of them.
     """
     if math.isnan(probability):
         return "–"
     shown = Decimal(threshold_in_percent(threshold).removesuffix(" %"))
-    decimals = max(decimals_of(probability), decimals or 0)
-    if _places(shown) > 1:
-        decimals = max(decimals, _places(shown))
-    text = _side_true(100 * _decimal(probability), 100 * _decimal(threshold), shown, decimals, strict=False)
+    decimals = max(decimals_of(probability), decimals or 0, _places(shown) if _places(shown) > 1 else 0)
+    text = side_true(100 * _decimal(probability), 100 * _decimal(threshold), decimals, printed=str(shown))
     return f"{text.removesuffix('.0')} %"
 
 
@@ -91,39 +106,16 @@ def threshold_in_percent(threshold: float) -> str:
     return f"{_to_places(exact, decimals):f}".removesuffix(".0") + " %"
 
 
-def _side_true(number: Decimal, line: Decimal, printed: Decimal, decimals: int, strict: bool) -> str:
-    low, high = min(line, printed), max(line, printed)
-
-    def stands(text: Decimal) -> bool:
-        if number < line:
-            return text < low
-        if strict:
-            return text > high if number > line else low <= text <= high
-        return text >= high
-
-    for more in range(MORE + 1):
-        text = _to_places(number, decimals + more)
-        if stands(text):
-            return _digits(text)
-    if strict and number == line:
-        return _digits(printed)
-    lies_between = low <= number < high  # the line and what is printed of it: the nearest number on its own grid
-    places = max(decimals, _places(printed)) if lies_between else decimals + MORE
-    step, nearest, rounding = (-1, low, ROUND_FLOOR) if number < line else (1, high, ROUND_CEILING)
-    text = _to_places(nearest, places, rounding)
-    return _digits(text if stands(text) else text + Decimal(step).scaleb(-places))
-
-
-def _decimal(number: float) -> Decimal:
+def _decimal(number: float | Decimal) -> Decimal:
     """Return the shortest decimal that is this number, so that .05 is 5 % and no more."""
-    return Decimal(repr(float(number)))
+    return number if isinstance(number, Decimal) else Decimal(repr(float(number)))
 
 
 def _to_places(number: Decimal, places: int, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     return number.quantize(Decimal(1).scaleb(-places), rounding, DIGITS)
 
 
-def _beyond(number: float) -> str:
+def _beyond(number: float | Decimal) -> str:
     return "–" if math.isnan(number) else "∞" if number > 0 else "-∞"
 
 

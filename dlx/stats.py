@@ -1,20 +1,21 @@
 """Intervals, tests, resamples and areas under the ROC curve: each once, for all of dlx. Intervals hold 95 % of few people, too.
 
 Shares have Wilson's interval, areas DeLong's. Everything else has the bootstrap's, with expanded percentiles (Hesterberg 2015,
-"What teachers should know about the bootstrap", section 5.3): a plain percentile interval of n people is too narrow by
-√((n − 1) / n), and by the normal distribution where Student's t is due. `experiments/coverage_of_intervals.md` has what they
-cover.
+section 5.3): a plain percentile interval of n people is too narrow by √((n − 1) / n), and by the normal distribution where
+Student's t is due. `experiments/coverage_of_intervals.md` has what they cover.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
 LEVEL = 0.95
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 RESAMPLES = 1_000
 CLOSE = 1e-9  # areas that differ by less are the same
@@ -34,20 +35,15 @@ class Interval(NamedTuple):
 
 
 def interval_of_share(flags: np.ndarray) -> Interval:
-    """Return the share of true flags [people] with its 95 % interval (Wilson 1927); NaN where there is nobody.
-
-    Wilson's and not the bootstrap's: it has a width where everybody or nobody is counted.
-    """
+    """Return the share of true flags [people] with its 95 % interval (Wilson 1927); NaN where there is nobody."""
     return share_interval(float(np.sum(flags)), len(flags))
 
 
 def share_interval(count: float, of: int) -> Interval:
-    """Return a count as a share of all, with its 95 % interval (Wilson 1927); NaN of nobody."""
-    from scipy.stats import norm
-
+    """Return a count as a share of all, with its 95 % interval (Wilson 1927), which has a width of none and all, too."""
     if not of:
         return Interval(np.nan, np.nan, np.nan)
-    share, z2 = count / of, float(norm.ppf((1 + LEVEL) / 2)) ** 2
+    share, z2 = count / of, Z**2
     middle, reach = share + z2 / (2 * of), (z2 * (share * (1 - share) / of + z2 / (4 * of**2))) ** 0.5
     low, high = ((middle + sign * reach) / (1 + z2 / of) for sign in (-1, 1))
     return Interval(share, low if count > 0 else 0.0, high if count < of else 1.0)
@@ -59,10 +55,7 @@ def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def placements(outcomes: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return placements: the share of the other class that each person ranks right against, [positives], [negatives].
-
-    Ties count half. The mean of either is the area under the ROC curve.
-    """
+    """Return the share of the other class that each person ranks right against, ties half, [positives], [negatives]."""
     from scipy.stats import rankdata
 
     is_event, ranks = outcomes == 1, rankdata(predicted)
@@ -76,7 +69,7 @@ def auc_interval(outcomes: np.ndarray, predicted: np.ndarray) -> Interval:
 
     DeLong's variance (1988) on the log-odds of the area, and Student's t with Satterthwaite's degrees of freedom (Brunner and
     Munzel 2000). Where DeLong saw no variation, as of a perfect ranking, Newcombe's method 5 (2006), whose variance follows
-    from the area itself. `experiments/coverage_of_intervals.md` has what they cover.
+    from the area itself.
     """
     from scipy.special import expit, logit
 
@@ -150,13 +143,10 @@ def auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -
 
 def normal_interval(estimate: float, error: float, *, within: tuple[float, float]) -> Interval:
     """Return an estimate of some standard error with its 95 % normal interval, cut at the limits of what it may be."""
-    from scipy.stats import norm
-
-    reach = float(norm.ppf((1 + LEVEL) / 2)) * error
-    return Interval(estimate, max(estimate - reach, within[0]), min(estimate + reach, within[1]))
+    return Interval(estimate, max(estimate - Z * error, within[0]), min(estimate + Z * error, within[1]))
 
 
-def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, float]:
+def _error(classes: Sequence[np.ndarray]) -> tuple[float, float]:
     """Return the standard error of the sum of two means, and the quantile of Student's t for it (Satterthwaite)."""
     from scipy.stats import t
 
@@ -171,13 +161,10 @@ def _error(classes: tuple[np.ndarray, ...] | list[np.ndarray]) -> tuple[float, f
 def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float]:
     """Return the ends of the interval of an area: which may give the one found by chance (Newcombe 2006, method 5)."""
     from scipy.optimize import brentq
-    from scipy.stats import norm
-
-    pairs, extra, z = positives * negatives, (positives + negatives) / 2 - 1, float(norm.ppf((1 + LEVEL) / 2))
 
     def beyond(true: float) -> float:
-        spread = true * (1 - true) * (1 + extra * ((1 - true) / (2 - true) + true / (1 + true))) / pairs
-        return (area - true) ** 2 - z**2 * max(spread, 0.0)
+        extra = ((positives + negatives) / 2 - 1) * ((1 - true) / (2 - true) + true / (1 + true))
+        return (area - true) ** 2 - Z**2 * max(true * (1 - true) * (1 + extra) / (positives * negatives), 0.0)
 
     low = float(brentq(beyond, 0.0, area - CLOSE)) if area > CLOSE else 0.0
     high = float(brentq(beyond, area + CLOSE, 1.0)) if area < 1 - CLOSE else 1.0
@@ -185,20 +172,13 @@ def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float
 
 
 def interval_of_mean(values: np.ndarray, *, within: tuple[float, float] | None = None, seed: int = 0) -> Interval:
-    """Return the mean of values [rows] with its interval over resampled rows; NaN rows are left out.
+    """Return the mean of values [rows] or [replicates, rows] with its interval over resampled rows, and replicates.
 
-    One row has no interval: its ends are NaN. Where all rows are alike none varies, which is no proof that nobody would: with
-    the limits `within` which values lie, the interval is then that of a share (Wilson's, the widest that such values may
-    have); without them it has no width.
+    Rows with a NaN are left out; one row has no interval: its ends are NaN. Where all are alike none varies, which is no proof
+    that nobody would: with the limits `within` which values lie, the interval is then that of a share (Wilson's, the widest
+    that such values may have); without them it has no width.
     """
-    return interval_of_means(values[None], within=within, seed=seed)
-
-
-def interval_of_means(values: np.ndarray, *, within: tuple[float, float] | None = None, seed: int = 0) -> Interval:
-    """Return the mean of values [replicates, rows] with its interval over resampled rows and resampled replicates.
-
-    Rows with a NaN in any replicate are left out; one row has no interval. `within` is as in `interval_of_mean`.
-    """
+    values = np.atleast_2d(values)
     values = values[:, ~np.isnan(values).any(axis=0)]
     count, rows = values.shape
     if rows < 2:
@@ -239,13 +219,13 @@ def tails(people: int | None = None) -> tuple[float, float]:
 
     Without a number of people they are the plain ones: for draws of a posterior, which need no correction.
     """
-    from scipy.stats import norm, t
+    from scipy.stats import t
 
     if people is None:
         return (1 - LEVEL) / 2, (1 + LEVEL) / 2
     if people < 2:
         return np.nan, np.nan
-    below = float(norm.cdf(t.ppf((1 - LEVEL) / 2, people - 1) * (people / (people - 1)) ** 0.5))
+    below = NormalDist().cdf(float(t.ppf((1 - LEVEL) / 2, people - 1)) * (people / (people - 1)) ** 0.5)
     return below, 1 - below
 
 
@@ -277,14 +257,7 @@ def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Inter
 def resampled_counts(rows: int, *, seed: int | np.random.Generator = 0, groups: np.ndarray | None = None) -> np.ndarray:
     """Return how often each bootstrap resample draws each row, float64 [resamples, rows], read-only.
 
-    Parameters
-    ----------
-    rows : int
-        How many rows there are.
-    seed : int or Generator
-        Of the draws.
-    groups : ndarray [rows], optional
-        The group of each row: each is then resampled for itself, in the order of their values.
+    With `groups` [rows], each group is resampled for itself, in the order of their values.
     """
     codes = b"" if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64).tobytes()
     is_held = isinstance(seed, int) and rows * RESAMPLES <= CELLS  # drawing takes longer than all that is done with it
@@ -307,10 +280,7 @@ def resampled_means(values: np.ndarray, *, seed: int | np.random.Generator = 0) 
 
 
 def counts_in_chunks(rows: int, *, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield how often each row is drawn, float64 [resamples, rows], a chunk at a time; the first chunk's first is "once each".
-
-    Rows are drawn with replacement, whatever their outcome: what depends on the share of events varies with it.
-    """
+    """Yield how often each row is drawn, float64 [resamples, rows], in chunks; the very first is "once each"."""
     rng = np.random.default_rng(seed)
     left, first = RESAMPLES, True
     while left:

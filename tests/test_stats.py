@@ -18,7 +18,6 @@ from dlx.stats import (
     interval_among,
     interval_of,
     interval_of_mean,
-    interval_of_means,
     interval_of_share,
     resampled_counts,
     share_interval,
@@ -162,12 +161,12 @@ def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less():
 def test_interval_of_means_contains_the_mean_and_is_that_of_normal_theory():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(1, 200)) + rng.normal(size=(30, 1)) + rng.normal(size=(30, 200))
-    estimate, low, high = interval_of_means(values)
+    estimate, low, high = interval_of_mean(values)
     assert estimate == pytest.approx(values.mean()) and low < estimate < high
     spread = np.sqrt(values.mean(axis=0).var() / 200 + values.mean(axis=1).var() / 30)  # of rows and of replicates
     assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.15)
-    assert interval_of_means(values) == interval_of_means(values)
-    assert interval_of_means(values, seed=1)[1:] != pytest.approx((low, high), abs=1e-6)
+    assert interval_of_mean(values) == interval_of_mean(values)
+    assert interval_of_mean(values, seed=1)[1:] != pytest.approx((low, high), abs=1e-6)
 
 
 def test_interval_of_means_shrinks_with_rows_and_with_replicates():
@@ -175,7 +174,7 @@ def test_interval_of_means_shrinks_with_rows_and_with_replicates():
     by_row, by_replicate = rng.normal(size=(1, 400)), rng.normal(size=(40, 1))
 
     def width(values):
-        _, low, high = interval_of_means(values)
+        _, low, high = interval_of_mean(values)
         return high - low
 
     only_rows, only_replicates = np.repeat(by_row, 40, axis=0), np.repeat(by_replicate, 400, axis=1)
@@ -194,6 +193,6 @@ def test_interval_of_means_shrinks_with_rows_and_with_replicates():
     ],
 )
 def test_interval_of_means_leaves_out_rows_with_nan_and_one_row_has_no_ends(values, expected):
-    estimate, low, high = interval_of_means(np.array(values, dtype=float))
+    estimate, low, high = interval_of_mean(np.array(values, dtype=float))
     np.testing.assert_equal(estimate, expected)
     assert np.isnan([low, high]).all() if expected != 2.5 else low < expected < high

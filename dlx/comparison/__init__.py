@@ -1,11 +1,10 @@
 """Several explanations of the same rows: what they agree on beyond noise, why not, and who is right."""
 
 from dlx.comparison.alignment import AlignmentError, Contrast, contrast
-from dlx.comparison.causes import Disagreement, as_libraries_come, disagreement
+from dlx.comparison.causes import Disagreement, Laboratory, as_libraries_come, disagreement
 from dlx.comparison.comparison import Comparison, compare, importance
 from dlx.comparison.components import VarianceComponents, variance_components
 from dlx.comparison.faithfulness_metrics import faithfulness, faithfulness_by_row
-from dlx.comparison.library_defaults import Laboratory
 from dlx.comparison.metrics import METRICS, agreement, agreement_by_row, chance_level
 from dlx.comparison.noise import Replicates, against_noise, noise_floor, replicate
 from dlx.comparison.sanity import sanity_check

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from dlx.arrays import array_id
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlx.model import Model, Scale, as_rows, check_scale
 
 
 class AlignmentError(DlxError):
     """Explanations that answer different questions."""
-
-
-def describe(explanation: Explanation) -> str:
-    """Return which explanation this is, in words: "lime of mlp"."""
-    return f"{explanation.method} of {explanation.model}"
-
-
-def pair_of(a: Explanation, b: Explanation) -> dict[str, str]:
-    """Return which two explanations a line of a table is about."""
-    return {"model": a.model, "method": a.method, "other_model": b.model, "other_method": b.method, "scale": a.scale}
-
-
-def refuse_unaligned(explanations: Sequence[Explanation], *, but: Sequence[str] = ()) -> None:
-    """Raise an `AlignmentError` that says what differs and how to align it; what stands in `but` may differ."""
-    first = explanations[0]
-    for other in explanations[1:]:
-        for what, read, remedy in _SHARED:
-            if what not in but and not np.array_equal(read(first), read(other)):
-                values = "" if what in _UNPRINTABLE else f" ({read(first)} and {read(other)})"
-                raise AlignmentError(
-                    f"{describe(first)} and {describe(other)} must share the {what} but do not{values}; {remedy}"
-                )
 
 
 _SHARED: tuple[tuple[str, Callable[[Explanation], Any], str], ...] = (
@@ -56,7 +34,61 @@ _SHARED: tuple[tuple[str, Callable[[Explanation], Any], str], ...] = (
     ("row names", lambda e: e.index, "explain the same people, in the same order"),
     ("background", lambda e: e.background_id, "pass the same background=... to both"),
 )
-_UNPRINTABLE = ("columns", "schema", "rows", "row names", "background")
+_PRINTABLE = ("scale", "unit", "reference", "target")
+
+
+def refuse_unaligned(explanations: Sequence[Explanation], *, but: Sequence[str] = ()) -> None:
+    """Raise an `AlignmentError` that says what differs and how to align it; what stands in `but` may differ."""
+    first = explanations[0]
+    for other in explanations[1:]:
+        for what, read, remedy in _SHARED:
+            if what not in but and not np.array_equal(read(first), read(other)):
+                values = f" ({read(first)} and {read(other)})" if what in _PRINTABLE else ""
+                both = f"{describe(first)} and {describe(other)}"
+                raise AlignmentError(f"{both} must share the {what} but do not{values}; {remedy}")
+
+
+def checked_scale(model: Model, explanation: Explanation) -> Scale:
+    """Return the scale of an explanation, or raise a `DlxError` if it is not one of this model, or explains nobody."""
+    if explanation.model != model.name:
+        raise DlxError(
+            f"an explanation is judged by the model that it explains, got one of {explanation.model} and the model "
+            f"{model.name}; pass the model {explanation.model}, or explain {model.name}"
+        )
+    if explanation.schema.sha256 != model.schema.sha256:
+        raise DlxError(f"{model.name} must read the columns that were explained, but does not; explain it again")
+    if not len(explanation):
+        raise DlxError(f"an explanation must be of at least 1 row, got 0; explain some people with {explanation.method}")
+    check_scale(model, explanation.scale)
+    return next(scale for scale in model.scales if scale == explanation.scale)
+
+
+def coded_background(model: Model, background: Any, *, of: Explanation | None = None) -> np.ndarray:
+    """Return the background as coded rows [references, features]; a `DlxError` if there is none, or not that of a method."""
+    coded = as_rows(model.schema, background)
+    if not len(coded):
+        raise DlxError("background must have at least 1 row, got 0; pass rows of the training data")
+    if of is not None and array_id(coded) != of.background_id:
+        raise DlxError(
+            f"{describe(of)} is explained again, which needs the background that it was made against, but this is another; "
+            "pass the same background=... as to dlx.explain"
+        )
+    return coded
+
+
+def is_finite(explanation: Explanation) -> np.ndarray:
+    """Return which rows have a value for every column and a base value, bool [rows]."""
+    return ~explanation.failed & np.isfinite(explanation.base_values)
+
+
+def describe(explanation: Explanation) -> str:
+    """Return which explanation this is, in words: "lime of mlp"."""
+    return f"{explanation.method} of {explanation.model}"
+
+
+def pair_of(a: Explanation, b: Explanation) -> dict[str, str]:
+    """Return which two explanations a line of a table is about."""
+    return {"model": a.model, "method": a.method, "other_model": b.model, "other_method": b.method, "scale": a.scale}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +120,10 @@ class Contrast:
     @property
     def residuals(self) -> np.ndarray:
         """What the contributions of either do not account for, [rows]."""
-        return self.outputs - self.base_values - self.values.sum(axis=1)
+        return self.a.residuals - self.b.residuals
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a row and feature: both contributions and their difference."""
-        import pandas as pd
-
         (count, width), schema = self.values.shape, self.a.schema
         return pd.DataFrame(
             {"row": np.repeat(np.asarray(self.a.index), width)}
@@ -107,12 +137,6 @@ class Contrast:
 
 
 def contrast(a: Explanation, b: Explanation) -> Contrast:
-    """Return which features make two models differ about the same people.
-
-    Raises
-    ------
-    AlignmentError
-        If the explanations are not aligned.
-    """
+    """Return which features make two models differ about the same people; an `AlignmentError` if they are not aligned."""
     refuse_unaligned((a, b))
     return Contrast(a, b)

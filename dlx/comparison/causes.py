@@ -1,45 +1,48 @@
 """Why two methods disagree: the distance between them as their libraries come, shared out among the settings.
 
-The distance between two explanations of a person is the share of the contributions that they place differently,
-``½ Σ |a_i / Σ|a| - b_i / Σ|b||``: 0 where they are alike up to their unit, 1 where they have nothing in common. Each
-setting that is aligned brings it down (or up); a setting's part is its Shapley value in the game "how much does aligning
-these settings bring the distance down", so that the parts, and what remains when all are aligned, the methods themselves,
-add up to the whole distance, person by person.
+A setting ("switch") is as the library has it (`AS_IT_COMES` in the method's own file) or aligned; its part is its Shapley
+value in the game "how much does aligning these settings bring the distance down". So the parts, and what remains when all are
+aligned, the methods themselves, add up to the whole distance, person by person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from dlx.comparison.library_defaults import SWITCHES, Laboratory, switches
+from dlx import explainers
+from dlx.background import k_means_background
 from dlx.comparison.metrics import METRICS, SHARE, metrics_by_row, summary
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.explainers import AsItComes, MethodError
+from dlx.explanation import Explanation
 from dlx.kernels.shapley import shapley_of_table
 from dlx.kernels.shapley.exact import all_coalitions
-from dlx.model import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlx.model import Model, NeuralModel, Scale
+from dlx.runner import explain as explain_
 
 REST = "methods"
 CAUSES = {
     "unit": "unit: slopes of a surrogate, or contributions",
     "scale": "output scale: probability or log-odds",
-    "background": "baseline and background",
-    "sampling": "the cut to ten columns, and sampling noise",
-    "grouping": "one-hot columns alone or together",
+    "background": "baseline and background",  # zeros, k-means centres, training rows or shares; or one for all
+    "sampling": "the cut to ten columns, and sampling noise",  # as the library samples; or so much that the noise is small
+    "grouping": "one-hot columns alone or together",  # alone, a reader takes the tallest bar of a group for its column
     REST: "the methods themselves",
 }
-SETTINGS = {"as the libraries come": frozenset[str](), "aligned": frozenset(SWITCHES)}
+SWITCHES = tuple(cause for cause in CAUSES if cause != REST)
 MEASURES = {
     "placed differently": "share of the contributions that the two place differently",
     "top differs": "share of the top columns that only one of the two names",
 }
+CENTRES = 10
+CLOSE = 0.01  # standard errors, as a share of the contributions
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,6 @@ class Disagreement:
         People for whom a distance is not defined (an explanation gives nothing to any column, or failed) are left out and
         counted.
         """
-        import pandas as pd
-
         lines = []
         for measure, table in self.distances.items():
             known = ~np.isnan(table).any(axis=1)
@@ -82,12 +83,9 @@ class Disagreement:
 
     def by_person(self) -> pd.DataFrame:
         """Return a line a person, measure and cause."""
-        import pandas as pd
-
+        about = self._pair | {"row": self.index}
         frames = [
-            pd.DataFrame(
-                self._pair | {"row": self.index, "measure": measure, "cause": cause, "part": part, "naive": table[:, 0]}
-            )
+            pd.DataFrame(about | {"measure": measure, "cause": cause, "part": part, "naive": table[:, 0]})
             for measure, table in self.distances.items()
             for cause, part in self.parts(measure).items()
         ]
@@ -139,10 +137,8 @@ def as_libraries_come(
 
     Parameters are those of `disagreement`, but for `methods`, two or more, and `seed`, that of the bootstrap.
     """
-    import pandas as pd
-
     lines = []
-    for setting, aligned in SETTINGS.items():
+    for setting, aligned in (("as the libraries come", frozenset[str]()), ("aligned", frozenset(SWITCHES))):
         values = {method: laboratory.contributions(model, method, aligned) for method in methods}
         for one, other in combinations(methods, 2):
             a, b = values[one], values[other]
@@ -156,7 +152,7 @@ def as_libraries_come(
 
 
 def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the share of the contributions [rows, features] that two explanations place differently, [rows].
+    """Return ``½ Σ |a_i / Σ|a| - b_i / Σ|b||`` of contributions [rows, features], the share that two place differently, [rows].
 
     NaN where one of them gives nothing to any column.
     """
@@ -165,3 +161,83 @@ def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         size = np.abs(values).sum(axis=1, keepdims=True)
         shares.append(np.divide(values, size, out=np.full(values.shape, np.nan), where=size > 0))
     return np.abs(shares[0] - shares[1]).sum(axis=1) / 2
+
+
+def switches(method: str, model: Model) -> tuple[str, ...]:
+    """Return the settings in which a library's default for a model is not the aligned one; a `DlxError` if not known."""
+    if method not in (known := explainers.with_library_defaults()):
+        raise DlxError(f"the defaults of {method} are not known; they are of {', '.join(known)}")
+    if not explainers.fits(method, model):
+        raise MethodError(f"{method} does not take {model.name}, a {type(model).__name__}")
+    touched = {"background", *_as_it_comes(method).options}
+    if _default_scale(method, model) != model.scales[0]:
+        touched.add("scale")
+    if isinstance(model, NeuralModel) and model.encoder.width != len(model.schema):
+        touched.add("grouping")
+    return tuple(switch for switch in SWITCHES if switch in touched)
+
+
+@dataclass(frozen=True, eq=False)
+class Laboratory:
+    """The people on whom libraries are tried, and the rows that a library or an aligned explanation is given."""
+
+    people: Dataset  # whom to explain
+    background: Dataset  # what all aligned explanations share
+    training: Dataset  # what a user would hand to lime or to k-means
+    seed: int = 0
+    explain: Callable[..., Explanation] = explain_  # or one that keeps what it made
+
+    def contributions(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
+        """Return what a method says [people, features], with some switches aligned and the others as the library comes.
+
+        A method that reads the net's dense columns has these summed, with their signs, where the grouping is aligned; another
+        is then asked about the original columns.
+        """
+        aligned = aligned | (set(SWITCHES) - set(switches(method, model)))
+        scale, is_grouped = model.scales[0] if "scale" in aligned else _default_scale(method, model), "grouping" in aligned
+        given = (self.people.rows, self.background.rows, self.training.rows)
+        if is_grouped and method not in explainers.reading(NeuralModel):
+            return self._explained(model, given, method, aligned, scale)
+        assert isinstance(model, NeuralModel)
+        encoder = model.encoder
+        dense = [encoder.transform(rows).astype(np.float64) for rows in given]
+        values = self._explained(model.on_dense_columns(), dense, method, aligned, scale)
+        return encoder.fold(values) if is_grouped else tallest(values, encoder.starts)
+
+    def _explained(
+        self, model: Model, given: Sequence[np.ndarray], method: str, aligned: frozenset[str], scale: Scale
+    ) -> np.ndarray:
+        """Return what the method says of rows, with the background and options that the library has, or the aligned ones."""
+        (rows, background, training), come, options = given, _as_it_comes(method), dict[str, Any]()
+        if "background" not in aligned:
+            if come.background == "zeros":
+                background = np.zeros((1, background.shape[1]))
+            elif come.background == "training rows":
+                background = training
+            elif come.background != "training shares":
+                background = k_means_background(training, CENTRES, len(background), seed=self.seed)
+        is_complete = not (np.isnan(rows).any() or np.isnan(background).any())
+        for setting, of_library in come.options.items():
+            options |= come.aligned.get(setting, {}) if setting in aligned else of_library
+        options = {name: value for name, value in options.items() if is_complete or name not in come.complete_only}
+        facts = explainers.method(method)
+        if facts.IS_SHAPLEY and facts.IS_RANDOM and "sampling" in aligned:  # so many samples that the noise is small
+            method = explainers.ground_truth_for(model, scale)
+            options = {"tolerance": CLOSE} if "tolerance" in explainers.options(method) else {}
+        asked: dict[str, Any] = {"method": method, "background": background, "scale": scale, "seed": self.seed}
+        return self.explain(model, rows, **asked, **options).values
+
+
+def tallest(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return, for each original column, the value [rows, features] of its dense column with the largest size."""
+    groups = np.split(values, starts[1:], axis=1)
+    return np.column_stack([np.take_along_axis(one, np.abs(one).argmax(axis=1)[:, None], axis=1) for one in groups])
+
+
+def _as_it_comes(method: str) -> AsItComes:
+    return explainers.method(method).AS_IT_COMES
+
+
+def _default_scale(method: str, model: Model) -> Scale:
+    default = _as_it_comes(method).scale
+    return default if default in model.scales else model.scales[0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
-import numpy as np
+import pandas as pd
 
 from dlx.comparison.alignment import AlignmentError, Contrast, contrast, describe, refuse_unaligned
 from dlx.comparison.metrics import agreement, agreement_by_row
@@ -15,9 +14,6 @@ from dlx.comparison.noise import Replicates, against_noise, noise_floor
 from dlx.comparison.truth import distance_to_truth
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -44,58 +40,45 @@ class Comparison:
 
     def agreement(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees: a line a pair and metric, with interval and chance level."""
-        return self._over_pairs(lambda a, b: agreement(a, b, k=k))
+        return _joined(agreement(one, other, k=k) for one, other in combinations(self.explanations, 2))
 
     def agreement_by_row(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees about each person: a line a pair and row, a column a metric."""
-        return self._over_pairs(lambda a, b: agreement_by_row(a, b, k=k))
+        return _joined(agreement_by_row(one, other, k=k) for one, other in combinations(self.explanations, 2))
 
     def distance_to_truth(self, k: int = 5) -> pd.DataFrame:
         """Return how far each method is from the ground truth of its model: a line a model, method and measure."""
-        import pandas as pd
-
         by_model = {truth.model: truth for truth in self.ground_truths}
         held = [one for one in self.explanations if one.model in by_model]
         if not held:
-            raise DlxError(
-                "there is no ground truth of these models; pass compare(..., ground_truths=[dlx.comparison.ground_truth("
-                "model, rows, ...)])"
-            )
-        return pd.concat([distance_to_truth([one], by_model[one.model], k=k) for one in held], ignore_index=True)
+            made = "compare(..., ground_truths=[dlx.comparison.ground_truth(model, rows, ...)])"
+            raise DlxError(f"there is no ground truth of these models; pass {made}")
+        return _joined(distance_to_truth([one], by_model[one.model], k=k) for one in held)
 
     errors = distance_to_truth  # its name before, for this version
 
     def noise(self, k: int = 5) -> pd.DataFrame:
         """Return how far each method agrees with itself: a line a model, method, source and metric."""
-        import pandas as pd
-
         if not self.replicates:
-            raise DlxError(
-                "there are no replicates; pass compare(..., replicates=[dlx.comparison.replicate(model, explanation, ...)])"
-            )
-        return pd.concat([noise_floor(some, k=k) for some in self.replicates], ignore_index=True)
+            made = "compare(..., replicates=[dlx.comparison.replicate(model, explanation, ...)])"
+            raise DlxError(f"there are no replicates; pass {made}")
+        return _joined(noise_floor(some, k=k) for some in self.replicates)
 
     def against_noise(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees, between chance and its noise floor: a line a pair, source and metric."""
-        import pandas as pd
-
         pairs = [
             against_noise(one, other, k=k)
             for one, other in combinations(self.replicates, 2)
             if one.source == other.source and (one.of.model, one.of.method) != (other.of.model, other.of.method)
         ]
         if not pairs:
-            raise DlxError(
-                "a noise floor of a pair needs replicates of both, of the same source; pass "
-                "compare(..., replicates=[dlx.comparison.replicate(model, explanation, source='background', ...), ...])"
-            )
-        return pd.concat(pairs, ignore_index=True)
+            made = "compare(..., replicates=[dlx.comparison.replicate(model, explanation, source='background', ...), ...])"
+            raise DlxError(f"a noise floor of a pair needs replicates of both, of the same source; pass {made}")
+        return _joined(pairs)
 
     def importance(self) -> pd.DataFrame:
         """Return the mean absolute contribution of each feature: a line a model, method and feature."""
-        import pandas as pd
-
-        return pd.concat([importance(one) for one in self.explanations], ignore_index=True)
+        return _joined(map(importance, self.explanations))
 
     def contrast(self, model: str, other: str, method: str, other_method: str | None = None) -> Contrast:
         """Return which features make two models differ, each explained by a method."""
@@ -106,13 +89,12 @@ class Comparison:
         for one in self.explanations:
             if (one.model, one.method) == which:
                 return one
-        known = "; ".join(describe(one) for one in self.explanations)
+        known = "; ".join(map(describe, self.explanations))
         raise DlxError(f"no explanation of {which[0]!r} by {which[1]!r}; there are {known}")
 
-    def _over_pairs(self, table: Callable[[Explanation, Explanation], pd.DataFrame]) -> pd.DataFrame:
-        import pandas as pd
 
-        return pd.concat([table(one, other) for one, other in combinations(self.explanations, 2)], ignore_index=True)
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)
 
 
 def compare(
@@ -133,7 +115,7 @@ def compare(
     replicates : sequence of Replicates, optional
         Explanations again, by `dlx.comparison.replicate`, with another seed or background, that tell noise from difference.
     judges : sequence of Explanation, optional
-        The name of `ground_truths` before; still taken in this version.
+        The name of `ground_truths` before, for this version.
 
     Raises
     ------
@@ -145,14 +127,10 @@ def compare(
 
 def importance(explanation: Explanation) -> pd.DataFrame:
     """Return mean |contribution| of each feature over all people, in units of the scale, its share of all, and its rank."""
-    import pandas as pd
-    from scipy.stats import rankdata
-
-    sizes = explanation.importance
-    total = sizes.sum()
+    sizes, total = pd.Series(explanation.importance), explanation.importance.sum()
     return pd.DataFrame(
         {"model": explanation.model, "method": explanation.method, "scale": explanation.scale}
         | {"feature": explanation.schema.names, "label": explanation.schema.labels, "importance": sizes}
-        | {"share": sizes / total if total > 0 else np.zeros_like(sizes), "rank": rankdata(-sizes)}
+        | {"share": sizes / total if total > 0 else 0.0, "rank": sizes.rank(ascending=False)}
         | {"people": int((~explanation.failed).sum())}
     )

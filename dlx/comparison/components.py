@@ -11,20 +11,17 @@ chapter 4), summed over columns. A negative estimate counts as 0 once it has bee
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING
+from itertools import combinations, product
 
 import numpy as np
+import pandas as pd
 
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.stats import RESAMPLES, ends_of, interval_of_mean, resampled_means
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlx.stats import ends_of, interval_of_mean, resampled_means
 
 COMPONENTS = {
     "model": "which model",
@@ -39,8 +36,6 @@ DISTANCES = {
     "seeds": "two training seeds under one method",
 }
 
-Key = tuple[str, str, int]
-
 
 @dataclass(frozen=True, eq=False)
 class VarianceComponents:
@@ -48,15 +43,12 @@ class VarianceComponents:
 
     models: tuple[str, ...]
     methods: tuple[str, ...]
-    seeds: int  # training seeds of each model
     values: np.ndarray  # [models, methods, seeds, people, features], contributions
     index: np.ndarray  # [people], names of the rows
     scale: str
 
     def by_person(self) -> pd.DataFrame:
         """Return a line a person: the components, in squared units of the scale, unbiased, so that one may be negative."""
-        import pandas as pd
-
         return pd.DataFrame({"row": self.index} | components_by_person(self.values))
 
     def components(self, *, seed: int = 0) -> pd.DataFrame:
@@ -64,23 +56,18 @@ class VarianceComponents:
 
         Intervals are over resampled people; those for whom an explanation failed are left out and counted.
         """
-        import pandas as pd
-
         table = np.column_stack(list(components_by_person(self.values).values()))
         known = table[~np.isnan(table).any(axis=1)]
-        sizes, shares = _sizes_and_shares(known.mean(axis=0)[None]) if len(known) else np.full((2, 1, 5), np.nan)
-        spread = [np.full((RESAMPLES, 5), np.nan)] * 2
-        if len(known) > 1:
-            spread = list(_sizes_and_shares(resampled_means(known, seed=seed)[1:]))
+        means = resampled_means(known, seed=seed) if len(known) else np.full((2, len(COMPONENTS)), np.nan)
+        kept = np.maximum(means, 0.0)
+        total = kept.sum(axis=1, keepdims=True)
+        shares = np.divide(kept, total, out=np.full(kept.shape, np.nan), where=total > 0)
         lines = []
         for i, (name, what) in enumerate(COMPONENTS.items()):
             line: dict[str, object] = {"component": name, "what": what, "scale": self.scale}
-            for measure, estimate, resampled in (
-                ("size", sizes[0, i], spread[0][:, i]),
-                ("share", shares[0, i], spread[1][:, i]),
-            ):
-                low, high = ends_of(resampled, people=len(known))
-                line |= {measure: estimate, f"{measure}_low": low, f"{measure}_high": high}
+            for measure, numbers in (("size", np.sqrt(kept[:, i])), ("share", shares[:, i])):
+                low, high = ends_of(numbers[1:], people=len(known))
+                line |= {measure: numbers[0], f"{measure}_low": low, f"{measure}_high": high}
             lines.append(line | {"people": len(known), "failed": len(table) - len(known)})
         return pd.DataFrame(lines)
 
@@ -90,53 +77,41 @@ class VarianceComponents:
         Two models under one method and two methods on one model are averaged over training seeds, two training seeds
         under one method over all pairs of seeds; in units of the scale.
         """
-        import pandas as pd
-
+        y, found = self.values, list[tuple[str, str, str, str, np.ndarray]]()  # what differs, the two, what is the same, gaps
+        for (i, one), (j, other) in combinations(enumerate(self.models), 2):
+            found += [("models", one, other, method, _gap(y[i, k], y[j, k])) for k, method in enumerate(self.methods)]
+        for m, model in enumerate(self.models):
+            pairs = combinations(enumerate(self.methods), 2)
+            found += [("methods", one, other, model, _gap(y[m, i], y[m, j])) for (i, one), (j, other) in pairs]
+            for k, method in enumerate(self.methods):
+                one_of, other_of = np.array(list(combinations(range(y.shape[2]), 2))).T
+                found.append(("seeds", model, model, method, _gap(y[m, k, one_of], y[m, k, other_of])))
         lines = []
-        for kind, one, other, within, gaps in self._pairs():
+        for kind, a, b, within, gaps in found:
             mean, low, high = interval_of_mean(gaps, seed=seed)
-            line: dict[str, object] = {"kind": kind, "what": DISTANCES[kind], "one": one, "other": other, "within": within}
+            line: dict[str, object] = {"kind": kind, "what": DISTANCES[kind], "one": a, "other": b, "within": within}
             counts = {"people": int((~np.isnan(gaps)).sum()), "failed": int(np.isnan(gaps).sum())}
             lines.append(line | {"mean": mean, "low": low, "high": high, "scale": self.scale} | counts)
         return pd.DataFrame(lines)
 
-    def _pairs(self) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
-        """Yield what differs, the two, what is the same, and their distance [people]."""
-        for (i, one), (j, other) in combinations(enumerate(self.models), 2):
-            for k, method in enumerate(self.methods):
-                yield "models", one, other, method, _gap(self.values[i, k], self.values[j, k]).mean(axis=0)
-        for m, model in enumerate(self.models):
-            for (i, one), (j, other) in combinations(enumerate(self.methods), 2):
-                yield "methods", one, other, model, _gap(self.values[m, i], self.values[m, j]).mean(axis=0)
-            for k, method in enumerate(self.methods):
-                pairs = combinations(self.values[m, k], 2)
-                yield "seeds", model, model, method, np.mean([_gap(a, b) for a, b in pairs], axis=0)
 
-
-def variance_components(explanations: Mapping[Key, Explanation]) -> VarianceComponents:
-    """Return the variance components of explanations by model, method and training seed, which must be of all combinations.
-
-    Parameters
-    ----------
-    explanations : mapping of (str, str, int) to Explanation
-        By architecture, method and training seed.
+def variance_components(explanations: Mapping[tuple[str, str, int], Explanation]) -> VarianceComponents:
+    """Return the variance components of explanations by (architecture, method, training seed), of all combinations.
 
     Raises
     ------
     DlxError
-        If there are fewer than two models, methods or seeds, or a combination is lacking.
-    AlignmentError
-        If they are not of the same people, on one scale, against one background.
+        If there are fewer than two models, methods or seeds, or a combination is lacking, or (`AlignmentError`) if they are
+        not of the same people, on one scale, against one background.
     """
-    models = tuple(dict.fromkeys(model for model, _, _ in explanations))
-    methods = tuple(dict.fromkeys(method for _, method, _ in explanations))
-    seeds = tuple(dict.fromkeys(seed for _, _, seed in explanations))
+    models, methods, seeds = (
+        (tuple(dict.fromkeys(some)) for some in zip(*explanations, strict=True)) if explanations else ((),) * 3
+    )
     for what, some in (("models", models), ("methods", methods), ("training seeds", seeds)):
         if len(some) < 2:
             raise DlxError(f"variance components need at least 2 {what}, got {len(some)}")
-    wanted = [(m, k, s) for m in models for k in methods for s in seeds]
-    lacking = [which for which in wanted if which not in explanations]
-    if lacking:
+    wanted = list(product(models, methods, seeds))
+    if lacking := [which for which in wanted if which not in explanations]:
         raise DlxError(
             f"variance components need all {len(wanted)} combinations of model, method and training seed, "
             f"got {len(explanations)}; explain {lacking[0]} too"
@@ -144,7 +119,7 @@ def variance_components(explanations: Mapping[Key, Explanation]) -> VarianceComp
     refuse_unaligned(list(explanations.values()))
     values = np.array([[[explanations[m, k, s].values for s in seeds] for k in methods] for m in models])
     first = next(iter(explanations.values()))
-    return VarianceComponents(models, methods, len(seeds), values, np.asarray(first.index), first.scale)
+    return VarianceComponents(models, methods, values, np.asarray(first.index), first.scale)
 
 
 def components_by_person(values: np.ndarray) -> dict[str, np.ndarray]:
@@ -174,16 +149,10 @@ def components_by_person(values: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _gap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.square(a - b).sum(axis=-1))
+    """Return the mean distance of contributions [pairs, people, features], [people]."""
+    return np.sqrt(np.square(a - b).sum(axis=-1)).mean(axis=0)
 
 
 def _mean_square(effect: np.ndarray, freedom: int, shape: tuple[int, ...]) -> np.ndarray:
     """Return the mean square [people] of an effect, summed over columns; each effect counts once a cell of the design."""
     return np.square(np.broadcast_to(effect, shape)).sum(axis=(0, 1, 2, 4)) / freedom
-
-
-def _sizes_and_shares(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return standard deviations and shares [resamples, components] of mean components, negative ones as 0."""
-    kept = np.maximum(means, 0.0)
-    total = kept.sum(axis=1, keepdims=True)
-    return np.sqrt(kept), np.divide(kept, total, out=np.full(kept.shape, np.nan), where=total > 0)

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.stats import interval_of_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHARE, CORRELATION = (0.0, 1.0), (-1.0, 1.0)
 Chance = Callable[[int, int], float]
@@ -132,12 +130,12 @@ def chance_level(metric: str, k: int, width: int) -> float:
 
 
 def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Return how far two explanations agree, averaged over people.
+    """Return how far two explanations agree, averaged over people: a line a metric.
 
     Parameters
     ----------
     a, b : Explanation
-        Aligned: see `dlx.compare`.
+        Aligned (see `dlx.compare`), or an `AlignmentError` is raised.
     k : int
         How many features count as the top; all of them where there are fewer.
     seed : int
@@ -146,29 +144,19 @@ def agreement(a: Explanation, b: Explanation, *, k: int = 5, seed: int = 0) -> p
     Returns
     -------
     DataFrame
-        One line a metric: mean over rows, 95 % bootstrap interval, the rows that have a value, and those that have none: an
-        explanation failed, or gives all columns the same size, so that there is no order (`undefined`); and the chance level.
-
-    Raises
-    ------
-    AlignmentError
-        If the explanations are not aligned.
+        Mean over rows, 95 % bootstrap interval, chance level, the rows that have a value, and those that have none: an
+        explanation failed, or gives all columns the same size, so that there is no order (`undefined`).
     """
-    import pandas as pd
-
     refuse_unaligned((a, b))
     lines, width = [], a.values.shape[1]
     for name, values in metrics_by_row(a.values, b.values, k).items():
         found = summary(values, a.failed | b.failed, within=METRICS[name].limits, seed=seed)
-        line = {"metric": name, "k": min(k, width), "chance": chance_level(name, k, width)}
-        lines.append(pair_of(a, b) | line | found)
+        lines.append(pair_of(a, b) | {"metric": name, "k": min(k, width), "chance": chance_level(name, k, width)} | found)
     return pd.DataFrame(lines)
 
 
 def agreement_by_row(a: Explanation, b: Explanation, *, k: int = 5) -> pd.DataFrame:
     """Return how far two explanations agree about each person: a line a row, a column a metric."""
-    import pandas as pd
-
     refuse_unaligned((a, b))
     return pd.DataFrame(pair_of(a, b) | {"row": np.asarray(a.index)} | metrics_by_row(a.values, b.values, k))
 

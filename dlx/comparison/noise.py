@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.comparison.metrics import METRICS, chance_level, counted, metrics_by_row
@@ -20,10 +21,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.runner import explain as explain_
-from dlx.stats import Interval, interval_of_means
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlx.stats import Interval, interval_of_mean
 
 Source = Literal["seed", "background", "training"]
 SOURCES: dict[Source, str] = {
@@ -31,7 +29,6 @@ SOURCES: dict[Source, str] = {
     "background": "another background of the same size",
     "training": "the same architecture trained with another seed",
 }
-MAY_DIFFER: dict[Source, tuple[str, ...]] = {"seed": (), "background": ("background",), "training": ()}
 ALIKE = "no evidence of a difference"
 DIFFERENT = "differ beyond noise"
 CHANCE = "no better than chance"
@@ -54,18 +51,11 @@ class Replicates:
             raise DlxError(f"source must be one of {', '.join(SOURCES)}, got {self.source!r}")
         if not self.explanations:
             raise DlxError("a noise floor needs at least 1 replicate, got none")
-        shared = ("method", "options") if self.source == "training" else ("method", "options", "model")
         for other in self.explanations:
-            refuse_unaligned((self.of, other), but=MAY_DIFFER[self.source])
-            for what in shared:
-                one, its = getattr(self.of, what), getattr(other, what)
-                if one != its:
+            refuse_unaligned((self.of, other), but=("background",) if self.source == "background" else ())
+            for what in ("method", "options") if self.source == "training" else ("method", "options", "model"):
+                if (one := getattr(self.of, what)) != (its := getattr(other, what)):
                     raise DlxError(f"replicates must share their {what}, got {one} and {its}")
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether every replicate is the one that is shown, to the last bit: what was changed does not matter at all."""
-        return all(np.array_equal(other.values, self.of.values, equal_nan=True) for other in self.explanations)
 
     def metrics(self, k: int) -> dict[str, np.ndarray]:
         """Return how far each replicate agrees with the one that is shown, each metric [replicates, rows]."""
@@ -129,31 +119,17 @@ def replicate(
 def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
     """Return the noise floor of a method, how far it agrees with itself: a line a metric.
 
-    Parameters
-    ----------
-    replicates : Replicates
-        An explanation and the same again.
-    k : int
-        How many features count as the top.
-    seed : int
-        Seed of the bootstrap, over people and replicates.
-
-    Returns
-    -------
-    DataFrame
-        Mean over replicates and people with its 95 % interval, chance level, number of replicates, and the rows that have
-        a value in every replicate.
+    Mean over replicates and people with its 95 % interval over both, chance level, number of replicates, and the rows that
+    have a value in every replicate. `k` is how many features count as the top.
     """
-    import pandas as pd
-
     lines, of = [], replicates.of
     about = {"model": of.model, "method": of.method, "scale": of.scale, "source": replicates.source}
+    is_certain = all(np.array_equal(other.values, of.values, equal_nan=True) for other in replicates.explanations)
     for metric, values in replicates.metrics(k).items():
-        limits, width = None if replicates.is_certain else METRICS[metric].limits, of.values.shape[1]
-        floor = _named("", interval_of_means(values, within=limits, seed=seed))
-        line: dict[str, Any] = {"metric": metric, "k": min(k, width)} | floor
+        limits, width = None if is_certain else METRICS[metric].limits, of.values.shape[1]
+        line = about | {"metric": metric, "k": min(k, width)} | _named(interval_of_mean(values, within=limits, seed=seed))
         line |= {"chance": chance_level(metric, k, width), "replicates": len(values)}
-        lines.append(about | line | counted(~np.isnan(values).any(axis=0), of.failed))
+        lines.append(line | counted(~np.isnan(values).any(axis=0), of.failed))
     return pd.DataFrame(lines)
 
 
@@ -172,32 +148,28 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
     Raises
     ------
     DlxError
-        If the replicates are of different sources.
-    AlignmentError
-        If the two explanations are not aligned.
+        If the replicates are of different sources, or (`AlignmentError`) the two explanations are not aligned.
     """
-    import pandas as pd
-
     if one.source != other.source:
         raise DlxError(f"replicates must share their source, got {one.source} and {other.source}")
     a, b = one.of, other.of
     refuse_unaligned((a, b))
-    width, lines, itself, itself_too = a.values.shape[1], [], one.metrics(k), other.metrics(k)
+    width, lines, floors = a.values.shape[1], [], [(some.of, some.metrics(k)) for some in (one, other)]
     for metric, agreement in metrics_by_row(a.values, b.values, k).items():
-        noisier, most = min((a, itself[metric]), (b, itself_too[metric]), key=lambda floor: _mean(floor[1]))
+        noisier, most = min(((of, found[metric]) for of, found in floors), key=lambda floor: _mean(floor[1]))
         short, chance = most - agreement, chance_level(metric, k, width)
-        mean, floor = (interval_of_means(v, within=METRICS[metric].limits, seed=seed) for v in (agreement[None], most))
-        shortfall, counts = interval_of_means(short, seed=seed), counted(~np.isnan(short).any(axis=0), a.failed | b.failed)
-        line: dict[str, Any] = {"source": one.source, "metric": metric, "k": min(k, width)} | _named("", mean)
+        mean, floor = (interval_of_mean(v, within=METRICS[metric].limits, seed=seed) for v in (agreement, most))
+        shortfall, counts = interval_of_mean(short, seed=seed), counted(~np.isnan(short).any(axis=0), a.failed | b.failed)
+        line = pair_of(a, b) | {"source": one.source, "metric": metric, "k": min(k, width)} | _named(mean)
         line |= {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
-        line |= _named("floor", floor) | _named("shortfall", shortfall) | {"replicates": len(most)} | counts
-        lines.append(pair_of(a, b) | line | {"finding": _finding(mean, shortfall, chance, counts["rows"])})
+        line |= _named(floor, "floor") | _named(shortfall, "shortfall") | {"replicates": len(most)} | counts
+        lines.append(line | {"finding": _finding(mean, shortfall, chance, counts["rows"])})
     return pd.DataFrame(lines)
 
 
-def _named(name: str, interval: Interval) -> dict[str, float]:
+def _named(interval: Interval, name: str = "") -> dict[str, Any]:
     prefix = f"{name}_" if name else ""
-    return dict(zip((name or "mean", f"{prefix}low", f"{prefix}high"), interval, strict=True))
+    return {name or "mean": interval.estimate, f"{prefix}low": interval.low, f"{prefix}high": interval.high}
 
 
 def _finding(agreement: Interval, shortfall: Interval, chance: float, people: int) -> str:

@@ -9,21 +9,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import runner
 from dlx.arrays import check_seed
+from dlx.comparison.alignment import checked_scale, coded_background, is_finite
 from dlx.comparison.metrics import SHARE, chance_level, metrics_by_row, summary
-from dlx.comparison.perturbation import checked_scale, is_finite, same_background
 from dlx.errors import DlxError, plural
 from dlx.explanation import Explanation
 from dlx.model import NeuralModel
 from dlx.stats import interval_of_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SURVIVES_ABOVE = 0.5  # of the way from chance to full agreement, at the lower end of the interval
 
@@ -58,9 +56,8 @@ def sanity_check(
     -------
     DataFrame
         One line a stage, from the last layer to all of them: the `layer` made random last, `layers_random` in all, the
-        `feature_agreement` of the explanations before and after (mean over people, 95 % bootstrap interval, and its
-        `chance` level), the mean `rank_correlation` of their sizes, the rows that have a value, those where either
-        explanation is not finite (`failed`), and the other rows without a value (`undefined`: all columns of a size).
+        `feature_agreement` of the explanations before and after (with its 95 % interval and `chance` level), the mean
+        `rank_correlation` of their sizes, and the rows that have a value, `failed`, or have none else (`undefined`).
         `survives` is the verdict on the method, the same on all its lines, and True is bad: with all layers random, the
         lower end of the interval of (agreement - chance) / (1 - chance) is still above one half. Where that cannot be
         decided it is False, and `note` says why.
@@ -70,11 +67,9 @@ def sanity_check(
     DlxError
         If the model is no net or has no weights, or the explanation is of another model or against another background.
     """
-    import pandas as pd
-
     if not isinstance(model, NeuralModel):
         raise DlxError(f"the sanity check makes layers random, which needs a net, got {model.name}, a {type(model).__name__}")
-    scale, coded = checked_scale(model, explanation), same_background(model, explanation, background)
+    scale, coded = checked_scale(model, explanation), coded_background(model, background, of=explanation)
     how = {"method": explanation.method, "scale": scale, "seed": explanation.seed, **explanation.options}
     width, lines = len(model.schema), []
     chance = chance_level("feature_agreement", k, width)
@@ -94,22 +89,34 @@ def sanity_check(
 def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]]:
     """Return copies of a net with one more layer made random each, from the last to the first, and the layer's name.
 
-    Last and first are the order in which the net names its layers. A layer is anything with weights of its own or a
+    The order is that in which the net names its layers. A layer is anything with weights of its own or a
     ``reset_parameters()``, which draws them as before training; running means are reset too. A net without, or with a layer
     that cannot draw its weights, is a `DlxError`. The net itself and torch's global generator are left as they are.
     """
     import torch
 
-    names = _layers(model)
-    stages: list[tuple[str, NeuralModel]] = []
+    layers = {
+        name: layer
+        for name, layer in model.network.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+        or (hasattr(layer, "reset_parameters") and not any(True for _ in layer.children()))
+    }
+    if not layers:
+        raise DlxError(f"{model.name} has no layer with weights, so none can be made random")
+    resets = ("reset_parameters", "_reset_parameters")  # torch's attention has it private
+    for name, layer in layers.items():
+        if not any(hasattr(layer, reset) for reset in resets):
+            raise DlxError(
+                f"layer {name!r} of {model.name} must have reset_parameters() to be made random, but {type(layer).__name__} "
+                "has none; give it one that draws its weights as before training"
+            )
+    stages, network = [], model.network
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(check_seed(seed))
-        network = model.network
-        for count, name in enumerate(reversed(names), 1):
+        for count, name in enumerate(reversed(layers), 1):
             network = copy.deepcopy(network)
-            layer: Any = network.get_submodule(name)
-            reset = getattr(layer, "reset_parameters", None) or layer._reset_parameters  # torch's attention has it private
-            reset()
+            drawn: Any = network.get_submodule(name)
+            getattr(drawn, next(reset for reset in resets if hasattr(drawn, reset)))()
             title = f"{model.name}, {plural(count, 'layer')} random"
             stages.append((name, replace(model, network=network, name=title, provenance=None)))
     return stages
@@ -123,22 +130,3 @@ def outlives(agreement: np.ndarray, chance: float, *, seed: int = 0) -> tuple[bo
     if np.isnan(low):
         return False, "not decided: no row has a value with all layers random"
     return bool(low > SURVIVES_ABOVE), ""
-
-
-def _layers(model: NeuralModel) -> list[str]:
-    """Return the names of the layers that hold weights, first to last."""
-    layers = {
-        name: layer
-        for name, layer in model.network.named_modules()
-        if any(True for _ in layer.parameters(recurse=False))
-        or (hasattr(layer, "reset_parameters") and not any(True for _ in layer.children()))
-    }
-    if not layers:
-        raise DlxError(f"{model.name} has no layer with weights, so none can be made random")
-    for name, layer in layers.items():
-        if not hasattr(layer, "reset_parameters") and not hasattr(layer, "_reset_parameters"):
-            raise DlxError(
-                f"layer {name!r} of {model.name} must have reset_parameters() to be made random, but {type(layer).__name__} "
-                "has none; give it one that draws its weights as before training"
-            )
-    return list(layers)

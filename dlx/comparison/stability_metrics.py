@@ -1,35 +1,24 @@
 """How stable an explanation is: how far it moves for people much like the one explained, of the same predicted class.
 
-Agarwal et al. (2022), "Rethinking Stability for Attribution-based Explanations", arXiv 2203.06877, section 3.3: the
-relative change of the explanation over the relative change of input (RIS) or hidden representation (RRS), or over the
-change of the logit (ROS), largest over a neighbourhood. Local Lipschitz is the same without "relative": Alvarez-Melis
-and Jaakkola (2018), arXiv 1806.08049. Low is good for all four.
-
-"Relative" is element by element, (e - e') / e, as in the paper, with |e| kept above `SMALLEST`, under the 2-norm. The
-code of others differs:
-
-- OpenXAI's first release clips e itself from below at 0.001, so that negative ones become 0.001 too; its present one
-  divides norm by norm, ||e - e'|| / ||e||, and has no value where ||e|| = 0. Both take ROS relative to the logit.
-- Quantus divides element by element by e as it is, by 1e-6 where e is exactly 0, and replaces a norm of 0 in the
-  denominator by 1e-6. It takes ROS over the plain change of the logit, as the paper and this file do.
-
-Element by element, a column that hardly contributes counts as much as one that decides: read the median. The output of
-trees often does not change at all between neighbours: such a neighbour has no ROS.
+Agarwal et al. (2022), arXiv 2203.06877, section 3.3: the relative change of the explanation over that of the input (RIS) or
+hidden representation (RRS), or over the change of the logit (ROS), largest over a neighbourhood; local Lipschitz is the same
+without "relative" (Alvarez-Melis and Jaakkola 2018, arXiv 1806.08049). Low is good. `relative_change` says what others do.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import runner
 from dlx.arrays import check_seed, same
 from dlx.background import nearest
+from dlx.comparison.alignment import checked_scale, coded_background, is_finite
 from dlx.comparison.metrics import summary
-from dlx.comparison.perturbation import checked_scale, coded_background, is_finite, same_background
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -37,7 +26,6 @@ from dlx.model import LinearModel, Model, NeuralModel, Scale, as_rows
 from dlx.model.kinds import CHUNK_ROWS
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
 
 SMALLEST = 1e-3  # what |e|, |x| and |L| are kept above, in units of the scale, standard deviations and activations
@@ -45,13 +33,6 @@ SMALLEST_CHANGE = 1e-6  # of input, representation and logit, below which nothin
 NEIGHBOURS = 10  # of a person, before those of another class are dropped
 STEP = 0.1  # of the way to a donor
 FLIP = 0.05  # chance that a level, or a missing value, becomes the donor's
-
-
-class Neighbourhood(NamedTuple):
-    """People much like each person: rows [rows, count, features], and which are kept, bool [rows, count]."""
-
-    rows: np.ndarray
-    kept: np.ndarray
 
 
 def stability(
@@ -84,18 +65,16 @@ def stability(
     -------
     DataFrame
         One line a metric, ``ris``, ``rrs`` (nets with a linear layer only), ``ros`` and ``lipschitz`` (scale / standard
-        deviation): median and mean over people, 95 % bootstrap interval of the mean, the rows that have a value, the
-        rows whose explanation is not finite (`failed`), the other rows without a value (`undefined`: no neighbour is
-        left), and the neighbours kept in all.
+        deviation): median and mean over people, 95 % bootstrap interval of the mean, the rows that have a value, `failed`,
+        or have none else (`undefined`: no neighbour is left), and the neighbours kept in all. Read the median: a column
+        that hardly contributes counts as much as one that decides.
 
     Raises
     ------
     DlxError
         If the explanation is of another model or against another background, or there are too few neighbours.
     """
-    import pandas as pd
-
-    scale, coded = checked_scale(model, explanation), same_background(model, explanation, background)
+    scale, coded = checked_scale(model, explanation), coded_background(model, background, of=explanation)
     near, kept = neighbourhood(model, explanation.rows, coded, scale=scale, count=count, seed=seed)
     finite = is_finite(explanation)
     kept &= finite[:, None]
@@ -116,13 +95,13 @@ def stability(
 
 def neighbourhood(
     model: Model, rows: Any, background: Any, *, scale: Scale, count: int = NEIGHBOURS, seed: int = 0
-) -> Neighbourhood:
-    """Return people much like each person, and which of them count: those of the same class that are not the person.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return people much like each person [rows, count, features], and which count, bool [rows, count].
 
     Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the
     way to the donor's; a level, or a number that either lacks, is kept but for one time in twenty, where it becomes the
-    donor's. Every person has the same draws. Positive is a row from a logit of 0 on; values have no classes. A neighbour whose
-    output is infinite on the scale to explain on does not count.
+    donor's. Every person has the same draws. Whoever is the person, of the other class (a logit of 0 divides them; values have
+    no classes), or of an output that is infinite on the scale to explain on does not count.
     """
     if count < 1:
         raise DlxError(f"a neighbourhood needs at least 1 neighbour, got {count}")
@@ -135,14 +114,18 @@ def neighbourhood(
     moves[:, :, list(schema.categorical)] = False
     near = np.where(moves, own + STEP * (donors - own), np.where(flips, donors, own))
     itself = same(near, own).all(axis=2)
-    outputs, near_outputs = own_outputs(model, people), own_outputs(model, near.reshape(-1, len(schema))).reshape(itself.shape)
+    outputs, near_outputs = _own_outputs(model, people), _own_outputs(model, near.reshape(-1, len(schema)))
+    near_outputs = near_outputs.reshape(itself.shape)
     is_kept = (model.scales[0] == "value") | ((near_outputs >= 0) == (outputs >= 0)[:, None])
-    explained = np.isfinite(near_outputs) | (scale != "logit")
-    return Neighbourhood(near, is_kept & explained & ~itself)
+    return near, is_kept & (np.isfinite(near_outputs) | (scale != "logit")) & ~itself
 
 
 def relative_change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return ||(before - after) / before||, element by element over the last axis, |before| kept above `SMALLEST`."""
+    """Return ||(before - after) / before||, element by element over the last axis, |before| kept above `SMALLEST`.
+
+    So has the paper. OpenXAI's first release clips `before` itself from below at 0.001, negative ones too, its present one
+    divides norm by norm; both take ROS relative to the logit. Quantus divides by `before`, or 1e-6 where it is exactly 0.
+    """
     return np.linalg.norm((before - after) / np.maximum(np.abs(before), SMALLEST), axis=-1)
 
 
@@ -176,15 +159,6 @@ def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def own_outputs(model: Model, rows: np.ndarray) -> np.ndarray:
-    """Return the logit of each row, infinite for a probability of 0 or 1, or the value of a regression, [rows]."""
-    from scipy.special import logit
-
-    own = model.scales[0]
-    outputs = model.predict(rows, own)
-    return logit(outputs) if own == "probability" else outputs
-
-
 def _ratios(
     model: Model, explanation: Explanation, background: np.ndarray, near: np.ndarray, moved: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -201,9 +175,17 @@ def _ratios(
     if isinstance(model, NeuralModel) and _linear_layers(model):
         representations = both(lambda rows: hidden(model, rows))
         ratios["rrs"] = relative_stability(change, relative_change(*representations))
-    outputs = (np.where(np.isfinite(one), one, np.nan) for one in both(lambda rows: own_outputs(model, rows)))
+    outputs = (np.where(np.isfinite(one), one, np.nan) for one in both(lambda rows: _own_outputs(model, rows)))
     ratios["ros"] = relative_stability(change, np.abs(np.subtract(*outputs)))
     return ratios | {"lipschitz": lipschitz(values, moved, *inputs)}
+
+
+def _own_outputs(model: Model, rows: np.ndarray) -> np.ndarray:
+    """Return the logit of each row, infinite for a probability of 0 or 1, or the value of a regression, [rows]."""
+    from scipy.special import logit
+
+    outputs = model.predict(rows, model.scales[0])
+    return logit(outputs) if model.scales[0] == "probability" else outputs
 
 
 def _linear_layers(model: NeuralModel) -> list[torch.nn.Module]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from dlx.comparison.noise import Replicates
 from dlx.explanation import Explanation
 from dlx.rounding import side_true
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LEAST_SELF_AGREEMENT = 0.8  # of the top columns, with another seed
 MOST_ERROR = 0.1  # of a method that sets out to give Shapley values
@@ -52,8 +49,6 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
         model, method; `standing`: "trusted", "not refuted" or "distrusted"; `trusted`: whether it is the first; `why`;
         `not_measured`: which of the three were not; `evidence`: what was; `remark`: what to know.
     """
-    import pandas as pd
-
     return pd.DataFrame([_line(one, evidence) for one in explanations])
 
 
@@ -65,12 +60,10 @@ def believed(table: pd.DataFrame) -> np.ndarray:
 
 def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
     tables = {name: _about(table, one) for name, table in vars(evidence).items() if table is not None}
-    tables |= {name: of(tables[name]) for name, of in _ASKED.items() if name in tables}
-    seen = {name: tables[table] for name, (table, _) in _CHECKS.items() if table in tables and _says_something(tables[table])}
-    against = [said for name, (_, objection) in _CHECKS.items() if name in seen and (said := objection(seen[name]))]
-    against += [said] if (said := _leaves_out(seen)) else []
-    against += [f"it failed on {int(one.failed.sum())} of {len(one)} people"] if one.failed.any() else []
-    lacking, away = [name for name in _NEEDED if name not in seen], _away(tables.get("distances"))
+    tables |= {name: asked(tables[name]) for name, asked in _ASKED.items() if name in tables}
+    seen = {name: tables[table] for name, table in _CHECKS.items() if table in tables and _says_something(tables[table])}
+    away = _away(seen.get(DISTANCE))
+    against, lacking = _objections(one, seen, away), [name for name in (PREFLIGHT, NOISE, DISTANCE) if name not in seen]
     standing = DISTRUSTED if against else NOT_REFUTED if lacking else TRUSTED
     nothing = f"nothing speaks against it ({', '.join(seen) or 'nothing was measured'})"
     nothing += f"; {' and '.join(lacking)} not measured" if lacking else ""
@@ -79,6 +72,75 @@ def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
         **{"why": "; ".join(against) or nothing, "not_measured": ", ".join(lacking), "evidence": ", ".join(seen)},
         "remark": f"it answers another question: {_far(away)}" if away > FAR else "",
     }
+
+
+def _about(table: pd.DataFrame, one: Explanation) -> pd.DataFrame:
+    some = table[(table["model"] == one.model) & (table["method"] == one.method)]
+    return some[some["options"] == one.options_words] if "options" in some else some
+
+
+def _own_noise(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the noise of other seeds, a line: of the top columns, or, where these are all columns, of the order of pairs."""
+    same = table[table["source"] == "seed"]
+    some = same[same["metric"] == "feature_agreement"]
+    is_all = len(some) and "chance" in some and some["chance"].iloc[0] == 1
+    return same[same["metric"] == "pairwise_rank_agreement"] if is_all else some
+
+
+def _says_something(table: pd.DataFrame) -> bool:
+    """Whether a table has a line whose results are not all undefined."""
+    found = [name for name in ("verdict", "median", "mean", "feature_agreement") if name in table]
+    return len(table) > 0 and (not found or bool(table[found].notna().any(axis=None)))
+
+
+def _away(distances: pd.DataFrame | None) -> float:
+    """Return how far a method that does not set out to give the Shapley values is from them; 0 where that is not known."""
+    line = None if distances is None else distances.iloc[0]
+    return 0.0 if line is None or line["is_shapley"] or np.isnan(line["median"]) else float(line["median"])
+
+
+def _objections(one: Explanation, seen: dict[str, pd.DataFrame], away: float) -> list[str]:
+    """Return what speaks against a method, by the tables about it that say something."""
+    first, said = {name: table.iloc[0] for name, table in seen.items()}, []
+    ready, noise, distance = (first.get(name) for name in (PREFLIGHT, NOISE, DISTANCE))
+    if ready is not None and ready["verdict"] == "not valid":
+        said.append(f"pre-flight found it not valid: {ready['reason']}")
+    if WEIGHTS in seen and seen[WEIGHTS]["survives"].any():
+        said.append("its explanations outlive the randomisation of the net's weights")
+    if noise is not None and noise["mean"] < LEAST_SELF_AGREEMENT:
+        what = "top columns stay" if noise["metric"] == "feature_agreement" else "pairs of columns keep their order"
+        said.append(f"with another seed only {_percent(noise['mean'], LEAST_SELF_AGREEMENT)} of the {what}")
+    if distance is not None and distance["is_shapley"] and distance["median"] > MOST_ERROR:
+        said.append(f"it is off by {_percent(distance['median'], MOST_ERROR)} from the Shapley values that it sets out to give")
+    told = seen[FAITHFULNESS].query("metric == 'sensitivity_n'") if FAITHFULNESS in seen else pd.DataFrame()
+    if len(told) and told["low"].iloc[0] <= told["chance"].iloc[0]:
+        said.append("its contributions tell no more of what the model answers when columns change than shuffled ones")
+    lost, most = 0.0 if ready is None else ready.get("lost", 0.0), MOST_LOST if away > FAR else ALL_LOST
+    if lost > most:
+        far = f", and it is {_far(away)}" if away > FAR else ""
+        said.append(
+            f"its contributions leave out {_percent(lost, most)} of the mean effect in the worst row that was tried{far}"
+        )
+    if one.failed.any():
+        said.append(f"it failed on {int(one.failed.sum())} of {len(one)} people")
+    return said
+
+
+def _far(away: float) -> str:
+    return f"{_percent(away, FAR)} away from the Shapley values for half of the people"
+
+
+def _percent(number: float, line: float) -> str:
+    return f"{side_true(100 * number, 100 * line, 0, strict=True)}%"
+
+
+PREFLIGHT, WEIGHTS, NOISE = "pre-flight", "randomised weights", "its own noise"
+DISTANCE, FAITHFULNESS = "distance to the truth", "faithfulness"
+_CHECKS = {PREFLIGHT: "compatibility", WEIGHTS: "sanity", NOISE: "noise", DISTANCE: "distances", FAITHFULNESS: "faithfulness"}
+_ASKED: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {  # what of a table is looked at
+    "noise": _own_noise,
+    "distances": lambda table: table[table["measure"] == "relative_error"],
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,118 +184,20 @@ def consensus(
     if not told:
         return None
     rows = np.array(told)
-    shares = rows / np.maximum(np.abs(rows).sum(axis=1, keepdims=True), 1e-300)
-    mean = shares.mean(axis=0)
-    order = np.argsort(-np.abs(mean), kind="stable")
     sizes = np.abs(rows)
+    mean = (rows / np.maximum(sizes.sum(axis=1, keepdims=True), 1e-300)).mean(axis=0)
+    order = np.argsort(-np.abs(mean), kind="stable")
     kth_largest = np.sort(sizes, axis=1)[:, -min(k, rows.shape[1])]
     in_top = (sizes >= kth_largest[:, None]) & (rows != 0)
-    again = np.vstack([rows, *_again(explanations, replicates, position)])
-    sizes_again = np.abs(again)[:, order]
+    known = {(one.model, one.method) for one in explanations}
+    some = [r for r in replicates if (r.of.model, r.of.method) in known and position < len(r.of)]
+    again = np.abs(np.vstack([rows, *(other.values[[position]] for r in some for other in r.explanations)]))[:, order]
+    again = again[np.isfinite(again).all(axis=1)]
     return Consensus(
         order=tuple(int(i) for i in order),
         share=mean,
         first_votes=int((in_top & (sizes == sizes.max(axis=1, keepdims=True)))[:, order[0]].sum()),
         methods=len(rows),
         support=(in_top & (np.sign(rows) == np.sign(mean))).sum(axis=0),
-        kept_order=tuple(float(kept) for kept in (sizes_again[:, :-1] > sizes_again[:, 1:]).mean(axis=0)),
+        kept_order=tuple(float(kept) for kept in (again[:, :-1] > again[:, 1:]).mean(axis=0)),
     )
-
-
-def _again(explanations: Sequence[Explanation], replicates: Sequence[Replicates], position: int) -> list[np.ndarray]:
-    """Return the replicates [replicates, features] of a person, where these explanations have some."""
-    known = {(one.model, one.method) for one in explanations}
-    some = [r for r in replicates if (r.of.model, r.of.method) in known and position < len(r.of)]
-    found = [np.array([other.values[position] for other in r.explanations]) for r in some]
-    return [rows[np.isfinite(rows).all(axis=1)] for rows in found]
-
-
-def _about(table: pd.DataFrame, one: Explanation) -> pd.DataFrame:
-    some = table[(table["model"] == one.model) & (table["method"] == one.method)]
-    return some[some["options"] == one.options_words] if "options" in some else some
-
-
-def _says_something(table: pd.DataFrame) -> bool:
-    """Whether a table has a line whose results are not all undefined."""
-    found = [name for name in ("verdict", "median", "mean", "feature_agreement") if name in table]
-    return len(table) > 0 and (not found or bool(table[found].notna().any(axis=None)))
-
-
-def _far(away: float) -> str:
-    return f"{_percent(away, FAR)} away from the Shapley values for half of the people"
-
-
-def _percent(number: float, line: float) -> str:
-    return f"{side_true(100 * number, 100 * line, 0, strict=True)}%"
-
-
-def _away(table: pd.DataFrame | None) -> float:
-    """Return how far a method that does not set out to give the Shapley values is from them; 0 where that is not known."""
-    far = None if table is None else table[(table["measure"] == "relative_error") & ~table["is_shapley"].astype(bool)]
-    return float(far["median"].iloc[0]) if far is not None and len(far) and far["median"].notna().iloc[0] else 0.0
-
-
-def _leaves_out(seen: dict[str, pd.DataFrame]) -> str:
-    """Return what speaks against contributions that leave out all, or much where they are far from the Shapley values too."""
-    ready, away = seen.get(PREFLIGHT), _away(seen.get(DISTANCE))
-    lost = float(ready["lost"].iloc[0]) if ready is not None and "lost" in ready else 0.0
-    most = MOST_LOST if away > FAR else ALL_LOST
-    if not lost > most:
-        return ""
-    far = f", and it is {_far(away)}" if away > FAR else ""
-    return f"its contributions leave out {_percent(lost, most)} of the mean effect in the worst row that was tried{far}"
-
-
-def _not_compatible(table: pd.DataFrame) -> str:
-    line = table.iloc[0]
-    return "" if line["verdict"] != "not valid" else f"pre-flight found it not valid: {line['reason']}"
-
-
-def _survives(table: pd.DataFrame) -> str:
-    return "its explanations outlive the randomisation of the net's weights" if table["survives"].any() else ""
-
-
-def _changes(table: pd.DataFrame) -> str:
-    line = table.iloc[0]
-    if not line["mean"] < LEAST_SELF_AGREEMENT:
-        return ""
-    what = "of the top columns stay" if line["metric"] == "feature_agreement" else "of the pairs of columns keep their order"
-    return f"with another seed only {_percent(line['mean'], LEAST_SELF_AGREEMENT)} {what}"
-
-
-def _own_noise(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the noise of other seeds, a line: of the top columns, or, where these are all columns, of the order of pairs."""
-    same = table[table["source"] == "seed"]
-    some = same[same["metric"] == "feature_agreement"]
-    is_all = len(some) and "chance" in some and some["chance"].iloc[0] == 1
-    return same[same["metric"] == "pairwise_rank_agreement"] if is_all else some
-
-
-def _relative_error(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["measure"] == "relative_error"]
-
-
-def _misses(table: pd.DataFrame) -> str:
-    some = table[table["is_shapley"].astype(bool)]
-    if not len(some) or not some["median"].iloc[0] > MOST_ERROR:
-        return ""
-    return f"it is off by {_percent(some['median'].iloc[0], MOST_ERROR)} from the Shapley values that it sets out to give"
-
-
-def _unfaithful(table: pd.DataFrame) -> str:
-    some = table[table["metric"] == "sensitivity_n"]
-    if not len(some) or not some["low"].iloc[0] <= some["chance"].iloc[0]:
-        return ""
-    return "its contributions tell no more of what the model answers when columns change than shuffled ones"
-
-
-PREFLIGHT, NOISE, DISTANCE = "pre-flight", "its own noise", "distance to the truth"
-_NEEDED = (PREFLIGHT, NOISE, DISTANCE)
-_ASKED = {"noise": _own_noise, "distances": _relative_error}  # what of a table is looked at
-_CHECKS = {
-    PREFLIGHT: ("compatibility", _not_compatible),
-    "randomised weights": ("sanity", _survives),
-    NOISE: ("noise", _changes),
-    DISTANCE: ("distances", _misses),
-    "faithfulness": ("faithfulness", _unfaithful),
-}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import explainers
 from dlx.comparison.alignment import refuse_unaligned
@@ -14,9 +15,6 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
 from dlx.runner import explain as explain_
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MEASURES: dict[str, tuple[str, tuple[float, float] | None]] = {  # in words, and between which numbers
     "relative_error": ("Distance from the true contributions, as a share of their length", None),
@@ -67,8 +65,6 @@ def distance_by_row(explanation: Explanation, truth: Explanation, *, k: int = 5)
     NaN where either explanation failed, or the truth gives nothing to any column; agreement and correlation also where
     either gives all columns the same size, so that there is no order.
     """
-    import pandas as pd
-
     if truth.method not in (known := explainers.ground_truths()):
         raise DlxError(
             f"a ground truth must be by {' or '.join(known)}, got {truth.method}; make one with dlx.comparison.ground_truth"
@@ -86,7 +82,7 @@ def distance_by_row(explanation: Explanation, truth: Explanation, *, k: int = 5)
 
 
 def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *, k: int = 5, seed: int = 0) -> pd.DataFrame:
-    """Return how far explanations are from the ground truth, over all people.
+    """Return how far explanations of a model are from its ground truth, over all people: a line a method and measure.
 
     Parameters
     ----------
@@ -102,20 +98,16 @@ def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *
     Returns
     -------
     DataFrame
-        One line a method and measure: median, mean and 95 % interval of the mean over rows; `truth_error`, the truth's own
-        relative error, by its standard errors (0 where it is exact); `truth_unvaried`, the rows whose standard errors of 0
-        prove nothing because nothing was seen to vary among its samples; whether the method sets out to give Shapley values;
-        and the rows with a value, those that failed, and those for which the measure is not defined (see `distance_by_row`).
+        Median, mean and 95 % interval of the mean over rows; `truth_error`, the truth's own relative error, by its standard
+        errors (0 where it is exact); `truth_unvaried`, the rows whose standard errors of 0 prove nothing because nothing was
+        seen to vary among its samples; whether the method sets out to give Shapley values; and the rows with a value, those
+        that failed, and those for which the measure is not defined (see `distance_by_row`).
 
     Raises
     ------
     DlxError
-        If the truth is by another method, or of another model.
-    AlignmentError
-        If an explanation is not aligned with the truth.
+        If the truth is by another method, or of another model, or (`AlignmentError`) not aligned with an explanation.
     """
-    import pandas as pd
-
     lines = []
     for one in explanations:
         if one.model != truth.model:
@@ -126,9 +118,8 @@ def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *
         about |= {"is_shapley": explainers.method(one.method).IS_SHAPLEY}
         for measure, (_, within) in MEASURES.items():
             values = by_row[measure].to_numpy()
-            known = values[~np.isnan(values)]
             found = summary(values, one.failed | truth.failed, within=within, seed=seed)
-            lines.append(about | {"measure": measure, "median": np.median(known) if len(known) else np.nan} | found)
+            lines.append(about | {"measure": measure, "median": by_row[measure].median()} | found)
     return pd.DataFrame(lines)
 
 

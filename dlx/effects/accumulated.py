@@ -1,17 +1,16 @@
 """Accumulated local effects (ALE): what a model says when a column changes for those who have nearly that value.
 
-Levels that have no order are laid side by side where their people are alike (Apley and Zhu 2020, appendix E): the distance of
-two levels is summed over the other columns, the largest gap between the two groups' distribution functions (Kolmogorov and
-Smirnov's) of a number or an ordered category, half the sum of the gaps between shares of an unordered one; classical scaling
-(Torgerson 1952) lays them on a line.
+Levels that have no order are laid side by side where their people are alike (Apley and Zhu 2020, appendix E): classical scaling
+(Torgerson 1952) lays them on a line by the distances of their people, summed over the other columns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import frozen
 from dlx.effects.partial import grid_of
@@ -19,9 +18,6 @@ from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, resampled_counts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["AccumulatedEffects", "accumulated_local_effects"]
 
@@ -48,8 +44,6 @@ class AccumulatedEffects:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value, in the order of the steps."""
-        import pandas as pd
-
         return pd.DataFrame(
             {"model": self.model, "feature": self.feature.name, "label": self.feature.label}
             | {"value": [self.feature.format(x) for x in self.values], "code": self.values, "effect": self.effects}
@@ -78,16 +72,9 @@ def accumulated_local_effects(
     scale : {"logit", "probability", "value"}
         Unit of the effects.
     bins : int
-        Of a numeric column.
+        Of a numeric column, at least one.
     seed : int
         Seed of the bootstrap.
-
-    Raises
-    ------
-    DlxError
-        If there are no rows or no bins.
-    SchemaError
-        If there is no such column.
     """
     people = as_rows(model.schema, rows)
     if not len(people) or bins < 1:
@@ -111,10 +98,7 @@ def accumulated_local_effects(
 
 
 class Chain(NamedTuple):
-    """The values of a column, the steps between them, and which people take each step.
-
-    Every step starts at the first value or at the end of an earlier step.
-    """
+    """The values of a column, and steps between them, each from the first value or from the end of an earlier step."""
 
     values: np.ndarray  # [points], coded; NaN for missing
     starts: np.ndarray  # of int [steps], positions of the values between which each step goes
@@ -135,12 +119,14 @@ class Chain(NamedTuple):
 def chain_of(schema: Schema, rows: np.ndarray, position: int, bins: int) -> Chain:
     """Return the steps along a column, for people given as coded rows [people, features]."""
     feature, column = schema.features[position], rows[:, position]
-    if not feature.is_categorical:
+    if feature.is_categorical and not feature.ordered:
+        return _levels(by_similarity(schema, rows, position), column)
+    if feature.is_categorical:
+        chain = _levels(np.unique(column[~np.isnan(column)]), column)
+    else:
         edges = grid_of(feature, column, bins + 1)
-        return _with_missing(_numbers(edges[~np.isnan(edges)], column), column)
-    if feature.ordered:
-        return _with_missing(_levels(np.unique(column[~np.isnan(column)]), column), column)
-    return _levels(by_similarity(schema, rows, position), column)
+        chain = _numbers(edges[~np.isnan(edges)], column)
+    return _with_missing(chain, column) if np.isnan(column).any() else chain
 
 
 def _numbers(edges: np.ndarray, column: np.ndarray) -> Chain:
@@ -163,22 +149,15 @@ def _levels(levels: np.ndarray, column: np.ndarray) -> Chain:
 
 
 def _with_missing(chain: Chain, column: np.ndarray) -> Chain:
-    """Return the chain with one more step, from the value at the median to missing, where people lack the value."""
+    """Return the chain with one more step, from the value at the median to missing."""
     lacking = np.isnan(column)
-    if not lacking.any():
-        return chain
     stands = np.column_stack([chain.stands, lacking])
     if lacking.all():
         return chain._replace(values=np.array([np.nan]), stands=stands)
     median = int(np.abs(chain.values - np.nanmedian(column)).argmin())
     around = lacking | (chain.stands[:, median] > 0)
-    return Chain(
-        np.r_[chain.values, np.nan],
-        np.r_[chain.starts, median].astype(int),
-        np.r_[chain.ends, len(chain.values)].astype(int),
-        np.column_stack([chain.takes, around]),
-        stands,
-    )
+    starts, ends = np.r_[chain.starts, median].astype(int), np.r_[chain.ends, len(chain.values)].astype(int)
+    return Chain(np.r_[chain.values, np.nan], starts, ends, np.column_stack([chain.takes, around]), stands)
 
 
 def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale: Scale) -> np.ndarray:
@@ -217,7 +196,11 @@ def by_similarity(schema: Schema, rows: np.ndarray, position: int) -> np.ndarray
 
 
 def _distances(feature: Feature, column: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """Return how differently a column is distributed in every two groups of people, [groups, groups]."""
+    """Return how differently a column is distributed in every two groups of people, [groups, groups].
+
+    The largest gap between both distribution functions (Kolmogorov and Smirnov's) of a number or an ordered category, half the
+    sum of the gaps between shares of an unordered one.
+    """
     _, place = np.unique(np.where(np.isnan(column), -np.inf, column), return_inverse=True)
     counts = np.zeros((member.max() + 1, place.max() + 1))
     np.add.at(counts, (member, place), 1)

@@ -1,26 +1,28 @@
-"""Partial dependence: what a model says when one or two columns change for everybody; and where on its grid people are."""
+"""Partial dependence: what a model says when one or two columns change for everybody, and Friedman's H, which rests on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from dlx.arrays import frozen
+from dlx.arrays import check_seed, frozen
+from dlx.background import sample
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
 from dlx.stats import ends_of, resampled_counts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["PairDependence", "PartialDependence", "gaps", "pair_dependence", "partial_dependence", "people_at"]
+__all__ = ["PairDependence", "PartialDependence", "friedman_h", "gaps", "pair_dependence", "partial_dependence", "people_at"]
 
 GRID_POINTS, PAIR_POINTS = 20, 10
 GAP_SHARE, GAP_FACTOR = 0.05, 2.0
+MOST_PEOPLE = 100
+ROUNDING = 1e-6  # of the largest output: a dependence that varies less does not vary (float32 nets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +37,8 @@ class PartialDependence:
     counts: np.ndarray | None = None  # [points], how many people have each level, or are nearest to each number
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "grid", frozen(self.grid, np.float64))
-        object.__setattr__(self, "curves", frozen(self.curves, np.float64))
+        for name in ("grid", "curves"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
         if self.counts is not None:
             object.__setattr__(self, "counts", frozen(self.counts))
 
@@ -62,8 +64,6 @@ class PartialDependence:
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""
-        import pandas as pd
-
         quartile_low, quartile_high = np.quantile(self.curves, (0.25, 0.75), axis=0)
         (low, high), (least, most) = self.interval(), np.quantile(self.centred, (0.1, 0.9), axis=0)
         return pd.DataFrame(
@@ -87,26 +87,17 @@ def partial_dependence(
     rows : Dataset, DataFrame or ndarray [rows, features]
         The people over whom the output is averaged.
     feature : str
-        Name of the column.
+        Name of the column; a `SchemaError` if there is none.
     scale : {"logit", "probability", "value"}
         Unit of the output.
     grid_points : int
         Values of a numeric column: quantiles of those observed.
-
-    Raises
-    ------
-    DlxError
-        If there are no rows or fewer than 2 grid points.
-    SchemaError
-        If there is no such column.
     """
-    people = as_rows(model.schema, rows)
-    if not len(people) or grid_points < 2:
-        raise DlxError(f"partial dependence needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
+    people = _checked(model, rows, grid_points, "partial dependence")
     position = model.schema.position(feature)
     column = model.schema.features[position]
     grid = grid_of(column, people[:, position], grid_points)
-    curves = outputs_at(model, people, grid[:, None], [position], scale).T
+    curves = _outputs_at(model, people, grid[:, None], [position], scale).T
     return PartialDependence(column, grid, curves, scale, model.name, people_at(grid, people[:, position]))
 
 
@@ -119,27 +110,17 @@ class PairDependence:
     grid: np.ndarray  # [points], coded; NaN for missing, last
     other_grid: np.ndarray  # [other points]
     mean: np.ndarray  # [points, other points], two-way partial dependence
-    own: np.ndarray  # [points], of one column alone, over the same people
-    other_own: np.ndarray  # [other points]
-    overall: float  # mean output of the people
+    beyond: np.ndarray  # [points, other points], what it has beyond both columns' own: 0 where a model adds them up
     counts: np.ndarray  # [points, other points], how many observed rows are nearest to each pair of values
     scale: str
     model: str
 
     def __post_init__(self) -> None:
-        for name in ("grid", "other_grid", "mean", "own", "other_own"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
-        object.__setattr__(self, "counts", frozen(self.counts))
-
-    @property
-    def beyond(self) -> np.ndarray:
-        """What the pair adds beyond both columns' own dependence, [points, other points]: 0 where a model adds them up."""
-        return self.mean - self.own[:, None] - self.other_own[None] + self.overall
+        for name in ("grid", "other_grid", "mean", "beyond", "counts"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a pair of values."""
-        import pandas as pd
-
         first, second = (index.ravel() for index in np.indices(self.mean.shape))
         return pd.DataFrame(
             {"model": self.model, "feature": self.feature.name, "other_feature": self.other.name}
@@ -159,88 +140,85 @@ def pair_dependence(
     grid_points: int = PAIR_POINTS,
     observed: Any = None,
 ) -> PairDependence:
-    """Return the two-way partial dependence of a model on two columns (Friedman 2001, section 8.2).
+    """Return the two-way partial dependence of a model on two different columns (Friedman 2001, section 8.2).
 
-    Parameters and errors are those of `partial_dependence`, but for two:
-
-    Parameters
-    ----------
-    model, rows, scale, grid_points
-        As there.
-    features : pair of str
-        Names of two different columns.
-    observed : Dataset, DataFrame or ndarray [rows, features], optional
-        The rows that are counted at each pair of values, for example those that the model was trained on; `rows` by default.
+    Parameters are those of `partial_dependence`, and `observed`: the rows (Dataset, DataFrame or ndarray) that are counted at
+    each pair of values, for example those that the model was trained on; `rows` by default.
     """
-    people = as_rows(model.schema, rows)
-    if not len(people) or grid_points < 2:
-        raise DlxError(f"two-way dependence needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
-    positions = positions_of(model, features, "a pair")
+    people = _checked(model, rows, grid_points, "two-way dependence")
+    positions = _positions_of(model, features, "a pair")
     if len(positions) > 2:
         raise DlxError(f"a pair has 2 columns, got {len(positions)}: {', '.join(features)}")
     one, other = (model.schema.features[i] for i in positions)
     grids = [grid_of(f, people[:, i], grid_points) for f, i in zip((one, other), positions, strict=True)]
-    cells = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
     seen = people if observed is None else as_rows(model.schema, observed)
-    places = np.array([nearest_on(grid, seen[:, i]) for grid, i in zip(grids, positions, strict=True)])
+    places = np.array([_nearest_on(grid, seen[:, i]) for grid, i in zip(grids, positions, strict=True)])
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     np.add.at(counts, tuple(places[:, (places >= 0).all(axis=0)]), 1)
-    own = [outputs_at(model, people, grid[:, None], [i], scale).mean(axis=1) for grid, i in zip(grids, positions, strict=True)]
-    mean = outputs_at(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape)
-    overall = float(model.predict(people, scale).mean())
-    return PairDependence(
-        one, other, grids[0], grids[1], mean, own[0], own[1], overall, counts=counts, scale=scale, model=model.name
-    )
+    own = [_outputs_at(model, people, g[:, None], [i], scale).mean(axis=1) for g, i in zip(grids, positions, strict=True)]
+    cells = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
+    mean = _outputs_at(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape)
+    beyond = mean - own[0][:, None] - own[1][None] + float(model.predict(people, scale).mean())
+    return PairDependence(one, other, grids[0], grids[1], mean, beyond, counts, scale, model.name)
 
 
-def positions_of(model: Model, features: Sequence[str], what: str) -> list[int]:
-    """Return the positions of at least two different columns."""
-    positions = [model.schema.position(name) for name in features]
-    if len(positions) < 2:
-        raise DlxError(f"{what} needs at least 2 columns, got {len(positions)}; name more of them")
-    repeated = sorted({name for name in features if list(features).count(name) > 1})
-    if repeated:
-        raise DlxError(f"{what} needs different columns, got {', '.join(repeated)} more than once")
-    return positions
+def friedman_h(
+    model: Model, rows: Any, features: Sequence[str], *, scale: Scale, most_people: int = MOST_PEOPLE, seed: int = 0
+) -> pd.DataFrame:
+    """Return Friedman's H of every pair of some columns, the largest interaction first (Friedman and Popescu 2008, eq. 44).
 
+    H compares what the two-way partial dependence has beyond the two one-way ones with its own spread: 0 where a model adds
+    the columns up, 1 where neither matters without the other; it can pass 1 where columns go together. `size` is that part
+    itself, its root mean square over people: H alone is large too where neither column matters. The intervals resample
+    people; since neither number can be negative, they lean upward.
 
-def outputs_at(model: Model, people: np.ndarray, values: np.ndarray, positions: list[int], scale: Scale) -> np.ndarray:
-    """Return everybody's output with some columns set to each of some values [settings, columns]: [settings, people]."""
-    changed = np.tile(people, (len(values), 1))
-    changed[:, positions] = np.repeat(values, len(people), axis=0)
-    return model.predict(changed, scale).reshape(len(values), len(people))
+    Parameters
+    ----------
+    model : Model
+        Any model.
+    rows : Dataset, DataFrame or ndarray [rows, features]
+        The people, at least two.
+    features : sequence of str
+        Names of at least two different columns.
+    scale : {"logit", "probability", "value"}
+        Unit of the output: a model that adds up log-odds interacts in probability.
+    most_people : int
+        More are sampled down to so many: the cost is their square, for each pair.
+    seed : int
+        Seed of the sample and of the bootstrap.
 
-
-def grid_of(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
-    """Return the values that a column is set to: quantiles of a number, every level of a category, NaN last if one lacks it."""
-    known = column[~np.isnan(column)]
-    missing = [np.nan] if len(known) < len(column) else []
-    if feature.is_categorical:
-        return np.r_[np.arange(len(feature.levels), dtype=np.float64), missing]
-    if not len(known):
-        return np.array(missing)
-    return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), missing]
-
-
-def nearest_on(grid: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return the position in the grid of the value nearest to each person's, [rows]; -1 where the grid has none for them.
-
-    Missing values are nearest to the NaN of the grid.
+    Returns
+    -------
+    DataFrame
+        A line a pair: `h` and `size` with the ends of their 95 % intervals; `h` is NaN where the model does not react.
     """
-    is_missing, unknown = np.isnan(column), np.isnan(grid)
-    known = grid[~unknown]
-    found = np.full(len(column), -1)
-    if unknown.any():
-        found[is_missing] = int(np.flatnonzero(unknown)[0])
-    if len(known):
-        middles = (known[1:] + known[:-1]) / 2
-        found[~is_missing] = np.flatnonzero(~unknown)[np.searchsorted(middles, column[~is_missing])]
-    return found
+    positions = _positions_of(model, features, "Friedman's H")
+    people = sample(as_rows(model.schema, rows), most_people, seed=check_seed(seed))
+    if len(people) < 2:
+        raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
+    weights = np.vstack([np.ones(len(people)), resampled_counts(len(people), seed=seed)]) / len(people)
+    alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
+    floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
+    lines = []
+    for pair in combinations(positions, 2):
+        one, other = (model.schema.features[i] for i in pair)
+        together = _at_people(model, people, list(pair), weights, scale)
+        parts = (together - alone[pair[0]] - alone[pair[1]], together)
+        size, whole = (np.sqrt((weights * part**2).sum(axis=1)) for part in parts)  # the first sample is everybody
+        h = np.divide(size, whole, out=np.full(len(whole), np.nan), where=whole > floor)
+        h_low, h_high = ends_of(h[1:], people=len(people)) if whole[0] > floor else (np.nan, np.nan)
+        size_low, size_high = ends_of(size[1:], people=len(people))
+        lines.append(
+            {"model": model.name, "feature": one.name, "other_feature": other.name}
+            | {"label": one.label, "other_label": other.label, "h": h[0], "h_low": h_low, "h_high": h_high}
+            | {"size": size[0], "size_low": size_low, "size_high": size_high, "people": len(people), "scale": scale}
+        )
+    return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
 
 
 def people_at(grid: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Return how many people are nearest to each value of a grid, [points]."""
-    found = nearest_on(grid, column)
+    found = _nearest_on(grid, column)
     return np.bincount(found[found >= 0], minlength=len(grid))
 
 
@@ -255,3 +233,59 @@ def gaps(column: np.ndarray) -> list[tuple[float, float]]:
     widths = np.diff(values)
     least = max(GAP_SHARE * (values[-1] - values[0]), GAP_FACTOR * float(np.median(widths)))
     return [(float(values[i]), float(values[i + 1])) for i in np.flatnonzero(widths > least)]
+
+
+def grid_of(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
+    """Return the values that a column is set to: quantiles of a number, every level of a category, NaN last if one lacks it."""
+    known = column[~np.isnan(column)]
+    missing = [np.nan] if len(known) < len(column) else []
+    if feature.is_categorical:
+        return np.r_[np.arange(len(feature.levels), dtype=np.float64), missing]
+    if not len(known):
+        return np.array(missing)
+    return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), missing]
+
+
+def _checked(model: Model, rows: Any, grid_points: int, what: str) -> np.ndarray:
+    people = as_rows(model.schema, rows)
+    if not len(people) or grid_points < 2:
+        raise DlxError(f"{what} needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
+    return people
+
+
+def _positions_of(model: Model, features: Sequence[str], what: str) -> list[int]:
+    """Return the positions of at least two different columns."""
+    positions = [model.schema.position(name) for name in features]
+    if len(positions) < 2:
+        raise DlxError(f"{what} needs at least 2 columns, got {len(positions)}; name more of them")
+    if repeated := sorted({name for name in features if list(features).count(name) > 1}):
+        raise DlxError(f"{what} needs different columns, got {', '.join(repeated)} more than once")
+    return positions
+
+
+def _outputs_at(model: Model, people: np.ndarray, values: np.ndarray, positions: list[int], scale: Scale) -> np.ndarray:
+    """Return everybody's output with some columns set to each of some values [settings, columns]: [settings, people]."""
+    changed = np.tile(people, (len(values), 1))
+    changed[:, positions] = np.repeat(values, len(people), axis=0)
+    return model.predict(changed, scale).reshape(len(values), len(people))
+
+
+def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: np.ndarray, scale: Scale) -> np.ndarray:
+    """Return the partial dependence at each person's own values, centred, [samples, people], for weights of people."""
+    own = np.where(np.isnan(people[:, positions]), np.inf, people[:, positions])  # people with the same values share a setting
+    values, which = np.unique(own, axis=0, return_inverse=True)
+    settings = np.where(np.isinf(values), np.nan, values)
+    dependence = (weights @ _outputs_at(model, people, settings, positions, scale).T)[:, which.ravel()]
+    return dependence - (weights * dependence).sum(axis=1, keepdims=True)
+
+
+def _nearest_on(grid: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the position in the grid of the value nearest to each person's, NaN for NaN, [rows]; -1 where it has none."""
+    is_missing, unknown = np.isnan(column), np.isnan(grid)
+    known, found = grid[~unknown], np.full(len(column), -1)
+    if unknown.any():
+        found[is_missing] = int(np.flatnonzero(unknown)[0])
+    if len(known):
+        middles = (known[1:] + known[:-1]) / 2
+        found[~is_missing] = np.flatnonzero(~unknown)[np.searchsorted(middles, column[~is_missing])]
+    return found

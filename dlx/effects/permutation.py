@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import check_seed
 from dlx.dataset import Dataset
@@ -14,15 +15,11 @@ from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
 from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.stats import Interval, ends_of, interval_of_means, rarest, resampled_counts, weighted_auc
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlx.stats import Interval, ends_of, interval_of_mean, rarest, resampled_counts, weighted_auc
 
 __all__ = ["permutation_importance"]
 
 Metric = Literal["log_loss", "auc"]
-METRICS: tuple[Metric, ...] = ("log_loss", "auc")
 REPEATS = 10
 NOTHING = Interval(np.nan, np.nan, np.nan)
 
@@ -72,25 +69,29 @@ def permutation_importance(
     Raises
     ------
     DlxError
-        If outcomes are unknown, or all alike; or there is no such metric, no repeat, no row.
-    SchemaError
-        If there is no such column.
+        If outcomes are unknown, or all alike; or there is no such column (`SchemaError`), metric, or no repeat or row.
     """
-    import pandas as pd
-
-    outcomes = _checked_outcomes(model, people, metric, repeats)
+    if metric not in _COSTS:
+        raise DlxError(f"metric must be one of {', '.join(_COSTS)}, got {metric!r}")
+    if repeats < 1:
+        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
+    if (outcomes := people.outcomes) is None or len(np.unique(outcomes)) < 2:
+        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
     positions = [model.schema.position(name) for name in (model.schema.names if features is None else dict.fromkeys(features))]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
     own = model.predict(people, "probability")
     asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
-    compare = _log_loss_rise if metric == "log_loss" else _auc_drop
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
 
     @functools.cache
     def cost(*places: int) -> tuple[Interval, float]:
-        return compare(outcomes, own, _shuffled(asked, people.rows, places, orders), seed)
+        """Return the importance of columns shuffled by the same orders, and the metric of the model itself."""
+        changed = np.tile(people.rows, (repeats, 1))
+        for place in places:
+            changed[:, place] = people.rows[orders, place].ravel()
+        return _COSTS[metric](outcomes, own, asked.predict(changed, "probability").reshape(orders.shape), seed)
 
     lines = []
     for done, position in enumerate(positions):
@@ -110,31 +111,12 @@ def permutation_importance(
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def _checked_outcomes(model: Model, people: Dataset, metric: str, repeats: int) -> np.ndarray:
-    """Return the outcomes of the people, or raise where nothing can be measured by them."""
-    if metric not in METRICS:
-        raise DlxError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
-    if repeats < 1:
-        raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
-    if people.outcomes is None or len(np.unique(people.outcomes)) < 2:
-        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
-    return people.outcomes
-
-
-def _shuffled(model: Model, rows: np.ndarray, positions: Sequence[int], orders: np.ndarray) -> np.ndarray:
-    """Return the probabilities with some columns in other orders, all in the same, [repeats, people]."""
-    changed = np.tile(rows, (len(orders), 1))
-    for position in positions:
-        changed[:, position] = rows[orders, position].ravel()
-    return model.predict(changed, "probability").reshape(orders.shape)
-
-
 def _log_loss_rise(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
     def losses(predicted: np.ndarray) -> np.ndarray:
         kept = np.clip(predicted, 1e-15, 1 - 1e-15)
         return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
-    return interval_of_means(losses(shuffled) - losses(own), seed=seed), float(losses(own).mean())
+    return interval_of_mean(losses(shuffled) - losses(own), seed=seed), float(losses(own).mean())
 
 
 def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
@@ -146,3 +128,6 @@ def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed:
     after = np.column_stack([weighted_auc(outcomes, one, weights) for one in shuffled])
     drop = base - (repeats * after).sum(axis=1)
     return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])
+
+
+_COSTS = {"log_loss": _log_loss_rise, "auc": _auc_drop}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import check_seed, frozen, row_names
 from dlx.dataset import Dataset
@@ -15,9 +16,6 @@ from dlx.kernels.shapley import Game, interaction_values
 from dlx.model import Model, Scale, as_rows, check_scale
 from dlx.schema import Schema
 from dlx.threads import one_thread
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Interactions", "interactions"]
 
@@ -40,8 +38,7 @@ class Interactions:
     scale: str
     model: str
     index: np.ndarray  # [rows], names of the rows
-    how: str  # "enumerated", "sampled", or both of them for different rows
-    standard_errors: np.ndarray | None = None  # of the values; None where all combinations were tried
+    standard_errors: np.ndarray | None = None  # of the values, 0 in rows where all combinations were tried; None where in all
     evaluations: int = 0  # rows that the model was evaluated on
 
     def __post_init__(self) -> None:
@@ -57,59 +54,28 @@ class Interactions:
         return len(self.values)
 
     @property
-    def shapley_values(self) -> np.ndarray:
-        """Shapley value of each feature, [rows, features]: its main effect and its halves of interactions."""
-        return self.values.sum(axis=2)
-
-    @property
     def strength(self) -> np.ndarray:
         """Mean absolute value over the rows, [features, features]."""
         return np.abs(self.values).mean(axis=0)
-
-    def strongest(self, count: int = 10) -> pd.DataFrame:
-        """Return the pairs of features that interact most, a line a pair: its strength and its mean with the sign.
-
-        Both are of one half of the interaction, as in `values`.
-        """
-        import pandas as pd
-
-        if count < 1:
-            raise DlxError(f"the strongest pairs must be at least 1, got {count}")
-        first, second = np.triu_indices(len(self.schema), 1)
-        strength = self.strength[first, second]
-        top = np.argsort(-strength, kind="stable")[:count]
-        return pd.DataFrame(
-            {"model": self.model, **self._pairs(first[top], second[top]), "strength": strength[top]}
-            | {"mean": self.values.mean(axis=0)[first, second][top], "scale": self.scale}
-        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a row and pair of features, main effects included.
 
         Contributions, an interaction's with both halves, sum over the lines of a row to output - base value.
         """
-        import pandas as pd
-
         first, second = np.triu_indices(len(self.schema))
-        count, lines = len(self), len(first)
-        pairs = {name: np.tile(column, count) for name, column in self._pairs(first, second).items()}
-        values = self.values[:, first, second]
+        count, lines, values = len(self), len(first), self.values[:, first, second]
+        names, labels = (np.array(words, dtype=object) for words in (self.schema.names, self.schema.labels))
+        pairs = {"feature": names[first], "other_feature": names[second], "label": labels[first], "other_label": labels[second]}
         frame = pd.DataFrame(
-            {"model": self.model, "scale": self.scale, "row": np.repeat(np.asarray(self.index), lines), **pairs}
+            {"model": self.model, "scale": self.scale, "row": np.repeat(np.asarray(self.index), lines)}
+            | {name: np.tile(column, count) for name, column in pairs.items()}
             | {"value": values.ravel(), "contribution": (values * np.where(first == second, 1, 2)).ravel()}
             | {"base_value": np.repeat(self.base_values, lines), "output": np.repeat(self.outputs, lines)}
         )
         if self.standard_errors is not None:
             frame["standard_error"] = self.standard_errors[:, first, second].ravel()
         return frame
-
-    def _pairs(self, first: np.ndarray, second: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the columns of a table that name pairs of features."""
-        names, labels = (np.array(words, dtype=object) for words in (self.schema.names, self.schema.labels))
-        both = {"": first, "other_": second}
-        return {f"{prefix}feature": names[which] for prefix, which in both.items()} | {
-            f"{prefix}label": labels[which] for prefix, which in both.items()
-        }
 
 
 def interactions(
@@ -155,8 +121,16 @@ def interactions(
     check_seed(seed)
     for what, given in (("rows", people), ("background", references)):
         if not len(given):
-            raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    pairs, parts = None if budget is None else _pairs_of(budget, *references.shape), []
+            raise DlxError(f"{what} must have at least 1 row, got 0 rows")
+    pairs, parts = None, []
+    if budget is not None:
+        least = (references.shape[1] * (references.shape[1] + 1) + 2) * len(references)  # with fewer, pairs look alike
+        if budget < least:
+            raise DlxError(
+                f"budget must be at least {least}, columns (columns + 1) + 2 = {least // len(references)} for each of "
+                f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
+            )
+        pairs = budget // len(references) // 2
     with one_thread():
         game = Game(model, people, references, scale)
         outputs, base_value = game.outputs(), game.references().mean()
@@ -180,18 +154,6 @@ def interactions(
         scale=scale,
         model=model.name,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else np.arange(len(people)),
-        how=", ".join(sorted({"enumerated" if whole else "sampled" for whole in enumerated})),
         standard_errors=None if enumerated.all() else np.concatenate([part.standard_errors for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
     )
-
-
-def _pairs_of(budget: int, references: int, columns: int) -> int:
-    """Return how many pairs of combinations a budget buys for each reference row, or raise where these are too few."""
-    least = columns * (columns + 1) + 2  # with fewer combinations than pairs of columns, pairs look alike
-    if budget < least * references:
-        raise DlxError(
-            f"budget must be at least {least * references}, columns (columns + 1) + 2 = {least} for each of "
-            f"{references} reference rows, got {budget}; raise it, or pass fewer reference rows"
-        )
-    return budget // references // 2

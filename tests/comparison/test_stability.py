@@ -131,8 +131,8 @@ def test_neighbours_move_a_tenth_of_the_way_to_a_donor(world):
     np.testing.assert_array_equal(kept, expected)
     assert kept.any() and not same.all(axis=2)[:4].any() and same.all(axis=2)[4, 0]  # the last person is their own donor
     on_probability = neighbourhood(model, people, background, scale="probability", count=30)
-    np.testing.assert_array_equal(on_probability.rows, near)
-    np.testing.assert_array_equal(on_probability.kept, kept)
+    np.testing.assert_array_equal(on_probability[0], near)
+    np.testing.assert_array_equal(on_probability[1], kept)
 
 
 def crossing(people):
@@ -146,16 +146,16 @@ def test_a_neighbour_of_another_class_is_dropped_but_a_value_has_no_class(scale,
     scales = ("value",) if scale == "value" else ("logit", "probability")
     model = BlackBox(crossing, Schema((Feature("x"),), target), "steep", scales=scales)
     found = neighbourhood(model, np.array([[-0.01]]), np.array([[1.0], [-2.0]]), scale=scale, count=2)
-    np.testing.assert_allclose(found.rows.ravel(), [0.091, -0.209])
-    assert found.kept.tolist() == [kept]
+    np.testing.assert_allclose(found[0].ravel(), [0.091, -0.209])
+    assert found[1].tolist() == [kept]
 
 
 def test_a_neighbour_with_an_infinite_logit_is_explained_as_a_probability_only():
     schema = Schema((Feature("x"),))
     model = BlackBox(lambda people: (people["x"] > 0) * 0.4 + 0.6, schema, "sure", scales=("probability", "logit"))
     rows, background = np.array([[-0.01]]), np.array([[1.0], [-1.0]])
-    assert neighbourhood(model, rows, background, scale="logit", count=2).kept.sum() == 1
-    assert neighbourhood(model, rows, background, scale="probability", count=2).kept.sum() == 2
+    assert neighbourhood(model, rows, background, scale="logit", count=2)[1].sum() == 1
+    assert neighbourhood(model, rows, background, scale="probability", count=2)[1].sum() == 2
     again = functools.partial(explained_by, np.sin)
     explanation = again(model, rows, background=background, scale="probability")
     table = stability(model, explanation, background, explain=again, count=2).set_index("metric")
@@ -311,7 +311,7 @@ def test_rows_that_failed_and_rows_without_neighbours_are_counted():
 
     lonely = dataclasses.replace(explanation, background_id=array_id(explanation.rows[:1]))
     table = stability(model, lonely, explanation.rows[:1], explain=again, count=1)  # the first is their own only donor
-    kept = neighbourhood(model, explanation.rows, explanation.rows[:1], scale="logit", count=1).kept.ravel()
+    kept = neighbourhood(model, explanation.rows, explanation.rows[:1], scale="logit", count=1)[1].ravel()
     assert not kept[0] and kept[1:].any()
     assert set(table["undefined"]) == {sum(~kept)} and set(table["rows"]) == set(table["neighbours"]) == {sum(kept)}
     nobody = stability(model, lonely[0], explanation.rows[:1], explain=None, count=1)

@@ -138,10 +138,10 @@ def test_the_surface_of_a_pair_has_its_own_and_its_joint_part(features):
             changed = people.copy()
             changed[:, i], changed[:, j] = value, other
             assert found.mean[a, b] == pytest.approx(score(changed).mean(), abs=1e-10)
-    for own, grid, name in ((found.own, found.grid, features[0]), (found.other_own, found.other_grid, features[1])):
-        alone = partial_dependence(model(score), people, name, scale="value", grid_points=5)
-        np.testing.assert_array_equal(grid, alone.grid)
-        np.testing.assert_allclose(own, alone.mean, atol=1e-10)
+    one, other = (partial_dependence(model(score), people, name, scale="value", grid_points=5) for name in features)
+    np.testing.assert_array_equal(found.grid, one.grid)
+    np.testing.assert_array_equal(found.other_grid, other.grid)
+    np.testing.assert_allclose(found.beyond, found.mean - one.mean[:, None] - other.mean + score(people).mean(), atol=1e-10)
     expected = np.outer(found.grid, found.other_grid) + _cross() if features == ("x", "z") else np.zeros(found.mean.shape)
     np.testing.assert_allclose(found.beyond, expected, atol=1e-10)
 

@@ -78,9 +78,9 @@ def test_rows_sum_to_shapley_values_and_all_to_the_output(kind, world):
     np.testing.assert_allclose(said.values.sum(axis=(1, 2)), said.outputs - said.base_values, rtol=0, atol=1e-6)
     np.testing.assert_allclose(said.outputs, model.predict(people, scale), rtol=0, atol=1e-6)
     np.testing.assert_allclose(said.values[:, worlds.IDLE], 0, atol=1e-6)
-    assert said.how == "enumerated" and said.standard_errors is None
+    assert said.standard_errors is None
     exact = exact_values(Game(model, people, background, scale))
-    np.testing.assert_allclose(said.shapley_values, exact, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(said.values.sum(axis=2), exact, rtol=0, atol=1e-6)
     np.testing.assert_allclose(exact, oracles.shapley(model, people, background, scale), rtol=0, atol=1e-5)
 
 
@@ -100,7 +100,7 @@ def test_columns_that_add_up_do_not_interact():
 def test_exclusive_or_hides_behind_shapley_values_of_nothing():
     said = found(lambda x: (x[:, 0] != x[:, 1]) * 1.0, [[1, 1]], [[0, 0]])
     np.testing.assert_allclose(said.values, [[[1, -1], [-1, 1]]], atol=1e-12)
-    np.testing.assert_allclose(said.shapley_values, 0, atol=1e-12)
+    np.testing.assert_allclose(said.values.sum(axis=2), 0, atol=1e-12)
 
 
 def test_of_three_columns_at_once_every_pair_has_its_part():
@@ -110,8 +110,8 @@ def test_of_three_columns_at_once_every_pair_has_its_part():
 
 def test_one_column_has_a_main_effect_only():
     said = found(lambda x: x[:, 0] ** 2, [[3], [0]], [[0], [2]])
-    assert said.values.tolist() == [[[7]], [[-2]]] and said.how == "enumerated"
-    assert len(said.strongest()) == 0 and len(said.to_frame()) == 2
+    assert said.values.tolist() == [[[7]], [[-2]]] and said.standard_errors is None
+    assert len(said.to_frame()) == 2
 
 
 @pytest.mark.parametrize("case", [wide(8), net(8, gain=2.0), net(8)])
@@ -176,7 +176,7 @@ def test_pairs_without_higher_orders_are_known_from_few_coalitions():
     gap = rows[:, None] - background[None]  # [people, references, columns]
     expected = (gap[..., :, None] * gap[..., None, :]).mean(axis=1) * (np.triu(weight, 1) + np.triu(weight, 1).T) / 2
     off = ~np.eye(13, dtype=bool)
-    assert said.how == "sampled" and said.evaluations == 2 * 3 * 2 * (64 + 3 * comb(13, 2))
+    assert said.standard_errors.any() and said.evaluations == 2 * 3 * 2 * (64 + 3 * comb(13, 2))
     np.testing.assert_allclose(said.values[:, off], expected[:, off], rtol=0, atol=1e-3)
 
 
@@ -184,7 +184,7 @@ def test_thirteen_columns_are_sampled_and_repeat_whoever_else_is_asked():
     model, people, background = wide(13)
     steps = []
     said = interactions(model, people, background=background[:3], scale="logit", progress=lambda *step: steps.append(step))
-    assert said.how == "sampled" and said.standard_errors.max() > 0 and steps == [(4, 4)]
+    assert said.standard_errors.any() and said.standard_errors.max() > 0 and steps == [(4, 4)]
     alone = interactions(model, people[[2]], background=background[:3], scale="logit")
     np.testing.assert_allclose(alone.values, said.values[[2]], rtol=0, atol=1e-12)
     np.testing.assert_allclose(alone.standard_errors, said.standard_errors[[2]], rtol=0, atol=1e-9)
@@ -192,7 +192,7 @@ def test_thirteen_columns_are_sampled_and_repeat_whoever_else_is_asked():
     assert np.abs(other.values - said.values).max() > 1e-6
     people[0, :5] = background[:, :5] = 1.0
     both = interactions(model, people, background=background[:3], scale="logit")
-    assert both.how == "enumerated, sampled" and (both.standard_errors[0] == 0).all()
+    assert (both.standard_errors[0] == 0).all() and both.standard_errors[1].any()
 
 
 def test_columns_that_are_alike_have_nothing():
@@ -212,10 +212,8 @@ def test_tables_say_what_the_values_say():
     np.testing.assert_allclose(sums, said.outputs - said.base_values, atol=1e-12)
     one = table.query("row == 'id-21' and feature == 'income' and other_feature == 'housing'").iloc[0]
     assert one["value"] == said.values[1, 0, 1] == one["contribution"] / 2
-    top = said.strongest(2)
-    assert top[["feature", "other_feature"]].values.tolist() == [["income", "housing"], ["age", "sex"]]
-    np.testing.assert_allclose(top["strength"], [said.strength[0, 1], said.strength[2, 3]])
-    np.testing.assert_allclose(top["mean"], [said.values[:, 0, 1].mean(), said.values[:, 2, 3].mean()])
+    strongest = np.argsort(-np.triu(said.strength, 1), axis=None)[:2]
+    assert [np.unravel_index(place, said.strength.shape) for place in strongest] == [(0, 1), (2, 3)]
     assert len(said) == 4 and said.model == "function" and said.scale == "logit"
     assert "standard_error" in found(lambda x: x.prod(axis=1), np.ones((1, 6)), np.zeros((1, 6)), budget=44).to_frame()
 
@@ -258,9 +256,7 @@ def test_outputs_that_are_not_finite_are_refused():
 def test_a_result_whose_arrays_do_not_fit_is_refused():
     schema = Schema((Feature("a"), Feature("b")))
     with pytest.raises(DlxError, match=r"values must be \[1, 2, 2\], got \[1, 2, 3\]"):
-        Interactions(np.zeros((1, 2, 3)), [0], [0], schema, "logit", "m", [0], "enumerated")
-    with pytest.raises(DlxError, match="the strongest pairs must be at least 1, got 0"):
-        Interactions(np.zeros((1, 2, 2)), [0], [0], schema, "logit", "m", [0], "enumerated").strongest(0)
+        Interactions(np.zeros((1, 2, 3)), [0], [0], schema, "logit", "m", [0])
 
 
 def test_values_equal_shapiq_s():

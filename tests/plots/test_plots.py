@@ -87,7 +87,7 @@ def pair(one, other):
 def joint(size=1.0):
     half = size * np.random.default_rng(3).normal(size=(PEOPLE, 5, 5))
     values, nobody = half + half.swapaxes(1, 2), np.zeros(PEOPLE)
-    return Interactions(values, nobody, values.sum(axis=(1, 2)), SCHEMA, "logit", "net", range(PEOPLE), "enumerated")
+    return Interactions(values, nobody, values.sum(axis=(1, 2)), SCHEMA, "logit", "net", range(PEOPLE))
 
 
 @pytest.fixture

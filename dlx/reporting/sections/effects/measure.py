@@ -14,8 +14,7 @@ from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effects
-from dlx.effects.friedman import friedman_h
-from dlx.effects.partial import PairDependence, PartialDependence, pair_dependence, partial_dependence
+from dlx.effects.partial import PairDependence, PartialDependence, friedman_h, pair_dependence, partial_dependence
 from dlx.effects.permutation import permutation_importance
 from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
