@@ -11,8 +11,8 @@ from hypothesis import strategies as some
 from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
 from dlx.model import wrap
-from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.schema import Feature, Schema
+from dlx.redundancy import copies, copies_by_column, leaks, warnings_by_column
+from dlx.schema import Feature, Schema, Target
 
 SIZE = 300
 RNG = np.random.default_rng(0)
@@ -138,6 +138,26 @@ def test_strong_columns_chance_and_few_outcomes_are_no_leak():
     few = np.zeros(SIZE)
     few[:3] = 1
     assert leaks(*table(("number", few)), few) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        ("regression", 3 * INCOME + 2),
+        ("regression", np.digitize(INCOME, [0.5, 1.0, 2.0]) ** 3.0),
+        ("multiclass", np.digitize(INCOME, [0.5, 2.0]).astype(float)),
+    ],
+)
+def test_a_column_tells_numbers_and_several_outcomes_too(kind, outcome):
+    target = Target("y", kind, levels=() if kind == "regression" else ("a", "b", "c"))
+    schema, rows = table(("number", INCOME), ("number", AGE), ("number", outcome), ("number", gaps(-np.log(INCOME), 0.1)))
+    schema = Schema(schema.features, target)
+    found = {leak.name: leak.strength for leak in leaks(schema, rows, outcome)}
+    assert {"c2"} <= set(found) and "c1" not in found and min(found.values()) >= 0.98
+    assert leaks(schema, np.random.default_rng(3).permutation(rows), outcome) == []
+    said = warnings_by_column(schema, rows, outcome)
+    assert said["c2"][-1] == f"tells the outcome alone ({found['c2']:.3f}): known before it, or a part of it?"
+    assert "nearly copies" in said["c3"][0] and "(r = -1.00)" in said["c3"][0] and "c1" not in said
 
 
 # where importance is told
