@@ -6,8 +6,6 @@ import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-MOST_NAMES = 30
-
 
 class DlxError(ValueError):
     """A mistake in what was given to dlx; the command line shows its message without a traceback."""
@@ -33,10 +31,7 @@ def is_own_fault(error: BaseException) -> bool:
         return False
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [place for place, module in enumerate(modules) if module.split(".")[0] == "dlx"]
-    if not own:
-        return False
-    is_innermost = own[-1] == len(modules) - 1
-    return is_innermost or not modules[own[-1]].startswith(CALLERS)
+    return bool(own) and (own[-1] == len(modules) - 1 or not modules[own[-1]].startswith(CALLERS))
 
 
 def in_a_line(error: BaseException) -> str:
@@ -59,7 +54,7 @@ def did_you_mean(word: object, known: Iterable[object]) -> str:
     return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
-def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
+def listed(names: Iterable[object], most: int = 30) -> str:
     """Return names with commas, on one line; of very many the first ones."""
     every = list(map(one_line, names))
     more = [f"and {len(every) - most:,} more"] if len(every) > most else []

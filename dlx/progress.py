@@ -13,13 +13,7 @@ Update = Callable[[int, int], None]
 
 
 class Narrator:
-    """Progress bars of steps, and a line of each that is done.
-
-    Parameters
-    ----------
-    quiet : bool
-        Say nothing.
-    """
+    """Progress bars of steps, and a line of each that is done; a quiet one says nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False, emoji=False)

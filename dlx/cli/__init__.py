@@ -12,16 +12,11 @@ import typer
 
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
-    AuditedModels,
     Background,
     Checkpoints,
     Debug,
     Device,
-    MethodOptions,
-    OursOrReference,
     Output,
-    PeopleOrFile,
-    ScaleOfModel,
     Seed,
     Strict,
     Table,
@@ -133,11 +128,11 @@ def explain(
     table: Table,
     model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
-    people: PeopleOrFile = "200",
-    scale: ScaleOfModel = None,
+    people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
+    scale: Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")] = None,
     background: Background = 100,
-    option: MethodOptions = None,
-    implementation: OursOrReference = "dlx",
+    option: Annotated[list[str] | None, typer.Option(help="An option of the method, name=number, as n_steps=100.")] = None,
+    implementation: Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's.")] = "dlx",
     seed: Seed = 0,
     output: Output = None,
     checkpoints: Checkpoints = None,
@@ -150,14 +145,8 @@ def explain(
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
-    label = explainers.method(method).LABEL
-    options = by_name(
-        option,
-        "--option",
-        "=",
-        lambda text: int(text) if text.lstrip("-").isdigit() else float(text),
-        "name=number, for example n_steps=100",
-    )
+    label, form = explainers.method(method).LABEL, "name=number, for example n_steps=100"
+    options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     kept_below(checkpoints)
     data = table.data
     folder = writable(output or Path(data.name))
@@ -246,7 +235,7 @@ def report(
 @_command()
 def audit(
     table: Table,
-    model: AuditedModels = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to audit; repeat. Four by default.")] = None,
     background: Background = 100,
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,

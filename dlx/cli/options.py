@@ -25,12 +25,7 @@ Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or 
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
 PLACES = "Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones."
 Checkpoints = Annotated[Path | None, typer.Option(help=PLACES, show_default=False)]
-PeopleOrFile = Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")]
-ScaleOfModel = Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")]
-MethodOptions = Annotated[list[str] | None, typer.Option(help="An option of the method, name=number, as n_steps=100.")]
-OursOrReference = Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's code.")]
 ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat. All by default.")]
-AuditedModels = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to audit; repeat. Four by default.")]
 WithAudit = Annotated[bool, typer.Option(help="Tell also where models err, are unfair, what would help: twice the time.")]
 Thorough = Annotated[
     bool,
@@ -57,9 +52,7 @@ class Table:
     name: Annotated[str | None, _own("Name of the case and of its folders; the file's by default.")] = None
     delimiter: Annotated[str | None, _own("What separates the fields: comma, semicolon, tab, pipe or a character.")] = None
     encoding: Annotated[str | None, _own("How the text is encoded, for example cp1252.")] = None
-    missing: Annotated[
-        list[str] | None, _own("A text that means missing; repeat for several; '' for the empty cell alone.")
-    ] = None
+    missing: Annotated[list[str] | None, _own("A text that means missing; repeat; '' for the empty cell alone.")] = None
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
 

@@ -33,10 +33,9 @@ def list_cases() -> None:
     lines = []
     for name in cases.names():
         case = cases.load(name)
-        positive = f"{case.outcomes.mean():.1%}" if case.outcomes is not None else ""
-        lines.append(
-            [name, f"{len(case):,}", str(len(case.schema)), f"{case.schema.target.event}, {positive}", case.card.title]
-        )
+        assert case.outcomes is not None
+        event = f"{case.schema.target.event}, {case.outcomes.mean():.1%}"
+        lines.append([name, f"{len(case):,}", str(len(case.schema)), event, case.card.title])
     _print_table("Cases", ["name", "rows", "columns", "predicts", "what it is"], lines)
 
 
@@ -44,9 +43,8 @@ def list_models() -> None:
     """Print the architectures that there are."""
     from dlx import architectures
 
-    lines = [
-        [name, str(architectures.architecture(name).__doc__).splitlines()[0].rstrip(".")] for name in architectures.names()
-    ]
+    every = {name: str(architectures.architecture(name).__doc__) for name in architectures.names()}
+    lines = [[name, text.splitlines()[0].rstrip(".")] for name, text in every.items()]
     _print_table("Models", ["name", "what it is"], lines)
 
 
@@ -87,32 +85,19 @@ def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None
     is_rate = table["topic"] == "fairness"
     changed = table[is_rate & ((table["low"] > 0) | (table["high"] < 0))]
     most = changed.loc[changed["difference"].abs().sort_values(ascending=False, kind="stable").index[:8]]
-    lines = [
-        [
-            line.topic,
-            f"{line.quantity}, {line.of}" if line.of else line.quantity,
-            f"{line.before:.3f}",
-            f"{line.after:.3f}",
-            f"{line.difference:+.3f} ({line.low:+.3f} to {line.high:+.3f})",
-        ]
-        for line in table[~is_rate | table.index.isin(most.index)].itertuples()
-    ]
+    lines = []
+    for t in table[~is_rate | table.index.isin(most.index)].itertuples():
+        what, difference = f"{t.quantity}, {t.of}" if t.of else t.quantity, f"{t.difference:+.3f}"
+        lines.append([t.topic, what, f"{t.before:.3f}", f"{t.after:.3f}", f"{difference} ({t.low:+.3f} to {t.high:+.3f})"])
     _print_table(f"{model} on the test rows", ["topic", "what", "before", "after", "difference, 95 % interval"], lines)
 
 
 def print_agreement(table: pd.DataFrame) -> None:
     """Print how far each pair of explanations agrees."""
-    lines = [
-        [
-            f"{line.method} of {line.model}",
-            f"{line.other_method} of {line.other_model}",
-            line.metric,
-            f"{line.mean:.3f}",
-            f"{line.low:.3f} to {line.high:.3f}",
-            f"{line.chance:.2f}",
-        ]
-        for line in table.itertuples()
-    ]
+    lines = []
+    for t in table.itertuples():
+        pair = [f"{t.method} of {t.model}", f"{t.other_method} of {t.other_model}"]
+        lines.append([*pair, t.metric, f"{t.mean:.3f}", f"{t.low:.3f} to {t.high:.3f}", f"{t.chance:.2f}"])
     _print_table("Agreement", ["explanation", "other", "metric", "mean", "95 % interval", "chance"], lines)
 
 
