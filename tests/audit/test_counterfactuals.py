@@ -133,7 +133,11 @@ def test_where_there_is_none_the_lowest_risk_in_reach_is_that_of_trying_everythi
         if not answer.counterfactuals and not answer.only_implausible:
             lowest = model().predict(everything(answer.row, 0.15), "probability").min()
             assert boundary.loc[answer.person, "lowest_risk"] == pytest.approx(lowest)
-            assert boundary.loc[answer.person, "exhausted_columns"] == answer.movable == boundary.loc[answer.person].iloc[4]
+            assert (
+                boundary.loc[answer.person, "exhausted_columns"]
+                == answer.columns_that_may_change
+                == boundary.loc[answer.person].iloc[4]
+            )
 
 
 def test_a_change_that_nobody_real_is_like_is_none():
@@ -154,7 +158,7 @@ def test_too_many_combinations_are_searched_with_a_beam(monkeypatch):
     full = told()
     monkeypatch.setattr(search, "LEVEL_ROWS", 4)
     beam = recourse(model(), denied(model(), case()), observed=case())
-    assert max(answer.exhausted for answer in beam.answers) < 3
+    assert max(answer.exhausted_columns for answer in beam.answers) < 3
     assert (beam.found == full.found).mean() > 0.9
 
 
@@ -333,7 +337,7 @@ def test_every_pair_of_sizes_is_tried_in_order():
         if sizes:
             assert len(answer.counterfactuals) == 1 and len(answer.counterfactuals[0].columns) == min(sizes)
             assert (
-                answer.exhausted == min(sizes)
+                answer.exhausted_columns == min(sizes)
                 and answer.evaluations < 1 + sum(1 for k in (1, 2, 3) for _ in combinations(range(3), k)) * 200
             )
 

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.arrays import array_id, is_count
-from dlx.audit.adverse_action.reason_groups import Grouping
-from dlx.audit.adverse_action.wording import ReasonMap, ReasonRules, usual_values
+from dlx.audit.adverse_action.rules import Grouping, ReasonMap, ReasonRules
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
@@ -57,22 +56,19 @@ class Denial:
         return frozenset(reason.group for reason in self.reasons)
 
 
-def near_cutoff(model: Model, observed: Dataset, *, size: int = NEAR) -> Dataset:
-    """Return the granted people nearest the cutoff: the granted of the highest risk, at most `size` of them.
+def near_cutoff(model: Model, observed: Dataset) -> Dataset:
+    """Return the granted people nearest the cutoff: the 100 of the highest risk.
 
     "Applicants whose total score was at or slightly above the minimum passing score", in the words of the commentary on
     12 CFR 1002.9(b)(2); its other reference is all applicants. A model that grants nobody is a `ReasonsError`.
     """
     check_model(model)
     refuse_bare(observed, "observed")
-    if not is_count(size):
-        raise ReasonsError(f"size must be at least 1 and whole, got {size!r}")
     risk, threshold = model.predict(observed, "probability"), observed.schema.target.threshold
     granted = np.flatnonzero(~decided(risk, threshold))
     if not len(granted):
         raise ReasonsError(f"{model.name} grants nobody of {observed.name} at {threshold:.3g}; compare with all applicants")
-    nearest = granted[np.argsort(-risk[granted], kind="stable")[:size]]
-    return observed[np.sort(nearest)]
+    return observed[np.sort(granted[np.argsort(-risk[granted], kind="stable")[:NEAR]])]
 
 
 def adverse_reasons(
@@ -80,12 +76,10 @@ def adverse_reasons(
 ) -> tuple[Denial, ...]:
     """Return why each person was denied, the largest reason first.
 
-    Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards
-    denial. The words are those of the column that moved most. What moved the risk up although the words are not true of the
-    person's value (`ReasonMap.goes_against`), or, where nothing says which values are adverse, although real people with such
-    a value have the event clearly less often, is neither summed nor printed, but listed for review. A protected column, or a
-    proxy of one, is never a reason, nor a column that makes the printed ones together a proxy; it is flagged where it moved
-    the risk as much as the last reason did. Less than 1 in 10,000 of all that moved a person's risk is rounding, and no reason.
+    Contributions of columns that go together are summed, with their signs; what is above 0 moved the person towards denial.
+    The words are those of the column that moved most. What moved the risk up against its words (`ReasonRules.goes_against`)
+    is neither summed nor printed, but listed for review. A protected column or a proxy of one is never a reason, nor a column
+    that makes the printed ones together a proxy; it is flagged where it moved the risk as much as the last reason did.
 
     Parameters
     ----------
@@ -114,26 +108,9 @@ def adverse_reasons(
     if not is_count(most):
         raise ReasonsError(f"a denied person is given at least 1 reason, got most={most!r}")
     _refuse(explanation, background)
-    rules = ReasonRules(wording, grouping, usual_values(background))
+    rules = ReasonRules.of(wording.schema, grouping, background)
     people = zip(explanation.index, explanation.values, explanation.rows, strict=True)
     return tuple(_denial(person, values, row, rules, most) for person, values, row in people)
-
-
-def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
-    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld.
-
-    Columns that count as one reason have the same number in `group`.
-    """
-    lines = [
-        said
-        | {"person": denial.person, "rank": rank, "reason": reason.words, "value": reason.value}
-        | {"column": reason.column, "group": reason.group, "contribution": reason.contribution}
-        | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
-        for denial in denials
-        for rank, reason in enumerate(denial.reasons, 1)
-    ]
-    names = [*said, "person", "rank", "reason", "value", "column", "group", "contribution", *WITHHELD]
-    return pd.DataFrame(lines, columns=names)
 
 
 def _refuse(explanation: Explanation, background: Dataset) -> None:
@@ -150,21 +127,21 @@ def _refuse(explanation: Explanation, background: Dataset) -> None:
     cutoff, is_logit = target.threshold, explanation.scale == "logit"
     line = float(np.log(cutoff / (1 - cutoff))) - ROUNDING if is_logit else cutoff - ROUNDING * cutoff * (1 - cutoff)
     granted = explanation.outputs < line
-    if granted.any() or explanation.failed.any():
-        who = explanation.index[int((granted | explanation.failed).argmax())]
-        what = "is not denied" if granted.any() else "could not be explained"
-        raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
+    for those, what in ((granted, "is not denied"), (explanation.failed, "could not be explained")):
+        if those.any():
+            who = explanation.index[int(those.argmax())]
+            raise ReasonsError(f"reasons are for people who are denied and explained, but person {who} {what}; leave them out")
 
 
 def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules, most: int) -> Denial:
-    features, names, group = rules.wording.schema.features, rules.wording.schema.names, np.array(rules.grouping.group)
-    allowed = ~np.isin(np.arange(len(names)), [i for i, name in enumerate(names) if name in rules.grouping.withheld])
-    order, nothing = np.argsort(-values, kind="stable"), NOTHING * float(np.abs(values).sum())
+    features, names, group = rules.schema.features, rules.schema.names, rules.grouping.group
+    withheld, order = rules.grouping.withheld, np.argsort(-values, kind="stable").tolist()
+    nothing = NOTHING * float(np.abs(values).sum())
     candidates: list[Reason] = []
     joint_proxy: list[Reason] = []
     review: list[tuple[float, str]] = []
-    for g in dict.fromkeys(group[allowed].tolist()):
-        members = order[allowed[order] & (group[order] == g)].tolist()
+    for g in dict.fromkeys(group):
+        members = [i for i in order if group[i] == g and names[i] not in withheld]
         moved = [i for i in members if values[i] > nothing]
         against = [i for i in moved if rules.goes_against(i, row[i])]
         whole, untrue = float(values[members].sum()), float(values[against].sum())
@@ -185,10 +162,27 @@ def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules
     return Denial(
         person,
         tuple(reasons),
-        flagged=tuple(names[i] for i in order if not allowed[i] and values[i] > nothing and values[i] >= least),
+        flagged=tuple(names[i] for i in order if names[i] in withheld and values[i] > nothing and values[i] >= least),
         review=tuple(name for counted, name in sorted(review, key=lambda one: -one[0]) if counted >= least),
         joint_proxy=tuple(reason.column for reason in joint_proxy if reason.contribution >= least),
     )
+
+
+def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
+    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld.
+
+    Columns that count as one reason have the same number in `group`.
+    """
+    lines = [
+        vars(reason)
+        | said
+        | {"person": denial.person, "rank": rank, "reason": reason.words}
+        | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
+        for denial in denials
+        for rank, reason in enumerate(denial.reasons, 1)
+    ]
+    names = [*said, "person", "rank", "reason", "value", "column", "group", "contribution", *WITHHELD]
+    return pd.DataFrame(lines, columns=names)
 
 
 class Source(NamedTuple):
@@ -202,22 +196,10 @@ class Source(NamedTuple):
 def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: int, seed: int = 0) -> pd.DataFrame:
     """Return how far two sources that differ in one thing give the same reasons, over the people whom both deny.
 
-    Parameters
-    ----------
-    denials : mapping of Source to tuple of Denial
-        The reasons, of two sources at least.
-    groups : int
-        How many different reasons there are, for the overlap that chance would give.
-    seed : int
-        Seed of the bootstrap over people.
-
-    Returns
-    -------
-    DataFrame
-        A line a pair of sources that deny somebody in common: what `differs`, both sources, `people`, `same` (the share with
-        the same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 %
-        interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn
-        at random).
+    A line a pair of sources that deny somebody in common: what `differs`, both sources, `people`, `same` (the share with the
+    same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 % bootstrap
+    interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn at
+    random from so many `groups` of columns). Fewer than two sources are a `ReasonsError`.
     """
     if len(denials) < 2:
         raise ReasonsError(f"stability compares at least two sources of reasons, got {len(denials)}")

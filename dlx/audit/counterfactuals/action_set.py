@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.audit.counterfactuals.plausibility import ConditionalRange, Correlations, conditional_ranges
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
 from dlx.schema.features import DIRECTIONS, Direction
@@ -45,36 +45,24 @@ class ValueFormat:
     @classmethod
     def of(cls, observed: Dataset) -> ValueFormat:
         """Return the format of a table's values."""
-        pairs = zip(observed.schema.features, observed.rows.T, strict=True)
-        return cls(observed.schema, tuple(0 if f.is_categorical else _decimals(f, column) for f, column in pairs))
+        return cls(observed.schema, tuple(map(_decimals, observed.schema.features, observed.rows.T)))
 
-    def text(self, column: int, value: float) -> str:
-        """Return a rounded value as text with its unit: "20,200 EUR"."""
+    def text(self, column: int, value: float, *, exact: bool = False) -> str:
+        """Return a rounded value as text with its unit, "20,200 EUR", or an exact one with all digits of its precision."""
         feature = self.schema.features[column]
         if np.isnan(value) or feature.is_categorical:
             texts = (*feature.level_labels, feature.missing_label)
             texts = texts if len(set(texts)) == len(texts) else (*feature.levels, f"({feature.missing_label})")
             return texts[-1 if np.isnan(value) else int(value)]
-        return f"{value + 0.0:,.{max(0, self.decimals[column])}f} {feature.unit}".strip()
-
-    def exact_text(self, column: int, value: float) -> str:
-        """Return a value as text with all digits of its precision: "16,129.87 EUR"."""
-        feature = self.schema.features[column]
-        if np.isnan(value) or feature.is_categorical:
-            return self.text(column, value)
         held = np.float32(value) if feature.dtype.lower() == "float32" else np.float64(value)
-        number = f"{Decimal(str(held)):,f}"
-        return f"{number.removesuffix('.0')} {feature.unit}".strip()
-
-    def text_beside(self, column: int, value: float, to: str) -> str:
-        """Return a person's own value as text: rounded, or exact where that reads like the value it would change to."""
-        text = self.text(column, float(np.round(value, self.decimals[column])))
-        return self.exact_text(column, value) if text == to else text
+        exactly = f"{Decimal(str(held)):,f}".removesuffix(".0")
+        number = exactly if exact else f"{value + 0.0:,.{max(0, self.decimals[column])}f}"
+        return f"{number} {feature.unit}".strip()
 
 
 def _decimals(feature: Feature, column: np.ndarray) -> int:
     known = column[~np.isnan(column)]
-    if not len(known) or "int" in feature.dtype.lower():
+    if feature.is_categorical or not len(known) or "int" in feature.dtype.lower():
         return 0
     noise = 1e-7 if (known == known.astype(np.float32)).all() else 1e-14  # of a number that was held in single precision
     for places in range(FINEST + 1):
@@ -111,39 +99,23 @@ class ActionSet:
     ) -> ActionSet:
         """Return what may change, from the schema, or from a mapping of columns to directions.
 
-        Values are those of real people: of a number, within the schema's bounds and within the 1 and 99 % quantiles of all
-        and of those whom the model accepts, rounded as they are printed, and below 0 only where one in twenty is. A column
-        changes by the schema's `largest_change` at most, or else by two standard deviations (ordered levels by two in any
-        case).
-
-        Parameters
-        ----------
-        observed : Dataset
-            Real people.
-        actionable : mapping of str to {"any", "up", "down"}, optional
-            Columns that may change; the schema's where None.
-        accepted : ndarray of bool [rows], optional
-            Whom of them the model accepts; everybody where None, or where there is nobody.
-
-        Raises
-        ------
-        RecourseError
-            If nothing is actionable, a column is protected or cannot change, or a direction does not exist.
+        Values are those of the observed people: of a number, within the schema's bounds and within the 1 and 99 % quantiles
+        of all and of those `accepted` by the model [rows], rounded as they are printed, and below 0 only where one in twenty
+        is. A column changes by the schema's `largest_change` at most, or else by two standard deviations (ordered levels by
+        two in any case). A `RecourseError` says if nothing is actionable, or a column cannot change or in no such direction.
         """
+        refuse_bare(observed, "observed")
         schema, rows = observed.schema, observed.rows
         if not len(observed):
-            raise RecourseError(
-                "observed must hold real people, whose values are taken, but has no rows; pass the training rows"
-            )
+            raise RecourseError("observed must hold real people, but has no rows; pass the training rows")
         if actionable is None:
             actionable = {feature.name: feature.direction for feature in schema.features if feature.actionable}
         _refuse(schema, actionable)
         columns, form = tuple(sorted(schema.position(name) for name in actionable)), ValueFormat.of(observed)
-        among = rows if accepted is None or not accepted.any() else rows[accepted]
-        actions = []
+        among, actions = rows if accepted is None or not accepted.any() else rows[accepted], []
         for i in columns:
-            feature, (known, accepted) = schema.features[i], (some[~np.isnan(some[:, i]), i] for some in (rows, among))
-            values = _values(feature, known, accepted, form.decimals[i])
+            feature, (known, granted) = schema.features[i], (some[~np.isnan(some[:, i]), i] for some in (rows, among))
+            values = _values(feature, known, granted, form.decimals[i])
             actions.append(Action(i, actionable[feature.name], values, _farthest(feature, known)))
         ranges = conditional_ranges(observed, columns)
         return cls(schema, tuple(actions), form, Correlations.of(observed), ranges, _implied(observed, columns))
@@ -156,19 +128,17 @@ class ActionSet:
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
 
-        A number has at most `GRID` of them, both ends included, unless all are asked for. A missing value stays missing:
-        it can be measured, but not changed.
+        A number has at most `GRID` of them, both ends included, unless all are asked for. A missing value stays missing.
         """
         found = {}
         for column, direction, values, farthest in self.actions:
             own = row[column]
             allowed = values[(values > own) if direction == "up" else (values < own) if direction == "down" else values != own]
             allowed = allowed[np.abs(allowed - own) <= farthest * (1 + 1e-12)]
-            if np.isnan(own) or not len(allowed):
-                continue
-            if not all_observed and not self.schema.features[column].is_categorical and len(allowed) > GRID:
+            if len(allowed) > GRID and not all_observed and not self.schema.features[column].is_categorical:
                 allowed = allowed[np.round(np.linspace(0, len(allowed) - 1, GRID)).astype(int)]
-            found[column] = allowed[np.argsort(np.abs(allowed - own), kind="stable")]
+            if len(allowed):
+                found[column] = allowed[np.argsort(np.abs(allowed - own), kind="stable")]
         return found
 
     def moves(self, row: np.ndarray, *, all_observed: bool = False) -> dict[Columns, np.ndarray]:
@@ -214,10 +184,8 @@ def _refuse(schema: Schema, actionable: Mapping[str, Direction]) -> None:
     if not isinstance(actionable, Mapping):
         raise RecourseError(f"actionable maps columns to 'any', 'up' or 'down', as {{'income': 'up'}}, got {actionable!r}")
     if not actionable:
-        raise RecourseError(
-            "recourse needs a column that a person can change, but none is actionable; "
-            "set actionable = true in the schema, or pass actionable={column: direction}"
-        )
+        remedy = "set actionable = true in the schema, or pass actionable={column: direction}"
+        raise RecourseError(f"recourse needs a column that a person can change, but none is actionable; {remedy}")
     for name, direction in actionable.items():
         feature = schema[name]
         why = f"it follows from {', '.join(feature.derived_from)}" if feature.derived_from else feature.fixed

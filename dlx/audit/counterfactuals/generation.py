@@ -27,6 +27,7 @@ from dlx.stats import Interval, interval_of, interval_of_mean, interval_of_share
 from dlx.threads import one_thread
 
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
+SAFETY = 4e-6  # on the logit: as much as rounding in another batch could move a float32 net
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
 
 
@@ -63,27 +64,23 @@ class Recourse:
 
         What stands under `to`, typed in instead of what stands under `from`, gives `new_risk`: it is what was tried.
         """
-        form, lines = self.actions.format, []
+        text, lines = self.actions.format.text, []
         for answer in self.answers:
             for number, one in enumerate(answer.counterfactuals, 1):
                 for i in map(self.schema.position, one.columns):
-                    change = self.schema.names[i], form.exact_text(i, answer.row[i]), form.text(i, one.row[i])
+                    change = self.schema.names[i], text(i, answer.row[i], exact=True), text(i, one.row[i])
                     lines.append((self.model, answer.person, number, *change, answer.risk, one.risk, one.distance))
         names = ["model", "person", "counterfactual", "column", "from", "to", "risk", "new_risk", "distance"]
         return pd.DataFrame(lines, columns=names)
 
     def boundary(self) -> pd.DataFrame:
         """Return a line a person without a counterfactual: the lowest risk in reach, what changes for it, what was tried."""
+        lines = []
+        for answer in self.answers:
+            if not answer.counterfactuals:
+                changes = " ".join(self.schema.names[i] for i in np.flatnonzero(~same(answer.lowest_row, answer.row)))
+                lines.append(vars(answer) | {"model": self.model, "changes": changes})
         names = ["model", "person", "risk", "lowest_risk", "changes", "columns_that_may_change", "exhausted_columns"]
-        lines = [
-            (
-                *(self.model, answer.person, answer.risk, answer.lowest_risk),
-                " ".join(self.schema.names[i] for i in np.flatnonzero(~same(answer.lowest_row, answer.row))),
-                *(answer.movable, answer.exhausted, answer.only_implausible, answer.evaluations),
-            )
-            for answer in self.answers
-            if not answer.counterfactuals
-        ]
         return pd.DataFrame(lines, columns=[*names, "only_implausible", "evaluations"])
 
     def summary(self, *, seed: int = 0) -> pd.DataFrame:
@@ -126,12 +123,8 @@ class Recourse:
 
 
 def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
-    """Return the people whom a model denies: whose probability is the threshold or more; there may be none.
-
-    A threshold that is not between 0 and 1 is a `RecourseError`.
-    """
-    check_model(model)
-    return people[model.decide(people, _checked_threshold(people, threshold))]
+    """Return the people whom a model denies: whose probability is the threshold or more; there may be none."""
+    return people[model.decide(people, _checked_threshold(model, people, threshold))]
 
 
 def recourse(
@@ -192,9 +185,9 @@ def recourse(
     started = time.process_time()
     if not is_count(wanted) or not is_count(most_columns):
         raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
-    check_model(model)
-    threshold = _checked_threshold(people, threshold)
+    threshold = _checked_threshold(model, people, threshold)
     goal = goal_of(threshold, margin)
+    enough = goal - SAFETY * goal * (1 - goal)
     risks = _denied_risks(model, people, observed, threshold)
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
     neighbourhood = Neighbourhood(RowDistance.fit(observed), observed.rows)
@@ -203,12 +196,13 @@ def recourse(
         limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
         for i, row in enumerate(people.rows):
             predict = partial(accompanied(model, people, [i]).predict, scale="probability")
-            search = Search(row, predict, goal, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
+            search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
             answers.append(search.answer(people.index[i], wanted, most_columns))
             if progress is not None:
                 progress(i + 1, len(people))
     seconds = time.process_time() - started
     result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, tuple(answers), seconds)
+    assert all(one.risk <= goal for answer in answers for one in answer.counterfactuals), "by more than rounding"
     if result.found.any():
         held(model, [(result.best(), predicted(model, result.best()))])
     return result
@@ -244,10 +238,11 @@ def goal_of(threshold: float, margin: float = MARGIN) -> float:
     if not is_number(margin) or not 0 <= margin < 1:
         raise RecourseError(f"margin is a share of the odds at the threshold, from 0 to below 1, got {margin!r}")
     odds = (1 - margin) * threshold / (1 - threshold)
-    return threshold if margin == 0 else odds / (1 + odds)
+    return odds / (1 + odds)
 
 
-def _checked_threshold(people: Dataset, threshold: float | None) -> float:
+def _checked_threshold(model: Model, people: Dataset, threshold: float | None) -> float:
+    check_model(model)
     refuse_bare(people, "people")
     threshold = people.schema.target.threshold if threshold is None else threshold
     if not is_number(threshold) or not 0 < threshold < 1:
@@ -277,9 +272,7 @@ def column_shifts(
         95 % bootstrap interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of
         the flagged among them who would not be).
     """
-    check_model(model)
-    threshold = _checked_threshold(people, threshold)
-    refuse_bare(observed, "observed")
+    threshold = _checked_threshold(model, people, threshold)
     actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
     for column, direction, value in _targets(actions, observed):
         own = people.rows[:, column]

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from scipy.stats.contingency import expected_freq
 from sklearn.neighbors import NearestNeighbors
 
-from dlx.audit.adverse_action.reason_groups import bin_edges, pair_association
+from dlx.audit.adverse_action.rules import bin_edges, pair_association
 from dlx.background import RowDistance
 from dlx.dataset import Dataset
 from dlx.redundancy import copies

@@ -193,7 +193,8 @@ def _example(one: Recourse, about: dict[str, Any]) -> pd.DataFrame:
     for number, way in enumerate(answer.counterfactuals, 1):
         changes = []
         for i in map(one.schema.position, way.columns):
-            to = form.text(i, way.row[i])
-            changes.append(f"{one.schema.labels[i]}: {form.text_beside(i, answer.row[i], to)} → {to}")
+            own, to = form.text(i, np.round(answer.row[i], form.decimals[i])), form.text(i, way.row[i])
+            own = form.text(i, answer.row[i], exact=True) if own == to else own  # or it would read as no change
+            changes.append(f"{one.schema.labels[i]}: {own} → {to}")
         lines.append((number, "; ".join(changes), percent_beside(way.risk, one.threshold, 1), way.distance))
     return pd.DataFrame(lines, columns=["way", "changes", "risk", "distance"])

@@ -23,7 +23,7 @@ from dlx.audit.adverse_action import (
     reason_stability,
 )
 from dlx.audit.adverse_action.denials import MOST, to_frame
-from dlx.audit.adverse_action.reason_groups import SAME_REASON
+from dlx.audit.adverse_action.rules import SAME_REASON
 from dlx.audit.compatibility import preflight
 from dlx.audit.counterfactuals import denied
 from dlx.audit.fairness.proxies import PROXY_AUC
@@ -49,7 +49,7 @@ def measure_reasons(
     schema = context.case.schema
     denials, unused = _denials(context, models, wording, groups)
     facts |= {"most_reasons": MOST, "background": len(context.background), "same_reason": SAME_REASON, "proxy": PROXY_AUC}
-    about |= {"wording": wording, "protected": tuple(schema[name].label for name in groups.protected)}
+    about |= {"wording": wording, "protected": tuple(feature.label for feature in schema.features if feature.protected)}
     about |= {"merged": tuple(tuple(schema[name].label for name in some) for some in groups.merged())}
     tables = {"reasons_unused": unused, "reason_words": wording.to_frame()}
     tables["reason_proxies"] = pd.DataFrame(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.audit.adverse_action.reason_groups import strongest_proxies
+from dlx.audit.adverse_action.rules import strongest_proxies
 from dlx.audit.fairness.contributions import carriers, contrasts, explained_gap
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, column_proxies, proxy_strength

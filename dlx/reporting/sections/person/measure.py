@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.audit.adverse_action import ReasonRules
+from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.comparison import Consensus, Contrast, consensus, contrast
 from dlx.comparison.trustworthiness import AGREEING_SHARE
 from dlx.context import Featured, RunContext
@@ -137,8 +137,8 @@ def reasons(context: RunContext, position: int, **said: Any) -> list[dict[str, A
 
 def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> Iterator[dict[str, Any]]:
     """Yield the columns that move a person's risk up (1) or down (-1), as lines."""
-    rules = context.once("reason_rules", lambda: ReasonRules.of(context.case.train, context.background))
-    schema = context.case.schema
+    schema, train = context.case.schema, context.case.train
+    rules = context.once("reason_rules", lambda: ReasonRules.of(schema, grouping(train), context.background))
     never = rules.grouping.withheld if schema.target.adverse_action else frozenset()
     for i in np.argsort(-sign * found.share, kind="stable").tolist():
         feature, code = schema.features[i], float(context.panel.rows[position, i])

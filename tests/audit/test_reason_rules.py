@@ -13,7 +13,7 @@ import dlx
 from dlx.arrays import array_id
 from dlx.audit.adverse_action import ReasonMap, ReasonRules, ReasonsError, adverse_reasons, grouping
 from dlx.audit.adverse_action.denials import to_frame
-from dlx.audit.adverse_action.wording import adverse_side
+from dlx.audit.adverse_action.rules import adverse_side
 from dlx.audit.fairness import column_proxies, partition
 from dlx.audit.fairness.groups import protected_groups
 from dlx.audit.fairness.proxies import MOST_TOGETHER, strengths_alone, strengths_together
@@ -233,7 +233,7 @@ def test_levels_are_printed_where_the_schema_calls_them_adverse():
     assert [denial.reasons[0].words for denial in told] == ["other", "Rents", "other"]
     assert [denial.review for denial in told] == [("housing",), (), ("housing",)]
     ladder = dataclasses.replace(housing, ordered=True, adverse="high", adverse_levels=())
-    assert [ReasonRules.of(case, case).goes_against(0, code) for code in range(3)] == [True, False, True]
+    assert [ReasonRules.of(case.schema, grouping(case), case).goes_against(0, code) for code in range(3)] == [True, False, True]
     assert adverse_side(ladder) == "high" and adverse_side(dataclasses.replace(housing, reason="No housing")) == ""
 
 
@@ -303,7 +303,7 @@ def test_who_is_between_the_mean_and_the_median_of_a_skewed_column_is_told_nothi
     late = Feature("late", reason="Delinquent obligations")  # a flag that most people have is no less true of them
     flags = (np.arange(COUNT) % 10 < 7).astype(float)
     case = Dataset(Schema((late, Feature("other")), TARGET), np.column_stack([flags, skewed]), None)
-    assert [ReasonRules.of(case, case).goes_against(0, flag) for flag in (0.0, 1.0)] == [True, False]
+    assert [ReasonRules.of(case.schema, grouping(case), case).goes_against(0, flag) for flag in (0.0, 1.0)] == [True, False]
 
 
 def test_a_contribution_that_is_rounding_is_no_reason_and_flags_nothing():
