@@ -5,20 +5,8 @@ recalibrated (a `Remedy`); `mitigations` compares remedies of unequal treatment.
 """
 
 from dlx.remedies.comparing import before_after
-from dlx.remedies.fixing import Fixed, fix, recipe_of
+from dlx.remedies.fixing import Fixed, Remedy, fix, known_remedy, recipe_of
 from dlx.remedies.mitigation import mitigations
-from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
-from dlx.remedies.remedy import Remedy, known_remedy
+from dlx.remedies.recoding import RemedyError
 
-__all__ = [
-    "Fixed",
-    "Recoding",
-    "Remedy",
-    "RemedyError",
-    "before_after",
-    "fix",
-    "known_remedy",
-    "mitigations",
-    "recipe_of",
-    "recoding_of",
-]
+__all__ = ["Fixed", "Remedy", "RemedyError", "before_after", "fix", "known_remedy", "mitigations", "recipe_of"]

@@ -11,9 +11,8 @@ from fairlearn import metrics
 from groups import SCHEMA, case, model, saying
 from sklearn.metrics import roc_auc_score
 
-from dlx.audit.fairness.contributions import carriers, contrasts, explained_gap
 from dlx.audit.fairness.groups import FairnessError, Partition, compared, partition
-from dlx.audit.fairness.proxies import column_proxies, proxy_strength
+from dlx.audit.fairness.proxies import carriers, column_proxies, contrasts, explained_gap, proxy_strength
 from dlx.audit.fairness.rates import Treated, group_rates
 from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset

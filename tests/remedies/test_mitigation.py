@@ -10,8 +10,9 @@ import pytest
 
 from dlx.audit.fairness.groups import partition
 from dlx.model import Provenance
-from dlx.remedies import RemedyError, recoding_of
+from dlx.remedies import RemedyError
 from dlx.remedies.mitigation import mitigations, reweighing
+from dlx.remedies.recoding import recoding_of
 
 
 def test_reweighing_makes_group_and_outcome_independent():

@@ -18,8 +18,8 @@ from dlx.dataset import Card, Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
-from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of, recoding_of
-from dlx.remedies.recoding import merged_feature, merged_levels
+from dlx.remedies import Remedy, RemedyError, before_after, fix, known_remedy, recipe_of
+from dlx.remedies.recoding import merged_feature, merged_levels, recoding_of
 from dlx.schema import Feature, Schema, SchemaError
 from dlx.training import TrainingError
 

@@ -11,9 +11,8 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.audit.adverse_action.rules import strongest_proxies
-from dlx.audit.fairness.contributions import carriers, contrasts, explained_gap
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
-from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, column_proxies, proxy_strength
+from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, contrasts, explained_gap, proxy_strength
 from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.background import sample
