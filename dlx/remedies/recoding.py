@@ -175,15 +175,9 @@ def merged_levels(feature: Feature, column: np.ndarray, least: int) -> Groups:
 
 
 def merged_feature(feature: Feature, groups: Groups) -> Feature:
-    """Return the column with a level a group, which is named after those that it holds, and is what all of them are."""
-
-    def named(names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(" / ".join(names[code] for code in group) for group in groups)
-
-    def wholly(some: tuple[str, ...]) -> tuple[str, ...]:
-        inside = [all(feature.levels[code] in some for code in group) for group in groups]
-        return tuple(level for level, kept in zip(named(feature.levels), inside, strict=True) if kept)
-
-    names: dict[str, Any] = {"levels": named(feature.levels), "level_labels": named(feature.level_labels)}
-    marks: dict[str, Any] = {"reachable": wholly(feature.reachable), "adverse_levels": wholly(feature.adverse_levels)}
-    return replace(feature, level_values=(), dtype="", level_reasons=(), **names, **marks)
+    """Return the column with a level a group, which is named after those that it holds."""
+    levels, labels = (
+        tuple(" / ".join(names[code] for code in group) for group in groups) for names in (feature.levels, feature.level_labels)
+    )
+    lost: dict[str, Any] = dict.fromkeys(("level_values", "level_reasons", "reachable", "adverse_levels"), ())
+    return replace(feature, levels=levels, level_labels=labels, dtype="", **lost)

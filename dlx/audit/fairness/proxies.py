@@ -136,20 +136,19 @@ def strengths_alone(feature: Feature, column: np.ndarray, inside: np.ndarray, *,
     leaf below; missing is a leaf. A leaf's rate is learned on four folds and leans on that of the leaf above by 5 people.
     """
     fine, coarse = _leaves(feature, column)
-    fold = np.random.default_rng(seed).permutation(len(column)) % FOLDS
-    shape = (FOLDS, int(fine.max()) + 1)
-    people = np.bincount(fold * shape[1] + fine, minlength=shape[0] * shape[1]).reshape(shape).astype(float)
-    above = np.zeros(shape[1], dtype=np.int64)
-    above[fine] = coarse
+    leaves = int(fine.max()) + 1
+    cell = np.random.default_rng(seed).permutation(len(column)) % FOLDS * leaves + fine
+    people = np.bincount(cell, minlength=FOLDS * leaves).reshape(FOLDS, leaves).astype(float)
     others = people.sum(axis=0) - people  # [folds, leaves], of the four other folds
+    above = np.zeros((leaves, int(coarse.max()) + 1))
+    above[fine, coarse] = 1
     found = []
     for group in inside.T:
-        counts = np.bincount(fold * shape[1] + fine, group, minlength=shape[0] * shape[1]).reshape(shape)
+        counts = np.bincount(cell, group, minlength=FOLDS * leaves).reshape(FOLDS, leaves)
         learned = counts.sum(axis=0) - counts
         prior = learned.sum(axis=1, keepdims=True) / others.sum(axis=1, keepdims=True)
-        wide = np.stack([np.bincount(above, line) for line in learned]) + BELIEF * prior
-        wide /= np.stack([np.bincount(above, line) for line in others]) + BELIEF
-        rates = (learned + BELIEF * wide[:, above]) / (others + BELIEF)
+        wide = (learned @ above + BELIEF * prior) / (others @ above + BELIEF)
+        rates = (learned + BELIEF * wide @ above.T) / (others + BELIEF)
         found.append(ProxyStrength.of(*auc_of_counts(rates.ravel(), counts.ravel(), (people - counts).ravel())))
     return found
 
