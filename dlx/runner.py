@@ -23,6 +23,7 @@ from dlx.model.kinds import accompanied
 from dlx.threads import one_thread
 
 Implementation = Literal["dlx", "reference"]
+Progress = Callable[[int, int], None]
 IMPLEMENTATIONS = ("dlx", "reference")
 BATCH_ROWS = 32
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
@@ -44,7 +45,7 @@ def explain(
     implementation: Implementation = "dlx",
     batch_size: int | None = None,
     strict: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Explanation:
     """Return the contribution of each feature to a model's outputs on some rows, by one method, checked to add up.
@@ -221,11 +222,7 @@ def _checked(explanation: Explanation, limit: float, remedy: str, failures: Mapp
 
 
 def _in_batches(
-    attribute: Callable[[slice], Attribution],
-    rows: np.ndarray,
-    size: int,
-    strict: bool,
-    progress: Callable[[int, int], None] | None,
+    attribute: Callable[[slice], Attribution], rows: np.ndarray, size: int, strict: bool, progress: Progress | None
 ) -> tuple[Attribution, dict[int, str]]:
     """Return the attribution of all rows, and why some of them, by position, have none: NaN."""
     if size < 1:

@@ -45,12 +45,7 @@ class Foreign:
 
 
 def wrap_trees(
-    estimator: Any,
-    case: Dataset | Schema,
-    *,
-    name: str | None = None,
-    check: Any = None,
-    codes: bool | None = None,
+    estimator: Any, case: Dataset | Schema, *, name: str | None = None, check: Any = None, codes: bool | None = None
 ) -> TreeModel:
     """Return trees that another library grew on coded columns as a model whose trees can be explained exactly.
 
