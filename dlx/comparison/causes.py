@@ -37,10 +37,7 @@ CAUSES = {
     REST: "the methods themselves",
 }
 SWITCHES = tuple(cause for cause in CAUSES if cause != REST)
-MEASURES = {
-    "placed differently": "share of the contributions that the two place differently",
-    "top differs": "share of the top columns that only one of the two names",
-}
+MEASURES = ("placed differently", "top differs")  # share of the contributions, and of the top columns
 CENTRES = 10
 CLOSE = 0.01  # standard errors, as a share of the contributions
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,7 @@ from dlx.runner import explain as explain_
 from dlx.stats import Interval, interval_of_mean
 
 Source = Literal["seed", "background", "training"]
-SOURCES: dict[Source, str] = {
-    "seed": "another seed",
-    "background": "another background of the same size",
-    "training": "the same architecture trained with another seed",
-}
+SOURCES: tuple[Source, ...] = get_args(Source)
 ALIKE = "no evidence of a difference"
 DIFFERENT = "differ beyond noise"
 CHANCE = "no better than chance"

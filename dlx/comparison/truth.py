@@ -10,17 +10,17 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.comparison.alignment import refuse_unaligned
-from dlx.comparison.metrics import SHARE, metrics_by_row, summary
+from dlx.comparison.metrics import CORRELATION, SHARE, metrics_by_row, summary
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
 from dlx.runner import explain as explain_
 
-MEASURES: dict[str, tuple[str, tuple[float, float] | None]] = {  # in words, and between which numbers
-    "relative_error": ("Distance from the true contributions, as a share of their length", None),
-    "rank_correlation": ("Spearman correlation of the absolute contributions with the true ones", (-1.0, 1.0)),
-    "feature_agreement": ("Share of the true top features that are named", SHARE),
-    "top_hit": ("Whether the true first feature is named first", SHARE),
+MEASURES: dict[str, tuple[float, float] | None] = {  # and between which numbers they lie
+    "relative_error": None,  # distance from the true contributions, as a share of their length
+    "rank_correlation": CORRELATION,  # Spearman's, of the absolute contributions with the true ones
+    "feature_agreement": SHARE,  # of the true top features that are named
+    "top_hit": SHARE,  # whether the true first feature is named first
 }
 
 
@@ -37,22 +37,8 @@ def ground_truth(
     """Return the interventional Shapley values that other explanations of a model are held against.
 
     Exact, by all combinations of columns, up to 16 columns; beyond that sampled, with standard errors, unless all
-    combinations of the columns that differ are few.
-
-    Parameters
-    ----------
-    model : Model
-        Anything that predicts.
-    rows, background : Dataset, DataFrame or ndarray
-        As `dlx.explain` takes them.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Seed of the sampled values.
-    tolerance : float
-        Of the sampled values: the standard errors of a row, as a share of its contributions, that are good enough.
-    explain : callable
-        What explains: `dlx.explain`, or one that keeps what it made.
+    combinations of the columns that differ are few. Sampled values are good enough where the standard errors of a row are a
+    `tolerance` of its contributions. Other parameters are those of `dlx.explain`; `explain` is that, or keeps what it made.
     """
     method = explainers.ground_truth_for(model, scale)
     options = {"tolerance": tolerance} if "tolerance" in explainers.options(method) else {}
@@ -116,7 +102,7 @@ def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *
         about: dict[str, object] = {"model": one.model, "method": one.method, "options": one.options_words, "scale": one.scale}
         about |= {"truth": truth.method, "truth_error": error_of(truth), "truth_unvaried": int(truth.unvaried.sum())}
         about |= {"is_shapley": explainers.method(one.method).IS_SHAPLEY}
-        for measure, (_, within) in MEASURES.items():
+        for measure, within in MEASURES.items():
             values = by_row[measure].to_numpy()
             found = summary(values, one.failed | truth.failed, within=within, seed=seed)
             lines.append(about | {"measure": measure, "median": by_row[measure].median()} | found)
