@@ -39,7 +39,6 @@ from dlx.cli.printing import (
     sign_of_life,
 )
 from dlx.errors import BugError, DlxError, did_you_mean, one_line
-from dlx.files import csv_text, refuse_unwritable, write_together
 
 FAULT, MISTAKE, INTERRUPTED = 1, 2, 130
 
@@ -114,7 +113,7 @@ def train(
     from dlx.progress import Narrator
 
     known_models(model)
-    refuse_unwritable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
+    writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.data, Narrator()
     for name in model:
         checkpoint.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
@@ -142,6 +141,7 @@ def explain(
     Example: `dlx explain bank_loan --model mlp --method deeplift`
     """
     from dlx import checkpoint, explainers
+    from dlx.files import csv_text, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
@@ -174,6 +174,7 @@ def compare(
     """
     from dlx.comparison import compare as compare_
     from dlx.explanation import Explanation
+    from dlx.files import csv_text, write_together
 
     writable(output)
     compared = compare_([Explanation.load(path) for path in files])

@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperCommand
 
 from dlx.errors import DlxError
-from dlx.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
@@ -166,9 +165,11 @@ def known_models(names: Iterable[str] | None, default: Iterable[str] = ()) -> li
     return asked
 
 
-def writable(folder: Path) -> Path:
+def writable(folder: Path, remedy: str = "pass another --output") -> Path:
     """Return the folder, or raise before any work is done if results could not be written to it."""
-    refuse_unwritable(folder, "pass another --output")
+    from dlx.files import refuse_unwritable
+
+    refuse_unwritable(folder, remedy)
     return folder
 
 
@@ -182,4 +183,4 @@ def _told(data: Dataset) -> Dataset:
 def kept_below(folder: Path | None) -> None:
     """Raise, before any data are read, if the folder of models that was given is none and cannot be made."""
     if folder is not None and not folder.is_dir():  # one that is there may hold all that is asked for
-        refuse_unwritable(folder, "pass another --checkpoints")
+        writable(folder, "pass another --checkpoints")
