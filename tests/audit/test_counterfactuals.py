@@ -240,7 +240,9 @@ def test_summary_counts_with_intervals():
     assert table.loc["median_columns_changed", "estimate"] == np.median([len(one.columns) for one in first])
     assert table.loc["mean_distance", "estimate"] == pytest.approx(np.mean([one.distance for one in first]))
     by_column = found.by_column().set_index("column")
-    assert by_column.loc["savings", "first"] == pytest.approx(np.mean(["savings" in one.columns for one in first]))
+    ways = [answer.counterfactuals for answer in found.answers if answer.counterfactuals]
+    changed = np.mean([any("savings" in one.columns for one in some) for some in ways])
+    assert by_column.loc["savings", "estimate"] == pytest.approx(changed)
 
 
 def test_a_change_transfers_where_the_other_model_grants_it():
@@ -262,7 +264,7 @@ def test_the_association_of_a_column_is_the_mean_difference_when_it_is_moved():
     moved[:, 0] = quartile
     line, after = table.loc[("duration", "down")], model().predict(moved, "probability")
     assert (line["people"], line["change"]) == (len(moved), pytest.approx((after - before).mean()))
-    assert line["cleared"] == (after < 0.4).mean() and line["low"] < line["change"] < line["high"]
+    assert line["low"] < line["change"] < line["high"]
     assert table.loc[("savings", "up"), "to"] == "much" and table.loc[("plans", "down"), "to"] == "none"
     assert ("duration", "up") in table.index and ("plans", "up") not in table.index
 

@@ -169,18 +169,11 @@ def _denial(person: Any, values: np.ndarray, row: np.ndarray, rules: ReasonRules
 
 
 def to_frame(denials: Sequence[Denial], **said: Any) -> pd.DataFrame:
-    """Return a line a reason: what is said of all, person, rank, words, value, column, contribution; columns withheld.
-
-    Columns that count as one reason have the same number in `group`.
-    """
-    lines = [
-        vars(reason)
-        | said
-        | {"person": denial.person, "rank": rank, "reason": reason.words}
-        | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
-        for denial in denials
-        for rank, reason in enumerate(denial.reasons, 1)
-    ]
+    """Return a line a reason: what is said of all, its person, rank, words, column and contribution, and what is withheld."""
+    lines = []
+    for denial in denials:
+        place = said | {"person": denial.person} | {name: " ".join(getattr(denial, name)) for name in WITHHELD}
+        lines += [vars(one) | place | {"rank": rank, "reason": one.words} for rank, one in enumerate(denial.reasons, 1)]
     names = [*said, "person", "rank", "reason", "value", "column", "group", "contribution", *WITHHELD]
     return pd.DataFrame(lines, columns=names)
 

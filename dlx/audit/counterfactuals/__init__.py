@@ -4,14 +4,4 @@ from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.generation import Recourse, column_shifts, denied, recourse
 from dlx.audit.counterfactuals.search import Answer, Counterfactual
 
-__all__ = [
-    "ActionSet",
-    "Answer",
-    "Counterfactual",
-    "Recourse",
-    "RecourseError",
-    "column_shifts",
-    "denied",
-    "goal_of",
-    "recourse",
-]
+__all__ = ["ActionSet", "Answer", "Counterfactual", "Recourse", "RecourseError", "column_shifts", "denied", "recourse"]

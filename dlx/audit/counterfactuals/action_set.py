@@ -120,11 +120,6 @@ class ActionSet:
         ranges = conditional_ranges(observed, columns)
         return cls(schema, tuple(actions), form, Correlations.of(observed), ranges, _implied(observed, columns))
 
-    @property
-    def columns(self) -> Columns:
-        """Positions of the columns that may change."""
-        return tuple(action.column for action in self.actions)
-
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
 

@@ -93,21 +93,19 @@ class Recourse:
         measures = {
             "share_with_recourse": interval_of_share(self.found),
             "median_columns_changed": median,
-            "mean_columns_changed": interval_of_mean(changed, seed=seed),
             "mean_distance": interval_of_mean(np.array([some[0].distance for some in having]), seed=seed),
             "mean_counterfactuals": interval_of_mean(np.array([len(some) for some in having], float), seed=seed),
         }
         return pd.DataFrame([{"model": self.model, "measure": name, **one._asdict()} for name, one in measures.items()])
 
     def by_column(self) -> pd.DataFrame:
-        """Return a line a column that may change: the share of first counterfactuals, and of all, that change it."""
+        """Return a line a column that may change: the share of people one of whose counterfactuals changes it."""
         having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
         lines = []
-        for name in (self.schema.names[i] for i in self.actions.columns):
-            first = np.mean([name in some[0].columns for some in having]) if having else np.nan
-            any_of_them = interval_of_share(np.array([any(name in one.columns for one in some) for some in having]))
-            lines.append({"model": self.model, "column": name, "first": first, **any_of_them._asdict()})
-        return pd.DataFrame(lines)
+        for name in (self.schema.names[action.column] for action in self.actions.actions):
+            share = interval_of_share(np.array([any(name in one.columns for one in some) for some in having]))
+            lines.append((self.model, name, *share))
+        return pd.DataFrame(lines, columns=["model", "column", *Interval._fields])
 
     def transferability(self, models: Sequence[Model]) -> pd.DataFrame:
         """Return the share of first counterfactuals that other models grant too, of the people whom they deny as well.
@@ -141,13 +139,11 @@ def recourse(
 ) -> Recourse:
     """Return counterfactuals of each denied person: close, sparse, plausible, verified by predict as printed.
 
-    Sets of one column, then of two and so on are tried, over all combinations of values that real people have (of a number,
-    20 in the allowed direction; the closest of all afterwards), as far as there are at most 100,000 of a size; beyond that,
-    the 50 best are changed further. Numbers are rounded as they are printed before anything is tried. Nothing is random.
-
-    A change is possible if columns keep to their values and range (`ActionSet.of`) and go together as in real people
-    (`Correlations`, `ConditionalRange`). It is plausible if the distance to the fifth nearest real person is at most that
-    which 95 % of real people have among themselves, or the person's own. Columns that follow from a changed one stay.
+    Sets of one column, then of two and so on are tried, over all combinations of values that real people have, rounded as
+    they are printed (of a number 20, and the closest of all afterwards), as far as there are at most 100,000 of a size;
+    beyond that, the 50 best are changed further. Nothing is random. A change is possible if columns keep to their values
+    (`ActionSet.of`) and go together as in real people (`Correlations`, `ConditionalRange`), and plausible if the fifth
+    nearest real person is as near as for 95 % of real people, or as for the person. Columns that follow from others stay.
 
     Parameters
     ----------
@@ -173,8 +169,7 @@ def recourse(
     Raises
     ------
     RecourseError
-        If the outcome is already there (`Target.past`), somebody is not denied, nothing is actionable, or a number is out of
-        range.
+        If the outcome is already there (`Target.past`), somebody is not denied, nothing is actionable, or a number is odd.
     FidelityError
         If a model that was wrapped predicts otherwise of the counterfactuals than the user's own.
 
@@ -255,7 +250,6 @@ def column_shifts(
     people: Dataset,
     *,
     observed: Dataset,
-    threshold: float | None = None,
     actionable: Mapping[str, Direction] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -265,14 +259,11 @@ def column_shifts(
     any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
     is there already, or beyond, is not counted, nor whose value is missing. Arguments and errors are those of `recourse`.
 
-    Returns
-    -------
-    DataFrame
-        A line a column and value: `column`, `direction`, `to`, `people` who move, `change` of the probability with its
-        95 % bootstrap interval (NaN for one person), `lower` (the share whose risk is lower), and `cleared` (the share of
-        the flagged among them who would not be).
+    A line a column and value: `column`, `direction`, `to`, `people` who move, and the mean `change` of the probability with
+    its 95 % bootstrap interval (NaN for one person).
     """
-    threshold = _checked_threshold(model, people, threshold)
+    check_model(model)
+    refuse_bare(people, "people")
     actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
     for column, direction, value in _targets(actions, observed):
         own = people.rows[:, column]
@@ -283,13 +274,10 @@ def column_shifts(
         moved = people.rows[moves].copy()
         moved[:, column] = value
         settled = _with_values(people[moves], actions.settle(moved, people.rows[moves]))
-        new = model.predict(settled, "probability")
-        change, flagged = new - risk[moves], decided(risk[moves], threshold)
-        cleared = float((~decided(new, threshold))[flagged].mean()) if flagged.any() else np.nan
-        place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(new))
-        lines.append((*place, *interval_of_mean(change, seed=seed), float((change < 0).mean()), cleared))
-    names = ["model", "column", "direction", "to", "people", "change", "low", "high", "lower", "cleared"]
-    return pd.DataFrame(lines, columns=names)
+        change = model.predict(settled, "probability") - risk[moves]
+        place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(change))
+        lines.append((*place, *interval_of_mean(change, seed=seed)))
+    return pd.DataFrame(lines, columns=["model", "column", "direction", "to", "people", "change", "low", "high"])
 
 
 def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direction, float]]:

@@ -30,6 +30,8 @@ EXPECTED = 5.0  # people that two levels would share if they were independent, b
 NEIGHBOURS = 5  # the distance to the fifth nearest real person says how ordinary somebody is
 ORDINARY_PEOPLE = 0.95  # of real people, who by definition are ordinary
 
+Holds = Callable[[np.ndarray, np.ndarray], np.ndarray]  # known values of two columns [rows] to whether real people have both
+
 
 class CorrelatedPair(NamedTuple):
     """Two columns that go together, and how far one may be from what the other makes it."""
@@ -120,7 +122,7 @@ class ConditionalRange(NamedTuple):
 
     given: int
     other: int
-    holds: Callable[[np.ndarray, np.ndarray], np.ndarray]  # known values of both [rows] to whether real people have them, bool
+    holds: Holds
 
 
 def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[ConditionalRange, ...]:
@@ -144,24 +146,18 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
             is_related = frozenset((one.name, its.name)) in follow
         if is_related:
             known = ~np.isnan(rows[:, [given, other]]).any(axis=1)
-            both = rows[known, given], rows[known, other]
-            holds = _levels_seen(one, its, *both) if others else _usual_range(one, *both)
+            holds = _held_together(one, its, rows[known, given], rows[known, other])
             found.append(ConditionalRange(given, other, holds))
     return tuple(found)
 
 
-def _levels_seen(
-    one: Feature, other: Feature, given: np.ndarray, value: np.ndarray
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return which two levels real people have together, or too few would have by chance to tell."""
-    counts = np.zeros((len(one.levels), len(other.levels)))
-    np.add.at(counts, (given.astype(int), value.astype(int)), 1)
-    unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
-    return lambda given, value: ~unseen[given.astype(int), value.astype(int)]
-
-
-def _usual_range(one: Feature, given: np.ndarray, value: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return which values lie among the middle 99 % of people with the same level, or in the same bin, of another column."""
+def _held_together(one: Feature, other: Feature, given: np.ndarray, value: np.ndarray) -> Holds:
+    """Return which levels go together as in some real people, or which numbers lie among the middle 99 % beside a value."""
+    if _is_unordered(other):
+        counts = np.zeros((len(one.levels), len(other.levels)))
+        np.add.at(counts, (given.astype(int), value.astype(int)), 1)
+        unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
+        return lambda given, value: ~unseen[given.astype(int), value.astype(int)]
     edges = bin_edges(one, given, min(MOST_BINS, len(given) // LEAST_PEOPLE))
     bins, ends = np.searchsorted(edges, given), np.tile([[-np.inf], [np.inf]], len(edges) + 1)
     for some in np.flatnonzero(np.bincount(bins) >= LEAST_PEOPLE):
