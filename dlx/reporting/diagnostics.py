@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,6 @@ class Diagnostics:
     """Everything that was measured of the explanations; tables are empty where a quick run did not ask."""
 
     top: int  # columns of a person that count as the most important
-    compatibility: pd.DataFrame  # pre-flight of every model and method
-    ground_truths: dict[str, Explanation]  # Shapley values of each model, of the panel
     distances: pd.DataFrame  # of each method to the ground truth
     parity: pd.DataFrame  # of our kernels and the reference libraries
     replicates: list[Replicates]  # explanations of the first people of the panel, again
@@ -91,19 +90,15 @@ def _measured(context: RunContext) -> Diagnostics:
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
     truths = _ground_truths(context)
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
-    replicates = _made_again(context, close, scores)
-    replicates += _seeded_again(context, [model for model in shown if model not in close])
+    replicates = _made_again(context, close, [model for model in shown if model not in close], scores)
     checked = _checks(context, close if is_thorough else [])
     distances = _distances(context, close if is_thorough else [], truths)
     noise = _joined(noise_floor(some, k=context.top) for some in replicates if some.source == "seed")
-    checks = {
-        name: table if len(table) else None for name, table in (checked | {"noise": noise}).items() if name != "stability"
-    }
+    checks = {name: checked[name] if len(checked[name]) else None for name in ("faithfulness", "sanity")}
+    checks["noise"] = noise if len(noise) else None
     made = [made for model in models for made in _of(context, model)]
     return Diagnostics(
         top=context.top,
-        compatibility=context.compatibility,
-        ground_truths=truths,
         replicates=replicates,
         settings=_as_they_come(context, close),
         disagreements=_disagreements(context, close) if is_thorough else [],
@@ -120,12 +115,8 @@ def _ground_truths(context: RunContext) -> dict[str, Explanation]:
     found = {}
     for model in context.models:
         with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
-
-            def explain(one: Model, rows: Any, update: Any = update, **asked: Any) -> Explanation:
-                return context.keeper.explain(one, rows, progress=update, **asked)
-
             asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
-            asked |= {"explain": explain, "tolerance": context.budget.truth_tolerance}
+            asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
             found[model.name] = ground_truth(model, context.panel, **asked)
     return found
 
@@ -146,38 +137,30 @@ def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str,
     return _joined(tables)
 
 
-def _made_again(context: RunContext, models: Sequence[Model], scores: pd.DataFrame) -> list[Replicates]:
-    """Return the explanations of some people again: with other seeds, other backgrounds, and models trained as well anew."""
-    found, budget = [], context.budget
-    for model in models:
+def _made_again(context: RunContext, close: Sequence[Model], others: Sequence[Model], scores: pd.DataFrame) -> list[Replicates]:
+    """Return the explanations of some people again: with other seeds, other backgrounds, and models trained as well anew.
+
+    Of the other models with a few seeds: enough to trust a method, or not to.
+    """
+    found, budget = list[Replicates](), context.budget
+    for model in [*close, *others]:
         some = [made[: budget.noise_people] for made in _of(context, model)]
-        with context.narrator.step(f"Explaining {model.name} again, with other seeds and backgrounds", "times") as update:
-            explain = counting(context.keeper.explain, update, len(some) * 2 * budget.replicates)
+        counts: dict[Literal["seed", "background"], int] = {"seed": budget.replicates, "background": budget.replicates}
+        if model in others:
+            counts = {"seed": min(FEW_SEEDS, budget.replicates)}
+        what = "seeds" if model in others else "seeds and backgrounds"
+        with context.narrator.step(f"Explaining {model.name} again, with other {what}", "times") as update:
+            explain = counting(context.keeper.explain, update, len(some) * sum(counts.values()))
             asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "explain": explain}
-            for of in some:
-                found.append(replicate(model, of, source="seed", count=budget.replicates, **asked))
-                found.append(replicate(model, of, source="background", count=budget.replicates, **asked))
+            found += [replicate(model, of, source=by, count=count, **asked) for of in some for by, count in counts.items()]
         good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
-        siblings = [context.siblings[model.name][seed - 1] for seed in good if seed > 0]
-        if siblings:
+        if siblings := [context.siblings[model.name][seed - 1] for seed in good if seed > 0]:
             people = context.panel[: budget.noise_people]
             with context.narrator.step(f"Explaining {model.name} trained with other seeds", "times") as update:
                 explain = counting(context.explain, update, len(some) * len(siblings))
                 for of in some:
-                    others = tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings)
-                    found.append(Replicates(of, "training", others))
-    return found
-
-
-def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Replicates]:
-    """Return the explanations of some people with a few other seeds: enough to trust a method, or not to."""
-    found, few = [], min(FEW_SEEDS, context.budget.replicates)
-    for model in models:
-        some = [made[: context.budget.noise_people] for made in _of(context, model)]
-        with context.narrator.step(f"Explaining {model.name} again, with other seeds", "times") as update:
-            explain = counting(context.keeper.explain, update, len(some) * few)
-            asked: dict[str, Any] = {"background": context.background, "count": few, "explain": explain}
-            found += [replicate(model, one, source="seed", **asked) for one in some]
+                    made = tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings)
+                    found.append(Replicates(of, "training", made))
     return found
 
 

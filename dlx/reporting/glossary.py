@@ -19,40 +19,17 @@ TAG = re.compile(r"(<[^>]*>)")
 NAME = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)")
 # Where no link may stand (links, buttons), or a reader looks for something else
 LEFT_ALONE = {
-    "a",
-    "button",
-    "summary",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "code",
-    "pre",
-    "data",
-    "td",
-    "th",
-    "script",
-    "style",
+    *("a", "button", "summary", "h1", "h2", "h3", "h4", "h5", "h6", "code", "pre", "data", "td", "th", "script", "style")
 }
 
 
 @dataclass(frozen=True)
 class Term:
-    """An entry of the glossary.
-
-    Parameters
-    ----------
-    name, means : str
-        The term, and what it means.
-    also : tuple of str
-        Other spellings.
-    """
+    """An entry of the glossary."""
 
     name: str
     means: str
-    also: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # other spellings
 
     @property
     def anchor(self) -> str:
@@ -71,14 +48,9 @@ def glossary_lines() -> tuple[Term, ...]:
 
 
 def linked(html: Markup, *, page: str = "") -> Markup:
-    """Return HTML in which the first use of each term explains itself on hover, and links to its entry.
+    """Return a section in which the first use of each term explains itself on hover, and links to its entry on a page.
 
-    Parameters
-    ----------
-    html : Markup
-        A section. Headings, links, code, numbers and the cells of tables stay as they are.
-    page : str
-        The page of the glossary, as seen from this one; "" where it is the same.
+    Headings, links, code, numbers and the cells of tables stay as they are.
     """
     parts, within, seen = TAG.split(str(html)), 0, set[str]()
 

@@ -17,38 +17,18 @@ GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
 
 @dataclass(frozen=True)
 class Light:
-    """A rule of the first screen.
-
-    Parameters
-    ----------
-    name : str
-        What it lights up.
-    section : str
-        Where its number comes from, and what a click leads to.
-    table, column : str
-        Where its number stands, in the line of the model to use.
-    what : str
-        What the number is, in words.
-    green, red : float
-        The lines: as good as the first is green, worse than the second is red.
-    source : str
-        Where the lines come from.
-    style : str
-        How the number is printed, as a filter of `prose`.
-    metric : str
-        Which line of the model, where it has one a metric.
-    """
+    """A rule of the first screen."""
 
     name: str
-    section: str
+    section: str  # that its number comes from, and that a click leads to
     table: str
-    column: str
-    what: str
-    green: float
-    red: float
-    source: str
-    style: str = "whole"
-    metric: str = ""
+    column: str  # in the line of the model to use
+    what: str  # the number is, in words
+    green: float  # as good is green
+    red: float  # worse is red
+    source: str  # of these lines
+    style: str = "whole"  # as a filter of `prose`
+    metric: str = ""  # of the line, where a model has one a metric
 
     def measure(self, tables: Tables, model: str) -> Number | None:
         """Return the number of the model to use; None where it was not measured."""

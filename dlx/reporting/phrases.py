@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlx import explainers
@@ -22,21 +22,11 @@ def counted(number: int) -> str:
 
 @dataclass(frozen=True)
 class Style:
-    """How numbers of one kind are printed: rounded, but never across a line that they are read against.
+    """How numbers of one kind are printed: rounded, but never across a line that they are read against."""
 
-    Parameters
-    ----------
-    decimals : int
-        Where no line asks for more.
-    is_signed : bool
-        Whether a plus is printed: of a difference, whose interval is read against 0.
-    is_bare : bool
-        Whether the zero before the point is left out: of a share.
-    """
-
-    decimals: int
-    is_signed: bool = False
-    is_bare: bool = False
+    decimals: int  # where no line asks for more
+    is_signed: bool = False  # whether a plus is printed: of a difference, whose interval is read against 0
+    is_bare: bool = False  # whether the zero before the point is left out: of a share
 
     def __call__(self, number: float, line: float | None = None) -> str:
         """Return a number as text, on its own side of a line; a dash where there is none."""
@@ -57,7 +47,6 @@ class Style:
 share = Style(2, is_bare=True)  # ".86", "1.00"
 two_decimals, three_decimals = Style(2), Style(3)
 signed, thousandths = Style(2, is_signed=True), Style(3, is_signed=True, is_bare=True)  # "+0.25", "+.008"
-contribution = Style(3, is_signed=True)  # "+0.144"
 
 
 def percent(share: float, line: float | None = None) -> str:
@@ -68,22 +57,6 @@ def percent(share: float, line: float | None = None) -> str:
         return side_true(100 * share, 100 * line, decimals_of(share), strict=True).removesuffix(".0") + " %"
     digits = in_percent(share, 1 if share < 0.1 else 0)
     return digits.removesuffix(".0") + " %"
-
-
-def interval(estimate: float, low: float, high: float, show: Callable[..., str] = share, line: float | None = None) -> str:
-    """Return an estimate with the ends of its interval, where it has one.
-
-    Whether the interval holds a line that it is judged against (0 of a difference, 1 of a slope) is seen from the ends as they
-    are printed. One without a width says that nothing was seen to vary.
-    """
-    if line is None and isinstance(show, Style) and show.is_signed:
-        line = 0.0
-    given = () if line is None else (line,)
-    if math.isnan(low) or math.isnan(high):
-        return show(estimate, *given)
-    if low == high:
-        return f"{show(estimate, *given)} (no variation seen)"
-    return f"{show(estimate, *given)} ({show(low, *given)} to {show(high, *given)})"
 
 
 def method_label(method: str) -> str:

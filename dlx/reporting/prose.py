@@ -92,10 +92,11 @@ class Tables:
         self.tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
 
     def lines(self, table: str, **where: Any) -> list[Line]:
-        """Return the lines of a table whose columns have some values; none of a table that there is not."""
+        """Return the lines of a table whose columns have a value, or one of a tuple; none of a table that there is not."""
         found = self.tables.get(table, pd.DataFrame())
         for column, value in where.items():
-            found = found[found[column] == value] if len(found) else found
+            if len(found):
+                found = found[found[column].isin(value if isinstance(value, tuple) else (value,))]
         return [Line(table, int(row), values) for row, values in zip(found.index, found.to_dict("records"), strict=True)]
 
     def line(self, table: str, **where: Any) -> Line:
@@ -115,16 +116,7 @@ class Tables:
 @cache
 def environment() -> Environment:
     """Return what turns templates into HTML: values are escaped, what is lacking is an error, numbers need a style."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
+    made = _templates(finalize=_plain)
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
     made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital}
@@ -142,13 +134,16 @@ def rendered(template: str, words: Mapping[str, Any]) -> dict[str, Markup]:
 @cache
 def layout() -> Environment:
     """Return what turns the templates of whole pages, tables and figures into HTML: every value is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    made = _templates()
     made.filters["data_values"] = phrases.data_values
     return made
+
+
+def _templates(**asked: Any) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    asked |= {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    return Environment(loader=FileSystemLoader(HERE), autoescape=True, **asked)
 
 
 def interval(

@@ -206,18 +206,18 @@ class _Page:
         caption : str
             What the cells are, in which unit, over whom.
         by : str
-            The column that has one value in all lines of the table that become one here.
+            The columns that have one value in all lines of the table that become one here.
         csv : str
             The CSV that holds its numbers, where it is not the table's own.
         """
-        groups: dict[Any, dict[Any, Line]] = {}
+        groups: dict[Any, dict[str, Line]] = {}
         for place, line in enumerate(self.tables.lines(table, **where)):
-            groups.setdefault(line[by] if by else place, {})[line[key] if by else place] = line
+            same = tuple(line[name] for name in by.split()) if by else place
+            groups.setdefault(same, {})[" ".join(line[name] for name in key.split()) if by else ""] = line
         cells = [[_cell(group, spec) for spec in columns.values()] for group in groups.values()]
         named = csv or table.removeprefix("_")
         written = named if named in self.tables.tables else ""
-        shown = table_block(bare(caption), list(columns), cells, self.links.tables_folder, written)
-        return one_block(shown)
+        return one_block(table_block(bare(caption), list(columns), cells, self.links.tables_folder, written))
 
     def fold(self, summary: str, caller: Callable[[], Any]) -> Markup:
         """Return prose that opens by a click on the summary."""

@@ -21,6 +21,15 @@ from dlx.stats import LEVEL
 TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary",)
 COVERS = ("convergence", "stability")
 TOP = "feature_agreement"
+ABOUT = [
+    "agreement",
+    "agreement_against_noise",
+    "library_defaults",
+    "noise_floors",
+    "faithfulness",
+    "stability",
+    "causes",
+]
 ROUNDING = 1e-6  # of the length of exact contributions
 BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that tell pairs apart, or not
 
@@ -36,7 +45,7 @@ def measure(context: RunContext) -> Measured:
         "agreement": _joined(one.agreement(k) for one in compared),
         "agreement_by_person": _joined(one.agreement_by_row(k) for one in compared),
         "agreement_of_models": compare(across).agreement(k) if len(across) > 1 else pd.DataFrame(),
-        "agreement_against_noise": _against_noise(context, found),
+        "agreement_against_noise": _joined(found.against_noise(m, source) for m in context.models for source in SOURCES),
         "noise_floors": _joined(noise_floor(some, k=k) for some in found.replicates),
         "training_seeds": found.siblings,
         "library_defaults": found.settings,
@@ -56,7 +65,17 @@ def measure(context: RunContext) -> Measured:
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
-    tables |= _shown(tables)
+    for name in (
+        "agreement",
+        "agreement_against_noise",
+        "library_defaults",
+        "noise_floors",
+        "faithfulness",
+        "stability",
+        "causes",
+    ):
+        if len(table := tables[name]):
+            tables[f"_{name}"] = table.assign(about=_about(table))
     facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
     facts |= {"replicates": context.budget.replicates, "noise_people": min(context.budget.noise_people, len(context.panel))}
     return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, found)
@@ -94,14 +113,8 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
         kept = floors.loc[floors["source"] == source, "mean"] if len(floors) else floors
         line["stability"] = float(kept.mean()) if len(kept) else line.get("stability", np.nan)
     errors = _of(tables["distance_to_truth"], model, measure="relative_error").dropna(subset="median").sort_values("median")
-    line |= {
-        "distance": np.nan,
-        "closest": "",
-        "furthest": "",
-        "closest_distance": np.nan,
-        "furthest_distance": np.nan,
-        "truth_error": 0.0,
-    }
+    line |= {"distance": np.nan, "closest": "", "furthest": "", "truth_error": 0.0}
+    line |= {"closest_distance": np.nan, "furthest_distance": np.nan}
     if len(errors):
         line |= {"closest": errors["method"].iloc[0], "furthest": errors["method"].iloc[-1]}
         near, far = errors["median"].where(errors["median"] > ROUNDING, 0.0).iloc[[0, -1]]
@@ -113,25 +126,15 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
     return line | {"methods": len(standing), "trusted": int((standing == "trusted").sum())}
 
 
-def _against_noise(context: RunContext, found: Diagnostics) -> pd.DataFrame:
-    tables = (found.against_noise(model, source) for model in context.models for source in SOURCES)
-    return _joined(table for table in tables if table is not None)
-
-
 def _beyond_noise(table: pd.DataFrame) -> pd.DataFrame:
     """Return a line a model: how many pairs of methods differ beyond the noise of other backgrounds."""
     if not len(table):
         return table
     some, lines = table[(table["metric"] == TOP) & (table["source"] == "background")], []
     for model, mine in some.groupby("model", sort=False):
-        known = mine.assign(said=mine["finding"].map(BEYOND)).dropna(subset="said")
-        line: dict[str, Any] = {"model": model, "pairs": len(known), "alike": int((known["said"] == "alike").sum())}
-        line |= {"apart": len(known) - line["alike"], "people": mine["rows"].max(), "why": mine["finding"].iloc[0]}
-        if line["alike"]:
-            near = known[known["said"] == "alike"]
-            worst = near.loc[near["shortfall"].idxmax()]
-            line |= {name: worst[name] for name in ("shortfall", "shortfall_low", "shortfall_high")}
-        lines.append(line)
+        said = mine["finding"].map(BEYOND).dropna()
+        line = {"model": model, "pairs": len(said), "apart": int((said == "apart").sum())}
+        lines.append(line | {"people": mine["rows"].max(), "why": mine["finding"].iloc[0]})
     return pd.DataFrame(lines)
 
 
@@ -146,29 +149,10 @@ def _asked_alike(settings: pd.DataFrame) -> pd.DataFrame:
     return both.dropna() if {"naive", "aligned"} <= set(both) else both[:0]
 
 
-def _shown(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return tables as the page shows them: a line a pair or a method becomes one value of a column."""
-    shown = {}
-    for name in ("agreement", "agreement_against_noise", "library_defaults"):
-        table = tables[name]
-        if len(table):
-            both = zip(table["method"], table["other_method"], strict=True)
-            shown[f"_{name}"] = table.assign(pair=[f"{_label(one)}, {_label(other)}" for one, other in both])
-    for name in ("noise_floors", "faithfulness", "stability"):
-        if len(table := tables[name]):
-            shown[f"_{name}"] = table.assign(about=table["model"] + ": " + table["method"].map(_label))
-    if "_library_defaults" in shown:
-        table = shown["_library_defaults"]
-        setting = table["setting"].map({"as the libraries come": "naive"}).fillna("aligned")
-        shown["_library_defaults"] = table.assign(
-            about=table["model"] + ": " + table["pair"], which=table["measure"] + " " + setting
-        )
-    if "_agreement" in shown:
-        shown["_agreement"]["about"] = shown["_agreement"]["model"] + ": " + shown["_agreement"]["pair"]
-    if len(causes := tables["causes"]):
-        named = [f"{line.model}: {_label(line.method)}, {_label(line.other_method)}" for line in causes.itertuples()]
-        shown["_causes"] = causes.assign(about=named)
-    return shown
+def _about(table: pd.DataFrame) -> pd.Series:
+    """Return the model and the methods of each line, in words."""
+    words = table["model"] + ": " + table["method"].map(_label)
+    return words + ", " + table["other_method"].map(_label) if "other_method" in table else words
 
 
 def _default(method: str) -> dict[str, Any]:
@@ -190,6 +174,6 @@ def _label(method: str) -> str:
     return str(explainers.method(method).LABEL)
 
 
-def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    found = [table for table in tables if len(table)]
+def _joined(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame:
+    found = [table for table in tables if table is not None and len(table)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

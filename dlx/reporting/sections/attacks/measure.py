@@ -11,7 +11,7 @@ from dlx import explainers
 from dlx.attacks import AttackError, Fooled, fool
 from dlx.attacks.defences import CARRY_LIMIT, FLIP, FLIP_LIMIT
 from dlx.attacks.fooling import MARGIN
-from dlx.attacks.gradients import FRAGILE_LIMIT, NOISE, REPEAT
+from dlx.attacks.gradients import NOISE, REPEAT
 from dlx.attacks.hidden_effects import MOST_KEPT
 from dlx.attacks.scaffold import FIDELITY, TOP
 from dlx.context import RunContext
@@ -24,33 +24,16 @@ COVERS = ("robustness",)
 SEEDS = 3  # of the scaffold, where the run is thorough
 HIDDEN = 0.9  # share of people from whose top columns a column must be missing for the explainer to count as fooled
 LIMITS = {"fidelity_asked": FIDELITY, "hidden_asked": HIDDEN, "flip_limit": FLIP_LIMIT, "carry_limit": CARRY_LIMIT}
-LIMITS |= {
-    "fragile_limit": FRAGILE_LIMIT,
-    "most_kept": MOST_KEPT,
-    "margin": MARGIN,
-    "noise": NOISE,
-    "top": TOP,
-    "certain": LEVEL,
-}
+LIMITS |= {"most_kept": MOST_KEPT, "margin": MARGIN, "noise": NOISE, "top": TOP, "certain": LEVEL}
 
 
 @dataclass(frozen=True)
 class About:
-    """What was attacked, or why nothing was.
+    """What was attacked, or why nothing was."""
 
-    Parameters
-    ----------
-    refused : str
-        Why attacks were not tried; "" where they were.
-    feature : Feature, optional
-        The column that the attacked models decide by.
-    levels : tuple of str
-        Whom they flag, where the column has levels.
-    """
-
-    refused: str = ""
-    feature: Feature | None = None
-    levels: tuple[str, ...] = ()
+    refused: str = ""  # why attacks were not tried
+    feature: Feature | None = None  # by which the attacked models decide
+    levels: tuple[str, ...] = ()  # whom they flag, where the column has levels
 
 
 def measure(context: RunContext) -> Measured:

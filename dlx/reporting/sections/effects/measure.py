@@ -18,12 +18,12 @@ from dlx.effects.partial import PairDependence, PartialDependence, friedman_h, p
 from dlx.effects.permutation import permutation_importance
 from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
-from dlx.explanation import Explanation
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
 from dlx.plots import UNITS
 from dlx.reporting.phrases import listed
 from dlx.reporting.sections import Measured
+from dlx.reporting.sections.person.measure import by_share
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
 TITLE, PLACE, TASKS = "What the columns do", 20, ("binary",)
@@ -33,7 +33,7 @@ REFERENCES, MIXED_ROWS = 40, 5_000_000  # reference rows of the interactions, an
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class About:
     """What the figures draw: curves of columns, a list a column and in it one a model that could answer."""
 
@@ -66,9 +66,9 @@ def measure(context: RunContext) -> Measured:
     """Return which columns matter to the models, and what the two that are told of do as columns change."""
     shown = tuple(model for model in (context.main, context.other) if model is not None)
     explained = [made for (name, _), made in context.on_panel.items() if name in {model.name for model in shown}]
-    features = top_features(explained, PAIRED) if explained else list(context.case.schema.names[:PAIRED])
-    everything = list(context.on_panel.values())
-    top = top_features(everything, IN_FIGURE) if everything else features
+    names, everything = context.case.schema.names, list(context.on_panel.values())
+    features = [names[i] for i in by_share(explained)[:PAIRED]] if explained else list(names[:PAIRED])
+    top = [names[i] for i in by_share(everything)[:IN_FIGURE]] if everything else features
     about = About(shown, sample(context.case.test, LOCAL_PEOPLE, seed=context.seed), top)
     tables = {"importance": _joined([context.importance(model) for model in context.models if context.methods_of(model)])}
     tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if context.methods_of(model)])}
@@ -80,27 +80,20 @@ def measure(context: RunContext) -> Measured:
     tables |= {"accumulated_local_effects": _joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
     if len(context.case.schema) > 1:
-        about = _with_interactions(context, about)
+        about.joint = _interactions(context, about)
     if about.joint is not None:
         found = interaction_table(about.joint, seed=context.seed)
         tables |= {"interactions": found, "effects_between": _between(about.joint, found)}
     return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, about)
 
 
-def top_features(explanations: Sequence[Explanation], count: int) -> list[str]:
-    """Return the features with the largest mean share of the importance over some explanations."""
-    shares = [one.importance / max(one.importance.sum(), 1e-300) for one in explanations]
-    order = np.argsort(-np.mean(shares, axis=0), kind="stable")
-    return [explanations[0].schema.names[i] for i in order[:count]]
-
-
 def _most(context: RunContext, model: Model) -> dict[str, Any]:
     """Return the three columns that move a model most, and how many methods put the first of them first."""
     explained, schema = [context.on_panel[model.name, method] for method in context.methods_of(model)], context.case.schema
-    first, *others = [schema[name].label for name in top_features(explained, 3)]
+    first, second, third = [*(schema.labels[i] for i in by_share(explained)[:3]), "", ""][:3]
     firsts = [schema.labels[int(one.importance.argmax())] for one in explained]
     line: dict[str, Any] = {"model": model.name, "first": first, "votes": firsts.count(first), "methods": len(firsts)}
-    line |= {"second": others[0] if others else "", "third": others[1] if len(others) > 1 else ""}
+    line |= {"second": second, "third": third}
     return line | {"is_constant": all(one.importance.max() < 1e-9 for one in explained)}
 
 
@@ -157,19 +150,17 @@ def _pairs(context: RunContext, about: About, features: Sequence[str]) -> dict[s
         return {}
     some = sample(about.local, PAIR_PEOPLE, seed=context.seed)
     with context.narrator.step("Measuring pairs of columns", "models") as update:
-        found = about.of_each(
-            "Friedman's H", lambda model: friedman_h(model, some, features, scale=model.scales[0], seed=context.seed)
-        )
+        asked: dict[str, Any] = {"seed": context.seed}
+        found = about.of_each("Friedman's H", lambda m: friedman_h(m, some, features, scale=m.scales[0], **asked))
         update(len(about.models), len(about.models))
         if not found:
             return {}
         pair, train = (found[0]["feature"][0], found[0]["other_feature"][0]), context.case.train
-        about.surfaces.extend(
-            about.of_each(
-                "The two-way partial dependence",
-                lambda model: pair_dependence(model, some, pair, scale=model.scales[0], observed=train),
-            )
-        )
+
+        def surface(model: Model) -> PairDependence:
+            return pair_dependence(model, some, pair, scale=model.scales[0], observed=train)
+
+        about.surfaces += about.of_each("The two-way partial dependence", surface)
     strongest = _joined([table.head(1) for table in found])
     return {
         **{"friedman_h": _joined(found), "strongest_pairs": strongest},
@@ -217,8 +208,8 @@ def _hidden(about: About) -> pd.DataFrame:
     return pd.DataFrame(sorted(lines, key=lambda line: -line["against"])[:1])
 
 
-def _with_interactions(context: RunContext, about: About) -> About:
-    """Return what the figures draw with the Shapley interactions of the main model, of as many people as they may cost."""
+def _interactions(context: RunContext, about: About) -> Interactions | None:
+    """Return the Shapley interactions of the main model, of as many people as they may cost."""
     columns, model = len(context.case.schema), context.main
     each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
     most = max(1, MIXED_ROWS // each)
@@ -227,8 +218,7 @@ def _with_interactions(context: RunContext, about: About) -> About:
     references = sample(context.background, max(1, count), seed=context.seed)
     with context.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
         asked: dict[str, Any] = {"background": references, "scale": model.scales[0], "seed": context.seed, "progress": update}
-        joint = about.attempt(f"The interactions in {model.name}", lambda: interactions(model, people, **asked))
-    return About(**(vars(about) | {"joint": joint}))
+        return about.attempt(f"The interactions in {model.name}", lambda: interactions(model, people, **asked))
 
 
 def interaction_table(joint: Interactions, *, seed: int = 0) -> pd.DataFrame:
@@ -260,11 +250,8 @@ def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
     hidden = max(top, key=lambda i: shared[i] / size[i].sum(), default=0)
     pair = table[table["feature"] != table["other_feature"]].iloc[0]
     line = {name: pair[name] for name in ("model", "label", "other_label", "strength", "low", "high", "people", "scale")}
-    line |= {
-        "between": shared.sum() / max(size.sum(), 1e-300),
-        "hides": joint.schema.features[hidden].label,
-        "unit": UNITS[joint.scale],
-    }
+    line |= {"between": shared.sum() / max(size.sum(), 1e-300), "unit": UNITS[joint.scale]}
+    line |= {"hides": joint.schema.features[hidden].label}
     line |= {"alone": alone[hidden], "shared": shared[hidden], "is_sampled": joint.standard_errors is not None, "error": np.nan}
     if joint.standard_errors is not None:
         line["error"] = float(np.median(joint.standard_errors[:, ~np.eye(len(joint.schema), dtype=bool)]))

@@ -69,10 +69,6 @@ def measure(context: RunContext) -> Measured:
     names = list(dict.fromkeys(name for one in found for name in one.tables))
     tables = {f"errors_{name}": [one.tables[name] for one in found if len(one.tables.get(name, ()))] for name in names}
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
-    if "errors_slices" in joined:
-        joined["_errors_slices"] = joined["errors_slices"].query("found")
-    if "errors_before_after" in joined:
-        joined["_errors_before_after"] = joined["errors_before_after"].query("topic == 'fairness' and is_clear")
     facts |= {"little": LEVELS[1], "losses": float(min(LOSSES[context.budget.is_thorough], len(test)))}
     return Measured(joined, facts, _about(context, found, remedy))
 

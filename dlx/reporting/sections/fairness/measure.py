@@ -74,7 +74,7 @@ def measure(context: RunContext) -> Measured:
     crossed = tuple(partition(case, *pair) for pair in itertools.combinations([by.name for by in fit_shown], 2))
     if crossed:
         more = _treatment(context, context.told_of, crossed)
-        rates, gaps = (pd.concat(both, ignore_index=True) for both in ((rates, more[0]), (gaps, more[1])))
+        rates, gaps = _stacked([rates, more[0]]), _stacked([gaps, more[1]])
     told, carried, parts = _explained(context, models, shown)
     mended = _mended(context, mended_models, fit_shown, carried)
     tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
@@ -90,18 +90,11 @@ def measure(context: RunContext) -> Measured:
 def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
     """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
     labels = {by.name: by.label for by in (*about.shown, *about.others, *about.crossed)}
-    kept = {f"fairness_{name}": table for name, table in tables.items() if len(table)}
-    for name, table in kept.items():
-        of = table["attribute"]
-        kept[name] = table.assign(label=of.map(labels), pair=of + " " + table["model"] if "model" in table else of)
-    kept["_fairness_shown"] = kept["fairness_shown"].query("standing != 'few' and model == @about.models[0]")
-    gaps = kept["fairness_gaps"]
-    kept["_fairness_gaps"] = gaps.assign(lowest=gaps["lowest"].replace("", "too few"))
-    if "fairness_remedies" in kept:
-        remedies = kept["fairness_remedies"].query("measure != ''")
-        kept["_fairness_remedies"] = remedies.assign(each=remedies["pair"] + " " + remedies["remedy"])
-    if "fairness_carriers" in kept:
-        strongest = kept["fairness_carriers"].groupby(["attribute", "group", "model"], sort=False).head(CARRIERS)
+    tables = {name: table.assign(label=table["attribute"].map(labels)) for name, table in tables.items() if len(table)}
+    kept = {f"fairness_{name}": table for name, table in tables.items()}
+    kept["_fairness_gaps"] = tables["gaps"].assign(lowest=tables["gaps"]["lowest"].replace("", "too few"))
+    if "carriers" in tables:
+        strongest = tables["carriers"].groupby(["attribute", "group", "model"], sort=False).head(CARRIERS)
         kept["_fairness_carriers"] = strongest.assign(column_label=strongest["column"].map(about.labels))
     return kept
 
@@ -122,8 +115,7 @@ def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Par
                 treated[model.name, by.name] = group_rates(model, context.case.test, by, seed=context.seed)
                 update(len(treated), len(models) * len(every))
     ordered = [treated[model.name, by.name] for model in models for by in every]
-    rates, gaps = [one.to_frame() for one in ordered], [one.gaps() for one in ordered]
-    return pd.concat(rates, ignore_index=True), pd.concat(gaps, ignore_index=True)
+    return _stacked([one.to_frame() for one in ordered]), _stacked([one.gaps() for one in ordered])
 
 
 def _shown(
@@ -221,9 +213,8 @@ def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Parti
                 proxies = tuple(strongest[:STRONGEST])
                 tables.append(mitigations(context.case, model, by, made_by=made_by, proxies=proxies, seed=seed))
                 update(len(tables), len(judged) * len(models))
-    if not tables:
-        return pd.DataFrame()
-    table = pd.concat(tables, ignore_index=True)
+    if not len(table := _stacked(tables)):
+        return table
     closer = (table["measure"] == RATIO) & (table["low"] > 0)
     smaller = table["measure"].isin((TRUE_GAP, FALSE_GAP)) & (table["high"] < 0)
     return table.assign(is_less=closer | smaller)

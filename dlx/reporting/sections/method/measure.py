@@ -20,31 +20,25 @@ TITLE, PLACE, TASKS = "How it was done", 90, ("binary",)
 
 @dataclass(frozen=True)
 class About:
-    """What stands behind the numbers.
+    """What stands behind the numbers."""
 
-    Parameters
-    ----------
-    scales : dict of str to list of str
-        The models that add up on each scale.
-    """
-
-    scales: dict[str, list[str]]
+    scales: dict[str, list[str]]  # the models that add up on each scale
 
 
 def measure(context: RunContext) -> Measured:
     """Return how the report was made, and which methods fit which model."""
-    case, known = context.case, diagnosed(context)
+    case = context.case
     scales: dict[str, list[str]] = {}
     for model in context.models:
         scales.setdefault(model.scales[0], []).append(model.name)
     models = {model.name: model for model in context.models}
-    preflight = known.compatibility.assign(reason=known.compatibility["reason"].map(spaced))
+    preflight = context.compatibility.assign(reason=context.compatibility["reason"].map(spaced))
     is_fit = [explainers.fits(line.method, models[line.model]) for line in preflight.itertuples()]
     tables = {
         "methods": _methods(context),
         "budgets": _budgets(context),
-        "preflight": known.compatibility,
-        "parity": known.parity,
+        "preflight": context.compatibility,
+        "parity": diagnosed(context).parity,
         "_answers": _answers(context),
         "_preflight": preflight[is_fit].assign(
             instead=[method_label(name) if name else "" for name in preflight[is_fit]["fallback"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,32 +30,15 @@ ROUNDED = 12  # decimals; below them a difference is that of sums in another ord
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """The models behind the numbers.
+    """The models behind the numbers."""
 
-    Parameters
-    ----------
-    calibrations : dict of str to Calibration
-        On the test rows, by model.
-    recalibrated : dict of str to Calibration
-        On the test rows, of the models that were recalibrated, by the name of the model that was.
-    best : str
-        The interpretable model with the smallest log loss; "" where there is none.
-    refused : dict of str to str
-        Why models that should have been recalibrated could not be.
-    use, why : str
-        The model to use, and "better" (than every model that can be read, beyond chance), "readable" (no black box is), or
-        "alone" (there is nothing to compare).
-    known : tuple of str
-        Labels of age and sex, else of all protected columns: alone they predict as well as `baseline_auc` says.
-    """
-
-    calibrations: dict[str, Calibration]
-    recalibrated: dict[str, Calibration]
-    best: str
-    refused: dict[str, str]
-    use: str
-    why: str
-    known: tuple[str, ...]
+    calibrations: dict[str, Calibration]  # on the test rows, by model
+    recalibrated: dict[str, Calibration]  # on the test rows, by the model that was recalibrated
+    best: str  # the interpretable model with the smallest log loss; "" where there is none
+    refused: dict[str, str]  # why models that should have been recalibrated could not be
+    use: str  # the model to use
+    why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
+    known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_auc`
 
 
 def measure(context: RunContext) -> Measured:
@@ -71,29 +54,32 @@ def measure(context: RunContext) -> Measured:
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
     scores, readable = context.performance, context.interpretable
-    tables = {"performance": scores, "test_predictions": _predictions(context)}
+    predicted = {model.name: model.predict(test, "probability") for model in context.models}
+    predictions = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
+    tables = {"performance": scores, "test_predictions": predictions}
     with context.narrator.step("Judging decisions", "models") as update:
         tables["expected_cost"] = _of_all(context, lambda model: expected_cost(model, test, seed=seed))
         tables["confusion"] = _of_all(context, lambda model: confusion(model, test))
         tables["decision_curves"] = _of_all(context, lambda model: decision_curve(model, test, seed=seed))
         update(len(context.models), len(context.models))
     if readable and context.black_boxes:
-        found = context.advantages
-        tables["advantages"] = found.assign(pair=found["model"] + " " + found["interpretable"])
+        tables["advantages"] = context.advantages
     with context.narrator.step("Calibration"):
         both = len(np.unique(validation.outcomes)) > 1
         validated = {m.name: calibration(m, validation, seed=seed) for m in context.models} if both else {}
         tested = {model.name: calibration(model, test, seed=seed) for model in context.models}
         tables["worth"] = _worth(context, tables, tested)
-        mended, refused = _recalibrated(context, validated)
-    tables |= _calibration_tables(validated, tested, mended)
+        needing = {name for name, one in validated.items() if one.needs_recalibration}
+        after, more, refused = _recalibrated(context, needing)
+    curves = (one.curve.assign(model=one.model) for one in (*tested.values(), *after.values()))
+    tables |= {"calibration_curves": _joined(curves), **more}
+    tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
     tables["_summary"] = _summary(tables)
     losses = scores[scores["metric"] == "log_loss"].set_index("model")["estimate"]
     best = min((model.name for model in readable), key=lambda name: losses[name], default="")
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
     use, why = context.to_use
     known, added = _added_to_what_is_known(context, use)
-    after = {name: one[1] for name, one in mended.items()}
     return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, known))
 
 
@@ -130,13 +116,7 @@ def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:
 
 
 def _of_all(context: RunContext, make: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([make(model) for model in context.models], ignore_index=True)
-
-
-def _predictions(context: RunContext) -> pd.DataFrame:
-    test = context.case.test
-    predicted = {model.name: model.predict(test, "probability") for model in context.models}
-    return pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
+    return _joined(make(model) for model in context.models)
 
 
 def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: dict[str, Calibration]) -> pd.DataFrame:
@@ -158,7 +138,8 @@ def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: d
         line |= {"false_alarms": counts["false_positive"], "people": len(context.case.test)}
         flagged = max(counts["flagged"], 1)
         line |= {"flagged_share": counts["flagged"] / len(context.case.test)}
-        line |= {"stretch": _stretch(calibrations[model.name])}
+        slope = calibrations[model.name].slope.estimate  # infinite where the order is the wrong one
+        line |= {"stretch": np.nan if np.isnan(slope) else max(slope, 1 / slope) if slope > 0 else np.inf}
         line |= {"false_share": counts["false_positive"] / flagged, "true_share": counts["true_positive"] / flagged}
         found.append(line)
     return pd.DataFrame(found)
@@ -174,34 +155,28 @@ def _summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return found
 
 
-def _stretch(found: Calibration) -> float:
-    """Return by how much log-odds must be stretched or shrunk, as a factor of at least 1; infinite for a slope below 0."""
-    slope = found.slope.estimate
-    return np.nan if np.isnan(slope) else max(slope, 1 / slope) if slope > 0 else np.inf
-
-
-Recalibrated = tuple[str, Calibration, pd.DataFrame, pd.DataFrame]
-
-
-def _recalibrated(context: RunContext, validated: dict[str, Calibration]) -> tuple[dict[str, Recalibrated], dict[str, str]]:
-    """Return the models that validation rows ask to recalibrate, made and judged; and why others could not be."""
-    made, refused = {}, {}
-    for model in context.models:
-        if model.name in validated and validated[model.name].needs_recalibration:
-            try:
-                made[model.name] = _recalibrate(context, model)
-            except DlxError as error:
-                refused[model.name] = str(error)
-    return made, refused
-
-
-def _recalibrate(context: RunContext, model: Model) -> Recalibrated:
-    test, validation, seed = context.case.test, context.case.validation, context.seed
-    kind = better_kind(*judged(model, validation, "the recalibration"), seed=seed)
-    after = recalibrated(model, validation, kind=kind)
-    before, now = (_explained(context, some, after) for some in (model, after))
-    change = explained_change(before, now, top=context.top, seed=seed).assign(kind=kind)
-    return kind, calibration(after, test, seed=seed), performance(after, test, seed=seed), change
+def _recalibrated(
+    context: RunContext, needing: set[str]
+) -> tuple[dict[str, Calibration], dict[str, pd.DataFrame], dict[str, str]]:
+    """Return models recalibrated on the validation rows, judged on the test rows, and why others could not be."""
+    test, validation, seed, after, refused = context.case.test, context.case.validation, context.seed, {}, {}
+    scores, changes = [], []
+    for model in (one for one in context.models if one.name in needing):
+        try:
+            kind = better_kind(*judged(model, validation, "the recalibration"), seed=seed)
+            mended = recalibrated(model, validation, kind=kind)
+            scale, method = mended.scales[0], explainers.preferred(mended, mended.scales[0])  # of the model before, too
+            before, now = (context.explain(one, context.panel, method, scale=scale) for one in (model, mended))
+            change = explained_change(before, now, top=context.top, seed=seed).assign(kind=kind, model=model.name)
+            judged_again = calibration(mended, test, seed=seed), performance(mended, test, seed=seed)
+        except DlxError as error:
+            refused[model.name] = str(error)
+        else:
+            after[model.name] = judged_again[0]
+            scores.append(judged_again[1])
+            changes.append(change)
+    tables = {"performance_recalibrated": _joined(scores), "explanations_recalibrated": _joined(changes)} if after else {}
+    return after, tables, refused
 
 
 def explained_change(before: Explanation, after: Explanation, *, top: int, seed: int = 0) -> pd.DataFrame:
@@ -220,41 +195,15 @@ def explained_change(before: Explanation, after: Explanation, *, top: int, seed:
     return pd.DataFrame(said | {"quantity": name} | interval._asdict() for name, interval in numbers.items())
 
 
-def _explained(context: RunContext, model: Model, like: Model) -> Explanation:
-    """Return the panel's explanations by the exact method of the calibrated model's kind, on its own scale."""
-    scale = like.scales[0]
-    return context.explain(model, context.panel, explainers.preferred(like, scale), scale=scale)
-
-
-def _calibration_tables(
-    validated: dict[str, Calibration], tested: dict[str, Calibration], mended: dict[str, Recalibrated]
-) -> dict[str, pd.DataFrame]:
-    after = {name: one[1] for name, one in mended.items()}
-    judged = [*_frames(validated, "validation", validated), *_frames(tested, "test", validated), *_frames(after, "after", {})]
-    found = _joined(judged)
-    tables = {
-        "calibration": found,
-        "_calibration": found.assign(pair=found["model"] + " " + found["part"]),
-        "calibration_curves": _joined([one.curve.assign(model=one.model) for one in (*tested.values(), *after.values())]),
-    }
-    if mended:
-        tables["performance_recalibrated"] = _joined([scores for _, _, scores, _ in mended.values()])
-        tables["explanations_recalibrated"] = _joined([change.assign(model=name) for name, (*_, change) in mended.items()])
-    return tables
-
-
-def _frames(found: dict[str, Calibration], part: str, validated: dict[str, Calibration]) -> list[pd.DataFrame]:
+def _calibrations(parts: dict[str, dict[str, Calibration]], needing: set[str]) -> pd.DataFrame:
     """Return calibrations as lines, and whether a model is to be recalibrated."""
-    return [
-        one.to_frame().assign(
-            model=name,
-            part=part,
-            needs_recalibration=one.needs_recalibration,
-            to_recalibrate=name in validated and validated[name].needs_recalibration,
-        )
-        for name, one in found.items()
-    ]
+    tables = []
+    for part, found in parts.items():
+        for name, one in found.items():
+            asked = {"needs_recalibration": one.needs_recalibration, "to_recalibrate": part != "after" and name in needing}
+            tables.append(one.to_frame().assign(model=name, part=part, **asked))
+    return _joined(tables)
 
 
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)

@@ -27,33 +27,15 @@ DIFFERENCES = 3  # columns by which two models differ
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """What stands behind the numbers.
+    """What stands behind the numbers."""
 
-    Parameters
-    ----------
-    explained : list of Explanation
-        Of the panel: the main model by each of its methods, then the other one's Shapley values.
-    counting : frozenset of str
-        The methods whose word counts about the main model.
-    is_trusted : bool
-        Whether they earned trust; else nothing refutes them.
-    compared : Contrast, optional
-        Why the two models differ about the panel.
-    disputed : Any
-        The name of the row on which they differ most.
-    differs_by : list of str
-        The columns by which they differ most there, the largest difference first.
-    grid : dict of str to str
-        The columns of the evidence, and which cells they show.
-    """
-
-    explained: list[Explanation]
-    counting: frozenset[str]
-    is_trusted: bool
-    compared: Contrast | None
-    disputed: Any
-    differs_by: list[str]
-    grid: dict[str, str]
+    explained: list[Explanation]  # of the panel: the main model by each method, then the other one's Shapley values
+    counting: frozenset[str]  # methods whose word counts about the main model
+    is_trusted: bool  # whether they earned trust; else nothing refutes them
+    compared: Contrast | None  # why the two models differ about the panel
+    disputed: Any  # the name of the row on which they differ most
+    differs_by: list[str]  # the columns by which they differ most there
+    grid: dict[str, str]  # the columns of the evidence, and which cells they show
 
 
 def measure(context: RunContext) -> Measured:
