@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
@@ -34,6 +34,7 @@ from dlx.comparison import (
 from dlx.context import Pair, RunContext, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
+from dlx.reporting.sections import joined
 from dlx.stats import auc, auc_difference
 
 PARITY_PEOPLE = 5
@@ -93,7 +94,7 @@ def _measured(context: RunContext) -> Diagnostics:
     replicates = _made_again(context, close, [model for model in shown if model not in close], scores)
     checked = _checks(context, close if is_thorough else [])
     distances = _distances(context, close if is_thorough else [], truths)
-    noise = _joined(noise_floor(some, k=context.top) for some in replicates if some.source == "seed")
+    noise = joined(noise_floor(some, k=context.top) for some in replicates if some.source == "seed")
     checks = {name: checked[name] if len(checked[name]) else None for name in ("faithfulness", "sanity")}
     checks["noise"] = noise if len(noise) else None
     made = [made for model in models for made in _of(context, model)]
@@ -134,7 +135,7 @@ def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str,
                     budgets = (dict[str, Any](), facts.AS_IT_COMES.options["sampling"])
                     own = [explain(model, few, method, **budget) for budget in budgets]
                 tables.append(distance_to_truth(own, truths[model.name][: len(few)], k=context.top))
-    return _joined(tables)
+    return joined(tables)
 
 
 def _made_again(context: RunContext, close: Sequence[Model], others: Sequence[Model], scores: pd.DataFrame) -> list[Replicates]:
@@ -173,7 +174,7 @@ def _as_they_come(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
         with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
             laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
             tables.append(as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed))
-    return _joined(tables)
+    return joined(tables)
 
 
 def _disagreements(context: RunContext, models: Sequence[Model]) -> list[Disagreement]:
@@ -225,7 +226,7 @@ def _checks(context: RunContext, models: Sequence[Model]) -> dict[str, pd.DataFr
                     asked = {"k": context.top, "seed": context.seed}
                     tables["sanity"].append(sanity_check(model, some, background, explain=explain, **asked))
                 update(done, len(made))
-    return {name: _joined(some) for name, some in tables.items()}
+    return {name: joined(some) for name, some in tables.items()}
 
 
 def _parity(context: RunContext) -> pd.DataFrame:
@@ -276,8 +277,3 @@ def _of(context: RunContext, model: Model) -> list[Explanation]:
 
 def _with_known_defaults(context: RunContext, model: Model) -> list[str]:
     return [method for method in explainers.with_library_defaults() if (model.name, method) in context.on_panel]
-
-
-def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    found = [table for table in tables if len(table)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

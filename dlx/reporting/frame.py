@@ -33,7 +33,7 @@ DOORS = (  # where they lead, their names, and what is behind them
 RUN = "sign"  # what every run has evidence for: it stands in the block to sign
 
 # text, its item in our words, and what answers it: a name that a section's COVERS has, or "sign" or "method"
-ITEMS: tuple[tuple[str, str, str], ...] = (
+ITEMS = (
     (ACT, "1 General description: intended purpose, versions", "method"),
     (ACT, "2(b) Design: logic of the system, what it optimises, key choices", "method"),
     (ACT, "2(d) Data: origin, scope, characteristics, labelling", "method"),

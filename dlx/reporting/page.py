@@ -56,7 +56,7 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
 
 def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Told], list[BugError]]:
     """Return sections as a page tells them, and the faults of dlx that others failed by."""
-    told, faults, links = [], [], links_of(page)
+    told, faults, links = [], [], Links(tables_of(page).name, second_page(page).name)
     for name in sections:
         try:
             told.append(tell(name, context, links))
@@ -81,17 +81,14 @@ def explanations_of(page: Path) -> Path:
     return page.with_name(f"{page.stem}-explanations")
 
 
-def links_of(page: Path) -> Links:
-    """Return where a page finds its tables and its evidence."""
-    return Links(tables_of(page).name, second_page(page).name)
-
-
 def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) -> None:
-    links = links_of(page)
+    links = Links(tables_of(page).name, second_page(page).name)
     signed = sign(context, told, command, links)
     tables = {name: table for one in (*told, signed) for name, table in one.tables.items()}
     backed = [(one, linked(one.evidence, page=page.name)) for one in (*told, signed) if one.evidence]
-    shared = _shared(context, links, list(tables))
+    shared: dict[str, Any] = {"title": context.case.card.title or context.case.name, "table_names": list(tables)}
+    shared |= {name: (HERE / f"page.{kind}").read_text(encoding="utf-8") for name, kind in (("style", "css"), ("script", "js"))}
+    shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
     first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
     first |= {"sign": signed.page, "glossary": glossary_lines(), "card": context.case.card}
     pages = {
@@ -99,17 +96,6 @@ def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) 
         second_page(page): layout().get_template("evidence.html.j2").render(shared, sections=backed, main_page=page.name),
     }
     write_files(page, pages, tables)
-
-
-def _shared(context: RunContext, links: Links, table_names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "title": context.case.card.title or context.case.name,
-        "style": (HERE / "page.css").read_text(encoding="utf-8"),
-        "script": (HERE / "page.js").read_text(encoding="utf-8"),
-        "tables_folder": links.tables_folder,
-        "second_page": links.second_page,
-        "table_names": table_names,
-    }
 
 
 def write_files(page: Path, pages: Mapping[Path, str], tables: Mapping[str, pd.DataFrame]) -> None:

@@ -15,7 +15,7 @@ Filters are those of `dlx.reporting.prose`. A number has a cell of a table, or i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -31,26 +31,15 @@ from dlx.reporting.canvas import embedded
 from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
 
 HERE = Path(__file__).parent
-Columns = Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a section measured.
+    """What a section measured."""
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        All numbers, by the name of their CSV.
-    facts : dict of str to float
-        Single numbers that the prose tells; they are the table ``<section>_facts``.
-    about : Any
-        What the prose and the figures need beside numbers: models, groups, names.
-    """
-
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    facts: dict[str, float] = field(default_factory=dict)
-    about: Any = None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # all numbers, by the name of their CSV; none of _name
+    facts: dict[str, float] = field(default_factory=dict)  # single numbers of the prose: the table <section>_facts
+    about: Any = None  # what the prose and the figures need beside numbers: models, groups, names
 
 
 @dataclass(frozen=True)
@@ -63,26 +52,14 @@ class Links:
 
 @dataclass(frozen=True)
 class Told:
-    """A section as it stands on the pages.
+    """A section as it stands on the pages."""
 
-    Parameters
-    ----------
-    key, title : str
-        The anchor, and the words above it.
-    page, evidence : Markup
-        What everybody reads, and what stands on the second page; "" where there is nothing.
-    tables : dict of str to DataFrame
-        By the name of their CSV.
-    about : Any
-        As of `Measured`.
-    """
-
-    key: str
+    key: str  # its anchor
     title: str
-    page: Markup
-    evidence: Markup
-    tables: dict[str, pd.DataFrame]
-    about: Any = None
+    page: Markup  # what everybody reads
+    evidence: Markup  # what stands on the second page; "" where there is nothing
+    tables: dict[str, pd.DataFrame]  # by the name of their CSV
+    about: Any = None  # as of `Measured`
 
 
 class UnfinishedError(BugError):
@@ -140,12 +117,8 @@ def _told(name: str, module: ModuleType, context: RunContext, measured: Measured
     if measured.facts:
         tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
     blocks = rendered(f"sections/{name}/text.md.j2", _Page(name, context, measured, Tables(tables), links).words)
-    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), _written(tables), measured.about)
-
-
-def _written(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return the tables that become CSV files: those that are only shown have a name with _ before it."""
-    return {name: table for name, table in tables.items() if not name.startswith("_")}
+    written = {table: found for table, found in tables.items() if not table.startswith("_")}
+    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), written, measured.about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +206,12 @@ def _cell(group: Mapping[Any, Line], spec: str) -> str:
     if not which:
         return cell(next(iter(group.values())), asked)
     return cell(group[which], asked) if which in group else "–"
+
+
+def joined(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame:
+    """Return tables one below the other; those that are empty or None have no place in it."""
+    found = [table for table in tables if table is not None and len(table)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def _module(name: str, part: str) -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from dlx.context import RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.diagnostics import Diagnostics, diagnosed
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
 TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary",)
@@ -42,18 +41,18 @@ def measure(context: RunContext) -> Measured:
     across = [one for model in context.models if (one := _shapley(context, model)) is not None]
     designs = found.designs.items()
     tables = {
-        "agreement": _joined(one.agreement(k) for one in compared),
-        "agreement_by_person": _joined(one.agreement_by_row(k) for one in compared),
+        "agreement": joined(one.agreement(k) for one in compared),
+        "agreement_by_person": joined(one.agreement_by_row(k) for one in compared),
         "agreement_of_models": compare(across).agreement(k) if len(across) > 1 else pd.DataFrame(),
-        "agreement_against_noise": _joined(found.against_noise(m, source) for m in context.models for source in SOURCES),
-        "noise_floors": _joined(noise_floor(some, k=k) for some in found.replicates),
+        "agreement_against_noise": joined(found.against_noise(m, source) for m in context.models for source in SOURCES),
+        "noise_floors": joined(noise_floor(some, k=k) for some in found.replicates),
         "training_seeds": found.siblings,
         "library_defaults": found.settings,
-        "causes": _joined(one.to_frame(seed=context.seed) for one in found.disagreements),
-        "causes_by_person": _joined(one.by_person() for one in found.disagreements),
-        "components": _joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
-        "components_by_person": _joined(one.by_person().assign(design=title) for title, one in designs),
-        "distances": _joined(one.distances(seed=context.seed).assign(design=title) for title, one in designs),
+        "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
+        "causes_by_person": joined(one.by_person() for one in found.disagreements),
+        "components": joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
+        "components_by_person": joined(one.by_person().assign(design=title) for title, one in designs),
+        "distances": joined(one.distances(seed=context.seed).assign(design=title) for title, one in designs),
         "distance_to_truth": found.distances,
         "trust": found.trust,
         "faithfulness": found.faithfulness,
@@ -172,8 +171,3 @@ def _of(table: pd.DataFrame, model: Model, **where: str) -> pd.DataFrame:
 
 def _label(method: str) -> str:
     return str(explainers.method(method).LABEL)
-
-
-def _joined(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame:
-    found = [table for table in tables if table is not None and len(table)]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.audit.adverse_action import (
-    ReasonMap,
-    Source,
-    association,
-)
+from dlx.audit.adverse_action import ReasonMap, Source, association
 from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, recourse
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED, NEIGHBOURS, ORDINARY_PEOPLE, Correlations
@@ -74,9 +70,8 @@ def _columns(context: RunContext, models: Sequence[Model]) -> tuple[dict[str, pd
     """Return which columns go together, and which may change."""
     schema, train = context.case.schema, context.case.train
     may = {feature.name for feature in schema.features if feature.actionable}
-    labels, together = schema.labels, Correlations.of(train).pairs
-    pairs = [p for p in together if {schema.names[p.one], schema.names[p.other]} & may]
-    pairs.sort(key=lambda pair: -abs(pair.correlation))
+    labels, pairs = schema.labels, sorted(Correlations.of(train).pairs, key=lambda pair: -abs(pair.correlation))
+    pairs = [p for p in pairs if {schema.names[p.one], schema.names[p.other]} & may]
     tied = [both for p in pairs if abs(p.correlation) >= BOUND for both in ((p.one, p.other), (p.other, p.one))]
     strength = association(train) if may else pd.DataFrame()
     along = [
@@ -87,15 +82,12 @@ def _columns(context: RunContext, models: Sequence[Model]) -> tuple[dict[str, pd
     ]
     whys = Counter(feature.fixed for feature in schema.features if feature.fixed).most_common()
     fixed = [(why, count, ", ".join(f.label for f in schema.features if f.fixed == why)) for why, count in whys]
+    along.sort(key=lambda pair: -pair[2])
+    together = [(labels[p.one], labels[p.other], p.correlation, abs(p.correlation) >= BOUND) for p in pairs]
     tables = {
-        "correlated_columns": pd.DataFrame(
-            [(labels[p.one], labels[p.other], p.correlation, abs(p.correlation) >= BOUND) for p in pairs],
-            columns=["one", "other", "correlation", "is_bound"],
-        ),
+        "correlated_columns": pd.DataFrame(together, columns=["one", "other", "correlation", "is_bound"]),
         "columns_fixed": pd.DataFrame(fixed, columns=["why", "columns", "labels"]),
-        "columns_that_stay": pd.DataFrame(
-            sorted(along, key=lambda pair: -pair[2]), columns=["stays", "goes_with", "association"]
-        ),
+        "columns_that_stay": pd.DataFrame(along, columns=["stays", "goes_with", "association"]),
     }
     arrows = {"any": "", "up": " (up)", "down": " (down)"}
     about = {

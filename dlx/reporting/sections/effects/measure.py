@@ -22,7 +22,7 @@ from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
 from dlx.plots import UNITS
 from dlx.reporting.phrases import listed
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.person.measure import by_share
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
@@ -70,14 +70,14 @@ def measure(context: RunContext) -> Measured:
     features = [names[i] for i in by_share(explained)[:PAIRED]] if explained else list(names[:PAIRED])
     top = [names[i] for i in by_share(everything)[:IN_FIGURE]] if everything else features
     about = About(shown, sample(context.case.test, LOCAL_PEOPLE, seed=context.seed), top)
-    tables = {"importance": _joined([context.importance(model) for model in context.models if context.methods_of(model)])}
+    tables = {"importance": joined([context.importance(model) for model in context.models if context.methods_of(model)])}
     tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if context.methods_of(model)])}
     _curves(context, about, features[:SHOWN])
     tables |= _shuffled(context, about) | _pairs(context, about, features)
     facts = {"certain": LEVEL, "panel": len(context.panel), "people": len(context.people), "local": len(about.local)}
     facts |= {"background": len(context.background), "columns": len(features), "top": context.top, "in_figure": len(top)}
-    tables |= {"partial_dependence": _joined([one.to_frame() for some in about.curves for one in some])}
-    tables |= {"accumulated_local_effects": _joined([one.to_frame() for some in about.accumulated for one in some])}
+    tables |= {"partial_dependence": joined([one.to_frame() for some in about.curves for one in some])}
+    tables |= {"accumulated_local_effects": joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
     if len(context.case.schema) > 1:
         about.joint = _interactions(context, about)
@@ -123,7 +123,7 @@ def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
         def ask(model: Model) -> pd.DataFrame:
             return permutation_importance(model, people, seed=context.seed, progress=update)
 
-        found = _joined(about.of_each("Permutation importance", ask))
+        found = joined(about.of_each("Permutation importance", ask))
     if not len(found):
         return {}
     firsts = found.groupby("model", sort=False).head(1).copy()
@@ -161,11 +161,11 @@ def _pairs(context: RunContext, about: About, features: Sequence[str]) -> dict[s
             return pair_dependence(model, some, pair, scale=model.scales[0], observed=train)
 
         about.surfaces += about.of_each("The two-way partial dependence", surface)
-    strongest = _joined([table.head(1) for table in found])
+    strongest = joined([table.head(1) for table in found])
     return {
-        **{"friedman_h": _joined(found), "strongest_pairs": strongest},
-        **{"_friedman_h": _joined([table.head(IN_FIGURE) for table in found])},
-        "pair_dependence": _joined([surface.to_frame() for surface in about.surfaces]),
+        **{"friedman_h": joined(found), "strongest_pairs": strongest},
+        **{"_friedman_h": joined([table.head(IN_FIGURE) for table in found])},
+        "pair_dependence": joined([surface.to_frame() for surface in about.surfaces]),
     }
 
 
@@ -256,7 +256,3 @@ def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
     if joint.standard_errors is not None:
         line["error"] = float(np.median(joint.standard_errors[:, ~np.eye(len(joint.schema), dtype=bool)]))
     return pd.DataFrame([line])
-
-
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

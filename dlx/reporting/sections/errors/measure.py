@@ -106,7 +106,8 @@ class _Found:
         tables["confident"] = _confident(context, model, decisions)
         if searched:
             tables["slices"] = pd.concat([one.table for one in searched], ignore_index=True)
-            tables["search"] = pd.DataFrame([_search(one) for one in searched])
+            counts = [(one.model, one.of, len(one.table), int(one.table["found"].sum())) for one in searched]
+            tables["search"] = pd.DataFrame(counts, columns=["model", "of", "tested", "found"])
         pushed = pushes(some, _contributions(context, model, some), seed=context.seed)
         tables["pushes"] = pushed.assign(is_clear=pushed["low"] > 0)
         tables["losses"] = _losses(context, model, decisions, searched)
@@ -160,11 +161,6 @@ def _slices(context: RunContext, model: Model, decisions: Decisions) -> tuple[tu
         return tuple(slices(discovery, decisions, of=of, seed=context.seed) for of in ("loss", "risk")), ""
     except DlxError as error:
         return (), str(error)
-
-
-def _search(tested: Slices) -> dict[str, object]:
-    """Return how many slices were tested, and how many of them found."""
-    return {"model": tested.model, "of": tested.of, "tested": len(tested.table), "found": int(tested.table["found"].sum())}
 
 
 def _losses(context: RunContext, model: Model, decisions: Decisions, searched: Sequence[Slices]) -> pd.DataFrame:

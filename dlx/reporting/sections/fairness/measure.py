@@ -21,7 +21,7 @@ from dlx.model import Model
 from dlx.plots import UNITS
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
 TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary",), "audit"
@@ -74,7 +74,7 @@ def measure(context: RunContext) -> Measured:
     crossed = tuple(partition(case, *pair) for pair in itertools.combinations([by.name for by in fit_shown], 2))
     if crossed:
         more = _treatment(context, context.told_of, crossed)
-        rates, gaps = _stacked([rates, more[0]]), _stacked([gaps, more[1]])
+        rates, gaps = joined([rates, more[0]]), joined([gaps, more[1]])
     told, carried, parts = _explained(context, models, shown)
     mended = _mended(context, mended_models, fit_shown, carried)
     tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
@@ -115,7 +115,7 @@ def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Par
                 treated[model.name, by.name] = group_rates(model, context.case.test, by, seed=context.seed)
                 update(len(treated), len(models) * len(every))
     ordered = [treated[model.name, by.name] for model in models for by in every]
-    return _stacked([one.to_frame() for one in ordered]), _stacked([one.gaps() for one in ordered])
+    return joined([one.to_frame() for one in ordered]), joined([one.gaps() for one in ordered])
 
 
 def _shown(
@@ -164,7 +164,7 @@ def _explained(
             gaps = [explained_gap(made, people, by, group, against, seed=context.seed) for group, against, made in of_each]
             parts += _widest_marked(gaps)
             update(count, len(shown))
-    return _stacked(told), _stacked(carried), _stacked(parts)
+    return joined(told), joined(carried), joined(parts)
 
 
 def _widest_marked(gaps: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -196,7 +196,7 @@ def _single(context: RunContext, shown: Sequence[Partition], carried: pd.DataFra
         for column, proxy in strongest_proxies(train, [g for g in groups if g.column == by.name and g.can_be_judged]).items()
         if proxy.low > PROXY_AUC and (by.name, column) not in known
     ]
-    both = _stacked([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
+    both = joined([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
     return both.assign(column_label=both["column"].map(labels)) if len(both) else both
 
 
@@ -213,7 +213,7 @@ def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Parti
                 proxies = tuple(strongest[:STRONGEST])
                 tables.append(mitigations(context.case, model, by, made_by=made_by, proxies=proxies, seed=seed))
                 update(len(tables), len(judged) * len(models))
-    if not len(table := _stacked(tables)):
+    if not len(table := joined(tables)):
         return table
     closer = (table["measure"] == RATIO) & (table["low"] > 0)
     smaller = table["measure"].isin((TRUE_GAP, FALSE_GAP)) & (table["high"] < 0)
@@ -231,7 +231,3 @@ def _tried(remedies: pd.DataFrame) -> pd.DataFrame:
         change = cost.loc[best, ["change", "low", "high"]] if best else (np.nan,) * 3
         lines.append((attribute, model, len(cost), len(lessen), best, *change))
     return pd.DataFrame(lines, columns=["attribute", "model", "tried", "lessen", "remedy", "change", "low", "high"])
-
-
-def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, auc, auc_difference, ends_of, interval_of_mean, resampled_means
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary",), "models"
@@ -72,7 +72,7 @@ def measure(context: RunContext) -> Measured:
         needing = {name for name, one in validated.items() if one.needs_recalibration}
         after, more, refused = _recalibrated(context, needing)
     curves = (one.curve.assign(model=one.model) for one in (*tested.values(), *after.values()))
-    tables |= {"calibration_curves": _joined(curves), **more}
+    tables |= {"calibration_curves": joined(curves), **more}
     tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
     tables["_summary"] = _summary(tables)
     losses = scores[scores["metric"] == "log_loss"].set_index("model")["estimate"]
@@ -116,7 +116,7 @@ def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:
 
 
 def _of_all(context: RunContext, make: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
-    return _joined(make(model) for model in context.models)
+    return joined(make(model) for model in context.models)
 
 
 def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: dict[str, Calibration]) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def _recalibrated(
             after[model.name] = judged_again[0]
             scores.append(judged_again[1])
             changes.append(change)
-    tables = {"performance_recalibrated": _joined(scores), "explanations_recalibrated": _joined(changes)} if after else {}
+    tables = {"performance_recalibrated": joined(scores), "explanations_recalibrated": joined(changes)} if after else {}
     return after, tables, refused
 
 
@@ -202,8 +202,4 @@ def _calibrations(parts: dict[str, dict[str, Calibration]], needing: set[str]) -
         for name, one in found.items():
             asked = {"needs_recalibration": one.needs_recalibration, "to_recalibrate": part != "after" and name in needing}
             tables.append(one.to_frame().assign(model=name, part=part, **asked))
-    return _joined(tables)
-
-
-def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)
+    return joined(tables)
