@@ -40,7 +40,12 @@ class About:
 
 def measure(context: RunContext) -> Measured:
     """Return what the models say of the featured people, why, and by what the models differ about them."""
-    explained, compared, known = shown(context), models_compared(context), diagnosed(context)
+    main, other, known, compared = context.main, context.other, diagnosed(context), None
+    explained = [context.on_panel[main.name, method] for method in context.methods_of(main)]
+    if other is not None:
+        explained.append(shapley(context, other))
+        if other.scales[0] == main.scales[0]:
+            compared = contrast(shapley(context, main), shapley(context, other))
     told_reasons = [line for one in context.featured for line in reasons(context, one.position, key=one.key)]
     tables = {
         "people": _people(context),
@@ -53,38 +58,21 @@ def measure(context: RunContext) -> Measured:
     }
     threshold = context.case.schema.target.threshold
     facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": threshold}
-    disputed = [one.position for one in context.featured if one.key == "disputed" and compared is not None]
-    headers = [method_label(one.method) if one.model == context.main.name else one.model for one in explained]
+    headers = [method_label(one.method) if one.model == main.name else one.model for one in explained]
     grid = {header: f"{i}: contribution|signed" for i, header in enumerate(headers)}
-    about = About(
-        explained,
-        frozenset(known.believed(context.main)),
-        known.is_trusted(context.main),
-        compared,
-        context.people.index[disputed[0]] if disputed else None,
-        _differs_by(compared, disputed[0]) if compared is not None and disputed else [],
-        {"Column": "label", "Value": "value"} | grid,
-    )
+    disputed, differs_by = None, list[str]()
+    where = next((one.position for one in context.featured if one.key == "disputed"), None)
+    if compared is not None and where is not None:
+        largest = np.argsort(-np.abs(compared.values[where]), kind="stable")[:DIFFERENCES]
+        disputed, differs_by = context.people.index[where], [context.case.schema.names[i] for i in largest]
+    counting, shown = frozenset(known.believed(main)), {"Column": "label", "Value": "value"} | grid
+    about = About(explained, counting, known.is_trusted(main), compared, disputed, differs_by, shown)
     return Measured({name: table for name, table in tables.items() if len(table)}, facts, about)
-
-
-def shown(context: RunContext) -> list[Explanation]:
-    """Return the main model by each of its methods, and the Shapley values of the other one; of the panel."""
-    found = [context.on_panel[context.main.name, method] for method in context.methods_of(context.main)]
-    return found if context.other is None else [*found, shapley(context, context.other)]
 
 
 def shapley(context: RunContext, model: Model) -> Explanation:
     """Return the Shapley values of a model on the panel: exact where one of its methods is."""
     return context.on_panel[model.name, explainers.best_shapley(model, model.scales[0], context.methods_of(model))]
-
-
-def models_compared(context: RunContext) -> Contrast | None:
-    """Return why the two models differ about the panel; None where there is one, or they have no common scale."""
-    main, other = context.main, context.other
-    if other is None or other.scales[0] != main.scales[0]:
-        return None
-    return contrast(shapley(context, main), shapley(context, other))
 
 
 def consensus_on(context: RunContext, model: Model, position: int) -> Consensus | None:
@@ -136,11 +124,6 @@ def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> 
                 **{"words_say_value": says(words, value), "share": found.share[i]},
                 **{"support": int(found.support[i]), "methods": found.methods},
             }
-
-
-def _differs_by(compared: Contrast, position: int) -> list[str]:
-    largest = np.argsort(-np.abs(compared.values[position]), kind="stable")[:DIFFERENCES]
-    return [compared.a.schema.names[i] for i in largest]
 
 
 def _featured(person: Featured, context: RunContext, compared: Contrast | None) -> dict[str, Any]:
