@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +19,7 @@ from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.kept import Keeper
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel, decided
+from dlx.processes import side_by_side
 from dlx.progress import Narrator, Update
 
 if TYPE_CHECKING:
@@ -281,11 +282,11 @@ class RunContext:
         """Every model by every method that fits it: of all people or, for slow methods, of the panel."""
         table = self.compatibility
         fitting = table[table["verdict"] != "not valid"]
-        return {
-            (model.name, method): self._explained(model, method)
-            for model in self.models
-            for method in fitting[fitting["model"] == model.name]["method"]
-        }
+        pairs = [(model, name) for model in self.models for name in fitting[fitting["model"] == model.name]["method"]]
+        costly_first = sorted(pairs, key=lambda pair: explainers.method(pair[1]).COST != "high")
+        tasks = [partial(self._explained, *pair) for pair in costly_first]
+        found = dict(zip(costly_first, self.side_by_side(tasks, "Explaining every model", "explanations"), strict=True))
+        return {(model.name, method): found[model, method] for model, method in pairs}
 
     @cached_property
     def on_panel(self) -> dict[Pair, Explanation]:
@@ -303,6 +304,15 @@ class RunContext:
         tables = [importance(self.on_panel[model.name, method]) for method in self.methods_of(model)]
         return pd.concat(tables, ignore_index=True)
 
+    def side_by_side(self, tasks: Sequence[Callable[[], Made]], step: str, unit: str) -> list[Made]:
+        """Return what tasks return, as `dlx.processes.side_by_side`; one after another where they may call a user's code.
+
+        Libraries whose threads have run, as LightGBM's, hang in a forked process.
+        """
+        if any(model.original is not None and model.provenance is None for model in self.models):
+            return [task() for task in tasks]
+        return side_by_side(tasks, self.narrator, step, unit)
+
     def _of_every_model(self, step: str, measure: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
         import pandas as pd
 
@@ -319,7 +329,7 @@ class RunContext:
         asked |= {"seed": self.seed, **explainers.quick_options(method, len(self.case.schema))}
         label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
         if (found := self.keeper.find(model, people, **asked)) is not None:
-            if not self.keeper.made(model, people, **asked):
+            if self.keeper.is_from_before(model, people, **asked):
                 self.narrator.say(f"{label}: kept from an earlier run")
             return found
         with self.narrator.step(label, "people") as update:

@@ -47,7 +47,7 @@ class Keeper:
         self.narrator = narrator
         self._held: dict[str, Explanation] = {}
         self._is_swept = False
-        self._made: set[str] = set()
+        self._from_before = set(os.listdir(folder)) if folder and folder.is_dir() else set()
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
@@ -67,9 +67,9 @@ class Keeper:
             return None
         return found
 
-    def made(self, model: Model, rows: Any, **asked: Any) -> bool:
-        """Return whether an explanation was made in this run, and not by an earlier one."""
-        return _name_of(model, rows, **asked) in self._made
+    def is_from_before(self, model: Model, rows: Any, **asked: Any) -> bool:
+        """Return whether an explanation was kept by an earlier run."""
+        return f"{_name_of(model, rows, **asked)}.safetensors" in self._from_before
 
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
@@ -79,7 +79,6 @@ class Keeper:
         if found is None:
             found = explain(model, rows, strict=False, progress=progress, **asked)
             name = _name_of(model, rows, **asked)
-            self._made.add(name)
             if self.folder is None:
                 self._held[name] = found
             else:

@@ -19,8 +19,11 @@ class Narrator:
         self.console = Console(stderr=True, quiet=quiet, highlight=False, emoji=False)
 
     @contextlib.contextmanager
-    def step(self, description: str, unit: str = "") -> Iterator[Update]:
-        """Show one step; the block is given a function to call with what is done and what there is in all."""
+    def step(self, description: str, unit: str = "", *, is_still: bool = False) -> Iterator[Update]:
+        """Show one step; the block is given a function to call with what is done and what there is in all.
+
+        A bar that is still is drawn when that function is called only, and by no thread.
+        """
         started, last = time.perf_counter(), (0, 0)
         bar = Progress(
             SpinnerColumn(),
@@ -31,6 +34,7 @@ class Narrator:
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
+            auto_refresh=not is_still,
         )
         with bar:
             task = bar.add_task(description, total=None)
@@ -38,7 +42,7 @@ class Narrator:
             def update(done: int, total: int) -> None:
                 nonlocal last
                 last = (done, total)
-                bar.update(task, completed=done, total=total)
+                bar.update(task, completed=done, total=total, refresh=is_still)
 
             try:
                 yield update

@@ -63,6 +63,10 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="dlx", initializer=_alone)
 
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads are not in a fork
+
+
 def _alone() -> None:
     import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
+from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.page import explanations_of, write_report
 from dlx.reporting.refusals import file_name, mute_models, named, refuse_same_names, refuse_unreportable, without
 from dlx.reporting.sections import UnfinishedError
@@ -183,6 +185,9 @@ def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page:
         context = RunContext.of(case, models, keep=explanations_of(page), **asked)
         if "explanations" in parts and (mute := mute_models(models, context.compatibility)):
             context = context.without(mute, without(models, mute, context.narrator))
+        if "explanations" in parts:
+            with contextlib.suppress(Exception):  # the first section that asks for them meets the error again, and tells it
+                diagnosed(context)
         return write_report(context, parts, page, command)
 
 

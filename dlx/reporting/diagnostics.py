@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,37 +89,47 @@ def _measured(context: RunContext) -> Diagnostics:
     models, shown = context.models, [model for model in (context.main, context.other) if model is not None]
     black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
-    truths = _ground_truths(context)
+    checked = close if is_thorough else []
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
-    replicates = _made_again(context, close, [model for model in shown if model not in close], scores)
-    checked = _checks(context, close if is_thorough else [])
-    distances = _distances(context, close if is_thorough else [], truths)
-    noise = joined(noise_floor(some, k=context.top) for some in replicates if some.source == "seed")
-    checks = {name: checked[name] if len(checked[name]) else None for name in ("faithfulness", "sanity")}
-    checks["noise"] = noise if len(noise) else None
+    again = _made_again(context, close, scores) + _seeded_again(context, [model for model in shown if model not in close])
+    parts: dict[str, list[Callable[[], Any]]] = {
+        "replicates": again,
+        "ground_truths": [partial(_ground_truth, context, model) for model in models],
+        "parity": [partial(_parity, context)],
+        "settings": [partial(_as_they_come, context, model) for model in close],
+        "checks": [partial(_checks, context, model) for model in checked],
+        "disagreements": [partial(_disagreements, context, model) for model in checked],
+        "designs": [partial(_designs, context, black_boxes)] if is_thorough else [],
+    }
+    tasks = [task for some in parts.values() for task in some]
+    answers = iter(context.side_by_side(tasks, "Explaining a few people again, and exactly", "times"))
+    found = {name: [next(answers) for _ in some] for name, some in parts.items()}
+    truths = {model.name: truth for model, truth in zip(models, found["ground_truths"], strict=True)}
+    distances = _distances(context, checked, truths)
+    tables = {name: joined(one[name] for one in found["checks"]) for name in ("faithfulness", "stability", "sanity")}
+    noise = joined(noise_floor(some, k=context.top) for some in found["replicates"] if some.source == "seed")
+    known = {"distances": distances, "noise": noise} | {name: tables[name] for name in ("faithfulness", "sanity")}
+    evidence = {name: table if len(table) else None for name, table in known.items()}
     made = [made for model in models for made in _of(context, model)]
     return Diagnostics(
         top=context.top,
-        replicates=replicates,
-        settings=_as_they_come(context, close),
-        disagreements=_disagreements(context, close) if is_thorough else [],
-        designs=_designs(context, black_boxes) if is_thorough else {},
+        replicates=found["replicates"],
+        settings=joined(found["settings"]),
+        disagreements=[one for some in found["disagreements"] for one in some],
+        designs={title: components for some in found["designs"] for title, components in some.items()},
         siblings=scores,
         distances=distances,
-        parity=_parity(context),
-        trust=trust(made, Evidence(compatibility=context.compatibility, distances=distances, **checks)),
-        **checked,
+        parity=found["parity"][0],
+        trust=trust(made, Evidence(compatibility=context.compatibility, **evidence)),
+        **tables,
     )
 
 
-def _ground_truths(context: RunContext) -> dict[str, Explanation]:
-    found = {}
-    for model in context.models:
-        with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
-            asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
-            asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
-            found[model.name] = ground_truth(model, context.panel, **asked)
-    return found
+def _ground_truth(context: RunContext, model: Model) -> Explanation:
+    with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
+        asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
+        asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
+        return ground_truth(model, context.panel, **asked)
 
 
 def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str, Explanation]) -> pd.DataFrame:
@@ -138,54 +148,56 @@ def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str,
     return joined(tables)
 
 
-def _made_again(context: RunContext, close: Sequence[Model], others: Sequence[Model], scores: pd.DataFrame) -> list[Replicates]:
-    """Return the explanations of some people again: with other seeds, other backgrounds, and models trained as well anew.
-
-    Of the other models with a few seeds: enough to trust a method, or not to.
-    """
-    found, budget = list[Replicates](), context.budget
-    for model in [*close, *others]:
-        some = [made[: budget.noise_people] for made in _of(context, model)]
-        counts: dict[Literal["seed", "background"], int] = {"seed": budget.replicates, "background": budget.replicates}
-        if model in others:
-            counts = {"seed": min(FEW_SEEDS, budget.replicates)}
-        what = "seeds" if model in others else "seeds and backgrounds"
-        with context.narrator.step(f"Explaining {model.name} again, with other {what}", "times") as update:
-            explain = counting(context.keeper.explain, update, len(some) * sum(counts.values()))
-            asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "explain": explain}
-            found += [replicate(model, of, source=by, count=count, **asked) for of in some for by, count in counts.items()]
-        good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
-        if siblings := [context.siblings[model.name][seed - 1] for seed in good if seed > 0]:
-            people = context.panel[: budget.noise_people]
-            with context.narrator.step(f"Explaining {model.name} trained with other seeds", "times") as update:
-                explain = counting(context.explain, update, len(some) * len(siblings))
-                for of in some:
-                    made = tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings)
-                    found.append(Replicates(of, "training", made))
-    return found
-
-
-def _as_they_come(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
-    """Return the agreement of methods as their libraries come, and aligned."""
-    tables = []
+def _made_again(context: RunContext, models: Sequence[Model], scores: pd.DataFrame) -> list[Callable[[], Replicates]]:
+    """Return what explains some people again: with other seeds, other backgrounds, and models trained as well anew."""
+    tasks: list[Callable[[], Replicates]] = []
     for model in models:
-        if len(methods := _with_known_defaults(context, model)) < 2:
-            continue
-        with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
-            laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
-            tables.append(as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed))
-    return joined(tables)
+        some = [made[: context.budget.noise_people] for made in _of(context, model)]
+        count = context.budget.replicates
+        tasks += [partial(_replicated, context, model, of, source, count) for of in some for source in ("background", "seed")]
+        good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
+        siblings = [context.siblings[model.name][seed - 1] for seed in good if seed > 0]
+        tasks += [partial(_by_siblings, context, siblings, of) for of in some if siblings]
+    return tasks
 
 
-def _disagreements(context: RunContext, models: Sequence[Model]) -> list[Disagreement]:
+def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Callable[[], Replicates]]:
+    """Return what explains some people with a few other seeds: enough to trust a method, or not to."""
+    few, count = context.budget.noise_people, min(FEW_SEEDS, context.budget.replicates)
+    return [partial(_replicated, context, m, of[:few], "seed", count) for m in models for of in _of(context, m)]
+
+
+def _replicated(context: RunContext, model: Model, of: Explanation, source: Any, count: int) -> Replicates:
+    label = f"Explaining {model.name} by {explainers.method(of.method).LABEL} again, with another {source}"
+    with context.narrator.step(label, "times") as update:
+        asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "count": count}
+        return replicate(model, of, source=source, explain=counting(context.keeper.explain, update, count), **asked)
+
+
+def _by_siblings(context: RunContext, siblings: Sequence[Model], of: Explanation) -> Replicates:
+    label = f"Explaining {of.model} by {explainers.method(of.method).LABEL} trained with other seeds"
+    with context.narrator.step(label, "times") as update:
+        explain, people = counting(context.explain, update, len(siblings)), context.panel[: len(of)]
+        return Replicates(of, "training", tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings))
+
+
+def _as_they_come(context: RunContext, model: Model) -> pd.DataFrame:
+    """Return the agreement of methods as their libraries come, and aligned."""
+    if len(methods := _with_known_defaults(context, model)) < 2:
+        return pd.DataFrame()
+    with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
+        laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
+        return as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed)
+
+
+def _disagreements(context: RunContext, model: Model) -> list[Disagreement]:
     """Return what the distance of each pair of methods is made of."""
     found, laboratory = [], context.laboratory(context.keeper.explain)
-    for model in models:
-        pairs = list(combinations(_with_known_defaults(context, model), 2))
-        with context.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
-            for done, (one, other) in enumerate(pairs, 1):
-                found.append(disagreement(model, one, other, laboratory, k=context.top))
-                update(done, len(pairs))
+    pairs = list(combinations(_with_known_defaults(context, model), 2))
+    with context.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
+        for done, (one, other) in enumerate(pairs, 1):
+            found.append(disagreement(model, one, other, laboratory, k=context.top))
+            update(done, len(pairs))
     return found
 
 
@@ -211,22 +223,20 @@ def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, Variance
     return found
 
 
-def _checks(context: RunContext, models: Sequence[Model]) -> dict[str, pd.DataFrame]:
-    """Return faithfulness, stability and sanity of some models."""
-    tables: dict[str, list[pd.DataFrame]] = {"faithfulness": [], "stability": [], "sanity": []}
-    explain, background, budget = context.keeper.explain, context.background, context.budget
-    for model in models:
-        made = _of(context, model)
-        with context.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
-            tables["faithfulness"].append(faithfulness(model, made, background, seed=context.seed))
-            for done, one in enumerate(made, 1):
-                few, some = one[: budget.stability_people], one[: budget.sanity_people]
-                tables["stability"].append(stability(model, few, background, explain=explain, seed=context.seed))
-                if isinstance(model, NeuralModel):
-                    asked = {"k": context.top, "seed": context.seed}
-                    tables["sanity"].append(sanity_check(model, some, background, explain=explain, **asked))
-                update(done, len(made))
-    return {name: joined(some) for name, some in tables.items()}
+def _checks(context: RunContext, model: Model) -> dict[str, pd.DataFrame]:
+    """Return faithfulness, stability and sanity of the explanations of a model."""
+    tables: dict[str, list[pd.DataFrame]] = {"stability": [], "sanity": []}
+    explain, background, budget, made = context.keeper.explain, context.background, context.budget, _of(context, model)
+    with context.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
+        faithful = faithfulness(model, made, background, seed=context.seed)
+        for done, one in enumerate(made, 1):
+            few, some = one[: budget.stability_people], one[: budget.sanity_people]
+            tables["stability"].append(stability(model, few, background, explain=explain, seed=context.seed))
+            if isinstance(model, NeuralModel):
+                asked = {"k": context.top, "seed": context.seed}
+                tables["sanity"].append(sanity_check(model, some, background, explain=explain, **asked))
+            update(done, len(made))
+    return {"faithfulness": faithful} | {name: joined(some) for name, some in tables.items()}
 
 
 def _parity(context: RunContext) -> pd.DataFrame:

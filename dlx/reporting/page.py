@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +57,23 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
 
 def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Told], list[BugError]]:
     """Return sections as a page tells them, and the faults of dlx that others failed by."""
+<<<<<<< HEAD
     told, faults, links = [], [], Links(tables_of(page).name, second_page(page).name)
     for name in sections:
+=======
+
+    def attempt(name: str) -> Told | BugError:
+>>>>>>> 23fc19f (Explanations and sections are measured side by side, each in a fork of the process)
         try:
-            told.append(tell(name, context, links))
+            return tell(name, context, links_of(page))
         except BugError as fault:
-            context.narrator.say(str(fault))
-            faults.append(fault)
-    return told, faults
+            return fault
+
+    tried = context.side_by_side([partial(attempt, name) for name in sections], "Telling the sections", "sections")
+    faults = [one for one in tried if isinstance(one, BugError)]
+    for fault in faults:
+        context.narrator.say(str(fault))
+    return [one for one in tried if isinstance(one, Told)], faults
 
 
 def second_page(page: Path) -> Path:

@@ -1,0 +1,124 @@
+"""Tasks side by side, each in a process of its own that knows all that this one knows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TypeVar, cast
+
+from rich.console import Console
+
+from dlx.progress import Narrator, Update
+from dlx.threads import cores
+
+Made = TypeVar("Made")
+Task = Callable[[], Made]
+GLANCE = 0.1  # seconds between two looks at the clock of the progress bar
+
+
+def side_by_side(tasks: Sequence[Task[Made]], narrator: Narrator, step: str, unit: str) -> list[Made]:
+    """Return what tasks return, in their order, computed on all cores where this process can be forked.
+
+    A process is forked for each task, so that nothing has to be sent to it. What fails there, or returns an error, is done
+    again here: its error is then the one that the task raises by itself.
+
+    Parameters
+    ----------
+    tasks : sequence of callable
+        The longest first, best. What they change stays in their own process; what they return is pickled.
+    narrator : Narrator
+        Shows how many are done, and says what they say.
+    step, unit : str
+        What is going on, and what is counted.
+    """
+    if not can_fork() or len(tasks) < 2:
+        return [task() for task in tasks]
+    with narrator.step(step, unit, is_still=True) as update:
+        found = _forked(tasks, narrator, update)
+    return [found[i] if i in found else task() for i, task in enumerate(tasks)]
+
+
+def can_fork() -> bool:
+    """Return whether this process may be forked, and gains by it: on Linux, without a GPU, and not in a fork already."""
+    if sys.platform != "linux" or cores() < 2 or multiprocessing.parent_process() is not None:
+        return False
+    import torch
+
+    return not torch.cuda.is_available()  # autograd's threads for a GPU do not survive
+
+
+def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, update: Update) -> dict[int, Made]:
+    """Return what each task returned, by its place; without those that failed."""
+    todo, running, found, over = deque(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]](), dict[int, Made](), 0
+    try:
+        while todo or running:
+            while todo and len(running) < cores():
+                place, task = todo.popleft()
+                pipe, process = _started(task, narrator)
+                running[pipe] = place, process
+            for ready in wait(list(running), timeout=GLANCE):
+                pipe = cast(Connection, ready)
+                try:
+                    kind, what = pickle.loads(pipe.recv_bytes())  # noqa: S301 (from a fork of this process)
+                except EOFError:
+                    running.pop(pipe)
+                    over += 1
+                    continue
+                if kind == "said":
+                    narrator.say(what)
+                else:
+                    found[running[pipe][0]] = what
+            update(over, len(tasks))
+    finally:
+        for _, process in running.values():
+            process.terminate()
+    return found
+
+
+def _started(task: Task[Made], narrator: Narrator) -> tuple[Connection, BaseProcess]:
+    """Return a process that was forked for a task, after the pipe from which what it says and returns can be read."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    process = fork.Process(target=_work, args=(task, narrator, theirs), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: ours are not used by a fork, see `dlx.threads`
+        process.start()
+    theirs.close()
+    return ours, process
+
+
+def _work(task: Task[Made], narrator: Narrator, pipe: Connection) -> None:
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)
+    with contextlib.suppress(Exception):
+        made = task()
+        if not isinstance(made, Exception):  # whose cause and traceback would be lost
+            _send(pipe, made, kind="made")
+
+
+def _send(pipe: Connection, what: object, kind: str = "said") -> None:
+    pipe.send_bytes(pickle.dumps((kind, what)))  # not pipe.send, by which torch shares memory with a process that lives on
+
+
+class _Lines(io.StringIO):
+    """A file that hands on what is written to it, line by line."""
+
+    def __init__(self, hand_on: Callable[[str], None]) -> None:
+        super().__init__()
+        self.hand_on = hand_on
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            self.hand_on(line)
+        return len(text)
