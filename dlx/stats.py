@@ -187,10 +187,16 @@ def interval_of_mean(values: np.ndarray, *, within: tuple[float, float] | None =
         width = within[1] - within[0]
         low, high = share_interval(rows * (values[0, 0] - within[0]) / width, rows)[1:]
         return Interval(float(values[0, 0]), within[0] + width * low, within[0] + width * high)
-    rng = np.random.default_rng(seed)
-    chosen, replicates = resampled_counts(rows, seed=rng) / rows, resampled_counts(count, seed=rng) / count
+    chosen, replicates = _resampled_shares(rows, count, seed)
     resampled = np.einsum("sc,cr,sr->s", replicates, values, chosen, optimize=True)
     return Interval(float(values.mean()), *ends_of(resampled, people=rows))
+
+
+@functools.lru_cache(maxsize=4)
+def _resampled_shares(rows: int, replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares of rows and of replicates in each resample; the same of every table of a report."""
+    rng = np.random.default_rng(seed)
+    return resampled_counts(rows, seed=rng) / rows, resampled_counts(replicates, seed=rng) / replicates
 
 
 def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, *, seed: int = 0) -> Interval:
