@@ -108,7 +108,7 @@ class _Ranked:
         self.which = np.unique(self.references, axis=0, return_inverse=True)[1].ravel()
 
     def outputs(self, table: np.ndarray) -> np.ndarray:
-        """Return the outputs of a person mixed with each reference, in blocks of one row a reference; rows alike are asked once.
+        """Return the outputs of a person mixed with each reference, one row a reference; rows alike are asked once.
 
         Such a row is known by its reference and by where it differs from it: many people share a category, and many rows
         that replace one or two columns change none.
