@@ -29,7 +29,8 @@ WithAudit = Annotated[bool, typer.Option(help="Tell also where models err, are u
 Thorough = Annotated[
     bool,
     typer.Option(
-        help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes."
+        help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes; "
+        "a report writes its quick page first."
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake or a fault.")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ __all__ = ["AUDITED_MODELS", "DEFAULT_MODELS", "UnfinishedError", "audit_report"
 
 DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 AUDITED_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
+EARLY = replace(QUICK, name="quick: the first page of a thorough run")
 Obtain = Callable[[str, int], Model]
 
 
@@ -68,7 +71,8 @@ def report(
         thorough.
     thorough : bool
         Measure everything: noise floors, causes and faithfulness for every black box, and the same
-        architectures trained with five other seeds. Takes many minutes; an interrupted run goes on where it stopped.
+        architectures trained with five other seeds. Takes many minutes: a quick page is written first, and an interrupted
+        run goes on where it stopped.
     retrain : bool
         Train the models anew even where there is a checkpoint.
     device : {"auto", "cpu", "cuda"}
@@ -94,10 +98,13 @@ def report(
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
     asked = {"seed": seed, "people": people, "background": background}
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
-    siblings = _siblings(case, found, obtained) if thorough else {}
-    budget, parts = THOROUGH if thorough else QUICK, ("models", "explanations", *(("audit",) if audit else ()))
-    call = command or _call("report", case, found, asked)
-    return _written(case, found, parts, page, call, **asked, budget=budget, siblings=siblings, narrator=narrator)
+    parts = ("models", "explanations", *(("audit",) if audit else ()))
+    written = partial(_written, case, found, parts, page, command or _call("report", case, found, asked))
+    if not thorough:
+        return written(**asked, narrator=narrator)
+    written(**asked, budget=EARLY, narrator=narrator)
+    (narrator or Narrator()).say(f"{page} can be read; what is thorough is added to it when all is measured")
+    return written(**asked, budget=THOROUGH, siblings=_siblings(case, found, obtained), narrator=narrator)
 
 
 def audit_report(

@@ -126,6 +126,7 @@ def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) 
     run = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
         "command": command,
+        "depth": context.budget.name,
         "rows": f"{len(context.case):,}",
         "data": context.case.sha256,
         "models": [_made_by(model, context) for model in context.models],

@@ -356,7 +356,18 @@ def thorough_page(tmp_path_factory):
         )
 
 
+def test_a_thorough_report_that_stops_leaves_the_quick_page_that_says_so(tmp_path, monkeypatch):
+    def stops(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dlx.reporting._siblings", stops)
+    with pytest.raises(KeyboardInterrupt):
+        small("numeric", tmp_path / "r.html", thorough=True)
+    assert "(quick: the first page of a thorough run)" in words_of((tmp_path / "r.html").read_text())
+
+
 def test_a_thorough_report_measures_more_and_says_so(thorough_page):
+    assert "(thorough)" in words_of(thorough_page.read_text())
     assert [name for name in UNAUDITED if f'id="{name}"' not in thorough_page.read_text()] == []
     found = tables(thorough_page)
     for path in (thorough_page, evidence(thorough_page)):
@@ -397,6 +408,7 @@ def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
         return explain(*arguments, **options)
 
     monkeypatch.setattr(kept, "explain", stops)
+    monkeypatch.setattr("dlx.processes.can_fork", lambda: False)  # where nobody counts
     with pytest.raises(KeyboardInterrupt):
         small("numeric", tmp_path / "cut" / "report.html")
     assert len(explanations(tmp_path / "cut")) == 19 and not (tmp_path / "cut" / "report.html").exists()
