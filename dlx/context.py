@@ -14,6 +14,7 @@ import numpy as np
 from dlx import explainers
 from dlx.audit import preflight
 from dlx.audit.scores import advantages, performance
+from dlx.background import sample
 from dlx.comparison import Laboratory, importance
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PANEL = 40
+MOST_AUDITED = 1_200  # test rows whose contributions the audit looks at
 MOST_TOP = 5
 TRAINING_SEEDS = 5  # besides the model's own
 Pair = tuple[str, str]
@@ -292,6 +294,16 @@ class RunContext:
     def on_panel(self) -> dict[Pair, Explanation]:
         """Every model by every method that fits it, of the panel."""
         return {pair: made[: len(self.panel)] for pair, made in self.explanations.items()}
+
+    @cached_property
+    def contributions(self) -> dict[str, Explanation]:
+        """Shapley values of at most `MOST_AUDITED` test rows, by the name of the model: of black boxes and the model to use."""
+        people = sample(self.case.test, MOST_AUDITED, seed=self.seed)
+        told = [model for model in self.told_of if is_black_box(model)] or self.told_of
+        models = list(dict.fromkeys([*told, self.to_use[0]]))
+        tasks = [partial(self.explain, model, people, explainers.best_shapley(model, model.scales[0])) for model in models]
+        found = self.side_by_side(tasks, "Explaining test rows by the audited models", "models")
+        return {model.name: made for model, made in zip(models, found, strict=True)}
 
     def methods_of(self, model: Model) -> list[str]:
         """Return the methods by which a model was explained."""

@@ -192,10 +192,17 @@ def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page:
         context = RunContext.of(case, models, keep=explanations_of(page), **asked)
         if "explanations" in parts and (mute := mute_models(models, context.compatibility)):
             context = context.without(mute, without(models, mute, context.narrator))
-        if "explanations" in parts:
-            with contextlib.suppress(Exception):  # the first section that asks for them meets the error again, and tells it
-                diagnosed(context)
+        with contextlib.suppress(Exception):  # the section that asks for it meets the error again, and tells it
+            _measure_shared(context, parts)
         return write_report(context, parts, page, command)
+
+
+def _measure_shared(context: RunContext, parts: Sequence[str]) -> None:
+    """Measure what more than one section asks for: each section is told in a process of its own, see `dlx.processes`."""
+    if "explanations" in parts:
+        diagnosed(context)
+    if "audit" in parts:
+        _ = context.contributions
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[str, list[Model]]:

@@ -57,15 +57,11 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
 
 def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Told], list[BugError]]:
     """Return sections as a page tells them, and the faults of dlx that others failed by."""
-<<<<<<< HEAD
-    told, faults, links = [], [], Links(tables_of(page).name, second_page(page).name)
-    for name in sections:
-=======
+    links = Links(tables_of(page).name, second_page(page).name)
 
     def attempt(name: str) -> Told | BugError:
->>>>>>> 23fc19f (Explanations and sections are measured side by side, each in a fork of the process)
         try:
-            return tell(name, context, links_of(page))
+            return tell(name, context, links)
         except BugError as fault:
             return fault
 

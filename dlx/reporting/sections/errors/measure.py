@@ -23,7 +23,7 @@ from dlx.audit.mispredictions import (
 from dlx.audit.mispredictions.errors import FALSE_POSITIVE, KINDS, LEVELS
 from dlx.audit.mispredictions.slicing import MOST_TESTED, SIGNIFICANT
 from dlx.background import sample
-from dlx.context import RunContext, is_black_box
+from dlx.context import MOST_AUDITED, RunContext, is_black_box
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -36,7 +36,6 @@ TITLE, PLACE, TASKS, PART = "Where the models err", 60, ("binary",), "audit"
 COVERS = ("slices", "error_causes", "remedies")
 EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
-MOST_PUSHED = 1_200  # test rows whose contributions are compared, drawn at random
 LOSSES = 250, 1_000  # test rows whose loss is explained, quick and thorough
 SEEDS = 5  # trainings of a net with and without the remedy, of a thorough report
 
@@ -99,7 +98,7 @@ class _Found:
     def of(cls, context: RunContext, model: Model, remedy: Remedy | None) -> _Found:
         decisions, tables = decisions_of(model, context.case.test), {}
         searched, why = _slices(context, model, decisions)
-        some = _some(context, decisions, MOST_PUSHED)
+        some = _some(context, decisions, MOST_AUDITED)
         tables["rates"] = _rates(decisions)
         sure = overconfidence(decisions, seed=context.seed)
         tables["overconfidence"] = sure.assign(is_more=sure["observed"] > sure["high"])
@@ -108,7 +107,7 @@ class _Found:
             tables["slices"] = pd.concat([one.table for one in searched], ignore_index=True)
             counts = [(one.model, one.of, len(one.table), int(one.table["found"].sum())) for one in searched]
             tables["search"] = pd.DataFrame(counts, columns=["model", "of", "tested", "found"])
-        pushed = pushes(some, _contributions(context, model, some), seed=context.seed)
+        pushed = pushes(some, context.contributions[model.name], seed=context.seed)
         tables["pushes"] = pushed.assign(is_clear=pushed["low"] > 0)
         tables["losses"] = _losses(context, model, decisions, searched)
         fixed = None

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx import explainers
 from dlx.audit.adverse_action.rules import strongest_proxies
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, contrasts, explained_gap, proxy_strength
 from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.background import sample
-from dlx.context import RunContext, is_black_box
+from dlx.context import MOST_AUDITED, RunContext, is_black_box
 from dlx.model import Model
 from dlx.plots import UNITS
 from dlx.remedies import recipe_of
@@ -27,7 +26,6 @@ from dlx.stats import LEVEL
 TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary",), "audit"
 COVERS = ("proxies", "mitigation")
 FOUR_FIFTHS = 0.8  # of the highest group's rate, the usual mark
-MOST_EXPLAINED = 1_200  # people whose contributions make the gaps
 STRONGEST = 2  # proxies that are dropped with their column
 CARRIERS = 3  # columns that are named beside a group
 ALL = "all columns"
@@ -150,8 +148,8 @@ def _explained(
     context: RunContext, models: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
-    people = sample(context.case.test, MOST_EXPLAINED, seed=context.seed)
-    explained = [context.explain(model, people, explainers.best_shapley(model, model.scales[0])) for model in models]
+    people = sample(context.case.test, MOST_AUDITED, seed=context.seed)
+    explained = [context.contributions[model.name] for model in models]
     told, carried, parts = [], [], list[pd.DataFrame]()
     with context.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
         for count, by in enumerate(shown, start=1):
