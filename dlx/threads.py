@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, si
     """Return a function of rows, computed for `size` of them at a time, on all cores; an error waits for what still runs."""
     if len(rows) <= size:
         return function(rows)
+    if multiprocessing.parent_process() is not None:  # every core has a process of its own, see `dlx.processes`
+        return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
     parts = [_pool().submit(function, rows[start : start + size]) for start in range(0, len(rows), size)]
     try:
         wait(parts, return_when=FIRST_EXCEPTION)
@@ -55,7 +58,7 @@ def _pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 (what tells th
 
 def cores() -> int:
     """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

@@ -42,7 +42,7 @@ class Held(Model):
         """Return the model's output on the first of the scales."""
         rows = rows.copy()
         rows[:, self.column] = self.value
-        return self.model.predict(rows, self.scales[0])
+        return self.model.predict(rows, self.scales[0], checked=True)
 
 
 def hidden_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[dict[str, Any], list[dict[str, Any]]]:

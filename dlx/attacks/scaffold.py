@@ -166,7 +166,9 @@ class Scaffold(Model):
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the output of coded rows on the first of the scales."""
         is_real, scale = self.detector.realness(rows) >= self.limit, self.scales[0]
-        return np.where(is_real, self.real.predict(rows, scale), self.elsewhere.predict(rows, scale))
+        return np.where(
+            is_real, self.real.predict(rows, scale, checked=True), self.elsewhere.predict(rows, scale, checked=True)
+        )
 
 
 def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, column: int, cut: float, count: int = 4) -> Votes:

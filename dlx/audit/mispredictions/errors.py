@@ -200,8 +200,8 @@ class LossOf(Model):
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the loss of coded rows; probabilities that are not made of a logit are kept off 0 and 1."""
         if self.model.scales[0] == "logit":
-            return np.logaddexp(0.0, (1 - 2 * self.outcome) * self.model.predict(rows, "logit"))
-        return log_losses(np.full(len(rows), self.outcome), self.model.predict(rows, "probability"))
+            return np.logaddexp(0.0, (1 - 2 * self.outcome) * self.model.predict(rows, "logit", checked=True))
+        return log_losses(np.full(len(rows), self.outcome), self.model.predict(rows, "probability", checked=True))
 
 
 def loss_model(model: Model, outcome: int) -> Model:
