@@ -154,7 +154,7 @@ def _made_again(context: RunContext, models: Sequence[Model], scores: pd.DataFra
     for model in models:
         some = [made[: context.budget.noise_people] for made in _of(context, model)]
         count = context.budget.replicates
-        tasks += [partial(_replicated, context, model, of, source, count) for of in some for source in ("background", "seed")]
+        tasks += [partial(_replicated, context, model, of, source, count) for of in some for source in ("seed", "background")]
         good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
         siblings = [context.siblings[model.name][seed - 1] for seed in good if seed > 0]
         tasks += [partial(_by_siblings, context, siblings, of) for of in some if siblings]
