@@ -285,9 +285,14 @@ class RunContext:
         table = self.compatibility
         fitting = table[table["verdict"] != "not valid"]
         pairs = [(model, name) for model in self.models for name in fitting[fitting["model"] == model.name]["method"]]
-        costly_first = sorted(pairs, key=lambda pair: explainers.method(pair[1]).COST != "high")
-        tasks = [partial(self._explained, *pair) for pair in costly_first]
-        found = dict(zip(costly_first, self.side_by_side(tasks, "Explaining every model", "explanations"), strict=True))
+
+        def is_quick(pair: tuple[Model, str]) -> tuple[bool, bool]:
+            facts = explainers.method(pair[1])
+            return facts.EVALUATES != explainers.PATHS, facts.COST != "high"
+
+        longest_first = sorted(pairs, key=is_quick)
+        tasks = [partial(self._explained, *pair) for pair in longest_first]
+        found = dict(zip(longest_first, self.side_by_side(tasks, "Explaining every model", "explanations"), strict=True))
         return {(model.name, method): found[model, method] for model, method in pairs}
 
     @cached_property
