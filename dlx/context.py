@@ -256,8 +256,10 @@ class RunContext:
     def to_use(self) -> tuple[Model, str]:
         """The model to use: a black box only where it ranks and foretells better than the best interpretable model; and why.
 
-        "better" (beyond chance), "readable" (no black box is), or "alone" (there is nothing to compare).
+        "better" (beyond chance), "readable" (no black box is), or "alone" (nothing to compare, or to judge by).
         """
+        if self.case.test.outcomes is None or not np.ptp(self.case.test.outcomes):
+            return self.main, "alone"
         losses = self.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
         black_boxes, interpretable = (
             sorted(some, key=lambda model: losses[model.name]) for some in (self.black_boxes, self.interpretable)

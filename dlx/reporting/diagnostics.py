@@ -92,6 +92,8 @@ def _measured(context: RunContext) -> Diagnostics:
     checked = close if is_thorough else []
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
     again = _made_again(context, close, scores) + _seeded_again(context, [model for model in shown if model not in close])
+    if (use := context.to_use[0]) not in (*close, *shown):
+        again += _by_best_method_again(context, use)
     parts: dict[str, list[Callable[[], Any]]] = {
         "replicates": again,
         "ground_truths": [partial(_ground_truth, context, model) for model in models],
@@ -165,6 +167,15 @@ def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Callable
     """Return what explains some people with a few other seeds: enough to trust a method, or not to."""
     few, count = context.budget.noise_people, min(FEW_SEEDS, context.budget.replicates)
     return [partial(_replicated, context, m, of[:few], "seed", count) for m in models for of in _of(context, m)]
+
+
+def _by_best_method_again(context: RunContext, model: Model) -> list[Callable[[], Replicates]]:
+    """Return what explains some people again by the method that comes first for the model: enough to say how stable that is."""
+    best = explainers.best_shapley(model, model.scales[0], context.methods_of(model))
+    if (model.name, best) not in context.on_panel:
+        return []
+    of, count = context.on_panel[model.name, best][: context.budget.noise_people], context.budget.replicates
+    return [partial(_replicated, context, model, of, source, count) for source in ("seed", "background")]
 
 
 def _replicated(context: RunContext, model: Model, of: Explanation, source: Any, count: int) -> Replicates:

@@ -171,7 +171,7 @@ def cell(line: Line, spec: str) -> str:
         value = line[names[0]]
         text = str(value) if isinstance(value, str) or not style else _as_text(value, style)
         text = phrases.method_label(value) if style == "method" else text
-    text = text.replace(" %", "\u00a0%")
+    text = text.replace(" %", "\u00a0%") or "–"
     return f"{text}\u00a0●" if flag and line[flag] else text
 
 

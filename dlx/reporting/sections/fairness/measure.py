@@ -54,7 +54,7 @@ def measure(context: RunContext) -> Measured:
     fit = [by for by in every if not by.objection]
     shown = [by for by in fit if not target.fairness_by or by.name in target.fairness_by]
     others, refused = [by for by in fit if by not in shown], tuple(by for by in every if by.objection)
-    use = context.to_use[0] if case.test.outcomes is not None and np.ptp(case.test.outcomes) else context.main
+    use = context.to_use[0]
     told = [model for model in context.told_of if is_black_box(model)] or context.told_of
     models = told if use in told else [*told, use]
     mended_models = models if context.budget.is_thorough else [use]
