@@ -99,7 +99,8 @@ def _started(task: Task[Made], narrator: Narrator) -> tuple[Connection, BaseProc
 
 
 def _work(task: Task[Made], narrator: Narrator, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # whoever forked says that it was interrupted
     narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)
     with contextlib.suppress(Exception):
         made = task()

@@ -64,15 +64,7 @@ def measure(context: RunContext) -> Measured:
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
-    for name in (
-        "agreement",
-        "agreement_against_noise",
-        "library_defaults",
-        "noise_floors",
-        "faithfulness",
-        "stability",
-        "causes",
-    ):
+    for name in ABOUT:
         if len(table := tables[name]):
             tables[f"_{name}"] = table.assign(about=_about(table))
     facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
