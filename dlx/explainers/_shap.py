@@ -103,18 +103,13 @@ def _paths(trees: Trees, codes: np.ndarray, references: np.ndarray | None) -> It
 
 def _further(trees: Trees, path: Path, known: np.ndarray) -> list[Path]:
     node, column = path.node, int(trees.feature[path.node])
-    goes_left, below = _goes_left(trees, node, known[:, column]), [int(trees.left[node]), int(trees.right[node])]
+    goes_left, below = trees.goes_left(known, np.array([node]))[0], [int(trees.left[node]), int(trees.right[node])]
     covers = np.maximum(trees.cover[below], LEAST_SHARE)
     met, share = path.met.get(column, np.ones(len(known), dtype=bool)), path.shares.get(column, 1.0)
     return [
         Path(child, path.met | {column: met & answer}, path.shares | {column: share * cover / covers.sum()})
         for child, answer, cover in zip(below, (goes_left, ~goes_left), covers.tolist(), strict=True)
     ]
-
-
-def _goes_left(trees: Trees, node: int, codes: np.ndarray) -> np.ndarray:
-    known = np.isin(codes, trees.codes_of(node)) if trees.has_set[node] else codes <= trees.limits[node]
-    return np.where(codes == MISSING, trees.missing_left[node], known)
 
 
 def _can_be_met(path: Path, count: int) -> bool:

@@ -149,6 +149,24 @@ class Trees:
         codes[np.isnan(read)] = MISSING
         return codes
 
+    def goes_left(self, codes: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """Return whether some nodes send rows of `codes` to the left, bool [nodes, rows]; of a leaf, nothing is meant."""
+        known, sets = codes.T[self.feature[nodes]], np.flatnonzero(self.has_set[nodes])
+        left = known <= self.limits[nodes, None]
+        if len(sets):
+            some, start, size = known[sets], self.set_start[nodes[sets], None], self.set_size[nodes[sets], None]
+            word = np.clip(some // WORD, 0, size - 1)
+            left[sets] = (some < WORD * size) & ((self.words[start + word] >> (some % WORD).astype(np.uint32)) & 1 == 1)
+        return np.where(known == MISSING, self.missing_left[nodes, None], left)
+
+    @cached_property
+    def parent(self) -> np.ndarray:
+        """The node above each, int32 [nodes]; `LEAF` above a root."""
+        inner = np.flatnonzero(self.feature != LEAF)
+        parent = np.full(len(self.feature), LEAF, dtype=np.int32)
+        parent[self.left[inner]] = parent[self.right[inner]] = inner
+        return parent
+
     @property
     def limits(self) -> np.ndarray:
         """The rank of each node's threshold among those of its column, int32 [nodes]: codes up to it go left."""

@@ -12,7 +12,7 @@ from forests import random_rows, random_trees, trees_and_rows
 from hypothesis import given
 
 from dlx.explainers import _shap, tree_shap
-from dlx.kernels.trees import _loops, _plan, leaf_values, leaves
+from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves
 from dlx.model import TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
@@ -36,6 +36,12 @@ def check(trees, rows, background, budget=leaves.BUDGET):
     expected = oracles.shapley(model_of(trees, rows.shape[1]), rows, background, "logit")
     values = leaf_values(trees, rows, background, budget=budget)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-10)
+    members = np.random.default_rng(0).random((20, rows.shape[1])) < 0.5
+    worth = coalition_worth(trees, rows, background, members)
+    if worth is not None:
+        mixed = np.where(members[:, None, None], rows[:, None], background)
+        mixed = trees.predict(mixed.reshape(-1, rows.shape[1])).reshape(mixed.shape[:3]).mean(axis=2).T
+        np.testing.assert_allclose(worth, mixed, rtol=0, atol=1e-10 + 1e-14 * np.abs(mixed).max())
     return values
 
 
@@ -173,6 +179,11 @@ def test_a_path_of_more_columns_than_any_table_or_word_has(way):
     np.testing.assert_allclose(values[:, some], expected, rtol=0, atol=1e-12)
 
 
+def test_coalitions_are_not_summed_over_paths_of_more_columns_than_a_table_has():
+    worth = coalition_worth(chain(coalitions.MOST_COLUMNS + 1), *(np.zeros((2, 20)) for _ in range(2)), np.ones((1, 20), bool))
+    assert worth is None
+
+
 def test_shares_are_the_weights_of_the_unanimity_game():
     weights = leaves.shares(4)
     assert weights.shape == (5, 5) and (weights[0] == 0).all()
@@ -233,7 +244,7 @@ def path_dependent(trees, row):
             return trees.value[node]
         if column not in known:
             return np.average([expected(left, known), expected(right, known)], weights=trees.cover[[left, right]])
-        return expected(left if _shap._goes_left(trees, node, codes[:, column])[0] else right, known)
+        return expected(left if trees.goes_left(codes, np.array([node]))[0, 0] else right, known)
 
     codes, width = trees.codes(row[None]), len(row)
     game = {known: sum(expected(int(root), known) for root in trees.roots) for known in oracles.coalitions(width)}

@@ -17,10 +17,12 @@ from itertools import product
 import numpy as np
 
 from dlx.kernels.shapley.splitting import SplitNet, split
-from dlx.model import Model, Scale, check_scale, rescaled
+from dlx.kernels.trees import coalition_worth
+from dlx.model import Model, Scale, TreeModel, check_scale, rescaled
 from dlx.threads import in_chunks
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
+PLAYERS_AT_ONCE = 32  # of a pattern: with the number of a row, they fit 64 bits
 CHUNK_ROWS = 8_192  # evaluations of a split net that a thread is given at a time
 
 
@@ -74,21 +76,40 @@ class Game:
         theirs, ours = self.rows[:, None], self.background[None]
         return ~((theirs == ours) | (np.isnan(theirs) & np.isnan(ours)))
 
-    def worth(self, members: np.ndarray) -> np.ndarray:
-        """Return what coalitions are worth, [people, coalitions].
+    def worth(self, members: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return what coalitions are worth, [people, coalitions], and of how many rows the model was asked.
 
         Parameters
         ----------
         members : ndarray of bool [coalitions, players]
             Who is in each coalition.
         """
+        if isinstance(self.model, TreeModel) and self.scale == self.model.scales[0]:
+            found = coalition_worth(self.model.trees, self.rows, self.background, members)
+            if found is not None:
+                return found, 0
+        of_person = self._by_rows if self.net is None else self._by_pairs
+        worth, asked = zip(*(of_person(person, members) for person in range(len(self.rows))), strict=True)
+        return np.array(worth), sum(asked)
+
+    def _by_pairs(self, person: int, members: np.ndarray) -> tuple[np.ndarray, int]:
         references = np.arange(len(self.background))
         players = np.tile(np.arange(self.players), (len(references), 1))
-        worth = np.empty((len(self.rows), len(members)))
-        for person in range(len(self.rows)):
-            people = np.full(len(references), person)
-            worth[person] = self.pairs(people, references, players, members).mean(axis=0)
-        return worth
+        worth = self.pairs(np.full(len(references), person), references, players, members)
+        return worth.mean(axis=0), worth.size
+
+    def _by_rows(self, person: int, members: np.ndarray) -> tuple[np.ndarray, int]:
+        """Return what coalitions are worth to a person, and the rows that were asked: those that mix to the same, once."""
+        worth, asked = np.zeros(len(members)), 0
+        differing, size = self.differing()[person], max(1, BLOCK_BYTES // (8 * members.size))
+        for start in range(0, len(self.background), size):
+            ours = self.background[start : start + size]
+            given = members & differing[start : start + size, None]  # [references, coalitions, players]
+            first, which = _distinct(given, np.unique(ours, axis=0, return_inverse=True)[1].ravel())
+            mixed = np.where(given.reshape(-1, self.players)[first], self.rows[person], ours[first // len(members)])
+            predicted = self.model.predict(mixed, self.scale, checked=True)
+            worth, asked = worth + predicted[which].reshape(given.shape[:2]).sum(axis=0), asked + len(mixed)
+        return worth / len(self.background), asked
 
     def pairs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Return what coalitions are worth to people against one reference row each, [pairs, coalitions].
@@ -134,3 +155,21 @@ class Game:
             predicted = self.model.predict(mixed.reshape(-1, self.players), self.scale, checked=True)
             worth[some, first : first + size] = predicted.reshape(mixed.shape[:2])
         return worth
+
+
+def _distinct(given: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each different row stands first, and which of them each row is.
+
+    Parameters
+    ----------
+    given : ndarray of bool [references, coalitions, players]
+        Which values each row has from the person.
+    kinds : ndarray of int [references]
+        The same for references that are alike.
+    """
+    patterns, known = given.reshape(-1, given.shape[2]).astype(np.float64), np.repeat(kinds, given.shape[1])
+    for start in range(0, patterns.shape[1], PLAYERS_AT_ONCE):
+        some = patterns[:, start : start + PLAYERS_AT_ONCE]
+        number = (some @ 2.0 ** np.arange(some.shape[1])).astype(np.int64)
+        _, first, known = np.unique(known * 2**PLAYERS_AT_ONCE + number, return_index=True, return_inverse=True)
+    return first, known

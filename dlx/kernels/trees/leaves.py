@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx.threads import in_chunks
-from dlx.trees import LEAF, Trees
+from dlx.trees import Trees
 
 if TYPE_CHECKING:
     from dlx.kernels.trees._plan import Nodes
@@ -86,8 +86,5 @@ def _in_blocks(rows: np.ndarray, most: int) -> np.ndarray:
 def _nodes(trees: Trees) -> Nodes:
     from dlx.kernels.trees._plan import Nodes
 
-    inner = np.flatnonzero(trees.feature != LEAF)
-    parent = np.full(len(trees.feature), -1, dtype=np.int32)
-    parent[trees.left[inner]] = parent[trees.right[inner]] = inner
     walked = (trees.feature, trees.limits, trees.left, trees.right, trees.missing_left)
-    return Nodes(*walked, trees.set_start, trees.set_size, trees.words, trees.contrasts, parent)
+    return Nodes(*walked, trees.set_start, trees.set_size, trees.words, trees.contrasts, trees.parent)
