@@ -214,6 +214,19 @@ def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, 
     return Interval(estimate, *ends_of(resampled, people=people))
 
 
+def interval_over(statistic: Callable[[np.ndarray], np.ndarray], outcomes: np.ndarray, *, seed: int = 0) -> Interval:
+    """Return what `interval_of` does, for a statistic [resamples] of how often each row was drawn, [resamples, rows]."""
+    is_class, people = np.unique(outcomes)[:, None] == outcomes, rarest(outcomes)
+    if people < 2:
+        return Interval(float(statistic(np.ones((1, len(outcomes))))[0]), np.nan, np.nan)
+    found = []
+    for counts in counts_in_chunks(len(outcomes), seed=seed):
+        has_all = (counts @ is_class.T > 0).all(axis=1)
+        found.append(statistic(counts[has_all]))
+    estimate, *resampled = np.concatenate(found)
+    return Interval(float(estimate), *ends_of(resampled, people=people))
+
+
 def rarest(outcomes: np.ndarray) -> int:
     """Return how many rows the rarest outcome has."""
     return int(np.unique(outcomes, return_counts=True)[1].min(initial=len(outcomes)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model, decided
-from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_of, rarest
+from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_over, rarest
 
 SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
 
@@ -67,13 +68,21 @@ def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nda
     return outcomes, model.predict(people, "probability")
 
 
+def average_precisions(outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the mean precision over the positives of some resamples, each at its own probability as threshold, [resamples].
+
+    Ties share one threshold. `counts` [resamples, rows] says how often each row was drawn.
+    """
+    order = np.argsort(-predicted, kind="stable")
+    score = predicted[order]
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))  # of each run of ties
+    found, above = (np.cumsum(counts[:, order] * some, axis=1)[:, last] for some in (outcomes[order], 1.0))
+    return (np.diff(found, prepend=0.0) * found / np.maximum(above, 1)).sum(axis=1) / found[:, -1]
+
+
 def average_precision(outcomes: np.ndarray, predicted: np.ndarray) -> float:
     """Return the mean precision over the positives, each at its own probability as threshold; ties share one threshold."""
-    order = np.argsort(-predicted, kind="stable")
-    ranked, score = outcomes[order], predicted[order]
-    last = np.flatnonzero(np.append(score[1:] != score[:-1], True))  # of each run of ties
-    found = np.cumsum(ranked)[last]
-    return float((np.diff(found, prepend=0.0) * found / (last + 1)).sum() / found[-1])
+    return float(average_precisions(outcomes, predicted, np.ones((1, len(outcomes))))[0])
 
 
 def brier(outcomes: np.ndarray, predicted: np.ndarray) -> float:
@@ -118,17 +127,23 @@ def interval_of_metric(name: str, outcomes: np.ndarray, predicted: np.ndarray, *
     """Return one of `METRICS` with its 95 % interval over people."""
     if name == "auc":
         return auc_interval(outcomes, predicted)
-    return interval_of(lambda rows: METRICS[name](outcomes[rows], predicted[rows]), outcomes, seed=seed)
+    return interval_over(_of_resamples(name, outcomes, predicted), outcomes, seed=seed)
 
 
 def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
     """Return one of `METRICS` of some predictions less that of others, of the same people, with its 95 % interval."""
     if name == "auc":
         return auc_difference(outcomes, one, other)
-    metric = METRICS[name]
-    return interval_of(
-        lambda rows: metric(outcomes[rows], one[rows]) - metric(outcomes[rows], other[rows]), outcomes, seed=seed
-    )
+    mine, theirs = (_of_resamples(name, outcomes, predicted) for predicted in (one, other))
+    return interval_over(lambda counts: mine(counts) - theirs(counts), outcomes, seed=seed)
+
+
+def _of_resamples(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that gives one of `METRICS` of each resample, from how often each row was drawn."""
+    if name == "average_precision":
+        return partial(average_precisions, outcomes, predicted)
+    losses = (predicted - outcomes) ** 2 if name == "brier" else log_losses(outcomes, predicted)
+    return lambda counts: counts @ losses / len(losses)
 
 
 def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: Dataset, *, seed: int = 0) -> pd.DataFrame:
@@ -180,5 +195,5 @@ def _compared(
         return METRICS[name](outcomes, one), METRICS[name](outcomes, other), gain
     mine, theirs = (costs(outcomes, decided(predicted, threshold), threshold) for predicted in (one, other))
     saved = mine - theirs
-    gain = interval_of(lambda rows: float(saved[rows].mean()), outcomes, seed=seed)
+    gain = interval_over(lambda counts: counts @ saved / len(saved), outcomes, seed=seed)
     return float(mine.mean()), float(theirs.mean()), gain
