@@ -33,6 +33,7 @@ from dlx.checkpoint.folders import (
     write_folder,
 )
 from dlx.dataset import Dataset, claim, refuse_claimed
+from dlx.dataset.parts import BY_OUTCOME
 from dlx.errors import did_you_mean, one_line
 from dlx.files import recover, refuse_unwritable
 from dlx.model import Model
@@ -135,10 +136,9 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
     with _refusing(path, case):
         said, files = _read(path)
         if case is not None and case.sha256 != said["data_sha256"]:
-            raise CheckpointError(
-                f"{path} was trained on other data than the present {case.name!r}: "
-                f"sha256 {said['data_sha256'][:12]}…, not {case.sha256[:12]}…"
-            )
+            sums = f"sha256 {said['data_sha256'][:12]}…, not {case.sha256[:12]}…"
+            other = f"{path} was trained on other data than the present {case.name!r}: {sums}"
+            raise CheckpointError(_of_another_split(path, said, case) or other)
         schema = Schema.from_dict(said["schema"])
         if schema.target.kind != "binary":
             raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
@@ -165,7 +165,7 @@ def differs(path: str | Path, case: Dataset, *, device: str = "auto") -> str:
     except CheckpointError as error:
         return str(error).partition(";")[0]
     if said["data_sha256"] != case.sha256:
-        return f"{path} was trained on other data than {case.name} has now"
+        return _of_another_split(path, said, case) or f"{path} was trained on other data than {case.name} has now"
     if REMEDY in said["settings"]:
         return f"{path} holds a model that was fixed"
     is_net = architectures.is_net(said["architecture"])
@@ -289,6 +289,12 @@ def refuse_unkept(
     for architecture in architectures:
         if retrain or find(case.name, architecture, seed=seed, checkpoints=checkpoints) is None:
             refuse_unwritable(checkpoints or ROOT, ELSEWHERE)
+
+
+def _of_another_split(path: str | Path, said: Mapping[str, Any], case: Dataset) -> str:
+    """Return that a checkpoint may have seen the test rows, as it was trained on another split; empty where it was not."""
+    then, now = said.get("split", BY_OUTCOME), case.split_words
+    return "" if then == now else f"{path} may have seen the test rows: it was trained on rows split {then}, not {now}"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from dlx import architectures, training
 from dlx.checkpoint.folders import fits_a_folder
+from dlx.dataset.parts import BY_OUTCOME
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, quoted
 from dlx.files import parsed_json
@@ -58,6 +59,7 @@ class Description:
     versions: Mapping[str, str]
     data_sha256: str
     schema: Mapping[str, object]  # checked where it is read: by `Schema.from_dict`
+    split: str = BY_OUTCOME  # how the rows were split, in words
 
     def __post_init__(self) -> None:
         conform(self, "it", DlxError)
@@ -81,6 +83,7 @@ class Description:
             "history": all(set(line) == {"epoch", "training_loss", "validation_loss"} for line in self.history),
             "metrics": all(map(_is_metric, self.metrics)),
             "versions": all(len(text.splitlines()) == 1 for text in self.versions.values()),
+            "split": len(self.split.splitlines()) == 1,
             "data_sha256": re.fullmatch("[0-9a-f]{64}", self.data_sha256) is not None,
         }
         if wrong := [name for name, is_so in is_right.items() if not is_so]:
@@ -115,6 +118,7 @@ def description_of(trained: Trained) -> dict[str, Any]:
         "versions": versions(),
         "data_sha256": made_by.data_sha256,
         "schema": model.schema.to_dict(),
+        "split": trained.split,
     }
 
 

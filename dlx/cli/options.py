@@ -55,6 +55,8 @@ class Table:
     missing: Annotated[list[str] | None, _own("A text that means missing; repeat; '' for the empty cell alone.")] = None
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
+    split: Annotated[str | None, _own("What is tested on: random, time:COLUMN, group:COLUMN or column:COLUMN.")] = None
+    test: Annotated[Path | None, _own("A file of its own with the test rows.")] = None
 
     has_own_folder: bool = False  # for what is made of it: no --output was given
 
@@ -67,7 +69,8 @@ class Table:
         case = self.case
         if case not in cases.names() and Path(case).suffixes:
             keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
-            whole: dict[str, Any] = {name: getattr(self, name) for name in ("target", "positive", "schema", "name")}
+            names = ("target", "positive", "schema", "name", "split", "test")
+            whole: dict[str, Any] = {name: getattr(self, name) for name in names}
             data = _told(read_table(case, keep=keep, categorical=categorical, **whole, **self._text))
             if self.has_own_folder:
                 refuse_claimed(data.name, data, "pass --output, or another --name")

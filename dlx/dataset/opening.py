@@ -9,12 +9,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, listed, quoted
 from dlx.files import modules_in, write_atomically
 from dlx.reading import as_described, as_it_looks, name_of, naming, open_table, reading_of
 from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError, read_schema
+from dlx.schema.splitting import RANDOM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +38,8 @@ def read_table(
     missing: Collection[str] | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    split: str | None = None,
+    test: str | Path | None = None,
 ) -> Dataset:
     """Return a file as a Dataset; `Dataset.reading` says what each column was taken for, why, and what was done.
 
@@ -58,6 +63,11 @@ def read_table(
         values "NA", "?", "-" and the other marks of `dlx.schema.cells.MARKS` do too. An empty list leaves the empty cell alone.
     keep, categorical : collection of str
         Columns that are features, whatever they look like; those whose values are levels, even if they are numbers.
+    split : str, optional
+        How rows become train, validation and test: ``"random"``, ``"time:issued"``, ``"group:customer"`` or ``"column:part"``
+        (`dlx.dataset.parts`); what the schema says by default. That column is a feature only if it is one to keep.
+    test : str or Path, optional
+        A file of the same columns whose rows are the test rows.
 
     Raises
     ------
@@ -70,20 +80,42 @@ def read_table(
         )
     path = Path(path)
     name = _case_name(path, name)
-    options: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical}
+    options: dict[str, Any] = {
+        "positive": positive,
+        "missing": missing,
+        "keep": keep,
+        "categorical": categorical,
+        "split": split,
+    }
     with naming(path):
         opened = open_table(path, delimiter=delimiter, encoding=encoding)
+    first = opened.rows
+    if test is not None:
+        with naming(test):
+            opened = opened.followed_by(open_table(Path(test), delimiter=delimiter, encoding=encoding))
+    with naming(path):
         if schema is not None:
             if keep or categorical:
                 raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
-            table, found, reading = as_described(opened, _agreeing(schema, target, positive), missing=missing)
+            table, found, reading = as_described(opened, _agreeing(schema, target, positive, split), missing=missing)
         elif target is not None:
-            table, found, reading = as_it_looks(opened, target, **options)
+            table, found, reading = as_it_looks(opened, target, first=first, **options)
         else:
             raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
-        made = from_frame(table, found, name=name)
+        held_out = None if test is None else np.arange(len(table)) >= first
+        made = dataclasses.replace(from_frame(table, found, name=name), held_out=held_out)
+        if found.split != RANDOM or test is not None:
+            _ = made.splits  # or an error, before anything is done
     own, schema = None if name == name_of(path) else name, "SCHEMA.toml" if isinstance(schema, Schema) else schema
-    asked = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": schema, **options}
+    asked = {
+        "name": own,
+        "target": target,
+        "delimiter": delimiter,
+        "encoding": encoding,
+        "schema": schema,
+        **options,
+        "test": test,
+    }
     reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
     reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
     return dataclasses.replace(made, reading=reading, source=str(path))
@@ -111,15 +143,16 @@ def read_people(
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
     with naming(path):
         opened = open_table(Path(path), delimiter=delimiter, encoding=encoding)
-        table, _, reading = as_described(opened, like.schema, missing=missing)
+        schema = dataclasses.replace(like.schema, split=RANDOM)  # people are not split
+        table, _, reading = as_described(opened, schema, missing=missing)
         outcome = like.schema.target.name
         unknown = [outcome] if outcome in table and table[outcome].isna().all() else []
-        made = from_frame(table.drop(columns=unknown), like.schema, name=like.name)
+        made = from_frame(table.drop(columns=unknown), schema, name=like.name)
     return dataclasses.replace(made, reading=dataclasses.replace(reading, source=str(path)), source=str(path))
 
 
-def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None) -> Schema:
-    """Return a schema, or that of a file, or raise where what else was asked for contradicts it."""
+def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None, split: str | None) -> Schema:
+    """Return a schema, or that of a file, with the split that was asked for; raise where what else was contradicts it."""
     if not isinstance(schema, (Schema, str, os.PathLike)):
         raise SchemaError(f"schema must be a Schema or the path of a TOML file, got {type(schema).__name__}")
     schema = schema if isinstance(schema, Schema) else read_schema(schema)
@@ -131,7 +164,7 @@ def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | N
         raise SchemaError(
             f"the schema's positive outcome {last}, not {positive!r}; leave positive out, or change the order of the levels"
         )
-    return schema
+    return dataclasses.replace(schema, split=split or schema.split)
 
 
 def _case_name(path: Path, name: str | None) -> str:
@@ -156,6 +189,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
     """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
     rows, target = schema.encode(table), schema.target
     names = {*schema.names, *(column.name for column in schema.carried)}
+    by = {schema.split_rule.column} & set(table.columns) - names  # what a split goes by is kept, too
     return Dataset(
         schema=schema.typed(table),
         rows=rows,
@@ -163,6 +197,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
         index=table.index.to_numpy(),
         name=name,
         card=card or Card(),
+        extra={name: table[name].to_numpy() for name in by},
         table=table[[name for name in table.columns if name in names]],
         reading=reading_of(schema, list(table.columns), len(table)),
     )

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen
+from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, split_words
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
 from dlx.schema import Schema, SchemaError
+from dlx.schema.splitting import RANDOM
 
 if TYPE_CHECKING:
     import pandas as pd
-
-VALIDATION_SHARE = 0.2
-TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,8 @@ class Dataset:
         The rows as they came, in the table's own order and dtypes: what a model of one's own reads.
     reading : Reading
         What each column was taken for, why, and what was done.
+    held_out : ndarray [rows], optional
+        Which rows are those of a test file of its own, bool.
     """
 
     schema: Schema
@@ -99,6 +100,7 @@ class Dataset:
     table: pd.DataFrame | None = field(default=None, repr=False)
     reading: Reading = field(default_factory=Reading, repr=False)
     source: str = ""
+    held_out: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -107,7 +109,13 @@ class Dataset:
         object.__setattr__(self, "index", index)
         if self.outcomes is not None:
             object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
-        for what, column in {"outcomes": self.outcomes, "index": index, "table": self.table, **self.extra}.items():
+        for what, column in {
+            "outcomes": self.outcomes,
+            "index": index,
+            "table": self.table,
+            "held_out": self.held_out,
+            **self.extra,
+        }.items():
             if column is not None and len(column) != len(rows):
                 raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
 
@@ -133,39 +141,26 @@ class Dataset:
             index=self.index[which],
             extra={name: column[which] for name, column in self.extra.items()},
             table=None if self.table is None else self.table.iloc[which],
+            held_out=None if self.held_out is None else self.held_out[which],
         )
 
     def split(self, seed: int = 0) -> Splits:
-        """Return train (60 %), validation (20 %) and test (20 %), stratified by class; a function of the seed only."""
-        from sklearn.model_selection import train_test_split
+        """Return train (60 %), validation (20 %) and test (20 %) by the schema's `split`; a function of the table and the seed.
 
-        check_seed(seed)
-        if self.outcomes is None:
-            raise SchemaError(f"{self.name!r} has no outcomes; a split needs them")
-        strata = None if self.schema.target.kind == "regression" else self.outcomes
-
-        def parted(some: np.ndarray, share: float) -> list[np.ndarray]:
-            stratify = None if strata is None else strata[some]
-            return train_test_split(some, test_size=share, stratify=stratify, random_state=seed)
-
-        try:
-            rest, test = parted(np.arange(len(self)), TEST_SHARE)
-            train, validation = parted(rest, VALIDATION_SHARE / (1 - TEST_SHARE))
-        except ValueError as error:
-            found = plural(len(self), "row")
-            if strata is not None:
-                codes, counts = np.unique(strata, return_counts=True)
-                rarest = self.schema.target.levels[int(codes[counts.argmin()])]
-                found += f", of which {counts.min():,} with the outcome {rarest!r}"
-            raise SchemaError(
-                f"{self.name!r} cannot be split into train, validation and test, got {found}; pass a table with more of them"
-            ) from error
-        return Splits(*(self[np.sort(part)] for part in (train, validation, test)))
+        At random, by time, by groups or as a column says: `dlx.dataset.parts` states the rules.
+        """
+        parts = parts_of(self, check_seed(seed))
+        return Splits(*(self[np.flatnonzero(parts == part)] for part in (TRAIN, VALIDATION, TEST)))
 
     @cached_property
     def splits(self) -> Splits:
-        """The split of seed 0, on which the shipped models were trained."""
+        """The split of seed 0, on which models are trained."""
         return self.split(seed=0)
+
+    @property
+    def split_words(self) -> str:
+        """How the rows are split, as a sentence goes on: "at random, by outcome"."""
+        return split_words(self)
 
     @property
     def train(self) -> Dataset:
@@ -195,10 +190,16 @@ class Dataset:
         """The rows as a table, with the levels and dtypes of the data."""
         return self.schema.decode(self.rows, index=self.index)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
-        """Hash of schema, rows and outcomes: which data a model was trained on."""
+        """Hash of schema, rows, outcomes and of a split that is not plainly random: which data a model was trained on."""
         digest = hashlib.sha256(self.schema.sha256.encode())
         digest.update(np.ascontiguousarray(self.rows).tobytes())
-        digest.update(b"" if self.outcomes is None else np.ascontiguousarray(self.outcomes).tobytes())
+        if self.outcomes is not None:
+            digest.update(np.ascontiguousarray(self.outcomes).tobytes())
+            first = first_copies(self)
+            apart = [self.schema.split != RANDOM, self.held_out is not None, bool((first != np.arange(len(self))).any())]
+            if any(apart):
+                digest.update(f"{self.schema.split} {apart}".encode() + keys_of(self).tobytes())
+                digest.update(b"" if self.held_out is None else self.held_out.tobytes())
         return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -94,6 +94,13 @@ class Cells:
         """Return the first row that holds a text."""
         return int((self.codes == self.texts.index(text)).argmax())
 
+    def followed_by(self, other: Cells) -> Cells:
+        """Return the column with the rows of another one after its own."""
+        texts = list(dict.fromkeys([*self.texts, *other.texts]))
+        place = {text: position for position, text in enumerate(texts)}
+        theirs = np.array([place[text] for text in other.texts])[other.codes]
+        return replace(self, texts=texts, codes=np.append(self.codes, theirs))
+
     def told(self, texts: Iterable[str]) -> str:
         """Return texts with their counts and first rows: "'NA' in 2 rows, first in row 7"."""
         shown = list(texts)
@@ -131,6 +138,24 @@ class Opened(NamedTuple):
     def names(self) -> list[str]:
         """The names of the columns."""
         return [cells.name for cells in self.cells] if self.table is None else list(self.table.columns)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.cells[0].codes) if self.table is None else len(self.table)
+
+    def followed_by(self, other: Opened) -> Opened:
+        """Return the rows of two files, whose columns must have the same names."""
+        import pandas as pd
+
+        apart = [name for name in self.names if name not in other.names] or [n for n in other.names if n not in self.names]
+        if apart or (self.table is None) != (other.table is None):
+            why = f"only one of them has the column {apart[0]!r}" if apart else "one is text, the other has types"
+            raise SchemaError(f"the two files must be alike, but {why}; make them so")
+        if self.table is not None:
+            return self._replace(table=pd.concat([self.table, other.table], ignore_index=True))
+        theirs = {cells.name: cells for cells in other.cells}
+        return self._replace(cells=[cells.followed_by(theirs[cells.name]) for cells in self.cells])
 
 
 def columns_of(lines: Iterator[list[str]]) -> list[tuple[list[str], np.ndarray]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.reading import columns
@@ -27,6 +27,7 @@ from dlx.reading.record import Reading, reading_of
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.cells import number_of
 from dlx.schema.inference import holds_numbers
+from dlx.schema.splitting import RANDOM
 from dlx.schema.table import refuse_odd
 
 if TYPE_CHECKING:
@@ -76,8 +77,13 @@ def as_it_looks(
     missing: Collection[str] | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    split: str | None = None,
+    first: int | None = None,
 ) -> Read:
-    """Return a table whose columns are what most of their cells are, and the schema that it suggests."""
+    """Return a table whose columns are what most of their cells are, and the schema that it suggests.
+
+    The `first` rows decide which columns are set aside: all, or those before a test file's.
+    """
     if target not in opened.names:
         raise SchemaError(f"the table has no column {target!r}; it has {listed(opened.names)}{_found(target, opened)}")
 
@@ -96,7 +102,11 @@ def as_it_looks(
             f"the target {target!r} has outcomes apart only by blanks or case: {' and '.join(map(quoted, several[0][:2]))}; "
             "spell them alike, or name both in the levels of a schema"
         )
-    schema = infer_schema(table, target, positive=positive, keep=keep, categorical=categorical)
+    asked: dict[str, Any] = {"positive": positive, "categorical": categorical}
+    schema = infer_schema(table[:first], target, keep=keep, split=split or RANDOM, **asked)
+    if first is not None and first < len(table):
+        later = table.drop(columns=[column.name for column in schema.carried])
+        schema = replace(infer_schema(later, target, keep=schema.names, **asked), carried=schema.carried, split=schema.split)
     schema = replace(schema, features=tuple(replace(feature, unit=made[feature.name].unit) for feature in schema.features))
     return _read(opened, table, schema, made)
 

@@ -166,7 +166,7 @@ class Fixed:
         settings = {**self.settings, "remedy": self.remedy.to_dict()}
         history = pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"])
         metrics = performance(self.model, self.case.test)
-        made = training.Trained(self.model, settings, "cpu", history, self.case.name, made_by, metrics)
+        made = training.Trained(self.model, settings, "cpu", history, self.case.name, made_by, metrics, self.case.split_words)
         return checkpoint.save(made, checkpoints)
 
 

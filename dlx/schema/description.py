@@ -14,15 +14,17 @@ from dlx.errors import did_you_mean, listed, quoted
 from dlx.schema.dtypes import refuse_strange
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.fields import described
+from dlx.schema.splitting import RANDOM
 from dlx.schema.table import Carried, Schema, Target
 
-KEYS = ("target", "feature", "features", "carried")
+KEYS = ("target", "feature", "features", "carried", "split")
 
 
 def read_schema(path: str | Path) -> Schema:
     """Return the schema that a TOML file describes: ``[target]`` and one ``[[feature]]`` a column.
 
-    ``levels`` are strings, or pairs of the table's spelling and the words that people read.
+    ``split = "time:issued"`` stands above them where rows are not split at random. ``levels`` are strings, or pairs of the
+    table's spelling and the words that people read.
 
     Raises
     ------
@@ -69,8 +71,10 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
         raise SchemaError("a schema has no [target]; say at least its name and its levels")
     for key, value in said.items():
         if key not in KEYS:
-            raise SchemaError(f"a schema has no {quoted(key)}; it has target, feature and carried{did_you_mean(key, KEYS)}")
-        if key != "target" and not isinstance(value, (list, tuple)):
+            raise SchemaError(
+                f"a schema has no {quoted(key)}; it has target, feature, carried and split{did_you_mean(key, KEYS)}"
+            )
+        if key not in ("target", "split") and not isinstance(value, (list, tuple)):
             raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
     if "feature" in said and "features" in said:
         raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
@@ -78,7 +82,7 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
     for feature in features:
         refuse_strange(feature)
     carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in said.get("carried", ()))
-    return Schema(features, _made(Target, said["target"]), tuple(carried))
+    return Schema(features, _made(Target, said["target"]), tuple(carried), said.get("split", RANDOM))
 
 
 def _made(kind: type, entry: Any) -> Any:

@@ -23,6 +23,7 @@ from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, le
 from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.numerals import is_ambiguous, numerals_of
+from dlx.schema.splitting import RANDOM, split_rule
 from dlx.schema.table import Carried, Schema, Target, refuse_odd
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 MAX_INFERRED_CLASSES = 20
 ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN = 20, 100  # rows
 EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
-TEXT, DATE = "free text", "a date or a time"
+TEXT, DATE, SPLIT = "free text", "a date or a time", "what the split goes by"
 DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
 
 _ID_FIRST = frozenset(("id", "uuid", "guid", "unnamed"))
@@ -46,6 +47,7 @@ def infer_schema(
     positive: str | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    split: str = RANDOM,
 ) -> Schema:
     """Return the schema that a table suggests: numbers are numeric, all else is categorical; ids, dates and the like go aside.
 
@@ -57,6 +59,8 @@ def infer_schema(
         Name of the target column, and the positive outcome of two: by default the last level in sorted order.
     keep, categorical : collection of str
         Columns that are features, whatever they look like; those whose values are levels, numbers too.
+    split : str
+        As of the Schema; the column that it goes by is a feature only if it is one to keep.
 
     Raises
     ------
@@ -80,6 +84,10 @@ def infer_schema(
     if not columns:
         raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
     why = {name: "" if name in asked_for else set_aside(table[name], first=name == known[0]) for name in columns}
+    if by := split_rule(split, SchemaError).column:
+        if by not in known:
+            raise SchemaError(f"the split goes by {by!r}, which is no column; it has {listed(known)}{did_you_mean(by, known)}")
+        why |= {} if by in asked_for or by == target else {by: SPLIT}
     if all(why.values()):  # numbers after all
         why |= {name: "" for name, one in why.items() if one in (CONSTANT, INDEX, ID) and holds_numbers(table[name])}
     if all(why.values()):
@@ -89,6 +97,7 @@ def infer_schema(
         features=tuple(_feature(table[name], levels=name in categorical) for name in columns if not why[name]),
         target=_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
+        split=split,
     )
 
 

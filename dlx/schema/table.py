@@ -15,6 +15,7 @@ from dlx.errors import did_you_mean, listed, one_line, plural, quoted
 from dlx.schema.dtypes import restored, typed
 from dlx.schema.features import FEW, Feature, SchemaError, faults_of_spelling, fill
 from dlx.schema.fields import conform
+from dlx.schema.splitting import COLUMN, RANDOM, SplitRule, split_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,11 +143,15 @@ class Schema:
         What is predicted.
     carried : tuple of Carried
         Columns that are set aside: ids, constants, free text.
+    split : str
+        How rows become train, validation and test, see `Dataset.split`: ``"random"``, ``"time:COLUMN"``, ``"group:COLUMN"`` or
+        ``"column:COLUMN"``.
     """
 
     features: tuple[Feature, ...]
     target: Target = field(default_factory=lambda: Target("outcome", levels=("0", "1")))
     carried: tuple[Carried, ...] = ()
+    split: str = RANDOM
 
     def __post_init__(self) -> None:
         conform(self, "schema", SchemaError)
@@ -156,10 +161,21 @@ class Schema:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
+        rule = self.split_rule
+        if rule.column == self.target.name or (rule.kind == COLUMN and rule.column in self.names):
+            is_what = "the target" if rule.column == self.target.name else "a feature, but nothing to learn from"
+            raise SchemaError(
+                f"the split goes by {rule.column!r}, which is {is_what}; name another column, or list it as carried"
+            )
 
     def __repr__(self) -> str:
         more = f"; carried: {listed((column.name for column in self.carried), FEW)}" if self.carried else ""
         return f"Schema({plural(len(self), 'feature')}: {listed(self.names, FEW)};\n  {self.target!r}{more})"
+
+    @property
+    def split_rule(self) -> SplitRule:
+        """How rows become train, validation and test, and by which column."""
+        return split_rule(self.split, SchemaError)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ class Trained(Fitted):
     case: str  # the name of the table
     made_by: Provenance
     metrics: pd.DataFrame  # `dlx.audit.performance` on the test rows
+    split: str  # `Dataset.split_words`
 
 
 def train(
@@ -143,7 +144,8 @@ def train(
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
     made_by = Provenance(architecture, seed, changed, case.sha256)
     model = fitted.model.renamed(name_of(architecture, seed, changed), made_by)
-    return Trained(model, fitted.settings, fitted.device, fitted.history, case.name, made_by, performance(model, test))
+    metrics = performance(model, test)
+    return Trained(model, fitted.settings, fitted.device, fitted.history, case.name, made_by, metrics, case.split_words)
 
 
 def fit(

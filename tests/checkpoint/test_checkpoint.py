@@ -430,7 +430,7 @@ def test_a_forged_description_is_one_line_even_if_its_sum_is_right(saved, fields
     refused(forged(saved, **fields))
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(contents.Description)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(contents.Description) if field.name != "split"])
 def test_a_description_without_a_field_is_refused(saved, field):
     said = json.loads((saved / FILES[1]).read_bytes())
     del said[field]
@@ -619,6 +619,25 @@ def test_train_takes_what_is_there_only_if_it_is_what_training_would_give(case, 
     (saved / FILES[1]).write_bytes(b"damaged")
     anew, said = trained_again(case, tmp_path)
     assert anew and "model.json is not what manifest.json says" in said and said.endswith("training anew")
+
+
+def test_a_model_of_another_split_may_have_seen_the_test_rows_and_is_refused_or_trained_anew(case, runs, saved, tmp_path):
+    ordered = dataclasses.replace(
+        case, schema=dataclasses.replace(case.schema, split="time:day"), extra={"day": np.arange(300)}
+    )
+    why = "may have seen the test rows: it was trained on rows split at random, by outcome, not by day: rows from 180 on stop "
+    why += "the training, those from 240 on are tested on"
+    with pytest.raises(CheckpointError, match=why):
+        dlx.load_model(ordered, "decision_tree", checkpoints=tmp_path)
+    anew, said = trained_again(ordered, tmp_path)
+    assert anew and said.endswith(f"{why}; training anew")
+    assert obtain(ordered, "decision_tree", checkpoints=tmp_path).provenance.data_sha256 == ordered.sha256
+    said = json.loads((saved / FILES[1]).read_bytes())
+    assert said["split"] == ordered.split_words
+    del said["split"]  # as of a checkpoint that is older than splits
+    assert "rows split at random, by outcome, not by day" in checkpoint.differs(
+        signed(saved, json.dumps(said | {"data_sha256": case.sha256}).encode()), ordered
+    )
 
 
 def test_a_net_of_another_device_is_trained_anew_where_the_device_is_named(case, runs, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import worlds
@@ -59,6 +60,7 @@ def table() -> Dataset:
     for column in (1, 2, 4):
         rows[rng.random(size) < 0.1, column] = np.nan
     score = (rows[:, 0] - 45) / 10 + np.nan_to_num(rows[:, 2]) - 2 + 1.5 * (rows[:, 1] == 1) + rng.normal(size=size)
+    rows[pd.DataFrame(rows).duplicated(), 0] += 1  # copies would go into one part
     return Dataset(LEVELS, rows, (score > 0.5).astype(float), name="people")
 
 

@@ -1,0 +1,239 @@
+"""The parts of a table: which rows are trained on, which stop the training, and which are tested on; by the schema's split.
+
+- random: drawn by the seed, each outcome in the same share; rows that are copies of each other go together, except where the
+  columns have so few values that there must be copies.
+- time: the latest fifth is tested on, the fifth before stops the training; rows of one time stay together.
+- group: no group is in two parts; of 20 draws by the seed the one whose shares of rows and outcomes are nearest to a fifth.
+- column: what the column says; validation rows are drawn at random from the training rows where it names none.
+
+A test file of its own is the test part; validation rows are then taken from the other rows by the same rule.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlx.errors import did_you_mean, listed, plural, quoted
+from dlx.schema import SchemaError, level_text
+from dlx.schema.dates import date_text, days_of, formats_of
+from dlx.schema.dtypes import restored
+from dlx.schema.inference import holds_numbers
+from dlx.schema.splitting import COLUMN, GROUP, RANDOM, TIME
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dlx.dataset.rows import Dataset
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+PARTS = ("train", "validation", "test")
+BY_OUTCOME = "at random, by outcome"  # how rows are split, in words
+SHARE = 0.2  # of all rows, of validation and of test
+DRAWS = 20  # of groups
+SPELLINGS = (("train", "training", "fit"), ("validation", "valid", "val"), ("test", "testing", "holdout", "oot"))
+
+
+def parts_of(case: Dataset, seed: int) -> np.ndarray:
+    """Return the part of each row, a position in `PARTS`, int [rows]; raise where a part would be empty or lack an outcome."""
+    kind = case.schema.split_rule.kind
+    if case.outcomes is None:
+        raise SchemaError(f"{case.name!r} has no outcomes; a split needs them")
+    keys, parts = keys_of(case), np.zeros(len(case), dtype=int)
+    if kind == COLUMN:
+        parts = keys.astype(int)
+        kind = RANDOM  # for what the column does not say
+    if case.held_out is not None:
+        if (parts == TEST).any():
+            raise SchemaError(f"{case.schema.split!r} and a test file both name the test rows; leave out one of the two")
+        parts[case.held_out] = TEST
+    rest, share = np.flatnonzero(parts == TRAIN), SHARE
+    for part in (TEST, VALIDATION):
+        if not (parts == part).any():
+            rest, chosen = _parted(case, kind, keys, rest, share, seed)
+            parts[chosen] = part
+        share = SHARE / (1 - SHARE)
+    if case.schema.split != RANDOM or case.held_out is not None:
+        _refuse_unfit(case, keys, parts)
+    return parts
+
+
+def keys_of(case: Dataset) -> np.ndarray:
+    """Return what a split goes by, float [rows]: numbers that rise with time, of groups, or parts; zeros for a random one."""
+    kind, name = case.schema.split_rule
+    if kind == RANDOM:
+        return np.zeros(len(case))
+    column = column_of(case, name)
+    if column.isna().any():
+        row = column.index[int(column.isna().to_numpy().argmax())]
+        raise SchemaError(
+            f"the split goes by {name!r}, which is missing in {plural(int(column.isna().sum()), 'row')}, first in row {row}; "
+            "fill it in, or leave these rows out"
+        )
+    if kind == GROUP:
+        return column.factorize()[0].astype(np.float64)
+    return _times(column) if kind == TIME else _named_parts(column)
+
+
+def column_of(case: Dataset, name: str) -> pd.Series:
+    """Return a column of a table, be it a feature or none, under the names of its rows."""
+    import pandas as pd
+
+    if case.table is not None and name in case.table.columns:
+        return case.table[name]
+    if name in case.extra:
+        return pd.Series(case.extra[name], index=case.index)
+    if name not in case.schema.names:
+        known = [*case.schema.columns, *case.extra]
+        raise SchemaError(f"the split goes by {name!r}, which is no column; it has {listed(known)}{did_you_mean(name, known)}")
+    position = case.schema.position(name)
+    return pd.Series(restored(case.schema.features[position], case.rows[:, position]), index=case.index)
+
+
+def first_copies(case: Dataset) -> np.ndarray:
+    """Return the position of the first row that is the same in all features and the outcome, for each row, int [rows].
+
+    Rows as they were shipped, and those whose columns have no room for as many different ones, stand for themselves.
+    """
+    import pandas as pd
+
+    own = np.arange(len(case))
+    held = pd.DataFrame(case.rows).assign(outcome=case.outcomes)
+    if case.card.sha256 or not held.duplicated().any():
+        return own
+    if np.prod([float(held[name].nunique(dropna=False)) for name in held]) <= len(case):
+        return own
+    kind = held.groupby(list(held.columns), dropna=False, sort=False).ngroup().to_numpy()
+    return np.unique(kind, return_index=True)[1][kind]
+
+
+def split_words(case: Dataset) -> str:
+    """Return how a table is split, as a sentence goes on: "at random, by outcome"."""
+    kind, name = case.schema.split_rule
+    if kind == TIME:
+        keys, column = keys_of(case), column_of(case, name)
+        parts = parts_of(case, 0)
+        first = [int(np.where(parts == part, keys, np.inf).argmin()) for part in (VALIDATION, TEST)]
+        is_moment = hasattr(column, "dt")
+        since = [date_text(keys[row]) if is_moment else level_text(column.iloc[row]) for row in first]
+        words = f"by {name}: rows from {since[0]} on stop the training, those from {since[1]} on are tested on"
+    elif kind == GROUP:
+        words = f"by {name}, of which none is in two parts"
+    else:
+        words = f"as {name} says" if kind == COLUMN else BY_OUTCOME
+    return words if case.held_out is None else f"{words}, but the test rows, which are those of a file of their own"
+
+
+def _parted(
+    case: Dataset, kind: str, keys: np.ndarray, some: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of some rows in two parts: the rest, and a share of them by a rule."""
+    if kind == RANDOM:
+        return _at_random(case, some, share, seed)
+    different = np.unique(keys[some])
+    if len(different) < 2:
+        raise SchemaError(
+            f"{case.name!r} cannot be split by {case.schema.split_rule.column!r}, which has too few {kind}s; "
+            "it needs one for each of train, validation and test"
+        )
+    chosen = _latest(keys[some], share) if kind == TIME else _groups(case, keys[some], some, share, seed)
+    return some[~chosen], some[chosen]
+
+
+def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.model_selection import train_test_split
+
+    assert case.outcomes is not None
+    first = first_copies(case)
+    own, copies = some[first[some] == some], some[first[some] != some]
+    strata = None if case.schema.target.kind == "regression" else case.outcomes[own]
+    try:
+        rest, chosen = train_test_split(own, test_size=share, stratify=strata, random_state=seed)
+    except ValueError as error:
+        found = plural(len(some), "row")
+        if strata is not None:
+            codes, counts = np.unique(case.outcomes[some], return_counts=True)
+            rarest = case.schema.target.levels[int(codes[counts.argmin()])]
+            found += f", of which {counts.min():,} with the outcome {rarest!r}"
+        raise SchemaError(
+            f"{case.name!r} cannot be split into train, validation and test, got {found}; pass a table with more of them"
+        ) from error
+    go_along = np.isin(first[copies], chosen)
+    return np.append(rest, copies[~go_along]), np.append(chosen, copies[go_along])
+
+
+def _latest(times: np.ndarray, share: float) -> np.ndarray:
+    """Return which rows are the latest, about a share of them, bool [rows]; all rows of one time are, or none."""
+    different, counts = np.unique(times, return_counts=True)
+    from_there_on = counts[::-1].cumsum()[::-1][1:]
+    return times >= different[1:][np.abs(from_there_on - share * len(times)).argmin()]
+
+
+def _groups(case: Dataset, groups: np.ndarray, some: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return which rows are of the groups that were drawn, bool [rows]: about a share of all, and of each outcome."""
+    from sklearn.model_selection import GroupShuffleSplit
+
+    assert case.outcomes is not None
+    is_value = case.schema.target.kind == "regression"
+    kinds = np.zeros(len(some), dtype=int) if is_value else np.unique(case.outcomes[some], return_inverse=True)[1]
+
+    def unevenness(chosen: np.ndarray) -> float:
+        return float(np.abs(np.bincount(kinds[chosen], minlength=kinds.max() + 1) / np.bincount(kinds) - share).max())
+
+    draws = GroupShuffleSplit(DRAWS, test_size=share, random_state=seed).split(some, groups=groups)
+    best = min((chosen for _, chosen in draws), key=unevenness)
+    return np.isin(np.arange(len(some)), best)
+
+
+def _times(column: pd.Series) -> np.ndarray:
+    """Return numbers that rise with time, [rows]: numbers as they are, days of what is a date."""
+    if holds_numbers(column):
+        return column.to_numpy(dtype=np.float64)
+    if hasattr(column, "dt") and not hasattr(column, "cat"):
+        return days_of(column) if hasattr(column.dt, "tz") else column.dt.to_timestamp().pipe(days_of)
+    texts = column.astype(str).str.strip().unique()
+    found = formats_of(texts)
+    if len(found) != 1:
+        why = f"which may be read as {' or '.join(found[:2])}" if found else f"whose {quoted(texts[0])} is no date that is read"
+        raise SchemaError(f"the split goes by the time {column.name!r}, {why}; write dates as 2023-01-31, or times as numbers")
+    return days_of(column, found[0])
+
+
+def _named_parts(column: pd.Series) -> np.ndarray:
+    """Return the part that each cell names, [rows]."""
+    meant = {spelling: part for part, spellings in enumerate(SPELLINGS) for spelling in spellings}
+    parts = column.map(lambda cell: meant.get(str(cell).strip().casefold(), np.nan)).to_numpy(dtype=np.float64)
+    if (is_odd := np.isnan(parts)).any():
+        row = int(is_odd.argmax())
+        raise SchemaError(
+            f"the split goes by {column.name!r}, which says {quoted(column.iloc[row])} in row {column.index[row]}; "
+            f"it must say {', '.join(PARTS[:2])} or {PARTS[2]}"
+        )
+    return parts
+
+
+def _refuse_unfit(case: Dataset, keys: np.ndarray, parts: np.ndarray) -> None:
+    """Raise if a part has no rows, or none of an outcome, or shares a group with another part."""
+    import pandas as pd
+
+    assert case.outcomes is not None
+    rule, outcomes = case.schema.split_rule, case.outcomes
+    levels = () if case.schema.target.kind == "regression" else case.schema.target.levels
+    for part, name in enumerate(PARTS):
+        held = outcomes[parts == part]
+        lacking = [level for code, level in enumerate(levels) if (outcomes == code).any() and not (held == code).any()]
+        if not len(held) or lacking:
+            what = f"no rows with the outcome {lacking[0]!r}" if len(held) else "no rows"
+            raise SchemaError(
+                f"{case.name!r} cannot be split by {case.schema.split!r}: of {plural(len(held), 'row')}, {name} has {what}; "
+                "split it otherwise, or pass a table with more of them"
+            )
+    if rule.kind == GROUP:
+        several = pd.Series(parts).groupby(keys).nunique()
+        if (several > 1).any():
+            group = column_of(case, rule.column).iloc[int((keys == several.idxmax()).argmax())]
+            raise SchemaError(
+                f"the {rule.column} {quoted(group)} is in the test file too, and no group may be on both sides; leave its rows "
+                "out of one of the two files"
+            )
