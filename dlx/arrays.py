@@ -57,7 +57,7 @@ def array_id(array: np.ndarray) -> str:
     return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()[:16]
 
 
-def same(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def same(one: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     """Return where two arrays hold the same value, or are both missing."""
     return (one == other) | (np.isnan(one) & np.isnan(other))
 

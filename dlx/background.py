@@ -61,7 +61,8 @@ class RowDistance:
 
     A number differs by |difference| / standard deviation of the observed rows (the median absolute deviation is 0 where
     most people have the same value), an ordered level by the difference of ranks / (levels - 1), another level by 0 or 1.
-    A missing value differs from a known one by 1, and as the mean of the column (the middle level) does.
+    A missing value differs from a known one by 1, and as the mean of the column (the middle level) does. A special value does
+    from a number, and by 1 from another special value.
     """
 
     schema: Schema
@@ -73,6 +74,7 @@ class RowDistance:
         """Return the distance that is scaled by the observed rows."""
         center, spread = np.zeros(len(observed.schema)), np.ones(len(observed.schema))
         for i, (feature, column) in enumerate(zip(observed.schema.features, observed.rows.T, strict=True)):
+            column = feature.numbers(column)
             known = column[~np.isnan(column)]
             if feature.is_categorical:
                 center[i], spread[i] = (len(feature.levels) - 1) / 2, max(1, len(feature.levels) - 1)
@@ -90,7 +92,11 @@ class RowDistance:
         missing = np.isnan(column)
         if feature.is_categorical and not feature.ordered:
             return 0.5 * (np.where(missing, len(feature.levels), column)[:, None] == np.arange(len(feature.levels) + 1))
-        scaled = np.where(missing, 0.0, (column - self.center[i]) / self.spread[i])[:, None]
+        no_number = np.isnan(feature.numbers(column))
+        scaled = np.where(no_number, 0.0, (column - self.center[i]) / self.spread[i])[:, None]
+        if feature.special:
+            each = column[:, None] == feature.special_codes
+            return np.hstack([scaled, 0.5 * np.column_stack([~no_number, missing, each])])
         return np.hstack([scaled, missing[:, None]]) if feature.missing else scaled
 
     def between(self, row: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -101,15 +107,16 @@ class RowDistance:
 def gower(schema: Schema, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Return Gower's distance (1971) of coded rows from a coded background, averaged over columns, [rows, references].
 
-    Numbers differ by |difference| / range of the background, levels by 0 or 1; two missing values are alike, a missing
-    and a known one differ by 1. A column that is constant in the background differs by 0 or 1.
+    Numbers differ by |difference| / range of the background, levels and special values by 0 or 1; two missing values are alike,
+    a missing and a known one differ by 1. A column that is constant in the background differs by 0 or 1.
     """
     total = np.zeros((len(rows), len(background)))
     for i, feature in enumerate(schema.features):
         own, other = rows[:, i, None], background[None, :, i]
-        known, gap = background[~np.isnan(background[:, i]), i], ~same(own, other)
+        mine, its, gap = feature.numbers(own), feature.numbers(other), ~same(own, other)
+        known = its[~np.isnan(its)]
         if not feature.is_categorical and len(known) and np.ptp(known):
-            between = np.abs(own - other) / np.ptp(known)
+            between = np.abs(mine - its) / np.ptp(known)
             gap = np.where(np.isnan(between), gap, between)
         total += gap
     return total / len(schema)

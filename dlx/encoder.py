@@ -23,7 +23,8 @@ class Encoder:
     - One whose levels are ordered takes a column a step between levels, +1/2 above the step and -1/2 below it, so that
       neighbouring levels are alike.
 
-    A missing value is 0 in all of these; where the schema allows it, one more column is 1 for it.
+    A missing value is 0 in all of these; where the schema allows it, one more column is 1 for it. A special value is too, each
+    with a column of its own.
 
     Parameters
     ----------
@@ -31,11 +32,14 @@ class Encoder:
         The original columns.
     center, scale : ndarray [features]
         Mean and standard deviation of the training rows; 0 and 1 for categories.
+    keeps_codes : bool
+        Whether special values are read as the numbers that their codes are, as a network of one's own does.
     """
 
     schema: Schema
     center: np.ndarray
     scale: np.ndarray
+    keeps_codes: bool = False
 
     def __post_init__(self) -> None:
         for name, array in self.arrays().items():
@@ -51,7 +55,8 @@ class Encoder:
         """Return the encoder that standardises the training rows [rows, features]."""
         center, scale = np.zeros(len(schema)), np.ones(len(schema))
         for i, feature in enumerate(schema.features):
-            known = rows[~np.isnan(rows[:, i]), i]
+            column = feature.numbers(rows[:, i])
+            known = column[~np.isnan(column)]
             if not feature.is_categorical and len(known):
                 center[i], scale[i] = known.mean(), known.std() or 1.0
         return cls(schema, center, scale)
@@ -63,7 +68,7 @@ class Encoder:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Number of dense columns of each feature."""
-        return tuple(len(_names_of(feature)) for feature in self.schema.features)
+        return tuple(len(self._names_of(feature)) for feature in self.schema.features)
 
     @property
     def width(self) -> int:
@@ -83,19 +88,20 @@ class Encoder:
     @classmethod
     def identity(cls, schema: Schema) -> Encoder:
         """Return the encoder of a table of complete numbers that leaves them as they are."""
-        return cls(schema, np.zeros(len(schema)), np.ones(len(schema)))
+        return cls(schema, np.zeros(len(schema)), np.ones(len(schema)), keeps_codes=True)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Name of each dense column: "age", "housing = own", "savings > 100", "income is missing"."""
-        return tuple(name for feature in self.schema.features for name in _names_of(feature))
+        return tuple(name for feature in self.schema.features for name in self._names_of(feature))
 
     def transform(self, rows: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
         """Return coded rows [rows, features] as dense input [rows, width]; float32, or what a network of float64 reads."""
         dense = np.zeros((len(rows), self.width), dtype=dtype)
         for i, feature in enumerate(self.schema.features):
-            column, own = rows[:, i], self.widths[i] - feature.missing
-            missing = np.isnan(column) if feature.missing else None
+            special = self._special_codes(feature)
+            column, own = rows[:, i], self.widths[i] - feature.missing - len(special)
+            missing = feature.beside(column) > 0 if len(special) else np.isnan(column) if feature.missing else None
             known = column if missing is None else np.where(missing, 0.0, column)
             block = dense[:, self.starts[i] : self.starts[i] + own]
             if not feature.is_categorical:
@@ -106,18 +112,24 @@ class Encoder:
                 block[np.arange(len(rows)), known.astype(np.intp)] = 1.0
             if missing is not None:
                 block[missing] = 0.0
-                dense[:, self.starts[i] + own] = missing
+                beside = dense[:, self.starts[i] + own : self.starts[i] + self.widths[i]]
+                beside[:, : len(special)] = column[:, None] == special
+                if feature.missing:
+                    beside[:, -1] = np.isnan(column)
         return dense
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
         return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
 
+    def _special_codes(self, feature: Feature) -> np.ndarray:
+        return feature.special_codes[: 0 if self.keeps_codes else None]
 
-def _names_of(feature: Feature) -> list[str]:
-    gap = [f"{feature.name} is missing"] * feature.missing
-    if not feature.is_categorical:
-        return [feature.name, *gap]
-    if feature.ordered and len(feature.levels) > 1:
-        return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]
-    return [*(f"{feature.name} = {level}" for level in feature.levels), *gap]
+    def _names_of(self, feature: Feature) -> list[str]:
+        special = (feature.format(code) for code in self._special_codes(feature))
+        gap = [f"{feature.name} is {one}" for one in (*special, *["missing"] * feature.missing)]
+        if not feature.is_categorical:
+            return [feature.name, *gap]
+        if feature.ordered and len(feature.levels) > 1:
+            return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]
+        return [*(f"{feature.name} = {level}" for level in feature.levels), *gap]

@@ -57,10 +57,13 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
     """
     if len(rows) > MOST_ROWS:
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
-    varied = [i for i, column in enumerate(rows.T) if len(np.unique(column[~np.isnan(column)])) > 1]
+    numbers = schema.numbers(rows)
+    varied = [i for i, column in enumerate(numbers.T) if len(np.unique(column[~np.isnan(column)])) > 1]
     if len(varied) < 2:
         return []
-    columns = _Columns.of([schema.features[i] for i in varied], rows[:, varied])
+    features = [schema.features[i] for i in varied]
+    bins = [_bins(feature, rows[:, i]) for feature, i in zip(features, varied, strict=True)]
+    columns = _Columns.of(features, numbers[:, varied], bins)
     correlations, follows = _correlations(columns), np.stack([_follow(bins, columns) for bins in columns.bins])
     names, found = [schema.names[i] for i in varied], []
     enough = columns.known.T.astype(float) @ columns.known >= FEWEST
@@ -107,7 +110,9 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
     for feature, column in zip(schema.features, rows.T, strict=True):
         bins = _bins(feature, column)
         if is_number:
-            share = max(_explained(scores, outcomes) for scores in (column, _mean_outcomes(bins, outcomes, folds)))
+            share = max(
+                _explained(scores, outcomes) for scores in (feature.numbers(column), _mean_outcomes(bins, outcomes, folds))
+            )
             told += [Leak(feature.name, share)] if share >= EXPLAINS_ALL else []
             continue
         each = [(outcomes == outcome).astype(float) for outcome in different[len(different) == 2 :]]
@@ -145,7 +150,7 @@ class _Columns(NamedTuple):
     most: np.ndarray  # the share of the most frequent value
 
     @classmethod
-    def of(cls, features: list[Feature], values: np.ndarray) -> _Columns:
+    def of(cls, features: list[Feature], values: np.ndarray, bins: list[np.ndarray]) -> _Columns:
         import pandas as pd
 
         codes = np.column_stack([np.unique(column, return_inverse=True)[1] for column in values.T])
@@ -155,7 +160,7 @@ class _Columns(NamedTuple):
             ~np.isnan(values),
             pd.DataFrame(values).rank().fillna(0).to_numpy(),
             codes,
-            [_bins(feature, column) for feature, column in zip(features, values.T, strict=True)],
+            bins,
             np.array([not f.is_categorical or f.ordered or len(f.levels) == 2 for f in features]),
             np.array([_pairs(one) / (one.sum() * (one.sum() - 1)) for one in counts]),
             np.array([one.max() / one.sum() for one in counts]),
@@ -209,16 +214,19 @@ def _pairs(counts: np.ndarray) -> Any:
 
 
 def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:
-    """Return the bin of each value, from 0 on: a level or value where these are few, else a quantile; missing is one too."""
-    missing = np.isnan(column)
-    values, places = np.unique(column[~missing], return_inverse=True)
+    """Return the bin of each value, from 0 on: a level or value where these are few, else a quantile; missing is one too.
+
+    So is each special value.
+    """
+    beside = feature.beside(column)
+    known = beside == 0
+    values, places = np.unique(column[known], return_inverse=True)
     most = min(MOST_BINS, max(2, len(column) // (2 * IN_A_BIN)))
     if not feature.is_categorical and len(values) > most:
-        edges = np.unique(np.quantile(column[~missing], np.linspace(0, 1, most + 1)[1:-1]))
-        places = np.searchsorted(edges, column[~missing], side="left")
-    bins = np.zeros(len(column), dtype=np.intp)
-    bins[~missing] = places
-    bins[missing] = places.max(initial=-1) + 1
+        edges = np.unique(np.quantile(column[known], np.linspace(0, 1, most + 1)[1:-1]))
+        places = np.searchsorted(edges, column[known], side="left")
+    bins = places.max(initial=-1) + beside
+    bins[known] = places
     return np.unique(bins, return_inverse=True)[1]
 
 

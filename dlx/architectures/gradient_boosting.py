@@ -1,6 +1,7 @@
 """Gradient-boosted trees, by scikit-learn, as plain trees that add up to the logit.
 
-Categories are split by their codes: shap's TreeExplainer is silently wrong on scikit-learn's native categories.
+Categories are split by their codes: shap's TreeExplainer is silently wrong on scikit-learn's native categories. So are special
+values: a tree knows only the order of numbers, in which one split parts a code at their end from them, and two any other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import numpy as np
 from dlx.architectures.random_forest import training_rows
 from dlx.dataset import Dataset
 from dlx.model import TreeModel, trees_of
+from dlx.schema import Feature
+
+MOST_VALUES = 255  # of a column, up to which scikit-learn bins each by itself
 
 
 def fit(
@@ -38,6 +42,7 @@ def fit(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rows, outcomes = training_rows(train)
+    rows = np.column_stack([_with_codes_apart(f, column) for f, column in zip(train.schema.features, rows.T, strict=True)])
     boosted = HistGradientBoostingClassifier(
         learning_rate=learning_rate,
         max_iter=trees,
@@ -52,3 +57,18 @@ def fit(
     boosted.fit(rows, outcomes, sample_weight=weights)
     grown, _ = trees_of(boosted)
     return TreeModel(grown.in_float32(), train.schema, "gradient_boosting", scales=("logit", "probability"))
+
+
+def _with_codes_apart(feature: Feature, column: np.ndarray) -> np.ndarray:
+    """Return a column [rows] whose numbers leave a bin to each special value: a rare code would share one with others.
+
+    Numbers are moved to the nearest of their quantiles, which are so many that no bin is left over.
+    """
+    numbers = feature.numbers(column)
+    known = ~np.isnan(numbers)
+    if not feature.special or len(np.unique(numbers[known])) + len(feature.special) <= MOST_VALUES:
+        return column
+    shares = np.linspace(0, 1, MOST_VALUES - len(feature.special))
+    kept = np.unique(np.quantile(numbers[known], shares, method="nearest"))
+    column[known] = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, numbers[known])]
+    return column

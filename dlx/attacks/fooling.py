@@ -118,7 +118,7 @@ def fool(
     AttackError
         If the table is too small, has one class, or the column does not vary.
     """
-    centres = k_means(case.train.rows, min(CENTRES, len(case.train)), seed=seed)[0]
+    centres = k_means(case.schema.numbers(case.train.rows), min(CENTRES, len(case.train)), seed=seed)[0]
     lime, kernel_shap = targets()
     ways = {"LIME": (lime, background), CENTRES_WAY: (kernel_shap, centres)}
     ways |= {REAL_ROWS: (kernel_shap, background)} if full else {}

@@ -49,8 +49,9 @@ def surviving_top(model: NeuralModel, case: Dataset, people: Dataset, background
     """
     rows, train, rng = people.rows, case.train.rows, np.random.default_rng(seed)
     numeric = [i for i, feature in enumerate(case.schema.features) if not feature.is_categorical]
-    near = np.repeat(rows[:, None], TRIES, axis=1)
-    near[:, :, numeric] += NOISE * np.nanstd(train[:, numeric], axis=0) * rng.normal(size=(len(rows), TRIES, len(numeric)))
+    near, spread = np.repeat(rows[:, None], TRIES, axis=1), np.nanstd(case.schema.numbers(train)[:, numeric], axis=0)
+    noise = NOISE * spread * rng.normal(size=(len(rows), TRIES, len(numeric)))
+    near[:, :, numeric] += np.where(np.isnan(case.schema.numbers(rows)[:, None, numeric]), 0.0, noise)
     flat, tried = rounded_to(near.reshape(-1, rows.shape[1]), decimals(train)), near.shape[:2]
     alike = np.abs(model.predict(flat, "logit").reshape(tried) - model.predict(rows, "logit")[:, None]) <= ALIKE
     alike &= model.decide(flat).reshape(tried) == model.decide(rows)[:, None]

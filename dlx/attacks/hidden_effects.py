@@ -72,7 +72,8 @@ def hide_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[Scaffold
         raise AttackError(f"{model.name} has no effect to hide: no column changes its mean output")
     found = []
     for column in sorted(np.flatnonzero(ranges).tolist(), key=lambda i: (-ranges[i], -i))[:CANDIDATES]:
-        known = train[~np.isnan(train[:, column]), column]
+        numbers = case.schema.features[column].numbers(train[:, column])
+        known = numbers[~np.isnan(numbers)]
         values, counts = np.unique(known, return_counts=True)
         is_categorical = case.schema.features[column].is_categorical
         typical = values[counts.argmax()] if is_categorical else np.quantile(known, 0.5, method="nearest")

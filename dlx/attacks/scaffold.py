@@ -77,12 +77,16 @@ def rounded_to(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def values_to_try(feature: Feature, column: np.ndarray, *, most: int, tail: float) -> np.ndarray:
-    """Return the known values of a column; of a number with more than `most`, as many quantiles that leave out both tails."""
-    known = column[~np.isnan(column)]
-    values = np.unique(known)
+    """Return the known values of a column; of a number with more than `most`, as many quantiles that leave out both tails.
+
+    Special values are among them, and no quantiles.
+    """
+    values, numbers = np.unique(column[~np.isnan(column)]), feature.numbers(column)
+    known = numbers[~np.isnan(numbers)]
     if feature.is_categorical or len(values) <= most:
         return values
-    return np.unique(np.quantile(known, np.linspace(tail, 1 - tail, most), method="nearest"))
+    quantiles = np.quantile(known, np.linspace(tail, 1 - tail, most), method="nearest")
+    return np.union1d(quantiles, values[np.isin(values, feature.special_codes)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +183,7 @@ def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, co
     """
     group, found = rows[:, column] <= cut, []
     for i, feature in enumerate(schema.features):
-        own, theirs = rows[:, i], background[:, i]
+        own, theirs = feature.numbers(rows[:, i]), feature.numbers(background[:, i])
         if i == column or feature.protected or np.isnan(own).mean() > 0.1:
             continue
         cuts = np.unique(np.quantile(own[~np.isnan(own)], np.linspace(0.1, 0.9, 17), method="nearest"))
@@ -217,7 +221,7 @@ def protected_column(case: Dataset) -> str:
 
 def default_cut(case: Dataset, column: int) -> float:
     """Return the largest value of the lower quarter of a number, or the code that splits levels most evenly."""
-    known = case.train.rows[:, column]
+    known = case.schema.features[column].numbers(case.train.rows[:, column])
     known = known[~np.isnan(known)]
     cuts = np.unique(known)[:-1]
     if not len(cuts):

@@ -188,7 +188,7 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     if said["kind"] == TreeModel.__name__:
         parts = {part.removeprefix("trees."): array for part, array in arrays.items()}
         return TreeModel(Trees.from_arrays(parts), schema, name, scales)
-    encoder = Encoder(schema, **{part: arrays[f"encoder.{part}"] for part in ("center", "scale")})
+    encoder = Encoder(schema, arrays["encoder.center"], arrays["encoder.scale"])
     if said["kind"] == LinearModel.__name__:
         coefficients = arrays["coefficients"].astype(np.float64).reshape(encoder.width)
         return LinearModel(coefficients, float(arrays["intercept"][0]), encoder, name, scales)

@@ -99,10 +99,10 @@ def neighbourhood(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return people much like each person [rows, count, features], and which count, bool [rows, count].
 
-    Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the
-    way to the donor's; a level, or a number that either lacks, is kept but for one time in twenty, where it becomes the
-    donor's. Every person has the same draws. Whoever is the person, of the other class (a logit of 0 divides them; values have
-    no classes), or of an output that is infinite on the scale to explain on does not count.
+    Each has a donor, one of the `count` background rows most like the person, in turn. A number moves a tenth of the way to the
+    donor's; a level, or a number that either lacks or has no number for, is kept but for one time in twenty, where it becomes
+    the donor's. Every person has the same draws. Whoever is the person, of the other class (a logit of 0 divides them; values
+    have no classes), or of an output that is infinite on the scale to explain on does not count.
     """
     if count < 1:
         raise DlxError(f"a neighbourhood needs at least 1 neighbour, got {count}")
@@ -111,7 +111,8 @@ def neighbourhood(
     donors = donors[:, np.arange(count) % donors.shape[1]]
     own = np.broadcast_to(people[:, None], donors.shape)
     flips = np.random.default_rng(check_seed(seed)).random(donors.shape[1:]) < FLIP
-    moves = ~(np.isnan(own) | np.isnan(donors))
+    flat = (some.reshape(-1, len(schema)) for some in (own, donors))
+    moves = ~np.isnan(np.add(*map(schema.numbers, flat))).reshape(own.shape)
     moves[:, :, list(schema.categorical)] = False
     near = np.where(moves, own + STEP * (donors - own), np.where(flips, donors, own))
     itself = same(near, own).all(axis=2)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import frozen
+from dlx.arrays import frozen, same
 from dlx.effects.partial import grid_of
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
@@ -57,9 +57,10 @@ def accumulated_local_effects(
     """Return the accumulated local effects of one column (Apley and Zhu 2020).
 
     Numbers step from end to end of bins of equally many people, by the people in the bin. Levels step to their neighbour, by
-    the people of both: in the schema's order, or, where it has none, by similarity of their people in the other columns.
-    A missing number or ordered level is a point of its own, one step from the median, by the people who lack the value and
-    those around the median; a missing unordered level is one more level. Levels that nobody has are left out.
+    the people of both: in the schema's order, or, where it has none, by similarity of their people in the other columns. A
+    missing number or ordered level is a point of its own, one step from the median, by the people who lack the value and those
+    around the median, and so is each special value; a missing unordered level is one more level. Levels that nobody has are
+    left out.
 
     Parameters
     ----------
@@ -124,9 +125,12 @@ def chain_of(schema: Schema, rows: np.ndarray, position: int, bins: int) -> Chai
     if feature.is_categorical:
         chain = _levels(np.unique(column[~np.isnan(column)]), column)
     else:
-        edges = grid_of(feature, column, bins + 1)
-        chain = _numbers(edges[~np.isnan(edges)], column)
-    return _with_missing(chain, column) if np.isnan(column).any() else chain
+        edges = grid_of(feature, feature.numbers(column), bins + 1)
+        chain = _numbers(edges[~np.isnan(edges)], feature.numbers(column))
+    for value in (*feature.special_codes, np.nan):
+        if (have := same(column, value)).any():
+            chain = _with_level(chain, feature.numbers(column), value, have)
+    return chain
 
 
 def _numbers(edges: np.ndarray, column: np.ndarray) -> Chain:
@@ -148,16 +152,15 @@ def _levels(levels: np.ndarray, column: np.ndarray) -> Chain:
     return Chain(levels, steps, steps + 1, (has[:, :-1] | has[:, 1:]).astype(float), has.astype(float))
 
 
-def _with_missing(chain: Chain, column: np.ndarray) -> Chain:
-    """Return the chain with one more step, from the value at the median to missing."""
-    lacking = np.isnan(column)
-    stands = np.column_stack([chain.stands, lacking])
-    if lacking.all():
-        return chain._replace(values=np.array([np.nan]), stands=stands)
-    median = int(np.abs(chain.values - np.nanmedian(column)).argmin())
-    around = lacking | (chain.stands[:, median] > 0)
+def _with_level(chain: Chain, numbers: np.ndarray, value: float, have: np.ndarray) -> Chain:
+    """Return the chain with one more step, from the value at the median to one that is no number, or that is missing."""
+    stands = np.column_stack([chain.stands, have])
+    if not len(chain.values):
+        return chain._replace(values=np.array([value]), stands=stands)
+    median = 0 if np.isnan(numbers).all() else int(np.nanargmin(np.abs(chain.values - np.nanmedian(numbers))))
+    around = have | (chain.stands[:, median] > 0)
     starts, ends = np.r_[chain.starts, median].astype(int), np.r_[chain.ends, len(chain.values)].astype(int)
-    return Chain(np.r_[chain.values, np.nan], starts, ends, np.column_stack([chain.takes, around]), stands)
+    return Chain(np.r_[chain.values, value], starts, ends, np.column_stack([chain.takes, around]), stands)
 
 
 def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale: Scale) -> np.ndarray:

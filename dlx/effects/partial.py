@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, frozen
+from dlx.arrays import check_seed, frozen, same
 from dlx.background import sample
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
@@ -30,7 +30,7 @@ class PartialDependence:
     """Mean output over people as one column is set to each of its values, and everybody's own curve."""
 
     feature: Feature
-    grid: np.ndarray  # [points], the values it is set to, coded; NaN for missing, last
+    grid: np.ndarray  # [points], the values it is set to, coded; last those that are no numbers, NaN for missing
     curves: np.ndarray  # [rows, points], individual conditional expectation
     scale: str
     model: str
@@ -98,7 +98,7 @@ def partial_dependence(
     column = model.schema.features[position]
     grid = grid_of(column, people[:, position], grid_points)
     curves = _outputs_at(model, people, grid[:, None], [position], scale).T
-    return PartialDependence(column, grid, curves, scale, model.name, people_at(grid, people[:, position]))
+    return PartialDependence(column, grid, curves, scale, model.name, people_at(column, grid, people[:, position]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class PairDependence:
 
     feature: Feature
     other: Feature
-    grid: np.ndarray  # [points], coded; NaN for missing, last
+    grid: np.ndarray  # [points], coded; special values and NaN for missing last
     other_grid: np.ndarray  # [other points]
     mean: np.ndarray  # [points, other points], two-way partial dependence
     beyond: np.ndarray  # [points, other points], what it has beyond both columns' own: 0 where a model adds them up
@@ -152,7 +152,7 @@ def pair_dependence(
     one, other = (model.schema.features[i] for i in positions)
     grids = [grid_of(f, people[:, i], grid_points) for f, i in zip((one, other), positions, strict=True)]
     seen = people if observed is None else as_rows(model.schema, observed)
-    places = np.array([_nearest_on(grid, seen[:, i]) for grid, i in zip(grids, positions, strict=True)])
+    places = np.array([_nearest_on(f, g, seen[:, i]) for f, g, i in zip((one, other), grids, positions, strict=True)])
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     np.add.at(counts, tuple(places[:, (places >= 0).all(axis=0)]), 1)
     own = [_outputs_at(model, people, g[:, None], [i], scale).mean(axis=1) for g, i in zip(grids, positions, strict=True)]
@@ -216,9 +216,9 @@ def friedman_h(
     return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
 
 
-def people_at(grid: np.ndarray, column: np.ndarray) -> np.ndarray:
+def people_at(feature: Feature, grid: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Return how many people are nearest to each value of a grid, [points]."""
-    found = _nearest_on(grid, column)
+    found = _nearest_on(feature, grid, column)
     return np.bincount(found[found >= 0], minlength=len(grid))
 
 
@@ -236,14 +236,18 @@ def gaps(column: np.ndarray) -> list[tuple[float, float]]:
 
 
 def grid_of(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
-    """Return the values that a column is set to: quantiles of a number, every level of a category, NaN last if one lacks it."""
-    known = column[~np.isnan(column)]
-    missing = [np.nan] if len(known) < len(column) else []
+    """Return the values that a column is set to: quantiles of a number, every level of a category; those that are none last.
+
+    Special values come after the numbers, in the schema's order, and NaN after these, each if somebody has it.
+    """
+    numbers = feature.numbers(column)
+    known = numbers[~np.isnan(numbers)]
+    others = [code for code in (*feature.special_codes, np.nan) if same(column, code).any()]
     if feature.is_categorical:
-        return np.r_[np.arange(len(feature.levels), dtype=np.float64), missing]
+        return np.r_[np.arange(len(feature.levels), dtype=np.float64), others]
     if not len(known):
-        return np.array(missing)
-    return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), missing]
+        return np.array(others)
+    return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), others]
 
 
 def _checked(model: Model, rows: Any, grid_points: int, what: str) -> np.ndarray:
@@ -279,13 +283,16 @@ def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: 
     return dependence - (weights * dependence).sum(axis=1, keepdims=True)
 
 
-def _nearest_on(grid: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return the position in the grid of the value nearest to each person's, NaN for NaN, [rows]; -1 where it has none."""
-    is_missing, unknown = np.isnan(column), np.isnan(grid)
-    known, found = grid[~unknown], np.full(len(column), -1)
-    if unknown.any():
-        found[is_missing] = int(np.flatnonzero(unknown)[0])
+def _nearest_on(feature: Feature, grid: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the position in the grid of the value nearest to each person's, [rows]; -1 where it has none.
+
+    NaN and special values are near to themselves only.
+    """
+    is_number, found = ~np.isnan(feature.numbers(grid)), np.full(len(column), -1)
+    for place in np.flatnonzero(~is_number):
+        found[same(column, grid[place])] = place
+    known, people = grid[is_number], ~np.isnan(feature.numbers(column))
     if len(known):
         middles = (known[1:] + known[:-1]) / 2
-        found[~is_missing] = np.flatnonzero(~unknown)[np.searchsorted(middles, column[~is_missing])]
+        found[people] = np.flatnonzero(is_number)[np.searchsorted(middles, column[people])]
     return found

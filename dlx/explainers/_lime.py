@@ -1,4 +1,4 @@
-"""The lime package's explainer on coded rows: missing values get a number of their own, and a bin, or level, of their own."""
+"""The lime package's explainer on coded rows: missing and special values get a number, and a bin or level, of their own."""
 
 from __future__ import annotations
 
@@ -12,29 +12,49 @@ from dlx.schema import Schema
 
 
 class CompleteCodes:
-    """Rows without NaN: a missing level is one more level, a missing number one far below all that are known."""
+    """Rows without NaN: a missing level is one more level, a missing number one far below all that are known.
 
-    def __init__(self, schema: Schema, background: np.ndarray) -> None:
+    A special value goes farther below. Where the package is to be as it comes (`repaired` is False), it stays the number it is.
+    """
+
+    def __init__(self, schema: Schema, background: np.ndarray, *, repaired: bool = True) -> None:
         self.schema = schema
-        known = [column[~np.isnan(column)] if not np.isnan(column).all() else np.zeros(1) for column in background.T]
+        columns = (schema.numbers(background) if repaired else background).T
+        known = [column[~np.isnan(column)] if not np.isnan(column).all() else np.zeros(1) for column in columns]
         self.lowest = np.array([column.min() for column in known])
         self.quartiles = [np.percentile(column, (25, 50, 75)) for column in known]
         self.far = 1e6 * np.array([1 + np.ptp(column) for column in known])
         numeric = ~np.isin(np.arange(len(schema)), schema.categorical)
         levels = np.array([len(feature.levels) for feature in schema.features])
         self.missing = np.where(numeric, self.lowest - self.far, levels)
+        self.special = [
+            (i, code, self.lowest[i] - place * self.far[i])
+            for i, feature in enumerate(schema.features if repaired else ())
+            for place, code in enumerate(feature.special_codes, 2)
+        ]
 
     def fill(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows with a number in place of NaN."""
-        return np.where(np.isnan(rows), self.missing, rows)
+        """Return the rows with a number in place of NaN, and of special values."""
+        filled = np.where(np.isnan(rows), self.missing, rows)
+        for column, code, place in self.special:
+            filled[rows[:, column] == code, column] = place
+        return filled
 
     def restore(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows with NaN in place of that number."""
-        return np.where(np.abs(rows - self.missing) < 0.5, np.nan, rows)
+        """Return the rows with NaN, and special values, in place of those numbers."""
+        restored = np.where(np.abs(rows - self.missing) < 0.5, np.nan, rows)
+        for column, code, place in self.special:
+            restored[np.abs(rows[:, column] - place) < 0.5, column] = code
+        return restored
+
+    def beside(self, column: int) -> int:
+        """Return how many bins of a numeric column are below its numbers: those of what is special, or missing."""
+        return 1 + sum(i == column for i, _, _ in self.special)
 
     def edges(self, column: int) -> np.ndarray:
-        """Return the edges between a numeric column's bins: missing, and the quartiles."""
-        return np.r_[self.lowest[column] - self.far[column] / 2, self.quartiles[column]]
+        """Return the edges between a numeric column's bins: special values, missing, and the quartiles."""
+        below = np.arange(self.beside(column))[::-1] + 0.5
+        return np.r_[self.lowest[column] - below * self.far[column], self.quartiles[column]]
 
 
 class _Discretizer(QuartileDiscretizer):
@@ -44,8 +64,9 @@ class _Discretizer(QuartileDiscretizer):
         self.codes = codes
         super().__init__(table, list(codes.schema.categorical), list(codes.schema.names), random_state=random_state)
         for column in self.to_discretize:
-            known = table[table[:, column] > codes.edges(column)[0], column]
-            self.mins[column][1] = np.nextafter(known.min(initial=codes.lowest[column]), -np.inf)
+            beside = codes.beside(column)
+            known = table[table[:, column] > codes.edges(column)[beside - 1], column]
+            self.mins[column][beside] = np.nextafter(known.min(initial=codes.lowest[column]), -np.inf)
 
     def bins(self, data: np.ndarray, labels: Any) -> list[np.ndarray]:
         """Return the edges of each numeric column."""

@@ -6,8 +6,8 @@ in presence, so column j contributes ``w_j (1 - share of the background in the p
 minus its average effect over the background. lime returns ``w_j`` alone, the slope of the surrogate in presence, which has
 another unit and another zero: ``units="lime"``.
 
-A missing value is a bin, or a level, of its own. What the surrogate gives for the person is base value + contributions; with
-its R2 among the samples, it is in the explanation's `extras`.
+A missing value is a bin, or a level, of its own, and so is a special value. What the surrogate gives for the person is base
+value + contributions; with its R2 among the samples, it is in the explanation's `extras`.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def reference(
     _check_options(n_samples, n_features, units)
     if not repaired and (np.isnan(rows).any() or np.isnan(background).any()):
         raise MethodError("lime itself takes no missing values: leave repaired=True, or fill them in")
-    codes = CompleteCodes(model.schema, background)
+    codes = CompleteCodes(model.schema, background, repaired=repaired)
     table = codes.fill(background)
     selection = "none" if n_features is None else "auto"
 

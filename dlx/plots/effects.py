@@ -63,23 +63,55 @@ def _numbers(
     looks: dict[str, Look],
     ax: Axes,
 ) -> None:
+    feature, grid = curves[0].feature, curves[0].grid
+    is_number = ~np.isnan(feature.numbers(grid))
     for curve in curves:
-        known, colour, (low, high) = ~np.isnan(curve.grid), looks[curve.model].colour, curve.interval()
+        known, colour, (low, high) = is_number, looks[curve.model].colour, curve.interval()
         ax.plot(curve.grid[known], curve.mean[known], color=colour, linewidth=1.8, label=curve.model)
-        if not known.all():
-            ax.axhline(curve.mean[~known][0], color=colour, linewidth=1, linestyle=":")
+        if np.isnan(curve.grid).any():
+            ax.axhline(curve.mean[np.isnan(curve.grid)][0], color=colour, linewidth=1, linestyle=":")
         ax.fill_between(curve.grid[known], low[known], high[known], color=colour, alpha=0.1, linewidth=0)
     for one in accumulated:
-        known = ~np.isnan(one.values)
-        height = one.effects[known] + one.mean_output
-        ax.plot(one.values[known], height, "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
-    ax.set_xlabel(curves[0].feature.unit or "value")
+        known, height = ~np.isnan(feature.numbers(one.values)), one.effects + one.mean_output
+        ax.plot(one.values[known], height[known], "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
+    if feature.special:
+        _draw_special(curves, accumulated, looks, ax)
+    ax.set_xlabel(feature.unit or "value")
     ax.set_ylabel(UNITS[curves[0].scale])
     if observed is not None:
-        rug, look = observed[~np.isnan(observed)], dict[str, Any](color=GREY, transform=ax.get_xaxis_transform())
-        ax.plot(rug, np.full(len(rug), 0.01), "|", markersize=6, alpha=0.5, rasterized=True, **look)
-        for low, high in gaps(observed):
-            ax.axvspan(low, high, color=NOBODY, linewidth=0, zorder=0)
+        numbers = feature.numbers(observed)
+        rug, ground = numbers[~np.isnan(numbers)], dict[str, Any](color=GREY, transform=ax.get_xaxis_transform())
+        ax.plot(rug, np.full(len(rug), 0.01), "|", markersize=6, alpha=0.5, rasterized=True, **ground)
+        for start, end in gaps(numbers):
+            ax.axvspan(start, end, color=NOBODY, linewidth=0, zorder=0)
+
+
+def _draw_special(
+    curves: Sequence[PartialDependence], accumulated: Sequence[AccumulatedEffects], looks: dict[str, Look], ax: Axes
+) -> None:
+    """Draw a dot for each special value beside the numbers, hollow for ALE, with what it means."""
+    feature, grid = curves[0].feature, curves[0].grid
+    which, places = _beside(feature, grid)
+    for curve in curves:
+        colour, marker = looks[curve.model]
+        ax.plot(places, curve.mean[which], marker, color=colour, markersize=5)
+        ax.vlines(places, *curve.interval()[:, which], color=colour, linewidth=1, alpha=0.6)
+    for one in accumulated:
+        look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
+        there = np.isin(one.values, feature.special_codes)
+        where = places[_places(grid[which], one.values[there]).astype(int)]
+        ax.plot(where, one.effects[there] + one.mean_output, looks[one.model].marker, **look)
+    said: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": 7.5, "color": GREY}
+    for place, value in zip(places, grid[which], strict=True):
+        ax.text(place, 0.98, shortened(feature.format(value), 28), transform=ax.get_xaxis_transform(), **said)
+
+
+def _beside(feature: Feature, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which values of a grid are special, and where these are drawn: to the right of its numbers."""
+    numbers = feature.numbers(grid)
+    known, which = numbers[~np.isnan(numbers)], np.flatnonzero(np.isin(grid, feature.special_codes))
+    step = 0.08 * (float(np.ptp(known)) if len(known) > 1 else 1.0)
+    return which, known.max(initial=0.0) + step * np.arange(1, len(which) + 1)
 
 
 def _levels(
@@ -98,7 +130,7 @@ def _levels(
         look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
         place, effect = _places(grid, one.values), one.effects + one.mean_output
         ax.plot(effect, place + DODGE, looks[one.model].marker, label=f"{one.model}, ALE", **look)
-    counts = curves[0].counts if observed is None else people_at(grid, observed)
+    counts = curves[0].counts if observed is None else people_at(feature, grid, observed)
     names = [shortened(feature.format(x), 28) for x in grid]
     if counts is not None:
         names = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
@@ -148,9 +180,12 @@ def draw_centred_curves(
         ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"change ({UNITS[curve.scale]})")
         return ax
-    known = ~np.isnan(curve.grid)
+    known = ~np.isnan(curve.feature.numbers(curve.grid))
     ax.plot(curve.grid[known], some[:, known].T, color=colour, alpha=0.25, linewidth=0.8, rasterized=True)
     ax.plot(curve.grid[known], mean[known], color=INK, linewidth=2)
+    for place, x in zip(*_beside(curve.feature, curve.grid), strict=True):
+        ax.plot(np.full(len(some), x), some[:, place], "o", color=colour, alpha=0.2, markersize=3, rasterized=True)
+        ax.plot(x, mean[place], "D", color=INK, markersize=5)
     ax.axhline(0, color=GREY, linewidth=0.8)
     ax.set_xlabel(curve.feature.unit or "value")
     ax.set_ylabel(f"change ({UNITS[curve.scale]})")
@@ -191,6 +226,7 @@ def _ticks(set_ticks: Any, feature: Feature, grid: np.ndarray, **look: Any) -> N
     shown = np.arange(len(grid))
     if not feature.is_categorical and len(grid) > TICKS:
         shown = np.unique(np.linspace(0, len(grid) - 1, TICKS).round().astype(int))
+        shown = np.union1d(shown, np.flatnonzero(np.isin(grid, feature.special_codes)))
     set_ticks(shown, [shortened(feature.format(grid[i]), 22) for i in shown], fontsize=7.5, **look)
 
 

@@ -190,7 +190,7 @@ def _value_colours(feature: Feature, column: np.ndarray) -> Any:
     from scipy.stats import rankdata
 
     colours = np.tile(np.array(mpl.colors.to_rgba(GREY)), (len(column), 1))
-    known = ~np.isnan(column)
+    known = ~np.isnan(feature.numbers(column))
     if known.any() and (feature.ordered or not feature.is_categorical):
         ranks = rankdata(column[known])
         place = (ranks - ranks.min()) / max(np.ptp(ranks), 1e-12)

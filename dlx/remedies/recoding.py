@@ -179,5 +179,5 @@ def merged_feature(feature: Feature, groups: Groups) -> Feature:
     levels, labels = (
         tuple(" / ".join(names[code] for code in group) for group in groups) for names in (feature.levels, feature.level_labels)
     )
-    lost: dict[str, Any] = dict.fromkeys(("level_values", "level_reasons", "reachable", "adverse_levels"), ())
+    lost: dict[str, Any] = dict.fromkeys(("level_values", "level_reasons", "reachable", "adverse_levels", "forbidden"), ())
     return replace(feature, levels=levels, level_labels=labels, dtype="", **lost)

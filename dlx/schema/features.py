@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlx.errors import DlxError, did_you_mean, listed, one_line, plural, quoted
-from dlx.schema.cells import LARGEST, level_text, numbers_of, same_level
+from dlx.schema.cells import LARGEST, level_text, number_of, numbers_of, same_level
+from dlx.schema.faults import faults_of_feature, faults_of_spelling
 from dlx.schema.fields import conform
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Feature:
         Whether the order of the levels means something; whether a value may be missing.
     missing_label : str
         What a missing value means, for example ``"not asked: never smoked"``.
+    special : mapping of str or number to str
+        The codes of a numeric column that are no numbers, with what they mean: ``{"-9": "no record"}``. Each is a level
+        beside the numbers; a model that is wrapped is given the code as it stands.
     protected, actionable : bool
         Whether the law protects the attribute; whether the person can change it.
     cuts : tuple of float
@@ -59,6 +63,8 @@ class Feature:
         How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
     reachable : tuple of str
         The levels that a person may be asked for; all where empty.
+    forbidden : tuple of pairs of str
+        Which level nobody comes to from which: ``[["divorced", "never married"]]``.
     fixed : str
         Why nobody can change the column any more: ``"past"``; empty where nothing is known.
     derived_from : tuple of str
@@ -69,6 +75,9 @@ class Feature:
         On which side of the usual value the words of the reason are true; "" where nobody said.
     adverse_levels : tuple of str
         The levels of which the words are true.
+    expected : {"", "up", "down"}
+        Whether the positive outcome is expected to become more ("up") or less likely ("down") with larger numbers or later
+        levels; "" where nobody said. A reason against it is flagged and not printed.
     description : str
         One sentence for the reader who does not know the column.
     dtype, level_values : str, tuple of bool, int, float or str
@@ -84,6 +93,7 @@ class Feature:
     ordered: bool = False
     missing: bool = False
     missing_label: str = "missing"
+    special: Mapping[Any, str] = field(default_factory=dict, hash=False)
     protected: bool = False
     actionable: bool = False
     cuts: tuple[float, ...] = ()
@@ -92,12 +102,14 @@ class Feature:
     bounds: tuple[float, ...] = ()
     largest_change: float = 0.0
     reachable: tuple[str, ...] = ()
+    forbidden: tuple[tuple[str, str], ...] = ()
     fixed: str = ""
     derived_from: tuple[str, ...] = ()
     reason: str = ""
     level_reasons: tuple[str, ...] = ()
     adverse: Adverse = ""
     adverse_levels: tuple[str, ...] = ()
+    expected: Literal["", "up", "down"] = ""
     description: str = ""
     dtype: str = ""
     level_values: tuple[Any, ...] = ()
@@ -105,10 +117,12 @@ class Feature:
     def __post_init__(self) -> None:
         what = f"feature {quoted(self.name)}"
         conform(self, what, SchemaError)
-        if faults := [*_faults(self), *faults_of_spelling(self)]:
+        if faults := [*faults_of_feature(self), *faults_of_spelling(self)]:
             raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, reason=self.label)
+        special = {level_text(number_of(str(code))): meaning for code, meaning in self.special.items()}
+        object.__setattr__(self, "special", special)
         for name in ("cuts", "bounds"):
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
 
@@ -123,10 +137,38 @@ class Feature:
         """Whether the values are positions of levels."""
         return self.kind == "categorical"
 
+    @cached_property
+    def special_codes(self) -> np.ndarray:
+        """The special values as numbers, in the order of the schema, float64 [special values]."""
+        return np.array([float(code) for code in self.special])
+
+    def numbers(self, column: np.ndarray) -> np.ndarray:
+        """Return a numeric column of codes [rows] with NaN for what is no number: special values, as well as missing ones."""
+        return np.where(np.isin(column, self.special_codes), np.nan, column) if self.special else column
+
+    def beside(self, column: np.ndarray) -> np.ndarray:
+        """Return what values are beside numbers and levels, int [rows]: 0 for these, from 1 on special, last missing ones."""
+        which = np.where(np.isnan(column), 1 + len(self.special), 0)
+        for place, code in enumerate(self.special_codes, 1):
+            which[column == code] = place
+        return which
+
+    def forbidden_from(self, code: float) -> list[int]:
+        """Return the codes of the levels that nobody comes to from a level, given by its code."""
+        own = self.levels[int(code)] if self.forbidden and not np.isnan(code) else None
+        return [self.levels.index(to) for start, to in self.forbidden if start == own]
+
+    @property
+    def labels_beside(self) -> tuple[str, ...]:
+        """What values mean that are no number and no level: those of `beside` from 1 on."""
+        return (*self.special.values(), *[self.missing_label] * self.missing)
+
     def format(self, value: float) -> str:
         """Return one coded value in the words of the schema, with its unit."""
         if np.isnan(value):
             return self.missing_label
+        if self.special and (meaning := self.special.get(level_text(float(value)))):
+            return meaning
         if self.is_categorical:
             return self.level_labels[int(value)]
         number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
@@ -191,50 +233,3 @@ def fill(described: Any, **defaults: Any) -> None:
     """Set the fields of a frozen dataclass that are empty."""
     for name, default in defaults.items():
         object.__setattr__(described, name, getattr(described, name) or default)
-
-
-def faults_of_spelling(described: Any) -> Iterator[str]:
-    """Yield where two levels are the same, or spell the same, or one says nothing."""
-    levels = described.levels
-    if len(set(levels)) != len(levels):
-        yield f" names a level twice: {list(levels)}"
-    if not all(level.strip() for level in levels):
-        yield f" has a level without text: {list(levels)}; name it, or make these values missing: missing=['']"
-    spelled: dict[str, str] = {}
-    for level in levels:
-        other = spelled.setdefault(same_level(level), level)
-        if other != level:
-            yield f" has levels that are the same but for their spelling: {other!r} and {level!r}"
-    if described.level_labels and len(described.level_labels) != len(levels):
-        yield f" has {len(levels)} levels and {len(described.level_labels)} level_labels"
-
-
-def _faults(feature: Feature) -> Iterator[str]:
-    """Yield where the fields of a feature contradict each other or its kind."""
-    levels, cuts, bounds = feature.levels, feature.cuts, feature.bounds
-    if feature.is_categorical and not levels:
-        yield " is categorical and has no levels; list them in 'levels'"
-    if not feature.is_categorical and levels:
-        yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
-    are_rising = all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))
-    are_ends = len(bounds) == 2 and bounds[0] < bounds[1]
-    for name, said, rule in (
-        ("cuts", are_rising, "increasing numbers"),
-        ("bounds", are_ends, "the lowest and the highest number"),
-    ):
-        if (given := list(getattr(feature, name))) and (feature.is_categorical or not said):
-            yield f": {name} must be {rule} of a numeric column, got {given} for a {feature.kind} one"
-    for name in ("level_values", "level_reasons"):
-        if (given := getattr(feature, name)) and len(given) != len(levels):
-            yield f" has {len(levels)} levels and {len(given)} {name}"
-    if feature.actionable and (feature.fixed or feature.derived_from):
-        why = f"derived from {', '.join(feature.derived_from)}" if feature.derived_from else f"fixed ({feature.fixed})"
-        yield f" is {why} and actionable, but nobody can change it; drop one of the two"
-    if not 0 <= feature.largest_change < np.inf:
-        yield f": largest_change must be a number from 0 on, got {feature.largest_change!r}"
-    if feature.adverse and feature.is_categorical and not feature.ordered and len(levels) > 2:
-        yield " has levels without order, so that none is high or low; name the adverse ones in adverse_levels"
-    known = f"its levels: {', '.join(map(repr, levels))}" if levels else "it has no levels"
-    for name in ("reachable", "adverse_levels"):
-        if strange := [level for level in getattr(feature, name) if level not in levels]:
-            yield f": {name} names {strange[0]!r}, which is no level; {known}"

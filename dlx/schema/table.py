@@ -13,7 +13,8 @@ import numpy as np
 
 from dlx.errors import did_you_mean, listed, one_line, plural, quoted
 from dlx.schema.dtypes import restored, typed
-from dlx.schema.features import FEW, Feature, SchemaError, faults_of_spelling, fill
+from dlx.schema.faults import faults_of_spelling
+from dlx.schema.features import FEW, Feature, SchemaError, fill
 from dlx.schema.fields import conform
 from dlx.schema.splitting import COLUMN, RANDOM, SplitRule, split_rule
 
@@ -195,6 +196,12 @@ class Schema:
         """Names of the features that people read."""
         return tuple(feature.label for feature in self.features)
 
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Return coded rows [rows, features] with NaN for special values too, which are no numbers."""
+        if not any(feature.special for feature in self.features):
+            return rows
+        return np.column_stack([f.numbers(column) for f, column in zip(self.features, rows.T, strict=True)])
+
     @property
     def categorical(self) -> tuple[int, ...]:
         """Positions of the categorical features."""
@@ -261,8 +268,9 @@ class Schema:
 
     @property
     def codes(self) -> list[list[Any]]:
-        """Names, kinds, units, levels and gaps of the features: what the codes of rows mean, without the words for people."""
-        return [[f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features]
+        """Names, kinds, units, levels, gaps and special values of the features: what the codes of rows mean, without words."""
+        own = ([f.name, f.kind, f.unit, f.levels, f.ordered, f.missing] for f in self.features)
+        return [[*codes, list(f.special)] if f.special else codes for codes, f in zip(own, self.features, strict=True)]
 
     @property
     def sha256(self) -> str:

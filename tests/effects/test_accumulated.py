@@ -220,7 +220,11 @@ def test_gaps_are_where_nobody_is_but_not_between_even_values():
 
 
 def test_people_are_counted_at_the_nearest_value():
+    number = Feature("x", missing=True, special={"-9": "no record"})
     grid = np.array([0.0, 10.0, np.nan])
-    assert people_at(grid, np.array([1.0, 4.9, 5.1, np.nan, np.nan, 99])).tolist() == [2, 2, 2]
-    assert people_at(grid[:2], np.array([1.0, np.nan])).tolist() == [1, 0]
-    assert people_at(grid[2:], np.array([1.0, np.nan])).tolist() == [1]
+    assert people_at(number, grid, np.array([1.0, 4.9, 5.1, np.nan, np.nan, 99])).tolist() == [2, 2, 2]
+    assert people_at(number, grid[:2], np.array([1.0, np.nan])).tolist() == [1, 0]
+    assert people_at(number, grid[2:], np.array([1.0, np.nan])).tolist() == [1]
+    special = np.array([0.0, 10.0, -9.0, np.nan])
+    assert people_at(number, special, np.array([1.0, -9, -9, np.nan])).tolist() == [1, 0, 2, 1]
+    assert people_at(number, grid, np.array([-9.0, 3.0])).tolist() == [1, 0, 0]  # none of these is a special value

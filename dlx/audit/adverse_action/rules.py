@@ -41,7 +41,8 @@ def association(observed: Dataset) -> pd.DataFrame:
 
     Between numbers and ordered levels it is |Spearman's rank correlation|; between such a column and one of levels without
     order the correlation ratio of its ranks, the root of the share of their variance that lies between levels; between
-    two of the latter Cramér's V. Rows in which either is missing are left out; a constant column goes with nothing.
+    two of the latter Cramér's V. Rows in which either is no number and no level are left out;
+    a constant column goes with nothing.
     """
     features, columns = observed.schema.features, observed.rows.T
     found = np.eye(len(features))
@@ -53,6 +54,7 @@ def association(observed: Dataset) -> pd.DataFrame:
 
 def pair_association(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
     """Return how strongly two columns of codes [rows] go together, 0 to 1; see `association`."""
+    left, right = one.numbers(left), other.numbers(right)
     known = ~np.isnan(left) & ~np.isnan(right)
     left, right = left[known], right[known]
     if len(left) < LEAST_PAIRS or np.ptp(left) == 0 or np.ptp(right) == 0:
@@ -76,17 +78,21 @@ def bin_edges(feature: Feature, known: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _favourable(feature: Feature, column: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return bin edges, and in which bin the event is clearly rarer than among the rest [bins + 1], the last for missing.
+    """Return bin edges, and in which bin the event is clearly rarer than among the rest, the last as in `Feature.beside`.
 
     The 95 % interval of the difference of the two rates must lie below 0 (Agresti and Caffo 2000).
     """
-    missing = np.isnan(column)
-    edges = bin_edges(feature, column[~missing], BINS)
-    inside = np.where(missing, len(edges) + 1, np.searchsorted(edges, column)) == np.arange(len(edges) + 2)[:, None]
+    edges = bin_edges(feature, column[feature.beside(column) == 0], BINS)
+    inside = _bins(feature, edges, column) == np.arange(len(edges) + 2 + len(feature.special))[:, None]
     sizes = np.stack([inside.sum(axis=1), (~inside).sum(axis=1)])
     rates = (np.stack([inside @ events, ~inside @ events]) + 1) / (sizes + 2)
     reach = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt((rates * (1 - rates) / (sizes + 2)).sum(axis=0))
     return edges, (sizes.min(axis=0) >= LEAST_PEOPLE) & (rates[0] - rates[1] + reach < 0)
+
+
+def _bins(feature: Feature, edges: np.ndarray, column: np.ndarray) -> np.ndarray:
+    beside = feature.beside(column)
+    return np.where(beside > 0, len(edges) + beside, np.searchsorted(edges, column))
 
 
 class Proxy(NamedTuple):
@@ -151,7 +157,7 @@ class Grouping:
         if not self.favourable:
             return False
         edges, rarer = self.favourable[column]
-        return bool(rarer[-1 if np.isnan(value) else np.searchsorted(edges, value)])
+        return bool(rarer[_bins(self.observed.schema.features[column], edges, np.array([value]))[0]])
 
     def merged(self) -> list[tuple[str, ...]]:
         """Return the groups of more than one column."""
@@ -210,11 +216,13 @@ class ReasonMap:
 def adverse_side(feature: Feature) -> Adverse:
     """Return the side of the usual value on which the words of a column are true; "" where nothing tells.
 
-    The schema's `adverse`; else the side away from its `direction`; else what the words themselves say: "insufficient",
-    "low", "no" and the like speak of little, "excessive", "high", "long" and the like of much.
+    The schema's `adverse`; else the side where it expects the outcome; else that away from its `direction`; else what the
+    words themselves say: "insufficient", "low", "no" and the like speak of little, "excessive", "high", "long" of much.
     """
-    if feature.adverse or feature.direction != "any":
-        return feature.adverse or ("low" if feature.direction == "up" else "high")
+    if feature.adverse or feature.expected:
+        return feature.adverse or ("high" if feature.expected == "up" else "low")
+    if feature.direction != "any":
+        return "low" if feature.direction == "up" else "high"
     if feature.reason == feature.label or (feature.is_categorical and not feature.ordered and len(feature.levels) > 2):
         return ""
     return "low" if _OF_LITTLE.match(feature.reason) else "high" if _OF_MUCH.match(feature.reason) else ""
@@ -236,7 +244,7 @@ class ReasonRules:
         mean and not short of the median: who is between the two in a skewed column is not told that their income is low.
         """
         usual = np.full(len(schema), np.nan)
-        for i, (feature, column) in enumerate(zip(schema.features, background.rows.T, strict=True)):
+        for i, (feature, column) in enumerate(zip(schema.features, schema.numbers(background.rows).T, strict=True)):
             if len(known := column[~np.isnan(column)]):
                 usual[i], median = known.mean(), np.median(known)
                 side = "" if feature.is_categorical else adverse_side(feature)
@@ -248,23 +256,28 @@ class ReasonRules:
 
     def words(self, column: int, value: float) -> str:
         """Return what is said of a person's code in a column: only its label where the words would not be true."""
-        feature, is_missing = self.schema.features[column], np.isnan(value)
+        feature, is_missing = self.schema.features[column], not self._is_known(column, value)
         if adverse_side(feature) if is_missing else self.goes_against(column, value):
             return feature.label
         return (feature.level_reasons[int(value)] if feature.level_reasons and not is_missing else "") or feature.reason
+
+    def _is_known(self, column: int, value: float) -> bool:
+        """Whether a value is a number or a level: words of little or much are true of no special value."""
+        return not self.schema.features[column].beside(np.array([value]))[0]
 
     def goes_against(self, column: int, value: float) -> bool:
         """Return whether a reason would go against its words, or, where these leave it open, against people's outcomes.
 
         Words are true of the adverse levels that the schema names; else of values on the adverse side of the usual one; else
-        of a level that has words of its own.
+        of a level that has words of its own. Nothing is a reason on the side where the schema does not expect the outcome.
         """
         feature, usual = self.schema.features[column], self.usual[column]
-        side, is_known = adverse_side(feature), not np.isnan(value)
+        side, is_known = adverse_side(feature), self._is_known(column, value)
+        is_beside = is_known and side != "" and bool(value <= usual if side == "high" else value >= usual)
         if is_known and feature.adverse_levels:
-            return feature.levels[int(value)] not in feature.adverse_levels
+            return feature.levels[int(value)] not in feature.adverse_levels or (feature.expected != "" and is_beside)
         if is_known and side and not np.isnan(usual):
-            return bool(value <= usual if side == "high" else value >= usual)
+            return is_beside
         if is_known and feature.level_reasons and feature.level_reasons[int(value)]:
             return False
         return self.grouping.is_favourable(column, value)

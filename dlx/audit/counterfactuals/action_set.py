@@ -45,7 +45,7 @@ class ValueFormat:
     @classmethod
     def of(cls, observed: Dataset) -> ValueFormat:
         """Return the format of a table's values."""
-        return cls(observed.schema, tuple(map(_decimals, observed.schema.features, observed.rows.T)))
+        return cls(observed.schema, tuple(map(_decimals, observed.schema.features, observed.schema.numbers(observed.rows).T)))
 
     def text(self, column: int, value: float, *, exact: bool = False) -> str:
         """Return a rounded value as text with its unit, "20,200 EUR", or an exact one with all digits of its precision."""
@@ -54,6 +54,8 @@ class ValueFormat:
             texts = (*feature.level_labels, feature.missing_label)
             texts = texts if len(set(texts)) == len(texts) else (*feature.levels, f"({feature.missing_label})")
             return texts[-1 if np.isnan(value) else int(value)]
+        if value in feature.special_codes:
+            return feature.format(value)
         held = np.float32(value) if feature.dtype.lower() == "float32" else np.float64(value)
         exactly = f"{Decimal(str(held)):,f}".removesuffix(".0")
         number = exactly if exact else f"{value + 0.0:,.{max(0, self.decimals[column])}f}"
@@ -105,7 +107,7 @@ class ActionSet:
         two in any case). A `RecourseError` says if nothing is actionable, or a column cannot change or in no such direction.
         """
         refuse_bare(observed, "observed")
-        schema, rows = observed.schema, observed.rows
+        schema, rows = observed.schema, observed.schema.numbers(observed.rows)
         if not len(observed):
             raise RecourseError("observed must hold real people, but has no rows; pass the training rows")
         if actionable is None:
@@ -123,12 +125,14 @@ class ActionSet:
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
 
-        A number has at most `GRID` of them, both ends included, unless all are asked for. A missing value stays missing.
+        A number has at most `GRID` of them, both ends included, unless all are asked for. A missing value stays missing, a
+        special one what it is, and nobody goes to a level that the schema forbids from theirs.
         """
-        found = {}
+        found, row = {}, self.schema.numbers(row[None])[0]
         for column, direction, values, farthest in self.actions:
             own = row[column]
             allowed = values[(values > own) if direction == "up" else (values < own) if direction == "down" else values != own]
+            allowed = np.setdiff1d(allowed, self.schema.features[column].forbidden_from(own))
             allowed = allowed[np.abs(allowed - own) <= farthest * (1 + 1e-12)]
             if len(allowed) > GRID and not all_observed and not self.schema.features[column].is_categorical:
                 allowed = allowed[np.round(np.linspace(0, len(allowed) - 1, GRID)).astype(int)]
@@ -143,6 +147,7 @@ class ActionSet:
         first one's, so that the person stays where they were beside what is usual for the other value.
         """
         options, every = self.options(row, all_observed=all_observed), self.options(row, all_observed=True)
+        row = self.schema.numbers(row[None])[0]
         groups, score = self.correlations.bound_groups(row), self.correlations.score
         found: dict[Columns, np.ndarray] = {
             (column,): values[:, None] for column, values in options.items() if not any(column in group for group in groups)
@@ -160,6 +165,7 @@ class ActionSet:
 
     def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
+        row, changed = self.schema.numbers(row[None])[0], self.schema.numbers(changed)
         fine = self.correlations.allow(row, changed)
         for given, other, holds in self.ranges:
             new = changed[:, [given, other]]
@@ -201,7 +207,7 @@ def _values(feature: Feature, known: np.ndarray, accepted: np.ndarray, decimals:
         low, high = max(low, ends[0]), min(high, ends[1])
     if (known < 0).sum() < NEGATIVE * len(known):
         low = max(low, 0.0)
-    values = np.unique(np.round(known, decimals))
+    values = np.setdiff1d(np.round(known, decimals), feature.special_codes)
     return values[(values >= low) & (values <= high)]
 
 

@@ -257,7 +257,8 @@ def column_shifts(
 
     A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
     any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
-    is there already, or beyond, is not counted, nor whose value is missing. Arguments and errors are those of `recourse`.
+    is there already, or beyond, or may not go there is not counted, nor whose value is missing or special. Arguments and
+    errors are those of `recourse`.
 
     A line a column and value: `column`, `direction`, `to`, `people` who move, and the mean `change` of the probability with
     its 95 % bootstrap interval (NaN for one person).
@@ -266,9 +267,11 @@ def column_shifts(
     refuse_bare(people, "people")
     actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
     for column, direction, value in _targets(actions, observed):
-        own = people.rows[:, column]
+        feature = observed.schema.features[column]
+        own = feature.numbers(people.rows[:, column])
         moves = (own > value) if direction == "down" else (own < value) if direction == "up" else own != value
         moves &= ~np.isnan(own)
+        moves &= [value not in feature.forbidden_from(code) for code in own]
         if not moves.any():
             continue
         moved = people.rows[moves].copy()
@@ -287,7 +290,7 @@ def _targets(actions: ActionSet, observed: Dataset) -> Iterator[tuple[int, Direc
         if feature.is_categorical and not feature.ordered and direction == "any" and len(feature.levels) > 2:
             yield from ((column, "any", float(value)) for value in values)
         elif len(values):
-            quartiles = np.nanquantile(observed.rows[:, column], (LOWER, UPPER), method="nearest")
+            quartiles = np.nanquantile(feature.numbers(observed.rows[:, column]), (LOWER, UPPER), method="nearest")
             wanted = values[[0, -1]] if feature.is_categorical else quartiles
             ends = [values[np.abs(values - end).argmin()] for end in wanted]
             if direction != "up":

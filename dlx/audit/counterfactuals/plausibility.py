@@ -51,7 +51,7 @@ class Correlations:
     score; a pair is plausible if it is no farther off than 99 % of real people are, both ways, or than the person was.
     """
 
-    values: dict[int, np.ndarray]  # by column: those that real people have, ascending
+    values: dict[int, np.ndarray]  # by column: those that real people have, ascending, without special values
     scores: dict[int, np.ndarray]  # their normal scores
     pairs: tuple[CorrelatedPair, ...]  # whose correlation exceeds .5
 
@@ -59,13 +59,14 @@ class Correlations:
     def of(cls, observed: Dataset) -> Correlations:
         """Return the pairs of a table."""
         found = cls({}, {}, ())
+        rows = observed.schema.numbers(observed.rows)
         for i, feature in enumerate(observed.schema.features):
             if not _is_unordered(feature):
-                known = observed.rows[~np.isnan(observed.rows[:, i]), i]
+                known = rows[~np.isnan(rows[:, i]), i]
                 found.values[i], counts = np.unique(known, return_counts=True)
                 middle_ranks = np.cumsum(counts) - counts / 2
                 found.scores[i] = norm.ppf(middle_ranks / max(1, len(known)))
-        columns = {i: found.score(i, observed.rows[:, i]) for i in found.values if len(found.values[i]) > 1}
+        columns = {i: found.score(i, rows[:, i]) for i in found.values if len(found.values[i]) > 1}
         pairs = (_correlated(i, columns[i], j, columns[j]) for i, j in combinations(columns, 2))
         return dataclasses.replace(found, pairs=tuple(filter(None, pairs)))
 
@@ -131,9 +132,9 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
     A pair of levels without order and anything else is one where their association is above .5 (`pair_association`), a pair
     of numbers where one follows from the other without a correlation (`dlx.redundancy`).
     """
-    features, rows = observed.schema.features, observed.rows
-    names = [features[i].name for i in columns]
-    follow = {frozenset((copy.one, copy.other)) for copy in copies(observed.schema, rows, of=names) if not copy.is_correlation}
+    features, rows = observed.schema.features, observed.schema.numbers(observed.rows)
+    names, schema = [features[i].name for i in columns], observed.schema
+    follow = {frozenset((copy.one, copy.other)) for copy in copies(schema, observed.rows, of=names) if not copy.is_correlation}
     found = []
     for given, other in permutations(range(len(features)), 2):
         one, its = features[given], features[other]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlx.arrays import same
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Feature
@@ -58,7 +59,8 @@ class Partition:
         together = np.zeros(len(people), dtype=np.int64)
         for feature in self.features:
             column, count = people.rows[:, people.schema.position(feature.name)], len(_groups_of(feature))
-            known, codes = ~np.isnan(column), np.full(len(column), count - 1)
+            beside, first = feature.beside(column), count - len(feature.labels_beside) - 1
+            known, codes = beside == 0, first + beside
             codes[known] = column[known] if feature.is_categorical else np.searchsorted(feature.cuts, column[known])
             together = together * count + codes
         return together
@@ -94,7 +96,7 @@ def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] 
             )
         own = tuple((cuts or {}).get(feature.name, feature.cuts))
         if not own and not feature.is_categorical:
-            own = (float(np.nanmedian(case.train.rows[:, case.schema.position(feature.name)])),)
+            own = (float(np.nanmedian(feature.numbers(case.train.rows[:, case.schema.position(feature.name)]))),)
         features.append(dataclasses.replace(feature, cuts=own))
     return Partition(tuple(features))
 
@@ -106,12 +108,11 @@ def compared(case: Dataset) -> list[Partition]:
 
 
 def _groups_of(feature: Feature) -> tuple[str, ...]:
-    missing = (feature.missing_label,) if feature.missing else ()
     if feature.is_categorical:
-        return (*feature.level_labels, *missing)
+        return (*feature.level_labels, *feature.labels_beside)
     ends = [feature.format(cut) for cut in feature.cuts]
     between = [f"over {low} up to {high}" for low, high in itertools.pairwise(ends)]
-    return (f"up to {ends[0]}", *between, f"over {ends[-1]}", *missing)
+    return (f"up to {ends[0]}", *between, f"over {ends[-1]}", *feature.labels_beside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +147,15 @@ def protected_groups(observed: Dataset) -> list[Group]:
 
 
 def _parts(feature: Feature, column: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    known, values = ~np.isnan(column), np.unique(column[~np.isnan(column)])
-    missing = [(feature.missing_label, ~known)] if not known.all() else []
+    known = feature.beside(column) == 0
+    values = np.unique(column[known])
+    missing = [(feature.format(code), have) for code in (*feature.special_codes, np.nan) if (have := same(column, code)).any()]
     if feature.is_categorical or len(values) <= FEW_VALUES:
         each = [(feature.format(value), column == value) for value in values]
         return ([min(each, key=lambda part: int(part[1].sum()))] if len(each) == 2 else each) + missing
     ends = np.unique(np.quantile(column[known], (0.25, 0.5, 0.75), method="lower"))
     words = [feature.format(end) for end in ends]
+    column = feature.numbers(column)  # as no code is up to anything
     quarters = [(f"up to {words[0]}", column <= ends[0]), (f"over {words[-1]}", column > ends[-1])]
     between = [
         (f"over {words[i]} up to {words[j]}", (column > ends[i]) & (column <= ends[j]))

@@ -154,15 +154,15 @@ def strengths_alone(feature: Feature, column: np.ndarray, inside: np.ndarray, *,
 
 
 def _leaves(feature: Feature, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the leaf of each person and the wider leaf above it, [rows], [rows]; missing is a leaf of its own."""
-    missing = np.isnan(column)
-    values, fine = np.unique(np.where(missing, np.inf, column), return_inverse=True)
+    """Return the leaf of each person and the wider leaf above it, [rows], [rows]; what is no number has its own."""
+    beside = feature.beside(column)
+    values, fine = np.unique(np.where(np.isnan(column), np.inf, column), return_inverse=True)
     if feature.is_categorical:
-        return fine, missing.astype(np.int64)
-    known = column[~missing]
+        return fine, beside.astype(np.int64)
+    known = column[beside == 0]
     bins = int(np.clip(len(column) // PEOPLE_A_BIN, FEWEST_BINS, MOST_BINS))
     edges = np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) else np.empty(0)
-    coarse = np.where(missing, len(edges) + 1, np.searchsorted(edges, np.where(missing, 0.0, column)))
+    coarse = np.where(beside > 0, len(edges) + beside, np.searchsorted(edges, np.where(beside > 0, 0.0, column)))
     return (fine if len(values) <= DISTINCT * len(column) else coarse), coarse
 
 
@@ -172,8 +172,8 @@ def strengths_together(
     """Return how well several columns [rows, columns] together tell groups [rows, groups], among at most 1,000 people.
 
     By the people nearest to each, the person left out. Two people differ by 1 in a column where the levels differ or one is
-    missing, by twice the difference of ranks otherwise; at a distance d, the sum, one speaks for the other with the weight
-    exp(-d / bandwidth).
+    missing, or special, by twice the difference of ranks otherwise; at a distance d, the sum, one speaks for the other with the
+    weight exp(-d / bandwidth).
     """
     from scipy.stats import rankdata
 
@@ -181,15 +181,15 @@ def strengths_together(
     columns, inside = columns[some], inside[some]
     distance = np.zeros((len(columns), len(columns)), dtype=np.float32)
     for feature, column in zip(features, columns.T, strict=True):
-        missing = np.isnan(column)
+        beside = feature.beside(column)
         if feature.is_categorical:
-            codes = np.where(missing, -1.0, column)
+            codes = np.where(beside > 0, -1.0, column)
             distance += codes[:, None] != codes
             continue
-        ranks = (2 * rankdata(np.where(missing, 0.0, column)) / len(column)).astype(np.float32)
+        ranks = (2 * rankdata(np.where(beside > 0, 0.0, column)) / len(column)).astype(np.float32)
         apart = np.abs(ranks[:, None] - ranks)
-        apart[missing[:, None] | missing] = 1.0
-        apart[missing[:, None] & missing] = 0.0
+        apart[(beside[:, None] > 0) | (beside > 0)] = 1.0
+        apart[(beside[:, None] == beside) & (beside > 0)] = 0.0
         distance += apart
     weights = np.exp(-distance / max(REACH, len(features) / 8))
     np.fill_diagonal(weights, 0.0)

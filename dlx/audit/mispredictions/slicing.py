@@ -45,11 +45,11 @@ class Condition:
     low: float = -np.inf  # a numeric value is above it
     high: float = np.inf  # and at most this
     levels: tuple[int, ...] = ()  # codes of the levels of a categorical column
-    missing: bool = False  # whether a missing value is meant too
+    missing: bool = False  # whether a missing value is meant too, and those that are special
 
     def holds(self, rows: np.ndarray) -> np.ndarray:
         """Return of which coded rows it is true, bool [rows]."""
-        column = rows[:, self.position]
+        column = self.feature.numbers(rows[:, self.position])
         known = np.isin(column, self.levels) if self.feature.is_categorical else (column > self.low) & (column <= self.high)
         return known | (np.isnan(column) if self.missing else False)
 
@@ -64,10 +64,12 @@ class Condition:
             is_most = 0 < len(outside) < len(inside)
             return f"{feature.label}: any but {either(outside)}" if is_most else f"{feature.label}: {either(inside)}"
         if self.low == self.high:
-            return f"{feature.label} {feature.missing_label}"
+            return f"{feature.label} {either(list(feature.labels_beside))}"
         ends = [f"over {feature.format(self.low)}"] if np.isfinite(self.low) else []
         ends += [f"up to {feature.format(self.high)}"] if np.isfinite(self.high) else []
-        return f"{feature.label} {' and '.join(ends) or 'known'}" + (f" or {feature.missing_label}" if self.missing else "")
+        return f"{feature.label} {' and '.join(ends) or 'known'}" + "".join(
+            f" or {label}" for label in feature.labels_beside if self.missing
+        )
 
 
 def either(names: list[str]) -> str:
@@ -169,7 +171,7 @@ def candidates(schema: Schema, rows: np.ndarray, measure: np.ndarray, *, least: 
 
     columns, seen = [], set()
     for position, feature in enumerate(schema.features):
-        values, ranks = rows[:, position], {code: float(code) for code in range(len(feature.levels))}
+        values, ranks = feature.numbers(rows[:, position]), {code: float(code) for code in range(len(feature.levels))}
         if feature.is_categorical and not feature.ordered:
             levels, codes = np.unique(np.where(np.isnan(values), -1.0, values), return_inverse=True)
             means = np.array([measure[codes == code].mean() for code in range(len(levels))])

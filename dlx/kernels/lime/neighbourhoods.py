@@ -1,9 +1,10 @@
 """Random people as the lime package draws them: each column by itself, from bins of the background.
 
-The law of lime's `LimeTabularExplainer` with its quartile bins (lime 0.2): a numeric column falls into a bin as often as
-the background does, and within the bin follows a normal with the mean and standard deviation of the background in it, cut at
-the bin's ends (the outer bins end at the smallest and the largest value); a categorical column takes its levels as often as
-the background does. A missing value is a bin, or a level, of its own. The law does not depend on whom is explained.
+The law of lime's `LimeTabularExplainer` with its quartile bins (lime 0.2): a numeric column falls into a bin as often as the
+background does, and within the bin follows a normal with the mean and standard deviation of the background in it, cut at the
+bin's ends (the outer bins end at the smallest and the largest value); a categorical column takes its levels as often as the
+background does. A missing value is a bin, or a level, of its own, and so is each special value. The law does not depend on whom
+is explained.
 
 Every sample has lime's law. Samples are not independent of one another, though: they are the points of a scrambled Sobol
 sequence (Owen 1998), which fill the space more evenly, so that the same number of them is less noisy.
@@ -100,21 +101,24 @@ class _Levels:
 
 @dataclass(frozen=True, eq=False)
 class _Quartiles:
-    """A numeric column: bin 0 for what is missing, then between the quartiles; a bin's upper edge belongs to it."""
+    """A numeric column: bin 0 for what is missing, then between the quartiles, an upper edge included; last special values."""
 
-    edges: np.ndarray  # [bins - 2], distinct
+    edges: np.ndarray  # [bins - 2 - special values], distinct
     counts: np.ndarray  # [bins] of the background
-    known: np.ndarray  # values of the background
+    known: np.ndarray  # numbers of the background
+    special: np.ndarray  # [special values]
 
     @classmethod
     def of(cls, feature: Feature, column: np.ndarray) -> _Quartiles:
-        del feature
-        known = column[~np.isnan(column)]
+        numbers = feature.numbers(column)
+        known = numbers[~np.isnan(numbers)]
         edges = np.unique(np.percentile(known, (25, 50, 75))) if len(known) else np.zeros(1)
-        return cls(edges, np.bincount(_between(edges, column), minlength=len(edges) + 2), known)
+        size = len(edges) + 2 + len(feature.special)
+        counts = np.bincount(_between(edges, column, feature.special_codes), minlength=size)
+        return cls(edges, counts, known, feature.special_codes)
 
     def bins(self, values: np.ndarray) -> np.ndarray:
-        return _between(self.edges, values)
+        return _between(self.edges, values, self.special)
 
     @cached_property
     def _normals(self) -> np.ndarray:
@@ -126,6 +130,8 @@ class _Quartiles:
             low = self.known.min() if i == 1 else self.edges[i - 2]
             high = self.known.max() if i == len(self.edges) + 1 else self.edges[i - 1]
             normals[:, i] = inside.mean(), inside.std() + LIMES_WIDENING, low, high
+        for i, code in enumerate(self.special, len(self.edges) + 2):
+            normals[:, i] = code, LIMES_WIDENING, code, code
         return normals
 
     def draw(self, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +148,11 @@ def _levels(values: np.ndarray, size: int) -> np.ndarray:
     return np.where(np.isnan(values), size - 1, values).astype(np.intp)
 
 
-def _between(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(values), 0, np.searchsorted(edges, values) + 1)
+def _between(edges: np.ndarray, values: np.ndarray, special: np.ndarray) -> np.ndarray:
+    bins = np.where(np.isnan(values), 0, np.searchsorted(edges, values) + 1)
+    for i, code in enumerate(special, len(edges) + 2):
+        bins[values == code] = i
+    return bins
 
 
 def _split(uniform: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

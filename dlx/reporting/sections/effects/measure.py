@@ -185,7 +185,8 @@ def distance(curve: PartialDependence, local: AccumulatedEffects) -> dict[str, A
         known &= np.isin(curve.grid, list(code))
         steps = np.array([code[value] for value in curve.grid[known]])
     else:
-        there = ~np.isnan(local.values)
+        known &= ~np.isnan(curve.feature.numbers(curve.grid))
+        there = ~np.isnan(curve.feature.numbers(local.values))
         steps = np.interp(curve.grid[known], local.values[there], local.effects[there]) if there.any() else np.zeros(0)
     line: dict[str, Any] = {"model": curve.model, "label": curve.feature.label, "gap": 0.0, "swing": 0.0, "at": ""}
     if not len(steps):

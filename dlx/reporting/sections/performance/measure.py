@@ -104,14 +104,16 @@ def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str,
 
 
 def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:
-    """Return columns as a linear model takes them: a column a level, missing numbers at the median of the training rows."""
+    """Return columns as a linear model takes them: a column a level, a gap at the median of the training rows."""
     parts = []
     for i in columns:
-        feature, values = rows.schema.features[i], rows.rows[:, i]
+        feature = rows.schema.features[i]
+        values, seen = feature.numbers(rows.rows[:, i]), feature.numbers(train.rows[:, i])
         if feature.levels:
             parts += [(values == code).astype(float) for code in range(len(feature.levels))]
         else:
-            parts.append(np.where(np.isnan(values), np.nanmedian(train.rows[:, i]), values))
+            parts.append(np.where(np.isnan(values), np.nanmedian(seen), values))
+            parts += [(rows.rows[:, i] == code).astype(float) for code in feature.special_codes]
     return np.column_stack(parts)
 
 
