@@ -1,0 +1,174 @@
+"""How long a report of a large or awkward table takes, and how much memory: `python experiments/table_sizes.py wide`.
+
+A table is drawn from a seed, and `dlx report own.csv --target y` is run on it as a reader would, training included. With
+`--all`, one size after another is run, and the figures go to the .md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pandas as pd
+from running import run
+from scipy.special import expit
+
+HERE = Path(__file__).parent
+MOST = 6_000  # MB: a run that needs more is stopped
+GLANCE = 0.2  # seconds between two looks at the memory
+GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
+
+
+@dataclass(frozen=True)
+class Size:
+    """A table to be drawn: how many rows, columns and levels, and how much of it is missing or positive."""
+
+    words: str
+    rows: int = 20_000
+    numeric: int = 14
+    categorical: int = 6
+    levels: int = 4
+    most_levels: int = 0  # of the first category; 0 for as many as the others
+    missing: float = 0.02
+    positive: float = 0.25
+    is_unicode: bool = False
+
+    def draw(self, seed: int) -> pd.DataFrame:
+        """Return a table whose numbers share factors, and whose outcome depends on twelve of its columns."""
+        rng = np.random.default_rng(seed)
+        factors = rng.normal(size=(self.rows, 5))
+        columns: dict[str, np.ndarray | pd.Series] = {}
+        effects = []
+        for i in range(self.numeric):
+            z = factors @ rng.normal(scale=0.4, size=5) + rng.normal(size=self.rows)
+            effects.append(z + 0.5 * (z > 1) if i % 2 else -np.abs(z))
+            columns[self._name(i, "number")] = (
+                np.round(np.exp(z), 2) if i % 3 == 0 else np.round(40 + 12 * z) if i % 3 == 1 else np.round(z, 3)
+            )
+        for i in range(self.categorical):
+            levels = self.most_levels if self.most_levels and not i else 2 if i % 4 == 3 else self.levels
+            codes = np.minimum((levels * rng.beta(1, 2, self.rows)).astype(int), levels - 1)
+            effects.append(rng.normal(size=levels)[codes])
+            columns[self._name(i, "kind")] = np.array([f"{GREEK[j % 24] if self.is_unicode else 'level '}{j}" for j in range(levels)])[codes]
+        chosen = rng.permutation(len(effects))[:12]
+        score = sum(rng.normal() * effects[i] for i in chosen) + 0.5 * effects[chosen[0]] * effects[chosen[1]]
+        score = 2 * (score - score.mean()) / score.std()
+        table = pd.DataFrame(columns)
+        table = table.mask(rng.random(table.shape) < self.missing)
+        cut = np.quantile(score + rng.logistic(size=self.rows), 1 - self.positive)
+        return table.assign(y=np.where(rng.random(self.rows) < expit(3 * (score - cut)), "yes", "no"))
+
+    def _name(self, i: int, kind: str) -> str:
+        return f"{kind}_{i}" if not self.is_unicode else f"{'Größe' if kind == 'number' else '種類'} {GREEK[i % 24]}{i} €"
+
+
+SIZES: Mapping[str, Size] = {
+    "wide": Size("20,000 rows x 500 columns", numeric=420, categorical=80),
+    "long": Size("500,000 rows x 20 columns", rows=500_000),
+    "levels": Size("a category of 1,000 levels", most_levels=1_000),
+    "missing": Size("30 % missing", missing=0.3),
+    "rare": Size("1 % positive", positive=0.01),
+    "categorical": Size("all categorical", numeric=0, categorical=20),
+    "numeric": Size("all numeric", numeric=20, categorical=0),
+    "unicode": Size("names and levels beyond ASCII", is_unicode=True),
+}
+
+
+@dataclass
+class Run:
+    """What a command took: wall and CPU seconds, and memory in MB, of its largest process and of all that it forked together."""
+
+    status: int
+    seconds: float
+    cpu: float
+    largest: float
+    together: float
+
+
+def measured(command: list[str], folder: Path) -> Run:
+    """Return what a command took; each of its lines is shown with the seconds passed and the memory held."""
+    started, memory = time.perf_counter(), [0.0, 0.0]  # now, most
+    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def show() -> None:
+        assert process.stderr
+        for line in process.stderr:
+            print(f"{time.perf_counter() - started:7.1f} s {memory[0]:6,.0f} MB (most {memory[1]:6,.0f}) {line}", end="", flush=True)
+
+    thread = Thread(target=show)
+    thread.start()
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        memory[0] = together(process.pid)
+        memory[1] = max(memory)
+        if memory[0] > MOST:
+            print(f"stopped: {memory[0]:,.0f} MB")
+            os.killpg(process.pid, 9)
+        time.sleep(GLANCE)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    thread.join()
+    spent = time.perf_counter() - started
+    return Run(process.returncode, spent, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, memory[1])
+
+
+def together(session: int) -> float:
+    """Return the memory in MB of all processes of a session; pages that they share count once."""
+    total = 0.0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if int((folder / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                    lines = (folder / "smaps_rollup").read_text().splitlines()
+                    total += sum(float(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            except (OSError, IndexError):  # it has ended
+                continue
+    return total / 1024
+
+
+def report(size: Size, seed: int, folder: Path) -> tuple[Run, float]:
+    """Return what a report of a table took, and the size of its page in MB."""
+    size.draw(seed).to_csv(folder / "own.csv", index=False)
+    ask = ["own.csv", "--target", "y", "--positive", "yes", "--checkpoints", "models", "--output", "page"]
+    found = measured([sys.executable, "-m", "dlx", "report", *ask], folder)
+    page = folder / "page" / "report.html"
+    return found, page.stat().st_size / 2**20 if page.exists() else float("nan")
+
+
+def main() -> int:
+    """Run the sizes that were asked for; 1 where one is beyond 10 minutes or 4 GB."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", choices=[*SIZES, []], help="which tables; see SIZES")
+    parser.add_argument("--all", action="store_true", help="all of them, and write the figures")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, help="fewer rows than the size has")
+    parser.add_argument("--keep", type=Path, help="folder in which the tables and pages stay")
+    asked = parser.parse_args()
+    lines = []
+    for name in SIZES if asked.all else asked.sizes:
+        size = replace(SIZES[name], **({"rows": asked.rows} if asked.rows else {}))
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = (asked.keep or Path(scratch)) / name
+            folder.mkdir(parents=True, exist_ok=True)
+            found, page = report(size, asked.seed, folder)
+        lines.append((f"| {size.words} | {found.seconds:,.0f} | {found.cpu:,.0f} | {found.largest:,.0f} | {found.together:,.0f} | {page:.1f} |", found))
+        print(lines[-1][0])
+    if asked.all:
+        header = """x"""
+        (HERE / "table_sizes.md").write_text(header + "\n".join(line for line, _ in lines) + "\n", encoding="utf-8")
+    return int(any(found.status or found.seconds > 600 or found.largest > 4_096 for _, found in lines))
+
+
+if __name__ == "__main__":
+    run(main)
