@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,19 @@ from running import run
 from scipy.special import expit
 
 HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(HERE.parent)}
 MOST = 6_000  # MB: a run that needs more is stopped
 GLANCE = 0.2  # seconds between two looks at the memory
 GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
+
+HEADER = """# Reports of large and awkward tables
+
+`dlx report own.csv --target y`, training included, on two cores, by `python experiments/table_sizes.py --all`. The largest
+process is what `/usr/bin/time -v` calls the maximum resident set size; all processes together count shared pages once.
+
+| table | wall, s | CPU, s | largest process, MB | all processes, MB | page, MB |
+|---|---|---|---|---|---|
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,9 @@ class Size:
             levels = self.most_levels if self.most_levels and not i else 2 if i % 4 == 3 else self.levels
             codes = np.minimum((levels * rng.beta(1, 2, self.rows)).astype(int), levels - 1)
             effects.append(rng.normal(size=levels)[codes])
-            columns[self._name(i, "kind")] = np.array([f"{GREEK[j % 24] if self.is_unicode else 'level '}{j}" for j in range(levels)])[codes]
+            columns[self._name(i, "kind")] = np.array(
+                [f"{GREEK[j % 24] if self.is_unicode else 'level '}{j}" for j in range(levels)]
+            )[codes]
         chosen = rng.permutation(len(effects))[:12]
         score = sum(rng.normal() * effects[i] for i in chosen) + 0.5 * effects[chosen[0]] * effects[chosen[1]]
         score = 2 * (score - score.mean()) / score.std()
@@ -85,7 +97,7 @@ SIZES: Mapping[str, Size] = {
 
 @dataclass
 class Run:
-    """What a command took: wall and CPU seconds, and memory in MB, of its largest process and of all that it forked together."""
+    """What a command took: wall and CPU seconds; memory in MB of its largest process, and of all its processes together."""
 
     status: int
     seconds: float
@@ -96,31 +108,26 @@ class Run:
 
 def measured(command: list[str], folder: Path) -> Run:
     """Return what a command took; each of its lines is shown with the seconds passed and the memory held."""
-    started, memory = time.perf_counter(), [0.0, 0.0]  # now, most
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
-    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-    def show() -> None:
-        assert process.stderr
-        for line in process.stderr:
-            print(f"{time.perf_counter() - started:7.1f} s {memory[0]:6,.0f} MB (most {memory[1]:6,.0f}) {line}", end="", flush=True)
-
-    thread = Thread(target=show)
-    thread.start()
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
-        memory[0] = together(process.pid)
-        memory[1] = max(memory)
-        if memory[0] > MOST:
-            print(f"stopped: {memory[0]:,.0f} MB")
-            os.killpg(process.pid, 9)
-        time.sleep(GLANCE)
+    started, now, most = time.perf_counter(), 0.0, 0.0
+    said = folder / "said.txt"
+    with said.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=file, start_new_session=True)
+    with said.open() as lines:
+        pid = 0
+        while not pid:
+            time.sleep(GLANCE)
+            now = together(process.pid)
+            most = max(most, now)
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            for line in lines:
+                print(
+                    f"{time.perf_counter() - started:6.1f} s {now:6,.0f} MB, at most {most:6,.0f} | {line}", end="", flush=True
+                )
+            if now > MOST:
+                os.killpg(process.pid, signal.SIGKILL)
     process.returncode = os.waitstatus_to_exitcode(status)
-    thread.join()
     spent = time.perf_counter() - started
-    return Run(process.returncode, spent, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, memory[1])
+    return Run(process.returncode, spent, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, most)
 
 
 def together(session: int) -> float:
@@ -147,27 +154,28 @@ def report(size: Size, seed: int, folder: Path) -> tuple[Run, float]:
 
 
 def main() -> int:
-    """Run the sizes that were asked for; 1 where one is beyond 10 minutes or 4 GB."""
+    """Run the sizes that were asked for; 1 where one fails, or is beyond 10 minutes or 4 GB."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", nargs="*", choices=[*SIZES, []], help="which tables; see SIZES")
+    parser.add_argument("sizes", nargs="*", help=", ".join(f"{name}: {size.words}" for name, size in SIZES.items()))
     parser.add_argument("--all", action="store_true", help="all of them, and write the figures")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rows", type=int, help="fewer rows than the size has")
+    parser.add_argument("--rows", type=int, help="instead of the rows that the size has")
     parser.add_argument("--keep", type=Path, help="folder in which the tables and pages stay")
     asked = parser.parse_args()
-    lines = []
+    lines, is_fine = [], True
     for name in SIZES if asked.all else asked.sizes:
-        size = replace(SIZES[name], **({"rows": asked.rows} if asked.rows else {}))
+        size = replace(SIZES[name], rows=asked.rows or SIZES[name].rows)
         with tempfile.TemporaryDirectory() as scratch:
             folder = (asked.keep or Path(scratch)) / name
             folder.mkdir(parents=True, exist_ok=True)
             found, page = report(size, asked.seed, folder)
-        lines.append((f"| {size.words} | {found.seconds:,.0f} | {found.cpu:,.0f} | {found.largest:,.0f} | {found.together:,.0f} | {page:.1f} |", found))
-        print(lines[-1][0])
-    if asked.all:
-        header = """x"""
-        (HERE / "table_sizes.md").write_text(header + "\n".join(line for line, _ in lines) + "\n", encoding="utf-8")
-    return int(any(found.status or found.seconds > 600 or found.largest > 4_096 for _, found in lines))
+        figures = (found.seconds, found.cpu, found.largest, found.together)
+        lines.append(f"| {size.words} | {' | '.join(f'{one:,.0f}' for one in figures)} | {page:.1f} |")
+        print(lines[-1])
+        is_fine &= not found.status and found.seconds <= 600 and max(found.largest, found.together) <= 4_096
+        if asked.all:
+            (HERE / "table_sizes.md").write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    return int(not is_fine)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from dlx.arrays import check_seed, frozen, row_names
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, plural
-from dlx.kernels.shapley import Game, interaction_values
+from dlx.kernels.shapley import Game, interaction_values, interactions_among
 from dlx.model import Model, Scale, as_rows, check_scale
 from dlx.schema import Schema
 from dlx.threads import one_thread
@@ -20,6 +20,8 @@ from dlx.threads import one_thread
 __all__ = ["Interactions", "interactions"]
 
 BATCH_ROWS = 8
+MOST_COLUMNS = 64  # between all of which interactions can be told
+SAMPLES = 200  # coalitions around which a few of more columns are changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class Interactions:
 
     Off the diagonal stands half of the Shapley interaction index (Grabisch and Roubens 1999): what two columns add together
     beyond what each adds, half of it at (i, j) and half at (j, i). On the diagonal stands what is left of the Shapley value:
-    the main effect. Rows sum to the Shapley values, and all of it to output - base value.
+    the main effect. Rows sum to the Shapley values, and all of it to output - base value; of a few columns of many, the main
+    effect includes what they add together with the others.
     """
 
     values: np.ndarray  # [rows, features, features], symmetric, in units of the scale
@@ -84,6 +87,7 @@ def interactions(
     *,
     background: Any,
     scale: Scale,
+    columns: Sequence[str] | None = None,
     seed: int = 0,
     budget: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -91,7 +95,7 @@ def interactions(
     """Return what every two columns add together to a model's output, and what each adds alone: SHAP interaction values.
 
     Exact where a person and every reference row differ in 12 columns at most; beyond, estimated from some combinations of
-    columns, with standard errors.
+    columns, with standard errors. Of a table of more than 64 columns, name those in question.
 
     Parameters
     ----------
@@ -103,18 +107,22 @@ def interactions(
         The reference rows.
     scale : {"logit", "probability", "value"}
         Unit of the values.
+    columns : sequence of str, optional
+        At least two, between which interactions are told, averaged over random combinations of all columns; the schema of the
+        result has these alone. All columns by default.
     seed : int
         Every row sees the same combinations, so that the order of rows does not matter.
     budget : int, optional
         Evaluations of the model a row, at least columns (columns + 1) + 2 for each reference row; all combinations are
-        tried where they are no more. By default about 3 times as many, where more than 12 columns differ.
+        tried where they are no more. By default about 3 times as many, where more than 12 columns differ. Not with `columns`.
     progress : callable, optional
         Called with the rows done and the rows in all.
 
     Raises
     ------
     DlxError
-        If there are no rows or no background, the budget is too small, or the model's outputs are not finite.
+        If there are no rows or no background, the budget is too small, there are too many columns and none are named, or the
+        model's outputs are not finite.
     """
     people, references = as_rows(model.schema, rows), as_rows(model.schema, background)
     check_scale(model, scale)
@@ -122,7 +130,14 @@ def interactions(
     for what, given in (("rows", people), ("background", references)):
         if not len(given):
             raise DlxError(f"{what} must have at least 1 row, got 0 rows")
-    pairs, parts = None, []
+    schema, pairs, parts = model.schema, None, []
+    if columns is None and len(schema) > MOST_COLUMNS:
+        raise DlxError(
+            f"interactions are told between at most {MOST_COLUMNS} columns, got {len(schema)}; name some: columns=[...]"
+        )
+    chosen = [schema.position(name) for name in columns or ()]
+    if columns is not None:
+        schema = replace(schema, features=tuple(schema.features[i] for i in chosen))
     if budget is not None:
         least = (references.shape[1] * (references.shape[1] + 1) + 2) * len(references)  # with fewer, pairs look alike
         if budget < least:
@@ -136,7 +151,10 @@ def interactions(
         outputs, base_value = game.outputs(), game.references().mean()
         for start in range(0, len(people), BATCH_ROWS):
             some = Game(model, people[start : start + BATCH_ROWS], references, scale)
-            parts.append(interaction_values(some, pairs=pairs, seed=seed))
+            if columns is None:
+                parts.append(interaction_values(some, pairs=pairs, seed=seed))
+            else:
+                parts.append(interactions_among(some, np.array(chosen), samples=SAMPLES, seed=seed))
             if progress is not None:
                 progress(min(start + BATCH_ROWS, len(people)), len(people))
     values = np.concatenate([part.values for part in parts])
@@ -150,7 +168,7 @@ def interactions(
         values=values,
         base_values=np.full(len(people), base_value),
         outputs=outputs,
-        schema=model.schema,
+        schema=schema,
         scale=scale,
         model=model.name,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else np.arange(len(people)),

@@ -142,7 +142,9 @@ class LinearModel(Model):
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return intercept + coefficients · dense row, in float64."""
-        return self.intercept + self.encoder.transform(rows).astype(np.float64) @ self.coefficients
+        return self.intercept + in_chunks(
+            lambda some: self.encoder.transform(some).astype(np.float64) @ self.coefficients, rows, CHUNK_ROWS
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,11 +7,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlx.errors import did_you_mean, listed, one_line, plural, quoted
+from dlx.schema.cells import LARGEST
 from dlx.schema.dtypes import restored, typed
 from dlx.schema.faults import faults_of_spelling
 from dlx.schema.features import FEW, Feature, SchemaError, fill
@@ -235,9 +237,20 @@ class Schema:
         rows = np.asarray(rows, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self):
             raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
-        for column, feature in zip(rows.T, self.features, strict=True):
-            feature.check_codes(column)
+        low, high, is_level, may_lack = self._limits
+        fits = ((rows >= low) & (rows <= high)) | (may_lack & np.isnan(rows))
+        with np.errstate(invalid="ignore"):  # of an infinite one
+            fits[:, is_level] &= ~(rows[:, is_level] % 1 > 0)
+        for i in np.flatnonzero(~fits.all(axis=0)):
+            self.features[i].check_codes(rows[:, i])
         return rows
+
+    @cached_property
+    def _limits(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The least and the largest code of each feature, whether codes are levels, and whether they may be missing."""
+        ends = [(0, len(f.levels) - 1) if f.is_categorical else (-LARGEST, LARGEST) for f in self.features]
+        is_level, may_lack = ([getattr(f, name) for f in self.features] for name in ("is_categorical", "missing"))
+        return *np.array(ends, dtype=np.float64).reshape(-1, 2).T, np.array(is_level, bool), np.array(may_lack, bool)
 
     def decode(self, rows: np.ndarray, index: Iterable[Any] | None = None) -> pd.DataFrame:
         """Return coded rows [rows, features] as a table with the levels and dtypes of the data."""

@@ -14,7 +14,7 @@ from columns import net, wide
 
 from dlx.effects.shap_interactions import Interactions, interactions
 from dlx.errors import DlxError
-from dlx.kernels.shapley import Game, exact_values, interaction_values, interactions_of_table
+from dlx.kernels.shapley import Game, exact_values, interaction_values, interactions_among, interactions_of_table
 from dlx.model import BlackBox, ScaleError
 from dlx.schema import Feature, Schema, Target
 
@@ -271,3 +271,32 @@ def test_values_equal_shapiq_s():
     ours = interactions_of_table(table[None])[0]
     off = ~np.eye(6, dtype=bool)
     np.testing.assert_allclose(2 * ours[off], theirs[off], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", [wide(8), net(8, gain=2.0)])
+def test_values_of_a_few_columns_agree_with_exact_ones_within_their_standard_errors(case):
+    game, few = Game(*case, "logit"), np.array([5, 0, 3])
+    exact = interaction_values(game).values
+    said = interactions_among(game, few, samples=400, seed=1)
+    expected = exact[:, few[:, None], few]
+    on = np.arange(len(few))
+    expected[:, on, on] = exact.sum(axis=2)[:, few] - (expected.sum(axis=2) - expected[:, on, on])
+    off = np.abs(said.values - expected) / np.maximum(said.standard_errors, 1e-9)
+    assert np.mean(off < 2) > 0.85 and off.max() < 5
+    assert said.standard_errors.max() < 0.2 * np.abs(exact.sum(axis=2)).max()
+
+
+def test_of_more_columns_than_can_be_told_between_some_must_be_named():
+    rng = np.random.default_rng(0)
+    rows, background = rng.normal(size=(2, 70)), rng.normal(size=(5, 70))
+
+    def score(x):
+        return x[:, 3] * x[:, 60] + x.sum(axis=1)
+
+    with pytest.raises(DlxError, match="between at most 64 columns, got 70; name some"):
+        found(score, rows, background)
+    said = found(score, rows, background, columns=["x60", "x3", "x7"])
+    assert said.schema.names == ("x60", "x3", "x7") and len(said.to_frame()) == 2 * 6
+    product = (rows[:, None, 3] - background[:, 3]) * (rows[:, None, 60] - background[:, 60])
+    np.testing.assert_allclose(said.values[:, 0, 1], product.mean(axis=1) / 2, atol=1e-9)  # all references equally often
+    np.testing.assert_allclose(said.values[:, 2], [[0, 0, x] for x in rows[:, 7] - background[:, 7].mean()], atol=1e-9)

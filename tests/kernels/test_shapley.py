@@ -9,7 +9,7 @@ import worlds
 from columns import net, wide
 
 from dlx.explainers import MethodError
-from dlx.kernels.shapley import Game, exact_values, sampled_values, shapley_of_table, tolerated_values
+from dlx.kernels.shapley import Game, designs, exact_values, sampled_values, shapley_of_table, tolerated_values
 from dlx.kernels.shapley.exact import all_coalitions
 from dlx.model import BlackBox
 from dlx.runner import explain
@@ -55,6 +55,31 @@ def test_sampled_values_add_up_whatever_the_budget(pairs):
     found = sampled_values(game, pairs=pairs, seed=0)
     np.testing.assert_allclose(found.values.sum(axis=1), game.outputs() - game.references().mean(), atol=1e-10)
     assert found.evaluations == 4 * 8 * 2 * pairs and not found.enumerated.any()
+
+
+def test_games_of_hundreds_of_columns_share_designs_and_come_near_a_closed_form():
+    rng = np.random.default_rng(0)
+    rows, background, weights = rng.normal(size=(2, 352)), rng.normal(size=(3, 352)), rng.normal(size=352)
+    rows[0, :25] = background[1, :25]  # 327 columns differ there
+    model = BlackBox(
+        lambda table: table.to_numpy() @ weights + table.to_numpy()[:, -3:].prod(axis=1),
+        Schema(tuple(Feature(f"x{i}") for i in range(352)), worlds.TARGET),
+        "product",
+    )
+    expected = np.mean(rows[:, None] - background, axis=1) * weights
+    three = Game(
+        BlackBox(lambda t: t.to_numpy().prod(axis=1), Schema(model.schema.features[-3:], worlds.TARGET), "three"),
+        rows[:, -3:],
+        background[:, -3:],
+        "logit",
+    )
+    expected[:, -3:] += exact_values(three)
+    designs._designed.cache_clear()
+    found = sampled_values(Game(model, rows, background, "logit"), seed=0)
+    assert designs._designed.cache_info().misses == 1  # of 384 players
+    np.testing.assert_allclose(found.values.sum(axis=1), expected.sum(axis=1), atol=1e-8)
+    off = np.linalg.norm(found.values - expected, axis=1) / np.linalg.norm(expected, axis=1)
+    assert off.max() < 0.1
 
 
 def test_a_game_without_interactions_is_known_from_few_coalitions():

@@ -2,7 +2,7 @@
 
 from dlx.kernels.shapley.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
 from dlx.kernels.shapley.games import Game
-from dlx.kernels.shapley.interactions import interaction_values, interactions_of_table
+from dlx.kernels.shapley.interactions import interaction_values, interactions_among, interactions_of_table
 from dlx.kernels.shapley.sampled import Sampled, sampled_values, tolerated_values
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "evaluations",
     "exact_values",
     "interaction_values",
+    "interactions_among",
     "interactions_of_table",
     "sampled_values",
     "shapley_of_table",

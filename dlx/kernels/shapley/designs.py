@@ -8,7 +8,7 @@ games. The coalition of everybody is known without noise, and the values add up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from dlx.kernels.shapley.prior import REST, covariance_of_games, covariance_of_values, variance_of_value
 
 CANDIDATES = 2  # for one that is chosen; with more, the odd part of orders 5 and up is misjudged
-MOST_CANDIDATES = 1_024  # among which is chosen; more coalitions than that are taken as they come
+MOST_CANDIDATES = 1_024  # among which is chosen, or a quarter more than are wanted
+OWN_DESIGN = 64  # players: of games of more, all up to the next multiple of it share a design
 SANDWICH = 0.05  # share with which nine in ten to 99 in 100 exact values were within two standard errors
 SURE = 1e-12  # variance of what is known without noise
 
@@ -61,9 +62,10 @@ class Design:
         return unit * self.variance + SANDWICH * (np.square(missed) @ np.square(self.matrix).T)
 
 
-@lru_cache(maxsize=64)
 def design(players: int, pairs: int, seed: int) -> Design:
     """Return a design of so many coalitions, each with its complement; fewer than half of all there are.
+
+    That of a large game is a larger game's, without the players whom it lacks: they would add nothing.
 
     Parameters
     ----------
@@ -74,8 +76,21 @@ def design(players: int, pairs: int, seed: int) -> Design:
     seed : int
         Seed of the candidates.
     """
-    rng = np.random.default_rng([seed, players, pairs])
-    candidates = _candidates(players, max(pairs, min(CANDIDATES * pairs, MOST_CANDIDATES)), rng)
+    whole = _designed(designed_for(players), pairs, seed)
+    if designed_for(players) == players:
+        return whole
+    return replace(whole, members=whole.members[:, :players], matrix=whole.matrix[:players], variance=whole.variance[:players])
+
+
+def designed_for(players: int) -> int:
+    """Return for how many players the design of a game is made."""
+    return players if players <= OWN_DESIGN else -(-players // OWN_DESIGN) * OWN_DESIGN
+
+
+@lru_cache(maxsize=64)
+def _designed(players: int, pairs: int, seed: int) -> Design:
+    rng, least = np.random.default_rng([seed, players, pairs]), pairs + (pairs // 4 if players > OWN_DESIGN else 0)
+    candidates = _candidates(players, max(least, min(CANDIDATES * pairs, MOST_CANDIDATES)), rng)
     members = candidates[_chosen(candidates, pairs)] if len(candidates) > pairs else candidates
     known = np.concatenate([np.ones((1, players), dtype=bool), members])
     covariance = covariance_of_games(known, known)
@@ -121,7 +136,7 @@ def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
     left = covariance_of_values(known)
     covariance = covariance_of_games(known, known)
     variance = np.diag(covariance) + np.where(np.arange(total) == 0, SURE, REST)
-    factor = np.empty((total, count + 1))
+    factor, scratch = np.empty((total, count + 1)), np.empty_like(left)
     chosen = [0]
     for step in range(count + 1):
         pivot = chosen[-1]
@@ -129,8 +144,8 @@ def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
         column[pivot] = variance[pivot]
         factor[:, step] = column / np.sqrt(column[pivot])
         variance = variance - np.square(factor[:, step])
-        left = left - np.outer(left[:, pivot] / np.sqrt(column[pivot]), factor[:, step])
-        gain = np.square(left).sum(axis=0) / np.maximum(variance, SURE)
+        left -= np.outer(left[:, pivot] / np.sqrt(column[pivot]), factor[:, step], out=scratch)
+        gain = np.square(left, out=scratch).sum(axis=0) / np.maximum(variance, SURE)
         gain[chosen] = -1.0
         chosen.append(int(gain.argmax()))
     return np.array(chosen[1 : count + 1]) - 1

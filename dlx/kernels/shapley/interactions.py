@@ -6,6 +6,7 @@ effect ``Φ_ii = φ_i - Σ_{j ≠ i} Φ_ij``. Rows sum to the Shapley values, an
 
 As for the Shapley values, every game of a person against one reference row is played for itself, among the columns in which
 they differ: by all coalitions, or by a design of `dlx.kernels.shapley.designs`, from which all pairs are estimated at once.
+Of many players no design can tell all pairs: there a few are asked about, and what they add is averaged over coalitions of all.
 """
 
 from __future__ import annotations
@@ -89,6 +90,43 @@ def interaction_values(game: Game, *, pairs: int | None = None, seed: int = 0) -
     count = len(game.background)
     standard_errors = np.sqrt((1 - SHARED) * variances + SHARED * np.square(errors)) / count
     return Found(values / count, standard_errors, enumerates, evaluations)
+
+
+def interactions_among(game: Game, players: np.ndarray, *, samples: int, seed: int = 0) -> Found:
+    """Return the SHAP interaction values of a few players, of a game of any number: the mean over random coalitions of all.
+
+    A player joins with a probability that goes evenly from 0 to 1, which gives the coalitions of the others the weights of both
+    indices. Around a coalition, every one and every two of the few change sides. On the diagonal stands what is left of the
+    Shapley value after the pairs of the few.
+
+    Parameters
+    ----------
+    game : Game
+        The games of some people.
+    players : ndarray of int [few]
+        Their positions.
+    samples : int
+        Coalitions, at least two; each is played against one reference row, all of them in turn.
+    seed : int
+        Seed of the coalitions.
+    """
+    rng, people, on = np.random.default_rng(seed), np.arange(len(game.rows)), np.arange(len(players))
+    first, second = np.triu_indices(len(players), 1)
+    changes = np.zeros((1 + len(players) + len(first), game.players), dtype=bool)  # nobody, one, two change sides
+    changes[1 + on, players] = True
+    changes[1 + len(players) :] = changes[1 + first] | changes[1 + second]
+    everybody = np.tile(np.arange(game.players), (len(people), 1))
+    shares = rng.permutation((np.arange(samples) + rng.random(samples)) / samples)
+    found = np.empty((samples, len(people), len(players), len(players)))
+    for turn, share in enumerate(shares):
+        joined = rng.random(game.players) < share
+        against = np.full(len(people), turn % len(game.background))
+        worth = game.pairs(people, against, everybody, joined ^ changes)
+        side, usual, alone = np.where(joined[players], 1.0, -1.0), worth[:, :1], worth[:, 1 : 1 + len(players)]
+        pairs = usual - alone[:, first] - alone[:, second] + worth[:, 1 + len(players) :]
+        found[turn] = _as_matrix(side * (usual - alone), side[first] * side[second] * pairs / 2)
+    errors = found.std(axis=0, ddof=1) / np.sqrt(samples)
+    return Found(found.mean(axis=0), errors, np.zeros(len(people), dtype=bool), samples * len(people) * len(changes))
 
 
 def interactions_of_table(worth: np.ndarray) -> np.ndarray:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlx.kernels.shapley.designs import design
+from dlx.kernels.shapley.designs import design, designed_for
 from dlx.kernels.shapley.exact import TABLE_CELLS, enumerated
 from dlx.kernels.shapley.games import Game
 
-LARGEST_DESIGN = 512  # pairs; more of them are several designs
+LARGEST_DESIGN = 512  # pairs, or the usual ones of as many players; more of them are several designs
 MOST_PAIRS = 8_192  # that a tolerance may cost a reference row
 
 
@@ -42,7 +42,7 @@ class Sampled(NamedTuple):
 
 def usual_pairs(players: int) -> int:
     """Return the pairs of coalitions a reference row with which errors were .005 to .02 of the values on the nets tried."""
-    return 32 + 2 * players
+    return 32 + 2 * designed_for(players)
 
 
 def first_pairs(players: int) -> int:
@@ -141,7 +141,7 @@ def _estimated(
 
     The other parameters are those of `dlx.kernels.shapley.exact.enumerated`.
     """
-    rounds = -(-pairs // LARGEST_DESIGN)
+    rounds = -(-pairs // max(LARGEST_DESIGN, usual_pairs(players.shape[1])))
     values, variances = np.zeros(players.shape), np.zeros(players.shape)
     whole = (everybody[people] - nobody[references]) / 2
     for turn in range(rounds):

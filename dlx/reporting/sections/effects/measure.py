@@ -16,7 +16,7 @@ from dlx.dataset import Dataset
 from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effects
 from dlx.effects.partial import PairDependence, PartialDependence, friedman_h, pair_dependence, partial_dependence
 from dlx.effects.permutation import permutation_importance
-from dlx.effects.shap_interactions import Interactions, interactions
+from dlx.effects.shap_interactions import MOST_COLUMNS, Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import Model, Scale
@@ -210,15 +210,23 @@ def _hidden(about: About) -> pd.DataFrame:
 
 
 def _interactions(context: RunContext, about: About) -> Interactions | None:
-    """Return the Shapley interactions of the main model, of as many people as they may cost."""
-    columns, model = len(context.case.schema), context.main
+    """Return the Shapley interactions of the main model, of as many people as they may cost; of many columns the top."""
+    columns = len(context.case.schema)
+    if columns > MOST_COLUMNS:
+        chosen: dict[str, Any] = {"columns": about.top, "background": context.background}
+        return _joint(context, about, context.panel, chosen)
     each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
     most = max(1, MIXED_ROWS // each)
     people = context.panel[: min(len(context.panel), most)]
     count = len(context.background) if context.budget.is_thorough else min(REFERENCES, most // len(people))
     references = sample(context.background, max(1, count), seed=context.seed)
+    return _joint(context, about, people, {"background": references})
+
+
+def _joint(context: RunContext, about: About, people: Dataset, asked: dict[str, Any]) -> Interactions | None:
+    model = context.main
     with context.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
-        asked: dict[str, Any] = {"background": references, "scale": model.scales[0], "seed": context.seed, "progress": update}
+        asked |= {"scale": model.scales[0], "seed": context.seed, "progress": update}
         return about.attempt(f"The interactions in {model.name}", lambda: interactions(model, people, **asked))
 
 
@@ -252,7 +260,7 @@ def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
     pair = table[table["feature"] != table["other_feature"]].iloc[0]
     line = {name: pair[name] for name in ("model", "label", "other_label", "strength", "low", "high", "people", "scale")}
     line |= {"between": shared.sum() / max(size.sum(), 1e-300), "unit": UNITS[joint.scale]}
-    line |= {"hides": joint.schema.features[hidden].label}
+    line |= {"hides": joint.schema.features[hidden].label, "among": len(joint.schema)}
     line |= {"alone": alone[hidden], "shared": shared[hidden], "is_sampled": joint.standard_errors is not None, "error": np.nan}
     if joint.standard_errors is not None:
         line["error"] = float(np.median(joint.standard_errors[:, ~np.eye(len(joint.schema), dtype=bool)]))
