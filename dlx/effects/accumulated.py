@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 
 from dlx.arrays import frozen, same
 from dlx.effects.partial import grid_of
@@ -209,6 +210,6 @@ def _distances(feature: Feature, column: np.ndarray, member: np.ndarray) -> np.n
     np.add.at(counts, (member, place), 1)
     shares = counts / counts.sum(axis=1, keepdims=True)
     if feature.is_categorical and not feature.ordered:
-        return np.abs(shares[:, None] - shares[None]).sum(axis=2) / 2
+        return cdist(shares, shares, "cityblock") / 2
     below = shares.cumsum(axis=1)
-    return np.abs(below[:, None] - below[None]).max(axis=2)
+    return cdist(below, below, "chebyshev")
