@@ -114,7 +114,7 @@ def train(
 
     known_models(model)
     writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
-    data, narrator = table.data, Narrator()
+    data, narrator = table.to_learn_from, Narrator()
     for name in model:
         checkpoint.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, checkpoints=checkpoints or checkpoint.ROOT)
@@ -148,7 +148,7 @@ def explain(
     label, form = explainers.method(method).LABEL, "name=number, for example n_steps=100"
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     kept_below(checkpoints)
-    data = table.data
+    data = table.to_learn_from
     folder = writable(output or Path(data.name))
     trained = checkpoint.load_model(data, model, seed=seed, checkpoints=checkpoints)
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
@@ -210,7 +210,7 @@ def report(
     Example: `dlx report heart_attack`
     """
     kept_below(checkpoints)
-    data = table.data
+    data = table.to_learn_from
     from dlx import reporting
 
     names = known_models(model, reporting.DEFAULT_MODELS)
@@ -249,7 +249,7 @@ def audit(
     Example: `dlx audit bank_loan`
     """
     kept_below(checkpoints)
-    data = table.data
+    data = table.to_learn_from
     from dlx import reporting
 
     names = known_models(model, reporting.AUDITED_MODELS)

@@ -63,7 +63,7 @@ def fix(
 
     known_models(model)
     kept_below(checkpoints)
-    data = table.data
+    data = table.to_learn_from
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"

@@ -82,6 +82,14 @@ class Table:
             )
         return data
 
+    @property
+    def to_learn_from(self) -> Dataset:
+        """The case, or an error where dlx trains no models of such an outcome."""
+        from dlx.dataset import refuse_other_tasks
+
+        refuse_other_tasks(self.data, "a model that dlx trains")
+        return self.data
+
     def people(self, data: Dataset, people: str) -> Dataset:
         """Return the first test rows, if people is a number, or else those of a file."""
         from dlx.dataset import read_people

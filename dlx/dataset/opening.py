@@ -211,6 +211,17 @@ def refuse_bare(rows: Any, what: str) -> None:
         )
 
 
+def refuse_other_tasks(case: Dataset, what: str) -> None:
+    """Raise a `SchemaError` where the target of a case has no two outcomes: it is never cut in two, nor are rows weighed."""
+    target = case.schema.target
+    if target.kind != "binary":
+        held = "a value" if target.kind == "regression" else f"one of {len(target.levels)} classes"
+        raise SchemaError(
+            f"{what} needs a binary outcome, but {target.name!r} is {target.kind}, {held}; make two outcomes of it, "
+            "or wrap a model of your own: dlx.explain and dlx.compare take any"
+        )
+
+
 def refuse_claimed(folder: str | Path, case: Dataset, remedy: str) -> None:
     """Raise a `DlxError` if a folder holds what was made of another file, so that files of one name overwrite nothing.
 

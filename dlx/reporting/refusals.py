@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlx import explainers
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, refuse_other_tasks
 from dlx.errors import DlxError
 from dlx.files import refuse_unwritable
 from dlx.model import Model
@@ -29,11 +29,7 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise DlxError(f"a report has a second page, but {second_page(page)} is a folder; pass another path (--output)")
     for folder in (page.parent, tables_of(page), explanations_of(page)):
         refuse_unwritable(folder, "pass another path (--output)")
-    if case.schema.target.kind != "binary":
-        raise SchemaError(
-            f"a report needs a binary outcome, but {case.schema.target.name!r} is {case.schema.target.kind}; "
-            "use dlx.explain and dlx.compare, which take any model"
-        )
+    refuse_other_tasks(case, "a report")
     if case.outcomes is None:
         raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
 

@@ -6,6 +6,9 @@
   differ in every row and are consecutive, in 100 rows or more, or beyond 2**53; more than 20 texts most of which differ.
 - free text: such texts of several words.
 
+A target of numbers is a value to predict, a regression, if there are more than ten different ones, or more than two that are
+not all whole; else its numbers are classes.
+
 Numbers that differ in every row are otherwise numbers. A column that is asked for by name is kept, and where nothing else
 is left, numbers are.
 """
@@ -29,7 +32,7 @@ from dlx.schema.table import Carried, Schema, Target, refuse_odd
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_INFERRED_CLASSES = 20
+MAX_INFERRED_CLASSES, MAX_NUMBERED_CLASSES = 20, 10  # of words, and of numbers
 ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN = 20, 100  # rows
 EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
 TEXT, DATE, SPLIT = "free text", "a date or a time", "what the split goes by"
@@ -229,9 +232,9 @@ def _target(column: pd.Series, positive: str | None) -> Target:
     name, different = str(column.name), column.dropna().nunique()
     if different < 2:
         raise SchemaError(f"target {name!r} must have at least 2 different values, got {different}")
+    if positive is None and holds_numbers(column) and _are_amounts(column.dropna()):
+        return Target(name, kind="regression")
     if different > MAX_INFERRED_CLASSES:
-        if positive is None and holds_numbers(column):
-            return Target(name, kind="regression")
         rule = f", of which none can be the positive outcome {positive!r}"
         if positive is None:
             rule = f" that are no numbers, and at most {MAX_INFERRED_CLASSES} are taken; merge them, or describe it in a schema"
@@ -249,6 +252,12 @@ def _target(column: pd.Series, positive: str | None) -> Target:
         chosen = said if said in levels else same[0]
         levels = (*(level for level in levels if level != chosen), chosen)
     return Target(name, kind="binary" if len(levels) == 2 else "multiclass", levels=levels)
+
+
+def _are_amounts(known: pd.Series) -> bool:
+    """Whether outcomes that are numbers are values and no classes: more than ten, or more than two that are not all whole."""
+    numbers = np.unique(known.to_numpy(dtype=np.float64))
+    return len(numbers) > MAX_NUMBERED_CLASSES or (len(numbers) > 2 and bool((numbers % 1 != 0).any()))
 
 
 def _sorted_levels(column: pd.Series) -> tuple[str, ...]:

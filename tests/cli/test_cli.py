@@ -250,7 +250,15 @@ def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
     assert "pass target=..., one of usage, plan, churned" in refused("report", own)
     assert "no column 'chruned'" in refused("report", own, "--target", "chruned")
     assert "no level 'maybe'" in refused("report", own, "--target", "churned", "--positive", "maybe")
-    assert "needs a binary outcome, but 'usage' is regression" in refused("report", own, "--target", "usage")
+
+
+@pytest.mark.parametrize(("outcome", "held"), [("usage", "regression, a value"), ("grade", "multiclass, one of 5 classes")])
+@pytest.mark.parametrize("command", ["train", "explain", "report", "audit", "fix"])
+def test_a_value_and_several_classes_are_refused_before_anything_is_made(refused, own, command, outcome, held):
+    lines = own.read_text().splitlines()
+    own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 5}" for i, line in enumerate(lines[1:]))]) + "\n")
+    asked = {"explain": ["--model", "mlp", "--method", "lime"]}.get(command, ["--model", "mlp"])
+    assert f"needs a binary outcome, but '{outcome}' is {held}" in refused(command, own, "--target", outcome, *asked)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])
