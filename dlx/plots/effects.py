@@ -74,9 +74,9 @@ def _numbers(
     for one in accumulated:
         known, height = ~np.isnan(feature.numbers(one.values)), one.effects + one.mean_output
         ax.plot(one.values[known], height[known], "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
+    _name_axis(feature, ax)
     if feature.special:
         _draw_special(curves, accumulated, looks, ax)
-    ax.set_xlabel(feature.unit or "value")
     ax.set_ylabel(UNITS[curves[0].scale])
     if observed is not None:
         numbers = feature.numbers(observed)
@@ -187,9 +187,17 @@ def draw_centred_curves(
         ax.plot(np.full(len(some), x), some[:, place], "o", color=colour, alpha=0.2, markersize=3, rasterized=True)
         ax.plot(x, mean[place], "D", color=INK, markersize=5)
     ax.axhline(0, color=GREY, linewidth=0.8)
-    ax.set_xlabel(curve.feature.unit or "value")
+    _name_axis(curve.feature, ax)
     ax.set_ylabel(f"change ({UNITS[curve.scale]})")
     return ax
+
+
+def _name_axis(feature: Feature, ax: Axes) -> None:
+    """Name the axis of a number, and write dates as dates."""
+    ax.set_xlabel("date" if feature.date else feature.unit or "value")
+    if feature.date:
+        ax.locator_params(axis="x", nbins=4)
+        ax.xaxis.set_major_formatter(lambda day, _: feature.format(round(day)))
 
 
 def draw_pair(

@@ -77,6 +77,8 @@ def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
         held = typed.iloc[np.unique(cells.codes, return_index=True)[1]]
         lost = any(text in known and level_text(value) != text for text, value in zip(cells.texts, held, strict=True))
         return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
+    if feature.date:
+        return Column(cells.words({*cells.gone, *cells.marks}), cells.told_missing(marks=True))
     spelled = numerals_of(cells.values, decimal=decimal, unit=feature.unit)
     if spelled and spelled.unit and feature.unit and spelled.unit != feature.unit:
         raise SchemaError(

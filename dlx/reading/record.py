@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlx.errors import one_line, plural
 from dlx.schema import Schema
+from dlx.schema.dates import RULE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +80,10 @@ class Reading:
 
 def reading_of(schema: Schema, names: Sequence[str], rows: int) -> Reading:
     """Return the reading of a table that was not read from a file: its columns as a schema says."""
-    taken = {column.name: (ASIDE, column.why) for column in schema.carried}
-    taken |= {feature.name: (CATEGORY if feature.is_categorical else NUMBER, "") for feature in schema.features}
-    taken[schema.target.name] = OUTCOME, ""
-    columns = (ColumnReading(name, *taken.get(name, (ASIDE, "not in the schema"))) for name in names)
+    taken: dict[str, tuple[str, str, tuple[str, ...]]] = {column.name: (ASIDE, column.why, ()) for column in schema.carried}
+    for feature in schema.features:
+        dates = (f"dates, {feature.date}: {RULE}",) if feature.date else ()
+        taken[feature.name] = CATEGORY if feature.is_categorical else NUMBER, "", dates
+    taken[schema.target.name] = OUTCOME, "", ()
+    columns = (ColumnReading(name, *taken.get(name, (ASIDE, "not in the schema", ()))) for name in names)
     return Reading(rows=rows, columns=tuple(columns))

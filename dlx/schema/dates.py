@@ -23,7 +23,22 @@ _DAYS = (  # as strftime spells them
     *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b-%Y", "%b-%y", "%b %Y", "%B %Y"),
 )
 _TIMES = ("", *(f"{gap}{time}" for gap in " T" for time in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S%z")), " %I:%M %p")
+OBJECTS = ("date", "datetime")  # as pandas names what columns of objects hold
 FORMATS = tuple(f"{day}{time}" for day, time in itertools.product(_DAYS, _TIMES))
+
+
+def date_format(column: pd.Series) -> str:
+    """Return how a column spells its dates, ISO's way for moments; empty where it holds none, or they may be read otherwise."""
+    import pandas as pd
+
+    known = column.dropna()
+    kind = pd.api.types.infer_dtype(known, skipna=False)
+    if kind in (*OBJECTS, "datetime64"):
+        return ISO
+    if kind not in ("string", "integer", "floating"):
+        return ""
+    found = formats_of([level_text(value) for value in known.unique()])
+    return found[0] if len(found) == 1 else ""
 
 
 def formats_of(texts: Collection[str]) -> list[str]:
@@ -47,6 +62,8 @@ def days_of(column: pd.Series, spelled: str = "") -> np.ndarray:
     """Return a column of dates, or of texts or whole numbers that are spelled so, as days [rows]; NaN where there is none."""
     import pandas as pd
 
+    if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in OBJECTS:
+        column = pd.to_datetime(column, errors="coerce", utc=True)
     if not pd.api.types.is_datetime64_any_dtype(column.dtype):
         codes, values = column.factorize()
         texts = pd.Series([level_text(value).strip() for value in values], dtype="str")

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlx.errors import quoted
 from dlx.schema.cells import level_text, same_level
+from dlx.schema.dates import stamps_of
 from dlx.schema.features import Feature, SchemaError
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ def _value_of(level: str, kind: str) -> Any:
 
 def restored(feature: Feature, codes: np.ndarray) -> Any:
     """Return a column of codes [rows] as the table held it; a number between the integers of an integer column is a float."""
+    return _dates(feature, codes) if feature.date else _levels_or_numbers(feature, codes)
+
+
+def _levels_or_numbers(feature: Feature, codes: np.ndarray) -> Any:
     import pandas as pd
 
     dtype, cells = feature.dtype, np.asarray(codes, dtype=np.float64)
@@ -80,6 +85,22 @@ def restored(feature: Feature, codes: np.ndarray) -> Any:
     if isinstance(wanted, np.dtype):
         return cells.astype(wanted)
     return pd.array(np.where(gone, pd.NA, cells.astype(object)), dtype=wanted)
+
+
+def _dates(feature: Feature, days: np.ndarray) -> Any:
+    """Return days [rows] as the table held them: moments, whole numbers, dates of Python, else text."""
+    import pandas as pd
+
+    stamps, dtype = stamps_of(days), pd.api.types.pandas_dtype(feature.dtype or "str")
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        zone = getattr(dtype, "tz", None)
+        return (stamps.dt.tz_localize("UTC").dt.tz_convert(zone) if zone else stamps).astype(dtype).array
+    if str(dtype) == "object":
+        return pd.Index(stamps.dt.date.where(stamps.notna(), None), dtype=object)
+    texts = stamps.dt.strftime(feature.date)
+    return (
+        texts.astype(dtype).array if not stamps.isna().any() or not isinstance(dtype, np.dtype) else texts.astype(float).array
+    )
 
 
 def refuse_strange(feature: Feature) -> None:

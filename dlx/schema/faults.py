@@ -50,6 +50,8 @@ def _faults_of_kind(feature: Feature) -> Iterator[str]:
         yield " is categorical and has no levels; list them in 'levels'"
     if not feature.is_categorical and levels:
         yield " has levels, but its kind is numeric; set kind = 'categorical', or leave them out"
+    if feature.is_categorical and feature.date:
+        yield " has dates, which are numbers, but its kind is categorical; drop one of the two"
     are_rising = all(map(np.isfinite, cuts)) and all(low < high for low, high in itertools.pairwise(cuts))
     are_ends = len(bounds) == 2 and bounds[0] < bounds[1]
     for name, said, rule in (

@@ -11,6 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError, did_you_mean, listed, one_line, plural, quoted
 from dlx.schema.cells import LARGEST, level_text, number_of, numbers_of, same_level
+from dlx.schema.dates import RULE, date_text, days_of
 from dlx.schema.faults import faults_of_feature, faults_of_spelling
 from dlx.schema.fields import conform
 
@@ -82,6 +83,9 @@ class Feature:
         One sentence for the reader who does not know the column.
     dtype, level_values : str, tuple of bool, int, float or str
         How the table holds the column, pandas' name of its dtype, and each level; empty where nobody saw the table.
+    date : str
+        How the table spells the dates of a column, as strftime does (``"%d.%m.%Y"``): they are numbers of days since
+        1970-01-01, hours parts of a day. Empty for a column of anything else.
     """
 
     name: str
@@ -113,6 +117,7 @@ class Feature:
     description: str = ""
     dtype: str = ""
     level_values: tuple[Any, ...] = ()
+    date: str = ""
 
     def __post_init__(self) -> None:
         what = f"feature {quoted(self.name)}"
@@ -120,7 +125,7 @@ class Feature:
         if faults := [*faults_of_feature(self), *faults_of_spelling(self)]:
             raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
-        fill(self, reason=self.label)
+        fill(self, reason=self.label, unit=RULE if self.date else "")
         special = {level_text(number_of(str(code))): meaning for code, meaning in self.special.items()}
         object.__setattr__(self, "special", special)
         for name in ("cuts", "bounds"):
@@ -171,6 +176,8 @@ class Feature:
             return meaning
         if self.is_categorical:
             return self.level_labels[int(value)]
+        if self.date:
+            return date_text(value)
         number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
         return f"{number} {self.unit}".strip()
 
@@ -216,15 +223,16 @@ class Feature:
         return np.array([*found, np.nan], dtype=np.float64)[where]
 
     def _numbers(self, column: pd.Series) -> np.ndarray:
-        numbers, known = numbers_of(column), column.notna().to_numpy()
+        numbers, known = days_of(column, self.date) if self.date else numbers_of(column), column.notna().to_numpy()
         with np.errstate(invalid="ignore"):
             spoiled = known & ~(np.abs(numbers) <= LARGEST)
         if spoiled.any():
             position = int(spoiled.argmax())
             too_large = " of at most 3.4e38, as models compute in float32" if np.isfinite(numbers[position]) else ""
+            wanted = f"a date as {self.date}" if self.date else f"a finite number{too_large}"
             raise SchemaError(
                 f"column {self.name!r}, row {column.index[position]}: "
-                f"expected a finite number{too_large}, got {quoted(column.iloc[[position]].tolist()[0])}"
+                f"expected {wanted}, got {quoted(column.iloc[[position]].tolist()[0])}"
             )
         return numbers
 

@@ -1,6 +1,7 @@
 """The schema that a table suggests, and which columns are no features: these are set aside, and go along with each person.
 
-- no value at all; a constant: one value in every row; a date or a time.
+- no value at all; a constant: one value in every row.
+- a date or a time that is no day, or may be read as more than one; other dates are numbers, days since 1970-01-01.
 - a saved index: the first column, without gaps 0, 1, 2, ... or 1, 2, 3, ... from the first row on.
 - an id: whole numbers most of which differ, where the name says so ("id", "customer_no", "OrderKey"); whole numbers that
   differ in every row and are consecutive, in 100 rows or more, or beyond 2**53; more than 20 texts most of which differ.
@@ -23,6 +24,7 @@ import numpy as np
 
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, level_text, look_at, number_of, same_level
+from dlx.schema.dates import date_format
 from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.numerals import is_ambiguous, numerals_of
@@ -106,15 +108,20 @@ def infer_schema(
 
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
     """Return why a column, which may be the first of its table, is no feature: "an id"; empty where it is one."""
+    why = _why_aside(column, first=first)
+    return "" if why == DATE and date_format(column) else why
+
+
+def _why_aside(column: pd.Series, *, first: bool) -> str:
     import pandas as pd
 
     known = column.dropna()
     if known.empty:
         return EMPTY
-    if pd.api.types.infer_dtype(known, skipna=False) in DATES:
-        return DATE
     if len(known) == len(column) and (known.map(level_text) if known.dtype == object else known).nunique() == 1:
         return CONSTANT
+    if pd.api.types.infer_dtype(known, skipna=False) in DATES:
+        return DATE
     if holds_numbers(column):
         return _why_numbers(column, first=first)
     is_level = pd.api.types.is_bool_dtype(column) or getattr(column.dtype, "ordered", False)
@@ -176,6 +183,8 @@ def _are_spelled_otherwise(texts: Collection[str]) -> bool:
 def _feature(column: pd.Series, *, levels: bool) -> Feature:
     name, known = str(column.name), column.dropna()
     missing = len(known) < len(column)
+    if not levels and _are_dates(known) and (spelled := date_format(column)):
+        return typed(Feature(name, kind="numeric", missing=missing, date=spelled), column)
     if holds_numbers(column) and not levels:
         if (row := _inexact_row(known)) is not None:
             _refuse_inexact(name, known.index[row], known.iloc[row])
@@ -186,6 +195,15 @@ def _feature(column: pd.Series, *, levels: bool) -> Feature:
         _refuse_numbers_in_words(name, known)
     ordered = bool(getattr(column.dtype, "ordered", False))
     return typed(Feature(name, kind="categorical", levels=_sorted_levels(column), ordered=ordered, missing=missing), column)
+
+
+def _are_dates(known: pd.Series) -> bool:
+    import pandas as pd
+
+    if holds_numbers(known):
+        return are_calendar_numbers(np.unique(known.to_numpy(dtype=np.float64)))
+    kind = pd.api.types.infer_dtype(known, skipna=False)
+    return kind in DATES or (kind == "string" and look_at(known.value_counts(sort=False).to_dict()).look == "dates")
 
 
 def _inexact_row(known: pd.Series) -> int | None:

@@ -528,3 +528,13 @@ def test_what_is_darker_in_a_heat_map_of_the_output_is_more_and_never_blue(ax):
     image = ax.get_images()[0]
     most, least = image.cmap(1.0), image.cmap(0.0)
     assert sum(most[:3]) < sum(least[:3]) and most[0] > 2 * most[2]
+
+
+def test_dates_stand_on_an_axis_as_dates():
+    feature = Feature("opened", date="%d.%m.%Y")
+    curve = PartialDependence(feature, np.array([10957.0, 14610.0]), np.array([[0.1, 0.2]]), "probability", "m", np.ones(2))
+    ax = Figure().add_subplot()
+    plots.draw_centred_curves(curve, ax)
+    ax.figure.canvas.draw()
+    assert ax.get_xlabel() == "date"
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d|1999-\d\d-\d\d", tick.get_text()) for tick in ax.get_xticklabels())

@@ -155,10 +155,10 @@ def test_a_workbook_is_read_as_the_same_text(tmp_path):
         table.to_excel(book, sheet_name="loans", index=False)
         table.to_excel(book, sheet_name="more", index=False)
     case = dlx.read_table(tmp_path / "a.XLSX", target="y")
-    assert case.schema.names == ("zip", "n", "r", "ok") and case.schema["zip"].levels[1] == "0001"
+    assert case.schema.names == ("zip", "n", "r", "ok", "when") and case.schema["zip"].levels[1] == "0001"
     np.testing.assert_array_equal(case.rows[:, 2], table["r"])
     assert np.isnan(case.rows[:2, 1]).all() and case.schema["ok"].levels == ("False", "True")
-    assert case.reading.file == ("the first of 2 sheets, 'loans'",) and case.schema.carried[0].why == "a date or a time"
+    assert case.reading.file == ("the first of 2 sheets, 'loans'",) and case.schema["when"].date == "%Y-%m-%d"
     pd.DataFrame({"a": []}).to_excel(tmp_path / "b.xlsx", index=False)
     with pytest.raises(SchemaError, match="has no rows"):
         dlx.read_table(tmp_path / "b.xlsx", target="y")
@@ -181,10 +181,10 @@ def test_a_parquet_file_keeps_its_types(tmp_path):
     )
     table.to_parquet(tmp_path / "a.parquet")
     case = dlx.read_table(tmp_path / "a.parquet", target="y")
-    assert case.schema.names == ("size", "n", "ok", "cents", "zip", "x") and list(case.index[:2]) == ["L0", "L1"]
+    assert case.schema.names == ("size", "n", "ok", "cents", "when", "zip", "x") and list(case.index[:2]) == ["L0", "L1"]
     assert case.schema["size"].levels == ("low", "mid", "high") and case.schema["size"].ordered
-    assert [f.dtype for f in case.schema.features] == ["category", "Int64", "boolean", "float64", "str", "float32"]
-    for name in ("size", "n", "ok", "zip", "x"):
+    assert [f.dtype for f in case.schema.features] == ["category", "Int64", "boolean", "float64", "object", "str", "float32"]
+    for name in ("size", "n", "ok", "when", "zip", "x"):
         pd.testing.assert_series_equal(case.frame[name], table[name], check_index=False)
     codes = dlx.read_table(tmp_path / "a.parquet", target="y", missing=["3", "low"])
     assert codes.frame["n"].isna().sum() == 1 + (table["n"] == 3).sum() and codes.frame["size"].isna().sum() == 20

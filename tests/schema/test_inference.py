@@ -38,7 +38,7 @@ def test_columns_that_are_no_features_are_carried_along_and_named(tmp_path):
     table = pd.DataFrame({name: list(cells) for name, cells in texts.items()}).assign(y=["no", "yes"] * (rows // 2))
     table.to_csv(tmp_path / "loans.csv", index=False)
     case = dlx.read_table(tmp_path / "loans.csv", target="y")
-    assert case.schema.names == ("sure", "salary", "shop_id")
+    assert case.schema.names == ("sure", "when", "salary", "shop_id")
     assert {column.name: column.why for column in case.schema.carried} == {
         "Unnamed: 0": "a saved index",
         "customer_no": "an id",
@@ -48,9 +48,8 @@ def test_columns_that_are_no_features_are_carried_along_and_named(tmp_path):
         "note": "free text",
         "currency": "a constant",
         "empty": "no value at all",
-        "when": "a date or a time",
     }
-    assert [column.position for column in case.schema.carried] == [0, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert [column.position for column in case.schema.carried] == [0, 2, 3, 4, 5, 6, 7, 8]
     assert case.table["card"].tolist() == list(map(int, table["card"])) and len(case.table.columns) == 12
     told = case.reading.to_frame().set_index("column")["taken for"]
     assert told["run"] == "set aside" and told["salary"] == "numeric" and told["y"] == "outcome"
@@ -113,20 +112,79 @@ def test_a_frame_that_is_no_table_is_one_line(table, said):
 @pytest.mark.parametrize(
     "column",
     [
-        pd.date_range("2024", periods=ROWS),
-        pd.date_range("2024", periods=ROWS, tz="UTC"),
         pd.to_timedelta(range(ROWS)),
         pd.period_range("2024", periods=ROWS),
-        [datetime.date(2024, 1, 1 + i % 28) for i in range(ROWS)],
-        ["2024-01-02", "2024-01-03"] * 20,
+        [f"{1 + i % 12}/{1 + i % 7}/2024" for i in range(ROWS)],  # a day may be a month
+        [f"{1 + i % 28}.{1 + i % 12}." for i in range(ROWS)],
         pd.Categorical(pd.date_range("2024", periods=2).tolist() * 20),
         [datetime.time(i % 24) for i in range(ROWS)],
     ],
 )
-def test_dates_of_a_frame_are_set_aside(column):
+def test_times_that_are_no_day_or_more_than_one_are_set_aside(column):
     schema = infer_schema(frame(z=column), "y")
     assert schema.names == ("age",) and schema.carried[0].why == "a date or a time"
     assert "z" in from_frame(frame(z=column), schema).table
+
+
+DAYS = [datetime.date(2019, 11, 27) + datetime.timedelta(days=37 * i) for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(pd.to_datetime(DAYS)),
+        pd.Series(pd.to_datetime(DAYS)).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
+        pd.Series(DAYS, dtype=object),
+        pd.Series([int(f"{day:%Y%m%d}") for day in DAYS]),
+        pd.Series(["", *(f"{day:%d.%m.%Y}" for day in DAYS[1:])]).replace("", np.nan),
+        *(pd.Series([f"{day:{spelled}}" for day in DAYS]) for spelled in ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%y", "%b %d, %Y")),
+    ],
+)
+def test_dates_are_days_since_1970_and_come_back_as_the_table_holds_them(column):
+    case = from_frame(frame(z=column), infer_schema(frame(z=column), "y"))
+    days = [(day - datetime.date(1970, 1, 1)).days for day in DAYS]
+    known = column.notna().to_numpy()
+    np.testing.assert_array_equal(case.rows[known, 1], np.array(days)[known])
+    assert np.isnan(case.rows[~known, 1]).all()
+    pd.testing.assert_series_equal(case.frame["z"], case.table["z"])
+    feature = case.schema["z"]
+    assert feature.format(case.rows[3, 1]) == DAYS[3].isoformat() and feature.unit == "days since 1970-01-01"
+    assert feature.format(case.rows[3, 1] + 0.75) == f"{DAYS[3].isoformat()} 18:00"
+    assert case.reading["z"].done == (f"dates, {feature.date}: days since 1970-01-01",)
+    again = dlx.Schema.from_dict(case.schema.to_dict())
+    np.testing.assert_array_equal(again.encode(case.frame), case.rows)
+
+
+def test_a_model_of_one_s_own_reads_dates_as_the_table_holds_them():
+    table = frame(z=[f"{day:%d.%m.%Y}" for day in DAYS])
+    case = from_frame(table, infer_schema(table, "y"))
+    model = dlx.wrap(lambda rows: pd.to_datetime(rows["z"], format="%d.%m.%Y").dt.year / 3000, case, scale="probability")
+    np.testing.assert_allclose(model.predict(case, "probability"), [day.year / 3000 for day in DAYS])
+    made = dlx.explain(model, case[:3], method="shapley", background=case[3:9], scale="probability")
+    assert (made.values[:, 0] == 0).all() and (made.values[:, 1] != 0).any()
+
+
+def test_a_cell_that_is_no_date_of_the_schema_is_named():
+    from dlx.schema import Feature
+
+    with pytest.raises(SchemaError, match=r"row 1: expected a date as %d\.%m\.%Y, got '2024-01-31'"):
+        Feature("when", date="%d.%m.%Y").encode(pd.Series(["31.01.2024", "2024-01-31"]))
+    with pytest.raises(SchemaError, match="has dates, which are numbers, but its kind is categorical"):
+        Feature("when", kind="categorical", levels=("a", "b"), date="%Y")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (np.arange(ROWS) % 15, "regression"),
+        (np.arange(ROWS) % 10, "multiclass"),
+        (np.arange(ROWS) % 4 / 2, "regression"),
+        (np.arange(ROWS) % 2 / 2, "binary"),
+        ([f"class {i % 15}" for i in range(ROWS)], "multiclass"),
+    ],
+)
+def test_many_numbers_are_values_to_predict_and_no_classes(values, kind):
+    assert infer_schema(frame(z=values), "z").target.kind == kind
 
 
 @pytest.mark.parametrize(
