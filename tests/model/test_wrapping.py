@@ -281,14 +281,12 @@ def test_levels_keep_the_dtype_of_their_column(column, read, options):
     [
         (pd.Series([f"c{i:03}" for i in range(ROWS)], dtype="category"), lambda t: t["z"].cat.codes / ROWS),
         (pd.Series(["k"] * ROWS, dtype="category"), lambda t: t["z"].cat.codes + 0.5),
-        (pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(range(ROWS), "D")), lambda t: t["z"].dt.month / 13),
-        (pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="h", tz="Europe/Berlin")), lambda t: t["z"].dt.hour / 24),
         (pd.Series(pd.period_range("2000-01", periods=ROWS, freq="M")), lambda t: t["z"].dt.month / 13),
         (pd.Series([f"{i} of {i} words" if i % 5 else None for i in range(ROWS)]), lambda t: t["z"].str.len().fillna(0) / 50),
         (pd.Series([7] * ROWS, dtype="Int64"), lambda t: (t["z"].dtype == "Int64") * 0.3 + 0 * t["a"]),
         (pd.Series([None] * ROWS, dtype=object), lambda t: (t["z"].dtype == object) * 0.3 + 0 * t["a"]),
     ],
-    ids=["ids", "a constant", "dates", "dates of a zone", "months", "free text with gaps", "Int64", "nothing"],
+    ids=["ids", "a constant", "months", "free text with gaps", "Int64", "nothing"],
 )  # fmt: skip
 def test_columns_that_are_set_aside_keep_their_dtype(column, read):
     table, case = beside(column, carried=True)
@@ -297,6 +295,23 @@ def test_columns_that_are_set_aside_keep_their_dtype(column, read):
     made = dlx.explain(model, case[:6], method="exact_shapley", background=case[7:12], scale="probability")
     np.testing.assert_allclose(made.outputs, read(table)[:6])
     np.testing.assert_allclose(made.values, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("column", "read"),
+    [
+        (pd.Series(pd.to_datetime("2020-01-01") + pd.to_timedelta(range(ROWS), "D")), lambda t: t["z"].dt.month / 13),
+        (pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="h", tz="Europe/Berlin")), lambda t: t["z"].dt.hour / 24),
+    ],
+    ids=["dates", "dates of a zone"],
+)  # fmt: skip
+def test_dates_are_features_that_keep_their_dtype(column, read):
+    table, case = beside(column)
+    model = wrap(read, case)
+    for rows in (case, case.rows):
+        np.testing.assert_allclose(model.predict(rows, "probability"), read(table))
+    made = dlx.explain(model, case[:6], method="exact_shapley", background=case[7:12], scale="probability")
+    np.testing.assert_allclose(made.values[:, 1], read(table)[:6] - read(table)[7:12].mean())
 
 
 def test_a_column_of_which_dlx_does_not_hold_all_is_refused_with_what_to_do():

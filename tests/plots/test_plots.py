@@ -537,4 +537,4 @@ def test_dates_stand_on_an_axis_as_dates():
     plots.draw_centred_curves(curve, ax)
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "date"
-    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d|1999-\d\d-\d\d", tick.get_text()) for tick in ax.get_xticklabels())
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", tick.get_text()) for tick in ax.get_xticklabels())
