@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,14 +13,19 @@ import numpy as np
 from dlx.arrays import array_id, as_slice, frozen, row_names
 from dlx.errors import DlxError, listed, plural
 from dlx.files import write_atomically
+from dlx.rounding import rounded
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
     import shap
 
+    from dlx.model import Model, Scale
+
 ARRAYS = ("values", "base_values", "outputs", "rows", "standard_errors")
+IDENTITY = ("model", "schema", "target", "method", "implementation", "options", "scale", "background_id", "seed", "carried")
 ROUNDING = 1e-6  # of the contributions: standard errors that are 0 but for the root of a float's rounding
+FEW_ROWS, FEW_COLUMNS = 5, 6  # that a notebook shows
 NO_VARIATION = "sampled, and no variation seen: that is no proof that there is none"
 
 
@@ -135,6 +141,21 @@ class Explanation:
         ]
         return "\n".join(" ".join(line.splitlines()) for line in said)
 
+    def _repr_html_(self) -> str:
+        from dlx.notebook import shown
+
+        title, *about = repr(self).removeprefix("Explanation(").splitlines()
+        bars = {label: float(size) for label, size in zip(self.schema.labels, self.importance, strict=True) if size >= 0}
+        first = self[:FEW_ROWS]
+        top = np.argsort(-self.importance, kind="stable")[:FEW_COLUMNS]
+        columns = ["row", "output", *(self.schema.labels[i] for i in top)]
+        cells = np.column_stack([first.outputs, first.values[:, top]])
+        words = [[(rounded(x, 2) if self.scale == "logit" else f"{x:.3g}").replace("-", "−") for x in row] for row in cells]
+        rows = [[str(name), *row] for name, row in zip(first.index, words, strict=True)]
+        caption = f"Contributions of the most important columns, the first {len(first)} of {plural(len(self), 'row')}"
+        unit = f"Mean size of contributions, {self.scale}"
+        return shown(f"{title}; {about[0].strip()}", bars, unit, caption, columns, rows)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -146,6 +167,150 @@ class Explanation:
         failures = {new: self.failures[old] for new, old in enumerate(kept.tolist()) if old in self.failures}
         extras = {name: array[which] for name, array in self.extras.items()}
         return dataclasses.replace(self, **parts, failures=failures, extras=extras)
+
+    def of(self, names: Any) -> Explanation:
+        """Return the explanation of the rows with some names, in their order; of one row where one name is given."""
+        wanted, known = row_names(names if np.ndim(names) else [names]), self.index.tolist()
+        places = dict(zip(known, range(len(known)), strict=True))
+        if strange := [name for name in wanted.tolist() if name not in places]:
+            raise ExplanationError(
+                f"{self.method} of {self.model} explains no row {strange[0]!r}; it explains {listed(known, 6)}"
+            )
+        return self[np.array([places[name] for name in wanted.tolist()], dtype=int)]
+
+    def sorted(self, by: str = "output", *, rising: bool = False) -> Explanation:
+        """Return the explanation with its rows sorted by "output", or by the contribution of a feature; the largest first."""
+        keys = self.outputs if by == "output" else self.values[:, self.schema.position(by)]
+        return self[np.argsort(keys if rising else -keys, kind="stable")]
+
+    @classmethod
+    def from_values(
+        cls,
+        values: Any,
+        base_values: Any,
+        model: Model,
+        rows: Any,
+        *,
+        scale: Scale,
+        background: Any,
+        method: str,
+        made_by: str = "another tool",
+        standard_errors: Any = None,
+        adds_up: bool = True,
+        options: dict[str, Any] | None = None,
+    ) -> Explanation:
+        """Return contributions that another tool computed, to be compared with those of dlx.
+
+        What the numbers do not say must be said: scale and background. Where they are held to add up, dlx checks that they do
+        so to what the model predicts, from the mean output of the background, both within 1 % of the mean effect.
+
+        Parameters
+        ----------
+        values : array, tensor or DataFrame [rows, features]
+            Of the original columns, or of the dense columns that a net or linear model reads: these are summed by column.
+        base_values : float or array [rows]
+            What the contributions start from; None for the mean output of the background.
+        model : Model
+            The model that was explained, of dlx or wrapped by `dlx.wrap`.
+        rows : Dataset, DataFrame or ndarray [rows, features]
+            The people who were explained.
+        scale : {"logit", "probability", "value"}
+            Unit of the values.
+        background : Dataset, DataFrame or ndarray [references, features], or None
+            What they were explained against; None where it is not known: such an explanation compares with no other.
+        method, made_by : str
+            What computed them, as it is to be called, and by which tool and version.
+        standard_errors : array [rows, features], optional
+            Sampling errors of the values.
+        adds_up : bool
+            Whether the method promises that contributions add up; False for saliency or a surrogate's.
+        options : dict, optional
+            How it was computed, to be kept with it.
+
+        Raises
+        ------
+        ExplanationError
+            If shapes do not fit, a value is not finite, or what is promised does not hold; the message says what would.
+        """
+        from dlx.foreign import from_values
+
+        how: dict[str, Any] = {"standard_errors": standard_errors, "adds_up": adds_up, "options": options, "made_by": made_by}
+        return from_values(values, base_values, model, rows, scale=scale, background=background, method=method, **how)
+
+    @classmethod
+    def from_shap(
+        cls,
+        found: Any,
+        model: Model,
+        rows: Any,
+        *,
+        scale: Scale,
+        background: Any,
+        method: str = "shap",
+        output: int | None = None,
+    ) -> Explanation:
+        """Return a `shap.Explanation` as one of dlx; of two outputs the second, of more the one at position `output`.
+
+        Other parameters, and errors raised, are those of `from_values`.
+        """
+        from dlx.foreign import from_shap
+
+        return from_shap(found, model, rows, scale=scale, background=background, method=method, output=output)
+
+    @classmethod
+    def from_captum(
+        cls, attributions: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str = "captum"
+    ) -> Explanation:
+        """Return captum's attributions, a tensor [rows, dense columns], as an explanation of dlx, summed by original column.
+
+        The baselines are the background: one row, or all over which attributions were averaged. Parameters, and errors raised,
+        are those of `from_values`.
+        """
+        from dlx.foreign import from_captum
+
+        return from_captum(attributions, model, rows, scale=scale, background=background, method=method)
+
+    @classmethod
+    def from_lime(
+        cls, found: Sequence[Any], explainer: Any, model: Model, rows: Any, *, scale: Scale, background: Any, label: int = 1
+    ) -> Explanation:
+        """Return what a `LimeTabularExplainer` says of each row, in the unit of all others: contributions against a background.
+
+        A weight of lime is the effect of being in the person's bin; times the share of the background that is not, it is the
+        distance from the average person. Surrogates do not promise to add up. `label` is lime's, the outcome that was
+        explained; other parameters, and errors raised, are those of `from_values`.
+        """
+        from dlx.foreign import from_lime
+
+        return from_lime(found, explainer, model, rows, scale=scale, background=background, label=label)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Explanation]) -> Explanation:
+        """Return explanations of different rows, of one model by one method, as one.
+
+        Raises
+        ------
+        ExplanationError
+            If there are none, they differ in anything but their rows, or two explain a row of one name.
+        """
+        parts = list(parts)
+        if not parts:
+            raise ExplanationError("there is nothing to concatenate; pass at least 1 explanation")
+        first = parts[0]
+        for name in IDENTITY:
+            if differing := [other for other in parts if getattr(other, name) != getattr(first, name)]:
+                both = f"{getattr(first, name)!r} and {getattr(differing[0], name)!r}"
+                raise ExplanationError(f"explanations that are concatenated must share their {name}, got {both}")
+        index = np.concatenate([part.index for part in parts])
+        if len(np.unique(index)) < len(index):
+            raise ExplanationError("explanations that are concatenated must be of different rows, got one name twice")
+        found: dict[str, Any] = {name: _joined([getattr(part, name) for part in parts]) for name in ARRAYS}
+        starts = np.cumsum([0, *map(len, parts)]).tolist()
+        failures = {start + row: why for start, part in zip(starts, parts, strict=False) for row, why in part.failures.items()}
+        shared = [name for name in first.extras if all(name in part.extras for part in parts)]
+        extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in shared}
+        cost = {name: sum(getattr(part, name) for part in parts) for name in ("seconds", "evaluations")}
+        return dataclasses.replace(first, **found, **cost, index=index, failures=failures, extras=extras)
 
     @property
     def residuals(self) -> np.ndarray:
@@ -171,8 +336,11 @@ class Explanation:
     @property
     def shown(self) -> np.ndarray:
         """The rows in the words of the schema, object [rows, features]."""
-        words = [[f.format(x) for x in column] for f, column in zip(self.schema.features, self.rows.T, strict=True)]
-        return np.array(words, dtype=object).reshape(self.rows.shape[::-1]).T
+        words = np.empty(self.rows.shape, dtype=object)
+        for i, (feature, column) in enumerate(zip(self.schema.features, self.rows.T, strict=True)):
+            different, which = np.unique(column, return_inverse=True)  # many people share a value
+            words[:, i] = np.array([feature.format(value) for value in different], dtype=object)[which]
+        return words
 
     @property
     def rows_id(self) -> str:
@@ -201,6 +369,13 @@ class Explanation:
             frame["standard_error"] = self.standard_errors.ravel()
             frame["note"] = np.where(np.repeat(self.unvaried, width), NO_VARIATION, "")
         return frame
+
+    @property
+    def contributions(self) -> pd.DataFrame:
+        """The contributions as a table, a line a row and a column a feature, named as the table's; for pandas and parquet."""
+        import pandas as pd
+
+        return pd.DataFrame(self.values, index=pd.Index(self.index, name="row"), columns=list(self.schema.names))
 
     @property
     def unvaried(self) -> np.ndarray:
@@ -246,3 +421,9 @@ class Explanation:
         from dlx.explanation_file import unpacked
 
         return unpacked(Path(path))
+
+
+def _joined(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Return arrays of rows as one; None where one of them is not there."""
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known) if len(known) == len(arrays) else None

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -320,3 +321,61 @@ def test_a_row_whose_name_is_a_huge_number_is_named_by_its_text(explanation, tmp
     named = dataclasses.replace(explanation, index=[2**63 + i for i in range(len(explanation))])
     named.save(tmp_path / "a.safetensors")
     assert Explanation.load(tmp_path / "a.safetensors").index[0] == str(2**63)
+
+
+def test_parts_are_concatenated_to_the_whole(explanation):
+    parts = [dataclasses.replace(explanation[some], seconds=1.0, evaluations=3) for some in (slice(0, 2), [2], slice(3, None))]
+    whole = Explanation.concatenate(parts)
+    for name in ("values", "base_values", "outputs", "rows", "standard_errors", "index"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(explanation, name))
+    assert (whole.seconds, whole.evaluations) == (3.0, 9)
+    failed = dataclasses.replace(parts[1], failures={0: "why"}, standard_errors=None)
+    joined = Explanation.concatenate([parts[0], failed])
+    assert joined.failures == {2: "why"} and joined.standard_errors is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (lambda _: [], "nothing to concatenate"),
+        (lambda one: [one, one[:1]], "of different rows, got one name twice"),
+        (lambda one: [one[:1], dataclasses.replace(one[1:], scale="value")], "must share their scale, got 'logit' and 'value'"),
+        (lambda one: [one[:1], dataclasses.replace(one[1:], options={})], "must share their options"),
+    ],
+)
+def test_what_does_not_belong_together_is_not_concatenated(explanation, parts, message):
+    with pytest.raises(ExplanationError, match=message):
+        Explanation.concatenate(parts(explanation))
+
+
+def test_rows_are_found_by_name_and_sorted(explanation):
+    np.testing.assert_array_equal(explanation.of(["d", "b"]).values, explanation.values[[3, 1]])
+    assert list(explanation.of("c").index) == ["c"] and list(explanation[explanation.outputs > 1].index) == [
+        name for name, output in zip("abcde", explanation.outputs, strict=True) if output > 1
+    ]
+    with pytest.raises(ExplanationError, match="explains no row 'z'; it explains a, b, c, d, e"):
+        explanation.of("z")
+    assert (np.diff(explanation.sorted().outputs) <= 0).all()
+    name = explanation.schema.names[2]
+    by = explanation.sorted(name, rising=True)
+    assert (np.diff(by.contributions[name]) >= 0).all() and set(by.index) == set("abcde")
+
+
+def test_contributions_are_a_table_that_parquet_holds(explanation, tmp_path):
+    table = explanation.contributions
+    np.testing.assert_array_equal(table.to_numpy(), explanation.values)
+    assert list(table.columns) == list(worlds.MIXED.names) and list(table.index) == list("abcde")
+    table.to_parquet(tmp_path / "c.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "c.parquet"), table)
+
+
+def test_a_notebook_shows_a_table_and_a_figure_that_no_name_breaks(explanation):
+    evil = "<img src=x onerror=alert(1)>&\"'"
+    schema = Schema((Feature("a", label=evil), *explanation.schema.features[1:]), worlds.TARGET)
+    made = dataclasses.replace(explanation, schema=schema, index=np.array([evil, *"bcde"]), model=evil)
+    for shown in (made._repr_html_(), dlx.compare([made, dataclasses.replace(made, method="shapley")])._repr_html_()):
+        page = ElementTree.fromstring(shown)
+        assert page.find(".//img") is None and page.find(".//table/caption").text
+        assert page.find(".//svg").attrib["role"] == "img" and evil in "".join(page.itertext())
+        assert {cell.attrib["scope"] for cell in page.iter("th")} == {"col", "row"}
+    assert len(ElementTree.fromstring(made._repr_html_()).findall(".//tbody/tr")) == 5

@@ -38,6 +38,24 @@ class Comparison:
         one = self.explanations[0]
         return f"Comparison({one.scale}, {len(one)} rows\n  {listed(map(describe, self.explanations), 4)})"
 
+    def _repr_html_(self) -> str:
+        from dlx.notebook import shown
+
+        table = self.agreement(k=max(1, min(5, len(self.explanations[0].schema) // 2)))
+        table = table[table["metric"] == "feature_agreement"]
+        pairs = [f"{line.method} of {line.model}, {line.other_method} of {line.other_model}" for line in table.itertuples()]
+        rows = [
+            [pair, f"{line.mean:.2f}", f"{line.low:.2f} to {line.high:.2f}", f"{line.chance:.2f}", str(line.rows)]
+            for pair, line in zip(pairs, table.itertuples(), strict=True)
+        ]
+        one, k = self.explanations[0], table["k"].iloc[0]
+        title, unit = (
+            f"{len(self.explanations)} explanations, {one.scale}, {len(one)} rows",
+            f"Agreement about the top {k} columns",
+        )
+        bars, columns = dict(zip(pairs, table["mean"], strict=True)), ["pair", "mean", "95 % interval", "by chance", "rows"]
+        return shown(title, bars, unit, "Share of a person's top columns that both name", columns, rows, most=1.0)
+
     def agreement(self, k: int = 5) -> pd.DataFrame:
         """Return how far each pair agrees: a line a pair and metric, with interval and chance level."""
         return _joined(agreement(one, other, k=k) for one, other in combinations(self.explanations, 2))

@@ -101,7 +101,7 @@ def distance_to_truth(explanations: Sequence[Explanation], truth: Explanation, *
         by_row = distance_by_row(one, truth, k=k)
         about: dict[str, object] = {"model": one.model, "method": one.method, "options": one.options_words, "scale": one.scale}
         about |= {"truth": truth.method, "truth_error": error_of(truth), "truth_unvaried": int(truth.unvaried.sum())}
-        about |= {"is_shapley": explainers.method(one.method).IS_SHAPLEY}
+        about |= {"is_shapley": one.method in explainers.having(IS_SHAPLEY=True)}
         for measure, within in MEASURES.items():
             values = by_row[measure].to_numpy()
             found = summary(values, one.failed | truth.failed, within=within, seed=seed)

@@ -1,0 +1,199 @@
+"""What other tools made, as explanations of dlx: what their numbers do not say must be said, and is checked where it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from dlx.arrays import array_id
+from dlx.dataset import Dataset
+from dlx.errors import listed
+from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
+from dlx.model import Model, Scale, as_rows, check_model, check_scale
+
+PROMISE = LocalAccuracy(relative=0.01)
+ROUNDING = 1e-6  # of the largest output: of tools that compute in float32
+UNKNOWN = "unknown "  # before what tells one unknown background from another
+
+
+def from_values(
+    values: Any,
+    base_values: Any,
+    model: Model,
+    rows: Any,
+    *,
+    scale: Scale,
+    background: Any,
+    method: str,
+    made_by: str = "another tool",
+    standard_errors: Any = None,
+    adds_up: bool = True,
+    options: dict[str, Any] | None = None,
+) -> Explanation:
+    """Return contributions that another tool computed, as `Explanation.from_values` describes them."""
+    check_model(model)
+    check_scale(model, scale)
+    coded, outputs = as_rows(model.schema, rows), model.predict(rows, scale)
+    found = _of_columns(values, model, len(coded), "values")
+    failed = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(failed):
+        raise ExplanationError(f"values must be finite, but row {failed[0]} holds {found[failed[0]].tolist()}; leave it out")
+    references = None if background is None else as_rows(model.schema, background)
+    base = _base_of(base_values, model, references, scale, len(coded))
+    if adds_up:
+        _check_sums(found, base, model, coded, scale)
+        if references is not None:
+            _check_base(base, model.predict(references, scale), outputs, scale)
+    return Explanation(
+        values=found,
+        base_values=base,
+        outputs=outputs,
+        rows=coded,
+        schema=model.schema,
+        scale=scale,
+        method=method,
+        implementation=made_by,
+        model=model.name,
+        background_id=UNKNOWN + array_id(found) if references is None else array_id(references),
+        target=model.target,
+        index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
+        options=options or {},
+        promise=str(PROMISE if adds_up else LocalAccuracy()),
+        standard_errors=None if standard_errors is None else _of_columns(standard_errors, model, len(coded), "standard_errors"),
+    )
+
+
+def from_shap(
+    found: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str, output: int | None = None
+) -> Explanation:
+    """Return what the shap package computed, as `Explanation.from_shap` describes it."""
+    values, base = np.asarray(found.values), np.asarray(found.base_values)
+    if values.ndim == 3:
+        output = _output(output, values.shape[2], model)
+        values, base = values[:, :, output], base[..., output] if base.ndim else base
+    made_by = f"shap {version('shap')}"
+    return from_values(values, base, model, rows, scale=scale, background=background, method=method, made_by=made_by)
+
+
+def from_captum(attributions: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str) -> Explanation:
+    """Return what captum computed, as `Explanation.from_captum` describes it."""
+    made_by = f"captum {version('captum')}"
+    return from_values(attributions, None, model, rows, scale=scale, background=background, method=method, made_by=made_by)
+
+
+def from_lime(
+    found: Sequence[Any],
+    explainer: Any,
+    model: Model,
+    rows: Any,
+    *,
+    scale: Scale,
+    background: Any,
+    label: int = 1,
+) -> Explanation:
+    """Return what the lime package computed, as `Explanation.from_lime` describes it."""
+    if explainer.discretizer is None:
+        raise ExplanationError(
+            "lime's weights are read of bins, but this explainer was made with discretize_continuous=False; leave it out"
+        )
+    package = type(explainer).__module__.partition(".")[0]
+    coded, references = as_rows(model.schema, rows), as_rows(model.schema, background)
+    bins = explainer.discretizer.discretize
+    weights, intercepts = np.zeros(coded.shape), np.empty(len(coded))
+    for i, one in enumerate(found):
+        for column, weight in one.local_exp[label]:
+            weights[i, column] = weight
+        intercepts[i] = one.intercept[label]
+    shares = np.array([(bins(references) == row).mean(axis=0) for row in bins(coded)])
+    return from_values(
+        weights * (1 - shares),
+        intercepts + (weights * shares).sum(axis=1),
+        model,
+        rows,
+        scale=scale,
+        background=background,
+        method=package,
+        made_by=f"{package} {version(package)}",
+        adds_up=False,
+    )
+
+
+def _of_columns(values: Any, model: Model, count: int, what: str) -> np.ndarray:
+    """Return values [rows, features] of original columns; those of a model's dense columns are summed, a table is reordered."""
+    names = list(model.schema.names)
+    if hasattr(values, "columns"):
+        if lacking := [name for name in names if name not in values.columns]:
+            raise ExplanationError(f"{what} lack the column {lacking[0]!r}; they have {listed(values.columns)}")
+        values = values[names]
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
+    encoder = getattr(model, "encoder", None)
+    if encoder is not None and array.shape == (count, encoder.width) and encoder.width != len(names):
+        array = encoder.fold(array)
+    if array.shape != (count, len(names)):
+        dense = "" if encoder is None else f", or [{count}, {encoder.width}] of its dense columns"
+        raise ExplanationError(
+            f"{what} must be [{count}, {len(names)}] of {model.name}'s columns{dense}, got {list(array.shape)}"
+        )
+    return array
+
+
+def _base_of(base: Any, model: Model, references: np.ndarray | None, scale: Scale, count: int) -> np.ndarray:
+    """Return the base value of each row; by default the mean output of the background."""
+    if base is None and references is None:
+        raise ExplanationError("what do the contributions start from? pass base_values=..., or the background")
+    array = np.asarray(model.predict(references, scale).mean() if base is None else base, dtype=np.float64)
+    if array.size not in (1, count) or array.ndim > 1 + (array.size == 1):
+        raise ExplanationError(f"base_values must be one number, or one a row, got {list(array.shape)} for {count} rows")
+    return np.broadcast_to(array.ravel(), count)
+
+
+def _check_sums(values: np.ndarray, base: np.ndarray, model: Model, coded: np.ndarray, scale: Scale) -> None:
+    """Raise where contributions do not add up to the model's outputs; say on which scale, or for which outcome, they do."""
+    sums = base + values.sum(axis=1)
+
+    def off(outputs: np.ndarray) -> np.ndarray:
+        effect = float(np.abs(outputs - base).mean())
+        return np.abs(sums - outputs) - max(PROMISE.limit(effect), ROUNDING * float(np.abs(outputs).max()))
+
+    outputs = {one: model.predict(coded, one) for one in model.scales}
+    if (off(outputs[scale]) <= 0).all():
+        return
+    for other in model.scales:
+        if other != scale and (off(outputs[other]) <= 0).all():
+            raise ExplanationError(
+                f"the contributions do not add up on {scale!r}, but on {other!r} they do; pass scale={other!r}"
+            )
+    negated = {"logit": -outputs[scale], "probability": 1 - outputs[scale]}.get(scale)
+    if negated is not None and (off(negated) <= 0).all():
+        raise ExplanationError(
+            f"the contributions add up for another outcome than {model.target}; pass those of {model.target}"
+        )
+    gap = np.abs(sums - outputs[scale])
+    raise ExplanationError(
+        f"the contributions do not add up to what {model.name} predicts: row {gap.argmax()} is off by {gap.max():.3g} {scale}; "
+        "is it the same model, the same rows, the same scale? If the method does not promise to add up, pass adds_up=False"
+    )
+
+
+def _check_base(base: np.ndarray, references: np.ndarray, outputs: np.ndarray, scale: Scale) -> None:
+    """Raise where base values are not the mean output of the background, as those of Shapley values and paths are."""
+    mean = float(references.mean())
+    effect = float(max(np.abs(outputs - mean).mean(), np.abs(references - mean).mean()))
+    if np.abs(base - mean).max() > max(PROMISE.limit(effect), ROUNDING * abs(mean)):
+        raise ExplanationError(
+            f"the contributions start from {base.mean():.4g} {scale}, but the mean output of the background is {mean:.4g}; "
+            "pass the background that they were made against, or None where it is not known"
+        )
+
+
+def _output(output: int | None, count: int, model: Model) -> int:
+    """Return the output that is meant: the positive class, the last of two, where nobody says."""
+    if output is None and count > 2:
+        raise ExplanationError(f"the values are of {count} outputs; pass output=..., the position of {model.target}")
+    chosen = count - 1 if output is None else output
+    if not -count <= chosen < count:
+        raise ExplanationError(f"output must be 0 to {count - 1}, got {output}")
+    return chosen
