@@ -20,6 +20,7 @@ from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
 from dlx.model.kinds import accompanied
+from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
 
 Implementation = Literal["dlx", "reference"]
@@ -89,6 +90,7 @@ def explain(
     LocalAccuracyError
         If the contributions do not add up as the method promises.
     """
+    rows, background = as_pandas(rows), as_pandas(background)
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")

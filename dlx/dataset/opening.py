@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,8 @@ from dlx.files import modules_in, write_atomically
 from dlx.reading import as_described, as_it_looks, name_of, naming, open_table, reading_of
 from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError, read_schema
+from dlx.schema.frames import as_pandas, kind_of_frame
 from dlx.schema.splitting import RANDOM
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LONGEST_NAME = 200  # bytes, of which a folder may have 255
 MARK = ".table.json"  # in a folder that holds what was made of one table
@@ -185,8 +183,25 @@ def shipped() -> list[str]:
     return modules_in(Path(__file__).parents[1] / "cases")
 
 
-def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
-    """Return a table as a Dataset; outcomes are taken where the table has the target's column."""
+def from_frame(table: Any, schema: Schema, *, name: str = "table", card: Card | None = None) -> Dataset:
+    """Return a table as a Dataset; outcomes are taken where the table has the target's column.
+
+    Parameters
+    ----------
+    table : DataFrame [rows, columns]
+        Of pandas, polars, pyarrow, DuckDB or another library that narwhals knows. A query of a database is one::
+
+            table = duckdb.connect("bank.db").sql("select * from loans where issued < '2024-01-01'")
+            table = pandas.read_sql("select * from loans", sqlalchemy.create_engine("postgresql:///bank"))
+            case = dlx.dataset.from_frame(table, dlx.schema.infer_schema(table, "default"))
+
+        A model of one's own that is wrapped with the Dataset reads frames of polars or pyarrow where the table is one.
+    schema : Schema
+        What its columns are.
+    name, card : str, Card
+        The name of the case; where the data come from, and what is wrong with them.
+    """
+    frames, table = kind_of_frame(table), as_pandas(table)
     rows, target = schema.encode(table), schema.target
     names = {*schema.names, *(column.name for column in schema.carried)}
     by = {schema.split_rule.column} & set(table.columns) - names  # what a split goes by is kept, too
@@ -198,6 +213,7 @@ def from_frame(table: pd.DataFrame, schema: Schema, *, name: str = "table", card
         name=name,
         card=card or Card(),
         extra={name: table[name].to_numpy() for name in by},
+        frames=frames,
         table=table[[name for name in table.columns if name in names]],
         reading=reading_of(schema, list(table.columns), len(table)),
     )

@@ -88,6 +88,8 @@ class Dataset:
         What each column was taken for, why, and what was done.
     held_out : ndarray [rows], optional
         Which rows are those of a test file of its own, bool.
+    frames : str
+        The library of the frame that the rows came in, "polars", which a model of one's own may read; empty for pandas.
     """
 
     schema: Schema
@@ -101,6 +103,7 @@ class Dataset:
     reading: Reading = field(default_factory=Reading, repr=False)
     source: str = ""
     held_out: np.ndarray | None = None
+    frames: str = ""
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))

@@ -15,6 +15,7 @@ from dlx.errors import DlxError, plural
 from dlx.kernels.shapley import Game, interaction_values, interactions_among
 from dlx.model import Model, Scale, as_rows, check_scale
 from dlx.schema import Schema
+from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
 
 __all__ = ["Interactions", "interactions"]
@@ -124,6 +125,7 @@ def interactions(
         If there are no rows or no background, the budget is too small, there are too many columns and none are named, or the
         model's outputs are not finite.
     """
+    rows, background = as_pandas(rows), as_pandas(background)
     people, references = as_rows(model.schema, rows), as_rows(model.schema, background)
     check_scale(model, scale)
     check_seed(seed)

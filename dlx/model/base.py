@@ -13,6 +13,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.schema import Schema
+from dlx.schema.frames import as_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,6 +161,7 @@ def as_rows(schema: Schema, rows: Any) -> np.ndarray:
         return rows.rows if rows.schema.codes == schema.codes else schema.encode(rows.frame)
     if isinstance(rows, np.ndarray):
         return schema.check(rows)
+    rows = as_pandas(rows)
     if not hasattr(rows, "columns"):
         raise DlxError(f"rows must be a Dataset, a DataFrame or an array of codes, got {type(rows).__name__}")
     return schema.encode(rows)
@@ -169,6 +171,7 @@ def table_of(rows: Any) -> pd.DataFrame | None:
     """Return the table that rows came in, with the dtypes that it has; None for codes."""
     if isinstance(rows, Dataset):
         return rows.table
+    rows = as_pandas(rows)
     return rows if hasattr(rows, "columns") else None
 
 

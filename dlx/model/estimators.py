@@ -15,6 +15,7 @@ from dlx.errors import DlxError, plural, quoted
 from dlx.model.base import Scale, ScaleError, rescaled
 from dlx.schema import Schema, level_text
 from dlx.schema.cells import number_of
+from dlx.schema.frames import in_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ class Reading:
     levels: tuple[str, ...]  # the classes of the target
     chosen: int | None  # which of them is explained
     knows_order: bool  # whether columns without names may be taken by position
+    frames: str = ""  # the library of the tables that it reads; pandas where empty
 
     def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Return one number a row of a table, or of an array in place of its values, [rows]."""
@@ -65,7 +67,9 @@ class Reading:
     def _given(self, rows: pd.DataFrame | np.ndarray) -> Any:
         read: Any = rows if isinstance(rows, np.ndarray) else rows[list(self.columns)]
         try:
-            return self.call(read.to_numpy(copy=True) if self.as_array and read is not rows else read)
+            if read is not rows:
+                read = read.to_numpy(copy=True) if self.as_array else in_kind(read, self.frames)
+            return self.call(read)
         except DlxError:
             raise
         except Exception as error:

@@ -17,6 +17,7 @@ from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
 from dlx.schema import Schema, level_text
+from dlx.schema.frames import as_pandas
 from dlx.stats import auc
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
+    frames = getattr(schema, "frames", "")
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
@@ -97,7 +99,7 @@ def wrap(
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
-    return _of_reading(reading, schema, check)
+    return _of_reading(replace(reading, frames=frames), schema, check)
 
 
 def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
@@ -107,6 +109,7 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
             f"a model is wrapped with a Dataset or a Schema, got {type(case).__name__}; make one of the table that it was "
             "fitted on: dlx.dataset.from_frame(table, dlx.schema.infer_schema(table, target))"
         )
+    check = as_pandas(check)
     if check is None and isinstance(case, Dataset):
         check = case[:: max(1, len(case) // CHECKED)]  # evenly apart
     if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):

@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dlx.errors import did_you_mean, listed, one_line
 from dlx.schema import SchemaError, level_text
-from dlx.schema.cells import LARGEST_EXACT, is_inexact
+from dlx.schema.cells import LARGEST_EXACT
+from dlx.schema.frames import of_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,27 +101,13 @@ def content_of(path: Path) -> bytes:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return a parquet file as pandas reads it; decimals and whole numbers with gaps are floats where none is confused."""
-    import decimal
-
-    import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        held = parquet.read_table(path)
-        table = held.to_pandas()
+        return of_arrow(parquet.read_table(path))
     except (*BROKEN, pa.ArrowException) as error:
         raise SchemaError(one_line(error)) from error
-    for name in table.columns:
-        column = table[name]
-        if name in held.column_names and pa.types.is_integer(held[name].type) and held[name].null_count:
-            if (column.abs() >= LARGEST_EXACT).any():  # floats, which pandas makes of them, would not tell them apart
-                kind: Any = pd.UInt64Dtype() if column.max() >= 2**63 else pd.Int64Dtype()
-                table[name] = pd.Series(pd.array(held[name].to_pylist(), dtype=kind), index=column.index)
-        elif column.dtype == object and any(isinstance(value, decimal.Decimal) for value in column):
-            exact = any(map(is_inexact, column.dropna().map(str)))
-            table[name] = column if exact else column.astype(float)
-    return table
 
 
 def read_excel(path: Path) -> tuple[list[list[str]], list[str]]:

@@ -27,6 +27,7 @@ from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, le
 from dlx.schema.dates import date_format
 from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
+from dlx.schema.frames import as_pandas
 from dlx.schema.numerals import is_ambiguous, numerals_of
 from dlx.schema.splitting import RANDOM, split_rule
 from dlx.schema.table import Carried, Schema, Target, refuse_odd
@@ -59,7 +60,7 @@ def infer_schema(
     Parameters
     ----------
     table : DataFrame [rows, features + 1]
-        The data with the target.
+        The data with the target, of pandas, polars, pyarrow or DuckDB.
     target, positive : str
         Name of the target column, and the positive outcome of two: by default the last level in sorted order.
     keep, categorical : collection of str
@@ -73,6 +74,7 @@ def infer_schema(
         If the target is not in the table, has fewer than two values or no level `positive`; or a column is nested, mixes
         numbers and text, or is text that spells numbers.
     """
+    table = as_pandas(table)
     refuse_odd(table)
     if not len(table):
         raise SchemaError("the table has no rows")

@@ -18,6 +18,7 @@ from dlx.schema.dtypes import restored, typed
 from dlx.schema.faults import faults_of_spelling
 from dlx.schema.features import FEW, Feature, SchemaError, fill
 from dlx.schema.fields import conform
+from dlx.schema.frames import as_pandas
 from dlx.schema.splitting import COLUMN, RANDOM, SplitRule, split_rule
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ class Schema:
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
         """Return a table as coded rows [rows, features], NaN where missing; a `SchemaError` names what does not fit."""
+        table = as_pandas(table)
         refuse_odd(table)
         lacking = [name for name in self.names if name not in table.columns]
         if lacking:
@@ -297,7 +299,7 @@ def refuse_odd(table: pd.DataFrame) -> None:
     import pandas as pd
 
     if not isinstance(table, pd.DataFrame):
-        raise SchemaError(f"a table must be a pandas DataFrame, got {type(table).__name__}")
+        raise SchemaError(f"a table must be a DataFrame of pandas, polars, pyarrow or DuckDB, got {type(table).__name__}")
     for name in table.columns:
         if not isinstance(name, str) or not name:
             several = " of several levels" if isinstance(name, tuple) else ""

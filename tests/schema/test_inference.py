@@ -100,7 +100,7 @@ def test_a_table_of_nothing_to_learn_from_is_refused(tmp_path):
         (frame(z=np.array([2**60 + i % 7 for i in range(ROWS)])), r"is a whole number beyond 2\*\*53"),
         (frame(z=[np.inf, 1.0] * 20), "column 'z', row 0: expected a finite number, got inf"),
         (frame(z=[1e39, 1.0] * 20), "column 'z', row 0: expected a finite number of at most 3.4e38"),
-        (frame()["age"], "a table must be a pandas DataFrame, got Series"),
+        (frame()["age"], "a table must be a DataFrame of pandas, .*, got Series"),
     ],
 )
 def test_a_frame_that_is_no_table_is_one_line(table, said):
