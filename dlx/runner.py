@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from importlib.metadata import version
+from importlib import metadata
 from types import ModuleType
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
 
 Implementation = Literal["dlx", "reference"]
+version = functools.cache(metadata.version)  # which reads a file
 Progress = Callable[[int, int], None]
 IMPLEMENTATIONS = ("dlx", "reference")
 BATCH_ROWS = 32

@@ -13,8 +13,10 @@ What is to be known of a method stands in its file:
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,6 +80,9 @@ def method(name: str) -> ModuleType:
     MethodError
         If there is no such method.
     """
+    known = sys.modules.get(f"{__name__}.{name}")
+    if known is not None and not name.startswith("_"):
+        return known
     if name not in names():
         raise MethodError(f"no method {name!r}; the methods are {', '.join(names())}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
@@ -164,13 +169,19 @@ def quick_options(name: str, columns: int) -> dict[str, Any]:
 
 def options(name: str) -> dict[str, Any]:
     """Return a method's own options with their defaults."""
-    parameters = inspect.signature(method(name).attribute).parameters.values()
-    shared = {"scale", "seed"}
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in shared}
+    return dict(_read(method(name).attribute)[0])
 
 
 def _kind_of(name: str) -> type:
-    return typing.get_type_hints(method(name).attribute)["model"]
+    return _read(method(name).attribute)[1]
+
+
+@functools.cache
+def _read(attribute: Callable[..., Any]) -> tuple[dict[str, Any], type]:
+    """Return a method's own options with their defaults, and the kind of model that it takes, by its signature."""
+    parameters = inspect.signature(attribute).parameters.values()
+    own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in {"scale", "seed"}}
+    return own, typing.get_type_hints(attribute)["model"]
 
 
 def _by_cost(name: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from dlx.explanation import Attribution
 from dlx.model import NeuralModel, Scale, check_scale
-from dlx.model.networks import untrained_copy
+from dlx.model.networks import to_hook
 
 PAIRS_PER_CALL = 512  # pairs of one call, so that a layer of all steps stays in the cache
 
@@ -26,7 +26,7 @@ class LogOdds(nn.Module):
 def on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
     """Return a copy of the network that answers on a scale, so that hooks never touch the user's own."""
     check_scale(model, scale)
-    network = untrained_copy(model.network)
+    network = to_hook(model.network)
     if scale == model.scales[0]:
         return nn.Sequential(network)
     return nn.Sequential(network, nn.Sigmoid() if scale == "probability" else LogOdds())

@@ -68,6 +68,11 @@ def frozen(
     return (copied, "value") if is_regression or scale == "value" else _on_scale(copied, dense, output, scale, name)
 
 
+PARTS = {"_parameters", "_buffers", "_modules"}  # of every module
+MANAGED = set(vars(nn.Module())) - PARTS - {"training"}  # its hooks
+SETTINGS = (bool, int, float, str, tuple, type(None))
+
+
 def dtype_of(network: nn.Module) -> torch.dtype:
     """Return the precision of a network's weights: that of its input."""
     floating = (weight.dtype for weight in (*network.parameters(), *network.buffers()) if weight.is_floating_point())
@@ -84,6 +89,34 @@ def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn
     for weight in copied.parameters():
         weight.requires_grad_(False)
     return copied
+
+
+def to_hook(network: nn.Module) -> nn.Module:
+    """Return an `untrained_copy` that may be hooked; that of plain modules shares their weights, as copying takes longer."""
+    if any(_holds_more(module) for module in network.modules()):
+        return untrained_copy(network)
+    return _shared(network, {})
+
+
+def _holds_more(module: nn.Module) -> bool:
+    """Whether a module holds more than weights, modules and settings, or is hooked: then only a deep copy is a copy."""
+    held = vars(module).items()
+    return any(bool(value) if name in MANAGED else not isinstance(value, SETTINGS) for name, value in held if name not in PARTS)
+
+
+def _shared(module: nn.Module, made: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module not in made:
+        made[module] = shared = module.__new__(type(module))
+        hooks = {name: type(held)() for name, held in vars(module).items() if name in MANAGED and held is not None}
+        children = {name: child if child is None else _shared(child, made) for name, child in module._modules.items()}
+        weights = {name: weight if weight is None else _untrained(weight) for name, weight in module._parameters.items()}
+        parts = {"_parameters": weights, "_buffers": dict(module._buffers), "_modules": children}
+        shared.__dict__ |= vars(module) | hooks | parts | {"training": False}
+    return made[module]
+
+
+def _untrained(weight: torch.Tensor) -> nn.Parameter:
+    return nn.Parameter(weight.detach(), requires_grad=False)
 
 
 class _Weights(TorchFunctionMode):

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 import dlx
+from dlx.architectures import mlp, resnet
 from dlx.errors import DlxError
 from dlx.model import ScaleError, wrap
+from dlx.model.networks import to_hook, untrained_copy
 from dlx.schema import Feature, Schema, Target
 
 pytestmark = pytest.mark.doors
@@ -277,3 +279,43 @@ def test_deeplift_names_attention():
                 wrap(Attends(), VALUES), PEOPLE[:3], method="deeplift", background=PEOPLE[5:9], scale="value",
                 implementation=implementation,
             )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [mlp.build, resnet.build])
+def test_a_copy_to_hook_shares_weights_and_nothing_else(make):
+    network = make(5, 0.3).train()
+    copied, rows = to_hook(network), torch.randn(6, 5)
+    expected = untrained_copy(network)(rows)
+    torch.testing.assert_close(copied(rows), expected, rtol=0, atol=0)
+    assert network.training and not any(module.training for module in copied.modules())
+    assert not any(weight.requires_grad for weight in copied.parameters())
+    assert all(weight.requires_grad for weight in network.parameters())
+    shared = zip(network.parameters(), copied.parameters(), strict=True)
+    assert all(one.data_ptr() == other.data_ptr() for one, other in shared)
+    for module in copied.modules():
+        module.register_forward_hook(lambda *_: torch.zeros(1))
+    copied[-1].weight = nn.Parameter(torch.zeros_like(copied[-1].weight))
+    torch.testing.assert_close(untrained_copy(network)(rows), expected, rtol=0, atol=0)
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_what_holds_more_than_weights_is_copied_whole():
+    class Holder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Linear(2, 1)]
+
+        def forward(self, rows):
+            return self.layers[0](rows)
+
+    hooked = nn.Sequential(nn.Linear(2, 1))
+    hooked[0].register_forward_hook(lambda _, __, output: 2 * output)
+    for network in (Holder(), hooked):
+        copied, rows = to_hook(network), torch.randn(3, 2)
+        torch.testing.assert_close(copied(rows), network(rows), rtol=0, atol=0)
+        weights = [[weight for weight in _linear(one).parameters()] for one in (network, copied)]
+        assert weights[0][0].data_ptr() != weights[1][0].data_ptr()
+
+
+def _linear(network):
+    return network.layers[0] if hasattr(network, "layers") else network[0]

@@ -16,7 +16,7 @@ from torch import nn
 from dlx.kernels.gradients.graph import Graph, blocks, slope_between
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
 from dlx.kernels.gradients.recording import record
-from dlx.model.networks import untrained_copy
+from dlx.model.networks import to_hook
 
 PAIRS_AT_ONCE = 2_048  # of a network that is not written out
 
@@ -71,7 +71,7 @@ def _written_out(graph: Graph, persons: torch.Tensor, references: torch.Tensor) 
 
 def _by_autograd(network: nn.Module, persons: torch.Tensor, references: torch.Tensor) -> np.ndarray:
     """Return the same for a network that cannot be written out, on a copy whose nonlinear modules are replaced."""
-    network = untrained_copy(network)
+    network = to_hook(network)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if type(child) in NONLINEARITIES:
