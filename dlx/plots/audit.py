@@ -46,7 +46,7 @@ def draw_predictions(outcomes: np.ndarray, predicted: np.ndarray, ax: Axes, *, u
     for value, sign, colour, label in ((1, 1, UP, "events"), (0, -1, GREY, "the others")):
         some = predicted[outcomes == value]
         share = np.histogram(some, edges)[0] / max(len(some), 1)
-        ax.bar(edges[:-1], sign * share, width=edges[1], align="edge", color=colour, label=f"predictions of {label}")
+        ax.stairs(sign * share, edges, fill=True, color=colour, label=f"predictions of {label}")
     ax.axhline(0, color=INK, linewidth=0.7)
     ax.set_xlim(0, upper)
     ax.set_yticks([])

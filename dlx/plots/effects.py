@@ -167,6 +167,8 @@ def draw_centred_curves(
     seed : int
         Seed of the choice, and of the jitter that keeps dots apart.
     """
+    from matplotlib.collections import LineCollection
+
     rng = np.random.default_rng(seed)
     some, mean = curve.centred[np.sort(rng.permutation(len(curve.curves))[:people])], curve.centred.mean(axis=0)
     if curve.feature.is_categorical:
@@ -181,7 +183,8 @@ def draw_centred_curves(
         ax.set_xlabel(f"change ({UNITS[curve.scale]})")
         return ax
     known = ~np.isnan(curve.feature.numbers(curve.grid))
-    ax.plot(curve.grid[known], some[:, known].T, color=colour, alpha=0.25, linewidth=0.8, rasterized=True)
+    lines = np.dstack(np.broadcast_arrays(curve.grid[known], some[:, known]))
+    ax.add_collection(LineCollection(list(lines), colors=colour, alpha=0.25, linewidths=0.8, rasterized=True))
     ax.plot(curve.grid[known], mean[known], color=INK, linewidth=2)
     for place, x in zip(*_beside(curve.feature, curve.grid), strict=True):
         ax.plot(np.full(len(some), x), some[:, place], "o", color=colour, alpha=0.2, markersize=3, rasterized=True)

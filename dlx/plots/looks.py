@@ -39,6 +39,7 @@ STYLE: dict[Any, Any] = {
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "xtick.color": INK,
     "ytick.color": INK,
     "text.color": INK,

@@ -90,6 +90,10 @@ def embedded(canvas: Canvas) -> str:
     for ax in canvas.axes:
         if not ax.has_data():
             ax.set_visible(False)
+    layout = canvas.get_layout_engine()
+    assert layout is not None
+    layout.execute(canvas)
+    canvas.set_layout_engine("none")  # or savefig would draw it twice, once to lay it out
     drawn = io.StringIO()
     canvas.savefig(drawn, format="svg", metadata={"Date": None})
     # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand

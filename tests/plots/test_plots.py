@@ -416,10 +416,12 @@ def test_levels_say_how_many_people_have_them_and_are_grey_where_nobody_has(ax):
 def test_centred_curves_start_at_zero_and_their_mean_is_of_everybody(ax):
     curve = effects("$x$")[0]
     plots.draw_centred_curves(curve, ax, people=3)
-    assert len(ax.lines) == 3 + 2
-    assert {line.get_ydata()[0] for line in ax.lines[:4]} == {0.0}
+    people, (mean, _) = ax.collections[0].get_segments(), ax.lines
+    assert len(people) == 3
+    assert {line[0, 1] for line in people} | {mean.get_ydata()[0]} == {0.0}
     known = ~np.isnan(curve.grid)
-    np.testing.assert_allclose(ax.lines[3].get_ydata(), curve.mean[known] - curve.mean[0], atol=1e-12)
+    assert all(len(line) == known.sum() for line in people)
+    np.testing.assert_allclose(mean.get_ydata(), curve.mean[known] - curve.mean[0], atol=1e-12)
 
 
 def test_a_pair_is_masked_where_nobody_is(ax):
