@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -84,20 +85,33 @@ class RowDistance:
 
     def points(self, rows: np.ndarray) -> np.ndarray:
         """Return coded rows as points [rows, width], whose sum of absolute differences is the distance."""
-        return np.concatenate([self.points_of_column(rows[:, i], i) for i in range(len(self.schema))], axis=1)
+        owner, level, weight = self._coordinates
+        columns = zip(self.schema.features, rows.T, strict=True)
+        no_number = np.isnan(np.column_stack([feature.numbers(column) for feature, column in columns]))
+        points = weight * (np.where(np.isnan(rows), np.inf, rows)[:, owner] == level)
+        for those, told in (
+            (np.isnan(level), np.where(no_number, 0.0, (rows - self.center) / self.spread)),
+            (level == -np.inf, 0.5 * ~no_number),
+        ):
+            points[:, those] = told[:, owner[those]]
+        return points
 
-    def points_of_column(self, column: np.ndarray, i: int) -> np.ndarray:
-        """Return the coordinates that are about one column of codes [rows], at a position of the schema."""
-        feature = self.schema.features[i]
-        missing = np.isnan(column)
-        if feature.is_categorical and not feature.ordered:
-            return 0.5 * (np.where(missing, len(feature.levels), column)[:, None] == np.arange(len(feature.levels) + 1))
-        no_number = np.isnan(feature.numbers(column))
-        scaled = np.where(no_number, 0.0, (column - self.center[i]) / self.spread[i])[:, None]
-        if feature.special:
-            each = column[:, None] == feature.special_codes
-            return np.hstack([scaled, 0.5 * np.column_stack([~no_number, missing, each])])
-        return np.hstack([scaled, missing[:, None]]) if feature.missing else scaled
+    @cached_property
+    def _coordinates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the column of each coordinate, which value has a weight there, and the weight, [width] each.
+
+        Of the values, infinity is missing; NaN stands for the number itself, −infinity for any number.
+        """
+        found: list[tuple[int, float, float]] = []
+        for i, feature in enumerate(self.schema.features):
+            values, weight = [np.nan] + [np.inf] * feature.missing, 1.0
+            if feature.is_categorical and not feature.ordered:
+                values, weight = [*map(float, range(len(feature.levels))), np.inf], 0.5
+            elif feature.special:
+                values, weight = [np.nan, -np.inf, np.inf, *feature.special_codes], 0.5
+            found += [(i, value, weight) for value in values]
+        owner, level, weights = zip(*found, strict=True)
+        return np.array(owner), np.array(level), np.array(weights)
 
     def between(self, row: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return the distance of one coded row [features] to some rows [rows]."""

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -130,12 +131,12 @@ class Grouping:
     favourable: tuple[tuple[np.ndarray, np.ndarray], ...]  # of each column, see `_favourable`; empty without outcomes
     _together: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def proxies(self) -> dict[str, Proxy]:
         """The columns that stand in for a protected one: the lower end of the interval lies above .7 for some group."""
         return {name: proxy for name, proxy in self.strongest.items() if proxy.low > PROXY_AUC}
 
-    @property
+    @cached_property
     def withheld(self) -> frozenset[str]:
         """Columns that are never printed as a reason: protected ones, and their proxies."""
         return frozenset(feature.name for feature in self.observed.schema.features if feature.protected) | self.proxies.keys()

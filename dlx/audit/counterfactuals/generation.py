@@ -190,7 +190,7 @@ def recourse(
     with one_thread():
         limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
         for i, row in enumerate(people.rows):
-            predict = partial(accompanied(model, people, [i]).predict, scale="probability")
+            predict = partial(accompanied(model, people, [i]).predict, scale="probability", checked=True)
             search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
             answers.append(search.answer(people.index[i], wanted, most_columns))
             if progress is not None:
