@@ -53,12 +53,16 @@ def _feature(draw, name: str) -> Feature:
     missing, protected = draw(st.booleans()), draw(st.booleans())
     said = {"label": draw(NAMES), "missing": missing, "protected": protected, "description": draw(NAMES)}
     if draw(st.booleans()):
-        return Feature(
-            name, "categorical", levels=draw(st.integers(1, 4).flatmap(different)), ordered=draw(st.booleans()), **said
-        )
+        levels = draw(st.integers(1, 4).flatmap(different))
+        forbidden = draw(st.lists(st.tuples(st.sampled_from(levels), st.sampled_from(levels)), max_size=2))
+        return Feature(name, "categorical", levels=levels, ordered=draw(st.booleans()), forbidden=tuple(forbidden), **said)
+    codes = draw(st.lists(st.sampled_from(["-9", "-8.5", "0", "999", "1e6"]), max_size=2, unique=True))
+    meanings = draw(different(len(codes)).filter(lambda words: "missing" not in words))
     cuts = draw(st.lists(st.integers(-9, 9), max_size=2, unique=True).map(sorted))
     bounds = draw(st.sampled_from([(), (-1.5, 9), (5, math.inf), (-math.inf, 5), (-math.inf, math.inf)]))
-    return Feature(name, unit=draw(NAMES), cuts=tuple(cuts), bounds=bounds, **said)
+    return Feature(
+        name, unit=draw(NAMES), cuts=tuple(cuts), bounds=bounds, special=dict(zip(codes, meanings, strict=True)), **said
+    )
 
 
 @st.composite

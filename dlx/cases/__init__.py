@@ -68,5 +68,5 @@ def read_embedded(
             f"{tables[0]} must have the sha256 {card['sha256']}, got {actual}: the file was damaged or changed; reinstall dlx"
         )
     table = recoded(read_frame(tables[0]))
-    made = from_frame(table, Schema.from_dict(described), name=name, card=Card(**card | {"caveats": tuple(card["caveats"])}))
+    made = from_frame(table, Schema.from_dict(described), name=name, card=Card(**card))
     return replace(made, extra={column: table[column].to_numpy(dtype=str) for column in extra})

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dlx.cli.describing import WithKeys, schema
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
     Background,
@@ -270,6 +271,7 @@ def audit(
 
 
 _command()(fix)
+app.command("schema", cls=WithKeys)(with_shared_options(schema))
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dlx.dataset import Dataset
 
 OWN = "A table of your own"
+_SPECIAL = re.compile(r"(?P<column>.+)=\s*(?P<code>[-+.\deE]+)\s*:\s*(?P<meaning>.*\S)\s*", re.DOTALL)
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
@@ -55,6 +57,11 @@ class Table:
     missing: Annotated[list[str] | None, _own("A text that means missing; repeat; '' for the empty cell alone.")] = None
     keep: Annotated[list[str] | None, _own("A column that is a feature, although it looks like an id; repeat.")] = None
     categorical: Annotated[list[str] | None, _own("A column whose numbers are levels; repeat for several.")] = None
+    drop: Annotated[list[str] | None, _own("A column that is no feature; repeat.")] = None
+    id: Annotated[list[str] | None, _own("A column that tells cases apart, and is no feature; repeat.")] = None
+    special: Annotated[list[str] | None, _own("A code that is no number: COLUMN=CODE:meaning; repeat.")] = None
+    protected: Annotated[list[str] | None, _own("A column that the law protects; repeat.")] = None
+    weights: Annotated[str | None, _own("The column that weighs rows; refused, as dlx does not weigh rows yet.")] = None
     split: Annotated[str | None, _own("What is tested on: random, time:COLUMN, group:COLUMN or column:COLUMN.")] = None
     test: Annotated[Path | None, _own("A file of its own with the test rows.")] = None
 
@@ -68,10 +75,12 @@ class Table:
 
         case = self.case
         if case not in cases.names() and Path(case).suffixes:
-            keep, categorical = distinct(self.keep, "--keep"), distinct(self.categorical, "--categorical")
-            names = ("target", "positive", "schema", "name", "split", "test")
+            names = ("target", "positive", "schema", "name", "split", "test", "weights")
             whole: dict[str, Any] = {name: getattr(self, name) for name in names}
-            data = _told(read_table(case, keep=keep, categorical=categorical, **whole, **self._text))
+            for name in ("keep", "categorical", "drop", "protected"):
+                whole[name] = distinct(getattr(self, name), f"--{name}")
+            whole |= {"ids": distinct(self.id, "--id"), "special": _meanings(self.special)}
+            data = _told(read_table(case, **whole, **self._text))
             if self.has_own_folder:
                 refuse_claimed(data.name, data, "pass --output, or another --name")
             return data
@@ -89,6 +98,17 @@ class Table:
 
         refuse_other_tasks(self.data, "a model that dlx trains")
         return self.data
+
+    @property
+    def stated(self) -> dict[str, set[str]] | None:
+        """The keys of a schema that the options state, by column; None where a schema says all."""
+        if self.schema is not None or self.data.source == "":
+            return None
+        found: dict[str, set[str]] = {str(self.target): {"levels"} if self.positive is not None else set()}
+        for key, names in {"kind": self.categorical, "protected": self.protected, "special": _meanings(self.special)}.items():
+            for name in names or ():
+                found.setdefault(name, set()).add(key)
+        return found
 
     def people(self, data: Dataset, people: str) -> Dataset:
         """Return the first test rows, if people is a number, or else those of a file."""
@@ -108,7 +128,8 @@ class Table:
 def with_shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with --debug, which `main` looks for, and with the options of a `Table` in place of its `table`."""
     own = inspect.signature(command, eval_str=True).parameters
-    of_table = [*inspect.signature(Table, eval_str=True).parameters.values()][:-1] if "table" in own else []
+    every = [*inspect.signature(Table, eval_str=True).parameters.values()][:-1] if "table" in own else []
+    of_table = [option for option in every if option.name not in own]  # dlx fix leaves columns out in its own way
 
     @functools.wraps(command)
     def typed(**given: Any) -> None:
@@ -151,6 +172,20 @@ def distinct(values: Iterable[str] | None, option: str) -> list[str]:
     if twice is not None:
         raise DlxError(f"{option} {twice} is given {values.count(twice)} times; leave out all but one")
     return values
+
+
+def _meanings(given: Iterable[str] | None) -> dict[str, dict[str, str]]:
+    """Return the special values that --special names, by column: codes with what they mean."""
+    found: dict[str, dict[str, str]] = {}
+    for text in given or ():
+        match = _SPECIAL.fullmatch(text)
+        if not match:
+            raise DlxError(f"--special takes COLUMN=CODE:meaning, for example 'burden=-9:no record', got {text!r}")
+        codes = found.setdefault(match["column"], {})
+        if match["code"] in codes:
+            raise DlxError(f"--special {match['column']}={match['code']} is given more than once; leave out all but one")
+        codes[match["code"]] = match["meaning"]
+    return found
 
 
 def by_name(given: Iterable[str] | None, option: str, between: str, value: Callable[[str], Any], form: str) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ def list_methods() -> None:
         options = ", ".join(f"{key}={value}" for key, value in explainers.options(name).items())
         lines.append([name, explainers.method(name).LIBRARY, explainers.method(name).QUESTION, options])
     _print_table("Methods", ["name", "library", "question it answers", "options"], lines)
+
+
+def print_keys(keys: Iterable[Any]) -> None:
+    """Print the keys of a schema file, a table for each header."""
+    for header, some in itertools.groupby(keys, key=lambda key: key.header):
+        title = f"[[{header}]], one a column" if header in ("feature", "carried") else f"[{header}]" if header else "Above all"
+        _print_table(f"Keys of a schema file: {title}", ["key", "type", "what it says"], [list(key[1:]) for key in some])
 
 
 def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:

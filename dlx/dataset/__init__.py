@@ -11,7 +11,8 @@ from dlx.dataset.opening import (
     shipped,
 )
 from dlx.dataset.rows import Card, Dataset, Splits
+from dlx.dataset.writing import schema_text
 from dlx.reading import ColumnReading, Reading, read_frame
 
 __all__ = ["Card", "ColumnReading", "Dataset", "Reading", "Splits", "claim", "from_frame", "read_frame", "read_people"]
-__all__ += ["read_table", "refuse_bare", "refuse_claimed", "refuse_other_tasks", "shipped"]
+__all__ += ["read_table", "refuse_bare", "refuse_claimed", "refuse_other_tasks", "schema_text", "shipped"]

@@ -14,9 +14,22 @@ import numpy as np
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, listed, quoted
 from dlx.files import modules_in, write_atomically
-from dlx.reading import as_described, as_it_looks, name_of, naming, open_table, reading_of
+from dlx.reading import (
+    as_described,
+    as_it_looks,
+    aside,
+    differences,
+    name_of,
+    naming,
+    open_table,
+    overridden,
+    reading_of,
+    with_meanings,
+)
 from dlx.redundancy import warnings_by_column
-from dlx.schema import Schema, SchemaError, read_schema
+from dlx.schema import Schema, SchemaError
+from dlx.schema.description import read_described
+from dlx.schema.fields import described
 from dlx.schema.frames import as_pandas, kind_of_frame
 from dlx.schema.splitting import RANDOM
 
@@ -36,6 +49,11 @@ def read_table(
     missing: Collection[str] | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    drop: Collection[str] = (),
+    ids: Collection[str] = (),
+    special: Mapping[str, Mapping[Any, str]] | None = None,
+    protected: Collection[str] = (),
+    weights: str | None = None,
     split: str | None = None,
     test: str | Path | None = None,
 ) -> Dataset:
@@ -51,7 +69,8 @@ def read_table(
     target, positive : str, optional
         The column to predict, which is needed where no schema is given; the positive outcome of two.
     schema : Schema, str or Path, optional
-        A schema or the TOML file that describes one; inferred from the table by default.
+        A schema or the TOML file that describes one; inferred from the table by default. What else is asked for has the last
+        word, and is noted.
     name : str, optional
         The name of the case; the file's name without the suffixes above by default.
     delimiter, encoding : str, optional
@@ -61,6 +80,14 @@ def read_table(
         values "NA", "?", "-" and the other marks of `dlx.schema.cells.MARKS` do too. An empty list leaves the empty cell alone.
     keep, categorical : collection of str
         Columns that are features, whatever they look like; those whose values are levels, even if they are numbers.
+    drop, ids : collection of str
+        Columns that are no features; those that tell cases apart.
+    special : mapping of str to mapping, optional
+        By column, the codes that are no numbers and what they mean: ``{"burden": {-9: "no record"}}``.
+    protected : collection of str
+        Columns that the law protects.
+    weights : str, optional
+        The column that says how much each row counts. What dlx trains does not weigh rows yet, and refuses it.
     split : str, optional
         How rows become train, validation and test: ``"random"``, ``"time:issued"``, ``"group:customer"`` or ``"column:part"``
         (`dlx.dataset.parts`); what the schema says by default. That column is a feature only if it is one to keep.
@@ -78,43 +105,35 @@ def read_table(
         )
     path = Path(path)
     name = _case_name(path, name)
-    options: dict[str, Any] = {
-        "positive": positive,
-        "missing": missing,
-        "keep": keep,
-        "categorical": categorical,
-        "split": split,
-    }
+    options: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical}
+    options["split"] = split
     with naming(path):
         opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    first = opened.rows
+    first, out = opened.rows, aside(drop, ids, weights)
     if test is not None:
         with naming(test):
             opened = opened.followed_by(open_table(Path(test), delimiter=delimiter, encoding=encoding))
     with naming(path):
-        if schema is not None:
-            if keep or categorical:
-                raise SchemaError("a schema says itself what columns are; leave keep and categorical out, or change the schema")
-            table, found, reading = as_described(opened, _agreeing(schema, target, positive, split), missing=missing)
+        said, card = _described(schema)
+        if said is not None:
+            is_asked = any((target, positive, keep, categorical, out, split))
+            other = overridden(said, opened, target=target, aside=out, **options) if is_asked else said
+            table, found, reading = as_described(opened, other, missing=missing)
         elif target is not None:
-            table, found, reading = as_it_looks(opened, target, first=first, **options)
+            table, found, reading = as_it_looks(opened, target, first=first, aside=out, **options)
         else:
             raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
+        found = with_meanings(found, special or {}, protected, weights)
         held_out = None if test is None else np.arange(len(table)) >= first
-        made = dataclasses.replace(from_frame(table, found, name=name), held_out=held_out)
+        made = dataclasses.replace(from_frame(table, found, name=name, card=card), held_out=held_out)
         if found.split != RANDOM or test is not None:
             _ = made.splits  # or an error, before anything is done
-    own, schema = None if name == name_of(path) else name, "SCHEMA.toml" if isinstance(schema, Schema) else schema
-    asked = {
-        "name": own,
-        "target": target,
-        "delimiter": delimiter,
-        "encoding": encoding,
-        "schema": schema,
-        **options,
-        "test": test,
-    }
+    reading = reading if said is None else reading.told(differences(said, made.schema))
     reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
+    own, file = None if name == name_of(path) else name, "SCHEMA.toml" if isinstance(schema, Schema) else schema
+    asked = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": file, **options}
+    asked |= {"drop": drop, "id": ids, "protected": protected, "weights": weights, "test": test}
+    asked["special"] = [f"{of}={code}:{word}" for of, codes in (special or {}).items() for code, word in codes.items()]
     reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
     return dataclasses.replace(made, reading=reading, source=str(path))
 
@@ -149,20 +168,17 @@ def read_people(
     return dataclasses.replace(made, reading=dataclasses.replace(reading, source=str(path)), source=str(path))
 
 
-def _agreeing(schema: Schema | str | Path, target: str | None, positive: str | None, split: str | None) -> Schema:
-    """Return a schema, or that of a file, with the split that was asked for; raise where what else was contradicts it."""
-    if not isinstance(schema, (Schema, str, os.PathLike)):
+def _described(schema: Schema | str | Path | None) -> tuple[Schema | None, Card]:
+    """Return a schema, or that of a file with its card; None where there is neither."""
+    if schema is None or isinstance(schema, Schema):
+        return schema, Card()
+    if not isinstance(schema, (str, os.PathLike)):
         raise SchemaError(f"schema must be a Schema or the path of a TOML file, got {type(schema).__name__}")
-    schema = schema if isinstance(schema, Schema) else read_schema(schema)
-    said = schema.target
-    if target is not None and target != said.name:
-        raise SchemaError(f"the schema's target is {said.name!r}, not {target!r}; leave target out, or change the schema")
-    if positive is not None and positive not in (*said.levels[-1:], *said.level_labels[-1:]):
-        last = f"is its last level, {said.levels[-1]!r}" if said.levels else "is none, as it is a regression"
-        raise SchemaError(
-            f"the schema's positive outcome {last}, not {positive!r}; leave positive out, or change the order of the levels"
-        )
-    return dataclasses.replace(schema, split=split or schema.split)
+    found, card = read_described(schema)
+    try:
+        return found, Card(**described(Card, card, "card", SchemaError))
+    except SchemaError as error:
+        raise SchemaError(f"{schema}: {error}") from error
 
 
 def _case_name(path: Path, name: str | None) -> str:
@@ -235,6 +251,11 @@ def refuse_other_tasks(case: Dataset, what: str) -> None:
         raise SchemaError(
             f"{what} needs a binary outcome, but {target.name!r} is {target.kind}, {held}; make two outcomes of it, "
             "or wrap a model of your own: dlx.explain and dlx.compare take any"
+        )
+    if case.schema.weights:
+        raise SchemaError(
+            f"{what} counts all rows the same, but {case.schema.weights!r} weighs them, which dlx does not do yet; "
+            "leave weights out, and the column too (--drop), or wrap a model of your own"
         )
 
 

@@ -16,6 +16,7 @@ from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, pa
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
 from dlx.schema import Schema, SchemaError
+from dlx.schema.fields import conform
 from dlx.schema.splitting import RANDOM
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Card:
     caveats: tuple[str, ...] = ()
     sha256: str = ""
     remedy: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        conform(self, "card", SchemaError)
 
     def __repr__(self) -> str:
         return f"Card({self.title!r}, {self.licence or 'no licence'}, {len(self.caveats)} caveats)"

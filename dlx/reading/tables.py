@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,7 @@ def as_it_looks(
     missing: Collection[str] | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    aside: Mapping[str, str] | None = None,
     split: str | None = None,
     first: int | None = None,
 ) -> Read:
@@ -84,13 +85,12 @@ def as_it_looks(
 
     The `first` rows decide which columns are set aside: all, or those before a test file's.
     """
-    if target not in opened.names:
-        raise SchemaError(f"the table has no column {target!r}; it has {listed(opened.names)}{_found(target, opened)}")
+    refuse_lacking([target], opened)
 
     def decided(cells: Cells, decimal: str) -> Column:
         if cells.name == target:
             columns.refuse_unknown_outcomes(cells)
-        if cells.name in categorical:
+        if cells.name in (*categorical, *(aside or ())):
             return Column(columns.as_spelled(cells))
         columns.refuse_totals(cells)
         return columns.as_it_looks(cells, decimal)
@@ -103,12 +103,32 @@ def as_it_looks(
             "spell them alike, or name both in the levels of a schema"
         )
     asked: dict[str, Any] = {"positive": positive, "categorical": categorical}
-    schema = infer_schema(table[:first], target, keep=keep, split=split or RANDOM, **asked)
+    schema = infer_schema(table[:first], target, keep=keep, aside=aside, split=split or RANDOM, **asked)
     if first is not None and first < len(table):
         later = table.drop(columns=[column.name for column in schema.carried])
         schema = replace(infer_schema(later, target, keep=schema.names, **asked), carried=schema.carried, split=schema.split)
     schema = replace(schema, features=tuple(replace(feature, unit=made[feature.name].unit) for feature in schema.features))
     return _read(opened, table, schema, made)
+
+
+def as_they_look(
+    opened: Opened, names: Collection[str], *, levels: Collection[str], missing: Collection[str] | None
+) -> pd.DataFrame:
+    """Return some columns, each as most of its cells are; those of which the values are levels as they are spelled."""
+    table = None if opened.table is None else opened.table[list(names)]
+    some = opened._replace(cells=[cells for cells in opened.cells if cells.name in names], table=table)
+
+    def decided(cells: Cells, decimal: str) -> Column:
+        return Column(columns.as_spelled(cells)) if cells.name in levels else columns.as_it_looks(cells, decimal)
+
+    return _decided(some, decided, missing)[0]
+
+
+def refuse_lacking(names: Iterable[str], opened: Opened) -> None:
+    """Raise if a table lacks a column that was asked for, with where it may be."""
+    for name in names:
+        if name not in opened.names:
+            raise SchemaError(f"the table has no column {name!r}; it has {listed(opened.names)}{_found(name, opened)}")
 
 
 def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:

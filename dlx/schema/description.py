@@ -17,12 +17,13 @@ from dlx.schema.fields import described
 from dlx.schema.splitting import RANDOM
 from dlx.schema.table import Carried, Schema, Target
 
-KEYS = ("target", "feature", "features", "carried", "split")
+KEYS = ("target", "feature", "features", "carried", "split", "weights")
 
 
 def read_schema(path: str | Path) -> Schema:
     """Return the schema that a TOML file describes: ``[target]`` and one ``[[feature]]`` a column.
 
+    `dlx schema --help` lists the keys. What stands under ``[card]`` is the page's: `dlx.read_table` reads it along.
     ``split = "time:issued"`` stands above them where rows are not split at random. ``levels`` are strings, or pairs of the
     table's spelling and the words that people read.
 
@@ -31,17 +32,23 @@ def read_schema(path: str | Path) -> Schema:
     SchemaError
         If the file is no TOML, has no target, or names something that a schema does not have.
     """
+    return read_described(path)[0]
+
+
+def read_described(path: str | Path) -> tuple[Schema, Mapping[str, Any]]:
+    """Return the schema that a TOML file describes, and what stands under its ``[card]``; see `read_schema`."""
     try:
         said = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SchemaError(f"cannot read the schema {path}: {error}") from error
     try:
+        card = said.pop("card", {})
         schema = schema_of(said)
         for fault in _contradictions(schema):
             raise SchemaError(fault)
     except SchemaError as error:
         raise SchemaError(f"{path}: {error}") from error
-    return schema
+    return schema, card
 
 
 def _contradictions(schema: Schema) -> Iterator[str]:
@@ -72,9 +79,9 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
     for key, value in said.items():
         if key not in KEYS:
             raise SchemaError(
-                f"a schema has no {quoted(key)}; it has target, feature, carried and split{did_you_mean(key, KEYS)}"
+                f"a schema has no {quoted(key)}; it has target, feature, carried, split and weights{did_you_mean(key, KEYS)}"
             )
-        if key not in ("target", "split") and not isinstance(value, (list, tuple)):
+        if key not in ("target", "split", "weights") and not isinstance(value, (list, tuple)):
             raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
     if "feature" in said and "features" in said:
         raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
@@ -82,7 +89,7 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
     for feature in features:
         refuse_strange(feature)
     carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in said.get("carried", ()))
-    return Schema(features, _made(Target, said["target"]), tuple(carried), said.get("split", RANDOM))
+    return Schema(features, _made(Target, said["target"]), tuple(carried), said.get("split", RANDOM), said.get("weights", ""))
 
 
 def _made(kind: type, entry: Any) -> Any:
@@ -94,6 +101,8 @@ def _made(kind: type, entry: Any) -> Any:
         raise SchemaError(f"a {kind.__name__} needs a name, got {quoted(dict(entry))}")
     if kind is Target and "positive" in entry:
         raise SchemaError(f"Target {entry['name']!r} has no field 'positive'; the positive outcome is the last of 'levels'")
+    if kind is Target:
+        entry = _with_threshold(entry)
     fields = described(kind, entry, f"{kind.__name__} {quoted(entry['name'])}", SchemaError)
     bounds = fields.get("bounds")
     if isinstance(bounds, (list, tuple)) and len(bounds) == 2 and None in bounds:  # JSON holds no infinity
@@ -118,3 +127,18 @@ def _levels_and_labels(fields: Mapping[str, Any]) -> dict[str, Any]:
     if fields.get("level_labels"):
         raise SchemaError(f"{name!r} gives labels in its levels and in level_labels; leave out one of the two")
     return dict(zip(("levels", "level_labels"), zip(*pairs, strict=True), strict=True))
+
+
+def _with_threshold(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a target's fields with the threshold at which the costs of both errors are the same, where costs are given."""
+    if "costs" not in entry:
+        return dict(entry)
+    fields, costs = {key: value for key, value in entry.items() if key != "costs"}, entry["costs"]
+    are_two = isinstance(costs, Mapping) and set(costs) == {"false_alarm", "miss"}
+    if not are_two or not all(type(cost) in (int, float) and 0 < cost < np.inf for cost in costs.values()):
+        raise SchemaError(f"costs are two numbers above 0, {{ false_alarm = 1, miss = 5 }}, got {quoted(costs)}")
+    if "threshold" in fields:
+        raise SchemaError("a target has a threshold or costs, which say it; leave out one of the two")
+    false_alarm, miss = costs["false_alarm"], costs["miss"]
+    why = f"a false alarm costs {false_alarm:g} and a miss {miss:g}, so that both cost the same at this risk"
+    return {"threshold_reason": why} | fields | {"threshold": false_alarm / (false_alarm + miss)}

@@ -42,7 +42,8 @@ class Feature:
     unit : str
         Unit of a numeric column, for example ``"mg/dL"``.
     levels, level_labels : tuple of str
-        The levels as the table spells them, in order, and as people read them.
+        The levels as the table spells them, in order, and as people read them; a file may give pairs of both as levels:
+        ``[["0", "no"], ["1", "yes"]]``.
     ordered, missing : bool
         Whether the order of the levels means something; whether a value may be missing.
     missing_label : str
@@ -53,13 +54,13 @@ class Feature:
     protected, actionable : bool
         Whether the law protects the attribute; whether the person can change it.
     cuts : tuple of float
-        Where a numeric column is cut into groups of people: ``(25,)`` makes those up to 25, and those over 25.
+        Where a numeric column is cut into groups of people: ``[25]`` makes those up to 25, and those over 25.
     no_groups : str
         Why people must not be compared by a protected column, a sentence; empty where they may.
     direction : {"any", "up", "down"}
         Where an actionable column may go: to larger numbers or later levels ("up"), to smaller or earlier ones ("down").
     bounds : tuple of float
-        The lowest and the highest number that a person may be asked for: ``(5, inf)`` where there is no highest.
+        The lowest and the highest number that a person may be asked for: ``[5, inf]`` where there is no highest.
     largest_change : float
         How much a person may be asked to change it, in its unit, or in steps of ordered levels; 0 leaves it to the data.
     reachable : tuple of str

@@ -17,7 +17,7 @@ is left, numbers are.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +53,7 @@ def infer_schema(
     positive: str | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    aside: Mapping[str, str] | None = None,
     split: str = RANDOM,
 ) -> Schema:
     """Return the schema that a table suggests: numbers are numeric, all else is categorical; ids, dates and the like go aside.
@@ -65,6 +66,8 @@ def infer_schema(
         Name of the target column, and the positive outcome of two: by default the last level in sorted order.
     keep, categorical : collection of str
         Columns that are features, whatever they look like; those whose values are levels, numbers too.
+    aside : mapping of str to str, optional
+        Columns that are no features, with the reason why.
     split : str
         As of the Schema; the column that it goes by is a feature only if it is one to keep.
 
@@ -81,16 +84,19 @@ def infer_schema(
     for what, names in {"keep": keep, "categorical": categorical}.items():
         if isinstance(names, str):
             raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
-    asked_for, known = (*keep, *categorical), list(table.columns)
-    for name in (target, *asked_for):
+    asked_for, aside, known = (*keep, *categorical), dict(aside or {}), list(table.columns)
+    for name in (target, *asked_for, *aside):
         if name not in known:
             raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
-    if target in asked_for:
-        raise SchemaError(f"{target!r} is the target and cannot be a feature too")
+    if target in (*asked_for, *aside):
+        raise SchemaError(f"{target!r} is the target and cannot be {'a feature' if target in asked_for else 'left out'} too")
+    if both := sorted({*asked_for} & {*aside}):
+        raise SchemaError(f"{both[0]!r} cannot be both kept and left out")
     columns = [name for name in known if name != target]
     if not columns:
         raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
-    why = {name: "" if name in asked_for else set_aside(table[name], first=name == known[0]) for name in columns}
+    free = {name for name in columns if name not in asked_for and name not in aside}
+    why = {name: set_aside(table[name], first=name == known[0]) if name in free else "" for name in columns} | aside
     if by := split_rule(split, SchemaError).column:
         if by not in known:
             raise SchemaError(f"the split goes by {by!r}, which is no column; it has {listed(known)}{did_you_mean(by, known)}")
@@ -101,8 +107,8 @@ def infer_schema(
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
     return Schema(
-        features=tuple(_feature(table[name], levels=name in categorical) for name in columns if not why[name]),
-        target=_target(table[target], positive),
+        features=tuple(infer_feature(table[name], levels=name in categorical) for name in columns if not why[name]),
+        target=infer_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
         split=split,
     )
@@ -182,7 +188,8 @@ def _are_spelled_otherwise(texts: Collection[str]) -> bool:
     return numerals_of(texts) is not None or is_ambiguous(texts)
 
 
-def _feature(column: pd.Series, *, levels: bool) -> Feature:
+def infer_feature(column: pd.Series, *, levels: bool) -> Feature:
+    """Return what a column suggests to be: a number, or a category, which it is where its values are levels."""
     name, known = str(column.name), column.dropna()
     missing = len(known) < len(column)
     if not levels and _are_dates(known) and (spelled := date_format(column)):
@@ -248,7 +255,8 @@ def _refuse_numbers_in_words(name: str, known: pd.Series) -> None:
         )
 
 
-def _target(column: pd.Series, positive: str | None) -> Target:
+def infer_target(column: pd.Series, positive: str | None) -> Target:
+    """Return what a column of outcomes suggests to be, with a positive outcome that was asked for, or the last one."""
     name, different = str(column.name), column.dropna().nunique()
     if different < 2:
         raise SchemaError(f"target {name!r} must have at least 2 different values, got {different}")

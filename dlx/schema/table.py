@@ -123,11 +123,21 @@ class Target:
 
 @dataclass(frozen=True)
 class Carried:
-    """A column that is no feature, but that a model of one's own may read: it goes along unchanged with each person."""
+    """A column that is no feature, but that a model of one's own may read: it goes along unchanged with each person.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the table.
+    position : int
+        Where it stands among the columns of the table without the target, from 0 on.
+    why : str
+        Why it is no feature: ``"an id"``.
+    """
 
     name: str
-    position: int  # among the columns of the table without the target
-    why: str = ""  # it is no feature: "an id"
+    position: int
+    why: str = ""
 
     def __post_init__(self) -> None:
         conform(self, f"carried column {quoted(self.name)}", SchemaError)
@@ -150,12 +160,15 @@ class Schema:
     split : str
         How rows become train, validation and test, see `Dataset.split`: ``"random"``, ``"time:COLUMN"``, ``"group:COLUMN"`` or
         ``"column:COLUMN"``.
+    weights : str
+        The column that says how much each row counts; empty where all count the same.
     """
 
     features: tuple[Feature, ...]
     target: Target = field(default_factory=lambda: Target("outcome", levels=("0", "1")))
     carried: tuple[Carried, ...] = ()
     split: str = RANDOM
+    weights: str = ""
 
     def __post_init__(self) -> None:
         conform(self, "schema", SchemaError)
@@ -165,6 +178,8 @@ class Schema:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise SchemaError(f"columns must have different names, but these occur twice: {', '.join(map(repr, twice))}")
+        if self.weights in (*self.names, self.target.name):
+            raise SchemaError(f"{self.weights!r} weighs rows, and cannot be a feature or the target too")
         rule = self.split_rule
         if rule.column == self.target.name or (rule.kind == COLUMN and rule.column in self.names):
             is_what = "the target" if rule.column == self.target.name else "a feature, but nothing to learn from"

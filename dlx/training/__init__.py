@@ -227,6 +227,11 @@ def _check_outcomes(rows: Dataset, part: str) -> None:
     target, outcomes = rows.schema.target, rows.outcomes
     if outcomes is None:
         raise TrainingError(f"{rows.name!r} has no outcomes; training needs the column {target.name!r}")
+    if rows.schema.weights:
+        raise TrainingError(
+            f"dlx trains models of rows that count the same, but {rows.schema.weights!r} weighs those of {rows.name!r}; leave "
+            "weights out of the schema, or train a model of your own and explain it with dlx.wrap"
+        )
     if target.kind != "binary":
         raise TrainingError(
             f"dlx trains models of binary targets, but {target.name!r} of {rows.name!r} is {target.kind}; "

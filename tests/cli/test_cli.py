@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,7 +72,7 @@ def test_help_names_the_commands_and_where_to_start(run):
         assert part in words(ended.out)
 
 
-@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report", "audit", "fix"])
+@pytest.mark.parametrize("command", ["list", "schema", "train", "explain", "compare", "report", "audit", "fix"])
 def test_the_help_of_each_command_teaches_by_an_example(run, command):
     ended = run(command, "--help")
     assert ended.status == 0
@@ -78,7 +80,7 @@ def test_the_help_of_each_command_teaches_by_an_example(run, command):
     assert "Usage: dlx" in words(ended.out)
 
 
-@pytest.mark.parametrize("command", ["list", "train", "explain", "compare", "report", "audit", "fix"])
+@pytest.mark.parametrize("command", ["list", "schema", "train", "explain", "compare", "report", "audit", "fix"])
 def test_debug_is_among_the_options_of_each_command(run, command):
     assert "--debug" in words(run(command, "--help").out)
 
@@ -421,15 +423,43 @@ def test_what_would_be_dropped_is_refused(refused, command, named):
     assert named in refused(*command)
 
 
-def test_what_contradicts_a_schema_file_is_refused(refused, own, tmp_path):
-    (tmp_path / "s.toml").write_text(
-        '[target]\nname = "churned"\nlevels = ["no", "yes"]\n[[feature]]\nname = "usage"\n[[feature]]\nname = "plan"\n'
-        'kind = "categorical"\nlevels = ["basic", "plus"]\n'
+def test_a_schema_is_written_edited_and_overridden(run, refused, own, tmp_path):
+    table = pd.read_csv(own).assign(burden=[(-9, 3, 40)[i % 3] for i in range(150)], sex=[i % 2 for i in range(150)])
+    table.to_csv("loans.csv", index=False)
+    asked = ("--target", "churned", "--special", "burden=-9:no record", "--protected", "sex", "--drop", "plan")
+    assert run("schema", "loans.csv", *asked, "-o", "s.toml").status == 0
+    text = Path("s.toml").read_text()
+    assert (
+        'special = { "-9" = "no record" }\n' in text and "protected = true\n" in text and 'kind = "numeric"  # guessed' in text
     )
-    command = ("train", own, "--schema", "s.toml", "--model", "decision_tree")
-    assert "the schema's target is 'churned', not 'plan'" in refused(*command, "--target", "plan")
-    assert "the schema's positive outcome is its last level, 'yes', not 'no'" in refused(*command, "--positive", "no")
-    assert "a schema says itself what columns are" in refused(*command, "--keep", "plan")
+    assert "s.toml is there already" in refused("schema", "loans.csv", *asked, "-o", "s.toml")
+    described = dlx.read_table("loans.csv", schema="s.toml").schema
+    assert (
+        described
+        == dlx.read_table(
+            "loans.csv", target="churned", special={"burden": {"-9": "no record"}}, protected=["sex"], drop=["plan"]
+        ).schema
+    )
+    Path("s.toml").write_text(text.replace('name = "churned"', 'name = "churned"\nevent = "a lost customer"'))
+    command = ("train", "loans.csv", "--schema", "s.toml", "--model", "logistic_regression")
+    ended = run(*command, "--positive", "no", "--keep", "plan")
+    assert ended.status == 0 and "positive is 'no', as asked for, in place of the schema's 'yes'" in words(ended.err)
+    assert "plan: categorical; a feature, as asked for beside the schema" in words(ended.err)
+    printed = words(run("schema", "loans.csv", "--schema", "s.toml").out)
+    assert 'event = "a lost customer"' in printed and "# guessed" not in printed
+    assert "'usage' weighs them, which dlx does not do yet" in run(*command, "--weights", "usage").err[-1]
+    assert "--special takes COLUMN=CODE:meaning" in refused("schema", "loans.csv", *asked[:2], "--special", "burden=x:none")
+
+
+def test_the_help_of_dlx_schema_lists_every_key_that_a_file_may_have(run):
+    from dlx.dataset.writing import TITLES, keys
+
+    told = run("schema", "--help")
+    listed = [name for key in keys() for name in key.names.split(", ")]
+    for kind in TITLES.values():
+        assert {field.name for field in dataclasses.fields(kind)} <= set(listed)
+    assert {"split", "weights", "costs"} <= set(listed) and all(key.says for key in keys())
+    assert told.status == 0 and set(listed) <= set(re.findall(r"\w+", " ".join(told.out)))
 
 
 def test_how_a_table_was_read_is_printed_and_can_be_said(run, refused, own):

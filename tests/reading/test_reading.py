@@ -203,15 +203,38 @@ def test_a_schema_says_what_columns_are(tmp_path):
         (["0"], "1", {}, "row 0: unknown level '0'"),
         (["1"], "oops", {}, "column 'pay', row 7: expected a finite number, got 'oops'"),
         (["1"], "1e39", {}, "column 'pay', row 7: numbers must lie within"),
-        (["1"], "1", {"target": "pay"}, "the schema's target is 'y', not 'pay'"),
-        (["1"], "1", {"positive": "no"}, "the schema's positive outcome is its last level, 'yes', not 'no'"),
-        (["1"], "1", {"positive": "maybe"}, "not 'maybe'"),
-        (["1"], "1", {"keep": ["more"]}, "a schema says itself what columns are"),
+        (["1"], "1", {"target": "mor"}, "the table has no column 'mor'; it has .*did you mean 'more'"),
+        (["1"], "1", {"positive": "maybe"}, "the target 'y' has no outcome 'maybe'; it has 'no', 'yes'"),
+        (["1"], "1", {"keep": ["mor"]}, "the table has no column 'mor'; it has .*did you mean 'more'"),
+        (["1"], "1", {"keep": ["more"], "drop": ["more"]}, "'more' is asked for as two things at once"),
+        (["1"], "1", {"drop": ["y"]}, "'y' is asked for as two things at once"),
+        (["1"], "1", {"drop": ["code", "pay"]}, "no column of the schema is left to learn from"),
+        (["1"], "1", {"drop": "code"}, "drop must be a list of columns"),
+        (["1"], "1", {"special": {"code": {"1": "none"}}}, "is categorical and has special values"),
+        (["1"], "1", {"protected": ["cod"]}, "no feature 'cod'; .*did you mean 'code'"),
     ],
 )
 def test_what_contradicts_a_schema_is_refused(tmp_path, codes, pay, options, said):
     with pytest.raises(SchemaError, match=said):
         described(tmp_path, codes, pay, **options)
+
+
+def test_what_is_asked_for_beside_a_schema_has_the_last_word_and_is_noted(tmp_path):
+    plain = described(tmp_path, ["1"])
+    other = described(tmp_path, ["1"], positive="no", keep=["more"], protected=["pay"], special={"pay": {1: "one"}})
+    assert other.schema.target.positive == "no" and np.array_equal(other.outcomes, 1 - plain.outcomes)
+    assert other.schema["more"].levels and other.schema["pay"].protected and other.schema["pay"].special == {"1": "one"}
+    assert other.reading["more"].done == ("a feature, as asked for beside the schema",)
+    assert "special values, protected, as asked for beside the schema" in other.reading["pay"].done
+    assert "positive is 'no', as asked for, in place of the schema's 'yes'" in str(other.reading["y"])
+    assert {"--protected", "--special", "pay=1:one"} <= set(other.reading.options)
+    moved = described(tmp_path, ["1"], target="more", categorical=["pay"], ids=["code"])
+    assert moved.schema.target.name == "more" and moved.schema.names == ("pay",) and moved.schema["pay"].is_categorical
+    assert [(c.name, c.why) for c in moved.schema.carried] == [
+        ("code", "an id, as asked for"),
+        ("y", "the target that the schema names"),
+    ]
+    assert "in place of the schema's 'y'" in str(moved.reading["more"]) and moved.table.columns.tolist() == ["pay", "code", "y"]
 
 
 def test_what_agrees_with_a_schema_is_taken(tmp_path):

@@ -267,7 +267,11 @@ def test_keys_of_a_schema_file_have_their_types(tmp_path, key, value, said):
         ('[["0", "repaid"], ["1", "not repaid"]]', '["1", "1.0"]', "the same but for their spelling: '1' and '1.0'"),
         ('[["0", "repaid"], ["1", "not repaid"]]', '["yes", " "]', "has a level without text"),
         ("[target]", "[targt]\nx = 1\n[target]", "a schema has no 'targt'; it has .*did you mean 'target'"),
-        ("[target]", "[card]\ntitle = 'x'\n[target]", "a schema has no 'card'"),
+        ("[target]", "weights = 3\n[target]", "weights must be text, got 3"),
+        ("[target]", "weights = 'amount'\n[target]", "'amount' weighs rows, and cannot be a feature"),
+        ("threshold = 0.2", "costs = { false_alarm = 1 }", "costs are two numbers above 0"),
+        ("threshold = 0.2", "costs = { false_alarm = 1, miss = 0 }", "costs are two numbers above 0"),
+        ("threshold = 0.2", "threshold = 0.2\ncosts = { false_alarm = 1, miss = 5 }", "a threshold or costs"),
         ("[target]", "features = []\n[target]", "lists its features once"),
         (
             '[[feature]]\nname = "amount"',
