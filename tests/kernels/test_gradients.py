@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dlx.architectures import mlp, resnet
 from dlx.errors import DlxError
-from dlx.kernels.gradients import breakpoints, paths
+from dlx.kernels.gradients import breakpoints, paths, running_sums
 from dlx.kernels.gradients.graph import BLOCK_NUMBERS
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
 from dlx.kernels.gradients.paths import integrated_gradients
@@ -231,6 +231,7 @@ def test_a_net_of_too_many_units_is_integrated_by_a_rule(monkeypatch):
     network, persons, references = trained(NETS["mlp"]), rows(3), rows(2, 1)
     exact = integrated_gradients(network, persons, references)
     monkeypatch.setattr(breakpoints, "MOST_BREAKPOINTS", 11)
+    monkeypatch.setattr(running_sums, "MOST_UNITS", 23)
     made = integrated_gradients(network, persons, references)
     assert exact.is_exact and not made.is_exact and off(made.values, exact.values) < 5e-3
 

@@ -1,4 +1,4 @@
-"""Gradients of a network along paths: its graph, the breakpoints where ReLUs switch, and DeepLIFT's rescale rule.
+"""Gradients of a network along paths: its graph, running sums and breakpoints of ReLUs that switch, and DeepLIFT's rule.
 
 They need torch, and are imported from their files.
 """

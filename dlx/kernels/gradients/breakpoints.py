@@ -5,6 +5,8 @@ a unit's input is linear between the breakpoints of the layers before it. A nonl
 such points, whatever its shape: its mean derivative along a straight piece is a difference quotient. So a ReLU net has a
 finite sum on the probability scale too, and a net of one hidden layer whatever its activation.
 
+Every piece costs an evaluation of the network, which suits a GPU. On a CPU `running_sums` is quicker, where it can be used.
+
 The knots of all paths lie in one line: path p goes from 2p (the reference) to 2p + 1 (the person). The pieces between
 paths, from 2p + 1 to 2p + 2, have length 0.
 """

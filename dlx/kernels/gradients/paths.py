@@ -6,6 +6,7 @@ et al. 2021). Evaluations are in the network's precision, sums over references i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,10 @@ import torch
 from torch import nn
 
 from dlx.kernels.gradients.breakpoints import exact_on_average, is_finite_sum
+from dlx.kernels.gradients.graph import Graph
 from dlx.kernels.gradients.nonlinearities import ONE_KINK
 from dlx.kernels.gradients.recording import record
+from dlx.kernels.gradients.running_sums import can_be_walked, walked_on_average
 
 Rule = tuple[np.ndarray, np.ndarray]  # points of one piece of a path, on [0, 1], and their weights
 MIDPOINTS: Rule = (np.arange(50) + 0.5) / 50, np.full(50, 1 / 50)  # for nets with kinks, where no rule does better
@@ -65,13 +68,22 @@ def integrated_gradients(
     with torch.no_grad():
         outputs, starts = (network(rows).reshape(-1).double() for rows in (persons, references))
         graph = record(network, references)
-        is_exact = graph is not None and is_finite_sum(graph)
-        if graph is not None and is_exact:
-            values, points = exact_on_average(graph, persons, references)
-    if not is_exact:
+        exactly = None if graph is None else _exact_way(graph, persons.device)
+        if graph is not None and exactly is not None:
+            values, points = exactly(graph, persons, references)
+    if exactly is None:
         values, points = _until_they_add_up(network, persons, references, outputs, starts, pieces, tolerance)
     gaps = outputs - starts.mean() - values.sum(dim=1)
-    return Integrated(values.cpu().numpy(), gaps.cpu().numpy(), len(persons) + len(references) + points, is_exact)
+    return Integrated(values.cpu().numpy(), gaps.cpu().numpy(), len(persons) + len(references) + points, exactly is not None)
+
+
+def _exact_way(
+    graph: Graph, device: torch.device
+) -> Callable[[Graph, torch.Tensor, torch.Tensor], tuple[torch.Tensor, int]] | None:
+    """Return the quickest kernel of an integral that is a finite sum; None where it is none, or one of too many pieces."""
+    if can_be_walked(graph, device):
+        return walked_on_average
+    return exact_on_average if is_finite_sum(graph) else None
 
 
 def _until_they_add_up(
