@@ -113,12 +113,12 @@ def test_dlx_can_be_run_as_a_module():
 
 def test_registries_are_the_folders_and_list_without_importing_torch():
     listed = modules_after("import dlx\nassert dlx.cases() and dlx.architectures() and dlx.explainers.names()")
-    assert not listed & {"torch", "captum", "shap", "lime", "sklearn", "matplotlib"}
+    assert not listed & {"torch", "captum", "shap", "lime", "lightning", "sklearn", "matplotlib"}
     for names, room in ((dlx.cases(), "cases"), (dlx.architectures(), "architectures"), (dlx.explainers.names(), "explainers")):
         assert names == sorted(p.stem for p in (ROOMS / room).glob("*.py") if not p.stem.startswith("_"))
 
 
 def test_the_command_line_answers_without_heavy_imports():
     loaded = modules_after("import dlx.cli")
-    heavy = {"torch", "captum", "shap", "lime", "pandas", "matplotlib", "sklearn", "scipy", "numba", "jinja2"}
+    heavy = {"torch", "captum", "shap", "lime", "lightning", "pandas", "matplotlib", "sklearn", "scipy", "numba", "jinja2"}
     assert not loaded & heavy

@@ -1,4 +1,4 @@
-"""A table and an architecture become a model. Torch is imported only when a net is trained."""
+"""A table and an architecture become a model. Lightning is imported only when a net is trained."""
 
 from __future__ import annotations
 

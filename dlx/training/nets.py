@@ -1,17 +1,22 @@
-"""Gradient descent on a net: log loss, AdamW, and the weights of the best epoch."""
+"""Gradient descent on a net, by Lightning. The only file that imports lightning."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import logging
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import lightning
 import numpy as np
 import pandas as pd
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.adamw import adamw  # the class takes seconds more: it imports torch's compiler
 
 from dlx import architectures
 from dlx.dataset import Dataset
@@ -25,7 +30,8 @@ if TYPE_CHECKING:
     from dlx.progress import Update
 
 MIN_IMPROVEMENT = 1e-5
-ADAMW: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "maximize": False}
+WATCHED = "validation_loss"
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
 Batch = tuple[torch.Tensor, ...]  # dense rows [rows, width], outcomes [rows] and, where rows count differently, weights [rows]
 
@@ -51,19 +57,23 @@ def fit_net(
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
     assert train_rows.outcomes is not None
     base_rate = float(np.average(train_rows.outcomes, weights=weights))
-    train, watched = _tensors(encoder, train_rows, weights, device), _tensors(encoder, validation, None, device)
+    train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
+    stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
+    limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     devices = [torch.cuda.current_device()] if device == "cuda" else []
-    with torch.random.fork_rng(devices=devices), one_thread():
+    with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
-        network = _built(architecture, encoder.width, base_rate, own).to(device)
-        history = _descend(network, train, watched, recipe, seed, progress)
-    model = NeuralModel(network.cpu().eval(), encoder, architecture)
-    return model, own | asdict(recipe), device, history
+        lesson = _Lesson(_built(architecture, encoder.width, base_rate, own), recipe, progress)
+        batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
+        lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
+    lesson.network.load_state_dict(lesson.best)
+    model = NeuralModel(lesson.network.cpu().eval(), encoder, architecture)
+    return model, own | asdict(recipe), device, pd.DataFrame(lesson.history)
 
 
-def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None, device: str) -> Batch:
+def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Batch:
     columns = (encoder.transform(rows.rows), rows.outcomes, weights)
-    return tuple(torch.from_numpy(column.astype(np.float32)).to(device) for column in columns if column is not None)
+    return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns if column is not None)
 
 
 def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> nn.Module:
@@ -75,66 +85,93 @@ def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any])
     return network
 
 
-def _descend(
-    network: nn.Module, train: Batch, watched: Batch, recipe: Recipe, seed: int, progress: Update | None
-) -> pd.DataFrame:
-    """Give a net the weights of its best epoch, and return a line an epoch."""
-    assert recipe.max_epochs and recipe.patience and recipe.batch_size
-    generator, step = torch.Generator().manual_seed(seed), _stepping(network, recipe)
-    lines, best, since = list[tuple[int, float, float]](), dict[str, torch.Tensor](), 0  # epochs since the loss was better
-    lowest = aim = torch.tensor(torch.inf)  # the lowest watched loss, and the last that was better by more than noise
-    while len(lines) < recipe.max_epochs and since < recipe.patience:
-        epoch, losses = len(lines) + 1, list[torch.Tensor]()
-        network.train()
-        for batch in _batches(train, recipe.batch_size, generator):
-            loss = _log_loss(network, batch, epoch)
-            step(loss)
-            losses.append(loss.detach())
-        network.eval()
-        with torch.no_grad():
-            reached = _log_loss(network, watched, epoch).cpu()
-        if reached < lowest:
-            lowest, best = reached, {name: weight.detach().clone() for name, weight in network.state_dict().items()}
-        aim, since = (reached, 0) if reached + MIN_IMPROVEMENT < aim else (aim, since + 1)
-        lines.append((epoch, float(torch.stack(losses).mean()), float(reached)))
-        if progress is not None:
-            progress(epoch, recipe.max_epochs)
-    network.load_state_dict(best)
-    return pd.DataFrame(lines, columns=["epoch", "training_loss", "validation_loss"])
+class _Lesson(lightning.LightningModule):
+    """Log loss, AdamW, and the weights of the best epoch."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, progress: Update | None) -> None:
+        super().__init__()
+        self.network, self.recipe, self.progress = network, recipe, progress
+        self.losses: list[torch.Tensor] = []
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        matrices = [weight for weight in self.network.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": self.recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        loss = self._log_loss(batch)
+        self.losses.append(loss.detach())
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self.log(WATCHED, self._log_loss(batch), batch_size=len(batch[1]))
+
+    def _log_loss(self, batch: Batch) -> torch.Tensor:
+        dense, outcomes, *weights = batch
+        logits = self.network(dense).squeeze(1)
+        loss = binary_cross_entropy_with_logits(logits, outcomes, weight=weights[0] if weights else None)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "
+                "lower learning_rate, or look for extreme numbers in the table"
+            )
+        return loss
+
+    def on_validation_epoch_end(self) -> None:
+        loss, epoch = float(self.trainer.callback_metrics[WATCHED]), len(self.history) + 1
+        if loss < min((line[WATCHED] for line in self.history), default=np.inf):
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
+        self.history.append({"epoch": epoch, "training_loss": float(torch.stack(self.losses).mean()), WATCHED: loss})
+        self.losses.clear()
+        if self.progress is not None:
+            self.progress(epoch, self.recipe.max_epochs or epoch)
 
 
-def _stepping(network: nn.Module, recipe: Recipe) -> Callable[[torch.Tensor], None]:
-    """Return a function that moves the weights of a net down a loss; only matrices decay."""
-    trained = [one for one in network.parameters() if one.requires_grad]
-    weights: list[torch.Tensor] = sorted(trained, key=lambda one: one.ndim <= 1)
-    matrices, counts = sum(one.ndim > 1 for one in weights), [torch.tensor(0.0) for _ in weights]
-    means, squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
-    groups = (slice(matrices), recipe.weight_decay), (slice(matrices, None), 0.0)
+class _Batches:
+    """Rows in a new order each epoch, cut into batches of nearly equal size: so none is a single row.
 
-    def step(loss: torch.Tensor) -> None:
-        slopes, chosen = list(torch.autograd.grad(loss, weights, materialize_grads=True)), {"lr": recipe.learning_rate, **ADAMW}
-        with torch.no_grad():
-            for some, decay in groups:
-                moved = weights[some], slopes[some], means[some], squares[some]
-                adamw(*moved, [], counts[some], weight_decay=decay, **chosen)
+    Without a size, all rows are one batch; without a generator, they keep their order.
+    """
 
-    return step
+    def __init__(self, *columns: torch.Tensor, size: int | None = None, generator: torch.Generator | None = None) -> None:
+        self.columns, self.generator, self.length = columns, generator, len(columns[0])
+        self.count = max(1, self.length // (size or self.length))
 
+    def __len__(self) -> int:
+        return self.count
 
-def _log_loss(network: nn.Module, batch: Batch, epoch: int) -> torch.Tensor:
-    dense, outcomes, *weights = batch
-    logits = network(dense).squeeze(1)
-    loss = binary_cross_entropy_with_logits(logits, outcomes, weight=weights[0] if weights else None)
-    if not torch.isfinite(loss):
-        raise TrainingError(
-            f"the loss must stay finite, got {loss.item()} in epoch {epoch}; "
-            "lower learning_rate, or look for extreme numbers in the table"
-        )
-    return loss
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.arange(self.length)
+        if self.generator is not None:
+            order = torch.randperm(self.length, generator=self.generator)
+        for some in order.tensor_split(self.count):
+            yield tuple(column[some] for column in self.columns)
 
 
-def _batches(columns: Batch, size: int, generator: torch.Generator) -> Iterator[Batch]:
-    """Yield rows in a new order, cut into batches of nearly equal size: so none is a single row."""
-    count = len(columns[0])
-    for some in torch.randperm(count, generator=generator).tensor_split(max(1, count // size)):
-        yield tuple(column[some] for column in columns)
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep Lightning's banner and its advice from the screen."""
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
+        for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric")):
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt again: Lightning turns it into an exit, and ignores the next ones for good."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as left:
+        if isinstance(left.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)

@@ -58,7 +58,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_names():
 
 
 def test_names_are_listed_without_torch_or_sklearn():
-    code = "import sys, dlx; dlx.architectures(); print({'torch', 'sklearn'} & set(sys.modules))"
+    code = "import sys, dlx; dlx.architectures(); print({'torch', 'sklearn', 'lightning'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

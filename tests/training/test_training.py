@@ -218,7 +218,7 @@ def test_a_seed_is_a_whole_number_from_0_on(case):
             training.train(case, "mlp", seed=seed)
 
 
-def test_torch_waits_for_a_net():
-    code = "import sys, dlx.training, dlx.checkpoint; print({'torch', 'sklearn'} & set(sys.modules))"
+def test_lightning_waits_for_a_net():
+    code = "import sys, dlx.training, dlx.checkpoint; print({'lightning', 'torch', 'sklearn'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
