@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from dlx import explainers
+from dlx.arrays import array_id, same
 from dlx.audit import preflight
 from dlx.audit.scores import advantages, performance
 from dlx.background import sample
 from dlx.comparison import Laboratory, importance
 from dlx.dataset import Dataset
-from dlx.explanation import Explanation
+from dlx.errors import DlxError
+from dlx.explanation import Explanation, ExplanationError
 from dlx.kept import Keeper
 from dlx.model import LinearModel, Model, NeuralModel, TreeModel, decided
 from dlx.processes import side_by_side
@@ -117,6 +119,8 @@ class RunContext:
         The same architectures trained with other seeds, by the name of the model.
     left_out : mapping of str to str
         Why models have no place here, by name.
+    brought : tuple of Explanation
+        Of these models on the panel, made by other tools.
     """
 
     case: Dataset
@@ -130,6 +134,7 @@ class RunContext:
     narrator: Narrator
     siblings: Siblings = field(default_factory=lambda: MappingProxyType({}))
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    brought: tuple[Explanation, ...] = ()
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -144,6 +149,7 @@ class RunContext:
         budget: Budget = QUICK,
         siblings: Siblings = MappingProxyType({}),
         left_out: Mapping[str, str] = MappingProxyType({}),
+        brought: Sequence[Explanation] = (),
         keep: Path | None = None,
         narrator: Narrator | None = None,
     ) -> RunContext:
@@ -165,6 +171,8 @@ class RunContext:
             How much is measured.
         siblings, left_out : mapping
             As of the class.
+        brought : sequence of Explanation
+            Made by other tools, of all who may be in the panel: of the test rows.
         keep : Path, optional
             Folder where finished explanations are kept, and taken from if nothing that made them has changed.
         narrator : Narrator, optional
@@ -173,7 +181,8 @@ class RunContext:
         narrator = narrator or Narrator()
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
-        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out)
+        shown = tuple(_aligned(one, explained[:PANEL], reference, models) for one in brought)
+        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
         """Return the context of fewer models, and why the others have no place in it."""
@@ -186,6 +195,7 @@ class RunContext:
             budget=self.budget,
             siblings=self.siblings,
             left_out=mute,
+            brought=[one for one in self.brought if one.model not in mute],
             keep=self.keeper.folder,
             narrator=self.narrator,
         )
@@ -225,7 +235,7 @@ class RunContext:
     @cached_property
     def panel(self) -> Dataset:
         """The people whom every method explains: the first of all."""
-        return self.people[: min(PANEL, len(self.people))]
+        return self.people[:PANEL]
 
     @property
     def top(self) -> int:
@@ -316,12 +326,16 @@ class RunContext:
         """Return the methods by which a model was explained."""
         return [method for name, method in self.explanations if name == model.name]
 
+    def shown_of(self, model: Model) -> list[Explanation]:
+        """Return the explanations of a model on the panel: those of dlx, then those of other tools."""
+        ours = [self.on_panel[model.name, method] for method in self.methods_of(model)]
+        return ours + [one for one in self.brought if one.model == model.name]
+
     def importance(self, model: Model) -> pd.DataFrame:
         """Return the importance of every feature for a model, by each of its methods, over the panel."""
         import pandas as pd
 
-        tables = [importance(self.on_panel[model.name, method]) for method in self.methods_of(model)]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat([importance(one) for one in self.shown_of(model)], ignore_index=True)
 
     def side_by_side(self, tasks: Sequence[Callable[[], Made]], step: str, unit: str) -> list[Made]:
         """Return what tasks return, as `dlx.processes.side_by_side`; one after another where they may call a user's code.
@@ -389,6 +403,28 @@ def counting(function: Callable[..., Explanation], update: Update, total: int) -
         return found
 
     return counted
+
+
+def _aligned(brought: Explanation, panel: Dataset, background: Dataset, models: Sequence[Model]) -> Explanation:
+    """Return an explanation of another tool, of the panel; raise where it is of another model, scale or background."""
+    what = f"{brought.method} of {brought.model}"
+    model = next((model for model in models if model.name == brought.model), None)
+    if model is None:
+        raise DlxError(f"{what} explains no model of this report; it tells of {', '.join(model.name for model in models)}")
+    if brought.method in explainers.names():
+        raise DlxError(f"{what} has the name of a method that the report uses; give it another: method='my_shap'")
+    if brought.scale != model.scales[0]:
+        raise DlxError(f"{what} is on the scale {brought.scale!r}, the report on {model.scales[0]!r}; explain it on that")
+    if brought.background_id != array_id(background.rows):
+        here = f"case.background({len(background)}, seed=...), with the report's seed"
+        raise DlxError(f"{what} was made against another background than the report's; make it against {here}")
+    try:
+        of_panel = brought.of(panel.index)
+    except ExplanationError as error:
+        raise DlxError(f"{error}; a report needs its own people: explain all of case.test") from error
+    if not same(of_panel.rows, panel.rows).all():
+        raise DlxError(f"{what} explains other rows under the names of the report's people; explain case.test")
+    return of_panel
 
 
 def _people(test: Dataset, main: Model, other: Model | None, count: int, seed: int) -> tuple[tuple[Featured, ...], Dataset]:

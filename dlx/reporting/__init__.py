@@ -13,6 +13,7 @@ from dlx.checkpoint import obtain, refuse_unkept
 from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
@@ -44,6 +45,7 @@ def report(
     retrain: bool = False,
     device: str = "auto",
     checkpoints: str | Path | None = None,
+    explanations: Sequence[Explanation] = (),
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -79,6 +81,9 @@ def report(
         Where nets are trained, if they are.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
+    explanations : sequence of Explanation, optional
+        Made by other tools (`Explanation.from_shap` and its kind) of these models, of all test rows and against the report's
+        background, ``case.background(background, seed=seed)``: they are compared with those that dlx makes.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -89,7 +94,7 @@ def report(
     SchemaError
         If the case has no binary outcome.
     DlxError
-        If there are no models, two of one name, or nobody to explain.
+        If there are no models, two of one name, nobody to explain, or an explanation that does not belong to the report.
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
@@ -99,7 +104,8 @@ def report(
     asked = {"seed": seed, "people": people, "background": background}
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
-    written = partial(_written, case, found, parts, page, command or _call("report", case, found, asked))
+    command = command or _call("report", case, found, asked)
+    written = partial(_written, case, found, parts, page, command, brought=explanations)
     if not thorough:
         return written(**asked, narrator=narrator)
     written(**asked, budget=EARLY, narrator=narrator)

@@ -136,7 +136,7 @@ def _ground_truth(context: RunContext, model: Model) -> Explanation:
 
 def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str, Explanation]) -> pd.DataFrame:
     """Return how far each method is from the ground truth; of some models, sampled Shapley values as the library comes too."""
-    tables = [distance_to_truth(_of(context, model), truths[model.name], k=context.top) for model in context.models]
+    tables = [distance_to_truth(context.shown_of(model), truths[model.name], k=context.top) for model in context.models]
     for model in close:
         for method in explainers.having(IS_SHAPLEY=True, IS_RANDOM=True, LIBRARY="shap"):
             if (model.name, method) in context.on_panel:

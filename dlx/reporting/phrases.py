@@ -60,8 +60,8 @@ def percent(share: float, line: float | None = None) -> str:
 
 
 def method_label(method: str) -> str:
-    """Return the name of a method that people read."""
-    return str(explainers.method(method).LABEL)
+    """Return the name of a method that people read; that of another tool as it was brought in."""
+    return str(explainers.method(method).LABEL) if method in explainers.names() else method
 
 
 def spaced(text: str) -> str:

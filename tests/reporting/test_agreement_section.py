@@ -9,9 +9,13 @@ import pytest
 import worlds
 from pages import numbers_of, told_of, words_of
 
-from dlx.context import Budget
+from dlx.context import Budget, RunContext
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
 from dlx.model import BlackBox
+from dlx.progress import Narrator
 from dlx.reporting.sections.agreement.measure import measure
+from dlx.runner import explain
 
 FEW = Budget(
     "thorough", noise_people=8, replicates=2, truth_tolerance=0.1, settings_people=3, stability_people=2, sanity_people=2
@@ -96,3 +100,42 @@ def test_a_model_that_says_the_same_of_everybody_has_nothing_to_be_far_from():
     assert "Whether methods on constant differ cannot be told: not defined" in words_of(told.page)
     assert "Who is right?" not in told.page and "nan" not in words_of(told.page)
     assert told.tables["agreement_lights"]["closest"].item() == ""
+
+
+def brought_in(case, model, people, background, **said):
+    """What another tool says: here the exact values, as `Explanation.from_values` takes them."""
+    made = explain(model, people, method="exact_shapley", background=background, scale="logit")
+    shared = {"scale": "logit", "background": background, "method": "my_shap"} | said
+    return Explanation.from_values(made.values, None, model, people, **shared)
+
+
+def test_an_explanation_of_another_tool_is_compared_with_ours():
+    case, model = worlds.table("mixed"), worlds.model("net", "mixed")
+    brought = brought_in(case, model, case.test, case.background(5))
+    asked = {"people": 8, "background": 5, "narrator": Narrator(quiet=True)}
+    context = RunContext.of(case, [model], brought=[brought], budget=dataclasses.replace(FEW, name="quick"), **asked)
+    told = told_of("agreement", context)
+    truth = told.tables["distance_to_truth"].query("method == 'my_shap' and measure == 'relative_error'")
+    assert truth["mean"].item() < 1e-6 and not truth["is_shapley"].item()
+    assert "my_shap" in set(told.tables["agreement"]["other_method"]) and "my_shap" in told.evidence
+    person = told_of("person", context)
+    np.testing.assert_allclose(
+        person.tables["contributions"].query("method == 'my_shap'")["contribution"],
+        brought.of(context.panel.index).values.ravel(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda *given: brought_in(*given, method="shapley"), "has the name of a method that the report uses"),
+        (lambda case, model, people, _: brought_in(case, model, people, case.background(6)), "against another background"),
+        (lambda case, model, people, there: brought_in(case, model, people[:9], there), "explain all of case.test"),
+        (lambda case, _, *given: brought_in(case, worlds.model("smooth_net", "mixed"), *given), "explains no model of this"),
+    ],
+)
+def test_an_explanation_that_does_not_belong_to_the_report_is_refused(made, message):
+    case, model = worlds.table("mixed"), worlds.model("net", "mixed")
+    brought = made(case, model, case.test, case.background(5))
+    with pytest.raises(DlxError, match=message):
+        RunContext.of(case, [model], people=12, background=5, brought=[brought])

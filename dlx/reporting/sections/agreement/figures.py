@@ -29,7 +29,7 @@ def agreement(measured: Measured, context: RunContext) -> Canvas:
     """Return how far the methods agree, a heat map a model."""
     table, chance, parts = measured.tables["agreement"], context.top / len(context.case.schema), []
     for model in context.models:
-        if len(methods := context.methods_of(model)) > 1:
+        if len(methods := [one.method for one in context.shown_of(model)]) > 1:
             matrix = _matrix(table[table["model"] == model.name], "method", methods)
             parts.append((model.name, partial(plots.draw_matrix, matrix, [method_label(m) for m in methods], low=chance)))
     return panels(parts, size=(3.7, 3.5), columns=3)

@@ -14,6 +14,7 @@ from dlx.context import RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.diagnostics import Diagnostics, diagnosed
+from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
@@ -36,8 +37,8 @@ BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that 
 def measure(context: RunContext) -> Measured:
     """Return how far methods agree about each model, beside what they agree with themselves, and whom to trust."""
     found, k = diagnosed(context), context.top
-    of_model = {model.name: [context.on_panel[model.name, m] for m in context.methods_of(model)] for model in context.models}
-    compared = [compare(explained) for explained in of_model.values() if len(explained) > 1]
+    of_model = [context.shown_of(model) for model in context.models]
+    compared = [compare(explained) for explained in of_model if len(explained) > 1]
     across = [one for model in context.models if (one := _shapley(context, model)) is not None]
     designs = found.designs.items()
     tables = {
@@ -142,8 +143,8 @@ def _asked_alike(settings: pd.DataFrame) -> pd.DataFrame:
 
 def _about(table: pd.DataFrame) -> pd.Series:
     """Return the model and the methods of each line, in words."""
-    words = table["model"] + ": " + table["method"].map(_label)
-    return words + ", " + table["other_method"].map(_label) if "other_method" in table else words
+    words = table["model"] + ": " + table["method"].map(method_label)
+    return words + ", " + table["other_method"].map(method_label) if "other_method" in table else words
 
 
 def _default(method: str) -> dict[str, Any]:
@@ -159,7 +160,3 @@ def _of(table: pd.DataFrame, model: Model, **where: str) -> pd.DataFrame:
     for column, value in where.items():
         found = found[found[column] == value]
     return found
-
-
-def _label(method: str) -> str:
-    return str(explainers.method(method).LABEL)

@@ -54,13 +54,13 @@ def measure(context: RunContext) -> Measured:
 
 def _methods(context: RunContext) -> pd.DataFrame:
     """Return a line a model and method: how it was asked, and how well its contributions add up."""
-    return pd.DataFrame([_line(name, method, made, context) for (name, method), made in context.explanations.items()])
+    return pd.DataFrame([_line(made, context) for made in (*context.explanations.values(), *context.brought)])
 
 
-def _line(name: str, method: str, made: Explanation, context: RunContext) -> dict[str, Any]:
+def _line(made: Explanation, context: RunContext) -> dict[str, Any]:
     return {
-        "model": name,
-        "method": method,
+        "model": made.model,
+        "method": made.method,
         "implementation": made.implementation,
         "scale": made.scale,
         "people": len(made),

@@ -41,7 +41,7 @@ class About:
 def measure(context: RunContext) -> Measured:
     """Return what the models say of the featured people, why, and by what the models differ about them."""
     main, other, known, compared = context.main, context.other, diagnosed(context), None
-    explained = [context.on_panel[main.name, method] for method in context.methods_of(main)]
+    explained = context.shown_of(main)
     if other is not None:
         explained.append(shapley(context, other))
         if other.scales[0] == main.scales[0]:
@@ -51,7 +51,9 @@ def measure(context: RunContext) -> Measured:
         "people": _people(context),
         "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
         "person_reasons": pd.DataFrame(told_reasons),
-        "contributions": pd.concat([one.to_frame() for one in context.explanations.values()], ignore_index=True),
+        "contributions": pd.concat(
+            [one.to_frame() for one in (*context.explanations.values(), *context.brought)], ignore_index=True
+        ),
         "consensus": pd.DataFrame([line for model in _two(context) for line in _consensus_lines(context, model)]),
         "_contributions": _contributions(context.featured, explained),
         "contrast": pd.DataFrame() if compared is None else compared.to_frame(),
