@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dlx.checkpoint import train as train
     from dlx.comparison import Comparison as Comparison
     from dlx.comparison import compare as compare
+    from dlx.data_check import check as check
     from dlx.dataset import Dataset as Dataset
     from dlx.dataset import read_table as read_table
     from dlx.explanation import Explanation as Explanation
@@ -36,6 +37,7 @@ _HOMES = {
     "Explanation": "explanation",
     "Model": "model",
     "Schema": "schema",
+    "check": "data_check",
     "compare": "comparison",
     "explain": "runner",
     "load": "cases",

@@ -62,7 +62,7 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
     if len(varied) < 2:
         return []
     features = [schema.features[i] for i in varied]
-    bins = [_bins(feature, rows[:, i]) for feature, i in zip(features, varied, strict=True)]
+    bins = [bins_of(feature, rows[:, i]) for feature, i in zip(features, varied, strict=True)]
     columns = _Columns.of(features, numbers[:, varied], bins)
     correlations, follows = _correlations(columns), np.stack([_follow(bins, columns) for bins in columns.bins])
     names, found = [schema.names[i] for i in varied], []
@@ -90,7 +90,8 @@ def copies_by_column(found: list[Copy]) -> dict[str, tuple[str, ...]]:
 def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int = 0) -> list[Leak]:
     """Return the columns that alone tell the outcome, the surest first.
 
-    A column tells by the mean outcome in bins of its values, missing ones being a bin, as other rows have it (five folds).
+    A column tells by the mean outcome in bins of its values, missing ones being a bin, as other rows have it (five folds); or
+    numbers do by their order.
 
     Parameters
     ----------
@@ -108,15 +109,16 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
     folds = np.random.default_rng(seed).permutation(np.arange(len(rows)) % FOLDS)
     told = []
     for feature, column in zip(schema.features, rows.T, strict=True):
-        bins = _bins(feature, column)
+        bins = bins_of(feature, column)
         if is_number:
             share = max(
-                _explained(scores, outcomes) for scores in (feature.numbers(column), _mean_outcomes(bins, outcomes, folds))
+                _explained(scores, outcomes) for scores in (feature.numbers(column), mean_outcomes(bins, outcomes, folds))
             )
             told += [Leak(feature.name, share)] if share >= EXPLAINS_ALL else []
             continue
         each = [(outcomes == outcome).astype(float) for outcome in different[len(different) == 2 :]]
-        worst = min(auc_interval(own, _mean_outcomes(bins, own, folds)) for own in each)
+        ranks = [] if feature.is_categorical or np.isnan(column).any() else [column, -column]
+        worst = min(max(auc_interval(own, s) for s in (mean_rates(bins, own, folds), *ranks)) for own in each)
         if worst.estimate >= TELLS_ALL and worst.low >= SURELY:
             told.append(Leak(feature.name, worst.estimate))
     return sorted(told, key=lambda leak: -leak.strength)
@@ -213,7 +215,7 @@ def _pairs(counts: np.ndarray) -> Any:
     return (counts * (counts - 1)).sum(axis=0)
 
 
-def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:
+def bins_of(feature: Feature, column: np.ndarray) -> np.ndarray:
     """Return the bin of each value, from 0 on: a level or value where these are few, else a quantile; missing is one too.
 
     So is each special value.
@@ -230,7 +232,7 @@ def _bins(feature: Feature, column: np.ndarray) -> np.ndarray:
     return np.unique(bins, return_inverse=True)[1]
 
 
-def _mean_outcomes(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def mean_outcomes(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Return the mean outcome that the other folds have in each row's bin, drawn a little to that of all, [rows]."""
     means = np.empty(len(outcomes))
     for fold in np.unique(folds):
@@ -239,6 +241,11 @@ def _mean_outcomes(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) ->
         counts = np.bincount(bins[rest], minlength=bins.max() + 1)
         means[held] = ((sums + outcomes[rest].mean()) / (counts + 1))[bins[held]]
     return means
+
+
+def mean_rates(bins: np.ndarray, events: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return `mean_outcomes` of events, in twentieths: an event that is held out lowers the rate of its own bin a little."""
+    return np.round(20 * mean_outcomes(bins, events, folds)) / 20
 
 
 def _explained(scores: np.ndarray, outcomes: np.ndarray) -> float:

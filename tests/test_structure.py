@@ -17,7 +17,7 @@ import dlx
 
 ROOMS = Path(dlx.__file__).parent
 PUBLIC = {
-    *("load", "read_table", "wrap", "load_model", "train", "explain", "compare", "report"),
+    *("load", "read_table", "check", "wrap", "load_model", "train", "explain", "compare", "report"),
     *("Dataset", "Schema", "Model", "Explanation", "Comparison"),
 }
 

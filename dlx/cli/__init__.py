@@ -35,13 +35,14 @@ from dlx.cli.printing import (
     list_methods,
     list_models,
     print_agreement,
+    print_check,
     print_importance,
     print_metrics,
     sign_of_life,
 )
 from dlx.errors import BugError, DlxError, did_you_mean, one_line
 
-FAULT, MISTAKE, INTERRUPTED = 1, 2, 130
+TO_DECIDE, FAULT, MISTAKE, INTERRUPTED = 1, 1, 2, 130
 
 app = typer.Typer(
     name="dlx",
@@ -95,6 +96,22 @@ def list_(
     for kind, show in kinds.items():
         if what in (kind, "all"):
             show()
+
+
+@_command()
+def check(table: Table) -> None:
+    """Check a table before any page: what each column was taken for, and what a person must decide or should know.
+
+    Ends with status 1 if there is something to decide.
+
+    Example: `dlx check loans.csv --target default`
+    """
+    from dlx.data_check import check as check_
+
+    found = check_(table.read)
+    print_check(found)
+    if found.to_decide:
+        raise typer.Exit(TO_DECIDE)
 
 
 @_command()

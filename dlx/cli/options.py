@@ -69,7 +69,12 @@ class Table:
 
     @functools.cached_property
     def data(self) -> Dataset:
-        """The case, told where it is not plainly what it is; an error where options do not belong to it."""
+        """The case, told where it is not plainly what it is."""
+        return _told(self.read) if self.read.source else self.read
+
+    @functools.cached_property
+    def read(self) -> Dataset:
+        """The case; an error where options do not belong to it."""
         from dlx import cases
         from dlx.dataset import read_table, refuse_claimed
 
@@ -80,7 +85,7 @@ class Table:
             for name in ("keep", "categorical", "drop", "protected"):
                 whole[name] = distinct(getattr(self, name), f"--{name}")
             whole |= {"ids": distinct(self.id, "--id"), "special": _meanings(self.special)}
-            data = _told(read_table(case, **whole, **self._text))
+            data = read_table(case, **whole, **self._text)
             if self.has_own_folder:
                 refuse_claimed(data.name, data, "pass --output, or another --name")
             return data

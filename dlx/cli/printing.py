@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlx.data_check import DataCheck
+
 ALIVE = "dlx: at work; libraries and data are being loaded"
 
 
@@ -74,6 +76,21 @@ def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
         interval = m.get("note", "") if m["low"] is None else f"{m['low']:.4f} to {m['high']:.4f}"
         lines.append([m["metric"], f"{m['estimate']:.4f}", interval, f"{m['reference']:.4f}"])
     _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
+
+
+def print_check(check: DataCheck) -> None:
+    """Print what each column was taken for, and the findings: what, the line that acts on it, and a row that has it."""
+    lines = [[c.name, c.taken_for, c.why, "; ".join(c.done)] for c in check.reading]
+    _print_table("Columns", ["column", "taken for", "why", "what is to be known"], lines)
+    for title, must_decide in (("To decide", True), ("To know", False)):
+        lines = []
+        for one in check:
+            if one.must_decide == must_decide:
+                where = f"row {one.row}: {one.value}" if one.value else f"row {one.row}"
+                lines.append([one.rule.title, one.said, where, one.remedy])
+        if lines:
+            _print_table(title, ["finding", "what", "for example", "what to do"], lines)
+    print(check.summary)
 
 
 def print_importance(explanation: Any) -> None:

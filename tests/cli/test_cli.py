@@ -72,7 +72,7 @@ def test_help_names_the_commands_and_where_to_start(run):
         assert part in words(ended.out)
 
 
-@pytest.mark.parametrize("command", ["list", "schema", "train", "explain", "compare", "report", "audit", "fix"])
+@pytest.mark.parametrize("command", ["list", "check", "schema", "train", "explain", "compare", "report", "audit", "fix"])
 def test_the_help_of_each_command_teaches_by_an_example(run, command):
     ended = run(command, "--help")
     assert ended.status == 0
@@ -80,7 +80,7 @@ def test_the_help_of_each_command_teaches_by_an_example(run, command):
     assert "Usage: dlx" in words(ended.out)
 
 
-@pytest.mark.parametrize("command", ["list", "schema", "train", "explain", "compare", "report", "audit", "fix"])
+@pytest.mark.parametrize("command", ["list", "check", "schema", "train", "explain", "compare", "report", "audit", "fix"])
 def test_debug_is_among_the_options_of_each_command(run, command):
     assert "--debug" in words(run(command, "--help").out)
 

@@ -1,0 +1,64 @@
+"""The data check of a table."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+
+from dlx.data_check.codes import codes_of
+from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
+from dlx.data_check.finding import DataCheck
+from dlx.data_check.relations import columns_alike, columns_that_leak
+from dlx.data_check.rows import repeated_rows, shifted_columns, too_few_events
+from dlx.data_check.rules import RULES
+from dlx.dataset import Dataset, refuse_bare
+from dlx.reading import reading_of
+from dlx.schema import SchemaError
+
+
+def check(case: Dataset) -> DataCheck:
+    """Return what in a table would spoil a model or a page, with what each column was taken for.
+
+    Parameters
+    ----------
+    case : Dataset
+        The table: of `dlx.read_table`, `dlx.load` or `dlx.dataset.from_frame`.
+
+    Returns
+    -------
+    DataCheck
+        Findings, first what a person must decide; `print` shows them, `to_frame()` is a line a finding.
+
+    Examples
+    --------
+    >>> import dlx
+    >>> dlx.check(dlx.load("credit_default")).kinds
+    ('duplicate rows', 'near copy')
+    """
+    refuse_bare(case, "what is checked")
+    case = case if case.table is not None else replace(case, table=case.frame)
+    reading = case.reading if case.reading.columns else reading_of(case.schema, case.schema.columns, len(case))
+    numbers = {f.name: case.rows[:, i] for i, f in enumerate(case.schema.features) if not f.is_categorical}
+    codes = {name: found for name, column in numbers.items() if (found := codes_of(column))}
+    rows = case.rows.copy()
+    for name, found in codes.items():
+        column = rows[:, case.schema.position(name)]
+        column[np.isin(column, found)] = np.nan
+    parts = None
+    with contextlib.suppress(SchemaError):  # too few rows to split
+        parts = case.splits
+    findings = [
+        *columns_set_aside(case),
+        *special_codes(case, codes),
+        *cells_far_outside(case, {name: rows[:, case.schema.position(name)] for name in numbers}),
+        *columns_that_leak(case),
+        *columns_alike(case, rows),
+        *repeated_rows(case, parts),
+        *levels_seen_once(case),
+        *too_few_events(case, parts),
+        *(shifted_columns(case, parts.train, parts.test) if parts else ()),
+    ]
+    order = list(RULES)
+    return DataCheck(tuple(sorted(findings, key=lambda one: (not one.must_decide, order.index(one.kind)))), reading)
