@@ -117,11 +117,30 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
             told += [Leak(feature.name, share)] if share >= EXPLAINS_ALL else []
             continue
         each = [(outcomes == outcome).astype(float) for outcome in different[len(different) == 2 :]]
-        ranks = [] if feature.is_categorical or np.isnan(column).any() else [column, -column]
-        worst = min(max(auc_interval(own, s) for s in (mean_rates(bins, own, folds), *ranks)) for own in each)
-        if worst.estimate >= TELLS_ALL and worst.low >= SURELY:
-            told.append(Leak(feature.name, worst.estimate))
+        number = None if feature.is_categorical or np.isnan(column).any() else column
+        areas = [_told(own, bins, folds, number) for own in each]
+        if None not in areas:
+            told.append(Leak(feature.name, min(area for area in areas if area is not None)))
     return sorted(told, key=lambda leak: -leak.strength)
+
+
+def _told(events: np.ndarray, bins: np.ndarray, folds: np.ndarray, column: np.ndarray | None) -> float | None:
+    """Return the area by which bins, or the order of numbers, tell events for sure; None where they do not."""
+    scores = [mean_rates(bins, events, folds)]
+    if column is not None:
+        places = np.unique(column, return_inverse=True)[1]
+        scores += [places, places.max() - places]
+    best = max(scores, key=lambda score: area(score, events))
+    if area(best, events) < TELLS_ALL or auc_interval(events, best).low < SURELY:
+        return None
+    return area(best, events)
+
+
+def area(places: np.ndarray, events: np.ndarray) -> float:
+    """Return the area under the ROC curve of whole numbers from 0 on, of which the larger ones foretell events; ties half."""
+    positive, negative = (np.bincount(places, flags) for flags in (events, 1 - events))
+    below = np.cumsum(negative) - negative / 2
+    return float((positive * below).sum() / (positive.sum() * negative.sum()))
 
 
 def warnings_by_column(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) -> dict[str, list[str]]:
@@ -244,8 +263,8 @@ def mean_outcomes(bins: np.ndarray, outcomes: np.ndarray, folds: np.ndarray) -> 
 
 
 def mean_rates(bins: np.ndarray, events: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Return `mean_outcomes` of events, in twentieths: an event that is held out lowers the rate of its own bin a little."""
-    return np.round(20 * mean_outcomes(bins, events, folds)) / 20
+    """Return `mean_outcomes` of events, in whole twentieths: an event that is held out lowers its own bin a little."""
+    return np.round(20 * mean_outcomes(bins, events, folds)).astype(int)
 
 
 def _explained(scores: np.ndarray, outcomes: np.ndarray) -> float:

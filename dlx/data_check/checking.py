@@ -13,6 +13,7 @@ from dlx.data_check.finding import DataCheck
 from dlx.data_check.relations import columns_alike, columns_that_leak
 from dlx.data_check.rows import repeated_rows, shifted_columns, too_few_events
 from dlx.data_check.rules import RULES
+from dlx.data_check.tails import far_cells
 from dlx.dataset import Dataset, refuse_bare
 from dlx.reading import reading_of
 from dlx.schema import SchemaError
@@ -35,24 +36,27 @@ def check(case: Dataset) -> DataCheck:
     --------
     >>> import dlx
     >>> dlx.check(dlx.load("credit_default")).kinds
-    ('duplicate rows', 'near copy')
+    ('far cell', 'near copy', 'level seen once')
     """
     refuse_bare(case, "what is checked")
     case = case if case.table is not None else replace(case, table=case.frame)
     reading = case.reading if case.reading.columns else reading_of(case.schema, case.schema.columns, len(case))
     numbers = {f.name: case.rows[:, i] for i, f in enumerate(case.schema.features) if not f.is_categorical}
     codes = {name: found for name, column in numbers.items() if (found := codes_of(column))}
-    rows = case.rows.copy()
-    for name, found in codes.items():
+    rows, far = case.rows.copy(), {}  # those without what is no number, or a slip
+    for name in numbers:
         column = rows[:, case.schema.position(name)]
-        column[np.isin(column, found)] = np.nan
+        column[np.isin(column, codes.get(name, []))] = np.nan
+        far[name] = far_cells(column)
+        for cells in far[name]:
+            column[cells.rows] = np.nan
     parts = None
     with contextlib.suppress(SchemaError):  # too few rows to split
         parts = case.splits
     findings = [
         *columns_set_aside(case),
         *special_codes(case, codes),
-        *cells_far_outside(case, {name: rows[:, case.schema.position(name)] for name in numbers}),
+        *cells_far_outside(case, far),
         *columns_that_leak(case),
         *columns_alike(case, rows),
         *repeated_rows(case, parts),

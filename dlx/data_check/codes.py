@@ -17,9 +17,9 @@ FREQUENT = int(RULES["special code"].line)  # rows
 MOST_CODES = 5  # at one end
 STEPS, SPREADS = 3, 0.5  # between a code and the rest
 ZERO_SPREADS = 1.0  # between 0 and the rest: it may be nothing, or next to nothing
-FEW_STEPS, SINGLE_STEPS = 2, 2.5  # where several codes, or one, are more frequent than what stands beside them
+FEW_STEPS, SINGLE_STEPS = 2, 2.1  # where several codes, or one, are more frequent than what stands beside them
 SPIKE_STEPS = 1.25
-SPIKE = 5  # times as frequent
+SPIKE, SPIKE_WITHIN = 3, 5  # times as frequent
 NEAR = 10  # values beside a code, which say how far apart the rest is
 BELOW_ZERO = 7  # or more: -7, -8, -9, -99
 RARE = 0.02  # of the level beside it
@@ -93,7 +93,7 @@ def _spikes(values: np.ndarray, counts: np.ndarray) -> list[float]:
     for place in np.flatnonzero(counts >= FREQUENT):
         if float(values[place]).is_integer() and _LONG_NINES.fullmatch(str(int(values[place]))):
             beside = np.delete(counts, place)[max(0, place - NEAR) : place + NEAR]
-            found += [float(values[place])] * bool(counts[place] >= SPIKE * beside.mean() and counts[place] > beside.max())
+            found += [float(values[place])] * bool(counts[place] >= SPIKE_WITHIN * beside.mean() and counts[place] > beside.max())
     return found
 
 

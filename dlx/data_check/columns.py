@@ -12,7 +12,7 @@ import pandas as pd
 from dlx.data_check.codes import placeholders_of
 from dlx.data_check.finding import Finding
 from dlx.data_check.rules import RULES
-from dlx.data_check.tails import far_cells
+from dlx.data_check.tails import Far
 from dlx.dataset import Dataset
 from dlx.errors import listed, plural, quoted
 from dlx.schema import level_text
@@ -30,6 +30,7 @@ from dlx.schema.inference import (
     named_like_an_id,
     set_aside,
 )
+from dlx.schema.splitting import GROUP
 
 KINDS = {ID: "id", INDEX: "index", CONSTANT: "constant", EMPTY: "empty", TEXT: "text", DATE: "date"}
 FILTERED = 3  # times as many rows before some were left out
@@ -63,7 +64,7 @@ def columns_set_aside(case: Dataset) -> Iterator[Finding]:
                 yield _group(str(name), column)
         elif name in case.schema.names and (doubt := _doubt(column, is_first=place == 0)):
             if doubt.kind == "group":
-                yield _group(str(name), column)
+                yield from [_group(str(name), column)] if case.schema.split_rule != (GROUP, name) else []
                 continue
             row = column.index[0] if doubt.row is None else doubt.row
             yield Finding(
@@ -135,9 +136,8 @@ def _like_an_id(numbers: np.ndarray, name: str, share: float) -> Doubt | None:
         return Doubt("index" if is_count else "id", "rises from row to row, as a count or an id does", len(numbers), share)
     is_of_one_length = len(str(int(low))) == len(str(int(numbers.max())))
     if len(numbers) >= ENOUGH_FOR_A_RUN and is_of_one_length and kstest(numbers, "uniform", (low, reach)).pvalue >= EVEN:
-        return Doubt(
-            "id", "its whole numbers all differ, are of one length and lie evenly spread, as ids do", len(numbers), share
-        )
+        why = "its whole numbers all differ, are of one length and lie evenly spread, as ids do"
+        return Doubt("id", why, len(numbers), share)
     return None
 
 
@@ -177,12 +177,12 @@ def _placeholders(case: Dataset, name: str) -> Iterator[Finding]:
         yield Finding("special code", (name,), said, remedy, count, measure=count, must_decide=True, **spelled)
 
 
-def cells_far_outside(case: Dataset, numbers: Mapping[str, np.ndarray]) -> Iterator[Finding]:
-    """Yield the columns of numbers, special codes being NaN, with cells far outside the rest."""
-    for name, column in numbers.items():
-        feature = case.schema[name]
-        for far in far_cells(column):
-            rest = np.delete(column, far.rows)
+def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iterator[Finding]:
+    """Yield the columns of numbers with cells far outside the rest, as `dlx.data_check.tails` finds them."""
+    for name, found in far_cells.items():
+        feature, column = case.schema[name], case.rows[:, case.schema.position(name)]
+        for far in found:
+            rest = np.delete(column, np.concatenate([one.rows for one in found]))
             end = feature.format(np.nanmax(rest) if column[far.rows[0]] > np.nanmedian(column) else np.nanmin(rest))
             shown = example(case, name, int(far.rows[0]))
             values = listed(feature.format(column[row]) for row in far.rows)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlx.data_check.rules import RULES
 from dlx.dataset import Dataset
-from dlx.redundancy import FEWEST_OUTCOMES, FOLDS, SURELY, bins_of, mean_rates
+from dlx.redundancy import FEWEST_OUTCOMES, FOLDS, SURELY, area, bins_of, mean_rates
 from dlx.schema import Feature
 from dlx.stats import auc_interval
 
@@ -38,22 +38,22 @@ def leaking_pairs(case: Dataset, *, without: set[str]) -> list[Pair]:
     numbers, as other rows have it (five folds); or the latter do by their order. Of many columns the 40 that tell most alone
     are paired.
     """
-    some = case[:: max(1, len(case) // MOST_ROWS)]
+    some = case[:: -(-len(case) // MOST_ROWS)]
     rows, outcomes = some.rows, some.outcomes
     if case.schema.target.kind != "binary" or outcomes is None or min(outcomes.sum(), (1 - outcomes).sum()) < FEWEST_OUTCOMES:
         return []
     folds = np.random.default_rng(0).permutation(np.arange(len(rows)) % FOLDS)
 
     features = {i: f for i, f in enumerate(case.schema.features) if f.name not in without and len(np.unique(rows[:, i])) > 1}
-    alone = {i: _area(mean_rates(bins_of(feature, rows[:, i]), outcomes, folds), outcomes) for i, feature in features.items()}
+    alone = {i: area(mean_rates(bins_of(feature, rows[:, i]), outcomes, folds), outcomes) for i, feature in features.items()}
     chosen = sorted(sorted((i for i in alone if alone[i] < STRONG), key=lambda i: -alone[i])[:MOST_PAIRED])
     cells, found = {i: _coarse(features[i], rows[:, i]) for i in chosen}, []
     line = RULES["leaking pair"].line
     for i, j in itertools.combinations(chosen, 2):
         for how, bins in _together((features[i], features[j]), (rows[:, i], rows[:, j]), (cells[i], cells[j])):
-            if _area(_rates(bins, outcomes), outcomes) < line:  # which other rows do not better
+            if _at_best(bins, outcomes) < line:
                 continue
-            ranks = [] if how == CELLS else [bins, -bins]
+            ranks = [] if how == CELLS else [bins, bins.max() - bins]
             interval = max(auc_interval(outcomes, each) for each in (mean_rates(bins, outcomes, folds), *ranks))
             if interval.estimate >= line and interval.low >= SURELY:
                 found.append(Pair(features[i].name, features[j].name, how, interval.estimate))
@@ -91,15 +91,8 @@ def _coarse(feature: Feature, column: np.ndarray) -> np.ndarray:
     return np.unique(column, return_inverse=True)[1]
 
 
-def _rates(bins: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
-    """Return the mean outcome in each row's bin, [rows]."""
+def _at_best(bins: np.ndarray, outcomes: np.ndarray) -> float:
+    """Return the area of bins that are ranked by their own rates, which other rows do not better."""
     counts = np.bincount(bins)
-    return (np.bincount(bins, outcomes) / np.maximum(counts, 1))[bins]
-
-
-def _area(scores: np.ndarray, outcomes: np.ndarray) -> float:
-    """Return the area under the ROC curve, ties counting half, of scores that take few values."""
-    _, places = np.unique(scores, return_inverse=True)
-    events, others = np.bincount(places, outcomes), np.bincount(places, 1 - outcomes)
-    below = np.cumsum(others) - others / 2
-    return float((events * below).sum() / (events.sum() * others.sum()))
+    ranks = np.argsort(np.argsort(np.bincount(bins, outcomes) / np.maximum(counts, 1)))
+    return area(ranks[bins], outcomes)

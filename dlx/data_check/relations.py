@@ -20,7 +20,7 @@ MOST_ROWS = 5_000  # drawn from more
 
 
 def columns_alike(case: Dataset, rows: np.ndarray) -> Iterator[Finding]:
-    """Yield pairs of columns that say the same, in rows whose special codes are NaN."""
+    """Yield pairs of columns that say the same, in rows whose special codes and far cells are NaN."""
     for copy in copies(case.schema, rows):
         if not copy.is_correlation and not _alike_where_known(case.schema, rows, copy):
             continue

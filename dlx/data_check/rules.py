@@ -24,12 +24,10 @@ _EVERY = (
         "Id",
         "share of rows whose value is no other row's",
         0.05,
-        "more than one value in twenty rows tells rows or people apart, where the name says id, or whole numbers that all differ "
-        "rise from row to row or lie evenly spread; such a column can only be learned by heart",
+        "a value in twenty rows or fewer tells people apart, where the name says id; so do whole numbers that all differ and "
+        "rise from row to row, or lie evenly spread: they can only be learned by heart",
     ),
-    Rule(
-        "index", "Saved index", "share of rows that differ from the row before by a rising whole number", 1.0, "a count of rows"
-    ),
+    Rule("index", "Saved index", "share of rows whose whole number is above that of the row before", 1, "a count of rows"),
     Rule(
         "constant",
         "Constant",
@@ -100,8 +98,7 @@ _EVERY = (
         "Few events",
         "rows of the rarest outcome in the test rows",
         30,
-        "with fewer, the interval of a ROC AUC of .75 reaches from poor (.65) to excellent (.85); with fewer than 10 no rate of "
-        "them is told",
+        "with fewer, the interval of a ROC AUC of .75 reaches from poor (.65) to excellent (.85); fewer than 10 have no rate",
         is_least=False,
     ),
     Rule(
