@@ -117,7 +117,7 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
             told += [Leak(feature.name, share)] if share >= EXPLAINS_ALL else []
             continue
         each = [(outcomes == outcome).astype(float) for outcome in different[len(different) == 2 :]]
-        number = None if feature.is_categorical or np.isnan(column).any() else column
+        number = None if feature.is_categorical or np.isnan(feature.numbers(column)).any() else column
         areas = [_told(own, bins, folds, number) for own in each]
         if None not in areas:
             told.append(Leak(feature.name, min(area for area in areas if area is not None)))

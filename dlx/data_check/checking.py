@@ -41,14 +41,15 @@ def check(case: Dataset) -> DataCheck:
     refuse_bare(case, "what is checked")
     case = case if case.table is not None else replace(case, table=case.frame)
     reading = case.reading if case.reading.columns else reading_of(case.schema, case.schema.columns, len(case))
-    numbers = {f.name: case.rows[:, i] for i, f in enumerate(case.schema.features) if not f.is_categorical}
-    codes = {name: found for name, column in numbers.items() if (found := codes_of(column))}
-    rows, far = case.rows.copy(), {}  # those without what is no number, or a slip
-    for name in numbers:
-        column = rows[:, case.schema.position(name)]
-        column[np.isin(column, codes.get(name, []))] = np.nan
-        far[name] = far_cells(column)
-        for cells in far[name]:
+    rows, codes, far = case.schema.numbers(case.rows).copy(), {}, {}  # rows without what is no number, or a slip
+    for feature, column in zip(case.schema.features, rows.T, strict=True):
+        if feature.is_categorical:
+            continue
+        if found := codes_of(column):
+            codes[feature.name] = found
+            column[np.isin(column, found)] = np.nan
+        far[feature.name] = far_cells(column)
+        for cells in far[feature.name]:
             column[cells.rows] = np.nan
     parts = None
     with contextlib.suppress(SchemaError):  # too few rows to split

@@ -92,8 +92,8 @@ def _spikes(values: np.ndarray, counts: np.ndarray) -> list[float]:
     found = []
     for place in np.flatnonzero(counts >= FREQUENT):
         if float(values[place]).is_integer() and _LONG_NINES.fullmatch(str(int(values[place]))):
-            beside = np.delete(counts, place)[max(0, place - NEAR) : place + NEAR]
-            found += [float(values[place])] * bool(counts[place] >= SPIKE_WITHIN * beside.mean() and counts[place] > beside.max())
+            beside, count = np.delete(counts, place)[max(0, place - NEAR) : place + NEAR], counts[place]
+            found += [float(values[place])] * bool(count >= SPIKE_WITHIN * beside.mean() and count > beside.max())
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import itertools
 import lzma
@@ -139,7 +140,7 @@ def test_iteration_ends_and_arrays_do_not_change(case):
 
 def test_checksum_tells_rows_outcomes_and_schema_apart(case):
     def restated(**changes):
-        features = tuple(Feature(**{**vars(f), **changes}) for f in case.schema.features)
+        features = tuple(dataclasses.replace(f, **changes) for f in case.schema.features)
         return Dataset(Schema(features, case.schema.target), case.rows, case.outcomes)
 
     others = [
