@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlx.data_check.codes import codes_of
+from dlx.data_check.codes import codes_of, placeholders_of
 from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
 from dlx.data_check.finding import DataCheck
 from dlx.data_check.relations import columns_alike, columns_that_leak
@@ -45,7 +45,7 @@ def check(case: Dataset) -> DataCheck:
     for feature, column in zip(case.schema.features, rows.T, strict=True):
         if feature.is_categorical:
             continue
-        if found := codes_of(column):
+        if found := (placeholders_of if feature.date else codes_of)(column):
             codes[feature.name] = found
             column[np.isin(column, found)] = np.nan
         far[feature.name] = far_cells(column)

@@ -27,7 +27,8 @@ ENOUGH = 10  # different numbers of something that is measured or counted
 _CODE = re.compile(r"-[1-9]|-9+[0-9]|-?(7+|8+|9+)|9+[6-9]")
 _IN_A_GROUP = re.compile(r"9+[678]")  # 97 beside 98 and 99
 _LONG_NINES = re.compile(r"-?9{4,}")
-PLACEHOLDERS = ("1800-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
+_NO_DAYS = ("1800-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1970-01-01", "2099-12-31", "9999-12-31")
+PLACEHOLDERS = np.array(_NO_DAYS, dtype="datetime64[D]").astype(float)
 
 
 def codes_of(column: np.ndarray) -> list[float]:
@@ -41,16 +42,16 @@ def codes_of(column: np.ndarray) -> list[float]:
     return sorted(found | set(_zero_or_less(values[rest], counts[rest])))
 
 
-def placeholders_of(days: np.ndarray) -> list[str]:
-    """Return the placeholders among dates (datetime64 [rows]) that stand outside the run of the rest."""
-    values, counts = np.unique(days[~np.isnat(days)].astype("datetime64[D]"), return_counts=True)
+def placeholders_of(days: np.ndarray) -> list[float]:
+    """Return the placeholders among dates, days since 1970-01-01 [rows], that stand outside the run of the rest."""
+    values, counts = np.unique(days[~np.isnan(days)], return_counts=True)
     found = []
-    for text in PLACEHOLDERS:
-        is_it = values == np.datetime64(text)
-        if is_it.any() and counts[is_it][0] >= FREQUENT and len(values) > 3 and (is_it[0] or is_it[-1]):
-            numbers = values.astype(float) * (1 if is_it[-1] else -1)
-            found += [text] * _is_outside(numbers[is_it][0], np.sort(numbers[~is_it]))
-    return found
+    for place in {0, len(values) - 1} if len(values) > 3 else ():
+        sign = 1 if place else -1
+        if values[place] in PLACEHOLDERS and counts[place] >= FREQUENT:
+            rest = np.sort(sign * np.delete(values, place))
+            found += [float(values[place])] * _is_outside(sign * values[place], rest)
+    return sorted(found)
 
 
 def _outermost(values: np.ndarray, counts: np.ndarray, *, sign: int) -> list[float]:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dlx.data_check.codes import placeholders_of
 from dlx.data_check.finding import Finding
 from dlx.data_check.rules import RULES
 from dlx.data_check.tails import Far
@@ -142,39 +141,29 @@ def _like_an_id(numbers: np.ndarray, name: str, share: float) -> Doubt | None:
 
 
 def special_codes(case: Dataset, codes: Mapping[str, list[float]]) -> Iterator[Finding]:
-    """Yield the columns that hold special codes, as `codes_of` finds them; and placeholders among dates."""
+    """Yield the columns that hold special codes, or placeholders among dates, as `dlx.data_check.codes` finds them."""
     for name, found in codes.items():
         feature, column = case.schema[name], case.rows[:, case.schema.position(name)]
         counts = {level_text(code): int((column == code).sum()) for code in found}
-        rest = column[~np.isin(column, found) & ~np.isnan(column)]
-        told = listed(f"{code} in {plural(count, 'row')}" for code, count in counts.items())
-        run = f"the others go from {feature.format(rest.min())} to {feature.format(rest.max())}"
+        told = listed(f"{feature.format(float(code))} in {plural(count, 'row')}" for code, count in counts.items())
+        rest = feature.numbers(column[~np.isin(column, found)])
+        run = f"the others go from {feature.format(np.nanmin(rest))} to {feature.format(np.nanmax(rest))}"
+        shown = example(case, name, int(np.isin(column, found).argmax()))
         key = ", ".join(f'"{code}" = "code {code}"' for code in counts)
         options = " ".join(f"--special {shlex.quote(f'{name}={code}')}" for code in counts)
+        remedy = f"Say what it means: special = {{{key}}} for it in the schema, or {options}"
+        if feature.date:
+            remedy = f"Make it missing: --missing {shlex.quote(shown['value'])}"
         yield Finding(
             "special code",
             (name,),
-            f"{quoted(name)} has {told}, which {'looks' if len(found) == 1 else 'look'} like codes, no numbers: {run}.",
-            f"Say what it means: special = {{{key}}} for it in the schema, or {options}",
+            f"{quoted(name)} has {told}, like {'a code' if len(found) == 1 else 'codes'}: {run}.",
+            remedy,
             sum(counts.values()),
             measure=max(counts.values()),
             must_decide=True,
-            **example(case, name, int(np.isin(column, found).argmax())),
+            **shown,
         )
-    for name in (column.name for column in case.schema.carried if column.why == DATE):
-        yield from _placeholders(case, name)
-
-
-def _placeholders(case: Dataset, name: str) -> Iterator[Finding]:
-    assert case.table is not None
-    days = pd.to_datetime(case.table[name].astype(str), errors="coerce", format="mixed")
-    for text in placeholders_of(days.to_numpy(dtype="datetime64[s]")):
-        is_one = (days == pd.Timestamp(text)).to_numpy()
-        said = f"{quoted(name)} has {text} in {plural(int(is_one.sum()), 'row')}, far from all other days: no date is known."
-        spelled = example(case, name, int(is_one.argmax()))
-        remedy = f"Make it missing: --missing {shlex.quote(spelled['value'])}"
-        count = int(is_one.sum())
-        yield Finding("special code", (name,), said, remedy, count, measure=count, must_decide=True, **spelled)
 
 
 def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from dlx.dataset import Dataset, Splits
 from dlx.errors import plural, quoted
 
 HOPELESS = 10  # rows of an outcome, with fewer of which dlx tells no rate
-CHANCE = 0.01  # of a test over all columns
+CHANCE = 0.001  # of a test over all columns
 
 
 def repeated_rows(case: Dataset, parts: Splits | None) -> Iterator[Finding]:

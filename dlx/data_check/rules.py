@@ -106,7 +106,7 @@ _EVERY = (
         "Shift",
         "share of the test rows that would have to change their value to be spread as the training rows",
         0.1,
-        "our convention: one row in ten; and beyond chance, by a test at 1 % over all columns",
+        "our convention: one row in ten; and beyond chance, by a test at .1 % over all columns",
     ),
 )
 RULES = {rule.kind: rule for rule in _EVERY}

@@ -70,7 +70,7 @@ def days_of(column: pd.Series, spelled: str = "") -> np.ndarray:
         days = days_of(pd.to_datetime(texts, format=spelled or None, errors="coerce", utc=True))
         return np.append(days, np.nan)[codes]
     stamps = column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return ((stamps - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64, na_value=np.nan)
+    return ((stamps - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def stamps_of(days: np.ndarray) -> pd.Series:

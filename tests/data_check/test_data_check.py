@@ -155,12 +155,14 @@ def test_sound_columns_have_no_codes(column):
 
 def test_placeholders_are_dates_far_from_all_others():
     days = np.datetime64("2019-01-01") + RNG.integers(0, 900, 300)
-    assert placeholders_of(days) == []
+    births = np.datetime64("1940-01-01") + RNG.integers(0, 20_000, 300)
+    births[:5] = np.datetime64("1970-01-01")  # others were born about that day
+    assert not placeholders_of(days.astype(float)) and not placeholders_of(births.astype(float))
     days[:5], days[5:9] = np.datetime64("1900-01-01"), np.datetime64("9999-12-31")
-    assert placeholders_of(days) == ["1900-01-01", "9999-12-31"]
-    births = np.datetime64("1940-01-01") + RNG.integers(0, 20_000, 3_000)
-    births[:5] = np.datetime64("1970-01-01")
-    assert placeholders_of(births) == []  # many were born about that day
+    found = checked({"opened": days.astype(str), "born": births.astype(str)})
+    assert about(found, "opened") == {"special code"} and not about(found, "born")
+    (one,) = (one for one in found if "opened" in one.columns)
+    assert "1900-01-01 in 5 rows, 9999-12-31 in 4 rows" in one.said and "--missing 1900-01-01" in one.remedy
 
 
 # Cells far outside ---------------------------------------------------------------------------------------------------
