@@ -150,7 +150,7 @@ def special_codes(case: Dataset, codes: Mapping[str, list[float]]) -> Iterator[F
         run = f"the others go from {feature.format(np.nanmin(rest))} to {feature.format(np.nanmax(rest))}"
         shown = example(case, name, int(np.isin(column, found).argmax()))
         key = ", ".join(f'"{code}" = "code {code}"' for code in counts)
-        options = " ".join(f"--special {shlex.quote(f'{name}={code}')}" for code in counts)
+        options = " ".join(f"--special {shlex.quote(f'{name}={code}:code {code}')}" for code in counts)
         remedy = f"Say what it means: special = {{{key}}} for it in the schema, or {options}"
         if feature.date:
             remedy = f"Make it missing: --missing {shlex.quote(shown['value'])}"

@@ -297,6 +297,7 @@ def test_dlx_check_ends_with_1_where_a_person_must_decide_and_with_2_at_a_mistak
     said = " ".join(ended.out)
     assert "Special code" in said and "-9 in 6 rows" in said and "1 finding to decide" in said
     assert not [line for line in ended.err if "months" in line]  # all is said once
+    assert run("check", loans, "--target", "default", "--special", "months=-9:no record").status == 0  # as it proposes
     assert run("check", "bank_loan").status == 0
     assert "no column 'defaults'" in refused("check", loans, "--target", "defaults")
 
