@@ -57,6 +57,14 @@ def array_id(array: np.ndarray) -> str:
     return hashlib.sha256(repr(array.shape).encode() + array.tobytes()).hexdigest()[:16]
 
 
+def row_ids(rows: np.ndarray) -> np.ndarray:
+    """Return a number for each row of codes [rows, features] that equal rows share, and others practically never, [rows]."""
+    import pandas as pd
+
+    plain = np.where(np.isnan(rows), np.nan, np.asarray(rows, dtype=np.float64) + 0.0)  # without -0.0
+    return pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
+
+
 def same(one: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     """Return where two arrays hold the same value, or are both missing."""
     return (one == other) | (np.isnan(one) & np.isnan(other))

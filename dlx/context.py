@@ -15,6 +15,7 @@ from dlx import explainers
 from dlx.arrays import array_id, same
 from dlx.audit import preflight
 from dlx.audit.scores import advantages, performance
+from dlx.audit.training_rows import seen_by, seen_rows
 from dlx.background import sample
 from dlx.comparison import Laboratory, importance
 from dlx.dataset import Dataset
@@ -263,16 +264,31 @@ class RunContext:
         return advantages(self.black_boxes, self.interpretable, self.case.test, seed=self.seed)
 
     @cached_property
+    def are_unseen(self) -> bool:
+        """Whether no model has seen the test rows, as far as is known."""
+        return all(seen_by(model, self.case).standing == "unseen" for model in self.models)
+
+    @cached_property
+    def seen_rows(self) -> pd.DataFrame:
+        """What every model was trained on, and whether it knows the test rows too well, as `dlx.audit.training_rows.seen_rows`."""
+        return seen_rows(self.models, self.case, seed=self.seed)
+
+    @cached_property
     def to_use(self) -> tuple[Model, str]:
         """The model to use: a black box only where it ranks and foretells better than the best interpretable model; and why.
+
+        A model that has seen the test rows, or knows them too well, is none where there is another.
 
         "better" (beyond chance), "readable" (no black box is), or "alone" (nothing to compare, or to judge by).
         """
         if self.case.test.outcomes is None or not np.ptp(self.case.test.outcomes):
             return self.main, "alone"
         losses = self.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
+        flattered = self.seen_rows.query("standing == 'seen' or knows_too_well")["model"].tolist()
+        judged = [model for model in self.models if model.name not in flattered] or self.models
         black_boxes, interpretable = (
-            sorted(some, key=lambda model: losses[model.name]) for some in (self.black_boxes, self.interpretable)
+            sorted((model for model in judged if model in some), key=lambda model: losses[model.name])
+            for some in (self.black_boxes, self.interpretable)
         )
         if not black_boxes or not interpretable:
             return (black_boxes + interpretable)[0], "alone"

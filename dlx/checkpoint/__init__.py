@@ -14,6 +14,7 @@ and nowhere else.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -146,7 +147,8 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
             if schema.sha256 != case.schema.sha256:
                 raise ValueError("its columns are not those of the data that it names")
             schema = case.schema
-        return model_of(said, unpack(files[WEIGHTS]), schema)
+        model = model_of(said, unpack(files[WEIGHTS]), schema)
+        return model if case is None or model.provenance else dataclasses.replace(model, trained_on=case.learnt_from)
 
 
 def describe(path: str | Path) -> dict[str, Any]:

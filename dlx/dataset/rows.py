@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import as_slice, check_seed, frozen
+from dlx.arrays import as_slice, check_seed, frozen, row_ids
 from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, split_words
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
@@ -183,6 +183,11 @@ class Dataset:
     def test(self) -> Dataset:
         """Rows that no model has seen, 20 %."""
         return self.splits.test
+
+    @cached_property
+    def learnt_from(self) -> np.ndarray:
+        """The training and validation rows, by `dlx.arrays.row_ids`: what a model of dlx has seen."""
+        return row_ids(np.vstack([self.train.rows, self.validation.rows]))
 
     def background(self, size: int = 100, *, seed: int = 0) -> Dataset:
         """Return reference rows, drawn from the training rows without replacement; all of them if there are fewer."""

@@ -49,10 +49,14 @@ class Model(ABC):
         (`dlx.training.fit`), or that anything was done to since, such as a remedy or a recalibration.
     witness : tuple, optional
         A few rows as the user's own model reads them, and what it predicted of them, [rows], when it was wrapped.
+    trained_on : ndarray [training rows], optional
+        The rows that it was trained on, by `dlx.arrays.row_ids`; None where nobody said. What has a provenance was trained on
+        the training rows of that table.
     """
 
     provenance: Provenance | None = field(default=None, kw_only=True)
     witness: tuple[Any, np.ndarray] | None = field(default=None, kw_only=True)
+    trained_on: np.ndarray | None = field(default=None, kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
 

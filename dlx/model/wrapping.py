@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.arrays import row_ids
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
@@ -39,6 +40,7 @@ def wrap(
     target: int | str | None = None,
     encoder: Encoder | None = None,
     check: Any = None,
+    trained_on: Any = None,
 ) -> Model:
     """Return anything that predicts as a Model, held to what the predictor itself gives.
 
@@ -69,6 +71,9 @@ def wrap(
         What a network reads; by default the columns as they are, which needs a table of complete numbers.
     check : Dataset or DataFrame, optional
         Rows that the model is held to, in place of those of the Dataset.
+    trained_on : Dataset, DataFrame or list, optional
+        The rows that it was trained on, themselves or by their names in the Dataset's index. A page says so; where nobody did,
+        it says that the model may have seen the rows that it is judged by.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
-    frames = getattr(schema, "frames", "")
+    frames, seen = getattr(schema, "frames", ""), ids_of(trained_on, schema)
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
@@ -93,13 +98,13 @@ def wrap(
     if torch is not None and isinstance(predictor, torch.nn.Module):
         if target is not None:
             raise DlxError(f"{name} must have one output; add a last layer that picks output {target}, and leave target out")
-        return _of_network(predictor, schema, name, scale, encoder, check)
+        return replace(_of_network(predictor, schema, name, scale, encoder, check), trained_on=seen)
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
-    return _of_reading(replace(reading, frames=frames), schema, check)
+    return replace(_of_reading(replace(reading, frames=frames), schema, check), trained_on=seen)
 
 
 def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
@@ -117,6 +122,24 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
     if check is not None and not len(check):
         raise DlxError("check must have at least 1 row, got 0 rows")
     return (case.schema if isinstance(case, Dataset) else case), check
+
+
+def ids_of(trained_on: Any, case: Schema | Dataset) -> np.ndarray | None:
+    """Return rows that a model was trained on by `row_ids`: of a table, or of the names of a Dataset's rows; None for None."""
+    import pandas as pd
+
+    if trained_on is None:
+        return None
+    rows, schema = as_pandas(trained_on), case.schema if isinstance(case, Dataset) else case
+    if isinstance(rows, Dataset) or hasattr(rows, "columns") or np.ndim(rows) == 2:
+        return row_ids(as_rows(schema, rows))
+    if not isinstance(case, Dataset):
+        raise DlxError("trained_on names rows, which a schema does not have; pass the rows, or wrap the model with the Dataset")
+    names = list(rows)
+    places = pd.Index(case.index).get_indexer_for(pd.Index(names))
+    if (places < 0).any():
+        raise DlxError(f"trained_on names the row {names[int((places < 0).argmax())]}, which the Dataset does not have")
+    return row_ids(case.rows[places])
 
 
 def _position(target: Any, schema: Schema) -> int | None:

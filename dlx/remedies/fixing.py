@@ -236,6 +236,7 @@ def fix(
     with narrator.step(f"Fixing {made_by.architecture} of {case.name}", "epochs") as update:
         model, settings = _mended(case, made_by, remedy, recoded, before, device=device, progress=update)
     model = model.renamed(f"{training.name_of(made_by.architecture, made_by.seed, made_by.config)} fixed")
+    model = replace(model, trained_on=case.learnt_from)
     return Fixed(case, made_by, remedy, recoded, before, model, settings)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dlx.arrays import array_id
+from dlx.audit.training_rows import seen_by
 from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.lights import LIGHTS, Light
@@ -147,5 +148,9 @@ def _made_by(model: Model, context: RunContext) -> Mapping[str, str]:
     made = model.provenance
     options = "".join(f", {name} {value}" for name, value in made.config.items()) if made else ""
     architecture = "" if made is None or made.architecture == model.name else f"{made.architecture}, "
-    words = f"{architecture}seed {made.seed}{options or ', default hyperparameters'}" if made else "not trained by dlx"
+    words = f"{architecture}seed {made.seed}{options or ', default hyperparameters'}" if made else ""
+    seen = seen_by(model, context.case)
+    rows = "rows that nobody named" if seen.standing == "unknown" else f"{seen.rows:,.0f} rows"
+    among = {"unseen": ", no test row", "seen": f", {seen.test_rows:,.0f} of them test rows"}.get(seen.standing, "")
+    words = ", ".join(filter(None, [f"trained by {seen.by} on {rows}{among}", words]))
     return {"name": model.name, "made_by": words, "fingerprint": array_id(model.predict(context.case.test, "probability"))}

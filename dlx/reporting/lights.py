@@ -50,7 +50,7 @@ LIGHTS = (
         "performance",
         "performance",
         "estimate",
-        "ROC AUC on people whom no model has seen",
+        "ROC AUC on the test rows",
         0.8,
         0.7,
         "Hosmer and Lemeshow, Applied Logistic Regression: from .7 on acceptable, from .8 on excellent",

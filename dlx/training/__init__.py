@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx import architectures
-from dlx.arrays import check_seed
+from dlx.arrays import check_seed, row_ids
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, plural
 from dlx.model import Model, Provenance
@@ -182,16 +182,19 @@ def fit(
     seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
+    seen = row_ids(np.vstack([train_rows.rows, validation.rows]))
     if architectures.is_net(architecture):
         from dlx.training.nets import fit_net
 
         rows = (train_rows, validation, weights)
-        return Fitted(*fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress))
+        net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress)
+        return Fitted(replace(net, trained_on=seen), *more)
     with threadpool_limits(limits=1):  # so that sums have one order
         model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)
     if progress is not None:
         progress(1, 1)
-    return Fitted(model, settings, "cpu", pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"]))
+    no_epochs = pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"])
+    return Fitted(replace(model, trained_on=seen), settings, "cpu", no_epochs)
 
 
 def _directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) -> np.ndarray:

@@ -20,7 +20,7 @@ from dlx.model.base import Scale, scales_from
 from dlx.model.estimators import PredictorError, are_numbers, class_position, known_columns, taken_by_position
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import TreeModel
-from dlx.model.wrapping import numbers_of, refuse_turned, schema_and_check
+from dlx.model.wrapping import ids_of, numbers_of, refuse_turned, schema_and_check
 from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
@@ -45,7 +45,13 @@ class Foreign:
 
 
 def wrap_trees(
-    estimator: Any, case: Dataset | Schema, *, name: str | None = None, check: Any = None, codes: bool | None = None
+    estimator: Any,
+    case: Dataset | Schema,
+    *,
+    name: str | None = None,
+    check: Any = None,
+    codes: bool | None = None,
+    trained_on: Any = None,
 ) -> TreeModel:
     """Return trees that another library grew on coded columns as a model whose trees can be explained exactly.
 
@@ -65,6 +71,8 @@ def wrap_trees(
     codes : bool, optional
         Whether categories that are numbers in the table (grades 1 to 4) were given to the estimator as codes (0 to 3); by
         default, what its trees ask says so.
+    trained_on : Dataset, DataFrame or list, optional
+        As of `wrap`.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def wrap_trees(
     positive outcome: classes are found by their names; classes 0 and 1 (or False and True) of levels with other names, and what
     a booster was trained for, are taken by position: 1 is the positive one.
     """
-    schema, check = schema_and_check(case, check)
+    seen, (schema, check) = ids_of(trained_on, case), schema_and_check(case, check)
     kind, levels, foreign = kind_of(estimator), schema.target.levels, _read(estimator)
     classes, trees, is_value = foreign.classes, foreign.trees, foreign.scale == "value"
     sign, shift = 1.0, 0.0
@@ -98,7 +106,8 @@ def wrap_trees(
     trees = _on_codes(trees, numbers)
     original = partial(_of_rows, kind, foreign.predict, (sign, shift), columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    model = TreeModel(trees, schema, name or kind, scales_from(foreign.scale), original=original, rounding=rounding)
+    scales = scales_from(foreign.scale)
+    model = TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding, trained_on=seen)
     if check is None:
         return model
     refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)

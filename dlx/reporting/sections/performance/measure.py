@@ -56,7 +56,7 @@ def measure(context: RunContext) -> Measured:
     scores, readable = context.performance, context.interpretable
     predicted = {model.name: model.predict(test, "probability") for model in context.models}
     predictions = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
-    tables = {"performance": scores, "test_predictions": predictions}
+    tables = {"performance": scores, "test_predictions": predictions, "seen_rows": context.seen_rows}
     with context.narrator.step("Judging decisions", "models") as update:
         tables["expected_cost"] = _of_all(context, lambda model: expected_cost(model, test, seed=seed))
         tables["confusion"] = _of_all(context, lambda model: confusion(model, test))
