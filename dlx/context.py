@@ -270,7 +270,7 @@ class RunContext:
 
     @cached_property
     def seen_rows(self) -> pd.DataFrame:
-        """What every model was trained on, and whether it knows the test rows too well, as `dlx.audit.training_rows.seen_rows`."""
+        """What every model was trained on, and whether it knows the test rows too well, as `dlx.audit.training_rows`."""
         return seen_rows(self.models, self.case, seed=self.seed)
 
     @cached_property
