@@ -33,7 +33,7 @@ class Encoder:
     center, scale : ndarray [features]
         Mean and standard deviation of the training rows; 0 and 1 for categories.
     keeps_codes : bool
-        Whether special values are read as the numbers that their codes are, as a network of one's own does.
+        Whether special values, and the codes of levels, are read as the numbers that they are, as a network of one's own does.
     """
 
     schema: Schema
@@ -87,8 +87,10 @@ class Encoder:
 
     @classmethod
     def identity(cls, schema: Schema) -> Encoder:
-        """Return the encoder of a table of complete numbers that leaves them as they are."""
-        return cls(schema, np.zeros(len(schema)), np.ones(len(schema)), keeps_codes=True)
+        """Return the encoder of a table of complete numbers that leaves them as they are, flags of two numbers too."""
+        ends = [level_numbers(feature) for feature in schema.features]
+        low, span = np.array([(0.0, 1.0) if two is None else (two[0], two[1] - two[0]) for two in ends]).T
+        return cls(schema, -low / span, 1 / span, keeps_codes=True)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -104,7 +106,7 @@ class Encoder:
             missing = feature.beside(column) > 0 if len(special) else np.isnan(column) if feature.missing else None
             known = column if missing is None else np.where(missing, 0.0, column)
             block = dense[:, self.starts[i] : self.starts[i] + own]
-            if not feature.is_categorical:
+            if not feature.is_categorical or self.keeps_codes:
                 block[:, 0] = (known - self.center[i]) / self.scale[i]
             elif feature.ordered:
                 block[:] = np.where(known[:, None] > np.arange(own), 0.5, -0.5)
@@ -128,8 +130,14 @@ class Encoder:
     def _names_of(self, feature: Feature) -> list[str]:
         special = (feature.format(code) for code in self._special_codes(feature))
         gap = [f"{feature.name} is {one}" for one in (*special, *["missing"] * feature.missing)]
-        if not feature.is_categorical:
+        if not feature.is_categorical or self.keeps_codes:
             return [feature.name, *gap]
         if feature.ordered and len(feature.levels) > 1:
             return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]
         return [*(f"{feature.name} = {level}" for level in feature.levels), *gap]
+
+
+def level_numbers(feature: Feature) -> tuple[float, float] | None:
+    """Return the two numbers that the levels of a flag are in the table, the lower one first; None of another column."""
+    numbers = [float(value) for value in feature.level_values if isinstance(value, (int, float))]
+    return (numbers[0], numbers[1]) if len(numbers) == len(feature.levels) == 2 and numbers[0] < numbers[1] else None

@@ -120,7 +120,7 @@ def read_table(
             other = overridden(said, opened, target=target, aside=out, **options) if is_asked else said
             table, found, reading = as_described(opened, other, missing=missing)
         elif target is not None:
-            table, found, reading = as_it_looks(opened, target, first=first, aside=out, **options)
+            table, found, reading = as_it_looks(opened, target, first=first, aside=out, numeric=list(special or ()), **options)
         else:
             raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
         found = with_meanings(found, special or {}, protected, weights)

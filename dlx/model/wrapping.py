@@ -165,10 +165,10 @@ def _of_network(
     """Return a frozen copy as a model; the rows at hand are what it is tried on."""
     import torch
 
-    from dlx.encoder import Encoder
+    from dlx.encoder import Encoder, level_numbers
     from dlx.model.networks import frozen
 
-    spoiled = [feature.name for feature in schema.features if feature.is_categorical or feature.missing]
+    spoiled = [f.name for f in schema.features if (f.is_categorical and not level_numbers(f)) or f.missing]
     if encoder is None and spoiled:
         raise DlxError(
             f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "

@@ -64,7 +64,7 @@ def overridden(
     is_other = outcome != schema.target.name
     wanted = [name for name in names if name not in schema.names or name in categorical]
     looks = as_they_look(opened, [*wanted, *[outcome] * is_other], levels=categorical, missing=missing)
-    made = {name: infer_feature(looks[name], levels=name in categorical) for name in wanted}
+    made = {name: infer_feature(looks[name], levels=True if name in categorical else None) for name in wanted}
     new = infer_target(looks[outcome], positive) if is_other else _with_positive(schema.target, positive)
     kept = [_of_kind(f, made.pop(f.name, f)) for f in schema.features if f.name not in aside and f.name != outcome]
     features = (*kept, *made.values())

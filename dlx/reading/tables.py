@@ -77,6 +77,7 @@ def as_it_looks(
     missing: Collection[str] | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    numeric: Collection[str] = (),
     aside: Mapping[str, str] | None = None,
     split: str | None = None,
     first: int | None = None,
@@ -102,7 +103,7 @@ def as_it_looks(
             f"the target {target!r} has outcomes apart only by blanks or case: {' and '.join(map(quoted, several[0][:2]))}; "
             "spell them alike, or name both in the levels of a schema"
         )
-    asked: dict[str, Any] = {"positive": positive, "categorical": categorical}
+    asked: dict[str, Any] = {"positive": positive, "categorical": categorical, "numeric": numeric}
     schema = infer_schema(table[:first], target, keep=keep, aside=aside, split=split or RANDOM, **asked)
     if first is not None and first < len(table):
         later = table.drop(columns=[column.name for column in schema.carried])

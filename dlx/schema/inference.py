@@ -10,6 +10,7 @@
 A target of numbers is a value to predict, a regression, if there are more than ten different ones, or more than two that are
 not all whole; else its numbers are classes.
 
+Numbers of which there are two, 0 and 1, 1 and 2 or -1 and 1, are levels, in 20 rows or more: a flag tells two groups apart.
 Numbers that differ in every row are otherwise numbers. A column that is asked for by name is kept, and where nothing else
 is left, numbers are.
 """
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_INFERRED_CLASSES, MAX_NUMBERED_CLASSES = 20, 10  # of words, and of numbers
-ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN = 20, 100  # rows
+ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN, ENOUGH_FOR_A_FLAG = 20, 100, 20  # rows
+FLAGS = ((0.0, 1.0), (1.0, 2.0), (-1.0, 1.0))
 EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
 TEXT, DATE, SPLIT = "free text", "a date or a time", "what the split goes by"
 DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
@@ -53,6 +55,7 @@ def infer_schema(
     positive: str | None = None,
     keep: Collection[str] = (),
     categorical: Collection[str] = (),
+    numeric: Collection[str] = (),
     aside: Mapping[str, str] | None = None,
     split: str = RANDOM,
 ) -> Schema:
@@ -66,6 +69,8 @@ def infer_schema(
         Name of the target column, and the positive outcome of two: by default the last level in sorted order.
     keep, categorical : collection of str
         Columns that are features, whatever they look like; those whose values are levels, numbers too.
+    numeric : collection of str
+        Columns whose numbers are numbers, even if there are only two.
     aside : mapping of str to str, optional
         Columns that are no features, with the reason why.
     split : str
@@ -107,7 +112,9 @@ def infer_schema(
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
     return Schema(
-        features=tuple(infer_feature(table[name], levels=name in categorical) for name in columns if not why[name]),
+        features=tuple(
+            infer_feature(table[name], levels=_levels(name, categorical, numeric)) for name in columns if not why[name]
+        ),
         target=infer_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
         split=split,
@@ -188,9 +195,14 @@ def _are_spelled_otherwise(texts: Collection[str]) -> bool:
     return numerals_of(texts) is not None or is_ambiguous(texts)
 
 
-def infer_feature(column: pd.Series, *, levels: bool) -> Feature:
-    """Return what a column suggests to be: a number, or a category, which it is where its values are levels."""
+def _levels(name: str, categorical: Collection[str], numeric: Collection[str]) -> bool | None:
+    return True if name in categorical else False if name in numeric else None
+
+
+def infer_feature(column: pd.Series, *, levels: bool | None = None) -> Feature:
+    """Return what a column suggests to be, a number or a category; whether its values are levels may be said."""
     name, known = str(column.name), column.dropna()
+    levels = (holds_numbers(column) and _are_two(known)) if levels is None else levels
     missing = len(known) < len(column)
     if not levels and _are_dates(known) and (spelled := date_format(column)):
         return typed(Feature(name, kind="numeric", missing=missing, date=spelled), column)
@@ -204,6 +216,11 @@ def infer_feature(column: pd.Series, *, levels: bool) -> Feature:
         _refuse_numbers_in_words(name, known)
     ordered = bool(getattr(column.dtype, "ordered", False))
     return typed(Feature(name, kind="categorical", levels=_sorted_levels(column), ordered=ordered, missing=missing), column)
+
+
+def _are_two(known: pd.Series) -> bool:
+    """Whether numbers are a flag of two groups."""
+    return len(known) >= ENOUGH_FOR_A_FLAG and tuple(np.unique(known.to_numpy(dtype=np.float64)).tolist()) in FLAGS
 
 
 def _are_dates(known: pd.Series) -> bool:

@@ -96,9 +96,15 @@ def partition(case: Dataset, *columns: str, cuts: Mapping[str, Sequence[float]] 
             )
         own = tuple((cuts or {}).get(feature.name, feature.cuts))
         if not own and not feature.is_categorical:
-            own = (float(np.nanmedian(feature.numbers(case.train.rows[:, case.schema.position(feature.name)]))),)
+            own = (_middle(feature.numbers(case.train.rows[:, case.schema.position(feature.name)])),)
         features.append(dataclasses.replace(feature, cuts=own))
     return Partition(tuple(features))
+
+
+def _middle(numbers: np.ndarray) -> float:
+    """Return the median, or the number below it where nobody is above."""
+    median, below = float(np.nanmedian(numbers)), numbers[numbers < np.nanmax(numbers)]
+    return median if not len(below) or (numbers > median).any() else float(below.max())
 
 
 def compared(case: Dataset) -> list[Partition]:
