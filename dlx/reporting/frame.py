@@ -59,7 +59,7 @@ ITEMS = (
     (BANK, "Results by subgroup", "fairness"),
     (BANK, "Proxies of protected attributes", "proxies"),
     (BANK, "Less discriminatory alternatives", "mitigation"),
-    (BANK, "Reasons for adverse action", "reasons"),
+    (BANK, "Reasons that people are given", "reasons"),
     (BANK, "Limitations", "method"),
     (BANK, "Monitoring", ""),
     (BANK, "Independent review: who reviewed", ""),

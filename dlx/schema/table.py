@@ -46,7 +46,8 @@ class Target:
     unit : str
         The unit of a regression.
     person, event, risk : str
-        Whom a row is about ("applicant"), what the positive outcome is ("a bad loan"), and the name of its probability.
+        Whom a row is about ("applicant"), what the positive outcome is ("a bad loan"), and the name of its probability; by
+        default "the outcome default = 1" and the probability of it.
     flagged, cleared, flagging : str
         What happens above and below the threshold, "denied" and "granted", and the former as a noun, "denial".
     threshold, threshold_reason : float, str
@@ -94,7 +95,7 @@ class Target:
         if faults:
             raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
-        fill(self, event=f"{self.label} = {self.positive}")
+        fill(self, event=f"the outcome {self.label} = {self.positive}")
         fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
 
     def __repr__(self) -> str:

@@ -243,6 +243,14 @@ def test_who_is_denied_for_a_protected_column_alone_is_counted_and_a_reviewer_to
     assert "as much as a printed reason for 100 % of those flagged by sexist" in text
 
 
+def test_nothing_is_said_of_a_law_that_the_schema_does_not_name():
+    case = Dataset(Schema((Feature("x"), Feature("y"))), np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2)
+    part = told(case, wrap(lambda table: table["x"], case.schema, name="m", scale="logit"))
+    words = words_of(part.page + part.evidence)
+    assert "so no reasons in fixed words are printed here" in words
+    assert not any(word in words for word in ("CFR", "adverse action", "denied", "denial", "applicant", "patient"))
+
+
 def test_markup_in_names_stays_text():
     schema = Schema(
         (Feature("<b>x</b>", actionable=True, label="<i>$x$</i>"), Feature("y")),

@@ -284,7 +284,11 @@ def test_a_table_of_one_s_own_with_models_trained_on_the_spot(tmp_path, monkeypa
     models = ["decision_tree", "logistic_regression"]
     page = dlx.report(case, models=models, people=6, background=6, audit=False)
     assert page == Path("own.html")
-    assert "probability of churned = yes" in page.read_text()
+    assert "probability of the outcome churned = yes" in page.read_text()
+    text = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
+    told = text.partition("What the words of the trade mean")[0]
+    unsaid = r"\b(?:adverse action|denied|denial|granted|applicants?|patients?|loans?|to lend|to treat)\b"
+    assert "To act" in told and re.findall(unsaid, told, re.I) == [], "the schema says nothing of lending or treating"
     assert sorted(path.name for path in Path("checkpoints/own").glob("*-0")) == ["decision_tree-0", "logistic_regression-0"]
     before = files(tmp_path)
     assert "Training decision_tree on own" in capsys.readouterr().err
