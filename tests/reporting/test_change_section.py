@@ -165,7 +165,7 @@ def wilson(count, people, z=1.959964):
 def test_a_clinical_table_gets_no_reasons_and_no_advice(heart):
     _, part = heart
     text = words_of(part.page)
-    assert "12 CFR 1002.2(c)" in text and "reasons" not in part.tables
+    assert "so no reasons in fixed words are printed here" in text and "CFR" not in text and "reasons" not in part.tables
     assert "no advice on treatment or behaviour" in text
     assert text.startswith("How the risk goes with what people can change")
     assert not re.search(r"\byou should\b|\bshould (eat|stop|take)\b|\breduces? (the|your) risk\b", text.lower())
