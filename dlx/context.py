@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -179,7 +179,7 @@ class RunContext:
         narrator : Narrator, optional
             Says what is going on.
         """
-        narrator = narrator or Narrator()
+        narrator, case = narrator or Narrator(), replace(case, is_limited=True)
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
         shown = tuple(_aligned(one, explained[:PANEL], reference, models) for one in brought)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = ("train", "validation", "test")
 BY_OUTCOME = "at random, by outcome"  # how rows are split, in words
+USED = (100_000, 50_000, 50_000)  # the most rows of each part that models and reports read,
+ENOUGH_OUTCOMES = 5_000  # or as many as hold so many of the rarest outcome
 SHARE = 0.2  # of all rows, of validation and of test
 DRAWS = 20  # of groups
 SPELLINGS = (("train", "training", "fit"), ("validation", "valid", "val"), ("test", "testing", "holdout", "oot"))
@@ -57,6 +59,18 @@ def parts_of(case: Dataset, seed: int) -> np.ndarray:
     if case.schema.split != RANDOM or case.held_out is not None:
         _refuse_unfit(case, keys, parts)
     return parts
+
+
+def rows_used(rows: Dataset, part: int) -> np.ndarray:
+    """Return the positions of the rows of a part that are read: all, or of more than `USED` a draw that has about so many.
+
+    Where that would hold fewer than 5,000 rows of the rarest outcome, it has as many rows as hold these.
+    """
+    assert rows.outcomes is not None
+    is_value = rows.schema.target.kind == "regression"
+    rarest = len(rows) if is_value else np.unique(rows.outcomes, return_counts=True)[1].min(initial=len(rows))
+    most = max(USED[part], -(-ENOUGH_OUTCOMES * len(rows) // max(1, rarest)))
+    return np.sort(np.random.default_rng(0).permutation(len(rows))[:most]) if most < len(rows) else np.arange(len(rows))
 
 
 def keys_of(case: Dataset) -> np.ndarray:

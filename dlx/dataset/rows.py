@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dlx.arrays import as_slice, check_seed, frozen, row_ids
-from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, split_words
+from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, rows_used, split_words
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
 from dlx.schema import Schema, SchemaError
@@ -94,6 +94,8 @@ class Dataset:
         Which rows are those of a test file of its own, bool.
     frames : str
         The library of the frame that the rows came in, "polars", which a model of one's own may read; empty for pandas.
+    is_limited : bool
+        Whether `splits` has fewer rows of large parts, see `dlx.dataset.parts.rows_used`.
     """
 
     schema: Schema
@@ -108,6 +110,7 @@ class Dataset:
     source: str = ""
     held_out: np.ndarray | None = None
     frames: str = ""
+    is_limited: bool = False
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -162,7 +165,8 @@ class Dataset:
     @cached_property
     def splits(self) -> Splits:
         """The split of seed 0, on which models are trained."""
-        return self.split(seed=0)
+        parts = self.split(seed=0)
+        return Splits(*(some[rows_used(some, i)] for i, some in enumerate(parts))) if self.is_limited else parts
 
     @property
     def split_words(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +20,7 @@ from dlx.stats import ends_of, resampled_counts
 __all__ = ["PairDependence", "PartialDependence", "friedman_h", "gaps", "pair_dependence", "partial_dependence", "people_at"]
 
 GRID_POINTS, PAIR_POINTS = 20, 10
+MOST_LEVELS = 20  # of a category that are drawn, or set together with another column: its most common ones
 GAP_SHARE, GAP_FACTOR = 0.05, 2.0
 MOST_PEOPLE = 100
 ROUNDING = 1e-6  # of the largest output: a dependence that varies less does not vary (float32 nets)
@@ -56,6 +57,14 @@ class PartialDependence:
     def centred(self) -> np.ndarray:
         """Each person's curve less its value at the anchor, [rows, points] (Goldstein et al. 2015, c-ICE)."""
         return self.curves - self.curves[:, [self.anchor]]
+
+    @property
+    def of_common_levels(self) -> PartialDependence:
+        """The same at the 20 most common levels of a category, in their order; of a number, or of fewer levels, itself."""
+        if not self.feature.is_categorical or len(self.grid) <= MOST_LEVELS or self.counts is None:
+            return self
+        kept = _most_common(self.counts)
+        return replace(self, grid=self.grid[kept], curves=self.curves[:, kept], counts=self.counts[kept])
 
     def interval(self, *, centred: bool = False, seed: int = 0) -> np.ndarray:
         """Return both ends of the 95 % bootstrap interval over people of the mean, [2, points]; NaN of one person."""
@@ -142,7 +151,8 @@ def pair_dependence(
 ) -> PairDependence:
     """Return the two-way partial dependence of a model on two different columns (Friedman 2001, section 8.2).
 
-    Parameters are those of `partial_dependence`, and `observed`: the rows (Dataset, DataFrame or ndarray) that are counted at
+    Of a category of more than 20 levels, the most common ones are set. Parameters are those of `partial_dependence`, and
+    `observed`: the rows (Dataset, DataFrame or ndarray) that are counted at
     each pair of values, for example those that the model was trained on; `rows` by default.
     """
     people = _checked(model, rows, grid_points, "two-way dependence")
@@ -152,6 +162,8 @@ def pair_dependence(
     one, other = (model.schema.features[i] for i in positions)
     grids = [grid_of(f, people[:, i], grid_points) for f, i in zip((one, other), positions, strict=True)]
     seen = people if observed is None else as_rows(model.schema, observed)
+    at = [people_at(f, grid, seen[:, i]) for f, grid, i in zip((one, other), grids, positions, strict=True)]
+    grids = [g[_most_common(n)] if f.is_categorical else g for f, g, n in zip((one, other), grids, at, strict=True)]
     places = np.array([_nearest_on(f, g, seen[:, i]) for f, g, i in zip((one, other), grids, positions, strict=True)])
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     np.add.at(counts, tuple(places[:, (places >= 0).all(axis=0)]), 1)
@@ -220,6 +232,11 @@ def people_at(feature: Feature, grid: np.ndarray, column: np.ndarray) -> np.ndar
     """Return how many people are nearest to each value of a grid, [points]."""
     found = _nearest_on(feature, grid, column)
     return np.bincount(found[found >= 0], minlength=len(grid))
+
+
+def _most_common(counts: np.ndarray) -> np.ndarray:
+    """Return the positions of the levels that most people have, in their order."""
+    return np.sort(np.argsort(-counts, kind="stable")[:MOST_LEVELS])
 
 
 def gaps(column: np.ndarray) -> list[tuple[float, float]]:
@@ -292,6 +309,7 @@ def _nearest_on(feature: Feature, grid: np.ndarray, column: np.ndarray) -> np.nd
     for place in np.flatnonzero(~is_number):
         found[same(column, grid[place])] = place
     known, people = grid[is_number], ~np.isnan(feature.numbers(column))
+    people &= np.isin(column, grid) if feature.is_categorical else True  # no level is near to another
     if len(known):
         middles = (known[1:] + known[:-1]) / 2
         found[people] = np.flatnonzero(is_number)[np.searchsorted(middles, column[people])]

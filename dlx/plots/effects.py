@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOBODY = "#dfe2e6"
 TICKS = 6
 DODGE = 0.16
+MOST_TICKS = 20_000  # of a rug; of more people, every second or third is drawn
 
 
 def draw_effects(
@@ -80,7 +81,8 @@ def _numbers(
     ax.set_ylabel(UNITS[curves[0].scale])
     if observed is not None:
         numbers = feature.numbers(observed)
-        rug, ground = numbers[~np.isnan(numbers)], dict[str, Any](color=GREY, transform=ax.get_xaxis_transform())
+        rug = np.sort(numbers[~np.isnan(numbers)])
+        rug, ground = rug[:: 1 + len(rug) // MOST_TICKS], dict[str, Any](color=GREY, transform=ax.get_xaxis_transform())
         ax.plot(rug, np.full(len(rug), 0.01), "|", markersize=6, alpha=0.5, rasterized=True, **ground)
         for start, end in gaps(numbers):
             ax.axvspan(start, end, color=NOBODY, linewidth=0, zorder=0)

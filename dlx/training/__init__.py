@@ -13,6 +13,7 @@ import numpy as np
 from dlx import architectures
 from dlx.arrays import check_seed, row_ids
 from dlx.dataset import Dataset
+from dlx.dataset.parts import TRAIN, VALIDATION, rows_used
 from dlx.errors import DlxError, did_you_mean, plural
 from dlx.model import Model, Provenance
 from dlx.schema import Schema
@@ -162,6 +163,8 @@ def fit(
 ) -> Fitted:
     """Return a model of the training rows; the validation rows only tell a net when to stop. See `train`.
 
+    Of many rows those are read that `dlx.dataset.parts.rows_used` names.
+
     Parameters
     ----------
     architecture, seed, device, config, progress
@@ -177,11 +180,13 @@ def fit(
     from threadpoolctl import threadpool_limits
 
     changed = overrides(architecture, config)
-    weights = None if weights is None else _relative(weights, len(train_rows))
     bound = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
     seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
+    used = rows_used(train_rows, TRAIN)
+    weights = None if weights is None else _relative(weights, len(train_rows), used)
+    train_rows, validation = train_rows[used], validation[rows_used(validation, VALIDATION)]
     seen = row_ids(np.vstack([train_rows.rows, validation.rows]))
     if architectures.is_net(architecture):
         from dlx.training.nets import fit_net
@@ -216,13 +221,14 @@ def _directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) 
     return found
 
 
-def _relative(weights: np.ndarray, count: int) -> np.ndarray:
+def _relative(weights: np.ndarray, count: int, used: np.ndarray) -> np.ndarray:
+    """Return the weights of the rows that are used, with a mean of 1."""
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (count,):
         raise TrainingError(f"weights must have one entry a training row, [{count}], got shape {list(weights.shape)}")
     if len(strange := weights[~(np.isfinite(weights) & (weights > 0))]):
         raise TrainingError(f"weights must be positive and finite, got {strange[0]:g}; leave out rows that shall not count")
-    return weights / weights.mean()
+    return weights[used] / weights[used].mean()
 
 
 def _check_outcomes(rows: Dataset, part: str) -> None:

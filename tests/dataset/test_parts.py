@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dlx
-from dlx.dataset import from_frame, read_table
+from dlx import training
+from dlx.dataset import from_frame, parts, read_table
 from dlx.schema import SchemaError, infer_schema
 
 pytestmark = pytest.mark.doors
@@ -172,3 +174,24 @@ def test_schema_file_says_the_split_and_a_feature_may_be_what_it_goes_by(written
     assert len(set(at_random.test.rows[:, 1])) > 2 and at_random.sha256 != case.sha256
     assert written(table, split="time:year", keep=["year"]).schema.names[-1] == "year"
     assert dlx.Schema.from_dict(case.schema.to_dict()) == case.schema
+
+
+def test_of_large_parts_the_same_rows_are_read_by_training_and_reports(monkeypatch):
+    table = loans(400).drop(columns=["issued", "part", "customer"])
+    case = from_frame(table, infer_schema(table, "bad"))
+    monkeypatch.setattr(parts, "USED", (50, 30, 20))
+    monkeypatch.setattr(parts, "ENOUGH_OUTCOMES", 5)
+    read = replace(case, is_limited=True).splits
+    assert [len(part) for part in read] == [50, 30, 20] and len(case.train) > 200
+    assert set(read.train.index) < set(case.train.index)
+    whole = training.fit("decision_tree", case.train, case.validation).model
+    same = training.fit("decision_tree", read.train, read.validation).model
+    np.testing.assert_array_equal(whole.predict(case.test, "logit"), same.predict(case.test, "logit"))
+    counts = np.arange(len(case.train))
+    heavy = training.fit("decision_tree", case.train, case.validation, weights=1.0 + counts).model
+    chosen = parts.rows_used(case.train, parts.TRAIN)
+    light = training.fit("decision_tree", read.train, read.validation, weights=1.0 + counts[chosen]).model
+    np.testing.assert_array_equal(heavy.predict(case.test, "logit"), light.predict(case.test, "logit"))
+    monkeypatch.setattr(parts, "ENOUGH_OUTCOMES", 30)  # of 40 in 100: 75 rows hold 30
+    rare = replace(case, is_limited=True).train
+    assert 70 <= len(rare) <= 80 and (rare.outcomes == 1).sum() >= 20

@@ -184,3 +184,21 @@ def test_one_person_a_constant_and_a_column_that_all_lack_make_small_surfaces():
     found = pair_dependence(model(product), people, ("x", "kind"), scale="value")
     assert found.mean.shape == (1, 4) and np.isnan(found.other_grid[-1])
     assert found.counts.tolist() == [[0, 0, 0, 60]]
+
+
+def test_of_many_levels_the_most_common_are_drawn_and_set_together():
+    schema = Schema(
+        (Feature("kind", "categorical", levels=tuple(map(str, range(50))), dtype="int64"), Feature("x")),
+        Target("y", "regression"),
+    )
+    many = BlackBox(lambda table: table["kind"].astype(float) + table["x"], schema, "sum", scales=("value",))
+    codes = np.repeat(np.arange(50.0), np.arange(50) // 2 + 1)  # the later, the more people
+    people = np.column_stack([codes, np.linspace(0, 1, len(codes))])
+    curve = partial_dependence(many, people, "kind", scale="value")
+    assert len(curve.grid) == 50
+    np.testing.assert_array_equal(curve.of_common_levels.grid, np.arange(30, 50))
+    np.testing.assert_array_equal(curve.of_common_levels.curves, curve.curves[:, 30:])
+    pair = pair_dependence(many, people, ("kind", "x"), scale="value")
+    np.testing.assert_array_equal(pair.grid, np.arange(30, 50))
+    assert pair.counts.sum() == (codes >= 30).sum()
+    np.testing.assert_allclose(pair.beyond, 0, atol=1e-9)

@@ -56,7 +56,8 @@ def partial_dependence(measured: Measured, context: RunContext) -> Canvas:
     """Return partial dependence and ALE of the top columns, the models overlaid."""
     about = measured.about
     by_name = {some[0].feature.name: some for some in about.accumulated if some}
-    shown = [(curves, by_name.get(curves[0].feature.name, [])) for curves in about.curves]
+    common = [[curve.of_common_levels for curve in curves] for curves in about.curves]
+    shown = [(curves, by_name.get(curves[0].feature.name, [])) for curves in common]
     outputs = [one.mean for curves, _ in shown for one in curves]
     values = np.concatenate(outputs + [one.effects + one.mean_output for _, some in shown for one in some])
     room, parts, heights = 0.05 * max(np.ptp(values), 1e-3), [], []
@@ -75,10 +76,11 @@ def single_people(measured: Measured, context: RunContext) -> Canvas:
     """Return centred ICE curves of the top columns, a column of panels a model."""
     about = measured.about
     names = [model.name for model in about.models if any(one.model == model.name for some in about.curves for one in some)]
-    sizes = [0.24 * len(some[0].grid) + 1.1 if some[0].feature.is_categorical else 2.3 for some in about.curves]
+    common = [[curve.of_common_levels for curve in curves] for curves in about.curves]
+    sizes = [0.24 * len(some[0].grid) + 1.1 if some[0].feature.is_categorical else 2.3 for some in common]
     width, shape = 1.6 + 4.4 * len(names), (len(sizes), len(names))
     canvas, axes = canvas_of(*shape, width=width, height=sum(sizes), sharey="row", height_ratios=sizes)
-    for curves, line in zip(about.curves, axes, strict=True):
+    for curves, line in zip(common, axes, strict=True):
         for curve in curves:
             place, colour = names.index(curve.model), plots.model_looks(names)[curve.model].colour
             plots.draw_centred_curves(curve, line[place], colour=colour, people=PEOPLE, seed=context.seed)

@@ -14,7 +14,7 @@ from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effects
-from dlx.effects.partial import PairDependence, PartialDependence, friedman_h, pair_dependence, partial_dependence
+from dlx.effects.partial import MOST_LEVELS, PairDependence, PartialDependence, friedman_h, pair_dependence, partial_dependence
 from dlx.effects.permutation import permutation_importance
 from dlx.effects.shap_interactions import MOST_COLUMNS, Interactions, interactions
 from dlx.errors import BugError, in_a_line, is_own_fault
@@ -76,6 +76,8 @@ def measure(context: RunContext) -> Measured:
     tables |= _shuffled(context, about) | _pairs(context, about, features)
     facts = {"certain": LEVEL, "panel": len(context.panel), "people": len(context.people), "local": len(about.local)}
     facts |= {"background": len(context.background), "columns": len(features), "top": context.top, "in_figure": len(top)}
+    many = [some[0].feature.name for some in about.curves if some[0].of_common_levels is not some[0]]
+    facts |= {"many_levels": len(many), "common_levels": MOST_LEVELS}
     tables |= {"partial_dependence": joined([one.to_frame() for some in about.curves for one in some])}
     tables |= {"accumulated_local_effects": joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}

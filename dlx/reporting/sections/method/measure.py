@@ -44,10 +44,17 @@ def measure(context: RunContext) -> Measured:
             instead=[method_label(name) if name else "" for name in preflight[is_fit]["fallback"]]
         ),
     }
-    counts = {"rows": case, "train": case.train, "validation": case.validation, "test": case.test, "people": context.people}
+    counts = {
+        "rows": case,
+        "train": case.train,
+        "validation": case.validation,
+        "test": case.test,
+        "people": context.people,
+    }
     facts = {name: float(len(some)) for name, some in counts.items()}
     facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
     facts |= {"events": float((case.outcomes == 1).sum()) if case.outcomes is not None else np.nan, "seed": context.seed}
+    facts |= {"drawn": float(case.is_limited and sum(map(len, case.splits)) < len(case))}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
     return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales))
 
