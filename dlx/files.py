@@ -44,6 +44,11 @@ class FileError(DlxError):
     """A place that cannot be written to."""
 
 
+def file_name(name: str) -> str:
+    """Return a name as a file may bear it."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"
+
+
 def write_atomically(path: str | Path, content: Content) -> Path:
     """Write a file under a temporary name, sync it, and rename it; return its path."""
     path = Path(path)

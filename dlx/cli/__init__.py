@@ -13,6 +13,7 @@ import typer
 from dlx.cli.describing import WithKeys, schema
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
+    OWN_MODELS,
     Background,
     Checkpoints,
     Debug,
@@ -23,10 +24,12 @@ from dlx.cli.options import (
     Table,
     Thorough,
     ToldModels,
+    Trust,
     WithAudit,
     by_name,
     kept_below,
     known_models,
+    opened,
     with_shared_options,
     writable,
 )
@@ -130,7 +133,7 @@ def train(
     from dlx import checkpoint
     from dlx.progress import Narrator
 
-    known_models(model)
+    known_models(model, task="train")
     writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
     data, narrator = table.to_learn_from, Narrator()
     for name in model:
@@ -143,12 +146,13 @@ def train(
 @_command()
 def explain(
     table: Table,
-    model: Annotated[str, typer.Option("--model", "-m", help="A trained model, see `dlx list models`.")],
+    model: Annotated[str, typer.Option("--model", "-m", help=OWN_MODELS)],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
     people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
     scale: Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")] = None,
     background: Background = 100,
     option: Annotated[list[str] | None, typer.Option(help="An option of the method, name=number, as n_steps=100.")] = None,
+    trust: Trust = None,
     implementation: Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's.")] = "dlx",
     seed: Seed = 0,
     output: Output = None,
@@ -159,21 +163,24 @@ def explain(
     Example: `dlx explain bank_loan --model mlp --method deeplift`
     """
     from dlx import checkpoint, explainers
-    from dlx.files import csv_text, write_together
+    from dlx.files import csv_text, file_name, write_together
+    from dlx.model.opening import is_own
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
     label, form = explainers.method(method).LABEL, "name=number, for example n_steps=100"
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     kept_below(checkpoints)
-    data = table.to_learn_from
+    known_models([model])
+    data = table.data if is_own(model) else table.to_learn_from
     folder = writable(output or Path(data.name))
-    trained = checkpoint.load_model(data, model, seed=seed, checkpoints=checkpoints)
+    found = opened(model, data, trust)
+    trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(trained, table.people(data, people), progress=update, **asked, **options)
-    stem = f"{trained.name}-{method}-{made.scale}-{seed}"
+    stem = f"{file_name(trained.name)}-{method}-{made.scale}-{seed}"
     path = folder / f"{stem}.safetensors"
     write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
     print_importance(made)
@@ -211,6 +218,7 @@ def compare(
 def report(
     table: Table,
     model: ToldModels = None,
+    trust: Trust = None,
     people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
@@ -227,16 +235,16 @@ def report(
 
     Example: `dlx report heart_attack`
     """
+    named = known_models(model)
     kept_below(checkpoints)
     data = table.to_learn_from
     from dlx import reporting
 
-    names = known_models(model, reporting.DEFAULT_MODELS)
     page = writable(output or Path(data.name)) / "report.html"
     print(
         reporting.report(
             data,
-            models=names,
+            models=[opened(name, data, trust) for name in named or reporting.DEFAULT_MODELS],
             path=page,
             seed=seed,
             people=people,
@@ -254,7 +262,8 @@ def report(
 @_command()
 def audit(
     table: Table,
-    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to audit; repeat. Four by default.")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; four by default.")] = None,
+    trust: Trust = None,
     background: Background = 100,
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
@@ -266,16 +275,16 @@ def audit(
 
     Example: `dlx audit bank_loan`
     """
+    named = known_models(model)
     kept_below(checkpoints)
     data = table.to_learn_from
     from dlx import reporting
 
-    names = known_models(model, reporting.AUDITED_MODELS)
     page = writable(output or Path(data.name)) / "audit.html"
     print(
         reporting.audit_report(
             data,
-            models=names,
+            models=[opened(name, data, trust) for name in named or reporting.AUDITED_MODELS],
             path=page,
             seed=seed,
             background=background,

@@ -61,7 +61,7 @@ def fix(
     from dlx.files import csv_text, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
-    known_models(model)
+    known_models(model, task="train again")
     kept_below(checkpoints)
     data = table.to_learn_from
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)

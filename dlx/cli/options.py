@@ -18,6 +18,7 @@ from dlx.errors import DlxError
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
+    from dlx.model import Model
 
 OWN = "A table of your own"
 _SPECIAL = re.compile(r"(?P<column>.+)=\s*(?P<code>[-+.\deE]+)\s*:\s*(?P<meaning>.*\S)\s*", re.DOTALL)
@@ -26,7 +27,12 @@ Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or 
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
 PLACES = "Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones."
 Checkpoints = Annotated[Path | None, typer.Option(help=PLACES, show_default=False)]
-ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help="Model to tell of; repeat. All by default.")]
+OWN_MODELS = (
+    "Model: one of `dlx list models`, or your own: file.py:object or package.module:object, whose code is run; .onnx; .json or "
+    ".ubj of XGBoost, .txt of LightGBM, .cbm of CatBoost; .skops; Lightning's weights.ckpt:file.py:Class."
+)
+ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; six of ours by default.")]
+Trust = Annotated[list[str] | None, typer.Option(help="A type that a .skops file may hold, beside those skops trusts; repeat.")]
 WithAudit = Annotated[bool, typer.Option(help="Tell also where models err, are unfair, what would help: twice the time.")]
 Thorough = Annotated[
     bool,
@@ -207,14 +213,37 @@ def by_name(given: Iterable[str] | None, option: str, between: str, value: Calla
     return found
 
 
-def known_models(names: Iterable[str] | None, default: Iterable[str] = ()) -> list[str]:
-    """Return the architectures that --model names, or the default ones; raise if there is no such one, or one comes twice."""
-    from dlx import architectures
+def known_models(names: Iterable[str] | None, *, task: str = "") -> list[str]:
+    """Return the models that --model names; raise if there is no such one, or one comes twice.
 
-    asked = distinct(names, "--model") or list(default)
+    A task is what only the architectures of dlx can be asked for: "train".
+    """
+    from dlx import architectures
+    from dlx.model.opening import is_own, refuse_unopenable
+
+    asked = distinct(names, "--model")
     for name in asked:
-        architectures.architecture(name)
+        if is_own(name) and task:
+            raise DlxError(f"dlx can {task} its own models only, {', '.join(architectures.names())}; {name} is yours")
+        (refuse_unopenable if is_own(name) else architectures.architecture)(name)
     return asked
+
+
+def opened(name: str, case: Dataset, trust: Iterable[str] | None) -> str | Model:
+    """Return a model of the user's own, opened; the name of any other. Types of a skops file are asked about at a terminal."""
+    from dlx.model.model_files import UntrustedError
+    from dlx.model.opening import is_own, open_model
+
+    if not is_own(name):
+        return name
+    trusted = list(trust or ())
+    try:
+        return open_model(name, case, trusted=trusted)
+    except UntrustedError as error:
+        listed = "".join(f"\n  {name}" for name in error.types)
+        if not sys.stdin.isatty() or not typer.confirm(f"{name} holds types that may run code:{listed}\nTrust them?", err=True):
+            raise
+        return open_model(name, case, trusted=[*trusted, *error.types])
 
 
 def writable(folder: Path, remedy: str = "pass another --output") -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlx.errors import DlxError, plural, quoted
 from dlx.model.base import Scale, ScaleError, rescaled
+from dlx.model.boosters import category_places, own_names
 from dlx.schema import Schema, level_text
 from dlx.schema.cells import number_of
 from dlx.schema.frames import in_kind
@@ -44,6 +45,7 @@ class Reading:
     levels: tuple[str, ...]  # the classes of the target
     chosen: int | None  # which of them is explained
     knows_order: bool  # whether columns without names may be taken by position
+    categories: tuple[str, ...] = ()  # the columns that it is given as pandas categories, whatever the table holds them as
     frames: str = ""  # the library of the tables that it reads; pandas where empty
 
     def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
@@ -65,7 +67,7 @@ class Reading:
         return _classes_of(self.owner, self.name)
 
     def _given(self, rows: pd.DataFrame | np.ndarray) -> Any:
-        read: Any = rows if isinstance(rows, np.ndarray) else rows[list(self.columns)]
+        read: Any = rows if isinstance(rows, np.ndarray) else self._typed(rows[list(self.columns)])
         try:
             if read is not rows:
                 read = read.to_numpy(copy=True) if self.as_array else in_kind(read, self.frames)
@@ -79,6 +81,11 @@ class Reading:
                 what, given = ("the codes of a schema", "schema.encode(t)") if self.as_array else ("arrays", "t.to_numpy()")
                 said += f"; where it reads {what}, wrap a function: lambda t: model.{self.method}({given})"
             raise PredictorError(f"{self.name} raised {type(error).__name__} on {plural(len(read), 'row')}: {said}") from error
+
+    def _typed(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with the categories that a booster was fitted on, where it holds their values only."""
+        others = [name for name in self.categories if table[name].dtype != "category"]
+        return table.astype(dict.fromkeys(others, "category")) if others else table
 
     def _of(self, given: Any) -> np.ndarray:
         """Return the numbers of the chosen class, on the scale, [rows]."""
@@ -132,7 +139,7 @@ def read_estimator(
     if classes is not None and is_regression:
         raise DlxError(f"{name} is a classifier, but the target is the value of a regression; pass a schema with its classes")
     call = predictor if owner is not predictor else _method_of(predictor, classes, is_regression, name)
-    method = str(getattr(bound if owner is not predictor else call, "__name__", ""))
+    method = str(getattr(bound if owner is not predictor else call, "__name__", "")).removeprefix("inplace_")
     if owner is not predictor and classes is not None and method in _NO_NUMBERS:
         raise DlxError(
             f"{method} of {type(owner).__name__} gives {_NO_NUMBERS[method]}; wrap the estimator itself, or its predict_proba"
@@ -145,7 +152,8 @@ def read_estimator(
     numbers = [number for level in levels if (number := number_of(level)) is not None]
     in_order: list[Any] = numbers if len(numbers) == len(levels) else list(levels)  # as libraries sort classes
     knows_order = knows_order or in_order == sorted(in_order)
-    return Reading(call, owner, method, name, columns, as_array, scale, levels, chosen, knows_order)
+    categories = tuple(columns[place] for place in category_places(owner))
+    return Reading(call, owner, method, name, columns, as_array, scale, levels, chosen, knows_order, categories)
 
 
 def called(predictor: Any) -> Any:
@@ -160,6 +168,7 @@ def _method_of(predictor: Any, classes: Any, is_regression: bool, name: str) -> 
     if isinstance(predictor, type):
         raise DlxError(f"{name} is a class; pass a fitted {name}, or a function")
     methods = {own: getattr(predictor, own, None) for own in ("predict_proba", "predict", "decision_function")}
+    methods["predict"] = getattr(predictor, "inplace_predict", methods["predict"])  # of XGBoost's Booster, which reads tables
     offered = {own: method for own, method in methods.items() if callable(method)}
     if classes is not None and "predict_proba" not in offered:
         margin = ", for example its decision_function with scale='logit'" if "decision_function" in offered else ""
@@ -227,11 +236,12 @@ def _as_numbers(levels: Iterable[str]) -> list[str]:
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the columns that an estimator was fitted on, and whether as an array without names."""
     names, count = getattr(owner, "feature_names_in_", None), getattr(owner, "n_features_in_", None)
-    known = getattr(owner, "feature_names_", ()) or () if names is None else names  # CatBoost's
+    known = own_names(owner) if names is None else names
+    count = len(known) or count  # what CatBoost loads from a file counts none
     if len(known) and (fitted := known_columns(known, schema.columns)):
         return fitted, False
-    if names is not None and not (are_numbers(names) and len(names) in (len(schema), len(schema.columns))):
-        lacking = [str(column) for column in names if str(column) not in schema.columns]
+    if len(known) and not (are_numbers(known) and len(known) in (len(schema), len(schema.columns))):
+        lacking = [str(column) for column in known if str(column) not in schema.columns]
         raise DlxError(
             f"{name} reads columns that the table lacks: {', '.join(lacking)}; the table has {', '.join(schema.columns)}"
         )

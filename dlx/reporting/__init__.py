@@ -14,15 +14,18 @@ from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_bo
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+from dlx.files import file_name
 from dlx.model import Model
+from dlx.model.opening import is_own, open_model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
 from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.page import explanations_of, write_report
-from dlx.reporting.refusals import file_name, mute_models, named, refuse_same_names, refuse_unreportable, without
+from dlx.reporting.refusals import mute_models, refuse_same_names, refuse_unreportable, without
 from dlx.reporting.sections import UnfinishedError
 from dlx.threads import one_thread
+from dlx.training import name_of
 
 __all__ = ["AUDITED_MODELS", "DEFAULT_MODELS", "UnfinishedError", "audit_report", "report"]
 
@@ -56,7 +59,8 @@ def report(
     case : Dataset
         A shipped case or a table of your own, with a binary outcome.
     models : sequence of str or Model
-        Names of architectures, or models; a shipped or trained checkpoint is used where there is one.
+        Names of architectures, of which a shipped or trained checkpoint is used where there is one; models of your own as
+        `dlx.model.opening.open_model` takes them, "mine.py:model"; or models.
     path : str or Path, optional
         The page; ``<case>.html`` in the current folder by default. Beside it lie its evidence (``evidence.html`` for
         ``report.html``, else ``<page>-evidence.html``), its tables (``<page>-tables``) and the explanations
@@ -133,7 +137,7 @@ def audit_report(
     case : Dataset
         A shipped case or a table of your own, with a binary outcome.
     models : sequence of str or Model
-        Names of architectures, or models. The interpretable ones (linear, a single tree) are what the others are compared
+        As of `report`. The interpretable ones (linear, a single tree) are what the others are compared
         with.
     path : str or Path, optional
         The page; ``<case>-audit.html`` in the current folder by default. Beside it lie ``<page>-evidence.html`` and
@@ -181,15 +185,16 @@ def _models(
 ) -> tuple[list[Model], Obtain]:
     """Return the models of a page, and what obtains another one, or raise, before any is trained, if there can be no page."""
     refuse_unreportable(case, models, page)
-    refuse_unkept(case, named(models), seed=seed, retrain=retrain, checkpoints=checkpoints)
+    given = [open_model(model, case) if isinstance(model, str) and is_own(model) else model for model in models]
+    refuse_same_names([name_of(model, seed, {}) if isinstance(model, str) else model.name for model in given])
+    ours = [model for model in given if isinstance(model, str)]
+    refuse_unkept(case, ours, seed=seed, retrain=retrain, checkpoints=checkpoints)
     asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
     def obtained(architecture: str, seed: int) -> Model:
         return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked)
 
-    found = [obtained(model, seed) if isinstance(model, str) else model for model in models]
-    refuse_same_names(found)
-    return found, obtained
+    return [obtained(model, seed) if isinstance(model, str) else model for model in given], obtained
 
 
 def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page: Path, command: str, **asked: Any) -> Path:

@@ -34,21 +34,11 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
 
 
-def named(models: Sequence[str | Model]) -> list[str]:
-    """Return the architectures among the models of a report."""
-    return [model for model in models if isinstance(model, str)]
-
-
-def refuse_same_names(models: Sequence[Model]) -> None:
+def refuse_same_names(names: Sequence[str]) -> None:
     """Raise if there are no models, or two of one name: a page could not tell them apart."""
-    names = [model.name for model in models]
     if not names or len(set(names)) < len(names):
-        raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}")
-
-
-def file_name(name: str) -> str:
-    """Return a name as a file may bear it."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"
+        remedy = "call one otherwise: the object or the file, or in Python model.renamed(...)" if names else "pass some"
+        raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}; {remedy}")
 
 
 def mute_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[str, str]:

@@ -42,6 +42,7 @@ def test_models_are_recalibrated_where_the_validation_rows_say_so_and_only_there
     for name, needs in validated.items():
         assert (f"{name} needs recalibration" in words_of(told.page)) == needs
     assert set(told.tables["explanations_recalibrated"]["people"]) == {40}
+    assert "dlx fix" not in words_of(told.page)  # dlx trained none of these, and cannot make one anew
 
 
 def test_black_boxes_are_compared_with_each_model_that_can_be_read(told, context):

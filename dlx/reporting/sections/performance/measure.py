@@ -19,6 +19,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.remedies import recipe_of
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, auc, auc_difference, ends_of, interval_of_mean, resampled_means
 
@@ -38,6 +39,7 @@ class About:
     refused: dict[str, str]  # why models that should have been recalibrated could not be
     use: str  # the model to use
     why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
+    ours: tuple[str, ...]  # the models that dlx trained, and can train again
     known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_auc`
 
 
@@ -80,7 +82,8 @@ def measure(context: RunContext) -> Measured:
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
     use, why = context.to_use
     known, added = _added_to_what_is_known(context, use)
-    return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, known))
+    ours = tuple(model.name for model in context.models if recipe_of(model, context.case) is not None)
+    return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, ours, known))
 
 
 def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:

@@ -1,0 +1,117 @@
+"""Models of the user's own on the command line: named beside ours, opened before any work, trusted when asked."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import dlx
+from dlx.cli import options
+from dlx.context import Budget
+from dlx.model.model_files import UntrustedError
+
+TARGET = ("--target", "churned", "--positive", "yes")
+MINE = """
+import numpy as np
+
+
+def rule(table):
+    return 1 / (1 + np.exp(-table["usage"] - (table["plan"] == "plus")))
+
+
+nothing = None
+"""
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    """A small table of one's own, and a file of models beside it."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"usage": rng.normal(size=150).round(3), "plan": rng.choice(["basic", "plus"], size=150)})
+    table["churned"] = np.where(table["usage"] + rng.normal(size=150) > 0, "yes", "no")
+    table.to_csv(tmp_path / "own.csv", index=False)
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "other.py").write_text(MINE)
+    return tmp_path / "own.csv"
+
+
+def test_a_report_tells_of_a_model_of_one_s_own_beside_ours(run, own, monkeypatch):
+    monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
+    monkeypatch.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
+    few = ("--people", "6", "--background", "5", "--no-audit")
+    command = ("report", "own.csv", *TARGET, "--model", "mine.py:rule", "--model", "logistic_regression", *few)
+    ended = run(*command)
+    assert (ended.status, ended.out) == (0, ["own/report.html"])
+    page = html.unescape(Path("own/report.html").read_text())
+    assert f"<code>dlx {' '.join(command)}</code>" in page
+    table = pd.read_csv("own/report-tables/performance.csv")
+    assert set(table["model"]) == {"rule", "logistic_regression"}
+    assert own.is_file()
+
+
+def test_a_model_of_one_s_own_is_explained_and_named_in_the_file(run, own):
+    command = ("explain", own, *TARGET, "--model", "mine.py:rule", "--method", "exact_shapley", "--people", "4")
+    ended = run(*command, "--background", "6", "--scale", "logit")
+    assert ended.out[-1] == "own/rule-exact_shapley-logit-0.safetensors"
+    made, case = dlx.Explanation.load(ended.out[-1]), dlx.read_table(own, target="churned", positive="yes")
+    people, background = case.test[:4].frame, case.background(6).frame  # the rule is additive: its closed form
+    assert np.allclose(made.values[:, 0], people["usage"] - background["usage"].mean())
+    plus = (people["plan"] == "plus").to_numpy() - (background["plan"] == "plus").mean()
+    assert np.allclose(made.values[:, 1], plus)
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("report", "own.csv", *TARGET, "--model", "nosuch.onnx"), "there is no file nosuch.onnx"),
+        (("audit", "own.csv", *TARGET, "--model", "nosuch.onnx"), "there is no file nosuch.onnx"),
+        (("audit", "own.csv", *TARGET, "--model", "mlp", "--model", "mine.py:nothing"), "mine.py:nothing: a model must be"),
+        (
+            ("report", "own.csv", *TARGET, "--model", "mine.py:rule", "--model", "other.py:rule"),
+            "got rule, rule",
+        ),
+        (
+            ("fix", "own.csv", *TARGET, "--model", "mine.py:rule", "--drop", "plan"),
+            "train again its own models only",
+        ),
+        (("train", "own.csv", *TARGET, "--model", "mine.py:rule"), "mine.py:rule is yours"),
+        (("explain", "own.csv", *TARGET, "--model", "mine.py:rul", "--method", "lime"), "did you mean 'rule'"),
+    ],
+)
+def test_a_mistake_with_a_model_of_one_s_own_is_one_line_before_any_work(refused, monkeypatch, command, said):
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    assert said in refused(*command)
+
+
+@pytest.mark.parametrize("command", ["report", "audit", "explain"])
+def test_the_help_says_that_code_is_run(run, command):
+    assert "whose code is run" in " ".join(" ".join(run(command, "--help").out).replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("at_terminal", "answer", "is_opened"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_types_of_a_skops_file_are_asked_for_at_a_terminal_only(monkeypatch, at_terminal, answer, is_opened):
+    asked = []
+
+    def open_model(text, case, *, trusted):
+        if "evil.Type" not in trusted:
+            raise UntrustedError(Path(text), ["evil.Type"])
+        return trusted
+
+    monkeypatch.setattr("dlx.model.opening.open_model", open_model)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: at_terminal))
+    monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or answer)
+    if at_terminal and answer:
+        assert options.opened("some.skops", None, ["good.Type"]) == ["good.Type", "evil.Type"]
+    else:
+        with pytest.raises(UntrustedError, match=r"--trust evil.Type"):
+            options.opened("some.skops", None, None)
+    assert len(asked) == at_terminal and all("\n  evil.Type\n" in text for text in asked)
+    assert options.opened("some.skops", None, ["evil.Type"]) == ["evil.Type"]
