@@ -34,6 +34,7 @@ from dlx.schema.frames import as_pandas, kind_of_frame
 from dlx.schema.splitting import RANDOM
 
 LONGEST_NAME = 200  # bytes, of which a folder may have 255
+NAMELESS = "SCHEMA.toml"  # what an option calls a schema that is no file
 MARK = ".table.json"  # in a folder that holds what was made of one table
 
 
@@ -130,7 +131,7 @@ def read_table(
             _ = made.splits  # or an error, before anything is done
     reading = reading if said is None else reading.told(differences(said, made.schema))
     reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
-    own, file = None if name == name_of(path) else name, "SCHEMA.toml" if isinstance(schema, Schema) else schema
+    own, file = None if name == name_of(path) else name, NAMELESS if isinstance(schema, Schema) else schema
     asked = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": file, **options}
     asked |= {"drop": drop, "id": ids, "protected": protected, "weights": weights, "test": test}
     asked["special"] = [f"{of}={code}:{word}" for of, codes in (special or {}).items() for code, word in codes.items()]

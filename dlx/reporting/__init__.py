@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
 from dlx.reporting.diagnostics import diagnosed
+from dlx.reporting.origin import origin_of
 from dlx.reporting.page import explanations_of, write_report
 from dlx.reporting.refusals import mute_models, refuse_same_names, refuse_unreportable, without
 from dlx.reporting.sections import UnfinishedError
@@ -105,10 +106,11 @@ def report(
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
-    asked = {"seed": seed, "people": people, "background": background}
+    asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
-    command = command or _call("report", case, found, asked)
+    more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
+    command = command or origin_of("report", case, found, page, brought=bool(explanations), **asked, **more)
     written = partial(_written, case, found, parts, page, command, brought=explanations)
     if not thorough:
         return written(**asked, narrator=narrator)
@@ -168,9 +170,11 @@ def audit_report(
     """
     page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
     found, _ = _models(case, models, page, seed, False, device, checkpoints, narrator)
-    budget, call = THOROUGH if thorough else QUICK, command or _call("audit_report", case, found, {"seed": seed})
-    asked = {"seed": seed, "background": background}
-    return _written(case, found, ("models", "audit"), page, call, **asked, budget=budget, narrator=narrator)
+    asked: dict[str, Any] = {"seed": seed, "background": background}
+    budget = THOROUGH if thorough else QUICK
+    more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints}
+    command = command or origin_of("audit", case, found, page, **asked, **more)
+    return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, narrator=narrator)
 
 
 def _models(
@@ -224,9 +228,3 @@ def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[st
         for name, made_by in recipes.items()
         if made_by is not None and not made_by.config
     }
-
-
-def _call(function: str, case: Dataset, models: Sequence[Model], asked: Mapping[str, int]) -> str:
-    """Return how a report of a case is asked for in Python."""
-    numbers = ", ".join(f"{name}={number}" for name, number in asked.items())
-    return f"dlx.{function}(dlx.load({case.name!r}), models={[model.name for model in models]}, {numbers})"

@@ -1,0 +1,50 @@
+"""The line that made a page, to be run again: a command where one makes it, else a call in Python."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlx.dataset import Dataset, shipped
+from dlx.dataset.opening import NAMELESS
+from dlx.model import Model
+from dlx.remedies import recipe_of
+from dlx.training import name_of
+
+FUNCTIONS = {"report": "report", "audit": "reporting.audit_report"}
+
+
+def origin_of(command: str, case: Dataset, models: Sequence[Model], page: Path, *, brought: bool = False, **asked: Any) -> str:
+    """Return the command that makes a page, or the call where a table, a model or explanations have no name that it takes.
+
+    What is asked are the options of `dlx report` or `dlx audit` by name; those that are None, false or "auto" are left out.
+    """
+    table = [case.source, *case.reading.options] if case.source else [case.name] if case.name in shipped() else []
+    known = [_architecture(model, case, asked["seed"]) for model in models]
+    if not table or NAMELESS in table or brought or None in known:
+        return _call(FUNCTIONS[command], case, [name or model.name for name, model in zip(known, models, strict=True)], asked)
+    words = ["dlx", command, *table]
+    for name in known:
+        words += ["--model", str(name)]
+    for option, value in asked.items():
+        if value is not None and value is not False and value != "auto":
+            words += [f"--{option}"] if value is True else [f"--{option}", str(value)]
+    if page.name == f"{command}.html" and page.parent != Path(case.name):
+        words += ["--output", str(page.parent)]
+    return shlex.join(words)
+
+
+def _architecture(model: Model, case: Dataset, seed: int) -> str | None:
+    """Return the name by which dlx trains a model anew, or finds it; None where it has none."""
+    made_by = recipe_of(model, case)
+    if made_by is None or made_by.config or made_by.seed != seed or model.name != name_of(made_by.architecture, seed, {}):
+        return None
+    return made_by.architecture
+
+
+def _call(function: str, case: Dataset, models: Sequence[str], asked: Mapping[str, Any]) -> str:
+    table = f"dlx.load({case.name!r})" if case.name in shipped() else f"a Dataset of {case.source or 'a table in memory'}"
+    options = "".join(f", {name}={value!r}" for name, value in asked.items() if type(value) is int)
+    return f"dlx.{function}({table}, models={list(models)}{options})"
