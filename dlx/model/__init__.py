@@ -3,7 +3,7 @@
 from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_model, check_scale, decided, rescaled
 from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
-from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, TreeModel
+from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, Transformed, TreeModel
 from dlx.model.wrapping import wrap
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Provenance",
     "Scale",
     "ScaleError",
+    "Transformed",
     "TreeModel",
     "as_rows",
     "check_model",

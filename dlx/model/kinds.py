@@ -148,6 +148,32 @@ class LinearModel(Model):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Transformed(Model):
+    """A function of another model's output.
+
+    Parameters
+    ----------
+    model : Model
+        The other.
+    own : {"logit", "probability", "value"}
+        The scale on which it is asked.
+    change : callable
+        Its outputs in, arrays of any shape; those of this model out, of the same shape.
+    """
+
+    model: Model
+    own: Scale
+    change: Callable[[np.ndarray], np.ndarray]
+    schema: Schema  # of the other
+    name: str
+    scales: tuple[Scale, ...] = ("value",)
+
+    def compute(self, rows: np.ndarray) -> np.ndarray:
+        """Return the function of what the other predicts of coded rows."""
+        return self.change(self.model.predict(rows, self.own, checked=True))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class BlackBox(Model):
     """A function of a table, of which nothing but predictions can be asked.
 

@@ -16,7 +16,7 @@ from dlx.plots import models_of_page
 from dlx.reporting.frame import opening, sign
 from dlx.reporting.glossary import glossary_lines, linked
 from dlx.reporting.prose import layout
-from dlx.reporting.sections import Links, Told, UnfinishedError, names, tell
+from dlx.reporting.sections import Links, Told, UnfinishedError, longest, names, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,9 @@ def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[lis
         except BugError as fault:
             return fault
 
-    tried = context.side_by_side([partial(attempt, name) for name in sections], "Telling the sections", "sections")
+    order = [*longest(sections), *(name for name in sections if name not in longest(sections))]
+    found = context.side_by_side([partial(attempt, name) for name in order], "Telling the sections", "sections")
+    tried = [found[order.index(name)] for name in sections]
     faults = [one for one in tried if isinstance(one, BugError)]
     for fault in faults:
         context.narrator.say(str(fault))

@@ -12,8 +12,9 @@ from forests import random_rows, random_trees, trees_and_rows
 from hypothesis import given
 
 from dlx.explainers import _shap, tree_shap
-from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves
-from dlx.model import TreeModel
+from dlx.kernels.shapley import Game
+from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves, mixed_trees, mixing
+from dlx.model import Transformed, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
 from dlx.trees import Reading, concatenate
@@ -42,7 +43,18 @@ def check(trees, rows, background, budget=leaves.BUDGET):
         mixed = np.where(members[:, None, None], rows[:, None], background)
         mixed = trees.predict(mixed.reshape(-1, rows.shape[1])).reshape(mixed.shape[:3]).mean(axis=2).T
         np.testing.assert_allclose(worth, mixed, rtol=0, atol=1e-10 + 1e-14 * np.abs(mixed).max())
+    check_pairs(model_of(trees, rows.shape[1]), "logit", rows, background, members)
     return values
+
+
+def check_pairs(model, scale, rows, background, members):
+    """Coalitions of each person and reference, their columns in an order of their own, against mixed rows."""
+    game, rng = Game(model, rows, background, scale), np.random.default_rng(1)
+    people, references = np.divmod(np.arange(len(rows) * len(background)), len(background))
+    players = rng.permuted(np.tile(np.arange(game.players), (len(people), 1)), axis=1)[:, : len(members.T)]
+    assert (game.within if isinstance(model, Transformed) else game).trees is not None
+    found, mixed = (ask(people, references, players, members) for ask in (game.pairs, game._mixed))
+    np.testing.assert_allclose(found, mixed, rtol=1e-12, atol=1e-12)
 
 
 # Brute force
@@ -177,6 +189,22 @@ def test_a_path_of_more_columns_than_any_table_or_word_has(way):
     played = type("Played", (), {"predict": staticmethod(predict)})
     expected = oracles.shapley(played, rows[:, some], reference[:, some], "logit")
     np.testing.assert_allclose(values[:, some], expected, rtol=0, atol=1e-12)
+
+
+def test_what_is_made_of_the_output_of_trees_reads_no_mixed_row_either():
+    inner = dataclasses.replace(model_of(random_trees(3)), scales=("logit", "probability"))
+    loss = Transformed(inner, "logit", lambda logits: np.logaddexp(0.0, logits), inner.schema, "loss")
+    members = np.random.default_rng(0).random((20, 3)) < 0.5
+    check_pairs(loss, "value", holed(1, 6), holed(2, 5), members)
+    check_pairs(inner, "probability", holed(1, 6), holed(2, 5), members)
+
+
+def test_rows_are_mixed_where_columns_or_leaves_are_too_many(monkeypatch):
+    rows = np.zeros((3, 64))
+    assert mixed_trees(chain(2), rows, rows) is None
+    assert mixed_trees(chain(2), rows[:, :63], rows[:, :63]) is not None
+    monkeypatch.setattr(mixing, "MOST_NUMBERS", 10)
+    assert mixed_trees(chain(2), rows[:, :63], rows[:, :63]) is None
 
 
 def test_coalitions_are_not_summed_over_paths_of_more_columns_than_a_table_has():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,8 @@ from dlx.audit.scores import judged, log_losses
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.model import Model, NeuralModel, Scale, decided
+from dlx.model import Model, NeuralModel, Transformed, decided
 from dlx.runner import explain
-from dlx.schema import Schema
 from dlx.stats import ends_of, interval_of_mean, resampled_counts
 
 FALSE_POSITIVE, FALSE_NEGATIVE = "false_positive", "false_negative"
@@ -187,28 +187,13 @@ def pushes(decisions: Decisions, explanation: Explanation, *, seed: int = 0) -> 
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-@dataclass(frozen=True, eq=False)
-class LossOf(Model):
-    """The log loss of a classifier with an outcome of 0 or 1, in nats, as a model of its own."""
-
-    model: Model
-    outcome: int
-    name: str
-    schema: Schema
-    scales: tuple[Scale, ...] = ("value",)
-
-    def compute(self, rows: np.ndarray) -> np.ndarray:
-        """Return the loss of coded rows; probabilities that are not made of a logit are kept off 0 and 1."""
-        if self.model.scales[0] == "logit":
-            return np.logaddexp(0.0, (1 - 2 * self.outcome) * self.model.predict(rows, "logit", checked=True))
-        return log_losses(np.full(len(rows), self.outcome), self.model.predict(rows, "probability", checked=True))
-
-
 def loss_model(model: Model, outcome: int) -> Model:
     """Return a model's log loss with an outcome as a model on the scale "value"; a net stays a net."""
     name = f"log loss of {model.name} with {model.schema.target.level_labels[outcome]}"
-    if not isinstance(model, NeuralModel) or model.scales[0] != "logit":
-        return LossOf(model, outcome, name, model.schema)
+    if model.scales[0] != "logit":  # probabilities that are not made of a logit are kept off 0 and 1
+        return Transformed(model, "probability", partial(log_losses, np.array(outcome)), model.schema, name)
+    if not isinstance(model, NeuralModel):
+        return Transformed(model, "logit", lambda logits: np.logaddexp(0.0, (1 - 2 * outcome) * logits), model.schema, name)
     from torch import nn
 
     network = nn.Sequential(*stretched_net(model, 0.0, 1.0 - 2.0 * outcome), nn.Softplus())

@@ -10,15 +10,15 @@ alike adds nothing to anybody: it is no player there, which halves the coalition
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
 import numpy as np
 
 from dlx.kernels.shapley.splitting import SplitNet, split
-from dlx.kernels.trees import coalition_worth
-from dlx.model import Model, Scale, TreeModel, check_scale, rescaled
+from dlx.kernels.trees import MixedTrees, coalition_worth, mixed_trees
+from dlx.model import Model, Scale, Transformed, TreeModel, check_scale, rescaled
 from dlx.threads import in_chunks
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
@@ -125,12 +125,14 @@ class Game:
         """
         if not len(people) or not len(members):
             return np.empty((len(people), len(members)))
-        if self.net is None:
+        if isinstance(self.model, Transformed):
+            return self.model.change(self.within.pairs(people, references, players, members))
+        fast = self.net or self.trees
+        if fast is None:
             return self._mixed(people, references, players, members)
-        net = self.net
 
         def found(some: np.ndarray) -> np.ndarray:
-            return net.outputs(people[some], references[some], players[some], members)
+            return fast.outputs(people[some], references[some], players[some], members)
 
         outputs = in_chunks(found, np.arange(len(people)), max(1, CHUNK_ROWS // len(members)))
         return rescaled(outputs, self.model.scales[0], self.scale, self.model.name)
@@ -140,6 +142,17 @@ class Game:
         """The model's fast path: the net with its first layer split, where it has such a layer."""
         check_scale(self.model, self.scale)
         return split(self.model, self.rows, self.background)
+
+    @cached_property
+    def trees(self) -> MixedTrees | None:
+        """The model's fast path: trees that read no mixed row, where it has any."""
+        return mixed_trees(self.model.trees, self.rows, self.background) if isinstance(self.model, TreeModel) else None
+
+    @cached_property
+    def within(self) -> Game:
+        """The game of the model whose output this one's is made of."""
+        assert isinstance(self.model, Transformed)
+        return replace(self, model=self.model.model, scale=self.model.own)
 
     def _mixed(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Return what pairs' coalitions are worth, [pairs, coalitions], by mixing rows: the path for every model."""

@@ -2,5 +2,6 @@
 
 from dlx.kernels.trees.coalitions import coalition_worth
 from dlx.kernels.trees.leaves import leaf_values
+from dlx.kernels.trees.mixing import MixedTrees, mixed_trees
 
-__all__ = ["coalition_worth", "leaf_values"]
+__all__ = ["MixedTrees", "coalition_worth", "leaf_values", "mixed_trees"]

@@ -38,8 +38,8 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
     size = max(1, BLOCK_NUMBERS // max(len(codes), len(members), 1 << asked.shape[1]))
     for start in range(0, len(leaves), size):
         some = leaves[start : start + size]
-        lacking = _lacking(trees, some, asked[some], codes)
-        _add(worth, trees.value[some], _joined(asked[some], members), lacking[:, : len(rows)], lacking[:, len(rows) :])
+        lacked = lacking(trees, some, asked[some], codes)
+        _add(worth, trees.value[some], _joined(asked[some], members), lacked[:, : len(rows)], lacked[:, len(rows) :])
     return worth
 
 
@@ -57,16 +57,16 @@ def _asked_above(trees: Trees) -> np.ndarray:
     return asked
 
 
-def _lacking(trees: Trees, leaves: np.ndarray, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the columns of each leaf's path that each row does not satisfy, as bits, [leaves, rows]."""
-    lacking, node = np.zeros((len(leaves), len(codes)), dtype=np.int32), leaves
+def lacking(trees: Trees, leaves: np.ndarray, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the columns of each leaf's path that each row does not satisfy, as bits by place in `asked`, [leaves, rows]."""
+    lacked, node = np.zeros((len(leaves), len(codes)), dtype=np.int32 if asked.shape[1] < 32 else np.int64), leaves
     while (known := trees.parent[node] != LEAF).any():
         above = np.where(known, trees.parent[node], node)
         bit = known << (asked == trees.feature[above, None]).argmax(axis=1)
         is_left = trees.left[above] == node
-        lacking |= np.where(trees.goes_left(codes, above) == is_left[:, None], 0, bit[:, None])
+        lacked |= np.where(trees.goes_left(codes, above) == is_left[:, None], 0, bit[:, None]).astype(lacked.dtype)
         node = above
-    return lacking
+    return lacked
 
 
 def _joined(asked: np.ndarray, members: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The sections of a page, a folder each; the folder is all that a section needs.
 
 ``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
-tell), perhaps ``PART`` (see `names`) and ``COVERS`` (what it answers of the checklists in `dlx.reporting.frame`), and
-``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and Jinja, in two
+tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest`) and ``COVERS`` (what it answers of the checklists in
+`dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and Jinja, in two
 blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page. ``<name>/figures.py`` has a function a
 figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says ``figure("<function>")``.
 
@@ -85,6 +85,11 @@ def names(parts: Sequence[str] = ("models", "explanations", "audit"), task: str 
     found = {path.parent.name: _module(path.parent.name, "measure") for path in HERE.glob("*/text.md.j2")}
     asked = [name for name, one in found.items() if task in one.TASKS and getattr(one, "PART", "explanations") in parts]
     return sorted(asked, key=lambda name: (found[name].PLACE, name))
+
+
+def longest(sections: Sequence[str]) -> list[str]:
+    """Return those of some sections that take longest to tell: where sections are told side by side, they begin first."""
+    return [name for name in sections if getattr(_module(name, "measure"), "IS_LONG", False)]
 
 
 def covers(name: str) -> tuple[str, ...]:

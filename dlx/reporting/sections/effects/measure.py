@@ -26,7 +26,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.person.measure import by_share
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
-TITLE, PLACE, TASKS = "What the columns do", 20, ("binary",)
+TITLE, PLACE, TASKS, IS_LONG = "What the columns do", 20, ("binary",), True
 SHOWN, PAIRED, IN_FIGURE = 6, 8, 10  # columns
 LOCAL_PEOPLE, TEST_PEOPLE, PAIR_PEOPLE = 1_000, 1_500, 100
 REFERENCES, MIXED_ROWS = 40, 5_000_000  # reference rows of the interactions, and the rows that these may cost

@@ -32,7 +32,7 @@ from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL, interval_of_share
 
-TITLE, PLACE, TASKS, PART = "Where the models err", 60, ("binary",), "audit"
+TITLE, PLACE, TASKS, PART, IS_LONG = "Where the models err", 60, ("binary",), "audit", True
 COVERS = ("slices", "error_causes", "remedies")
 EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
