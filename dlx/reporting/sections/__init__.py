@@ -2,9 +2,10 @@
 
 ``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
 tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest`) and ``COVERS`` (what it answers of the checklists in
-`dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the prose, Markdown and Jinja, in two
-blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page. ``<name>/figures.py`` has a function a
-figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says ``figure("<function>")``.
+`dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the
+prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page.
+``<name>/figures.py`` has a function a figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose
+says ``figure("<function>")``.
 
 What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured); ``line(table, column=value)`` and
 ``lines(...)`` of the tables, ``fact(name)``; ``grid(table, columns, caption)``; ``{% call figure(name, alt=...) %}`` its
