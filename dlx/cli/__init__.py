@@ -24,6 +24,7 @@ from dlx.cli.options import (
     Table,
     Thorough,
     ToldModels,
+    TrainedOn,
     Trust,
     WithAudit,
     by_name,
@@ -219,6 +220,7 @@ def report(
     table: Table,
     model: ToldModels = None,
     trust: Trust = None,
+    trained_on: TrainedOn = None,
     people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
@@ -244,7 +246,7 @@ def report(
     print(
         reporting.report(
             data,
-            models=[opened(name, data, trust) for name in named or reporting.DEFAULT_MODELS],
+            models=[opened(name, data, trust, trained_on) for name in named or reporting.DEFAULT_MODELS],
             path=page,
             seed=seed,
             people=people,
@@ -264,6 +266,7 @@ def audit(
     table: Table,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; four by default.")] = None,
     trust: Trust = None,
+    trained_on: TrainedOn = None,
     background: Background = 100,
     seed: Seed = 0,
     thorough: Annotated[bool, typer.Option(help="Repeat what is random more often.")] = False,
@@ -284,7 +287,7 @@ def audit(
     print(
         reporting.audit_report(
             data,
-            models=[opened(name, data, trust) for name in named or reporting.AUDITED_MODELS],
+            models=[opened(name, data, trust, trained_on) for name in named or reporting.AUDITED_MODELS],
             path=page,
             seed=seed,
             background=background,

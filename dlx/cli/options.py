@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -33,6 +34,10 @@ OWN_MODELS = (
 )
 ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; six of ours by default.")]
 Trust = Annotated[list[str] | None, typer.Option(help="A type that a .skops file may hold, beside those skops trusts; repeat.")]
+TrainedOn = Annotated[
+    str | None,
+    typer.Option(help="What models of your own were trained on: train, the training rows of the split; or a file of rows."),
+]
 WithAudit = Annotated[bool, typer.Option(help="Tell also where models err, are unfair, what would help: twice the time.")]
 Thorough = Annotated[
     bool,
@@ -229,13 +234,26 @@ def known_models(names: Iterable[str] | None, *, task: str = "") -> list[str]:
     return asked
 
 
-def opened(name: str, case: Dataset, trust: Iterable[str] | None) -> str | Model:
-    """Return a model of the user's own, opened; the name of any other. Types of a skops file are asked about at a terminal."""
-    from dlx.model.model_files import UntrustedError
-    from dlx.model.opening import is_own, open_model
+def opened(name: str, case: Dataset, trust: Iterable[str] | None, trained_on: str | None = None) -> str | Model:
+    """Return a model of the user's own, opened, with the rows that it was trained on; the name of any other."""
+    from dlx.dataset import read_people
+    from dlx.model.opening import is_own
+    from dlx.model.wrapping import ids_of
 
     if not is_own(name):
         return name
+    model = _opened(name, case, trust)
+    if trained_on is None:
+        return model
+    rows = case.train if trained_on == "train" else read_people(trained_on, case)
+    return dataclasses.replace(model, trained_on=ids_of(rows, case))
+
+
+def _opened(name: str, case: Dataset, trust: Iterable[str] | None) -> Model:
+    """Return a model of the user's own. Types of a skops file are asked about at a terminal."""
+    from dlx.model.model_files import UntrustedError
+    from dlx.model.opening import open_model
+
     trusted = list(trust or ())
     try:
         return open_model(name, case, trusted=trusted)

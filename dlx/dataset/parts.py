@@ -117,7 +117,7 @@ def first_copies(case: Dataset) -> np.ndarray:
     is_shipped = bool(case.card.sha256) and not case.source
     if is_shipped or not held.duplicated().any():
         return own
-    if np.prod([float(held[name].nunique(dropna=False)) for name in held]) <= len(case):
+    if sum(np.log(held[name].nunique(dropna=False)) for name in held) <= np.log(len(case)):
         return own
     kind = held.groupby(list(held.columns), dropna=False, sort=False).ngroup().to_numpy()
     return np.unique(kind, return_index=True)[1][kind]
@@ -160,7 +160,7 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
     from sklearn.model_selection import train_test_split
 
     assert case.outcomes is not None
-    first = first_copies(case)
+    first = case.first_copies
     own, copies = some[first[some] == some], some[first[some] != some]
     strata = None if case.schema.target.kind == "regression" else case.outcomes[own]
     try:

@@ -189,6 +189,11 @@ class Dataset:
         return self.splits.test
 
     @cached_property
+    def first_copies(self) -> np.ndarray:
+        """The position of the first row that is the same, for each row, int [rows]: they are in one part of a random split."""
+        return first_copies(self)
+
+    @cached_property
     def learnt_from(self) -> np.ndarray:
         """The training and validation rows, by `dlx.arrays.row_ids`: what a model of dlx has seen."""
         return row_ids(np.vstack([self.train.rows, self.validation.rows]))
@@ -213,8 +218,8 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.rows).tobytes())
         if self.outcomes is not None:
             digest.update(np.ascontiguousarray(self.outcomes).tobytes())
-            first = first_copies(self)
-            apart = [self.schema.split != RANDOM, self.held_out is not None, bool((first != np.arange(len(self))).any())]
+            has_copies = bool((self.first_copies != np.arange(len(self))).any())
+            apart = [self.schema.split != RANDOM, self.held_out is not None, has_copies]
             if any(apart):
                 digest.update(f"{self.schema.split} {apart}".encode() + keys_of(self).tobytes())
                 digest.update(b"" if self.held_out is None else self.held_out.tobytes())

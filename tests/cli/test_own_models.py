@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import dlx
+from dlx.audit.training_rows import seen_by
 from dlx.cli import options
 from dlx.context import Budget
 from dlx.model.model_files import UntrustedError
@@ -49,9 +50,20 @@ def test_a_report_tells_of_a_model_of_one_s_own_beside_ours(run, own, monkeypatc
     assert (ended.status, ended.out) == (0, ["own/report.html"])
     page = html.unescape(Path("own/report.html").read_text())
     assert f"<code>dlx {' '.join(command)}</code>" in page
+    assert "Nobody said which rows rule was trained on: it may have seen these people" in page
     table = pd.read_csv("own/report-tables/performance.csv")
     assert set(table["model"]) == {"rule", "logistic_regression"}
     assert own.is_file()
+
+
+def test_what_a_model_of_one_s_own_was_trained_on_is_said_by_a_word_or_a_file(own, monkeypatch):
+    monkeypatch.chdir(own.parent)
+    case = dlx.read_table("own.csv", target="churned", positive="yes")
+    pd.read_csv("own.csv").iloc[case.test.index[:7]].to_csv("some.csv", index=False)
+    said = {one: seen_by(options.opened("mine.py:rule", case, None, one), case) for one in (None, "train", "some.csv")}
+    assert [(one.standing, one.rows) for one in said.values()][1:] == [("unseen", 90), ("seen", 7)]
+    assert said[None].standing == "unknown" and said["some.csv"].test_rows == 7
+    assert options.opened("mlp", case, None, "train") == "mlp"
 
 
 def test_a_model_of_one_s_own_is_explained_and_named_in_the_file(run, own):
