@@ -165,7 +165,7 @@ def explain(
     """
     from dlx import checkpoint, explainers
     from dlx.files import csv_text, file_name, write_together
-    from dlx.model.opening import is_own
+    from dlx.model import is_own
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 

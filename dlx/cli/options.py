@@ -237,7 +237,7 @@ def known_models(names: Iterable[str] | None, *, task: str = "") -> list[str]:
 def opened(name: str, case: Dataset, trust: Iterable[str] | None, trained_on: str | None = None) -> str | Model:
     """Return a model of the user's own, opened, with the rows that it was trained on; the name of any other."""
     from dlx.dataset import read_people
-    from dlx.model.opening import is_own
+    from dlx.model import is_own
     from dlx.model.wrapping import ids_of
 
     if not is_own(name):
@@ -251,8 +251,8 @@ def opened(name: str, case: Dataset, trust: Iterable[str] | None, trained_on: st
 
 def _opened(name: str, case: Dataset, trust: Iterable[str] | None) -> Model:
     """Return a model of the user's own. Types of a skops file are asked about at a terminal."""
+    from dlx.model import open_model
     from dlx.model.model_files import UntrustedError
-    from dlx.model.opening import open_model
 
     trusted = list(trust or ())
     try:

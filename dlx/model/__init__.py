@@ -4,6 +4,7 @@ from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_
 from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, Transformed, TreeModel
+from dlx.model.opening import is_own, open_model
 from dlx.model.wrapping import wrap
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "check_scale",
     "decided",
     "held",
+    "is_own",
+    "open_model",
     "predicted",
     "rescaled",
     "trees_of",

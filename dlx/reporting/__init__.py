@@ -15,8 +15,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.files import file_name
-from dlx.model import Model
-from dlx.model.opening import is_own, open_model
+from dlx.model import Model, is_own, open_model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
@@ -61,7 +60,7 @@ def report(
         A shipped case or a table of your own, with a binary outcome.
     models : sequence of str or Model
         Names of architectures, of which a shipped or trained checkpoint is used where there is one; models of your own as
-        `dlx.model.opening.open_model` takes them, "mine.py:model"; or models.
+        `dlx.model.open_model` takes them, "mine.py:model"; or models.
     path : str or Path, optional
         The page; ``<case>.html`` in the current folder by default. Beside it lie its evidence (``evidence.html`` for
         ``report.html``, else ``<page>-evidence.html``), its tables (``<page>-tables``) and the explanations
@@ -110,7 +109,7 @@ def report(
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
-    command = command or origin_of("report", case, found, page, brought=bool(explanations), **asked, **more)
+    command = command or origin_of("report", case, models, page, brought=bool(explanations), **asked, **more)
     written = partial(_written, case, found, parts, page, command, brought=explanations)
     if not thorough:
         return written(**asked, narrator=narrator)
@@ -173,7 +172,7 @@ def audit_report(
     asked: dict[str, Any] = {"seed": seed, "background": background}
     budget = THOROUGH if thorough else QUICK
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints}
-    command = command or origin_of("audit", case, found, page, **asked, **more)
+    command = command or origin_of("audit", case, models, page, **asked, **more)
     return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, narrator=narrator)
 
 

@@ -16,15 +16,17 @@ from dlx.training import name_of
 FUNCTIONS = {"report": "report", "audit": "reporting.audit_report"}
 
 
-def origin_of(command: str, case: Dataset, models: Sequence[Model], page: Path, *, brought: bool = False, **asked: Any) -> str:
+def origin_of(
+    command: str, case: Dataset, models: Sequence[str | Model], page: Path, *, brought: bool = False, **asked: Any
+) -> str:
     """Return the command that makes a page, or the call where a table, a model or explanations have no name that it takes.
 
     What is asked are the options of `dlx report` or `dlx audit` by name; those that are None, false or "auto" are left out.
     """
     table = [case.source, *case.reading.options] if case.source else [case.name] if case.name in shipped() else []
-    known = [_architecture(model, case, asked["seed"]) for model in models]
+    known = [model if isinstance(model, str) else _architecture(model, case, asked["seed"]) for model in models]
     if not table or NAMELESS in table or brought or None in known:
-        return _call(FUNCTIONS[command], case, [name or model.name for name, model in zip(known, models, strict=True)], asked)
+        return _call(FUNCTIONS[command], case, models, asked)
     words = ["dlx", command, *table]
     for name in known:
         words += ["--model", str(name)]
@@ -44,7 +46,15 @@ def _architecture(model: Model, case: Dataset, seed: int) -> str | None:
     return made_by.architecture
 
 
-def _call(function: str, case: Dataset, models: Sequence[str], asked: Mapping[str, Any]) -> str:
+def _call(function: str, case: Dataset, models: Sequence[str | Model], asked: Mapping[str, Any]) -> str:
     table = f"dlx.load({case.name!r})" if case.name in shipped() else f"a Dataset of {case.source or 'a table in memory'}"
+    shown = (
+        f"dlx.wrap(..., name={model.name!r})" if isinstance(model, Model) and model.provenance is None else repr(_name(model))
+        for model in models
+    )
     options = "".join(f", {name}={value!r}" for name, value in asked.items() if type(value) is int)
-    return f"dlx.{function}({table}, models={list(models)}{options})"
+    return f"dlx.{function}({table}, models=[{', '.join(shown)}]{options})"
+
+
+def _name(model: str | Model) -> str:
+    return model if isinstance(model, str) else model.name

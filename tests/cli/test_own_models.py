@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import dlx
+from dlx import reporting
 from dlx.audit.training_rows import seen_by
 from dlx.cli import options
 from dlx.context import Budget
@@ -66,6 +67,16 @@ def test_what_a_model_of_one_s_own_was_trained_on_is_said_by_a_word_or_a_file(ow
     assert options.opened("mlp", case, None, "train") == "mlp"
 
 
+def test_python_takes_the_same_names_and_the_page_says_how_it_is_made_again(own, monkeypatch):
+    monkeypatch.chdir(own.parent)
+    asked = []
+    monkeypatch.setattr(reporting, "_written", lambda *given, **_: asked.append((given[1], given[-1])))
+    dlx.report(dlx.read_table("own.csv", target="churned", positive="yes"), models=["mine.py:rule"])
+    [(models, line)] = asked
+    assert [model.name for model in models] == ["rule"]
+    assert line.startswith("dlx report own.csv --target churned --positive yes --model mine.py:rule --seed 0 --people 200")
+
+
 def test_a_model_of_one_s_own_is_explained_and_named_in_the_file(run, own):
     command = ("explain", own, *TARGET, "--model", "mine.py:rule", "--method", "exact_shapley", "--people", "4")
     ended = run(*command, "--background", "6", "--scale", "logit")
@@ -117,7 +128,7 @@ def test_types_of_a_skops_file_are_asked_for_at_a_terminal_only(monkeypatch, at_
             raise UntrustedError(Path(text), ["evil.Type"])
         return trusted
 
-    monkeypatch.setattr("dlx.model.opening.open_model", open_model)
+    monkeypatch.setattr("dlx.model.open_model", open_model)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: at_terminal))
     monkeypatch.setattr("typer.confirm", lambda text, **_: asked.append(text) or answer)
     if at_terminal and answer:

@@ -77,8 +77,10 @@ def test_what_no_command_takes_is_told_as_a_call(own):
     line = origin_of("audit", case, [tree], Path("bank_loan/audit.html"), **asked)
     assert line == "dlx audit bank_loan --model decision_tree --seed 0 --background 5"
     mine = wrap(lambda t: t["age"] / 100, case, name="mine")
-    called = "dlx.reporting.audit_report(dlx.load('bank_loan'), models=['decision_tree', 'mine'], seed=0, background=5)"
-    assert origin_of("audit", case, [tree, mine], Path("audit.html"), **asked) == called
+    called = "dlx.reporting.audit_report(dlx.load('bank_loan'), models=['decision_tree', dlx.wrap(..., name='mine')], seed=0"
+    assert origin_of("audit", case, [tree, mine], Path("audit.html"), **asked) == f"{called}, background=5)"
+    named = origin_of("audit", case, ["mine.py:model", tree, "mlp"], Path("bank_loan/audit.html"), **asked)
+    assert parsed(named)[1]["model"] == ["mine.py:model", "decision_tree", "mlp"]
     assert origin_of("audit", case, [tree], Path("audit.html"), **asked | {"seed": 1}).startswith("dlx.reporting")
     frame = from_frame(case.table, case.schema, name="own")
     assert "a Dataset of a table in memory" in origin_of("audit", frame, [], Path("audit.html"), **asked)
