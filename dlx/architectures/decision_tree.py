@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.architectures.random_forest import smoothed_trees, training_rows
+from dlx.architectures.random_forest import placed, smoothed_trees, training_rows
 from dlx.dataset import Dataset
 from dlx.model import TreeModel
 
@@ -35,4 +35,4 @@ def fit(
     tree = DecisionTreeClassifier(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     tree.fit(rows, outcomes, sample_weight=weights)
     alone = smoothed_trees(tree, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(alone, train.schema, "decision_tree", scales=("probability", "logit"))
+    return TreeModel(placed(alone, train.schema), train.schema, "decision_tree", scales=("probability", "logit"))

@@ -1,14 +1,13 @@
 """Gradient-boosted trees, by scikit-learn, as plain trees that add up to the logit.
 
-Categories are split by their codes: shap's TreeExplainer is silently wrong on scikit-learn's native categories. So are special
-values: a tree knows only the order of numbers, in which one split parts a code at their end from them, and two any other.
+Categories are split by their codes: shap's TreeExplainer is silently wrong on scikit-learn's native categories.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from dlx.architectures.random_forest import training_rows
+from dlx.architectures.random_forest import LOWEST, placed, training_rows
 from dlx.dataset import Dataset
 from dlx.model import TreeModel, trees_of
 from dlx.schema import Feature
@@ -56,7 +55,8 @@ def fit(
     )
     boosted.fit(rows, outcomes, sample_weight=weights)
     grown, _ = trees_of(boosted)
-    return TreeModel(grown.in_float32(), train.schema, "gradient_boosting", scales=("logit", "probability"))
+    trees_of_rows = placed(grown.in_float32(), train.schema)
+    return TreeModel(trees_of_rows, train.schema, "gradient_boosting", scales=("logit", "probability"))
 
 
 def _with_codes_apart(feature: Feature, column: np.ndarray) -> np.ndarray:
@@ -64,11 +64,10 @@ def _with_codes_apart(feature: Feature, column: np.ndarray) -> np.ndarray:
 
     Numbers are moved to the nearest of their quantiles, which are so many that no bin is left over.
     """
-    numbers = feature.numbers(column)
-    known = ~np.isnan(numbers)
-    if not feature.special or len(np.unique(numbers[known])) + len(feature.special) <= MOST_VALUES:
+    known = column > LOWEST
+    if not feature.special or len(np.unique(column[known])) + len(feature.special) <= MOST_VALUES:
         return column
     shares = np.linspace(0, 1, MOST_VALUES - len(feature.special))
-    kept = np.unique(np.quantile(numbers[known], shares, method="nearest"))
-    column[known] = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, numbers[known])]
+    kept = np.unique(np.quantile(column[known], shares, method="nearest"))
+    column[known] = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, column[known])]
     return column

@@ -9,7 +9,10 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.model import TreeModel, trees_of
-from dlx.trees import LEAF, Trees
+from dlx.schema import Schema
+from dlx.trees import LEAF, Reading, Trees
+
+LOWEST = -(2.0**120)  # below the numbers of any table, of which float32 has some more
 
 
 def fit(
@@ -39,13 +42,24 @@ def fit(
     forest = RandomForestClassifier(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     forest.fit(rows, outcomes, sample_weight=weights)
     smoothed = smoothed_trees(forest, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(smoothed, train.schema, "random_forest", scales=("probability", "logit"))
+    return TreeModel(placed(smoothed, train.schema), train.schema, "random_forest", scales=("probability", "logit"))
 
 
 def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Return rows [rows, features] as the float32 numbers that our trees read, in float64, and outcomes [rows]."""
     assert train.outcomes is not None
-    return train.rows.astype(np.float32).astype(np.float64), train.outcomes
+    return _reading(train.schema).read(train.rows).astype(np.float64), train.outcomes
+
+
+def placed(trees: Trees, schema: Schema) -> Trees:
+    """Return trees that were grown on `training_rows` as those of a schema's rows, with special values where they were."""
+    return replace(trees, reading=_reading(schema))
+
+
+def _reading(schema: Schema) -> Reading:
+    """Return how our trees read rows: special values below all numbers, so that one split parts them from these."""
+    codes = [(i, code, k * LOWEST) for i, f in enumerate(schema.features) for k, code in enumerate(f.special_codes, 1)]
+    return Reading("float32", placed=np.array(codes, dtype=np.float64).reshape(-1, 3))
 
 
 def smoothed_trees(fitted: Any, base_rate: float, smoothing: float) -> Trees:

@@ -117,7 +117,7 @@ class TreeModel(Model):
     rounding: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.trees.feature.max() >= len(self.schema):
+        if max(self.trees.feature.max(), self.trees.reading.placed[:, 0].max(initial=0)) >= len(self.schema):
             raise DlxError(f"the trees ask column {self.trees.feature.max()} of a table of {len(self.schema)}")
 
     def compute(self, rows: np.ndarray) -> np.ndarray:

@@ -82,7 +82,8 @@ class Recoding:
             columns = np.append(self.kept, -1)[model.trees.feature]  # a leaf stays a leaf
             merged = np.flatnonzero(np.isin(columns, list(self.groups))).tolist()
             sets = {node: np.flatnonzero(self.codes(columns[node]) <= model.trees.threshold[node]) for node in merged}
-            trees = replace(model.trees, feature=columns).with_sets(sets)
+            reading = model.trees.reading.renumbered(np.array(self.kept))
+            trees = replace(model.trees, feature=columns, reading=reading).with_sets(sets)
             return replace(model, trees=trees, schema=self.original, original=None)
         if not isinstance(model, (LinearModel, NeuralModel)):
             raise RemedyError(f"{model.name} is a {type(model).__name__}, of which nothing is known but what it predicts")

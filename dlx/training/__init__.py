@@ -217,6 +217,8 @@ def _directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) 
             raise TrainingError(f"{name!r} must be bound to 1 (up) or -1 (down), got {direction!r}")
         if feature.is_categorical and not feature.ordered and len(feature.levels) > 2:
             raise TrainingError(f"{name!r} has levels without an order, with which nothing can rise; bind an ordered column")
+        if feature.special:
+            raise TrainingError(f"{name!r} has special values, which have no order beside its numbers; bind another column")
         found[schema.position(name)] = direction
     return found
 

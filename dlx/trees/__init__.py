@@ -218,8 +218,8 @@ class Trees:
         found = {name: getattr(self, name) for name in KINDS} | {"base": np.array([self.base])}
         if self.has_set.any():
             found |= {name: getattr(self, name) for name in SETS}
-        if len(self.reading.absent):
-            found["absent"] = self.reading.absent
+        held = {"absent": self.reading.absent, "placed": self.reading.placed}
+        found |= {name: array for name, array in held.items() if len(array)}
         how = np.array([PRECISIONS.index(self.reading.precision), not self.reading.takes_missing])
         return found | ({"reading": how} if how.any() else {})
 
@@ -234,7 +234,8 @@ class Trees:
         how = arrays.get("reading", np.zeros(2, dtype=int))
         if how.shape != (2,) or not np.isin(how, (0, 1)).all() or arrays["base"].shape != (1,):
             raise ValueError("trees must have one base and two flags of how rows are read")
-        reading = Reading(PRECISIONS[int(how[0])], arrays.get("absent", np.empty((0, 3))), takes_missing=not how[1])
+        absent, placed = (arrays.get(name, np.empty((0, 3))) for name in ("absent", "placed"))
+        reading = Reading(PRECISIONS[int(how[0])], absent, takes_missing=not how[1], placed=placed)
         return cls(**{name: arrays[name] for name in KINDS | sets}, base=float(arrays["base"][0]), reading=reading)
 
     def for_shap(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ SETS = {"set_start": np.int32, "set_size": np.int32, "words": np.uint32}
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """How trees read a row before they compare: in which precision, and which values count as missing.
+    """How trees read a row before they compare: in which precision, which values count as missing, and where codes stand.
 
     Parameters
     ----------
@@ -35,18 +35,31 @@ class Reading:
         Column, from, to: values of a column that count as missing.
     takes_missing : bool
         Whether a value may be missing.
+    placed : ndarray of float64 [codes, 3]
+        Column, code, number: codes that are no numbers, and the number that is compared in place of each.
     """
 
     precision: Precision = "float32"
     absent: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
     takes_missing: bool = True
+    placed: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ValueError(f"trees must read rows as one of {', '.join(PRECISIONS)}, got {self.precision!r}")
-        object.__setattr__(self, "absent", frozen(self.absent, np.float64).reshape(-1, 3))
-        if np.isnan(self.absent).any() or (self.absent[:, 0] < 0).any() or (self.absent[:, 0] % 1 != 0).any():
-            raise ValueError("what counts as missing must be given as a column, and from where to where")
+        rules = {"absent": "what counts as missing must be given as a column, and from where to where"}
+        for name, rule in (rules | {"placed": "a code must be given as a column, itself and a number"}).items():
+            given = frozen(getattr(self, name), np.float64).reshape(-1, 3)
+            object.__setattr__(self, name, given)
+            if np.isnan(given).any() or (given[:, 0] < 0).any() or (given[:, 0] % 1 != 0).any():
+                raise ValueError(rule)
+
+    def renumbered(self, place: np.ndarray) -> Reading:
+        """Return the reading of the same columns at other places, by the place of each [columns]."""
+        absent, placed = self.absent.copy(), self.placed.copy()
+        for given in (absent, placed):
+            given[:, 0] = place[given[:, 0].astype(np.intp)]
+        return replace(self, absent=absent, placed=placed)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return rows [rows, features] in the precision, NaN where missing; a `DlxError` if a number is beyond, or lacks."""
@@ -58,7 +71,10 @@ class Reading:
                 f"these trees read float32, which ends at 3.4e38, but column {column} holds {rows[row, column]:.3g}; "
                 "use a larger unit"
             )
-        read = read.copy() if len(self.absent) else read
+        read = read.copy() if len(self.absent) or len(self.placed) else read
+        for column, code, number in self.placed:
+            values = read[:, int(column)]
+            values[values == read.dtype.type(code)] = number
         for column, start, end in self.absent:
             values = read[:, int(column)]
             values[(values >= start) & (values <= end)] = np.nan

@@ -150,10 +150,8 @@ def _columns(foreign: Foreign, schema: Schema, kind: str) -> list[int]:
 
 def _renumbered(trees: Trees, place: np.ndarray) -> Trees:
     """Return trees of an estimator's columns as trees of those of a schema, by the place of each."""
-    absent = trees.reading.absent.copy()
-    absent[:, 0] = place[absent[:, 0].astype(np.intp)]
     feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
-    return replace(trees, feature=feature, reading=replace(trees.reading, absent=absent))
+    return replace(trees, feature=feature, reading=trees.reading.renumbered(place))
 
 
 def _of_rows(
