@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PANEL = 40
+USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
 MOST_AUDITED = 1_200  # test rows whose contributions the audit looks at
 MOST_TOP = 5
 TRAINING_SEEDS = 5  # besides the model's own
@@ -182,7 +183,7 @@ class RunContext:
         narrator, case = narrator or Narrator(), replace(case, is_limited=True)
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
-        shown = tuple(_aligned(one, explained[:PANEL], reference, models) for one in brought)
+        shown = tuple(_aligned(one, explained[: _fewer(PANEL, len(case.schema))], reference, models) for one in brought)
         return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
@@ -200,6 +201,10 @@ class RunContext:
             keep=self.keeper.folder,
             narrator=self.narrator,
         )
+
+    def fewer(self, people: int) -> int:
+        """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
+        return _fewer(people, len(self.case.schema))
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
         """Return what was made under a name; make it if nobody has asked for it yet."""
@@ -236,7 +241,7 @@ class RunContext:
     @cached_property
     def panel(self) -> Dataset:
         """The people whom every method explains: the first of all."""
-        return self.people[:PANEL]
+        return self.people[: self.fewer(PANEL)]
 
     @property
     def top(self) -> int:
@@ -331,7 +336,7 @@ class RunContext:
     @cached_property
     def contributions(self) -> dict[str, Explanation]:
         """Shapley values of at most `MOST_AUDITED` test rows, by the name of the model: of black boxes and the model to use."""
-        people = sample(self.case.test, MOST_AUDITED, seed=self.seed)
+        people = sample(self.case.test, self.fewer(MOST_AUDITED), seed=self.seed)
         told = [model for model in self.told_of if is_black_box(model)] or self.told_of
         models = list(dict.fromkeys([*told, self.to_use[0]]))
         tasks = [partial(self.explain, model, people, explainers.best_shapley(model, model.scales[0])) for model in models]
@@ -387,6 +392,10 @@ class RunContext:
             row, why = next(iter(made.failures.items()))
             self.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {made.index[row]}: {why}")
         return made
+
+
+def _fewer(people: int, columns: int) -> int:
+    return people if columns <= USUAL_COLUMNS else min(people, max(FEWEST, people * USUAL_COLUMNS // columns))
 
 
 def is_black_box(model: Model) -> bool:

@@ -59,7 +59,7 @@ def attribute(
         is about a hundredth of the contributions of a net: 64 + 4 times the columns that differ, for each reference row.
     tolerance : float, optional
         Instead of a budget: go on until the standard errors of a row are, in length, this share of its contributions, or
-        until 16,384 evaluations for each reference row.
+        until 16,384 evaluations for each reference row, of more than 64 columns fewer.
 
     Raises
     ------

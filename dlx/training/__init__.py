@@ -140,7 +140,7 @@ def train(
 
     changed, seed = overrides(architecture, config), check_seed(seed)
     _check_outcomes(case, "")
-    train_rows, validation, test = case.splits
+    train_rows, validation, test = replace(case, is_limited=True).splits
     _check_outcomes(test, "test ")
     fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
     made_by = Provenance(architecture, seed, changed, case.sha256)

@@ -18,7 +18,7 @@ from dlx.kernels.shapley.exact import TABLE_CELLS, enumerated
 from dlx.kernels.shapley.games import Game
 
 LARGEST_DESIGN = 512  # pairs, or the usual ones of as many players; more of them are several designs
-MOST_PAIRS = 8_192  # that a tolerance may cost a reference row
+MOST_PAIRS, USUAL_PLAYERS = 8_192, 64  # that a tolerance may cost a reference row; of more players fewer in proportion
 
 
 class Sampled(NamedTuple):
@@ -48,6 +48,11 @@ def usual_pairs(players: int) -> int:
 def first_pairs(players: int) -> int:
     """Return the least pairs of coalitions a reference row whose standard errors can be trusted: where a tolerance starts."""
     return 3 * players // 2 + 1
+
+
+def most_pairs(players: int) -> int:
+    """Return the most pairs of coalitions that a tolerance may cost a reference row: at least the usual ones."""
+    return max(MOST_PAIRS * USUAL_PLAYERS // max(USUAL_PLAYERS, players), usual_pairs(players))
 
 
 def sampled_values(game: Game, *, pairs: int | None = None, seed: int = 0) -> Sampled:
@@ -92,7 +97,7 @@ def tolerated_values(game: Game, *, tolerance: float, seed: int = 0) -> Sampled:
     """Return Shapley values of every person, of as many coalitions as it takes.
 
     A person is estimated anew from more coalitions until the standard errors are, in length, a share of the values; or
-    all games are enumerated; or every game has had `MOST_PAIRS`. Who else is explained does not matter.
+    all games are enumerated; or every game has had `most_pairs`. Who else is explained does not matter.
 
     Parameters
     ----------
@@ -113,8 +118,8 @@ def tolerated_values(game: Game, *, tolerance: float, seed: int = 0) -> Sampled:
         values[people], errors[people], enumerates[people] = found.values, found.standard_errors, found.enumerated
         evaluations += found.evaluations
         allowed, error = tolerance * np.linalg.norm(found.values, axis=1), np.linalg.norm(found.standard_errors, axis=1)
-        goes_on = (error > allowed) & (pairs < MOST_PAIRS)
-        wanted = _more(pairs, error[goes_on], allowed[goes_on])
+        goes_on = (error > allowed) & (pairs < most_pairs(game.players))
+        wanted = np.minimum(_more(pairs, error[goes_on], allowed[goes_on]), most_pairs(game.players))
         for more in np.unique(wanted):
             left[int(more)] = np.concatenate([left.get(int(more), people[:0]), people[goes_on][wanted == more]])
     return Sampled(values, errors, enumerates, evaluations)
@@ -123,7 +128,7 @@ def tolerated_values(game: Game, *, tolerance: float, seed: int = 0) -> Sampled:
 def _more(pairs: int, error: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Return the pairs to try next, [people]: 2, 4 or 8 times as many, because errors fall about as pairs grow."""
     short = np.divide(error, allowed, out=np.full(len(error), np.inf), where=allowed > 0)
-    return np.minimum(pairs * 2 ** np.ceil(np.log2(np.clip(short, 2, 8))), MOST_PAIRS).astype(int)
+    return (pairs * 2 ** np.ceil(np.log2(np.clip(short, 2, 8)))).astype(int)
 
 
 def _estimated(

@@ -119,7 +119,7 @@ def _curves(context: RunContext, about: About, features: Sequence[str]) -> None:
 
 def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
     """Return permutation importance, the first column of each model, and the columns that say the same or tell the outcome."""
-    people = sample(context.case.test, TEST_PEOPLE, seed=context.seed)
+    people = sample(context.case.test, context.fewer(TEST_PEOPLE), seed=context.seed)
     with context.narrator.step("Shuffling columns", "columns") as update:
 
         def ask(model: Model) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def measure(context: RunContext) -> Measured:
     names = list(dict.fromkeys(name for one in found for name in one.tables))
     tables = {f"errors_{name}": [one.tables[name] for one in found if len(one.tables.get(name, ()))] for name in names}
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
-    facts |= {"little": LEVELS[1], "losses": float(min(LOSSES[context.budget.is_thorough], len(test)))}
+    facts |= {"little": LEVELS[1], "losses": float(min(context.fewer(LOSSES[context.budget.is_thorough]), len(test)))}
     return Measured(joined, facts, _about(context, found, remedy))
 
 
@@ -98,7 +98,7 @@ class _Found:
     def of(cls, context: RunContext, model: Model, remedy: Remedy | None) -> _Found:
         decisions, tables = decisions_of(model, context.case.test), {}
         searched, why = _slices(context, model, decisions)
-        some = _some(context, decisions, MOST_AUDITED)
+        some = _some(context, decisions, context.fewer(MOST_AUDITED))
         tables["rates"] = _rates(decisions)
         sure = overconfidence(decisions, seed=context.seed)
         tables["overconfidence"] = sure.assign(is_more=sure["observed"] > sure["high"])
@@ -164,7 +164,7 @@ def _slices(context: RunContext, model: Model, decisions: Decisions) -> tuple[tu
 
 def _losses(context: RunContext, model: Model, decisions: Decisions, searched: Sequence[Slices]) -> pd.DataFrame:
     """Return the loss explained, of everybody and of the slices that were found."""
-    some = _some(context, decisions, LOSSES[context.budget.is_thorough])
+    some = _some(context, decisions, context.fewer(LOSSES[context.budget.is_thorough]))
     if len(np.unique(some.outcomes)) < 2:
         return pd.DataFrame()
     explained = explained_losses(model, some, context.background, seed=context.seed, explain=context.keeper.explain)

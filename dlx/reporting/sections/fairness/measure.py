@@ -148,7 +148,7 @@ def _explained(
     context: RunContext, models: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
-    people = sample(context.case.test, MOST_AUDITED, seed=context.seed)
+    people = sample(context.case.test, context.fewer(MOST_AUDITED), seed=context.seed)
     explained = [context.contributions[model.name] for model in models]
     told, carried, parts = [], [], list[pd.DataFrame]()
     with context.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:

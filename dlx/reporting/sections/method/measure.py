@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.context import RunContext
+from dlx.context import USUAL_COLUMNS, RunContext
 from dlx.explanation import Explanation
 from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.phrases import method_label, spaced
@@ -54,6 +54,7 @@ def measure(context: RunContext) -> Measured:
     facts = {name: float(len(some)) for name, some in counts.items()}
     facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
     facts |= {"events": float((case.outcomes == 1).sum()) if case.outcomes is not None else np.nan, "seed": context.seed}
+    facts |= {"usual_columns": USUAL_COLUMNS}
     facts |= {"drawn": float(case.is_limited and sum(map(len, case.splits)) < len(case))}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
     return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales))
