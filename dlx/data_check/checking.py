@@ -48,7 +48,7 @@ def check(case: Dataset) -> DataCheck:
         if found := (placeholders_of if feature.date else codes_of)(column):
             codes[feature.name] = found
             column[np.isin(column, found)] = np.nan
-        far[feature.name] = far_cells(column)
+        far[feature.name] = far_cells(column, line=RULES["far cell"].line, columns=len(case.schema))
         for cells in far[feature.name]:
             column[cells.rows] = np.nan
     parts = None

@@ -79,9 +79,12 @@ def _gap(code: float, rest: np.ndarray) -> float:
     return float((code - rest[-1]) / np.diff(rest[-NEAR - 1 :]).max())
 
 
-def _is_outside(code: float, rest: np.ndarray, spreads: float = SPREADS) -> bool:
-    spread = float(np.subtract(*np.quantile(rest, (0.75, 0.25))))
-    return bool(_gap(code, rest) >= STEPS and code - rest[-1] >= spreads * spread)
+def _is_outside(code: float, rest: np.ndarray) -> bool:
+    return bool(_gap(code, rest) >= STEPS and code - rest[-1] >= SPREADS * _spread(rest))
+
+
+def _spread(numbers: np.ndarray) -> float:
+    return float(np.subtract(*np.quantile(numbers, (0.75, 0.25))))
 
 
 def _looks_like_one(value: float, sign: int) -> bool:
@@ -107,5 +110,6 @@ def _zero_or_less(values: np.ndarray, counts: np.ndarray) -> list[float]:
         is_code = rest[0] >= 0 and len(rest) >= ENOUGH and counts[0] > others[:3].mean()
     else:
         is_rare = np.array_equal(rest, np.arange(1, len(rest) + 1)) and counts[0] <= RARE * others[0]
-        is_code = (is_rare and len(rest) < ENOUGH) or _is_outside(0.0, -rest[::-1], ZERO_SPREADS)
+        is_far = _gap(0.0, -rest[::-1]) >= STEPS and rest[0] >= ZERO_SPREADS * _spread(np.repeat(rest, others))
+        is_code = (is_rare and len(rest) < ENOUGH) or is_far
     return [float(values[0])] if is_code else []

@@ -153,7 +153,7 @@ def special_codes(case: Dataset, codes: Mapping[str, list[float]]) -> Iterator[F
         options = " ".join(f"--special {shlex.quote(f'{name}={code}:code {code}')}" for code in counts)
         remedy = f"Say what it means: special = {{{key}}} for it in the schema, or {options}"
         if feature.date:
-            remedy = f"Make it missing: --missing {shlex.quote(shown['value'])}"
+            remedy = f"Make it missing: --missing={shlex.quote(shown['value'])}"
         yield Finding(
             "special code",
             (name,),
@@ -176,7 +176,7 @@ def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iter
             shown = example(case, name, int(far.rows[0]))
             values = listed(feature.format(column[row]) for row in far.rows)
             said = f"{quoted(name)} has {values}, far from all others, which end at {end}: a slip, or a person like no other?"
-            remedy = f"Correct it in the file, or make it missing: --missing {shlex.quote(shown['value'])}"
+            remedy = f"Correct it in the file, or make it missing: --missing={shlex.quote(shown['value'])}"
             asked: dict[str, Any] = {"count": len(far.rows), "measure": far.chance, "must_decide": True, **shown}
             yield Finding("far cell", (name,), said, remedy, **asked)
 

@@ -72,9 +72,9 @@ _EVERY = (
     Rule(
         "far cell",
         "Far cell",
-        "how probable so large a gap is in a tail as heavy as that of the other values",
-        3e-4,
-        "one sound column in 1,000 is named by chance, as there are three gaps to look at; a heavy tail is no fault",
+        "how probable so large a gap is, of all columns, in tails as heavy as those of the other values",
+        0.03,
+        "of thirty sound tables, one has such a cell by chance; a heavy tail is no fault",
         is_least=False,
     ),
     Rule(
