@@ -28,4 +28,5 @@ def measure(context: RunContext) -> Measured:
     }
     decide = len(found.to_decide)
     facts = {"columns": len(found.reading.columns), "to_decide": decide, "to_know": len(found) - decide}
-    return Measured(tables, {name: float(count) for name, count in facts.items()} | {"told": float(min(MOST_TOLD, decide))})
+    facts |= {"told": min(MOST_TOLD, decide)}
+    return Measured({name: table for name, table in tables.items() if len(table)}, {k: float(v) for k, v in facts.items()})
