@@ -33,6 +33,7 @@ from dlx.schema.splitting import GROUP
 
 KINDS = {ID: "id", INDEX: "index", CONSTANT: "constant", EMPTY: "empty", TEXT: "text", DATE: "date"}
 FILTERED = 3  # times as many rows before some were left out
+ENOUGH_FOR_A_TEST = 250  # rows, that tells amounts from numbers that are evenly spread
 EVEN = 0.01  # probability of a test, from which on numbers are evenly spread
 
 
@@ -59,11 +60,11 @@ def columns_set_aside(case: Dataset) -> Iterator[Finding]:
             said = f"{quoted(name)} is {why}: it goes along, but no model reads it."
             remedy = f"If it is a feature: --keep {option}"
             yield Finding(kind, (str(name),), said, remedy, len(case), **example(case, name, 0))
-            if kind == "id" and column.duplicated().any():
-                yield _group(str(name), column)
+            if kind == "id" and named_like_an_id(str(name)) and column.dropna().duplicated().any():
+                yield _group(str(name), column.dropna())
         elif name in case.schema.names and (doubt := _doubt(column, is_first=place == 0)):
             if doubt.kind == "group":
-                yield from [_group(str(name), column)] if case.schema.split_rule != (GROUP, name) else []
+                yield from [_group(str(name), column.dropna())] if case.schema.split_rule != (GROUP, name) else []
                 continue
             row = column.index[0] if doubt.row is None else doubt.row
             yield Finding(
@@ -118,7 +119,7 @@ def _doubt(column: pd.Series, *, is_first: bool) -> Doubt | None:
     words = float(np.mean([len(str(text).split()) for text in counts.index]))
     if len(counts) > MAX_INFERRED_CLASSES and words >= RULES["text"].line and 2 * (counts == 1).sum() >= len(counts):
         return Doubt("text", f"its {len(counts):,} levels read like free text", len(known), words)
-    return Doubt("group", "", 0, share) if many and named_like_an_id(str(column.name)) else None
+    return Doubt("group", "", 0, share) if many and share < 1 and named_like_an_id(str(column.name)) else None
 
 
 def _like_an_id(numbers: np.ndarray, name: str, share: float) -> Doubt | None:
@@ -134,7 +135,7 @@ def _like_an_id(numbers: np.ndarray, name: str, share: float) -> Doubt | None:
         is_count = low < ENOUGH_FOR_AN_INDEX and reach < FILTERED * len(numbers)
         return Doubt("index" if is_count else "id", "rises from row to row, as a count or an id does", len(numbers), share)
     is_of_one_length = len(str(int(low))) == len(str(int(numbers.max())))
-    if len(numbers) >= ENOUGH_FOR_A_RUN and is_of_one_length and kstest(numbers, "uniform", (low, reach)).pvalue >= EVEN:
+    if len(numbers) >= ENOUGH_FOR_A_TEST and is_of_one_length and kstest(numbers, "uniform", (low, reach)).pvalue >= EVEN:
         why = "its whole numbers all differ, are of one length and lie evenly spread, as ids do"
         return Doubt("id", why, len(numbers), share)
     return None
