@@ -38,8 +38,8 @@ def repeated_rows(case: Dataset, parts: Splits | None) -> Iterator[Finding]:
 
 def _hashes(rows: np.ndarray) -> np.ndarray:
     """Return a hash of each cell, of which the sum over columns is that of the row, uint64 [rows, columns]."""
-    columns = [pd.util.hash_array(column + i * np.pi) for i, column in enumerate(rows.T)]
-    return np.column_stack(columns)
+    odd = 2 * np.random.default_rng(0).integers(2**62, size=rows.shape[1], dtype=np.uint64) + np.uint64(1)  # another a column
+    return np.column_stack([pd.util.hash_array(column + 0.0) for column in rows.T]) * odd  # -0.0 is 0.0
 
 
 def _by_chance(rows: np.ndarray, hashes: np.ndarray) -> float:
