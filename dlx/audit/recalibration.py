@@ -137,7 +137,8 @@ def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
         return replace(model, network=stretched_net(model, intercept, slope), name=name, provenance=None)
     if model.scales[0] == "logit" and isinstance(model, LinearModel):
         shift = intercept + slope * model.intercept
-        return replace(model, coefficients=model.coefficients * slope, intercept=shift, name=name, provenance=None)
+        own: dict[str, Any] = {"name": name, "provenance": None, "original": None}
+        return replace(model, coefficients=model.coefficients * slope, intercept=shift, **own)
     if model.scales[0] == "logit" and isinstance(model, TreeModel):
         leaves, base = (model.trees.value * slope).astype(np.float32), intercept + slope * model.trees.base
         return replace(model, trees=replace(model.trees, value=leaves, base=base), name=name, provenance=None, original=None)

@@ -170,7 +170,7 @@ def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
             is_finite = name.startswith("trees.") or np.isfinite(array).all()  # trees look after themselves
             if name not in held or not np.array_equal(held[name], array) or not is_finite:
                 raise ValueError(f"{name}, {array.dtype} {list(array.shape)}, holds what is no part of the model")
-        row = np.zeros((1, len(schema))) if isinstance(model, TreeModel) else model.encoder.center[None]
+        row = model.encoder.center[None] if isinstance(model.encoder, Encoder) else np.zeros((1, len(schema)))
         if not np.isfinite(answer := model.compute(row)).all():
             raise ValueError(f"it gives {answer[0]} for an ordinary row")
         if isinstance(model, TreeModel) and model.scales[0] == "probability":
@@ -234,6 +234,7 @@ def _arrays(model: Model) -> Arrays:
     else:
         assert isinstance(model, LinearModel)
         weights = {"coefficients": model.coefficients, "intercept": np.array([model.intercept])}
+    assert isinstance(model.encoder, Encoder)
     return weights | {f"encoder.{name}": array for name, array in model.encoder.arrays().items()}
 
 

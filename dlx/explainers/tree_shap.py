@@ -60,7 +60,8 @@ def attribute(
     if path_dependent:
         return reference(model, rows, background, scale=scale, seed=seed, path_dependent=True)
     _check_scale(model, scale)
-    values = leaf_values(model.trees, rows, background)
+    trees, (people, references) = model.on_columns(rows, background)
+    values = leaf_values(trees, people, references)
     return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) + len(background))
 
 
@@ -73,9 +74,11 @@ def reference(
     del seed
     _check_scale(model, scale)
     if path_dependent:
-        values, mean = shap_values(model.trees, rows, None)
+        trees, (people,) = model.on_columns(rows)
+        values, mean = shap_values(trees, people, None)
         return Attribution(values, np.full(len(rows), mean), evaluations=len(rows) * len(background))
-    values, _ = shap_values(model.trees, rows, background)
+    trees, (people, references) = model.on_columns(rows, background)
+    values, _ = shap_values(trees, people, references)
     return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) * len(background))
 
 

@@ -18,6 +18,8 @@ from dlx.schema.frames import as_pandas
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlx.model.kinds import BlackBox
+
 Scale = Literal["logit", "probability", "value"]
 SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
 CLASSIFIER: tuple[Scale, ...] = ("logit", "probability")
@@ -52,11 +54,17 @@ class Model(ABC):
     trained_on : ndarray [training rows], optional
         The rows that it was trained on, by `dlx.arrays.row_ids`; None where nobody said. What has a provenance was trained on
         the training rows of that table.
+    behind : BlackBox, optional
+        The user's own model as a function of a table, of which trees or coefficients were read; it is what they are held to.
+    route : str
+        What a wrapped model was read as, and why as nothing else, in a sentence; "" for one that dlx trained.
     """
 
     provenance: Provenance | None = field(default=None, kw_only=True)
     witness: tuple[Any, np.ndarray] | None = field(default=None, kw_only=True)
     trained_on: np.ndarray | None = field(default=None, kw_only=True)
+    behind: BlackBox | None = field(default=None, kw_only=True)
+    route: str = field(default="", kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
 
@@ -81,18 +89,23 @@ class Model(ABC):
         return (
             f"{type(self).__name__} {self.name!r}, {maker}\n"
             f"  {len(self.schema)} columns: {textwrap.shorten(columns, 100, placeholder=' ...')}\n"
-            f"  {self.target!r} on the scales {', '.join(self.scales)}"
+            f"  {self.target!r} on the scales {', '.join(self.scales)}" + f". {self.route}" * bool(self.route)
         )
 
     @property
     def target(self) -> str:
         """Which outcome the output speaks for: the positive one of two classes, or the value of a regression."""
-        return self.schema.target.positive
+        return self.behind.target if self.behind else self.schema.target.positive
 
     @property
     def original(self) -> Callable[[Any], np.ndarray] | None:
         """The user's own prediction of rows as they came, for a model that was wrapped; None for one that was not."""
         return None
+
+    @property
+    def original_scale(self) -> Scale:
+        """The scale on which `original` answers."""
+        return self.behind.scales[0] if self.behind else self.scales[0]
 
     def as_read(self, rows: Any, *, checked: bool = False) -> Any:
         """Return rows as `compute` reads them: codes [rows, features], or a table where a function reads tables."""
@@ -100,7 +113,7 @@ class Model(ABC):
 
     def as_it_came(self, rows: Any) -> Any:
         """Return rows as `original` reads them: a table as the user holds it where a function reads tables, else codes."""
-        return self.as_read(rows)
+        return self.behind.as_it_came(rows) if self.behind else self.as_read(rows)
 
     def renamed(self, name: str, provenance: Provenance | None = None) -> Self:
         """Return the same model under another name, with what made it, if that is known."""

@@ -50,13 +50,13 @@ class Reading:
 
     def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Return one number a row of a table, or of an array in place of its values, [rows]."""
-        return self._of(self._given(rows))
+        return self._of(self.given(rows, self.call))
 
     def taken(self, table: pd.DataFrame) -> str:
         """Return how an error names the numbers that were taken for a level by position only; "" where names said it."""
         if self.classes is not None:
             return taken_by_position(self.classes, self.levels)
-        given = self._given(table)
+        given = self.given(table, self.call)
         if np.ndim(given) == 2 and np.shape(given)[1] > 1:
             return "" if _names_of(given) else "gives columns without names, of which the second"
         return "predicts a number without a class, which" if self.method == "predict" else ""
@@ -66,12 +66,13 @@ class Reading:
         """The classes that the owner was fitted on, in the order of its columns; None where it has none."""
         return _classes_of(self.owner, self.name)
 
-    def _given(self, rows: pd.DataFrame | np.ndarray) -> Any:
+    def given(self, rows: pd.DataFrame | np.ndarray, call: Callable[[Any], Any]) -> Any:
+        """Return what a function of the predictor's own rows makes of those of a table; what it raises becomes one line."""
         read: Any = rows if isinstance(rows, np.ndarray) else self._typed(rows[list(self.columns)])
         try:
             if read is not rows:
                 read = read.to_numpy(copy=True) if self.as_array else in_kind(read, self.frames)
-            return self.call(read)
+            return call(read)
         except DlxError:
             raise
         except Exception as error:

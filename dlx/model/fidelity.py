@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlx.errors import DlxError
-from dlx.model.base import Model
+from dlx.model.base import Model, rescaled
 from dlx.model.estimators import PredictorError
 from dlx.model.kinds import BlackBox, TreeModel
 
@@ -59,13 +59,15 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     """
     if (original := model.original) is None:
         return
+    scale = model.original_scale
     if model.witness is not None:
         rows, then = model.witness
         if apart := _furthest_apart(then, _asked(original, rows), _limit(model, then)):
             raise FidelityError(
                 f"{model.name} was fitted again or changed since it was wrapped: of the same row it predicted "
-                f"{apart[1]} then and {apart[2]} now ({model.scales[0]}); wrap it again"
+                f"{apart[1]} then and {apart[2]} now ({scale}); wrap it again"
             )
+    parts = [(rows, rescaled(outputs, model.scales[0], scale, model.name)) for rows, outputs in parts]
     limit = _limit(model, np.concatenate([outputs for _, outputs in parts]))
     for rows, ours in parts:
         came = model.as_it_came(rows)
@@ -73,7 +75,7 @@ def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
             row = came.index[apart[0]] if hasattr(came, "index") else apart[0]
             raise FidelityError(
                 f"dlx would explain another model than {model.name}: of row {row} it predicts {apart[1]}, "
-                f"{model.name} itself {apart[2]} ({model.scales[0]}); {_cause(model, rows)}"
+                f"{model.name} itself {apart[2]} ({scale}); {_cause(model, rows)}"
             )
 
 
@@ -104,7 +106,7 @@ def _furthest_apart(ours: np.ndarray, theirs: np.ndarray, limit: float) -> tuple
 def _limit(model: Model, outputs: np.ndarray) -> float:
     """Return the largest difference that rounding explains; of values, which have no unit, it is a share of the range."""
     largest = float(np.abs(outputs).max(initial=0.0))
-    size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.scales[0]]
+    size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.original_scale]
     if isinstance(model, TreeModel):
         return max(model.rounding, ROUNDING * size)
     with np.errstate(over="ignore"):
@@ -114,7 +116,7 @@ def _limit(model: Model, outputs: np.ndarray) -> float:
 
 def _cause(model: Model, rows: Any) -> str:
     if not isinstance(model, BlackBox):
-        return "it was fitted again since it was wrapped, or its trees do what dlx cannot read: wrap it again, or by dlx.wrap"
+        return "it was fitted again since it was wrapped, or does what dlx cannot read: wrap it again, or a function of it"
     came, given = model.as_it_came(rows).reset_index(drop=True), model.as_read(rows)
     changed = [name for name in came.columns if came[name].dtype != given[name].dtype or not came[name].equals(given[name])]
     if not changed:

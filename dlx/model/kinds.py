@@ -13,12 +13,14 @@ from dlx.errors import DlxError
 from dlx.model.base import CLASSIFIER, Model, Scale, as_probabilities, as_rows, table_of
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
+from dlx.trees.grouping import grouped
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
     from dlx.encoder import Encoder
+    from dlx.model.pipelines import PipelineEncoder
     from dlx.trees import Trees
 
 _LIKE_A_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|True|False")
@@ -103,37 +105,48 @@ class TreeModel(Model):
     trees : Trees
         The trees, whose sum is on the first of the scales: the logit of boosted trees, the probability of a forest.
     original : callable, optional
-        What the library that grew the trees predicts itself: coded rows [rows, features] in, numbers [rows] on the first
-        of the scales out, whatever dlx read of the trees; None for trees that no library holds.
+        What the library that grew the trees predicts itself: rows as they came in, numbers [rows] on `original_scale` out,
+        whatever dlx read of the trees; None for trees that no library holds.
     rounding : float
         How far rounding alone may part `original` from the sum of the leaves: its own sum, in its own precision.
+    encoder : PipelineEncoder, optional
+        Original columns to those that the trees ask; None where these are the same.
     """
 
     trees: Trees
     schema: Schema  # the columns that they read
     name: str = "trees"
     scales: tuple[Scale, ...] = CLASSIFIER
-    original: Callable[[np.ndarray], np.ndarray] | None = None
+    original: Callable[[Any], np.ndarray] | None = None
     rounding: float = 0.0
+    encoder: PipelineEncoder | None = None
 
     def __post_init__(self) -> None:
-        if max(self.trees.feature.max(), self.trees.reading.placed[:, 0].max(initial=0)) >= len(self.schema):
-            raise DlxError(f"the trees ask column {self.trees.feature.max()} of a table of {len(self.schema)}")
+        width, asked = len(self.schema) if self.encoder is None else self.encoder.width, self.trees.feature.max()
+        if max(asked, self.trees.reading.placed[:, 0].max(initial=0)) >= width:
+            raise DlxError(f"the trees ask column {asked} of a table of {width}")
 
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of coded rows."""
-        return in_chunks(self.trees.predict, rows, CHUNK_ROWS)
+        return in_chunks(self.trees.predict, rows if self.encoder is None else self.encoder.transform(rows), CHUNK_ROWS)
+
+    def on_columns(self, *rows: np.ndarray) -> tuple[Trees, list[np.ndarray]]:
+        """Return trees that ask original columns, and some coded rows as these read them: as whole columns play a game."""
+        if self.encoder is None:
+            return self.trees, list(rows)
+        return grouped(self.trees, self.encoder.owner, len(self.schema), [self.encoder.transform(some) for some in rows])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearModel(Model):
-    """An intercept and one coefficient a dense column."""
+    """An intercept and one coefficient a dense column; `original` is what a user's own model predicts, as for trees."""
 
     coefficients: np.ndarray  # [width]
     intercept: float  # the output of a dense row of zeros
-    encoder: Encoder  # original columns to dense rows
+    encoder: Encoder | PipelineEncoder  # original columns to dense rows
     name: str = "linear"
     scales: tuple[Scale, ...] = CLASSIFIER
+    original: Callable[[Any], np.ndarray] | None = None
 
     @property
     def schema(self) -> Schema:

@@ -49,6 +49,10 @@ def wrap(
     inferred from. It is called directly, too, with rows that are at hand as they came, here and in `dlx.explain`: where
     that gives other numbers, the model is refused.
 
+    An estimator whose steps make each of their columns of one column of the table, and that ends in trees or is linear, is read
+    as that where rows are at hand to prove it on: its contributions are exact and quick, on the scale on which it adds up. The
+    `route` of the model says what it was read as, and why as nothing else.
+
     Parameters
     ----------
     predictor : callable, estimator or torch.nn.Module
@@ -82,6 +86,8 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
+    from dlx.model.routes import fastest
+
     frames, seen = getattr(schema, "frames", ""), ids_of(trained_on, schema)
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
@@ -104,7 +110,8 @@ def wrap(
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
-    return replace(_of_reading(replace(reading, frames=frames), schema, check), trained_on=seen)
+    box = _of_reading(replace(reading, frames=frames), schema, check)
+    return replace(fastest(box, check, scale), trained_on=seen)
 
 
 def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:

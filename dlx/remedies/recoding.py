@@ -85,7 +85,7 @@ class Recoding:
             reading = model.trees.reading.renumbered(np.array(self.kept))
             trees = replace(model.trees, feature=columns, reading=reading).with_sets(sets)
             return replace(model, trees=trees, schema=self.original, original=None)
-        if not isinstance(model, (LinearModel, NeuralModel)):
+        if not isinstance(model, (LinearModel, NeuralModel)) or not isinstance(model.encoder, Encoder):
             raise RemedyError(f"{model.name} is a {type(model).__name__}, of which nothing is known but what it predicts")
         center, scale = np.zeros(len(self.original)), np.ones(len(self.original))
         center[list(self.kept)], scale[list(self.kept)] = model.encoder.center, model.encoder.scale

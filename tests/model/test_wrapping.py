@@ -188,7 +188,7 @@ def test_an_estimator_of_a_datasets_codes_is_told_from_one_of_its_numbers(kind):
     for_codes = grower(20, random_state=0).fit(case.rows, case.outcomes)
     with pytest.raises(DlxError, match=r"was fitted on the codes 0, 1, ... of .grade., .*model.predict.*encode\(t\)\)"):
         wrap(for_codes, case)
-    held = wrap(lambda t: getattr(for_codes, model.function.method)(case.schema.encode(t)), case)
+    held = wrap(lambda t: getattr(for_codes, model.behind.function.method)(case.schema.encode(t)), case)
     np.testing.assert_allclose(held.predict(case, scale), held.predict(case.rows, scale))
 
 
@@ -929,8 +929,9 @@ def test_an_explanation_adds_up_to_the_users_own_predict():
     ):
         fitted.fit(frame, outcome)
         predictor = fitted if hasattr(fitted, "predict_proba") else fitted.decision_function
-        model = wrap(predictor, case, scale=None if hasattr(fitted, "predict_proba") else "logit")
-        made = dlx.explain(model, case[:20], method="exact_shapley", background=case[100:150], scale=model.scales[0])
+        scale = "probability" if hasattr(fitted, "predict_proba") else "logit"
+        model = wrap(predictor, case, scale=None if scale == "probability" else scale)
+        made = dlx.explain(model, case[:20], method="exact_shapley", background=case[100:150], scale=scale)
         truth = (
             fitted.predict_proba(frame[:20])[:, 1] if hasattr(fitted, "predict_proba") else fitted.decision_function(frame[:20])
         )

@@ -20,6 +20,7 @@ from dlx.kernels.shapley.splitting import SplitNet, split
 from dlx.kernels.trees import MixedTrees, coalition_worth, mixed_trees
 from dlx.model import Model, Scale, Transformed, TreeModel, check_scale, rescaled
 from dlx.threads import in_chunks
+from dlx.trees import Trees
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
 PLAYERS_AT_ONCE = 32  # of a pattern: with the number of a row, they fit 64 bits
@@ -46,6 +47,12 @@ class Game:
     rows: np.ndarray
     background: np.ndarray
     scale: Scale
+
+    @cached_property
+    def on_columns(self) -> tuple[Trees, list[np.ndarray]]:
+        """Trees that ask the players themselves, and the people and the references as these read them."""
+        assert isinstance(self.model, TreeModel)
+        return self.model.on_columns(self.rows, self.background)
 
     @property
     def players(self) -> int:
@@ -85,7 +92,8 @@ class Game:
             Who is in each coalition.
         """
         if isinstance(self.model, TreeModel) and self.scale == self.model.scales[0]:
-            found = coalition_worth(self.model.trees, self.rows, self.background, members)
+            trees, (people, references) = self.on_columns
+            found = coalition_worth(trees, people, references, members)
             if found is not None:
                 return found, 0
         of_person = self._by_rows if self.net is None else self._by_pairs

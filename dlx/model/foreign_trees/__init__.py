@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from dlx.model.wrapping import ids_of, numbers_of, refuse_turned, schema_and_che
 from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
-_LIBRARIES = ("sklearn", "xgboost", "lightgbm")
+LIBRARIES = ("sklearn", "xgboost", "lightgbm")
 Predict = Callable[[np.ndarray], np.ndarray]
 WAY_OUT = "dlx.wrap takes anything that predicts"
 _PREPARES = re.compile(r"__|fit|score$|get_params$|set_")  # what a subclass may change without changing what it predicts
@@ -42,6 +42,7 @@ class Foreign:
     count: int  # of these columns
     classes: Sequence[Any] | None  # the two of a classifier; None for a regression, and for a booster, which knows no names
     precision: str = "float64"  # in which the library adds up the leaves
+    categories: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # by column: what pandas categories are codes of
 
 
 def wrap_trees(
@@ -89,7 +90,7 @@ def wrap_trees(
     a booster was trained for, are taken by position: 1 is the positive one.
     """
     seen, (schema, check) = ids_of(trained_on, case), schema_and_check(case, check)
-    kind, levels, foreign = kind_of(estimator), schema.target.levels, _read(estimator)
+    kind, levels, foreign = kind_of(estimator), schema.target.levels, read_trees(estimator)
     classes, trees, is_value = foreign.classes, foreign.trees, foreign.scale == "value"
     sign, shift = 1.0, 0.0
     if classes and levels and class_position(classes, levels, len(levels) - 1, kind) == 0:  # the first is positive
@@ -107,7 +108,10 @@ def wrap_trees(
     original = partial(_of_rows, kind, foreign.predict, (sign, shift), columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     scales = scales_from(foreign.scale)
-    model = TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding, trained_on=seen)
+    route = f"Read as {plural(len(trees), 'tree')} that add up: each split of {kind} asks about one column alone."
+    model = TreeModel(
+        trees, schema, name or kind, scales, original=original, rounding=rounding, route=route, trained_on=seen
+    )
     if check is None:
         return model
     refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)
@@ -116,18 +120,33 @@ def wrap_trees(
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     """Return the trees of another library's fitted model, and the scale of their sum; for the second of two classes."""
-    foreign = _read(estimator)
+    foreign = read_trees(estimator)
     return foreign.trees, foreign.scale
 
 
-def _read(estimator: Any) -> Foreign:
-    """Return what is to be known of a fitted model of another library; an error of that library's becomes one line."""
-    homes = [cls.__module__.partition(".")[0] for cls in type(estimator).__mro__]
-    library = next((home for home in homes if home in _LIBRARIES), None)
+def library_of(estimator: Any) -> str | None:
+    """Return which of the libraries a class of an estimator is of, if any."""
+    homes = (cls.__module__.partition(".")[0] for cls in type(estimator).__mro__)
+    return next((home for home in homes if home in LIBRARIES), None)
+
+
+def is_sum_of_trees(estimator: Any) -> bool:
+    """Whether an estimator is of a class whose trees can be read."""
+    library = library_of(estimator)
+    known = importlib.import_module(f"{__name__}._{library}").KNOWN if library else ()
+    return any(cls.__name__ in known for cls in type(estimator).__mro__)
+
+
+def read_trees(estimator: Any, table: Any = None) -> Foreign:
+    """Return what is to be known of a fitted model of another library; an error of that library's becomes one line.
+
+    Where it was fitted on pandas categories that are no codes 0, 1, ..., it is read for rows in such a table as it is given.
+    """
+    library = library_of(estimator)
     if library is None:
-        raise DlxError(f"trees must be of {', '.join(_LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
+        raise DlxError(f"trees must be of {', '.join(LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
     try:
-        read: Foreign = importlib.import_module(f"dlx.model.foreign_trees._{library}").read(estimator)
+        read: Foreign = importlib.import_module(f"{__name__}._{library}").read(estimator, table)
     except DlxError:
         raise
     except (AttributeError, ValueError, KeyError) as error:

@@ -23,8 +23,8 @@ _NONE, _AS_ZERO = 0, 1
 Text = dict[str, str]
 
 
-def read(estimator: Any) -> Foreign:
-    """Return what is to be known of a fitted estimator or booster."""
+def read(estimator: Any, table: Any = None) -> Foreign:
+    """Return what is to be known of a fitted estimator or booster, of the categories of a table where it is given one."""
     is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
     booster, classes = _booster(estimator), classes_of(estimator, is_classifier=is_classifier)
     head, trees = _parsed(booster.model_to_string())
@@ -32,7 +32,9 @@ def read(estimator: Any) -> Foreign:
         raise DlxError(f"LightGBM must have one output, got {head['num_class']}; {WAY_OUT}")
     if any(int(tree.get("is_linear", 0)) for tree in trees):
         raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
-    if any(levels != list(range(len(levels))) for levels in json.loads(head["pandas_categorical"]) or ()):
+    listed = json.loads(head["pandas_categorical"]) or []
+    grouped = [i for i, dtype in enumerate(getattr(table, "dtypes", ())) if str(dtype) == "category"]
+    if len(grouped) != len(listed) and any(levels != list(range(len(levels))) for levels in listed):
         raise DlxError("LightGBM must be fitted on codes 0, 1, 2, ...: pass an array of them, and categorical_feature=[...]")
     if hasattr(estimator, "get_params") and estimator.get_params().get("pred_early_stop"):
         raise DlxError(f"{kind_of(estimator)} must predict with all of its trees: leave out pred_early_stop")
@@ -40,7 +42,8 @@ def read(estimator: Any) -> Foreign:
     factor /= len(trees) if "average_output" in head else 1
     together = concatenate([_grown(tree, factor) for tree in trees], reading=Reading("float64", _zeros(trees)))
     names, count = list(booster.feature_name()), int(booster.num_feature())
-    return Foreign(together, scale, partial(_raw, estimator, factor), names, count, classes)
+    categories = dict(zip(grouped, listed, strict=False))
+    return Foreign(together, scale, partial(_raw, estimator, factor), names, count, classes, categories=categories)
 
 
 def _booster(estimator: Any) -> Any:

@@ -16,20 +16,24 @@ _GROWERS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "Gradient
 KNOWN = tuple(f"{grower}{task}" for grower in _GROWERS for task in ("Classifier", "Regressor"))
 _IDENTITY = ("squared_error", "absolute_error", "huber", "quantile")  # losses of boosting whose sum is the value
 
+Values = dict[int, Any]  # by column: the values of its categories, in their order
 Levels = dict[int, tuple[np.ndarray, np.ndarray]]  # by column: the ordinals that training knew, and the code of each
 
 
-def read(estimator: Any) -> Foreign:
-    """Return what is to be known of a fitted estimator."""
+def read(estimator: Any, table: Any = None) -> Foreign:
+    """Return what is to be known of a fitted estimator, of the categories of a table where it is given one."""
     kind = known_class(estimator, "sklearn", KNOWN).__name__
     is_classifier = kind.endswith("Classifier")
     classes = classes_of(estimator, is_classifier=is_classifier, outputs=getattr(estimator, "n_outputs_", 1))
     scale: Scale = _scale(estimator) if "Boosting" in kind else "probability" if is_classifier else "value"
-    grow = _of_histograms if kind.startswith("Hist") else _of_boosting if "Boosting" in kind else _of_forest
+    grow, categories = _of_boosting if "Boosting" in kind else _of_forest, {}
+    if kind.startswith("Hist"):
+        categories = _categories(estimator, table is None)
+        grow = partial(_of_histograms, categories)
     names = getattr(estimator, "feature_names_in_", None)
     named = None if names is None else [str(name) for name in names]
     predict, count = partial(_predicted, estimator, scale), int(estimator.n_features_in_)
-    return Foreign(grow(estimator, scale), scale, predict, named, count, classes)
+    return Foreign(grow(estimator, scale), scale, predict, named, count, classes, categories=categories)
 
 
 def _predicted(estimator: Any, scale: Scale, rows: np.ndarray) -> np.ndarray:
@@ -88,25 +92,47 @@ def _scale(boosted: Any) -> Scale:
 # Histogram gradient boosting; scikit-learn offers no public view of its trees
 
 
-def _of_histograms(boosted: Any, _: Scale) -> Trees:
-    place, levels = _columns(boosted)
+def _of_histograms(categories: Values, boosted: Any, _: Scale) -> Trees:
+    place, levels = _columns(boosted, categories)
     grown = [_grown_on_bins(tree.nodes, tree.raw_left_cat_bitsets, place, levels) for (tree,) in boosted._predictors]
     return concatenate(grown, float(np.ravel(boosted._baseline_prediction)[0]), Reading("float64"))
 
 
-def _columns(boosted: Any) -> tuple[np.ndarray, Levels]:
+def _seen(boosted: Any) -> Values:
+    """Return the values of each categorical column, by the estimator's number of it."""
+    if boosted._preprocessor is None or not boosted.is_categorical_.any():
+        return {}
+    encoder = boosted._preprocessor.named_transformers_["encoder"]
+    return dict(zip(np.flatnonzero(boosted.is_categorical_).tolist(), encoder.categories_, strict=True))
+
+
+def _categories(boosted: Any, must_be_codes: bool) -> Values:
+    """Return the values of the categorical columns whose values are no codes, or raise where they must be."""
+    import pandas as pd
+
+    found = {}
+    for column, values in _seen(boosted).items():
+        is_number = values.dtype.kind in "fiub"
+        if not is_number or not all(np.isnan(value) or (value >= 0 and value == int(value)) for value in values):
+            if must_be_codes:
+                raise DlxError(
+                    f"column {column} must be fitted as codes 0, 1, 2, ..., but its categories are {values[:3]}, ..."
+                )
+            found[column] = values[~pd.isna(values)].tolist()
+    return found
+
+
+def _columns(boosted: Any, categories: Values) -> tuple[np.ndarray, Levels]:
     """Return which of the estimator's columns each of the trees' is, [columns], and the levels of the categorical ones."""
     if boosted._preprocessor is None:
         return np.arange(boosted.n_features_in_), {}
     categorical, numeric = np.flatnonzero(boosted.is_categorical_), np.flatnonzero(~boosted.is_categorical_)
-    seen = boosted._preprocessor.named_transformers_["encoder"].categories_ if len(categorical) else []
+    seen = _seen(boosted)
     bits, row_of = boosted._bin_mapper.make_known_categories_bitsets()
     levels: Levels = {}
-    for i, (column, values) in enumerate(zip(categorical.tolist(), seen, strict=True)):
-        is_number = values.dtype.kind in "fiub"
-        if not is_number or not all(np.isnan(value) or (value >= 0 and value == int(value)) for value in values):
-            raise DlxError(f"column {column} must be fitted as codes 0, 1, 2, ..., but its categories are {values[:3]}, ...")
-        codes = values[~np.isnan(values)].astype(np.int64)
+    for i, column in enumerate(categorical.tolist()):
+        codes = np.arange(len(categories[column])) if column in categories else seen[column]
+        codes = codes[~np.isnan(codes)].astype(np.int64)
         known = bits_of(bits[row_of[i]])[: len(codes)]
         levels[i] = np.flatnonzero(known), codes[known]
     return np.concatenate([categorical, numeric]), levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ _SCALES: dict[str, Scale] = {
 }
 
 
-def read(estimator: Any) -> Foreign:
-    """Return what is to be known of a fitted estimator or booster."""
+def read(estimator: Any, table: Any = None) -> Foreign:
+    """Return what is to be known of a fitted estimator or booster, of the categories of a table where it is given one."""
     is_classifier = known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier")
     is_estimator = hasattr(estimator, "get_booster")
     source = estimator.get_booster() if is_estimator else estimator
@@ -35,9 +36,9 @@ def read(estimator: Any) -> Foreign:
     learner = json.loads(bytes(source.save_raw("json")))["learner"]
     scale, booster = _scale(learner), learner["gradient_booster"]
     model = booster["model"] if "model" in booster else booster["gbtree"]["model"]
-    for column in model.get("cats", {}).get("enc", ()):
-        if column.get("offsets") or column["values"] != list(range(len(column["values"]))):
-            raise DlxError("XGBoost must be fitted on codes 0, 1, 2, ...: pass an array of them, and feature_types=['c', ...]")
+    categories = {i: values for i, one in enumerate(model.get("cats", {}).get("enc", ())) if (values := _values(one))}
+    if table is None and any(values != list(range(len(values))) for values in categories.values()):
+        raise DlxError("XGBoost must be fitted on codes 0, 1, 2, ...: pass an array of them, and feature_types=['c', ...]")
     kept = model.get("weight_drop") or booster.get("weight_drop") or [1.0] * len(model["trees"])  # what dropout left of each
     stopped = source.attr("best_iteration") if is_estimator else None  # the last round with which an estimator predicts
     last = None if stopped is None else int(model["iteration_indptr"][int(stopped) + 1])
@@ -50,7 +51,16 @@ def read(estimator: Any) -> Foreign:
     absent = np.empty((0, 3)) if np.isnan(missing) else np.column_stack([columns, np.full((len(columns), 2), missing)])
     trees = concatenate(grown, float(base), Reading("float32", absent))
     names, count = source.feature_names, int(source.num_features())
-    return Foreign(trees, scale, partial(_margin, estimator), names, count, classes, "float32")
+    return Foreign(trees, scale, partial(_margin, estimator), names, count, classes, "float32", categories)
+
+
+def _values(column: dict[str, Any]) -> list[Any]:
+    """Return the values of a column's categories, in the order of their codes; none of a column without."""
+    ends, values = column.get("offsets"), column["values"]
+    if not ends:
+        return list(values)
+    text = np.array(values, dtype=np.int64).astype(np.uint8).tobytes()
+    return [text[start:end].decode() for start, end in pairwise(ends)]
 
 
 def _scale(learner: dict[str, Any]) -> Scale:

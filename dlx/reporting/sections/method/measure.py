@@ -23,6 +23,7 @@ class About:
     """What stands behind the numbers."""
 
     scales: dict[str, list[str]]  # the models that add up on each scale
+    routes: dict[str, str]  # what each wrapped model was read as, and why
 
 
 def measure(context: RunContext) -> Measured:
@@ -32,6 +33,7 @@ def measure(context: RunContext) -> Measured:
     for model in context.models:
         scales.setdefault(model.scales[0], []).append(model.name)
     models = {model.name: model for model in context.models}
+    routes = {model.name: model.route for model in context.models if model.route}
     preflight = context.compatibility.assign(reason=context.compatibility["reason"].map(spaced))
     is_fit = [explainers.fits(line.method, models[line.model]) for line in preflight.itertuples()]
     tables = {
@@ -57,7 +59,7 @@ def measure(context: RunContext) -> Measured:
     facts |= {"usual_columns": USUAL_COLUMNS}
     facts |= {"drawn": float(case.is_limited and sum(map(len, case.splits)) < len(case))}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
-    return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales))
+    return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales, routes))
 
 
 def _methods(context: RunContext) -> pd.DataFrame:
