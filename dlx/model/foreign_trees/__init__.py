@@ -109,9 +109,7 @@ def wrap_trees(
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     scales = scales_from(foreign.scale)
     route = f"Read as {plural(len(trees), 'tree')} that add up: each split of {kind} asks about one column alone."
-    model = TreeModel(
-        trees, schema, name or kind, scales, original=original, rounding=rounding, route=route, trained_on=seen
-    )
+    model = TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding, route=route, trained_on=seen)
     if check is None:
         return model
     refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)
