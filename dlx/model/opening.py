@@ -20,6 +20,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line
 from dlx.model.base import Model, Scale
 from dlx.model.foreign_trees import wrap_trees
+from dlx.model.kinds import BlackBox
 from dlx.model.model_files import LIBRARIES, read_model_file, refuse_missing_library
 from dlx.model.wrapping import CHECKED, wrap
 
@@ -115,6 +116,8 @@ def _wrapped(made: Any, case: Dataset, text: str, scale: Scale | None = None) ->
             made.predict(some, made.scales[0])
             return made
         model = wrap(made, case, name=name, scale=scale)
+        if not isinstance(model, BlackBox):
+            return model
         with contextlib.suppress(DlxError):
             trees, shared = wrap_trees(made, case, name=name), model.scales[-1] if len(model.scales) == 1 else "probability"
             if np.allclose(trees.predict(some, shared), model.predict(some, shared), rtol=0, atol=1e-6):

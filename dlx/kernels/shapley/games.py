@@ -154,7 +154,10 @@ class Game:
     @cached_property
     def trees(self) -> MixedTrees | None:
         """The model's fast path: trees that read no mixed row, where it has any."""
-        return mixed_trees(self.model.trees, self.rows, self.background) if isinstance(self.model, TreeModel) else None
+        if not isinstance(self.model, TreeModel):
+            return None
+        trees, (people, references) = self.on_columns
+        return mixed_trees(trees, people, references)
 
     @cached_property
     def within(self) -> Game:
