@@ -100,7 +100,13 @@ class Encoder:
     def transform(self, rows: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
         """Return coded rows [rows, features] as dense input [rows, width]; float32, or what a network of float64 reads."""
         dense = np.zeros((len(rows), self.width), dtype=dtype)
-        for i, feature in enumerate(self.schema.features):
+        plain, may_lack = self._plain  # all at once: a column of rows is far apart in memory
+        scaled = (rows[:, plain] - self.center[plain]) / self.scale[plain]
+        gaps = np.isnan(scaled) & may_lack
+        dense[:, self.starts[plain]] = np.where(gaps, 0.0, scaled)
+        dense[:, self.starts[plain][may_lack] + 1] = gaps[:, may_lack]
+        for i in np.setdiff1d(np.arange(len(self.schema)), plain):
+            feature = self.schema.features[i]
             special = self._special_codes(feature)
             column, own = rows[:, i], self.widths[i] - feature.missing - len(special)
             missing = feature.beside(column) > 0 if len(special) else np.isnan(column) if feature.missing else None
@@ -119,6 +125,12 @@ class Encoder:
                 if feature.missing:
                     beside[:, -1] = np.isnan(column)
         return dense
+
+    @cached_property
+    def _plain(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the columns that are numbers and nothing else, and which of them may be missing, bool."""
+        held = [(i, f.missing) for i, f in enumerate(self.schema.features) if not f.is_categorical and not f.special]
+        return np.array([i for i, _ in held], dtype=np.intp), np.array([lacks for _, lacks in held], dtype=bool)
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
