@@ -103,9 +103,14 @@ def _draw_special(
         there = np.isin(one.values, feature.special_codes)
         where = places[_places(grid[which], one.values[there]).astype(int)]
         ax.plot(where, one.effects[there] + one.mean_output, looks[one.model].marker, **look)
+    _name_special(feature, grid, ax)
+
+
+def _name_special(feature: Feature, grid: np.ndarray, ax: Axes) -> None:
+    """Write above each special value of a grid what it means."""
     said: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": 7.5, "color": GREY}
-    for place, value in zip(places, grid[which], strict=True):
-        ax.text(place, 0.98, shortened(feature.format(value), 28), transform=ax.get_xaxis_transform(), **said)
+    for i, place in zip(*_beside(feature, grid), strict=True):
+        ax.text(place, 0.98, shortened(feature.format(grid[i]), 28), transform=ax.get_xaxis_transform(), **said)
 
 
 def _beside(feature: Feature, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -191,6 +196,7 @@ def draw_centred_curves(
     for place, x in zip(*_beside(curve.feature, curve.grid), strict=True):
         ax.plot(np.full(len(some), x), some[:, place], "o", color=colour, alpha=0.2, markersize=3, rasterized=True)
         ax.plot(x, mean[place], "D", color=INK, markersize=5)
+    _name_special(curve.feature, curve.grid, ax)
     ax.axhline(0, color=GREY, linewidth=0.8)
     _name_axis(curve.feature, ax)
     ax.set_ylabel(f"change ({UNITS[curve.scale]})")

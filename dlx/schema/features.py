@@ -135,6 +135,7 @@ class Feature:
     def __repr__(self) -> str:
         shown = f"{plural(len(self.levels), 'level')}{' in order' * self.ordered}: {listed(self.levels, FEW)}"
         said = [shown if self.is_categorical else f"numeric, {self.unit}".removesuffix(", ")]
+        said += [plural(len(self.special), "special value")] if self.special else []
         said += ["may be missing"] * self.missing + ["protected"] * self.protected + ["actionable"] * self.actionable
         return one_line(f"Feature({quoted(self.name)}; {'; '.join(said)})")
 

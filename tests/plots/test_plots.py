@@ -540,3 +540,23 @@ def test_dates_stand_on_an_axis_as_dates():
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "date"
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", tick.get_text()) for tick in ax.get_xticklabels())
+
+
+def test_a_special_value_is_a_dot_beside_the_numbers_with_its_meaning():
+    feature = Feature("burden", special={"-9": "no record", "999": "not asked"})
+    rows = np.column_stack([np.tile([1.0, 5, 9, -9, 999], 8)])
+    model = wrap(lambda table: table["burden"] % 7, Schema((feature,), Target("price", "regression")), scale="value")
+    curve = partial_dependence(model, rows, "burden", scale="value")
+    steps = accumulated_local_effects(model, rows, "burden", scale="value")
+    for draw in (
+        lambda ax: plots.draw_effects([curve], ax, accumulated=[steps], observed=rows[:, 0]),
+        lambda ax: plots.draw_centred_curves(curve, ax),
+    ):
+        ax = draw(Figure().subplots())
+        assert [text.get_text() for text in ax.texts] == ["no record", "not asked"]
+        drawn = np.concatenate([line.get_xdata() for line in ax.lines if len(line.get_xdata()) > 1])
+        assert not np.isin([-9, 999], drawn).any() and ax.get_xlim()[1] < 20
+        dots = [line for line in ax.lines if max(line.get_xdata()) > 9.0]
+        heights = np.concatenate([np.atleast_1d(line.get_ydata()) for line in dots])
+        expected = curve.mean[-2:] - (curve.mean[0] if len(dots) > 3 else 0)
+        assert all(np.isclose(heights, one).any() for one in expected)
