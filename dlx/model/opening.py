@@ -14,18 +14,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line
 from dlx.model.base import Model, Scale
-from dlx.model.foreign_trees import wrap_trees
-from dlx.model.kinds import BlackBox
 from dlx.model.model_files import LIBRARIES, read_model_file, refuse_missing_library
-from dlx.model.wrapping import CHECKED, wrap
+from dlx.model.wrapping import wrap
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin", ".sav")
 WEIGHTS = ".ckpt"
+HAND_OVER = "hand the model over as the object of a Python file of yours that loads it (mine.py:model)"
 FORMS = (
     "file.py:object, package.module:object, a file .onnx, .json or .ubj (XGBoost), .txt (LightGBM), .cbm (CatBoost) or .skops, "
     "or weights.ckpt:file.py:Class (Lightning)"
@@ -55,8 +52,8 @@ def refuse_unopenable(text: str) -> None:
         return
     if kind in PICKLES:
         raise DlxError(
-            f"{text} may be a pickle, which runs whatever code is in it, and is not loaded; hand the model over as the object "
-            "of a Python file of yours that loads it (mine.py:model), or save it by skops (.skops) or as ONNX (.onnx)"
+            f"{text} may be a pickle, which runs whatever code is in it, and is not loaded; {HAND_OVER}, or save it by skops "
+            "(.skops) or as ONNX (.onnx)"
         )
     if kind in (".py", WEIGHTS):
         whole = f"{text}:model" if kind == ".py" else f"{text}:file.py:Class"
@@ -96,8 +93,13 @@ def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = ()) -> Mode
     if weights:
         if not hasattr(thing, "load_from_checkpoint"):
             raise DlxError(f"{place}:{known} must be a LightningModule, which has load_from_checkpoint; got {thing!r:.60}")
-        with _running(weights, place):
-            thing = thing.load_from_checkpoint(weights, map_location="cpu", weights_only=True)
+        try:
+            with _running(weights, place):
+                thing = thing.load_from_checkpoint(weights, map_location="cpu", weights_only=True)
+        except DlxError as error:
+            if type(error.__cause__).__name__ != "UnpicklingError":
+                raise
+            raise DlxError(f"{weights} holds more than weights, and is not loaded; {HAND_OVER}") from error
     return _wrapped(thing, case, text)
 
 
@@ -109,22 +111,14 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 def _wrapped(made: Any, case: Dataset, text: str, scale: Scale | None = None) -> Model:
-    """Return an object as a model: its trees where they predict the same of the table, else whatever it predicts."""
-    some, name = case[:: max(1, len(case) // CHECKED)], name_of(text)
+    """Return an object as a model of some of the case's rows at least; one that was wrapped already as it is."""
     try:
-        if isinstance(made, Model):
-            made.predict(some, made.scales[0])
-            return made
-        model = wrap(made, case, name=name, scale=scale)
-        if not isinstance(model, BlackBox):
-            return model
-        with contextlib.suppress(DlxError):
-            trees, shared = wrap_trees(made, case, name=name), model.scales[-1] if len(model.scales) == 1 else "probability"
-            if np.allclose(trees.predict(some, shared), model.predict(some, shared), rtol=0, atol=1e-6):
-                return trees
+        if not isinstance(made, Model):
+            return wrap(made, case, name=name_of(text), scale=scale)
+        made.predict(case[:2], made.scales[0])
+        return made
     except DlxError as error:
         raise DlxError(f"{text}: {error}") from error
-    return model
 
 
 def _object(place: str, known: str) -> Any:
