@@ -3,8 +3,9 @@
 python experiments/benchmark.py --quick takes some minutes; without --quick, more rounds and columns, half an hour; --growth
 explains the whole of credit_default instead. Writes table and growth (md, csv) and frontier (csv, svg, png) to --output.
 Peer and dlx alternate on one thread; medians of the rounds count. Nets have two hidden layers of 128, random ones and those
-of two cases, against 100 background rows; trees are 200 boosted ones of depth 6. Shapley values are computed on the least
-budget that is as good as the peer's default. notes.md says what was tried, what was kept and what was dropped.
+of two cases, against 100 background rows; integrated gradients also of held-out nets, which --seed draws; trees are 200
+boosted ones of depth 6. Shapley values are computed on the least budget that is as good as the peer's default. notes.md says
+what was tried, what was kept and what was dropped.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import argparse
 import platform
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 from benchmarking.contests import all_contests, held
 from benchmarking.frontier import draw, frontier
+from benchmarking.held_out import held_out_contests
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
 from benchmarking.worlds import random_world
 from running import run
@@ -34,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, random nets of 20 columns only")
     parser.add_argument("--only", default="", help="only quantities that contain this text, and no frontier")
+    parser.add_argument("--seed", type=int, default=0, help="of the held-out nets")
     parser.add_argument("--growth", action="store_true", help="only how time and memory grow on credit_default")
     parser.add_argument("--output", type=Path, default=Path("experiments/benchmark"), help="folder to write to")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
@@ -59,7 +63,7 @@ def _measured(asked: argparse.Namespace, narrator: Narrator) -> Iterator[tuple[s
     lines: list[dict[str, object]] = []
     with one_thread():
         peak = matrix_peak()
-        for contest in all_contests(columns):
+        for contest in chain(held_out_contests(asked.seed), all_contests(columns)):
             if asked.only in contest.quantity:
                 label = f"{contest.quantity}, {contest.columns} columns, against {contest.peer_name}"
                 with narrator.step(label, "rounds") as update:

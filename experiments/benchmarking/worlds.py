@@ -124,7 +124,7 @@ def random_world(columns: int, activation: type[nn.Module] = nn.ReLU, people: in
     return World("random net", model, rng.normal(size=(people, columns)), rng.normal(size=(BACKGROUND, columns)))
 
 
-def trained_world(case: str) -> World:
-    """Return the shipped net of a case, with its test rows."""
-    table, model = dlx.load(case), dlx.load_model(case, "mlp")
-    return World(f"{case} mlp", model, table.test.rows, table.background(BACKGROUND).rows)
+def trained_world(case: str, architecture: str = "mlp") -> World:
+    """Return a shipped net of a case, with its test rows."""
+    table, model = dlx.load(case), dlx.load_model(case, architecture)
+    return World(f"{case} {architecture}", model, table.test.rows, table.background(BACKGROUND).rows)

@@ -20,9 +20,10 @@ def benchmarking():
     """The benchmark's own modules, found as `python experiments/benchmark.py` finds them."""
     sys.path.insert(0, str(EXPERIMENTS))
     import benchmark
-    from benchmarking import contests, frontier, limits, worlds
+    from benchmarking import contests, frontier, held_out, limits, worlds
 
-    yield {"benchmark": benchmark, "contests": contests, "frontier": frontier, "limits": limits, "worlds": worlds}
+    modules = {"benchmark": benchmark, "contests": contests, "frontier": frontier, "held_out": held_out}
+    yield modules | {"limits": limits, "worlds": worlds}
     sys.path.remove(str(EXPERIMENTS))
 
 
@@ -45,6 +46,13 @@ def test_both_sides_of_every_contest_compute_the_same(benchmarking, world):
     assert {"integrated gradients, exact", "DeepLIFT over the background", "exact Shapley values"} <= {
         c.quantity for c in tried
     }
+
+
+def test_integrated_gradients_are_exact_beside_captums(benchmarking, world):
+    with one_thread():
+        for contest in benchmarking["held_out"].on_both_scales(world, np.nan, 2):
+            theirs, ours = contest.peer(2), contest.ours(2)
+            assert contest.error(ours) < 5e-7 < contest.error(theirs) < 0.02
 
 
 def test_lime_s_own_runs_lie_within_its_spread(benchmarking, world):

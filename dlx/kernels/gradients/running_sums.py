@@ -101,21 +101,13 @@ class _Levels:
     steps: tuple[int, ...]
     output: int  # the step that is the output, before a last sigmoid
     parts: tuple[slice, ...]  # the units of each level
+    entries: tuple[slice, ...]  # and of those that take anything of the network's input directly
+    linked: np.ndarray  # [levels, levels], whether the first adds anything to the second
     of_input: torch.Tensor  # [units, width], what the input of each unit takes of the network's input
     onto: torch.Tensor  # [units, units], what the output of each adds to the input of each later one
     output_of_input: torch.Tensor  # [width], what the network's output takes of its input
     out: torch.Tensor  # [units], and of the output of each unit
     low: torch.Tensor  # [units], the derivative of each below 0
-
-    @cached_property
-    def linked(self) -> np.ndarray:
-        """Whether a level adds anything to another, [levels, levels]."""
-        return np.array([[bool(self.onto[a, b].any()) for b in self.parts] for a in self.parts])
-
-    @cached_property
-    def entries(self) -> tuple[slice, ...]:
-        """The levels that take anything of the network's input directly."""
-        return tuple(part for part in self.parts if self.of_input[part].any())
 
     @cached_property
     def back(self) -> torch.Tensor:
@@ -141,16 +133,19 @@ def _levels(graph: Graph, like: torch.Tensor) -> _Levels:
     units = sum(widths)
     of_input, onto, low = like.new_zeros(units, graph.width), like.new_zeros(units, units), like.new_zeros(units)
     output_of_input, out = like.new_zeros(graph.width), like.new_zeros(units)
-    for step, part in zip(steps, parts, strict=True):
+    entries, linked = [], np.zeros((len(steps), len(steps)), dtype=bool)
+    for level, (step, part) in enumerate(zip(steps, parts, strict=True)):
         low[part] = getattr(graph.module(step), "negative_slope", 0.0)
         for source, weight in _composed(graph, graph.source(step), steps, like).items():
             if source == 0:
                 of_input[part] = weight
+                entries.append(part)
             else:
                 onto[parts[steps.index(source)], part] = weight.T
+                linked[steps.index(source), level] = True
     for source, weight in _composed(graph, output, steps, like).items():
         (output_of_input if source == 0 else out[parts[steps.index(source)]])[:] = weight[0]
-    return _Levels(graph, steps, output, parts, of_input, onto, output_of_input, out, low)
+    return _Levels(graph, steps, output, parts, tuple(entries), linked, of_input, onto, output_of_input, out, low)
 
 
 def _composed(graph: Graph, step: int, steps: tuple[int, ...], like: torch.Tensor) -> Values:
