@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import multiprocessing
 import os
@@ -61,6 +62,7 @@ def can_fork() -> bool:
 def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, update: Update) -> dict[int, Made]:
     """Return what each task returned, by its place; without those that failed."""
     todo, running, found, over = deque(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]](), dict[int, Made](), 0
+    gc.freeze()  # or each process would look through, and so copy, all that this one holds
     try:
         while todo or running:
             while todo and len(running) < cores():
@@ -81,6 +83,7 @@ def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, update: Update) -> 
                     found[running[pipe][0]] = what
             update(over, len(tasks))
     finally:
+        gc.unfreeze()
         for _, process in running.values():
             process.terminate()
     return found
