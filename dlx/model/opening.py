@@ -35,9 +35,14 @@ def is_own(text: str) -> bool:
 
 
 def name_of(text: str) -> str:
-    """Return the name that a model gets on the page: that of the object, or the stem of the file."""
-    weights, _, known = _parts(text)
-    return Path(weights).stem if weights else known.rpartition(".")[2] if known else Path(text).stem
+    """Return the name that a model gets on the page: that of the object, unless it is "model", or the stem of the file."""
+    weights, place, known = _parts(text)
+    if weights or not known:
+        return Path(weights or text).stem
+    called = known.rpartition(".")[2]
+    if called != "model":
+        return called
+    return Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
 
 
 def refuse_unopenable(text: str) -> None:

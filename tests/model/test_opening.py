@@ -120,7 +120,7 @@ def test_an_object_of_a_file_predicts_what_it_does_there_and_the_file_runs_once(
     found = open_model("mine.py:model", mine)
     expected = sys.modules["mine"].model.predict_proba(loans.drop(columns="bad"))[:, 1]
     assert np.allclose(chances(found, mine), expected)
-    assert found.name == "model"
+    assert found.name == "mine"
     held = open_model("mine.py:Holder.inner", mine)
     assert (held.name, Path("runs").read_text()) == ("inner", "x")
     out, err = capsys.readouterr()
@@ -234,8 +234,8 @@ def test_a_library_that_is_not_installed_is_named_with_what_installs_it(case, mo
 
 
 def test_texts_that_name_a_model_of_the_user_s_own_and_how_it_is_called():
-    own = ["a.py:model", "pack.age:one.two", "x/credit.onnx", "credit.v2.json", "last.ckpt:net.py:Net"]
-    assert [name_of(text) for text in own] == ["model", "two", "credit", "credit.v2", "last"]
+    own = ["x/a.py:model", "pack.age:model", "pack.age:one.two", "x/credit.onnx", "credit.v2.json", "last.ckpt:net.py:Net"]
+    assert [name_of(text) for text in own] == ["a", "age", "two", "credit", "credit.v2", "last"]
     assert all(map(is_own, own)) and not any(map(is_own, dlx.architectures()))
 
 
