@@ -3,6 +3,7 @@
 A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1],
 untrained, where the share of positives is where the head's bias starts from. Any other has ``fit(train, *, seed, weights,
 <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, and weights [rows] have a mean of 1 or are None.
+One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
 are numbers, with defaults.
 """

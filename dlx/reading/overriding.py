@@ -94,7 +94,7 @@ def _with_positive(target: Target, positive: str | None) -> Target:
     pairs = list(zip(target.levels, target.level_labels, strict=True))
     found = [pair for pair in pairs if same_level(pair[0]) == same_level(positive) or pair[1] == positive]
     if not found:
-        known = listed(map(repr, target.levels))
+        known = listed(map(repr, target.levels)) or "none, as it is a regression"
         raise SchemaError(
             f"the target {target.name!r} has no outcome {positive!r}; it has {known}{did_you_mean(positive, target.levels)}"
         )

@@ -93,7 +93,7 @@ def test_awkward_names_levels_and_words_survive(word, tmp_path):
 
 @pytest.mark.parametrize("name", cases.names())
 def test_the_shipped_cases_read_back_equal(name, tmp_path):
-    case = dlx.load(name)
+    case = dlx.load(name)[:300]
     read, text = written(case, tmp_path)
     assert read == case.schema and "guessed" not in text
     card = Card(**read_described(tmp_path / "s.toml")[1])
