@@ -32,6 +32,7 @@ from dlx.reporting.canvas import embedded
 from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
 
 HERE = Path(__file__).parent
+MOST_LINES = 100  # of a table on a page
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +197,10 @@ class _Page:
         cells = [[_cell(group, spec) for spec in columns.values()] for group in groups.values()]
         named = csv or table.removeprefix("_")
         written = named if named in self.tables.tables else ""
-        return one_block(table_block(bare(caption), list(columns), cells, self.links.tables_folder, written))
+        words = bare(caption)
+        if len(cells) > MOST_LINES:
+            words += f"; the first {MOST_LINES} of {len(cells):,} lines, the others are in the CSV"
+        return one_block(table_block(words, list(columns), cells[:MOST_LINES], self.links.tables_folder, written))
 
     def fold(self, summary: str, caller: Callable[[], Any]) -> Markup:
         """Return prose that opens by a click on the summary."""
