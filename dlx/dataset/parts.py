@@ -132,12 +132,13 @@ def split_words(case: Dataset) -> str:
         first = [int(np.where(parts == part, keys, np.inf).argmin()) for part in (VALIDATION, TEST)]
         is_moment = hasattr(column, "dt")
         since = [date_text(keys[row]) if is_moment else level_text(column.iloc[row]) for row in first]
-        words = f"by {name}: rows from {since[0]} on stop the training, those from {since[1]} on are tested on"
+        words = f"by {name}: rows from {since[0]} on stop the training"
+        words += f", those from {since[1]} on are tested on" if case.held_out is None else ""
     elif kind == GROUP:
         words = f"by {name}, of which none is in two parts"
     else:
         words = f"as {name} says" if kind == COLUMN else BY_OUTCOME
-    return words if case.held_out is None else f"{words}, but the test rows, which are those of a file of their own"
+    return words if case.held_out is None else f"{words}, beside a test file of its own"
 
 
 def _parted(

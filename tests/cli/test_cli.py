@@ -6,6 +6,7 @@ import dataclasses
 import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -361,6 +362,19 @@ def test_what_train_finds_is_said(run, own):
     lines = own.read_text().splitlines(keepends=True)
     own.write_text("".join(lines[:140]))
     assert "was trained on other data than own has now; training anew" in words(run(*command).err)
+
+
+def test_a_model_of_another_split_explains_nobody_until_it_is_trained_anew(run, own):
+    target, model = ("--target", "churned"), ("--model", "decision_tree")
+    assert run("train", own, *target, *model).status == 0
+    by_time = ("explain", own, *target, "--split", "time:usage", *model, "--method", "tree_shap", *FEW)
+    line = words(run(*by_time).err)
+    assert (
+        "decision_tree-0 may have seen the test rows: it was trained on rows split at random, by outcome, not by usage" in line
+    )
+    ended = run(*shlex.split(line.partition("make it with: dlx ")[2]))
+    assert ended.status == 0 and "rows split at random, by outcome, not by usage" in words(ended.err)
+    assert run(*by_time).status == 0
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(run, monkeypatch):
