@@ -108,23 +108,24 @@ class Run:
 
 def measured(command: list[str], folder: Path) -> Run:
     """Return what a command took; each of its lines is shown with the seconds passed and the memory held."""
-    started, now, most = time.perf_counter(), 0.0, 0.0
+    started, now, most, pid = time.perf_counter(), 0.0, 0.0, 0
     said = folder / "said.txt"
     with said.open("w") as file:
         process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=file, start_new_session=True)
-    with said.open() as lines:
-        pid = 0
-        while not pid:
-            time.sleep(GLANCE)
-            now = together(process.pid)
-            most = max(most, now)
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            for line in lines:
-                print(
-                    f"{time.perf_counter() - started:6.1f} s {now:6,.0f} MB, at most {most:6,.0f} | {line}", end="", flush=True
-                )
-            if now > MOST:
-                os.killpg(process.pid, signal.SIGKILL)
+    try:
+        with said.open() as lines:
+            while not pid and now <= MOST:
+                time.sleep(GLANCE)
+                now = together(process.pid)
+                most = max(most, now)
+                pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+                for line in lines:
+                    passed = time.perf_counter() - started
+                    print(f"{passed:6.1f} s {now:6,.0f} MB, at most {most:6,.0f} | {line}", end="", flush=True)
+    finally:  # it is too large, or this was interrupted
+        if not pid:
+            os.killpg(process.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     spent = time.perf_counter() - started
     return Run(process.returncode, spent, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, most)
