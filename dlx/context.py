@@ -183,7 +183,7 @@ class RunContext:
         narrator, case = narrator or Narrator(), replace(case, is_limited=True)
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
-        shown = tuple(_aligned(one, explained[: _fewer(PANEL, len(case.schema))], reference, models) for one in brought)
+        shown = tuple(_aligned(one, explained[: fewer_people(PANEL, len(case.schema))], reference, models) for one in brought)
         return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
@@ -204,7 +204,7 @@ class RunContext:
 
     def fewer(self, people: int) -> int:
         """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
-        return _fewer(people, len(self.case.schema))
+        return fewer_people(people, len(self.case.schema))
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
         """Return what was made under a name; make it if nobody has asked for it yet."""
@@ -394,7 +394,8 @@ class RunContext:
         return made
 
 
-def _fewer(people: int, columns: int) -> int:
+def fewer_people(people: int, columns: int) -> int:
+    """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
     return people if columns <= USUAL_COLUMNS else min(people, max(FEWEST, people * USUAL_COLUMNS // columns))
 
 

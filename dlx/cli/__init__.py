@@ -221,7 +221,7 @@ def report(
     model: ToldModels = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
-    people: Annotated[int, typer.Option(help="Test rows that the fast methods explain.", min=1)] = 200,
+    people: Annotated[int, typer.Option(help="Test rows for the fast methods; fewer of many columns.", min=1)] = 200,
     background: Background = 100,
     seed: Seed = 0,
     audit: WithAudit = True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlx.checkpoint import obtain, refuse_unkept
-from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, is_black_box
+from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -68,7 +68,7 @@ def report(
     seed : int
         Seed of the models, the people, the background and the methods.
     people : int
-        How many test rows are explained by the fast methods.
+        How many test rows are explained by the fast methods; of more than 100 columns in proportion fewer.
     background : int
         How many training rows are the reference.
     audit : bool
@@ -110,6 +110,7 @@ def report(
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
     command = command or origin_of("report", case, models, page, brought=bool(explanations), **asked, **more)
+    asked["people"] = fewer_people(people, len(case.schema))
     written = partial(_written, case, found, parts, page, command, brought=explanations)
     if not thorough:
         return written(**asked, narrator=narrator)

@@ -12,7 +12,7 @@ from pages import numbers_of, told_of, words_of
 
 import dlx
 from dlx import explainers
-from dlx.context import QUICK, RunContext
+from dlx.context import QUICK, RunContext, fewer_people
 from dlx.dataset import Card, Dataset
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
@@ -85,3 +85,8 @@ def test_a_constant_model_has_no_nan_among_its_words():
     case = worlds.table("numeric")
     told = told_of("method", context_of(Dataset(case.schema, case.rows, case.outcomes, name="own"), constant))
     assert "nan" not in words_of(told.page + told.evidence).lower().split()
+
+
+def test_of_many_columns_fewer_people_are_asked():
+    assert [fewer_people(200, columns) for columns in (20, 100, 150, 500, 3_000)] == [200, 200, 133, 40, 10]
+    assert fewer_people(8, 500) == 8

@@ -52,7 +52,7 @@ def measure(context: RunContext) -> Measured:
         "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
         "person_reasons": pd.DataFrame(told_reasons),
         "contributions": pd.concat(
-            [one[: context.fewer(len(one))].to_frame() for one in (*context.explanations.values(), *context.brought)],
+            [one.to_frame() for one in (*context.explanations.values(), *context.brought)],
             ignore_index=True,
         ),
         "consensus": pd.DataFrame([line for model in _two(context) for line in _consensus_lines(context, model)]),
@@ -61,7 +61,6 @@ def measure(context: RunContext) -> Measured:
     }
     threshold = context.case.schema.target.threshold
     facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": threshold}
-    facts |= {"explained": len(context.people), "in_table": context.fewer(len(context.people))}
     headers = [method_label(one.method) if one.model == main.name else one.model for one in explained]
     grid = {header: f"{i}: contribution|signed" for i, header in enumerate(headers)}
     disputed, differs_by = None, list[str]()
