@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 PARTS = ("train", "validation", "test")
 BY_OUTCOME = "at random, by outcome"  # how rows are split, in words
-USED = (100_000, 50_000, 50_000)  # the most rows of each part that models and reports read,
+USED = (100_000, 20_000, 20_000)  # the most rows of each part that models and reports read,
 ENOUGH_OUTCOMES = 5_000  # or as many as hold so many of the rarest outcome
 SHARE = 0.2  # of all rows, of validation and of test
 DRAWS = 20  # of groups
