@@ -147,7 +147,7 @@ def test_what_a_model_of_ones_own_reads_beside_the_features_stays_with_each_pers
     table = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=200), "x": rng.normal(size=200)})
     late = (table["day"] >= "2020-05-01").to_numpy()
     table["y"] = (table["x"] + 2 * late + rng.normal(size=200) > 1).astype(int)
-    case = dlx.from_frame(table, dlx.infer_schema(table, target="y"))
+    case = dlx.from_frame(table, dlx.infer_schema(table, target="y", aside={"day": "when"}))
     model = wrap(lambda people: expit((people["x"] + 2 * (people["day"] >= "2020-05-01") - 1).to_numpy()), case)
     (line,) = permutation_importance(model, case, metric="auc", repeats=3).itertuples()
     orders = np.random.default_rng(0)
