@@ -18,6 +18,7 @@ from dlx.schema import level_text
 from dlx.schema.inference import (
     CONSTANT,
     DATE,
+    EITHER,
     EMPTY,
     ENOUGH_FOR_A_RUN,
     ENOUGH_FOR_AN_INDEX,
@@ -31,7 +32,7 @@ from dlx.schema.inference import (
 )
 from dlx.schema.splitting import GROUP
 
-KINDS = {ID: "id", INDEX: "index", CONSTANT: "constant", EMPTY: "empty", TEXT: "text", DATE: "date"}
+KINDS = {ID: "id", INDEX: "index", CONSTANT: "constant", EMPTY: "empty", TEXT: "text", DATE: "date", EITHER: "date"}
 FILTERED = 3  # times as many rows before some were left out
 ENOUGH_FOR_A_TEST = 250  # rows, that tells amounts from numbers that are evenly spread
 EVEN = 0.01  # probability of a test, from which on numbers are evenly spread

@@ -185,7 +185,7 @@ class Dataset:
 
     @property
     def test(self) -> Dataset:
-        """Rows that no model has seen, 20 %."""
+        """Rows to test on, which no model that dlx trains on the case has seen; 20 % where no file or column says otherwise."""
         return self.splits.test
 
     @cached_property

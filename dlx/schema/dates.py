@@ -29,16 +29,21 @@ FORMATS = tuple(f"{day}{time}" for day, time in itertools.product(_DAYS, _TIMES)
 
 def date_format(column: pd.Series) -> str:
     """Return how a column spells its dates, ISO's way for moments; empty where it holds none, or they may be read otherwise."""
+    found = date_formats(column)
+    return found[0] if len(found) == 1 else ""
+
+
+def date_formats(column: pd.Series) -> list[str]:
+    """Return the ways in which a column may spell dates, each of which reads other days."""
     import pandas as pd
 
     known = column.dropna()
     kind = pd.api.types.infer_dtype(known, skipna=False)
     if kind in (*OBJECTS, "datetime64"):
-        return ISO
+        return [ISO]
     if kind not in ("string", "integer", "floating"):
-        return ""
-    found = formats_of([level_text(value) for value in known.unique()])
-    return found[0] if len(found) == 1 else ""
+        return []
+    return formats_of([level_text(value) for value in known.unique()])
 
 
 def formats_of(texts: Collection[str]) -> list[str]:

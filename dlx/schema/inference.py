@@ -25,7 +25,7 @@ import numpy as np
 
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.schema.cells import LARGEST_EXACT, are_calendar_numbers, is_inexact, level_text, look_at, number_of, same_level
-from dlx.schema.dates import date_format
+from dlx.schema.dates import date_format, date_formats
 from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.frames import as_pandas
@@ -40,6 +40,7 @@ MAX_INFERRED_CLASSES, MAX_NUMBERED_CLASSES = 20, 10  # of words, and of numbers
 ENOUGH_FOR_AN_INDEX, ENOUGH_FOR_A_RUN, ENOUGH_FOR_A_FLAG = 20, 100, 20  # rows
 FLAGS = ((0.0, 1.0), (1.0, 2.0), (-1.0, 1.0))
 EMPTY, CONSTANT, INDEX, ID = "no value at all", "a constant", "a saved index", "an id"
+EITHER = 'a date whose day may be its month (a schema says which: date = "%d/%m/%Y")'
 TEXT, DATE, SPLIT = "free text", "a date or a time", "what the split goes by"
 DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
 
@@ -124,7 +125,8 @@ def infer_schema(
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
     """Return why a column, which may be the first of its table, is no feature: "an id"; empty where it is one."""
     why = _why_aside(column, first=first)
-    return "" if why == DATE and date_format(column) else why
+    spelled = date_formats(column) if why == DATE else []
+    return EITHER if len(spelled) > 1 else "" if spelled else why
 
 
 def _why_aside(column: pd.Series, *, first: bool) -> str:
