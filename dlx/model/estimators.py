@@ -208,7 +208,8 @@ def taken_by_position(classes: Any, levels: tuple[str, ...]) -> str:
 def _classes_of(owner: Any, name: str) -> Any:
     """Return the classes that an estimator was fitted on; None where it has none."""
     try:
-        return getattr(owner, "classes_", None)
+        classes = getattr(owner, "classes_", None)
+        return None if classes is not None and not len(classes) else classes  # CatBoost's regressors have none
     except Exception as error:  # a property may raise anything
         raise PredictorError(f"{name} has no classes yet: {type(error).__name__}; call its fit first") from error
 

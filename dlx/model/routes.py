@@ -176,7 +176,7 @@ def _trees(encoder: PipelineEncoder, reading: Reading, parts: Parts, given: Any)
     blank = np.nan if library_of(parts.last) == "xgboost" else 0.0  # XGBoost takes what is not stored for missing
     encoder = replace(encoder, categories=foreign.categories, blank=blank)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    route = f"Read as {plural(len(trees), 'tree')} that add up: each split of {_told(parts)} asks about one column alone."
+    route = f"Read as a sum of {plural(len(trees), 'tree')}: each split of {_told(parts)} asks about one column alone."
     return TreeModel(
         trees, encoder.schema, reading.name, scales_from(scale),
         original=encoder.box.function, rounding=rounding, encoder=encoder, behind=encoder.box, route=route,

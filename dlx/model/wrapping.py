@@ -189,7 +189,7 @@ def _of_network(
     dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
     is_regression = schema.target.kind == "regression"
     copied, own = frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
-    return NeuralModel(copied, encoder, name, scales_from(own))
+    return NeuralModel(copied, encoder, name, scales_from(own), route="Read as a net, of which gradients can be asked.")
 
 
 def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:

@@ -715,7 +715,7 @@ def many_classes():
     [
         (lambda: LogisticRegression().fit(KNOWN, CLASS), "LogisticRegression is not a fitted sum of trees; dlx.wrap takes"),
         (ensemble.RandomForestClassifier, "RandomForestClassifier is not a fitted sum of trees"),
-        (lambda: np.mean, "trees must be of sklearn, xgboost, lightgbm, got a .*; dlx.wrap takes anything"),
+        (lambda: np.mean, "trees must be of sklearn, xgboost, lightgbm, catboost, got a .*; dlx.wrap takes anything"),
         (many_classes, "RandomForestClassifier must have one output, of two classes .* it has 1 of 3 classes"),
         (lambda: ensemble.GradientBoostingClassifier(loss="exponential").fit(KNOWN, CLASS), "got 'exponential', whose trees"),
         (

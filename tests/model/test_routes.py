@@ -186,6 +186,17 @@ def test_boosters_on_pandas_categories_are_read_exactly(make):
     np.testing.assert_allclose(made.values, again.values, atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{}, {"nan_mode": "Max"}])
+def test_catboost_is_read_exactly_on_numbers_with_gaps(options):
+    catboost = pytest.importorskip("catboost")
+    table, outcome, _ = people()
+    numbers = table[NUMBERS]
+    whole = numbers.assign(y=outcome)
+    case = dlx.from_frame(whole, dlx.infer_schema(whole, "y"))
+    booster = catboost.CatBoostClassifier(iterations=8, depth=3, verbose=0, allow_writing_files=False, **options)
+    held(dlx.wrap(booster.fit(numbers, outcome), case), case, TreeModel)
+
+
 def test_the_negative_outcome_is_the_other_way_round():
     table, outcome, case = people()
     for last, kind in (("logistic", LinearModel), ("forest", TreeModel), ("calibrated", LinearModel)):

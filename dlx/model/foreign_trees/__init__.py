@@ -24,7 +24,7 @@ from dlx.model.wrapping import ids_of, numbers_of, refuse_turned, schema_and_che
 from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
-LIBRARIES = ("sklearn", "xgboost", "lightgbm")
+LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost")
 Predict = Callable[[np.ndarray], np.ndarray]
 WAY_OUT = "dlx.wrap takes anything that predicts"
 _PREPARES = re.compile(r"__|fit|score$|get_params$|set_")  # what a subclass may change without changing what it predicts
@@ -60,7 +60,7 @@ def wrap_trees(
     ----------
     estimator : estimator or booster
         Fitted by scikit-learn (decision tree, random forest, extra trees, gradient boosting, histogram gradient
-        boosting), XGBoost or LightGBM, for two classes or a regression, on the columns of the schema: numbers, and
+        boosting), XGBoost, LightGBM or CatBoost, for two classes or a regression, on the columns of the schema: numbers, and
         categories as their codes 0, 1, 2, ... or as the numbers that they are in the table, which may be split as sets.
     case : Dataset or Schema
         The columns that it reads, and the target; with a Dataset the model is held to the estimator's own predictions of some
@@ -108,7 +108,7 @@ def wrap_trees(
     original = partial(_of_rows, kind, foreign.predict, (sign, shift), columns, numbers)
     rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
     scales = scales_from(foreign.scale)
-    route = f"Read as {plural(len(trees), 'tree')} that add up: each split of {kind} asks about one column alone."
+    route = f"Read as a sum of {plural(len(trees), 'tree')}: each split of {kind} asks about one column alone."
     model = TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding, route=route, trained_on=seen)
     if check is None:
         return model

@@ -1,0 +1,284 @@
+"""What dlx makes of models as people bring them: `python experiments/compatibility.py` writes compatibility.md.
+
+Each model is fitted, wrapped and explained: the lines that this takes, the route that dlx chose, which methods are exact, valid
+or refused, and the largest differences from the model's own predict and from the Shapley values by enumeration through it.
+CatBoost is left out where it is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightgbm
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+import xgboost
+from doors.held_models import shapley
+from doors.told import made_with
+from running import run
+from sklearn import decomposition, ensemble, impute, linear_model, preprocessing, svm, tree
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import all_estimators
+from torch import nn
+
+import dlx
+from dlx import explainers
+from dlx.audit.compatibility import preflight
+from dlx.errors import DlxError
+from dlx.files import write_atomically
+from dlx.model import Model, Scale, rescaled
+from dlx.threads import one_thread
+
+ROWS, PEOPLE, BACKGROUND = 300, 3, 6
+NUMBERS, WORDS = ["income", "age", "children"], ["job", "grade"]
+LEFT_OUT = (  # around others, of several outputs, of words' counts, of one column, or without an answer for everybody
+    *("Dummy", "ClassifierChain", "MultiOutput", "RegressorChain", "OutputCode", "OneVs", "MultiTask", "PLS", "CCA"),
+    *("CategoricalNB", "ComplementNB", "MultinomialNB", "IsotonicRegression", "RadiusNeighbors"),
+)
+
+
+class Brought(NamedTuple):
+    """A model as it is brought: what it is, what makes it, and the table that it is fitted on."""
+
+    family: str
+    name: str
+    make: Callable[[pd.DataFrame, pd.Series], Any]  # a fitted estimator, a function or a net
+    table: str  # of `people`
+
+
+class Lit(lightning.LightningModule):
+    """A net as Lightning has it."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return log-odds, [rows, 1]."""
+        return self.net(rows)
+
+
+@cache
+def people(kind: str) -> tuple[pd.DataFrame, pd.Series, dlx.Dataset]:
+    """Return a table, its outcomes and a Dataset: of "numbers", with "gaps", and with "words" or "native" categories."""
+    rng, (columns, task) = np.random.default_rng(0), kind.split(" of ")
+    table = pd.DataFrame(
+        {"income": rng.gamma(2, size=ROWS), "age": rng.normal(40, 9, ROWS), "children": rng.integers(0, 5, ROWS)}
+    )
+    score = table["income"] + 0.1 * (table["age"] - 40) * (table["children"] > 2) - 2
+    if columns != "numbers":
+        table.loc[rng.random(ROWS) < 0.15, "income"] = np.nan
+    if columns in ("words", "native"):
+        table["job"] = rng.choice(["clerk", "smith", "none"], ROWS)
+        table["grade"] = pd.Categorical(rng.choice(["low", "mid", "top"], ROWS), ["low", "mid", "top"], ordered=True)
+        score += (table["job"] == "smith") * 1.0 - (table["grade"] == "top")
+        table.loc[rng.random(ROWS) < 0.15, "job"] = None
+        table["job"] = table["job"].astype("category" if columns == "native" else object)
+    outcome = pd.Series(score + rng.normal(size=ROWS) / 2, name="y")
+    outcome = (outcome > 0).astype(int) if task == "classes" else np.exp(outcome / 2)
+    whole = table.assign(y=outcome)
+    return table, outcome, dlx.from_frame(whole, dlx.infer_schema(whole, "y"))
+
+
+def families() -> Iterator[Brought]:
+    """Yield every classifier and regressor of scikit-learn that fits numbers as it is."""
+    stumps = [("a", tree.DecisionTreeClassifier(max_depth=3)), ("b", linear_model.LogisticRegression())]
+    for task, kind in (("classes", "classifier"), ("values", "regressor")):
+        for name, cls in all_estimators(kind):
+            if name.startswith(LEFT_OUT):
+                continue
+            try:
+                estimator = cls(random_state=0) if "random_state" in cls().get_params() else cls()
+            except TypeError:  # it is around another
+                continue
+            yield Brought(f"scikit-learn {kind}s", name, estimator.fit, f"numbers of {task}")
+    for shell in (
+        ensemble.VotingClassifier(stumps, voting="soft"),
+        ensemble.StackingClassifier(stumps, cv=2),
+        GridSearchCV(linear_model.LogisticRegression(), {"C": [0.1, 1]}, cv=2),
+    ):
+        yield Brought("scikit-learn classifiers", type(shell).__name__, shell.fit, "numbers of classes")
+
+
+def pipelines() -> Iterator[Brought]:
+    """Yield eight shapes of pipelines that keep columns apart, and some that do not, each with several last steps."""
+    filled = impute.SimpleImputer(add_indicator=True)
+    apart = make_pipeline(impute.SimpleImputer(strategy="most_frequent"), preprocessing.OneHotEncoder(handle_unknown="ignore"))
+    ordinal = preprocessing.OrdinalEncoder(encoded_missing_value=-1)
+    shapes = {
+        "scaling, one-hot": (make_pipeline(filled, preprocessing.StandardScaler()), apart),
+        "filling, ordinal": (filled, ordinal),
+        "splines, one-hot": (make_pipeline(filled, preprocessing.SplineTransformer(4)), apart),
+        "bins, one-hot": (make_pipeline(impute.SimpleImputer(), preprocessing.KBinsDiscretizer(4)), apart),
+        "ordinal bins, ordinal": (
+            make_pipeline(impute.SimpleImputer(), preprocessing.KBinsDiscretizer(4, encode="ordinal")),
+            ordinal,
+        ),
+        "ranks, one-hot": (make_pipeline(filled, preprocessing.QuantileTransformer(n_quantiles=30)), apart),
+        "powers, target": (make_pipeline(filled, preprocessing.PowerTransformer()), preprocessing.TargetEncoder()),
+        "logarithms, rare together": (
+            make_pipeline(filled, preprocessing.FunctionTransformer(np.log1p), preprocessing.StandardScaler()),
+            preprocessing.OneHotEncoder(min_frequency=80, handle_unknown="infrequent_if_exist"),
+        ),
+        "PCA, one-hot": (make_pipeline(filled, preprocessing.StandardScaler(), decomposition.PCA(2)), apart),
+        "nearest neighbours fill, one-hot": (impute.KNNImputer(), apart),
+    }
+    lasts = {
+        "logistic": linear_model.LogisticRegression(max_iter=5_000),
+        "forest": ensemble.RandomForestClassifier(20, max_depth=6, random_state=0),
+        "XGBoost": xgboost.XGBClassifier(n_estimators=20, max_depth=3, n_jobs=1),
+    }
+    calibrated = {
+        "one sigmoid over a linear SVM": CalibratedClassifierCV(svm.LinearSVC(), ensemble=False),
+        "five sigmoids over linear SVMs": CalibratedClassifierCV(svm.LinearSVC()),
+        "isotonic over a forest": CalibratedClassifierCV(lasts["forest"], ensemble=False, method="isotonic"),
+    }
+    for shape, (numbers, words) in shapes.items():
+        for name, last in (lasts | (calibrated if shape == "scaling, one-hot" else {})).items():
+            steps = make_column_transformer((numbers, NUMBERS), (words, WORDS))
+            yield Brought("pipelines", f"{shape}: {name}", make_pipeline(steps, last).fit, "words of classes")
+
+
+def boosters() -> Iterator[Brought]:
+    """Yield boosters on numbers with gaps and on pandas categories."""
+    for columns, task in (("gaps", "classes"), ("native", "classes"), ("native", "values")):
+        kind = "Classifier" if task == "classes" else "Regressor"
+        made = {
+            "XGBoost": getattr(xgboost, f"XGB{kind}")(n_estimators=20, max_depth=4, enable_categorical=True, n_jobs=1),
+            "LightGBM": getattr(lightgbm, f"LGBM{kind}")(n_estimators=20, verbose=-1, n_jobs=1),
+            "histogram boosting": getattr(ensemble, f"HistGradientBoosting{kind}")(max_iter=20),
+        }
+        if importlib.util.find_spec("catboost") and columns == "gaps":
+            catboost = importlib.import_module("catboost")
+            made["CatBoost"] = catboost.CatBoostClassifier(iterations=20, depth=4, verbose=0, allow_writing_files=False)
+        for name, booster in made.items():
+            yield Brought("boosters", f"{name}, {columns}, {task}", booster.fit, f"{columns} of {task}")
+
+
+def others() -> Iterator[Brought]:
+    """Yield nets, a decision function and a function."""
+
+    def net(*_: Any) -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
+
+    yield Brought("nets", "torch", net, "numbers of classes")
+    yield Brought("nets", "Lightning", lambda *_: Lit(net()).eval(), "numbers of classes")
+    yield Brought(
+        "functions", "decision function of an SVM", lambda t, y: svm.SVC().fit(t, y).decision_function, "numbers of classes"
+    )
+    yield Brought(
+        "functions", "a rule", lambda *_: lambda t: 0.2 + 0.6 * (t["income"] > 2) * (t["age"] < 45), "numbers of classes"
+    )
+
+
+def own_outputs(model: Any) -> tuple[Callable[[pd.DataFrame], np.ndarray], Scale]:
+    """Return a model's own outputs of a table, which dlx has no part in, and their scale."""
+    if isinstance(model, torch.nn.Module):
+        return lambda t: model(torch.tensor(t.to_numpy(np.float32))).detach().numpy().ravel().astype(float), "logit"
+    if hasattr(model, "predict_proba"):
+        return lambda t: model.predict_proba(t)[:, 1].astype(float), "probability"
+    if hasattr(model, "predict"):
+        return lambda t: np.asarray(model.predict(t), dtype=float).ravel(), "value"
+    return lambda t: np.asarray(model(t), dtype=float), "logit" if hasattr(model, "__self__") else "probability"
+
+
+def line_of(brought: Brought) -> dict[str, str]:
+    """Return what came of a model, as a line of the table."""
+    table, outcome, case = people(brought.table)
+    told = {"family": brought.family, "model": brought.name, "lines": "1"}
+    try:
+        made = brought.make(table, outcome)
+    except (TypeError, ValueError) as error:  # it does not fit this table
+        return told | {"route": f"not fitted: {' '.join(str(error).split())[:80]}"}
+    margin = not hasattr(made, "predict_proba") and hasattr(made, "decision_function")
+    asked = made.decision_function if margin else made
+    try:
+        is_margin = margin or hasattr(made, "__self__")
+        model = dlx.wrap(asked, case, **({"scale": "logit"} if is_margin else {}))
+    except DlxError as error:
+        return told | {"route": f"refused: {error}"}
+    told["lines"] = "1, of its decision_function" if margin else "1"
+    own, scale = own_outputs(asked)
+    return told | {"route": model.route or type(model).__name__} | _methods(model, case) | _held(model, case, table, own, scale)
+
+
+def _methods(model: Model, case: dlx.Dataset) -> dict[str, str]:
+    found = preflight(model, case[:PEOPLE], case[10 : 10 + BACKGROUND]).set_index("method")
+    valid = [name for name in found.index if found.loc[name, "verdict"] != "not valid"]
+    exact = [name for name in valid if explainers.exact_for(name, model, model.scales[0])]
+    said = found["reason"][~found.index.isin(valid)]
+    reasons = pd.Series(
+        [reason.partition("; the methods")[0].removeprefix(f"{name} ") for name, reason in said.items()], said.index
+    )
+    why = [f"{', '.join(names)}: {reason}" for reason, names in reasons.groupby(reasons).groups.items()]
+    return {"exact": ", ".join(exact), "valid": ", ".join(sorted(set(valid) - set(exact))), "refused": "; ".join(why)}
+
+
+def _held(model: Model, case: dlx.Dataset, table: pd.DataFrame, own: Callable[..., np.ndarray], scale: Scale) -> dict[str, str]:
+    """Return the largest differences from the model's own predict and from Shapley values by enumeration through it."""
+    explained, right = model.scales[0], own(table)
+    shared = explained if scale in ("value", "logit") else "probability"
+    apart = np.abs(model.predict(case, scale if scale in model.scales else shared) - right).max()
+    some, background = table[:PEOPLE], table[10 : 10 + BACKGROUND]
+    method = explainers.best_shapley(model, explained)
+    made = dlx.explain(model, some, method=method, background=background, scale=explained)
+    brute = shapley(lambda t: rescaled(own(t), scale, explained, model.name), some, background)
+    return {"predict": f"{apart:.1g}", "Shapley": f"{np.abs(made.values - brute).max():.1g} ({method})"}
+
+
+HEADERS = {
+    **{"family": "", "model": "Model", "lines": "Lines", "route": "Route", "exact": "Exact methods", "valid": "Valid methods"},
+    **{"refused": "Refused", "predict": "From its own predict", "Shapley": "From brute force"},
+}
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="models whose family or name holds this")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".md"))
+    asked, lines = parser.parse_args(), []
+    with warnings.catch_warnings(), one_thread():
+        warnings.simplefilter("ignore")
+        for brought in (*families(), *pipelines(), *boosters(), *others()):
+            if asked.only in f"{brought.family} {brought.name}":
+                lines.append(line_of(brought))
+                print(f"{brought.name}: {lines[-1]['route']}", flush=True)
+    write_atomically(asked.output, written(pd.DataFrame(lines, columns=list(HEADERS)).fillna("")))
+
+
+def written(lines: pd.DataFrame) -> str:
+    """Return the lines as Markdown, a table a family."""
+    read = lines["route"].str.startswith("Read as")
+    made = [made_with(), *([f"catboost {version('catboost')}"] if importlib.util.find_spec("catboost") else [])]
+    parts = [
+        "# Models as people bring them",
+        f"`python experiments/compatibility.py`, {', '.join(made)}. {ROWS} rows; {PEOPLE} people against {BACKGROUND} others. "
+        f"Of {len(lines)} models {read.sum()} are read exactly, {lines['route'].str.startswith('Only').sum()} are only asked, "
+        f"{lines['route'].str.startswith('refused').sum()} refused.",
+    ]
+    for family, some in lines.groupby("family", sort=False):
+        parts += [f"## {family[0].upper()}{family[1:]}", _grid(some.drop(columns="family"))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _grid(some: pd.DataFrame) -> str:
+    rows = [[HEADERS[name] for name in some], ["---"] * some.shape[1], *some.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', ' ') for cell in row)} |" for row in rows)
+
+
+if __name__ == "__main__":
+    run(main)
