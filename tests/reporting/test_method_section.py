@@ -30,7 +30,8 @@ def context_of(case, *models, **asked):
 def context():
     case = worlds.table("mixed")
     case = dataclasses.replace(case, card=Card(caveats=("<b>Only 7</b> were asked.", "*Nothing* else.")))
-    return context_of(case, worlds.model("net", "mixed"), worlds.model("forest", "mixed"))
+    forest = dataclasses.replace(worlds.model("forest", "mixed"), route="Read as a sum of 77 trees: each asks one column.")
+    return context_of(case, worlds.model("net", "mixed"), forest)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def test_every_method_is_told_with_its_question_and_every_scale_with_its_models(
     for _, method in context.explanations:
         assert explainers.method(method).QUESTION in said
     assert "in log-odds for net, in probability for forest." in said
+    assert "forest. Read as a sum of 77 trees: each asks one column." in said
     assert len(told.tables["methods"]) == len(context.explanations)
 
 
