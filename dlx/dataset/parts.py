@@ -6,7 +6,8 @@
 - group: no group is in two parts; of 20 draws by the seed the one whose shares of rows and outcomes are nearest to a fifth.
 - column: what the column says; validation rows are drawn at random from the training rows where it names none.
 
-A test file of its own is the test part; validation rows are then taken from the other rows by the same rule.
+A test file of its own is the test part, with copies of its rows elsewhere; validation rows are then taken from the others by the
+same rule.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def parts_of(case: Dataset, seed: int) -> np.ndarray:
     if case.held_out is not None:
         if (parts == TEST).any():
             raise SchemaError(f"{case.schema.split!r} and a test file both name the test rows; leave out one of the two")
-        parts[case.held_out] = TEST
+        parts[np.isin(case.first_copies, case.first_copies[case.held_out])] = TEST
+        if (parts == TEST).all():
+            raise SchemaError(
+                "every row is in the test file too, so that none is left to learn from; pass a file of other rows"
+            )
     rest, share = np.flatnonzero(parts == TRAIN), SHARE
     for part in (TEST, VALIDATION):
         if not (parts == part).any():
@@ -138,7 +143,10 @@ def split_words(case: Dataset) -> str:
         words = f"by {name}, of which none is in two parts"
     else:
         words = f"as {name} says" if kind == COLUMN else BY_OUTCOME
-    return words if case.held_out is None else f"{words}, beside a test file of its own"
+    if case.held_out is None:
+        return words
+    copies = int((parts_of(case, 0) == TEST).sum() - case.held_out.sum())
+    return f"{words}, beside a test file of its own{f' and {copies:,} copies of its rows' if copies else ''}"
 
 
 def _parted(

@@ -107,6 +107,11 @@ def test_rows_of_a_test_file_are_the_test_rows(written, tmp_path):
     np.testing.assert_array_equal(case.test.outcomes, later["bad"])
     assert len(case.validation) == 50 and case.reading["part"].why == "a constant"  # as nothing is learnt from it
     assert case.reading.options[-2:] == ("--test", str(tmp_path / "later.csv"))
+    assert case.split_words == "at random, by outcome, beside a test file of its own"
+    pd.concat([later, table.iloc[[3, 9]].assign(part="2022")]).to_csv(tmp_path / "again.csv", index=False)
+    again = written(table.assign(part="2022"), test=tmp_path / "again.csv")
+    np.testing.assert_array_equal(again.test.index, [3, 9, *range(ROWS, ROWS + 52)])
+    assert again.split_words.endswith("a test file of its own and 2 copies of its rows")
     by_time = written(table, test=tmp_path / "later.csv", split="time:issued")
     days = pd.to_datetime(table["issued"], format="%d.%m.%Y")
     assert days[by_time.train.index].max() < days[by_time.validation.index].min()
@@ -151,12 +156,14 @@ def test_rows_that_must_be_alike_are_drawn_one_by_one():
         ({"part": "later"}, {"split": "column:part"}, "says 'later' in row 0; it must say train, validation or test"),
         ({"part": ["train", "test"] * 100, "bad": [0, 1] * 100}, {"split": "column:part"}, "of 75 rows, train has no rows"),
         ({}, {"split": "column:part", "test": "loans.csv"}, "and a test file both name the test rows"),
-        ({}, {"split": "group:customer", "test": "loans.csv"}, "is in the test file too, and no group may be on both sides"),
+        ({}, {"split": "group:customer", "test": "later.csv"}, "is in the test file too, and no group may be on both sides"),
+        ({}, {"test": "loans.csv"}, "every row is in the test file too, so that none is left"),
         ({}, {"test": "no.csv"}, "cannot read no.csv: there is no file"),
     ],
 )  # fmt: skip
 def test_split_that_cannot_be_says_why(written, tmp_path, monkeypatch, change, asked, message):
     monkeypatch.chdir(tmp_path)
+    loans(50, seed=1).to_csv("later.csv", index=False)
     with pytest.raises(SchemaError, match=message):
         written(loans().assign(**change), **asked)
 
