@@ -6,8 +6,8 @@
 - group: no group is in two parts; of 20 draws by the seed the one whose shares of rows and outcomes are nearest to a fifth.
 - column: what the column says; validation rows are drawn at random from the training rows where it names none.
 
-A test file of its own is the test part, with copies of its rows elsewhere; validation rows are then taken from the others by the
-same rule.
+A test file of its own is the test part, with copies of its rows elsewhere; validation rows are then taken from the others by
+the same rule.
 """
 
 from __future__ import annotations
