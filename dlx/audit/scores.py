@@ -127,7 +127,8 @@ def interval_of_metric(name: str, outcomes: np.ndarray, predicted: np.ndarray, *
     """Return one of `METRICS` with its 95 % interval over people."""
     if name == "auc":
         return auc_interval(outcomes, predicted)
-    return interval_over(_of_resamples(name, outcomes, predicted), outcomes, seed=seed)
+    _, low, high = interval_over(_of_resamples(name, outcomes, predicted), outcomes, seed=seed)
+    return Interval(METRICS[name](outcomes, predicted), low, high)
 
 
 def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
@@ -135,7 +136,8 @@ def interval_of_gain(name: str, outcomes: np.ndarray, one: np.ndarray, other: np
     if name == "auc":
         return auc_difference(outcomes, one, other)
     mine, theirs = (_of_resamples(name, outcomes, predicted) for predicted in (one, other))
-    return interval_over(lambda counts: mine(counts) - theirs(counts), outcomes, seed=seed)
+    _, low, high = interval_over(lambda counts: mine(counts) - theirs(counts), outcomes, seed=seed)
+    return Interval(METRICS[name](outcomes, one) - METRICS[name](outcomes, other), low, high)
 
 
 def _of_resamples(name: str, outcomes: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
