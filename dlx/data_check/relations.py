@@ -16,7 +16,7 @@ from dlx.errors import quoted
 from dlx.redundancy import Copy, copies, leaks
 from dlx.schema import Schema
 
-MOST_ROWS = 5_000  # drawn from more
+MOST_ROWS = 5_000  # of more, evenly
 MOST_CELLS, FEW_ROWS = 200_000, 1_000  # that copies are looked for in, of fewer columns and of many
 
 
@@ -48,8 +48,8 @@ def columns_that_leak(case: Dataset) -> Iterator[Finding]:
     """Yield columns that alone tell the outcome, and pairs that together do."""
     if case.outcomes is None:
         return
-    step = max(1, len(case) // MOST_ROWS)
-    alone = leaks(case.schema, case.rows[::step], case.outcomes[::step])
+    some = np.linspace(0, len(case) - 1, min(len(case), MOST_ROWS)).astype(int)
+    alone = leaks(case.schema, case.rows[some], case.outcomes[some])
     for leak in alone:
         said = f"{quoted(leak.name)} alone tells {quoted(case.schema.target.name)} ({leak.strength:.3f}): is it known before?"
         remedy = f"If not: --drop {shlex.quote(leak.name)}"
