@@ -22,16 +22,16 @@ from dlx.cases import DATA
 from dlx.data_check import DataCheck
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from flawed import Flawed, flawed_table
+from flawed import Flawed, flawed_table, shifted_table
 
 POSITIVE = {"bank_loan": "bad", "credit_default": "1", "heart_attack": "1", "heart_disease": None}
 
 
-def checked(table: Flawed, folder: Path) -> tuple[DataCheck, float]:
+def checked(table: Flawed, folder: Path, split: str | None = None) -> tuple[DataCheck, float]:
     """Return the check of a table that is read from a file, and the seconds that it took."""
     path = folder / "flawed.csv"
     table.frame.to_csv(path, index=False)
-    case = dlx.read_table(path, target=table.target, positive="yes")
+    case = dlx.read_table(path, target=table.target, positive="yes", split=split)
     begun = time.perf_counter()
     return dlx.check(case), time.perf_counter() - begun
 
@@ -61,6 +61,22 @@ def flaws(count: int) -> None:
     print("\n".join(f"- {one}" for one in missed))
 
 
+def shifts(count: int) -> None:
+    """Print how many shifts between the months of training and of test were found."""
+    found, named, sound = 0, 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(count):
+            table = shifted_table(seed)
+            said = {
+                name for one in checked(table, Path(folder), "time:month")[0] if one.kind == "shift" for name in one.columns
+            }
+            fine = {*table.frame} - table.touched - {table.target, "month"}
+            found, named, sound = found + len(said & table.touched), named + len(said & fine), sound + len(fine)
+    share = f"{found} were found ({found / 2 / count:.1%})"
+    print(f"Of {2 * count} columns that shift in {count} other tables, split by month, {share};")
+    print(f"of {sound:,} that do not, {named} were named.")
+
+
 def shipped() -> None:
     """Print what is found in the tables that dlx ships, by their own schemas and by none."""
     for name in dlx.cases.names():
@@ -82,6 +98,8 @@ def main() -> int:
     print(f"# What the data check finds\n\n`python experiments/data_check.py --tables {count}`\n")
     print(f"## {count} tables with known flaws\n")
     flaws(count)
+    print("\n## Shifts\n")
+    shifts(count // 4)
     print("\n## The shipped tables")
     shipped()
     return 0

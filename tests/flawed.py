@@ -392,3 +392,16 @@ def few_events(rng: Rng, table: Flawed) -> None:
     count = int(rng.integers(8, 60))  # of which a fifth are in the test rows
     events = np.flatnonzero(table.frame["outcome"] == "yes")
     table.frame.loc[rng.permutation(events)[count:], "outcome"] = "no"
+
+
+def shifted_table(seed: int) -> Flawed:
+    """Return a table of months in which a number and a level became other ones in the last fifth, to be split by month."""
+    rng = np.random.default_rng(seed)
+    n = int(np.exp(rng.uniform(np.log(600), np.log(2_500))))
+    table = sound_table(rng, seed % len(TABLES), n)
+    is_late, far, more = np.arange(n) >= 0.8 * n, rng.uniform(0.5, 2), rng.uniform(0.2, 0.5)
+    table.frame.insert(0, "month", np.arange(n) * 25 // n)
+    number = table.add("rate_index", (rng.normal(size=n) + far * is_late).round(2), rng)
+    level = table.add("office", np.where(rng.random(n) < 0.3 + more * is_late, "online", "branch"), rng)
+    table.flaws = [("shift", (number,), f"{far:.1f} standard deviations"), ("shift", (level,), f"{more:.0%} more online")]
+    return table
