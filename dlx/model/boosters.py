@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from typing import Any
+
+
+def estimator_of(model: Any) -> Any:
+    """Return a copy of a booster of XGBoost as its estimator, which reads tables; anything else as it is."""
+    if type(model).__name__ != "Booster" or type(model).__module__.partition(".")[0] != "xgboost":
+        return model
+    import xgboost
+
+    task = json.loads(model.save_config())["learner"]["objective"]["name"]
+    made = xgboost.XGBClassifier() if task.startswith(("binary:", "multi:")) else xgboost.XGBRegressor()
+    made.load_model(model.save_raw())
+    return made
 
 
 def own_names(owner: Any) -> Sequence[str]:

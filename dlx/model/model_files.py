@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, in_a_line
 from dlx.model.base import Scale
+from dlx.model.boosters import estimator_of
 from dlx.model.estimators import known_columns
 
 if TYPE_CHECKING:
@@ -69,13 +69,9 @@ def read_model_file(path: Path, case: Dataset, trusted: Sequence[str] = ()) -> t
 
 
 def _xgboost(path: Path) -> Any:
-    """Return the estimator of a booster: it knows its columns, and gives probabilities."""
     import xgboost
 
-    task = json.loads(xgboost.Booster(model_file=str(path)).save_config())["learner"]["objective"]["name"]
-    made = xgboost.XGBClassifier() if task.startswith(("binary:", "multi:")) else xgboost.XGBRegressor()
-    made.load_model(str(path))
-    return made
+    return estimator_of(xgboost.Booster(model_file=str(path)))
 
 
 def _lightgbm(path: Path) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from dlx.errors import DlxError, plural
 from dlx.model.base import Model, Scale, as_rows, scales_from
 from dlx.model.estimators import Reading, class_position
-from dlx.model.fidelity import held, predicted, witnessed
+from dlx.model.fidelity import FidelityError, held, predicted, witnessed
 from dlx.model.foreign_trees import WAY_OUT, is_sum_of_trees, library_of, read_trees
 from dlx.model.kinds import BlackBox, LinearModel, TreeModel
 from dlx.model.pipelines import NoRoute, PipelineEncoder, given_by
@@ -52,6 +52,9 @@ def fastest(box: BlackBox, check: Any, asked: Scale | None) -> Model:
     try:
         return _proved(_read(box, check, asked), check)
     except Exception as why:  # whatever an estimator may hold, its predictions can be asked for
+        if isinstance(why, FidelityError):
+            apart = str(why).partition(": ")[2].partition("; ")[0]
+            return replace(box, route=f"Only asked for predictions: what was read of it is another model: {apart}.")
         said = str(why).replace(f"; {WAY_OUT}", "") if isinstance(why, DlxError) else f"reading it raised {type(why).__name__}"
         return replace(box, route=f"Only asked for predictions: {said}.")
 

@@ -14,6 +14,7 @@ from dlx.arrays import row_ids
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
+from dlx.model.boosters import estimator_of
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox, NeuralModel
@@ -92,6 +93,7 @@ def wrap(
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
+    predictor = estimator_of(predictor)
     made = called(predictor)
     own = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
     name = str(name or own.__name__)

@@ -186,6 +186,16 @@ def test_boosters_on_pandas_categories_are_read_exactly(make):
     np.testing.assert_allclose(made.values, again.values, atol=1e-6)
 
 
+def test_boosters_without_their_estimators_are_read_exactly():
+    table, outcome, case = people(native=True)
+    options = {"objective": "binary:logistic", "nthread": 1}
+    by_xgboost = xgboost.train(options, xgboost.DMatrix(table, outcome, enable_categorical=True), 6)
+    data = lightgbm.Dataset(table, outcome)
+    by_lightgbm = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 6)
+    for booster in (by_xgboost, by_lightgbm):
+        held(dlx.wrap(booster, case), case, TreeModel)
+
+
 @pytest.mark.parametrize("options", [{}, {"nan_mode": "Max"}])
 def test_catboost_is_read_exactly_on_numbers_with_gaps(options):
     catboost = pytest.importorskip("catboost")
@@ -253,7 +263,10 @@ LOGISTIC = CLASSIFIERS["logistic"]
             "KNNImputer may mix columns",
         ),
         (lambda: make_pipeline(on_numbers(), KNeighborsClassifier()), "KNeighborsClassifier is neither a sum of trees nor lin"),
-        (lambda: make_pipeline(on_numbers(), Steep(solver="newton-cholesky")), "of row .* it predicts .*, Pipeline itself"),
+        (
+            lambda: make_pipeline(on_numbers(), Steep(solver="newton-cholesky")),
+            "another model: of row .* it predicts .*, Pipeline itself .*bability",
+        ),
         (lambda: CalibratedClassifierCV(make_pipeline(on_numbers(), LOGISTIC()), cv=2), "the mean of 2 calibrated models"),
         (
             lambda: CalibratedClassifierCV(make_pipeline(on_numbers(), LOGISTIC()), cv=2, ensemble=False, method="isotonic"),
