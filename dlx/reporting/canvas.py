@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,12 +91,13 @@ def embedded(canvas: Canvas) -> str:
     for ax in canvas.axes:
         if not ax.has_data():
             ax.set_visible(False)
-    layout = canvas.get_layout_engine()
+    layout, drawn = canvas.get_layout_engine(), io.StringIO()
     assert layout is not None
-    layout.execute(canvas)
-    canvas.set_layout_engine("none")  # or savefig would draw it twice, once to lay it out
-    drawn = io.StringIO()
-    canvas.savefig(drawn, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # text stays text, and browsers have the glyphs
+        layout.execute(canvas)
+        canvas.set_layout_engine("none")  # or savefig would draw it twice, once to lay it out
+        canvas.savefig(drawn, format="svg", metadata={"Date": None})
     # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand
     portable = drawn.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
     return "data:image/svg+xml;base64," + base64.b64encode(portable.encode()).decode()

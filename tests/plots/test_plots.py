@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import io
 import re
@@ -21,6 +22,7 @@ from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair
 from dlx.effects.shap_interactions import Interactions
 from dlx.explanation import Explanation
 from dlx.model import wrap
+from dlx.reporting.canvas import canvas_of, embedded
 from dlx.reporting.phrases import share
 from dlx.schema import Feature, Schema, Target
 
@@ -560,3 +562,12 @@ def test_a_special_value_is_a_dot_beside_the_numbers_with_its_meaning():
         heights = np.concatenate([np.atleast_1d(line.get_ydata()) for line in dots])
         expected = curve.mean[-2:] - (curve.mean[0] if len(dots) > 3 else 0)
         assert all(np.isclose(heights, one).any() for one in expected)
+
+
+def test_names_in_any_script_stand_in_a_figure_without_a_warning():
+    with plots.style():
+        canvas, axes = canvas_of(1, 1, width=3, height=2)
+        axes[0, 0].plot([0, 1], [1, 0])
+        axes[0, 0].set_title("種類 Größe")
+        drawn = embedded(canvas)
+    assert "種類 Größe" in base64.b64decode(drawn.partition(",")[2]).decode()
