@@ -169,19 +169,20 @@ def quick_options(name: str, columns: int) -> dict[str, Any]:
 
 def options(name: str) -> dict[str, Any]:
     """Return a method's own options with their defaults."""
-    return dict(_read(method(name).attribute)[0])
+    return dict(_own_options(method(name).attribute))
 
 
 def _kind_of(name: str) -> type:
-    return _read(method(name).attribute)[1]
+    return _types(method(name).attribute)["model"]
 
 
 @functools.cache
-def _read(attribute: Callable[..., Any]) -> tuple[dict[str, Any], type]:
-    """Return a method's own options with their defaults, and the kind of model that it takes, by its signature."""
+def _own_options(attribute: Callable[..., Any]) -> dict[str, Any]:
     parameters = inspect.signature(attribute).parameters.values()
-    own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in {"scale", "seed"}}
-    return own, typing.get_type_hints(attribute)["model"]
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in {"scale", "seed"}}
+
+
+_types = functools.cache(typing.get_type_hints)
 
 
 def _by_cost(name: str) -> tuple[int, int]:
