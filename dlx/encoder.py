@@ -33,7 +33,7 @@ class Encoder:
     center, scale : ndarray [features]
         Mean and standard deviation of the training rows; 0 and 1 for categories.
     keeps_codes : bool
-        Whether special values, and the codes of levels, are read as the numbers that they are, as a network of one's own does.
+        Whether special values, and levels that are two numbers, are read as these, as a network of one's own does.
     """
 
     schema: Schema
@@ -112,7 +112,7 @@ class Encoder:
             missing = feature.beside(column) > 0 if len(special) else np.isnan(column) if feature.missing else None
             known = column if missing is None else np.where(missing, 0.0, column)
             block = dense[:, self.starts[i] : self.starts[i] + own]
-            if not feature.is_categorical or self.keeps_codes:
+            if self._is_number(feature):
                 block[:, 0] = (known - self.center[i]) / self.scale[i]
             elif feature.ordered:
                 block[:] = np.where(known[:, None] > np.arange(own), 0.5, -0.5)
@@ -136,13 +136,16 @@ class Encoder:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
         return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
 
+    def _is_number(self, feature: Feature) -> bool:
+        return not feature.is_categorical or (self.keeps_codes and level_numbers(feature) is not None)
+
     def _special_codes(self, feature: Feature) -> np.ndarray:
         return feature.special_codes[: 0 if self.keeps_codes else None]
 
     def _names_of(self, feature: Feature) -> list[str]:
         special = (feature.format(code) for code in self._special_codes(feature))
         gap = [f"{feature.name} is {one}" for one in (*special, *["missing"] * feature.missing)]
-        if not feature.is_categorical or self.keeps_codes:
+        if self._is_number(feature):
             return [feature.name, *gap]
         if feature.ordered and len(feature.levels) > 1:
             return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]

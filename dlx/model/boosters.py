@@ -28,7 +28,7 @@ def own_names(owner: Any) -> Sequence[str]:
 
 def category_places(owner: Any) -> list[int]:
     """Return which columns XGBoost or LightGBM was fitted on as pandas categories, by their places."""
-    with contextlib.suppress(AttributeError):  # not fitted yet, as is said when it is called
+    with contextlib.suppress(AttributeError, ValueError):  # not fitted yet, as is said when it is called; or a linear booster
         booster = owner.get_booster() if hasattr(owner, "get_booster") else getattr(owner, "booster_", owner)
         if hasattr(booster, "get_categories"):
             held = booster.get_categories(export_to_arrow=True).to_arrow()
