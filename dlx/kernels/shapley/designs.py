@@ -133,7 +133,7 @@ def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
     """
     players, total = candidates.shape[1], len(candidates) + 1
     known = np.concatenate([np.ones((1, players), dtype=bool), candidates])
-    left = covariance_of_values(known)
+    left = np.ascontiguousarray(covariance_of_values(known))  # sums along rows, in their order
     covariance = covariance_of_games(known, known)
     variance = np.diag(covariance) + np.where(np.arange(total) == 0, SURE, REST)
     factor, scratch = np.empty((total, count + 1)), np.empty_like(left)
