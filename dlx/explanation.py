@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -232,10 +233,36 @@ class Explanation:
         ExplanationError
             If shapes do not fit, a value is not finite, or what is promised does not hold; the message says what would.
         """
-        from dlx.foreign import from_values
+        from dlx import foreign
+        from dlx.model import as_rows
 
-        how: dict[str, Any] = {"standard_errors": standard_errors, "adds_up": adds_up, "options": options, "made_by": made_by}
-        return from_values(values, base_values, model, rows, scale=scale, background=background, method=method, **how)
+        coded, outputs = foreign.asked(model, rows, scale)
+        found = foreign.of_columns(values, model, len(coded), "values")
+        references = None if background is None else as_rows(model.schema, background)
+        base = foreign.base_of(base_values, model, references, scale, len(coded))
+        if adds_up:
+            foreign.check_sums(found, base, model, coded, scale)
+        if adds_up and references is not None:
+            foreign.check_base(base, model.predict(references, scale), outputs, scale)
+        if standard_errors is not None:
+            standard_errors = foreign.of_columns(standard_errors, model, len(coded), "standard_errors")
+        return cls(
+            values=found,
+            base_values=base,
+            outputs=outputs,
+            rows=coded,
+            schema=model.schema,
+            scale=scale,
+            method=method,
+            implementation=made_by,
+            model=model.name,
+            background_id=foreign.UNKNOWN + array_id(found) if references is None else array_id(references),
+            target=model.target,
+            index=getattr(rows, "index", None),
+            options=options or {},
+            promise=str(foreign.PROMISE if adds_up else LocalAccuracy()),
+            standard_errors=standard_errors,
+        )
 
     @classmethod
     def from_shap(
@@ -253,9 +280,11 @@ class Explanation:
 
         Other parameters, and errors raised, are those of `from_values`.
         """
-        from dlx.foreign import from_shap
+        from dlx.foreign import one_output
 
-        return from_shap(found, model, rows, scale=scale, background=background, method=method, output=output)
+        values, base = one_output(found, output, model)
+        shared: dict[str, Any] = {"scale": scale, "background": background, "method": method}
+        return cls.from_values(values, base, model, rows, made_by=f"shap {version('shap')}", **shared)
 
     @classmethod
     def from_captum(
@@ -266,9 +295,8 @@ class Explanation:
         The baselines are the background: one row, or all over which attributions were averaged. Parameters, and errors raised,
         are those of `from_values`.
         """
-        from dlx.foreign import from_captum
-
-        return from_captum(attributions, model, rows, scale=scale, background=background, method=method)
+        shared: dict[str, Any] = {"scale": scale, "background": background, "method": method}
+        return cls.from_values(attributions, None, model, rows, made_by=f"captum {version('captum')}", **shared)
 
     @classmethod
     def from_lime(
@@ -280,9 +308,12 @@ class Explanation:
         distance from the average person. Surrogates do not promise to add up. `label` is lime's, the outcome that was
         explained; other parameters, and errors raised, are those of `from_values`.
         """
-        from dlx.foreign import from_lime
+        from dlx.foreign import lime_contributions
 
-        return from_lime(found, explainer, model, rows, scale=scale, background=background, label=label)
+        values, base = lime_contributions(found, explainer, model, rows, background, label)
+        package = type(explainer).__module__.partition(".")[0]
+        shared: dict[str, Any] = {"scale": scale, "background": background, "method": package, "adds_up": False}
+        return cls.from_values(values, base, model, rows, made_by=f"{package} {version(package)}", **shared)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Explanation]) -> Explanation:

@@ -3,103 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from dlx.arrays import array_id
-from dlx.dataset import Dataset
 from dlx.errors import listed
-from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
-from dlx.model import Model, Scale, as_rows, check_model, check_scale
+from dlx.explanation import ExplanationError, LocalAccuracy
+from dlx.model import Model, Scale, as_rows, check_model
 
 PROMISE = LocalAccuracy(relative=0.01)
 ROUNDING = 1e-6  # of the largest output: of tools that compute in float32
 UNKNOWN = "unknown "  # before what tells one unknown background from another
 
 
-def from_values(
-    values: Any,
-    base_values: Any,
-    model: Model,
-    rows: Any,
-    *,
-    scale: Scale,
-    background: Any,
-    method: str,
-    made_by: str = "another tool",
-    standard_errors: Any = None,
-    adds_up: bool = True,
-    options: dict[str, Any] | None = None,
-) -> Explanation:
-    """Return contributions that another tool computed, as `Explanation.from_values` describes them."""
+def asked(model: Model, rows: Any, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows as codes, and what the model predicts of them; raise where it is no model, or lacks the scale."""
     check_model(model)
-    check_scale(model, scale)
-    coded, outputs = as_rows(model.schema, rows), model.predict(rows, scale)
-    found = _of_columns(values, model, len(coded), "values")
-    failed = np.flatnonzero(~np.isfinite(found).all(axis=1))
-    if len(failed):
-        raise ExplanationError(f"values must be finite, but row {failed[0]} holds {found[failed[0]].tolist()}; leave it out")
-    references = None if background is None else as_rows(model.schema, background)
-    base = _base_of(base_values, model, references, scale, len(coded))
-    if adds_up:
-        _check_sums(found, base, model, coded, scale)
-        if references is not None:
-            _check_base(base, model.predict(references, scale), outputs, scale)
-    return Explanation(
-        values=found,
-        base_values=base,
-        outputs=outputs,
-        rows=coded,
-        schema=model.schema,
-        scale=scale,
-        method=method,
-        implementation=made_by,
-        model=model.name,
-        background_id=UNKNOWN + array_id(found) if references is None else array_id(references),
-        target=model.target,
-        index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
-        options=options or {},
-        promise=str(PROMISE if adds_up else LocalAccuracy()),
-        standard_errors=None if standard_errors is None else _of_columns(standard_errors, model, len(coded), "standard_errors"),
-    )
+    return as_rows(model.schema, rows), model.predict(rows, scale)
 
 
-def from_shap(
-    found: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str, output: int | None = None
-) -> Explanation:
-    """Return what the shap package computed, as `Explanation.from_shap` describes it."""
+def one_output(found: Any, output: int | None, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values and base values of one output of a `shap.Explanation`: the last of two, where nobody says which."""
     values, base = np.asarray(found.values), np.asarray(found.base_values)
-    if values.ndim == 3:
-        output = _output(output, values.shape[2], model)
-        values, base = values[:, :, output], base[..., output] if base.ndim else base
-    made_by = f"shap {version('shap')}"
-    return from_values(values, base, model, rows, scale=scale, background=background, method=method, made_by=made_by)
+    if values.ndim < 3:
+        return values, base
+    count = values.shape[2]
+    if output is None and count > 2:
+        raise ExplanationError(f"the values are of {count} outputs; pass output=..., the position of {model.target}")
+    chosen = count - 1 if output is None else output
+    if not -count <= chosen < count:
+        raise ExplanationError(f"output must be 0 to {count - 1}, got {output}")
+    return values[:, :, chosen], base[..., chosen] if base.ndim else base
 
 
-def from_captum(attributions: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str) -> Explanation:
-    """Return what captum computed, as `Explanation.from_captum` describes it."""
-    made_by = f"captum {version('captum')}"
-    return from_values(attributions, None, model, rows, scale=scale, background=background, method=method, made_by=made_by)
-
-
-def from_lime(
-    found: Sequence[Any],
-    explainer: Any,
-    model: Model,
-    rows: Any,
-    *,
-    scale: Scale,
-    background: Any,
-    label: int = 1,
-) -> Explanation:
-    """Return what the lime package computed, as `Explanation.from_lime` describes it."""
+def lime_contributions(
+    found: Sequence[Any], explainer: Any, model: Model, rows: Any, background: Any, label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the contributions against a background, and what they start from, that lime's weights of bins amount to."""
     if explainer.discretizer is None:
         raise ExplanationError(
             "lime's weights are read of bins, but this explainer was made with discretize_continuous=False; leave it out"
         )
-    package = type(explainer).__module__.partition(".")[0]
     coded, references = as_rows(model.schema, rows), as_rows(model.schema, background)
     bins = explainer.discretizer.discretize
     weights, intercepts = np.zeros(coded.shape), np.empty(len(coded))
@@ -108,20 +52,10 @@ def from_lime(
             weights[i, column] = weight
         intercepts[i] = one.intercept[label]
     shares = np.array([(bins(references) == row).mean(axis=0) for row in bins(coded)])
-    return from_values(
-        weights * (1 - shares),
-        intercepts + (weights * shares).sum(axis=1),
-        model,
-        rows,
-        scale=scale,
-        background=background,
-        method=package,
-        made_by=f"{package} {version(package)}",
-        adds_up=False,
-    )
+    return weights * (1 - shares), intercepts + (weights * shares).sum(axis=1)
 
 
-def _of_columns(values: Any, model: Model, count: int, what: str) -> np.ndarray:
+def of_columns(values: Any, model: Model, count: int, what: str) -> np.ndarray:
     """Return values [rows, features] of original columns; those of a model's dense columns are summed, a table is reordered."""
     names = list(model.schema.names)
     if hasattr(values, "columns"):
@@ -137,10 +71,13 @@ def _of_columns(values: Any, model: Model, count: int, what: str) -> np.ndarray:
         raise ExplanationError(
             f"{what} must be [{count}, {len(names)}] of {model.name}'s columns{dense}, got {list(array.shape)}"
         )
+    failed = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(failed):
+        raise ExplanationError(f"{what} must be finite, but row {failed[0]} holds {array[failed[0]].tolist()}; leave it out")
     return array
 
 
-def _base_of(base: Any, model: Model, references: np.ndarray | None, scale: Scale, count: int) -> np.ndarray:
+def base_of(base: Any, model: Model, references: np.ndarray | None, scale: Scale, count: int) -> np.ndarray:
     """Return the base value of each row; by default the mean output of the background."""
     if base is None and references is None:
         raise ExplanationError("what do the contributions start from? pass base_values=..., or the background")
@@ -150,7 +87,7 @@ def _base_of(base: Any, model: Model, references: np.ndarray | None, scale: Scal
     return np.broadcast_to(array.ravel(), count)
 
 
-def _check_sums(values: np.ndarray, base: np.ndarray, model: Model, coded: np.ndarray, scale: Scale) -> None:
+def check_sums(values: np.ndarray, base: np.ndarray, model: Model, coded: np.ndarray, scale: Scale) -> None:
     """Raise where contributions do not add up to the model's outputs; say on which scale, or for which outcome, they do."""
     sums = base + values.sum(axis=1)
 
@@ -178,7 +115,7 @@ def _check_sums(values: np.ndarray, base: np.ndarray, model: Model, coded: np.nd
     )
 
 
-def _check_base(base: np.ndarray, references: np.ndarray, outputs: np.ndarray, scale: Scale) -> None:
+def check_base(base: np.ndarray, references: np.ndarray, outputs: np.ndarray, scale: Scale) -> None:
     """Raise where base values are not the mean output of the background, as those of Shapley values and paths are."""
     mean = float(references.mean())
     effect = float(max(np.abs(outputs - mean).mean(), np.abs(references - mean).mean()))
@@ -187,13 +124,3 @@ def _check_base(base: np.ndarray, references: np.ndarray, outputs: np.ndarray, s
             f"the contributions start from {base.mean():.4g} {scale}, but the mean output of the background is {mean:.4g}; "
             "pass the background that they were made against, or None where it is not known"
         )
-
-
-def _output(output: int | None, count: int, model: Model) -> int:
-    """Return the output that is meant: the positive class, the last of two, where nobody says."""
-    if output is None and count > 2:
-        raise ExplanationError(f"the values are of {count} outputs; pass output=..., the position of {model.target}")
-    chosen = count - 1 if output is None else output
-    if not -count <= chosen < count:
-        raise ExplanationError(f"output must be 0 to {count - 1}, got {output}")
-    return chosen
