@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars
 import pyarrow as pa
 import pytest
 
@@ -33,11 +35,11 @@ def held() -> pa.Table:
 
 
 def as_kind(kind: str):
-    """Return the loans as a frame of a library, which not every machine has."""
+    """Return the loans as a frame of a library."""
     if kind == "duckdb":
-        return pytest.importorskip("duckdb").from_arrow(held())
+        return duckdb.from_arrow(held())
     if kind.startswith("polars"):
-        frame = pytest.importorskip("polars").from_arrow(held())
+        frame = polars.from_arrow(held())
         return frame.lazy() if kind == "polars lazy" else frame
     return held()
 

@@ -9,6 +9,7 @@ import pickle
 import sys
 from pathlib import Path
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -16,10 +17,12 @@ import pytest
 import torch
 import xgboost
 from scipy.special import expit, softmax
+from skl2onnx import to_onnx
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from skops.io import dump
 
 import dlx
 from dlx.errors import DlxError
@@ -276,7 +279,6 @@ def test_a_booster_of_numbers_keeps_its_trees(numbers, loans):
 
 @pytest.mark.parametrize("with_words", [True, False])
 def test_catboost(case, numbers, loans, with_words):
-    catboost = pytest.importorskip("catboost", reason="catboost is not installed: its files are not tried")
     table = loans[["age", "job", "net pay"]] if with_words else loans[NUMBERS].to_numpy()
     options = {"cat_features": ["job"] if with_words else None, "allow_writing_files": False, "verbose": 0}
     fitted = catboost.CatBoostClassifier(5, **options).fit(table, loans["bad"])
@@ -292,11 +294,10 @@ def pipeline(loans, columns) -> object:
 
 
 def test_a_skops_file_is_loaded_when_its_types_are_trusted(case, loans):
-    skops = pytest.importorskip("skops.io", reason="skops is not installed: its files are not tried")
     columns = ["age", "job", "net pay"]
     boosted = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1)
     fitted = make_pipeline(make_column_transformer((OneHotEncoder(), ["job"]), remainder="passthrough"), boosted)
-    skops.dump(fitted.fit(loans[columns], loans["bad"]), "some.skops")
+    dump(fitted.fit(loans[columns], loans["bad"]), "some.skops")
     with pytest.raises(UntrustedError, match=r"--trust lightgbm.sklearn.LGBMClassifier") as refused:
         open_model("some.skops", case)
     found = open_model("some.skops", case, trusted=refused.value.types)
@@ -306,8 +307,6 @@ def test_a_skops_file_is_loaded_when_its_types_are_trusted(case, loans):
 @pytest.mark.parametrize("zipmap", [True, False])
 @pytest.mark.parametrize("with_words", [True, False])
 def test_onnx_of_scikit_learn(case, numbers, loans, zipmap, with_words):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: ONNX files are not tried")
-    to_onnx = pytest.importorskip("skl2onnx", reason="skl2onnx is not installed: no ONNX file can be made").to_onnx
     columns = ["age", "job", "net pay"] if with_words else NUMBERS
     table = loans[columns].astype(dict.fromkeys(NUMBERS, "float32"))
     fitted, read = pipeline(loans, columns), case if with_words else numbers
@@ -326,8 +325,6 @@ def test_onnx_of_scikit_learn(case, numbers, loans, zipmap, with_words):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_onnx_of_torch_gives_log_odds_and_needs_an_axis_of_rows(case, numbers, outputs):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: ONNX files are not tried")
-    pytest.importorskip("onnx", reason="onnx is not installed: no ONNX file can be made")
     net, rows = torch.nn.Linear(2, outputs), torch.from_numpy(numbers.rows.astype(np.float32))
     with torch.no_grad():
         net.weight.zero_()[-1] = torch.tensor([0.1, -0.5])

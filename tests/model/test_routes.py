@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+import catboost
 import lightgbm
 import numpy as np
 import oracles
@@ -198,7 +199,6 @@ def test_boosters_without_their_estimators_are_read_exactly():
 
 @pytest.mark.parametrize("options", [{}, {"nan_mode": "Max"}])
 def test_catboost_is_read_exactly_on_numbers_with_gaps(options):
-    catboost = pytest.importorskip("catboost")
     table, outcome, _ = people()
     numbers = table[NUMBERS]
     whole = numbers.assign(y=outcome)

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import worlds
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -290,7 +291,6 @@ def test_a_wrapped_model_is_given_the_code():
     model = wrap(predict, data, scale="probability")
     partial_dependence(model, data.rows, "burden", scale="probability")
     assert {-9.0, 999.0} <= set(np.concatenate(seen)) and not np.isnan(np.concatenate(seen)).any()
-    torch = pytest.importorskip("torch")
     numbers = Schema(data.schema.features[:2], TARGET)
     net = wrap(torch.nn.Linear(2, 1), numbers, scale="logit")
     np.testing.assert_array_equal(net.dense(data.rows[:, :2]), data.rows[:, :2].astype(np.float32))
