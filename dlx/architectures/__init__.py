@@ -1,7 +1,8 @@
 """One architecture a file. The folder is the registry; a file's name is the architecture's name everywhere.
 
-A net's file has ``build(width, base_rate, *, <its options>) -> nn.Module``: dense rows [rows, width] to logits [rows, 1],
-untrained, where the share of positives is where the head's bias starts from. Any other has ``fit(train, *, seed, weights,
+A net's file has ``build(width, bias, *, <its options>) -> nn.Module``: dense rows [rows, width] to outputs [rows, len(bias)],
+untrained, where the head's bias starts from ``bias``: the log-odds of two classes, the log share of each of several, or the
+mean of a standardised value, [0.0]. Any other has ``fit(train, *, seed, weights,
 <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, and weights [rows] have a mean of 1 or are None.
 One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 
 def build(
-    width: int, base_rate: float, *, hidden: int = 128, depth: int = 2, dropout: float = 0.5, input_dropout: float = 0.2
+    width: int,
+    bias: Sequence[float],
+    *,
+    hidden: int = 128,
+    depth: int = 2,
+    dropout: float = 0.5,
+    input_dropout: float = 0.2,
 ) -> nn.Module:
-    """Return the net, untrained: dense rows [rows, width] to logits [rows, 1].
+    """Return the net, untrained: dense rows [rows, width] to outputs [rows, len(bias)].
 
     Parameters
     ----------
@@ -22,11 +29,12 @@ def build(
     layers: list[nn.Module] = [nn.Dropout(input_dropout)]
     for layer in range(depth):
         layers += [nn.Linear(hidden if layer else width, hidden), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers, head(hidden, base_rate))
+    return nn.Sequential(*layers, head(hidden, bias))
 
 
-def head(width: int, base_rate: float) -> nn.Linear:
-    """Return a linear layer to one logit; its bias starts from the base rate, so that a rare event is no surprise."""
-    layer = nn.Linear(width, 1)
-    nn.init.constant_(layer.bias, math.log(base_rate / (1 - base_rate)))
+def head(width: int, bias: Sequence[float]) -> nn.Linear:
+    """Return a linear layer to one output an entry of its bias, which starts from there: a rare event is no surprise."""
+    layer = nn.Linear(width, len(bias))
+    with torch.no_grad():
+        layer.bias.copy_(torch.tensor(bias))
     return layer

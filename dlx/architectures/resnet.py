@@ -7,6 +7,7 @@ ReLU is a module of its own, so that DeepLIFT's table applies.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -34,7 +35,7 @@ class Block(nn.Module):
 
 def build(
     width: int,
-    base_rate: float,
+    bias: Sequence[float],
     *,
     hidden: int = 64,
     block_hidden: int = 128,
@@ -43,7 +44,7 @@ def build(
     residual_dropout: float = 0.2,
     input_dropout: float = 0.2,
 ) -> nn.Module:
-    """Return the net, untrained: dense rows [rows, width] to logits [rows, 1].
+    """Return the net, untrained: dense rows [rows, width] to outputs [rows, len(bias)].
 
     Parameters
     ----------
@@ -60,6 +61,6 @@ def build(
             blocks=nn.Sequential(*blocks),
             norm=nn.BatchNorm1d(hidden),
             activation=nn.ReLU(),
-            head=head(hidden, base_rate),
+            head=head(hidden, bias),
         )
     )

@@ -197,7 +197,7 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     weights = {part.removeprefix("network."): array for part, array in arrays.items() if part.startswith("network.")}
     own = {option: said["settings"][option] for option in architectures.options(said["architecture"])}
     with torch.device("meta"), _no_more_than(weights):  # no weights are drawn, so nobody's random numbers move
-        network: nn.Module = architectures.architecture(said["architecture"]).build(encoder.width, 0.5, **own)
+        network: nn.Module = architectures.architecture(said["architecture"]).build(encoder.width, [0.0], **own)
     kinds = {part: weight.dtype for part, weight in network.state_dict().items()}
     state = {part: torch.from_numpy(array.copy()).to(kinds.get(part)) for part, array in weights.items()}
     network.load_state_dict(state, strict=True, assign=True)

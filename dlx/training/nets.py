@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import signal
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,14 @@ def fit_net(
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
     assert train_rows.outcomes is not None
     base_rate = float(np.average(train_rows.outcomes, weights=weights))
+    bias = [math.log(base_rate / (1 - base_rate))]
     train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
-        lesson = _Lesson(_built(architecture, encoder.width, base_rate, own), recipe, progress)
+        lesson = _Lesson(_built(architecture, encoder.width, bias, own), recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
     lesson.network.load_state_dict(lesson.best)
@@ -76,9 +78,9 @@ def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Bat
     return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns if column is not None)
 
 
-def _built(architecture: str, width: int, base_rate: float, own: dict[str, Any]) -> nn.Module:
+def _built(architecture: str, width: int, bias: Sequence[float], own: dict[str, Any]) -> nn.Module:
     try:
-        network: nn.Module = architectures.architecture(architecture).build(width, base_rate, **own)
+        network: nn.Module = architectures.architecture(architecture).build(width, bias, **own)
     except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
         asked = ", ".join(f"{name}={value}" for name, value in own.items())
         raise TrainingError(f"{architecture} cannot be built with {asked}: {one_line(error)}") from error

@@ -28,9 +28,9 @@ LEAST = {2: 2.5}  # the ratio that is asked for, by depth
 def held_out_contests(seed: int) -> Iterator[Contest]:
     """Yield integrated gradients over a background, on both scales, of nets of many shapes and of two shipped ones."""
     for width, depth in SHAPES:
-        world = _world(f"mlp {width} x {depth}", lambda w=width, d=depth: mlp.build(COLUMNS, 0.3, hidden=w, depth=d), seed)
+        world = _world(f"mlp {width} x {depth}", lambda w=width, d=depth: mlp.build(COLUMNS, [-0.85], hidden=w, depth=d), seed)
         yield from on_both_scales(world, LEAST.get(depth, np.nan), 1 if width * depth > 500 else 4)
-    yield from on_both_scales(_world("resnet", lambda: resnet.build(COLUMNS, 0.3), seed), np.nan, 4)
+    yield from on_both_scales(_world("resnet", lambda: resnet.build(COLUMNS, [-0.85]), seed), np.nan, 4)
     for architecture in ("mlp", "resnet"):
         yield from on_both_scales(trained_world("bank_loan", architecture), np.nan, 4)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_every_option_is_a_number_with_a_default(name):
 
 @pytest.mark.parametrize("name", NETS)
 def test_nets_start_at_the_base_rate_and_use_each_nonlinearity_once(name):
-    network = architectures.architecture(name).build(7, 0.2).eval()
+    network = architectures.architecture(name).build(7, [math.log(0.2 / 0.8)]).eval()
     assert network(torch.zeros(3, 7)).shape == (3, 1)
     last = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
     assert torch.sigmoid(last.bias).item() == pytest.approx(0.2)

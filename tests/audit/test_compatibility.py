@@ -91,7 +91,7 @@ class Functional(nn.Module):
 @pytest.mark.parametrize("architecture", [mlp, resnet])
 def test_nets_of_dlx_are_fine(architecture, world):
     torch.manual_seed(0)
-    model = as_model(architecture.build(worlds.encoder(world).width, 0.4), world)
+    model = as_model(architecture.build(worlds.encoder(world).width, [-0.4]), world)
     table = checked(model, world)
     assert found(model, world) == []
     fine = ["deeplift", "exact_shapley", "integrated_gradients", "kernel_shap", "shapley"]

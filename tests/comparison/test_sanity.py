@@ -55,7 +55,7 @@ def trained():
 
 def deep():
     torch.manual_seed(1)
-    return NeuralModel(resnet.build(5, 0.3, hidden=6, block_hidden=4, depth=1), worlds.encoder("numeric"), "resnet")
+    return NeuralModel(resnet.build(5, [-0.85], hidden=6, block_hidden=4, depth=1), worlds.encoder("numeric"), "resnet")
 
 
 # Randomising

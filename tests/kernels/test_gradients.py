@@ -71,10 +71,10 @@ class Wide(nn.Module):
 
 
 NETS = {
-    "mlp": lambda: mlp.build(WIDTH, 0.3, hidden=12),
-    "deep mlp": lambda: mlp.build(WIDTH, 0.3, hidden=12, depth=4),
-    "shallow mlp": lambda: mlp.build(WIDTH, 0.3, hidden=12, depth=1),
-    "resnet": lambda: resnet.build(WIDTH, 0.3, hidden=8, block_hidden=12),
+    "mlp": lambda: mlp.build(WIDTH, [-0.85], hidden=12),
+    "deep mlp": lambda: mlp.build(WIDTH, [-0.85], hidden=12, depth=4),
+    "shallow mlp": lambda: mlp.build(WIDTH, [-0.85], hidden=12, depth=1),
+    "resnet": lambda: resnet.build(WIDTH, [-0.85], hidden=8, block_hidden=12),
     "leaky": lambda: layers(lambda: nn.LeakyReLU(0.2)),
     "kinks at the input": lambda: nn.Sequential(nn.ReLU(), nn.Linear(WIDTH, 12), nn.ReLU(inplace=True), nn.Linear(12, 1)),
     "wide": Wide,
@@ -207,7 +207,7 @@ def test_gap_is_what_is_missing_in_each_row():
 
 def test_path_across_very_many_kinks():
     torch.manual_seed(0)
-    network = trained(lambda: mlp.build(WIDTH, 0.3, hidden=96, depth=4))
+    network = trained(lambda: mlp.build(WIDTH, [-0.85], hidden=96, depth=4))
     made = integrated_gradients(network, 20 * rows(4), -20 * rows(3, 1))
     assert made.is_exact and made.evaluations > 4 * 3 * 100
     assert np.abs(made.gaps).max() < 1e-6 * np.abs(made.values).sum(axis=1).max()

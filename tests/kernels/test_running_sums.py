@@ -41,9 +41,9 @@ def chain(*between):
 
 
 NETS = {
-    **{f"mlp of depth {depth}": lambda depth=depth: mlp.build(WIDTH, 0.3, hidden=17, depth=depth) for depth in (2, 3, 5)},
-    "resnet": lambda: resnet.build(WIDTH, 0.3, hidden=9, block_hidden=14),
-    "deep resnet": lambda: resnet.build(WIDTH, 0.3, hidden=6, block_hidden=10, depth=4),
+    **{f"mlp of depth {depth}": lambda depth=depth: mlp.build(WIDTH, [-0.85], hidden=17, depth=depth) for depth in (2, 3, 5)},
+    "resnet": lambda: resnet.build(WIDTH, [-0.85], hidden=9, block_hidden=14),
+    "deep resnet": lambda: resnet.build(WIDTH, [-0.85], hidden=6, block_hidden=10, depth=4),
     "batch norms": lambda: normed(3),
     "branches": Branches,
     "leaky": lambda: chain(nn.LeakyReLU(0.2), nn.LeakyReLU(1.5)),
@@ -123,7 +123,7 @@ def test_sums_are_what_fine_ones_come_to(name, probability):
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_a_probability_close_to_one_keeps_its_digits(depth):
-    network, persons, references = trained(lambda: mlp.build(WIDTH, 0.3, hidden=17, depth=depth)), rows(4), rows(3, 1)
+    network, persons, references = trained(lambda: mlp.build(WIDTH, [-0.85], hidden=17, depth=depth)), rows(4), rows(3, 1)
     for shift in (-30.0, 0.0, 12.0, 30.0):
         shifted = nn.Sequential(copy.deepcopy(network), nn.Linear(1, 1), nn.Sigmoid()).double().eval()
         with torch.no_grad():
@@ -197,9 +197,9 @@ def test_what_is_not_walked():
     assert can_be_walked(graph, CPU) and not can_be_walked(graph, torch.device("cuda"))
     for network in (chain(nn.ReLU(), nn.Tanh()), chain(nn.Sigmoid(), nn.ReLU()), nn.Linear(WIDTH, 1)):
         assert not can_be_walked(record(network.eval(), rows(2)), CPU)
-    wide = mlp.build(WIDTH, 0.3, hidden=running_sums.MOST_UNITS // 2 + 1).eval()
+    wide = mlp.build(WIDTH, [-0.85], hidden=running_sums.MOST_UNITS // 2 + 1).eval()
     assert not can_be_walked(record(wide, rows(2)), CPU)
-    one = mlp.build(WIDTH, 0.3, depth=1).eval()
+    one = mlp.build(WIDTH, [-0.85], depth=1).eval()
     assert not can_be_walked(record(one, rows(2)), CPU) and can_be_walked(
         record(nn.Sequential(one, nn.Sigmoid()), rows(2)), CPU
     )

@@ -24,8 +24,8 @@ def nets(world):
     width = worlds.encoder(world).width
     torch.manual_seed(0)
     made = {
-        "mlp": mlp.build(width, 0.3),
-        "resnet": resnet.build(width, 0.3),
+        "mlp": mlp.build(width, [-0.85]),
+        "resnet": resnet.build(width, [-0.85]),
         "one layer": nn.Linear(width, 1),
         "no bias": nn.Sequential(nn.Identity(), nn.Sequential(nn.Linear(width, 9, bias=False), nn.Tanh()), nn.Linear(9, 1)),
     }
