@@ -159,6 +159,9 @@ def read_people(
     missing: Collection[str] | None = None,
 ) -> Dataset:
     """Return the rows of a file as those of a case, with whose schema they are read; the options are those of `read_table`."""
+    if like.several is not None:
+        people = read_people(path, like.whole, delimiter=delimiter, encoding=encoding, missing=missing)
+        return people.of_class(like.schema.target.levels[1])
     with naming(path):
         opened = open_table(Path(path), delimiter=delimiter, encoding=encoding)
         schema = dataclasses.replace(like.schema, split=RANDOM)  # people are not split

@@ -15,7 +15,7 @@ from dlx.arrays import as_slice, check_seed, frozen, row_ids
 from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, rows_used, split_words
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
-from dlx.schema import Schema, SchemaError
+from dlx.schema import Schema, SchemaError, Target
 from dlx.schema.fields import conform
 from dlx.schema.splitting import RANDOM
 
@@ -96,6 +96,10 @@ class Dataset:
         The library of the frame that the rows came in, "polars", which a model of one's own may read; empty for pandas.
     is_limited : bool
         Whether `splits` has fewer rows of large parts, see `dlx.dataset.parts.rows_used`.
+    several : Target, optional
+        The target of several classes, where the outcomes only say whether a row is of one of them, see `of_class`.
+    classes : ndarray [rows], optional
+        The class of each row by that target, where it is known.
     """
 
     schema: Schema
@@ -111,6 +115,8 @@ class Dataset:
     held_out: np.ndarray | None = None
     frames: str = ""
     is_limited: bool = False
+    several: Target | None = None
+    classes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
@@ -124,6 +130,7 @@ class Dataset:
             "index": index,
             "table": self.table,
             "held_out": self.held_out,
+            "classes": self.classes,
             **self.extra,
         }.items():
             if column is not None and len(column) != len(rows):
@@ -152,26 +159,46 @@ class Dataset:
             extra={name: column[which] for name, column in self.extra.items()},
             table=None if self.table is None else self.table.iloc[which],
             held_out=None if self.held_out is None else self.held_out[which],
+            classes=None if self.classes is None else self.classes[which],
         )
+
+    def of_class(self, level: str) -> Dataset:
+        """Return the same rows with two outcomes, one class of several or another; each is in the part that it was in.
+
+        What was learnt from the training rows of all classes has so not seen the test rows of one.
+        """
+        case = self.whole
+        target, outcomes = case.schema.target.of_class(level), case.outcomes
+        is_it = None if outcomes is None else outcomes == case.schema.target.levels.index(level)
+        schema = dataclasses.replace(case.schema, target=target)
+        return dataclasses.replace(case, schema=schema, outcomes=is_it, several=case.schema.target, classes=outcomes)
+
+    @property
+    def whole(self) -> Dataset:
+        """The rows with all their classes; itself where it does not tell of one of several."""
+        if self.several is None:
+            return self
+        schema = dataclasses.replace(self.schema, target=self.several)
+        return dataclasses.replace(self, schema=schema, outcomes=self.classes, several=None, classes=None)
 
     def split(self, seed: int = 0) -> Splits:
         """Return train (60 %), validation (20 %) and test (20 %) by the schema's `split`; a function of the table and the seed.
 
         At random, by time, by groups or as a column says: `dlx.dataset.parts` states the rules.
         """
-        parts = parts_of(self, check_seed(seed))
+        parts = parts_of(self.whole, check_seed(seed))
         return Splits(*(self[np.flatnonzero(parts == part)] for part in (TRAIN, VALIDATION, TEST)))
 
     @cached_property
     def splits(self) -> Splits:
         """The split of seed 0, on which models are trained."""
         parts = self.split(seed=0)
-        return Splits(*(some[rows_used(some, i)] for i, some in enumerate(parts))) if self.is_limited else parts
+        return Splits(*(some[rows_used(some.whole, i)] for i, some in enumerate(parts))) if self.is_limited else parts
 
     @property
     def split_words(self) -> str:
         """How the rows are split, as a sentence goes on: "at random, by outcome"."""
-        return split_words(self)
+        return split_words(self.whole)
 
     @property
     def train(self) -> Dataset:
@@ -191,7 +218,7 @@ class Dataset:
     @cached_property
     def first_copies(self) -> np.ndarray:
         """The position of the first row that is the same, for each row, int [rows]: they are in one part of a random split."""
-        return first_copies(self)
+        return first_copies(self.whole)
 
     @cached_property
     def learnt_from(self) -> np.ndarray:
@@ -213,7 +240,12 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of schema, rows, outcomes and of a split that is not plainly random: which data a model was trained on."""
+        """Hash of schema, rows, outcomes and of a split that is not plainly random: which data a model was trained on.
+
+        That of all classes, where a Dataset tells of one: models learn from all.
+        """
+        if self.several is not None:
+            return self.whole.sha256
         digest = hashlib.sha256(self.schema.sha256.encode())
         digest.update(np.ascontiguousarray(self.rows).tobytes())
         if self.outcomes is not None:

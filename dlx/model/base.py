@@ -97,6 +97,25 @@ class Model(ABC):
         """Which outcome the output speaks for: the positive one of two classes, or the value of a regression."""
         return self.behind.target if self.behind else self.schema.target.positive
 
+    def of(self, level: str) -> Model:
+        """Return the model of another of several classes, "it or not"; itself where it speaks for that one already."""
+        target = self.schema.target
+        if self.target == target.level_labels[target.levels.index(level)]:
+            return self
+        raise DlxError(f"{self.name} answers for {self.target!r} alone; wrap it once more: dlx.wrap(..., target={level!r})")
+
+    def probabilities(self, rows: Any) -> np.ndarray:
+        """Return the probability of each class of the target, float64 [rows, classes], which add up to 1.
+
+        Where a model of each class answers for itself, they are divided by their sum.
+        """
+        levels = self.schema.target.levels
+        if len(levels) == 2:
+            yes = self.predict(rows, "probability")
+            return np.column_stack([1 - yes, yes])
+        each = np.column_stack([self.of(level).predict(rows, "probability") for level in levels])
+        return each / each.sum(axis=1, keepdims=True)
+
     @property
     def original(self) -> Callable[[Any], np.ndarray] | None:
         """The user's own prediction of rows as they came, for a model that was wrapped; None for one that was not."""

@@ -61,6 +61,10 @@ class Reading:
             return "" if _names_of(given) else "gives columns without names, of which the second"
         return "predicts a number without a class, which" if self.method == "predict" else ""
 
+    def has_every_class(self, table: pd.DataFrame) -> bool:
+        """Whether the predictor gives a column for each of several classes, of which another could be chosen."""
+        return len(self.levels) > 2 and np.shape(self.given(table, self.call))[1:] == (len(self.levels),)
+
     @property
     def classes(self) -> Any:
         """The classes that the owner was fitted on, in the order of its columns; None where it has none."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import CLASSIFIER, Model, Scale, as_probabilities, as_rows, table_of
+from dlx.model.estimators import Reading
 from dlx.schema import Feature, Schema
 from dlx.threads import in_chunks
 from dlx.trees.grouping import grouped
@@ -215,7 +216,24 @@ class BlackBox(Model):
     def target(self) -> str:
         """The outcome that the function speaks for: the chosen class, else that of the target."""
         levels = self.schema.target.level_labels
+        if self.is_open:
+            return f"each of {', '.join(levels)}"
         return levels[self.chosen] if self.chosen is not None and levels else super().target
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the function gives each of several classes, and nobody said which one is meant."""
+        return self.chosen is None and self.schema.target.kind == "multiclass" and self.witness is not None
+
+    def of(self, level: str) -> Model:
+        """Return the function as that of another class, where it gives all of them."""
+        place = self.schema.target.levels.index(level)
+        if self.chosen == place:
+            return self
+        if not isinstance(self.function, Reading) or self.witness is None or not self.function.has_every_class(self.witness[0]):
+            return super().of(level)
+        function = replace(self.function, chosen=place)
+        return replace(self, function=function, chosen=place, witness=(self.witness[0], function(self.witness[0])))
 
     @property
     def original(self) -> Callable[[pd.DataFrame], Any]:
@@ -224,6 +242,10 @@ class BlackBox(Model):
 
     def compute(self, rows: pd.DataFrame) -> np.ndarray:
         """Return what the function gives for a table; it is not asked about none."""
+        if self.is_open:
+            levels = self.schema.target.levels
+            said = f"say for which: model.of({levels[-1]!r}), in a command --class {levels[-1]}"
+            raise DlxError(f"{self.name} answers for {self.target}; {said}")
         outputs = np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
         return as_probabilities(outputs, self.scales[0], self.name)
 

@@ -69,7 +69,8 @@ def wrap(
         The scale on which a function or a network answers, and the first of the model's scales.
     target : int or str, optional
         Which of several classes is explained: a level of the target as text, or its position, which is that of the column where
-        a function returns columns without names; the positive class of a binary target by default. The classes of an estimator
+        a function returns columns without names; the positive class of a binary target by default. What gives all of several
+        classes can be left open until `Model.of` says which. The classes of an estimator
         and the columns of a DataFrame are found by their names; by position, where outcomes do not say that it is the other way
         round, where it was fitted on 0, 1, ... and the levels have other names.
     encoder : Encoder, optional
@@ -89,6 +90,8 @@ def wrap(
     """
     from dlx.model.routes import fastest
 
+    if isinstance(schema, Dataset) and schema.several is not None:  # one of several classes: a model reads the table of all
+        schema, target = schema.whole, schema.schema.target.levels[1] if target is None else target
     frames, seen = getattr(schema, "frames", ""), ids_of(trained_on, schema)
     schema, check = schema_and_check(schema, check)
     if isinstance(predictor, Model):
@@ -102,6 +105,8 @@ def wrap(
     if scale in CLASSIFIER and schema.target.kind == "regression":
         raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
     chosen = _position(target, schema)
+    is_open = chosen is None and schema.target.kind == "multiclass" and check is not None
+    chosen = len(schema.target.levels) - 1 if is_open else chosen
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(predictor, torch.nn.Module):
         if target is not None:
@@ -113,6 +118,8 @@ def wrap(
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
     box = _of_reading(replace(reading, frames=frames), schema, check)
+    if is_open and box.witness is not None and reading.has_every_class(box.witness[0]):
+        return replace(box, function=replace(reading, frames=frames, chosen=None), chosen=None, trained_on=seen)
     return replace(fastest(box, check, scale), trained_on=seen)
 
 
@@ -126,6 +133,7 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
     check = as_pandas(check)
     if check is None and isinstance(case, Dataset):
         check = case[:: max(1, len(case) // CHECKED)]  # evenly apart
+    check = check.whole if isinstance(check, Dataset) else check
     if check is not None and not isinstance(check, (Dataset, np.ndarray)) and not hasattr(check, "columns"):
         raise DlxError(f"check must be a Dataset, a DataFrame or an array of codes, got {type(check).__name__}")
     if check is not None and not len(check):

@@ -111,6 +111,23 @@ class Target:
         """The column of outcomes as one of the table's others."""
         return Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
 
+    def of_class(self, level: str) -> Target:
+        """Return the binary target "this class, or another", in words that name the class; `level` is one of several."""
+        if self.kind != "multiclass" or level not in self.levels:
+            known = f"one of {', '.join(map(repr, self.levels))}" if self.kind == "multiclass" else "one of several"
+            guess = did_you_mean(level, self.levels)
+            raise SchemaError(f"{self.name!r} is {self.kind}: its class must be {known}, got {level!r}{guess}")
+        label = self.level_labels[self.levels.index(level)]
+        named = label if label[:1].isalpha() else f"{self.label} {label}"
+        said: dict[str, Any] = {
+            "flagged": f"taken for {named}",
+            "cleared": f"not taken for {named}",
+            "flagging": f"case of {named}",
+        }
+        said = {key: word for key, word in said.items() if getattr(self, key) == getattr(Target, key)}  # nobody chose others
+        said |= {"levels": (f"not {level}", level), "level_labels": (f"not {label}", label)}
+        return dataclasses.replace(self, kind="binary", event="", risk="", **said)
+
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return outcomes [rows] as float64: 0 or 1, the class's position, or the value itself."""
         gone = column.isna().to_numpy()
