@@ -18,8 +18,8 @@ from scipy.special import expit
 from dlx.audit.decisions import costs
 from dlx.audit.fairness import group_rates, partition
 from dlx.audit.fairness.rates import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
+from dlx.audit.metrics import METRICS
 from dlx.audit.miscalibration import fitted_stretch, intercept_interval, log_odds, slope_interval
-from dlx.audit.scores import METRICS, interval_of_gain, interval_of_metric
 from dlx.dataset import Dataset
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, Target
@@ -68,9 +68,9 @@ def of_metrics(world: World, seed: int) -> Callable[[np.random.Generator], Found
 
     def drawn(rng: np.random.Generator) -> Found:
         outcomes, risks, blurred = world.draw(rng)
-        for name in METRICS:
-            yield name, interval_of_metric(name, outcomes, risks, seed=int(rng.integers(2**31))), truth[name]
-            yield f"{name}, difference", interval_of_gain(name, outcomes, risks, blurred), gains[name]
+        for name, metric in METRICS.items():
+            yield name, metric.interval(outcomes, risks, seed=int(rng.integers(2**31))), truth[name]
+            yield f"{name}, difference", metric.gain(outcomes, risks, blurred), gains[name]
         each = costs(outcomes, risks >= THRESHOLD, THRESHOLD)
         yield "cost", interval_of(lambda rows: float(each[rows].mean()), outcomes), cost
 

@@ -15,14 +15,14 @@ from running import run
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from dlx import architectures, cases, training
-from dlx.audit.scores import auc, brier, log_loss
+from dlx.audit.metrics import METRICS
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 
 FOLDS = 5
 STOPPING_SHARE = 0.2
-METRICS = {"auc": auc, "brier": brier, "log_loss": log_loss}
+SCORES = {name: METRICS[name] for name in ("auc", "brier", "log_loss")}
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def cross_validate(dataset: Dataset, models: list[str], repeats: int, progress: 
         for name in models:
             rows = train if architectures.is_net(name) else rest
             predicted = training.fit(name, rows, validation, seed=repeat, device="cpu").model.predict(test, "probability")
-            scores = {metric: score(test.outcomes, predicted) for metric, score in METRICS.items()}
+            scores = {metric: score(test.outcomes, predicted) for metric, score in SCORES.items()}
             lines.append({"model": name, "repeat": repeat, "fold": fold} | scores)
             progress(len(lines), repeats * FOLDS * len(models))
     return pd.DataFrame(lines)
@@ -71,7 +71,7 @@ def splits(dataset: Dataset, repeats: int) -> Iterator[tuple[int, int, Dataset, 
 def summary(folds: pd.DataFrame) -> pd.DataFrame:
     """Return a line a model, best AUC first: means over the folds, and the AUC's standard deviation over the folds."""
     grouped = folds.groupby("model")
-    table = grouped[list(METRICS)].mean()
+    table = grouped[list(SCORES)].mean()
     table.insert(1, "auc_sd", grouped["auc"].std())
     return table.sort_values("auc", ascending=False)
 

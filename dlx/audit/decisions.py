@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.audit.scores import cost_ratio, costs, judged
+from dlx.audit.metrics import cost_ratio, costs
+from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
 from dlx.stats import interval_among, rarest, resampled_means, share_interval

@@ -13,8 +13,9 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit.fairness.groups import Partition, compared
+from dlx.audit.metrics import METRICS
 from dlx.audit.miscalibration import log_odds, logistic_fits
-from dlx.audit.scores import METRICS, interval_of_gain, interval_of_metric, judged
+from dlx.audit.scores import judged
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
@@ -66,9 +67,9 @@ def before_after(
         raise RemedyError(f"{before.name} and {after.name} must read the same columns to be compared")
     outcomes, old = judged(before, case.test, "the comparison")
     new, lines = after.predict(case.test, "probability"), []
-    for name in METRICS:
-        one, other = (interval_of_metric(name, outcomes, some, seed=seed) for some in (old, new))
-        gain = interval_of_gain(name, outcomes, new, old, seed=seed)
+    for name, metric in METRICS.items():
+        one, other = (metric.interval(outcomes, some, seed=seed) for some in (old, new))
+        gain = metric.gain(outcomes, new, old, seed=seed)
         lines.append(_line("accuracy", name, "", len(outcomes), one, other, gain))
     counts = np.concatenate(list(counts_in_chunks(len(outcomes), seed=seed)))
     fits = [_calibration(outcomes, log_odds(some), counts) for some in (old, new)]

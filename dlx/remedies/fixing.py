@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlx import architectures, checkpoint, training
 from dlx.audit.fairness.groups import partition
+from dlx.audit.metrics import METRICS
 from dlx.audit.mispredictions.slicing import either
 from dlx.audit.recalibration import recalibrated
-from dlx.audit.scores import METRICS, performance
+from dlx.audit.scores import performance
 from dlx.checkpoint import obtain
 from dlx.dataset import Dataset
 from dlx.errors import plural

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from dlx.audit.scores import HIGHER_IS_BETTER, advantages, performance
+from dlx.audit.metrics import METRICS
+from dlx.audit.scores import advantages, performance
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -34,7 +35,7 @@ def people(count=400, seed=0):
 def test_estimates_are_those_of_scikit_learn_and_advantages_point_to_the_better_one():
     those = people()
     table = advantages([GOOD], [POOR], those).set_index("metric")
-    assert list(table.index) == list(SCORES) == list(HIGHER_IS_BETTER)
+    assert list(table.index) == list(SCORES) == [*METRICS, "cost"]
     for name, score in SCORES.items():
         mine, theirs = score(those.outcomes, those.rows[:, 0]), score(those.outcomes, those.rows[:, 2])
         assert table.loc[name, ["estimate", "of_interpretable"]].tolist() == pytest.approx([mine, theirs], abs=1e-12)

@@ -13,6 +13,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 import dlx
+from dlx.audit.metrics import METRICS
 from dlx.audit.mispredictions import (
     Decisions,
     Slice,
@@ -26,7 +27,6 @@ from dlx.audit.mispredictions import (
 )
 from dlx.audit.mispredictions.errors import loss_model
 from dlx.audit.mispredictions.slicing import Condition, candidates, chances
-from dlx.audit.scores import log_loss
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
@@ -79,7 +79,7 @@ def test_decisions_and_losses_are_what_they_say():
     assert judged.hits("false_negative").tolist() == [False, False, False, True]
     np.testing.assert_allclose(judged.losses, -np.log([0.1, 0.9, 0.2, 0.5]))
     np.testing.assert_allclose(judged.expected_losses[3], math.log(2))
-    assert judged.losses.mean() == pytest.approx(log_loss(judged.outcomes, judged.predicted))
+    assert judged.losses.mean() == pytest.approx(METRICS["log_loss"](judged.outcomes, judged.predicted))
 
 
 def test_the_surest_errors_come_first_and_say_what_pushed_them():

@@ -9,7 +9,7 @@ from scipy.special import expit
 from sklearn import metrics
 
 from dlx.audit import performance
-from dlx.audit.scores import METRICS, brier, interval_of_metric, log_loss
+from dlx.audit.metrics import METRICS
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -50,8 +50,8 @@ def test_estimates_are_those_of_scikit_learn(digits, seed):
 
 def test_sure_and_wrong_is_bad_but_finite():
     outcomes, predicted = np.array([0.0, 1.0]), np.array([1.0, 0.0])
-    assert log_loss(outcomes, predicted) == pytest.approx(15 * np.log(10), rel=0.01)
-    assert (brier(outcomes, predicted), auc(outcomes, predicted), auc(outcomes, outcomes)) == (1, 0, 1)
+    assert METRICS["log_loss"](outcomes, predicted) == pytest.approx(15 * np.log(10), rel=0.01)
+    assert (METRICS["brier"](outcomes, predicted), auc(outcomes, predicted), auc(outcomes, outcomes)) == (1, 0, 1)
 
 
 def test_intervals_contain_the_estimate_and_shrink_with_more_people():
@@ -77,7 +77,7 @@ def test_intervals_of_losses_cover_them_where_events_are_few(metric):
     for seed in range(40):
         risk = expit(rng.normal(-2.6, 1.2, 120))
         outcomes = (rng.random(120) < risk).astype(float)
-        _, low, high = interval_of_metric(metric, outcomes, risk, seed=seed)
+        _, low, high = METRICS[metric].interval(outcomes, risk, seed=seed)
         held.append(low <= truth <= high)
     assert np.mean(held) >= 0.88  # .55 where each outcome was resampled for itself
 

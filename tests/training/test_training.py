@@ -14,7 +14,7 @@ import torch
 import worlds
 
 from dlx import architectures, training
-from dlx.audit.scores import log_loss
+from dlx.audit.metrics import METRICS
 from dlx.errors import DlxError
 from dlx.schema import Target
 from dlx.training import Recipe, TrainingError
@@ -69,7 +69,7 @@ def test_the_best_epoch_is_kept_and_the_rest_not_waited_for(case, trained):
     predicted = trained.model.predict(case.validation, "probability")
     kept = history["validation_loss"][trained.best_epoch - 1]
     assert kept == history["validation_loss"].min()
-    assert log_loss(case.validation.outcomes, predicted) == pytest.approx(kept, abs=1e-6)
+    assert METRICS["log_loss"](case.validation.outcomes, predicted) == pytest.approx(kept, abs=1e-6)
 
 
 def test_what_comes_back_says_how_it_came_about(case, trained):
@@ -172,7 +172,7 @@ def test_a_net_learns_the_weighted_log_loss(case):
     losses = -np.log(np.where(outcomes == 1, predicted, 1 - predicted))
     assert net.history["training_loss"][0] == pytest.approx(np.average(losses, weights=shares(case)), abs=1e-6)
     assert net.history["validation_loss"][0] == pytest.approx(
-        log_loss(case.validation.outcomes, net.model.predict(case.validation, "probability")), abs=1e-6
+        METRICS["log_loss"](case.validation.outcomes, net.model.predict(case.validation, "probability")), abs=1e-6
     )
 
 

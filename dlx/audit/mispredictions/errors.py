@@ -18,8 +18,9 @@ from scipy.special import entr
 
 from dlx import explainers
 from dlx.arrays import frozen
+from dlx.audit.metrics import log_losses
 from dlx.audit.recalibration import stretched_net
-from dlx.audit.scores import judged, log_losses
+from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
