@@ -51,12 +51,14 @@ class Metric:
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
         """Return the metric with its 95 % interval, a bootstrap over people."""
-        return interval_over(self.of(outcomes, predicted), self._kinds(outcomes), seed=seed)
+        _, *ends = interval_over(self.of(outcomes, predicted), self._kinds(outcomes), seed=seed)
+        return Interval(self(outcomes, predicted), *ends)
 
     def gain(self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
         """Return the metric of some predictions less that of others, of the same people, with its 95 % interval."""
         mine, theirs = self.of(outcomes, one), self.of(outcomes, other)
-        return interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), seed=seed)
+        _, *ends = interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), seed=seed)
+        return Interval(self(outcomes, one) - self(outcomes, other), *ends)
 
     def _kinds(self, outcomes: np.ndarray) -> np.ndarray:
         """Return of which kind each row is, of which every resample must have some."""
