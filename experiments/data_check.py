@@ -87,7 +87,8 @@ def shipped() -> None:
             check = dlx.check(case)
             print(f"\n### {case.name}: {len(check.to_decide)} to decide, {len(check) - len(check.to_decide)} to know\n")
             for one in check:
-                print(f"- {'**decide**' if one.must_decide else 'know'}: {one}")
+                kind = "**decide**" if one.must_decide else "accepted" if one.accepted else "know"
+                print(f"- {kind}: {one.rule.title}: {one.said} {one.accepted or one.remedy}")
 
 
 def main() -> int:

@@ -103,16 +103,32 @@ def list_(
 
 
 @_command()
-def check(table: Table) -> None:
+def check(
+    table: Table,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; none by default.")] = None,
+    trust: Trust = None,
+    seed: Seed = 0,
+    checkpoints: Checkpoints = None,
+) -> None:
     """Check a table before any page: what each column was taken for, and what a person must decide or should know.
 
-    Ends with status 1 if there is something to decide.
+    Ends with status 1 if there is something to decide: what a person has decided stands in the schema, under `[accepted]`. With
+    models it finds the cells that alone move what they predict.
 
-    Example: `dlx check loans.csv --target default`
+    Example: `dlx check loans.csv --target default --model mine.py:model`
     """
+    from dlx import checkpoint
     from dlx.data_check import check as check_
+    from dlx.model import is_own
 
-    found = check_(table.read)
+    named = known_models(model)
+    kept_below(checkpoints)
+    data = table.to_learn_from if any(not is_own(name) for name in named) else table.read
+    models = [
+        checkpoint.load_model(data, one, seed=seed, checkpoints=checkpoints) if isinstance(one, str) else one
+        for one in [opened(name, data, trust) for name in named]
+    ]
+    found = check_(data, models=models)
     print_check(found)
     if found.to_decide:
         raise typer.Exit(TO_DECIDE)

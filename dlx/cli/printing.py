@@ -82,14 +82,22 @@ def print_check(check: DataCheck) -> None:
     """Print what each column was taken for, and the findings: what, the line that acts on it, and a row that has it."""
     lines = [[c.name, c.taken_for, c.why, "; ".join(c.done)] for c in check.reading]
     _print_table("Columns", ["column", "taken for", "why", "what is to be known"], lines)
-    for title, must_decide in (("To decide", True), ("To know", False)):
+    for title, which in (
+        ("To decide", [one for one in check if one.must_decide]),
+        ("To know", [one for one in check if not one.must_decide and not one.accepted]),
+        ("Accepted", [one for one in check if one.accepted]),
+    ):
         lines = []
-        for one in check:
-            if one.must_decide == must_decide:
-                where = f"row {one.row}: {one.value}" if one.value else f"row {one.row}"
-                lines.append([one.rule.title, one.said, where, one.remedy])
+        for one in which:
+            where = f"row {one.row}: {one.value}" if one.value else f"row {one.row}"
+            lines.append([one.rule.title, one.said, where, one.accepted or one.remedy])
         if lines:
-            _print_table(title, ["finding", "what", "for example", "what to do"], lines)
+            _print_table(title, ["finding", "what", "for example", "why" if which[0].accepted else "what to do"], lines)
+    if check.to_decide:
+        print("What is no fault is accepted at the end of the schema (dlx schema writes one):\n\n[accepted]")
+        print("\n".join(dict.fromkeys(one.to_accept for one in check.to_decide)), end="\n\n")
+    for sentence in check.not_found:
+        print(sentence)
     print(check.summary)
 
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dlx.data_check.codes import codes_of, placeholders_of
 from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
-from dlx.data_check.finding import DataCheck
+from dlx.data_check.finding import DataCheck, Finding
+from dlx.data_check.moving import MOVING, cells_that_move
 from dlx.data_check.relations import columns_alike, columns_that_leak
 from dlx.data_check.rows import repeated_rows, shifted_columns, too_few_events
 from dlx.data_check.rules import RULES
 from dlx.data_check.tails import far_cells
 from dlx.dataset import Dataset, refuse_bare
+from dlx.errors import did_you_mean, quoted
+from dlx.model import Model, check_model
 from dlx.reading import reading_of
 from dlx.schema import SchemaError
 
 
-def check(case: Dataset) -> DataCheck:
+def check(case: Dataset, *, models: Sequence[Model] = ()) -> DataCheck:
     """Return what in a table would spoil a model or a page, with what each column was taken for.
 
     Parameters
     ----------
     case : Dataset
         The table: of `dlx.read_table`, `dlx.load` or `dlx.dataset.from_frame`.
+    models : sequence of Model
+        Models of its columns: cells that alone move what one of them predicts are found, too.
 
     Returns
     -------
@@ -36,9 +42,11 @@ def check(case: Dataset) -> DataCheck:
     --------
     >>> import dlx
     >>> dlx.check(dlx.load("credit_default")).kinds
-    ('far cell', 'near copy', 'level seen once')
+    ('near copy', 'far cell', 'level seen once')
     """
     refuse_bare(case, "what is checked")
+    for model in models:
+        check_model(model)
     case = case if case.table is not None else replace(case, table=case.frame)
     reading = case.reading if case.reading.columns else reading_of(case.schema, case.schema.columns, len(case))
     rows, codes, far = case.schema.numbers(case.rows).copy(), {}, {}  # rows without what is no number, or a slip
@@ -58,6 +66,7 @@ def check(case: Dataset) -> DataCheck:
         *columns_set_aside(case),
         *special_codes(case, codes),
         *cells_far_outside(case, far),
+        *cells_that_move(case, models),
         *columns_that_leak(case),
         *columns_alike(case, rows),
         *repeated_rows(case, parts),
@@ -65,5 +74,17 @@ def check(case: Dataset) -> DataCheck:
         *too_few_events(case, parts),
         *(shifted_columns(case, parts.train, parts.test) if parts else ()),
     ]
-    order = list(RULES)
-    return DataCheck(tuple(sorted(findings, key=lambda one: (not one.must_decide, order.index(one.kind)))), reading)
+    accepted, order = case.schema.accepted, list(RULES)
+    findings = [replace(one, must_decide=False, accepted=why) if (why := accepted.get(one.key)) else one for one in findings]
+    findings.sort(key=lambda one: (not one.must_decide, order.index(one.kind)))
+    looked_for = [key for key in accepted if models or not key.startswith(f"{MOVING}:")]
+    return DataCheck(tuple(findings), reading, tuple(_not_found(looked_for, findings)))
+
+
+def _not_found(accepted: Iterable[str], findings: Sequence[Finding]) -> Iterable[str]:
+    """Yield that what the schema accepts is there no longer."""
+    found = [one.key for one in findings]
+    for key in accepted:
+        if key not in found:
+            remedy = did_you_mean(key, found) or "; take it out of [accepted]."
+            yield f"The schema accepts {quoted(key)}, which is not found{remedy}"

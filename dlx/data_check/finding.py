@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ class Finding:
         The number that is read against the line of its rule.
     must_decide : bool
         Whether a person must decide: dlx cannot know which of two answers is right, and pages differ by them.
+    accepted : str
+        Why a person decided that it is no fault, as the schema says; empty where nobody did.
     """
 
     kind: str
@@ -47,6 +50,17 @@ class Finding:
     value: str = ""
     measure: float = float("nan")
     must_decide: bool = False
+    accepted: str = ""
+
+    @property
+    def key(self) -> str:
+        """What a schema calls it under `[accepted]`: its kind and its columns."""
+        return f"{self.kind}: {', '.join(self.columns)}" if self.columns else self.kind
+
+    @property
+    def to_accept(self) -> str:
+        """The line that accepts it, under `[accepted]` at the end of the schema; empty where nothing is to decide."""
+        return f'{json.dumps(self.key, ensure_ascii=False)} = "the reason"' if self.must_decide else ""
 
     @property
     def rule(self) -> Rule:
@@ -54,21 +68,24 @@ class Finding:
         return RULES[self.kind]
 
     def __str__(self) -> str:
-        return f"{self.rule.title}: {self.said} {self.remedy}"
+        accepted = f" Accepted: {self.accepted}" if self.accepted else ""
+        to_accept = f"; to accept it, under [accepted] in the schema: {self.to_accept}" if self.must_decide else ""
+        return f"{self.rule.title}: {self.said} {self.remedy}{to_accept}{accepted}"
 
 
 @dataclass(frozen=True, repr=False)
 class DataCheck:
-    """What was found in a table: first what a person must decide."""
+    """What was found in a table: first what a person must decide; and what a schema accepts that was not found."""
 
     findings: tuple[Finding, ...]
     reading: Reading
+    not_found: tuple[str, ...] = ()  # a sentence each
 
     def __repr__(self) -> str:
         return f"DataCheck({plural(len(self), 'finding')}, {len(self.to_decide)} to decide: {listed(self.kinds, 8)})"
 
     def __str__(self) -> str:
-        return "\n".join([str(self.reading), *map(str, self.findings)])
+        return "\n".join([str(self.reading), *map(str, self.findings), *self.not_found])
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
@@ -89,8 +106,10 @@ class DataCheck:
     @property
     def summary(self) -> str:
         """The table in a line, and how much there is to decide and to know."""
-        known = len(self) - len(self.to_decide)
-        return f"{self.reading.summary}; {plural(len(self.to_decide), 'finding')} to decide, {known:,} to know"
+        accepted = sum(bool(one.accepted) for one in self)
+        known = len(self) - len(self.to_decide) - accepted
+        more = f", {accepted:,} accepted" if accepted else ""
+        return f"{self.reading.summary}; {plural(len(self.to_decide), 'finding')} to decide, {known:,} to know{more}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a finding, with the columns of `Finding`."""

@@ -33,6 +33,13 @@ class Key(NamedTuple):
     says: str
 
 
+ACCEPTED = Key(
+    "accepted",
+    "FINDING",
+    "text",
+    "What dlx check found and a person decided to be no fault, as it tells, and why: "
+    '"leak: income" = "known before the loan is granted". At the end of the file.',
+)
 COSTS = Key("target", "costs", "table", "In place of a threshold, what both errors cost: { false_alarm = 1, miss = 5 }.")
 
 
@@ -40,7 +47,7 @@ def keys() -> list[Key]:
     """Return every key that a schema file may have, in order, as the classes document them that it describes."""
     above = [key for key in _documented("", Schema) if key.names in ("split", "weights")]
     of_headers = {header: list(_documented(header, kind)) for header, kind in TITLES.items()}
-    return [*above, *of_headers["card"], *of_headers["target"], COSTS, *of_headers["feature"], *of_headers["carried"]]
+    return [*above, *of_headers["card"], *of_headers["target"], COSTS, *of_headers["feature"], *of_headers["carried"], ACCEPTED]
 
 
 def _documented(header: str, kind: type) -> Iterator[Key]:
@@ -82,6 +89,8 @@ def schema_text(case: Dataset, *, command: str = "", stated: Mapping[str, Collec
     columns = zip(schema.features, case.rows.T, strict=True)
     parts += [_entry("[[feature]]", feature, _values(feature, column), marks(feature)) for feature, column in columns]
     parts += [_entry("[[carried]]", column, (), {}) for column in schema.carried]
+    accepted = [f"{_value(finding)} = {_value(why)}" for finding, why in schema.accepted.items()]
+    parts += ["\n".join(["[accepted]", *accepted])] if accepted else []
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

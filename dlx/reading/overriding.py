@@ -77,7 +77,7 @@ def overridden(
     carried = tuple(Carried(name, i, why.get(name, "not in the schema")) for i, name in others if name not in left)
     if not features:
         raise SchemaError("no column of the schema is left to learn from; leave out fewer")
-    return Schema(features, new, carried, split or schema.split, schema.weights)
+    return Schema(features, new, carried, split or schema.split, schema.weights, schema.accepted)
 
 
 def _of_kind(said: Feature, made: Feature) -> Feature:

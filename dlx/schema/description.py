@@ -14,10 +14,10 @@ from dlx.errors import did_you_mean, listed, quoted
 from dlx.schema.dtypes import refuse_strange
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.fields import described
-from dlx.schema.splitting import RANDOM
 from dlx.schema.table import Carried, Schema, Target
 
-KEYS = ("target", "feature", "features", "carried", "split", "weights")
+KEYS = ("target", "feature", "features", "carried", "split", "weights", "accepted")
+LISTS = ("feature", "features", "carried")
 
 
 def read_schema(path: str | Path) -> Schema:
@@ -78,10 +78,9 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
         raise SchemaError("a schema has no [target]; say at least its name and its levels")
     for key, value in said.items():
         if key not in KEYS:
-            raise SchemaError(
-                f"a schema has no {quoted(key)}; it has target, feature, carried, split and weights{did_you_mean(key, KEYS)}"
-            )
-        if key not in ("target", "split", "weights") and not isinstance(value, (list, tuple)):
+            known = listed(one for one in KEYS if one != "features")
+            raise SchemaError(f"a schema has no {quoted(key)}; it has {known}{did_you_mean(key, KEYS)}")
+        if key in LISTS and not isinstance(value, (list, tuple)):
             raise SchemaError(f"a schema lists its columns under [[{key}]], one a column; got {quoted(value)}")
     if "feature" in said and "features" in said:
         raise SchemaError("a schema lists its features once: as 'feature' or as 'features'")
@@ -89,7 +88,8 @@ def schema_of(said: Mapping[str, Any]) -> Schema:
     for feature in features:
         refuse_strange(feature)
     carried = (Carried(**described(Carried, entry, "a carried column", SchemaError)) for entry in said.get("carried", ()))
-    return Schema(features, _made(Target, said["target"]), tuple(carried), said.get("split", RANDOM), said.get("weights", ""))
+    whole = {key: said[key] for key in ("split", "weights", "accepted") if key in said}
+    return Schema(features, _made(Target, said["target"]), tuple(carried), **whole)
 
 
 def _made(kind: type, entry: Any) -> Any:

@@ -180,6 +180,9 @@ class Schema:
         ``"column:COLUMN"``.
     weights : str
         The column that says how much each row counts; empty where all count the same.
+    accepted : mapping of str to str
+        What the data check found and a person decided to be no fault, as its kind and columns, with the reason:
+        ``{"leak: income": "known before the loan is granted"}``.
     """
 
     features: tuple[Feature, ...]
@@ -187,11 +190,14 @@ class Schema:
     carried: tuple[Carried, ...] = ()
     split: str = RANDOM
     weights: str = ""
+    accepted: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         conform(self, "schema", SchemaError)
         if not self.features:
             raise SchemaError("a schema needs at least one feature")
+        if unsaid := [finding for finding, why in self.accepted.items() if not why.strip()]:
+            raise SchemaError(f"accepted names {quoted(unsaid[0])} without a reason; say why it is no fault")
         names = [*self.names, *(column.name for column in self.carried), self.target.name]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,3 +53,16 @@ def test_a_table_with_nothing_to_decide_says_so():
     assert "In 5 columns the data check found nothing that a person must decide, and one to know." in words_of(
         told_of("data", context).page
     )
+
+
+def test_what_was_accepted_stands_on_the_page_with_its_reason(flawed):
+    case, _ = flawed
+    said = {"special code: age<b>": "nobody is asked", "leak: income": "once a leak"}
+    case = dataclasses.replace(case, schema=dataclasses.replace(case.schema, accepted=said))
+    model = wrap(lambda people: 0.2 + 0.5 * (people["income"] > 20_000).to_numpy(), case, name="rule")
+    told = told_of("data", RunContext.of(case, [model], people=8, background=9, narrator=Narrator(quiet=True)))
+    assert (
+        "the data check found nothing that a person must decide. "
+        "Accepted: Special code (age<b>), nobody is asked. The schema accepts 'leak: income', which is not found; "
+        "take it out of [accepted]."
+    ) in words_of(told.page)
