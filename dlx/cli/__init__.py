@@ -18,11 +18,13 @@ from dlx.cli.options import (
     Checkpoints,
     Debug,
     Device,
+    OneClass,
     Output,
     Seed,
     Strict,
     Table,
     Thorough,
+    ToldClass,
     ToldModels,
     TrainedOn,
     Trust,
@@ -30,6 +32,7 @@ from dlx.cli.options import (
     by_name,
     kept_below,
     known_models,
+    one_class,
     opened,
     with_shared_options,
     writable,
@@ -165,6 +168,7 @@ def explain(
     table: Table,
     model: Annotated[str, typer.Option("--model", "-m", help=OWN_MODELS)],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
+    level: OneClass = None,
     people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
     scale: Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")] = None,
     background: Background = 100,
@@ -181,7 +185,7 @@ def explain(
     """
     from dlx import checkpoint, explainers
     from dlx.files import csv_text, file_name, write_together
-    from dlx.model import is_own
+    from dlx.model import told_of
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
@@ -189,15 +193,17 @@ def explain(
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     kept_below(checkpoints)
     known_models([model])
-    data = table.data if is_own(model) else table.to_learn_from
+    data = one_class(table.told([model]), level)
     folder = writable(output or Path(data.name))
     found = opened(model, data, trust)
-    trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
+    trained = checkpoint.load_model(data.whole, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
+    trained = told_of(trained, data)
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(trained, table.people(data, people), progress=update, **asked, **options)
     stem = f"{file_name(trained.name)}-{method}-{made.scale}-{seed}"
+    stem += f"-{file_name(level)}" if level is not None else ""
     path = folder / f"{stem}.safetensors"
     write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
     print_importance(made)
@@ -235,6 +241,7 @@ def compare(
 def report(
     table: Table,
     model: ToldModels = None,
+    level: ToldClass = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     people: Annotated[int, typer.Option(help="Test rows for the fast methods; fewer of many columns.", min=1)] = 200,
@@ -255,10 +262,11 @@ def report(
     """
     named = known_models(model)
     kept_below(checkpoints)
-    data = table.to_learn_from
     from dlx import reporting
+    from dlx.progress import Narrator
 
-    page = writable(output or Path(data.name)) / "report.html"
+    data = reporting.of_page(table.told(named or reporting.DEFAULT_MODELS), level, Narrator())
+    page = writable(output or Path(data.name)) / reporting.page_of("report", level)
     print(
         reporting.report(
             data,
@@ -281,6 +289,7 @@ def report(
 def audit(
     table: Table,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; four by default.")] = None,
+    level: ToldClass = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     background: Background = 100,
@@ -296,10 +305,11 @@ def audit(
     """
     named = known_models(model)
     kept_below(checkpoints)
-    data = table.to_learn_from
     from dlx import reporting
+    from dlx.progress import Narrator
 
-    page = writable(output or Path(data.name)) / "audit.html"
+    data = reporting.of_page(table.told(named or reporting.AUDITED_MODELS), level, Narrator())
+    page = writable(output or Path(data.name)) / reporting.page_of("audit", level)
     print(
         reporting.audit_report(
             data,

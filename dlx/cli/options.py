@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from dlx.errors import DlxError
+from dlx.errors import DlxError, listed
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
@@ -45,6 +45,11 @@ Thorough = Annotated[
         help="Measure it all: noise floors, causes of disagreement, training seeds, faithfulness. Takes many minutes; "
         "a report writes its quick page first."
     ),
+]
+OneClass = Annotated[str | None, typer.Option("--class", metavar="LEVEL", help="Which of several classes is explained.")]
+ToldClass = Annotated[
+    str | None,
+    typer.Option("--class", metavar="LEVEL", help="Which of several classes it tells of; the most frequent by default."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake or a fault.")]
 Output = Annotated[Path | None, typer.Option(help="Folder to write to; named after the case by default.")]
@@ -114,6 +119,12 @@ class Table:
 
         refuse_other_tasks(self.data, "a model that dlx trains")
         return self.data
+
+    def told(self, models: Iterable[str]) -> Dataset:
+        """Return the case, or an error where one of the models would be one of dlx, which trains none of such an outcome."""
+        from dlx.model import is_own
+
+        return self.data if all(map(is_own, models)) else self.to_learn_from
 
     @property
     def stated(self) -> dict[str, set[str]] | None:
@@ -188,6 +199,16 @@ def distinct(values: Iterable[str] | None, option: str) -> list[str]:
     if twice is not None:
         raise DlxError(f"{option} {twice} is given {values.count(twice)} times; leave out all but one")
     return values
+
+
+def one_class(case: Dataset, level: str | None) -> Dataset:
+    """Return a case, of several classes the one that was asked for; raise where nobody said which."""
+    target = case.schema.target
+    if level is None and target.kind == "multiclass":
+        raise DlxError(
+            f"{target.name!r} has {len(target.levels)} classes; say which with --class, one of {listed(target.levels)}"
+        )
+    return case if level is None else case.of_class(level)
 
 
 def _meanings(given: Iterable[str] | None) -> dict[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """Models: anything that predicts rows of original columns, on a stated scale."""
 
-from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_model, check_scale, decided, rescaled
+from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_model, check_scale, decided, rescaled, told_of
 from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
 from dlx.model.kinds import BlackBox, LinearModel, NeuralModel, Transformed, TreeModel
@@ -27,6 +27,7 @@ __all__ = [
     "open_model",
     "predicted",
     "rescaled",
+    "told_of",
     "trees_of",
     "wrap",
     "wrap_trees",

@@ -185,6 +185,11 @@ def check_model(model: Any) -> None:
         raise DlxError(f"model must be a Model of dlx, got {type(model).__name__}; wrap it first: dlx.wrap(model, case)")
 
 
+def told_of(model: Model, case: Dataset) -> Model:
+    """Return the model as that of the class of several that a case tells of; itself where the case tells of all it has."""
+    return model if case.several is None else model.of(case.schema.target.levels[1])
+
+
 def check_scale(model: Model, scale: str) -> None:
     """Raise a `ScaleError` if the model does not have the scale."""
     if scale not in model.scales:

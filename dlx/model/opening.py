@@ -16,7 +16,7 @@ from typing import Any
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line
-from dlx.model.base import Model, Scale
+from dlx.model.base import Model, Scale, told_of
 from dlx.model.model_files import LIBRARIES, read_model_file, refuse_missing_library
 from dlx.model.wrapping import wrap
 
@@ -120,6 +120,7 @@ def _wrapped(made: Any, case: Dataset, text: str, scale: Scale | None = None) ->
     try:
         if not isinstance(made, Model):
             return wrap(made, case, name=name_of(text), scale=scale)
+        made = told_of(made, case)
         made.predict(case[:2], made.scales[0])
         return made
     except DlxError as error:

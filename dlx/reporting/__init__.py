@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlx.checkpoint import obtain, refuse_unkept
 from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.files import file_name
-from dlx.model import Model, is_own, open_model
+from dlx.model import Model, is_own, open_model, told_of
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
@@ -39,6 +41,7 @@ def report(
     case: Dataset,
     *,
     models: Sequence[str | Model] = DEFAULT_MODELS,
+    target: str | None = None,
     path: str | Path | None = None,
     seed: int = 0,
     people: int = 200,
@@ -57,14 +60,17 @@ def report(
     Parameters
     ----------
     case : Dataset
-        A shipped case or a table of your own, with a binary outcome.
+        A shipped case or a table of your own, with outcomes of two or several classes.
     models : sequence of str or Model
         Names of architectures, of which a shipped or trained checkpoint is used where there is one; models of your own as
         `dlx.model.open_model` takes them, "mine.py:model"; or models.
+    target : str, optional
+        Which of several classes the page tells of, "it or another"; the most frequent by default.
     path : str or Path, optional
-        The page; ``<case>.html`` in the current folder by default. Beside it lie its evidence (``evidence.html`` for
-        ``report.html``, else ``<page>-evidence.html``), its tables (``<page>-tables``) and the explanations
-        (``<page>-explanations``), from where an interrupted or repeated run takes those that are done.
+        The page; ``<case>.html`` in the current folder by default, ``<case>-<class>.html`` of a class that was asked for.
+        Beside it lie its evidence (``evidence.html`` for ``report.html``, else ``<page>-evidence.html``), its tables
+        (``<page>-tables``) and the explanations (``<page>-explanations``), from where an interrupted or repeated run takes
+        those that are done.
     seed : int
         Seed of the models, the people, the background and the methods.
     people : int
@@ -96,7 +102,7 @@ def report(
     Raises
     ------
     SchemaError
-        If the case has no binary outcome.
+        If the case has no outcomes of classes, or not the class.
     DlxError
         If there are no models, two of one name, nobody to explain, or an explanation that does not belong to the report.
     UnfinishedError
@@ -104,7 +110,8 @@ def report(
     """
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
-    page = Path(path) if path is not None else Path(f"{file_name(case.name)}.html")
+    page = Path(path) if path is not None else page_of(file_name(case.name), target)
+    case = of_page(case, target, narrator or Narrator())
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
@@ -123,6 +130,7 @@ def audit_report(
     case: Dataset,
     *,
     models: Sequence[str | Model] = AUDITED_MODELS,
+    target: str | None = None,
     path: str | Path | None = None,
     seed: int = 0,
     background: int = 100,
@@ -137,12 +145,15 @@ def audit_report(
     Parameters
     ----------
     case : Dataset
-        A shipped case or a table of your own, with a binary outcome.
+        A shipped case or a table of your own, with outcomes of two or several classes.
     models : sequence of str or Model
         As of `report`. The interpretable ones (linear, a single tree) are what the others are compared
         with.
+    target : str, optional
+        As of `report`.
     path : str or Path, optional
-        The page; ``<case>-audit.html`` in the current folder by default. Beside it lie ``<page>-evidence.html`` and
+        The page; ``<case>-audit.html`` in the current folder by default, ``<case>-audit-<class>.html`` as of `report`.
+        Beside it lie ``<page>-evidence.html`` and
         ``<page>-tables``.
     seed : int
         Seed of the models, the people, the background and everything random.
@@ -162,19 +173,37 @@ def audit_report(
     Raises
     ------
     SchemaError
-        If the case has no binary outcome.
+        If the case has no outcomes of classes, or not the class.
     DlxError
         If there are no models, or two of one name.
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
-    page = Path(path) if path is not None else Path(f"{file_name(case.name)}-audit.html")
+    page = Path(path) if path is not None else page_of(f"{file_name(case.name)}-audit", target)
+    case = of_page(case, target, narrator or Narrator())
     found, _ = _models(case, models, page, seed, False, device, checkpoints, narrator)
     asked: dict[str, Any] = {"seed": seed, "background": background}
     budget = THOROUGH if thorough else QUICK
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints}
     command = command or origin_of("audit", case, models, page, **asked, **more)
     return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, narrator=narrator)
+
+
+def page_of(stem: str, target: str | None) -> Path:
+    """Return the page of a class of several: "report.html", and "report-barolo.html" of one that was asked for."""
+    return Path(f"{stem}.html" if target is None else f"{stem}-{file_name(target)}.html")
+
+
+def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
+    """Return the case that a page tells of: of several classes one, the most frequent of the rows if nobody said which."""
+    several = case.schema.target
+    if several.kind != "multiclass" or target is not None:
+        return case if target is None else case.of_class(target)
+    if case.outcomes is None:
+        return case.of_class(several.levels[-1])
+    level = several.levels[int(np.bincount(case.outcomes.astype(int)).argmax())]
+    narrator.say(f"The page tells of {level}, the most frequent of {len(several.levels)} classes; --class asks for another")
+    return case.of_class(level)
 
 
 def _models(
@@ -190,13 +219,14 @@ def _models(
     """Return the models of a page, and what obtains another one, or raise, before any is trained, if there can be no page."""
     refuse_unreportable(case, models, page)
     given = [open_model(model, case) if isinstance(model, str) and is_own(model) else model for model in models]
+    given = [model if isinstance(model, str) else told_of(model, case) for model in given]
     refuse_same_names([name_of(model, seed, {}) if isinstance(model, str) else model.name for model in given])
     ours = [model for model in given if isinstance(model, str)]
     refuse_unkept(case, ours, seed=seed, retrain=retrain, checkpoints=checkpoints)
     asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
     def obtained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked)
+        return told_of(obtain(case.whole, architecture, seed=seed, narrator=narrator or Narrator(), **asked), case)
 
     return [obtained(model, seed) if isinstance(model, str) else model for model in given], obtained
 

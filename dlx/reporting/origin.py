@@ -30,6 +30,8 @@ def origin_of(
     words = ["dlx", command, *table]
     for name in known:
         words += ["--model", str(name)]
+    if case.several is not None:
+        words += ["--class", case.schema.target.levels[1]]
     for option, value in asked.items():
         if value is not None and value is not False and value != "auto":
             words += [f"--{option}"] if value is True else [f"--{option}", str(value)]
@@ -52,7 +54,8 @@ def _call(function: str, case: Dataset, models: Sequence[str | Model], asked: Ma
         f"dlx.wrap(..., name={model.name!r})" if isinstance(model, Model) and model.provenance is None else repr(_name(model))
         for model in models
     )
-    options = "".join(f", {name}={value!r}" for name, value in asked.items() if type(value) is int)
+    options = f", target={case.schema.target.levels[1]!r}" if case.several is not None else ""
+    options += "".join(f", {name}={value!r}" for name, value in asked.items() if type(value) is int)
     return f"dlx.{function}({table}, models=[{', '.join(shown)}]{options})"
 
 

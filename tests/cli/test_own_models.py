@@ -138,3 +138,57 @@ def test_types_of_a_skops_file_are_asked_for_at_a_terminal_only(monkeypatch, at_
             options.opened("some.skops", None, None)
     assert len(asked) == at_terminal and all("\n  evil.Type\n" in text for text in asked)
     assert options.opened("some.skops", None, ["evil.Type"]) == ["evil.Type"]
+
+
+CLASSES = """
+import wines
+
+forest, logistic = wines.forest(), wines.logistic()
+"""
+
+
+@pytest.fixture
+def wine(tmp_path, monkeypatch) -> Path:
+    """Wines of three cultivars, and a file of models of them beside it."""
+    import wines
+
+    wines.table().to_csv(tmp_path / "wine.csv", index=False)
+    (tmp_path / "mine.py").write_text(CLASSES)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "wine.csv"
+
+
+FEW = ("--target", "cultivar", "--model", "mine.py:logistic", "--background", "4")
+
+
+def test_one_of_several_classes_is_explained_and_must_be_named(run, refused, wine, monkeypatch):
+    import wines
+
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    asked = ("explain", "wine.csv", *FEW, "--method", "kernel_shap", "--people", "2")
+    assert "'cultivar' has 3 classes; say which with --class, one of barbera, barolo, grignolino" in refused(*asked)
+    assert "got 'barol'; did you mean 'barolo'" in refused(*asked, "--class", "barol")
+    made = dlx.Explanation.load(run(*asked, "--class", "barolo").out[-1])
+    other = dlx.Explanation.load(run(*asked, "--class", "barbera").out[-1])
+    assert (made.target, other.target) == ("barolo", "barbera")
+    truth = wines.logistic().predict_proba(wines.wines().test.table[:2])
+    np.testing.assert_allclose(made.outputs, truth[:, 1])
+    paths = sorted(map(str, Path("wine").glob("*.safetensors")))
+    assert "must share the target but do not (barbera and barolo)" in refused("compare", *paths, "--output", "tables")
+
+
+@pytest.mark.parametrize(
+    ("named", "page", "target"), [(None, "report", "grignolino"), ("barbera", "report-barbera", "barbera")]
+)
+def test_a_page_tells_of_the_most_frequent_class_or_of_the_one_that_is_named(run, wine, monkeypatch, named, page, target):
+    asked = []
+    monkeypatch.setattr(reporting, "_written", lambda *given, **_: asked.append(given) or given[3])
+    ended = run("report", "wine.csv", *FEW, *(() if named is None else ("--class", named)))
+    [(case, models, _, path, _)] = asked
+    assert (str(path), case.schema.target.levels[1], models[0].target) == (f"wine/{page}.html", target, target)
+    said = "The page tells of grignolino, the most frequent of 3 classes; --class asks for another"
+    assert (said in ended.err) == (named is None)
+    assert dlx.report(dlx.read_table(wine, target="cultivar"), models=["mine.py:logistic"], target=named).stem == (
+        "wine" if named is None else "wine-barbera"
+    )
+    assert asked[1][4].endswith(f"--class {target} --seed 0 --people 200 --background 100")
