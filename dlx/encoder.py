@@ -126,6 +126,17 @@ class Encoder:
                     beside[:, -1] = np.isnan(column)
         return dense
 
+    def plan(self, feature: int) -> dict[str, Any]:
+        """Return how a feature's codes become dense columns, as plain data: what `transform` does, for another language."""
+        described = self.schema.features[feature]
+        return {
+            "as": "number" if self._is_number(described) else "steps" if described.ordered else "levels",
+            "width": self.widths[feature],
+            "special": self._special_codes(described).tolist(),
+            "center": float(self.center[feature]),
+            "scale": float(self.scale[feature]),
+        }
+
     @cached_property
     def _plain(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the columns that are numbers and nothing else, and which of them may be missing, bool."""

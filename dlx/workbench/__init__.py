@@ -1,0 +1,1 @@
+"""The workbench: look anybody up, change anything, see what follows."""

@@ -1,0 +1,142 @@
+"""Models as plain data that the engine of the workbench reads: nets, trees and linear models of dlx."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlx.encoder import Encoder
+from dlx.errors import DlxError
+from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.trees import LEAF, Trees, float32_below
+
+if TYPE_CHECKING:
+    import torch
+
+    from dlx.kernels.gradients.graph import Step
+    from dlx.schema import Schema
+
+Written = dict[str, Any]  # what JSON holds
+
+
+class CannotBeWritten(DlxError):
+    """A model that the engine could not evaluate."""
+
+
+def written(model: Model) -> Written:
+    """Return a model as plain data, or raise a `CannotBeWritten`: weights and thresholds as they are, never rounded.
+
+    Parameters
+    ----------
+    model : Model
+        A net of linear layers, batch norm, sums and elementwise nonlinearities; trees; or a linear model, on an `Encoder`.
+    """
+    encoder = getattr(model, "encoder", None)
+    if not isinstance(model, (NeuralModel, LinearModel, TreeModel)):
+        raise CannotBeWritten(f"{model.name} is a {type(model).__name__}, of which nothing but predictions can be asked")
+    if encoder is not None and not isinstance(encoder, Encoder):
+        raise CannotBeWritten(f"{model.name} reads columns that a pipeline of the user's own makes")
+    said: Written = {"name": model.name, "scales": list(model.scales), "columns": _columns(model.schema, encoder)}
+    if isinstance(model, TreeModel):
+        return said | {"kind": "trees", "trees": _trees(model.trees)}
+    if isinstance(model, NeuralModel):
+        return said | {"kind": "net"} | _net(model)
+    linear = {"op": "dense", "from": [0], "weight": _array(model.coefficients[None]), "bias": _array([model.intercept])}
+    return said | {"kind": "linear", "net": {"width": model.encoder.width, "precision": "float32", "steps": [linear]}}
+
+
+def _array(numbers: Any, kind: Any = np.float64) -> Written:
+    """Return numbers as base64 of a dtype, of float64 as float32 where that holds them exactly; little-endian."""
+    array = np.asarray(numbers, dtype=kind)
+    if array.dtype == np.float64 and (array.astype(np.float32) == array).all():
+        array = array.astype(np.float32)
+    text = base64.b64encode(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
+    return {"dtype": f"{array.dtype.kind}{array.dtype.itemsize}", "shape": list(array.shape), "data": text.decode()}
+
+
+def _columns(schema: Schema, encoder: Encoder | None) -> list[Written]:
+    """Return each column: which codes it has, and, for a model on dense rows, how these are encoded."""
+    columns = []
+    for i, feature in enumerate(schema.features):
+        column: Written = {"name": feature.name, "levels": len(feature.levels), "missing": feature.missing, "width": 0}
+        if encoder is not None:
+            column |= encoder.plan(i)
+        columns.append(column)
+    return columns
+
+
+def _net(model: NeuralModel) -> Written:
+    import torch
+
+    from dlx.kernels.gradients.recording import record
+
+    network, draws = model.network, torch.Generator().manual_seed(0)
+    dense = torch.randn(2, model.encoder.width, generator=draws).to(model.device, getattr(torch, model.precision))
+    graph = record(network, dense)
+    if graph is None or graph.widths[graph.last] != 1:
+        raise CannotBeWritten(
+            f"{model.name} is a net of more than linear layers, batch norm, sums and elementwise nonlinearities"
+        )
+    steps = [_step(step, model.precision) for step in graph.steps[1:]]
+    net = {"width": graph.width, "precision": model.precision, "steps": steps}
+    return {"net": net, "deeplift": record(network, dense, functions=False) is not None}
+
+
+def _step(step: Step, precision: str) -> Written:
+    from dlx.kernels.gradients.graph import Added, Dense, Nonlinear, Scaled
+
+    def held(weight: torch.Tensor) -> Written:
+        return _array(weight.cpu().numpy(), precision)
+
+    said: Written = {"from": list(step.sources)}
+    if isinstance(step, Dense):
+        return said | {"op": "dense", "weight": held(step.weight), "bias": None if step.bias is None else held(step.bias)}
+    if isinstance(step, Scaled):
+        return said | {"op": "scaled", "factor": held(step.factor), "shift": held(step.shift)}
+    if isinstance(step, Added):
+        return said | {"op": "added", "number": step.number}
+    assert isinstance(step, Nonlinear)
+    return said | _nonlinearity(step.module)
+
+
+def _nonlinearity(module: Any) -> Written:
+    op = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus"}
+    options = {"slope": "negative_slope", "alpha": "alpha", "beta": "beta", "threshold": "threshold"}
+    own = {ours: float(getattr(module, theirs)) for ours, theirs in options.items() if hasattr(module, theirs)}
+    return {"op": op[type(module).__name__]} | own
+
+
+def _trees(trees: Trees) -> Written:
+    """Return trees with their nodes in preorder, so that which are the children follows from which are leaves."""
+    order = _preorder(trees)
+    feature, reading = trees.feature[order], trees.reading
+    inner = order[feature != LEAF]
+    threshold = trees.threshold[inner]
+    said: Written = {
+        "base": trees.base,
+        "feature": _array(feature, np.min_scalar_type(-max(2, int(feature.max()) + 1))),
+        "threshold": _array(float32_below(threshold) if reading.precision == "float32" else threshold),
+        "value": _array(trees.value[order[feature == LEAF]]),
+        "missing_left": _array(np.packbits(trees.missing_left[inner], bitorder="little"), np.uint8),
+        "precision": reading.precision,
+        "takes_missing": reading.takes_missing,
+        "absent": reading.absent.tolist(),
+        "placed": np.column_stack([reading.placed[:, 0], reading.placed[:, 1:].astype(reading.precision)]).tolist(),
+    }
+    if trees.has_set.any():
+        said |= {name: _array(getattr(trees, name)[inner], np.int32) for name in ("set_start", "set_size")}
+        said["words"] = _array(trees.words, np.uint32)
+    return said
+
+
+def _preorder(trees: Trees) -> np.ndarray:
+    """Return the nodes so that a left child comes right after its parent, int [nodes]."""
+    order, left = [], list(reversed(trees.roots.tolist()))
+    while left:
+        node = left.pop()
+        order.append(node)
+        if trees.feature[node] != LEAF:
+            left += [int(trees.right[node]), int(trees.left[node])]
+    return np.array(order)
