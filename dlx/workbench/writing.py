@@ -81,7 +81,7 @@ def _net(model: NeuralModel) -> Written:
         )
     steps = [_step(step, model.precision) for step in graph.steps[1:]]
     net = {"width": graph.width, "precision": model.precision, "steps": steps}
-    return {"net": net, "deeplift": record(network, dense, functions=False) is not None}
+    return {"net": net, "rescale_rule": record(network, dense, functions=False) is not None}
 
 
 def _step(step: Step, precision: str) -> Written:

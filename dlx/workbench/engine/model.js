@@ -18,7 +18,7 @@ export function readModel(written) {
     return { ...column, start: start - column.width };
   });
   const { name, kind, scales } = written;
-  const model = { name, kind, scales, scale: scales[0], columns, hasDeepLift: written.deeplift === true };
+  const model = { name, kind, scales, scale: scales[0], columns, hasRescaleRule: written.rescale_rule === true };
   if (kind === "trees") model.trees = readTrees(written.trees);
   else model.net = readNet(written.net);
   model.predict = (rows, scale) => predicted(model, rows, scale);
