@@ -22,7 +22,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation, ExplanationError
 from dlx.kept import Keeper
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel, decided
+from dlx.model import AdditiveModel, LinearModel, Model, NeuralModel, TreeModel, decided
 from dlx.processes import side_by_side
 from dlx.progress import Narrator, Update
 
@@ -229,7 +229,7 @@ class RunContext:
 
     @property
     def interpretable(self) -> list[Model]:
-        """The interpretable models: linear ones and single trees."""
+        """The interpretable models: linear and additive ones, and single trees."""
         return [model for model in self.models if not is_black_box(model)]
 
     @property
@@ -400,13 +400,13 @@ def fewer_people(people: int, columns: int) -> int:
 
 
 def is_black_box(model: Model) -> bool:
-    """Whether a model is a black box: neither linear nor a single tree."""
-    return not isinstance(model, LinearModel) and not (isinstance(model, TreeModel) and len(model.trees) == 1)
+    """Whether a model is a black box: neither linear, nor a sum over columns and pairs, nor a single tree."""
+    return not isinstance(model, (LinearModel, AdditiveModel)) and not (isinstance(model, TreeModel) and len(model.trees) == 1)
 
 
 def featured_models(models: Sequence[Model]) -> tuple[Model, Model | None]:
     """Return the two models to tell of: the first net and the first boosted (or other) trees, else the first two."""
-    nets = [model for model in models if isinstance(model, NeuralModel)]
+    nets = [model for model in models if isinstance(model, NeuralModel) and is_black_box(model)]
     main = nets[0] if nets else models[0]
     rest = [model for model in models if model is not main]
     alike = [model for model in rest if model.scales[0] == main.scales[0]]

@@ -10,12 +10,13 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from torch import nn
 
+from dlx.architectures.additive import build
 from dlx.context import QUICK, RunContext
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.explanation import Explanation
 from dlx.kept import Keeper
-from dlx.model import BlackBox, LinearModel, NeuralModel, TreeModel
+from dlx.model import AdditiveModel, BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.progress import Narrator
 from dlx.schema import Feature, Schema, Target
 from dlx.threads import one_thread
@@ -139,7 +140,20 @@ def smooth_net(world: str, seed: int = 0) -> NeuralModel:
     return NeuralModel(network(world, seed, activation=nn.Tanh), encoder(world), "smooth_net")
 
 
-MODELS = {make.__name__: make for make in (net, smooth_net, linear_net, linear, boosted, forest, function)}
+def additive(world: str, seed: int = 0) -> AdditiveModel:
+    """Return an additive net with two pairs, that does not read the idle column."""
+    torch.manual_seed(seed)
+    network = build(encoder(world).width, [0.3], groups=encoder(world).owner.tolist(), units=4, steps=3, pairs=2)
+    with torch.no_grad():
+        network.knots.copy_(torch.linspace(-1.5, 1.5, 4))
+        network.chosen.copy_(torch.tensor([[0, 2], [1, 3]]))
+        network.head.weight.normal_(std=0.5)
+        for start, size in ((0, 1), (network.width, 4)):
+            network.head.weight[0, start : start + network.width * size] *= torch.from_numpy(np.repeat(used(world), size))
+    return AdditiveModel(network, encoder(world), "additive")
+
+
+MODELS = {make.__name__: make for make in (net, smooth_net, linear_net, linear, boosted, forest, function, additive)}
 
 
 @functools.cache

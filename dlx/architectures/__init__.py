@@ -2,8 +2,10 @@
 
 A net's file has ``build(width, bias, *, <its options>) -> nn.Module``: dense rows [rows, width] to outputs [rows, len(bias)],
 untrained, where the head's bias starts from ``bias``: the log-odds of two classes, the log share of each of several, or the
-mean of a standardised value, [0.0]. Any other has ``fit(train, *, seed, weights,
-<its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, and weights [rows] have a mean of 1 or are None.
+mean of a standardised value, [0.0]. One whose build takes ``groups`` is told which column each dense one belongs to. One that
+reads more off the training rows than the encoder does has ``adapt(network, train, dense, monotone)``, which sets it before
+training; one that can be bound, ``network.project()``, which is called after each step. Any other has ``fit(train, *, seed,
+weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes, and weights [rows] have a mean of 1 or are None.
 One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
 are numbers, with defaults.
@@ -14,13 +16,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from dlx.errors import DlxError, did_you_mean
 from dlx.files import Folder, modules_in
 
-GIVEN = ("seed", "weights", "monotone")  # what training passes to a fit, beside the options
+GIVEN = ("seed", "weights", "monotone", "groups")  # what training passes, beside the options
 
 
 class ArchitectureError(DlxError):
@@ -46,7 +49,16 @@ def is_net(name: str) -> bool:
 
 def can_be_monotone(name: str) -> bool:
     """Whether an architecture can be bound to rise or fall with a column."""
-    return not is_net(name) and "monotone" in inspect.signature(architecture(name).fit).parameters
+    module = architecture(name)
+    made_by = getattr(module, "adapt" if is_net(name) else "fit", None)
+    return made_by is not None and "monotone" in inspect.signature(made_by).parameters
+
+
+def network_of(name: str, width: int, bias: Sequence[float], owner: Sequence[int], own: Mapping[str, Any]) -> Any:
+    """Return an architecture's net, untrained, with its own options; `owner`: which column each dense column belongs to."""
+    build = architecture(name).build
+    given = {"groups": owner} if "groups" in inspect.signature(build).parameters else {}
+    return build(width, bias, **given, **own)
 
 
 def options(name: str) -> dict[str, Any]:

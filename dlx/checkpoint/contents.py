@@ -25,6 +25,7 @@ from dlx.errors import DlxError, quoted
 from dlx.files import parsed_json
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.model.base import CLASSIFIER
+from dlx.model.kinds import model_of_net
 from dlx.schema import Schema
 from dlx.schema.fields import conform, described
 from dlx.training import Trained
@@ -104,7 +105,7 @@ def description_of(trained: Trained) -> dict[str, Any]:
     metrics = trained.metrics.drop(columns="model").astype(object)
     return {
         "name": model.name,
-        "kind": type(model).__name__,
+        "kind": NeuralModel.__name__ if isinstance(model, NeuralModel) else type(model).__name__,
         "architecture": made_by.architecture,
         "case": trained.case,
         "seed": made_by.seed,
@@ -197,11 +198,27 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     weights = {part.removeprefix("network."): array for part, array in arrays.items() if part.startswith("network.")}
     own = {option: said["settings"][option] for option in architectures.options(said["architecture"])}
     with torch.device("meta"), _no_more_than(weights):  # no weights are drawn, so nobody's random numbers move
-        network: nn.Module = architectures.architecture(said["architecture"]).build(encoder.width, [0.0], **own)
+        network = _network_of(said["architecture"], encoder, own, weights)
     kinds = {part: weight.dtype for part, weight in network.state_dict().items()}
     state = {part: torch.from_numpy(array.copy()).to(kinds.get(part)) for part, array in weights.items()}
     network.load_state_dict(state, strict=True, assign=True)
-    return NeuralModel(network.requires_grad_(False), encoder, name, scales)
+    return model_of_net(network.requires_grad_(False), encoder, name, scales)
+
+
+def _network_of(architecture: str, encoder: Encoder, own: Mapping[str, Any], weights: Arrays) -> nn.Module:
+    """Return an architecture's net, untrained, in the frame that a remedy put around it, as the names of its weights say."""
+    from torch import nn
+
+    from dlx.model.networks import framed
+
+    owner, recode, line = encoder.owner, None, None
+    if "recode.weight" in weights:
+        recode = nn.Linear(encoder.width, len(weights["recode.weight"]), bias=False)
+        owner = np.unique(owner[weights["recode.weight"].argmax(axis=1)], return_inverse=True)[1]
+    if "line.weight" in weights:
+        line = nn.Linear(1, 1)
+    network: nn.Module = architectures.network_of(architecture, len(owner), [0.0], owner.tolist(), own)
+    return framed(network, recode=recode, line=line) if recode or line else network
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -95,6 +96,54 @@ class NeuralModel(Model):
                 return self.network(self.dense(some)).reshape(-1).double().cpu().numpy()
 
         return as_probabilities(in_chunks(chunk, rows, CHUNK_ROWS), self.scales[0], self.name)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AdditiveModel(NeuralModel):
+    """A torch network that adds up nets of single dense columns and of pairs of columns; see `dlx.architectures.additive`."""
+
+    @cached_property
+    def parts(self) -> dict[str, torch.nn.Module]:
+        """The additive net, "network", with what a remedy put around it: "recode" before it, a "line" behind."""
+        import torch
+
+        def of(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
+            named = dict(module.named_children()) if isinstance(module, torch.nn.Sequential) else {"network": module}
+            inner, *behind = [named.pop(name) for name in [*named] if name != "recode"]
+            around = of(inner) if isinstance(inner, torch.nn.Sequential) else {"network": inner}
+            return around | named | ({"line": behind[-1]} if behind else {})
+
+        return of(self.network)
+
+    @property
+    def slope(self) -> float:
+        """What a recalibration multiplied the net's output by."""
+        return cast("torch.Tensor", self.parts["line"].weight).item() if "line" in self.parts else 1.0
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """Position of the column that each dense column of the additive net belongs to, [width]."""
+        if "recode" not in self.parts:
+            return self.encoder.owner
+        return self.encoder.owner[cast("torch.Tensor", self.parts["recode"].weight).argmax(1).cpu().numpy()]
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int] | None, ...]:
+        """The positions of the columns that meet in each pair of the net; None where no pair was worth its place."""
+        columns = np.unique(self.owner)
+        found = cast("torch.Tensor", self.parts["network"].chosen).tolist()
+        return tuple((int(columns[i]), int(columns[j])) if i < len(columns) else None for i, j in found)
+
+    def on_dense_columns(self) -> NeuralModel:
+        """Return the same network as a model of the dense columns; as these, a pair may meet in more than two."""
+        columns = super().on_dense_columns()
+        return NeuralModel(columns.network, columns.encoder, columns.name, columns.scales)
+
+
+def model_of_net(network: torch.nn.Module, encoder: Encoder, name: str, scales: tuple[Scale, ...] = CLASSIFIER) -> NeuralModel:
+    """Return a network of dlx's as a model, an additive one as such."""
+    kind = AdditiveModel if hasattr(network, "halves") else NeuralModel
+    return kind(network, encoder, name, scales)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,12 @@ PICKED: dict[Scale, tuple[str, ...]] = {
     "value": ("values", "value"),
 }
 SQUASHING = (nn.Sigmoid, nn.LogSigmoid, nn.LogSoftmax)
+
+
+def framed(network: nn.Module, *, recode: nn.Linear | None = None, line: nn.Linear | None = None) -> nn.Sequential:
+    """Return a net between another coding of its dense input and a line behind its output, where either is there."""
+    parts = {"recode": recode, "network": network, "line": line}
+    return nn.Sequential(OrderedDict((name, part) for name, part in parts.items() if part is not None))
 
 
 class NetworkError(DlxError):

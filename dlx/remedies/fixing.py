@@ -288,14 +288,19 @@ def _mended(
 
 
 def _folded(model: NeuralModel) -> NeuralModel:
-    """Return a recalibrated net with its last layer folded into its head, so that a checkpoint holds it as any other."""
+    """Return a recalibrated net as a checkpoint holds it: its last line folded into its head, where that is the last layer."""
     import torch
 
+    from dlx.model.networks import framed
+
     inner: torch.nn.Module
-    last: Any
-    inner, last = copy.deepcopy(model.network).children()
-    head = [layer for layer in inner.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    line: Any
+    inner, line = copy.deepcopy(model.network).children()
+    head = [*inner.modules()][-1]
+    if not isinstance(head, torch.nn.Linear):
+        parts: Any = dict(inner.named_children()) if "recode" in dict(inner.named_children()) else {"network": inner}
+        return replace(model, network=framed(**parts, line=line.requires_grad_(False)))
     with torch.no_grad():
-        head.weight.mul_(last.weight)
-        head.bias.mul_(last.weight[0, 0]).add_(last.bias[0])
+        head.weight.mul_(line.weight)
+        head.bias.mul_(line.weight[0, 0]).add_(line.bias[0])
     return replace(model, network=inner)

@@ -74,7 +74,7 @@ class Recoding:
     def restored(self, model: Model) -> Model:
         """Return a model that predicts of original rows what the reduced model predicts of them reduced.
 
-        It must be trees, a linear model, or a net that starts with a linear layer (after dropout); else a `RemedyError`.
+        It must be trees, a linear model, or a net; else a `RemedyError`.
         """
         if len(self.kept) == len(self.original) and not self.groups:
             return model
@@ -96,10 +96,14 @@ class Recoding:
         import torch
         from torch import nn
 
+        from dlx.model.networks import framed
+
         network = copy.deepcopy(model.network)
-        first = next((layer for layer in network.modules() if isinstance(layer, nn.Linear)), None)
-        if first is None or first.in_features != model.encoder.width:
-            raise RemedyError(f"{model.name} must start with a linear layer of its {model.encoder.width} dense columns")
+        first = next((layer for layer in network.children() if not isinstance(layer, nn.Dropout)), None)
+        if not isinstance(network, nn.Sequential) or not isinstance(first, nn.Linear):
+            recode = nn.Linear(encoder.width, model.encoder.width, bias=False).requires_grad_(False)
+            recode.weight.copy_(torch.from_numpy(np.arange(model.encoder.width)[:, None] == sources))
+            return replace(model, network=framed(network, recode=recode), encoder=encoder)
         weight = _spread(first.weight.detach().cpu().numpy(), sources)
         first.weight = nn.Parameter(torch.from_numpy(weight).to(first.weight), requires_grad=first.weight.requires_grad)
         first.in_features = weight.shape[-1]

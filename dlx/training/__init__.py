@@ -180,7 +180,7 @@ def fit(
     from threadpoolctl import threadpool_limits
 
     changed = overrides(architecture, config)
-    bound = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
+    bound: dict[str, Any] = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
     seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
@@ -192,7 +192,7 @@ def fit(
         from dlx.training.nets import fit_net
 
         rows = (train_rows, validation, weights)
-        net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress)
+        net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress, **bound)
         return Fitted(replace(net, trained_on=seen), *more)
     with threadpool_limits(limits=1):  # so that sums have one order
         model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)

@@ -24,6 +24,7 @@ from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import one_line
 from dlx.model import NeuralModel
+from dlx.model.kinds import model_of_net
 from dlx.threads import one_thread
 from dlx.training import Recipe, TrainingError
 
@@ -46,6 +47,7 @@ def fit_net(
     *,
     seed: int,
     device: str,
+    monotone: np.ndarray | None = None,
     progress: Update | None = None,
 ) -> tuple[NeuralModel, dict[str, Any], str, pd.DataFrame]:
     """Return a trained net with the weights of its best epoch, on the CPU; all its settings; its device; and a line an epoch.
@@ -65,11 +67,14 @@ def fit_net(
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
-        lesson = _Lesson(_built(architecture, encoder.width, bias, own), recipe, progress)
+        network = _built(architecture, encoder, bias, own)
+        if (adapt := getattr(architectures.architecture(architecture), "adapt", None)) is not None:
+            adapt(network, train_rows, train[0].numpy(), monotone)
+        lesson = _Lesson(network, recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
     lesson.network.load_state_dict(lesson.best)
-    model = NeuralModel(lesson.network.cpu().eval(), encoder, architecture)
+    model = model_of_net(lesson.network.cpu().eval(), encoder, architecture)
     return model, own | asdict(recipe), device, pd.DataFrame(lesson.history)
 
 
@@ -78,9 +83,9 @@ def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Bat
     return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns if column is not None)
 
 
-def _built(architecture: str, width: int, bias: Sequence[float], own: dict[str, Any]) -> nn.Module:
+def _built(architecture: str, encoder: Encoder, bias: Sequence[float], own: dict[str, Any]) -> nn.Module:
     try:
-        network: nn.Module = architectures.architecture(architecture).build(width, bias, **own)
+        network: nn.Module = architectures.network_of(architecture, encoder.width, bias, encoder.owner.tolist(), own)
     except (ValueError, RuntimeError) as error:  # torch's own: an option that is no share, or a net beyond all memory
         asked = ", ".join(f"{name}={value}" for name, value in own.items())
         raise TrainingError(f"{architecture} cannot be built with {asked}: {one_line(error)}") from error
@@ -107,6 +112,10 @@ class _Lesson(lightning.LightningModule):
         loss = self._log_loss(batch)
         self.losses.append(loss.detach())
         return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if (project := getattr(self.network, "project", None)) is not None:
+            project()
 
     def validation_step(self, batch: Batch, _: int) -> None:
         self.log(WATCHED, self._log_loss(batch), batch_size=len(batch[1]))

@@ -54,7 +54,7 @@ def test_the_folder_is_the_registry():
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names():
-    with pytest.raises(ArchitectureError, match="no model 'nosuch'; the models are decision_tree, gradient_boosting"):
+    with pytest.raises(ArchitectureError, match="no model 'nosuch'; the models are additive, decision_tree, gradient_boosting"):
         architectures.architecture("nosuch")
 
 

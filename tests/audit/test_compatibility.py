@@ -591,7 +591,7 @@ def test_a_dataset_and_a_table_are_taken_as_arrays_are(world):
     ("spoil", "error", "message"),
     [
         ({"seed": -1}, DlxError, "a seed must be 0 to"),
-        ({"methods": ["no such"]}, MethodError, "no method 'no such'; the methods are deeplift, "),
+        ({"methods": ["no such"]}, MethodError, "no method 'no such'; the methods are additive_shap, deeplift, "),
         ({"scale": "value"}, ScaleError, "net has no scale 'value'"),
         ({"rows": np.empty((0, 5))}, DlxError, "rows must have at least 1 row, got 0 rows"),
         ({"background": np.empty((0, 5))}, DlxError, "background must have at least 1 row, got 0 rows"),

@@ -283,7 +283,7 @@ def test_deeplift_names_attention():
 
 @pytest.mark.parametrize("make", [mlp.build, resnet.build])
 def test_a_copy_to_hook_shares_weights_and_nothing_else(make):
-    network = make(5, 0.3).train()
+    network = make(5, [0.3]).train()
     copied, rows = to_hook(network), torch.randn(6, 5)
     expected = untrained_copy(network)(rows)
     torch.testing.assert_close(copied(rows), expected, rtol=0, atol=0)

@@ -184,7 +184,7 @@ def test_bound_trees_rise_or_fall_with_the_column(table, direction):
             "mlp",
             {"age": 1},
             TrainingError,
-            "mlp cannot be bound to rise or fall with a column; of the models, gradient_boosting can",
+            "mlp cannot be bound to rise or fall with a column; of the models, additive, gradient_boosting can",
         ),
         ("gradient_boosting", {"age": 2}, TrainingError, r"1 \(up\) or -1 \(down\), got 2"),
         ("gradient_boosting", {"town": 1}, TrainingError, "levels without an order"),

@@ -1,0 +1,76 @@
+"""Additive SHAP of a sum over columns and pairs of columns: the model's own curves, which are its Shapley values, exact.
+
+A column of its own adds its shape function minus the mean over the background (Lundberg and Lee 2017, corollary 1, which holds
+for any function of one column); of a pair, each column gets the mean of what it adds before and after the other one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlx.explainers import ROWS
+from dlx.explanation import Attribution, LocalAccuracy
+from dlx.model import AdditiveModel, Scale, ScaleError
+
+LABEL = "Additive SHAP"
+LIBRARY = "dlx"
+PROMISE = LocalAccuracy(relative=1e-6)
+IS_SHAPLEY = True
+IS_RANDOM, KNOWS_ERROR = False, False
+COST, PREFERENCE, EVALUATES = "low", 1, ROWS
+BATCH_ROWS = 256  # each of which meets each reference row
+QUESTION = "How far does each column's own curve, and its share of pairs, lie from the average person's?"
+
+
+def exact_for(model: AdditiveModel, scale: Scale) -> bool:
+    """Whether the model adds up on the scale."""
+    return scale == model.scales[0]
+
+
+def attribute(model: AdditiveModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
+    """Return exact Shapley values of coded rows.
+
+    Parameters
+    ----------
+    model : AdditiveModel
+        The net of columns and pairs.
+    rows, background : ndarray [rows, features], [references, features]
+        Coded.
+    scale : {"logit", "value"}
+        The scale on which the model adds up.
+    seed : int
+        Unused: nothing is random.
+
+    Raises
+    ------
+    ScaleError
+        If the model does not add up on the scale.
+    """
+    del seed
+    if scale != model.scales[0]:
+        raise ScaleError(f"{model.name} adds up on the scale {model.scales[0]!r}, not on {scale!r}; use shapley for {scale!r}")
+    net: Any = model.parts["network"]
+    people, references = (model.parts.get("recode", torch.nn.Identity())(model.dense(some)) for some in (rows, background))
+    with torch.no_grad():
+        single = (net.of_columns(people) - net.of_columns(references).mean(0)).double().cpu().numpy()
+        values = np.stack([single[:, model.owner == column].sum(axis=1) for column in range(rows.shape[1])], axis=1)
+        for pair, first, second in zip(model.pairs, *_of_pairs(net, people, references), strict=True):
+            if pair is not None:
+                values[:, pair[0]] += first
+                values[:, pair[1]] += second
+    base = model.predict(background, scale).mean()
+    return Attribution(model.slope * values, np.full(len(rows), base), evaluations=len(rows) + len(background))
+
+
+def _of_pairs(net: Any, people: torch.Tensor, references: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the first and the second column of each pair add by it, [pairs, rows] each: games of two players."""
+    (left, right), (others_left, others_right) = net.halves(people), net.halves(references)
+    both, neither = net.joined(left, right), net.joined(others_left, others_right).mean(0)
+    first = net.joined(left[:, None], others_right[None]).mean(1)  # the second column is absent
+    second = net.joined(others_left[None], right[:, None]).mean(1)
+    shares = ((both - second + first - neither) / 2, (both - first + second - neither) / 2)
+    of_first, of_second = (share.T.double().cpu().numpy() for share in shares)
+    return of_first, of_second
