@@ -24,6 +24,7 @@ from dlx.reading import (
     open_table,
     overridden,
     reading_of,
+    refuse_misspelled,
     with_meanings,
 )
 from dlx.redundancy import warnings_by_column
@@ -117,6 +118,7 @@ def read_table(
     with naming(path):
         said, card = _described(schema)
         if said is not None:
+            refuse_misspelled(said, opened, but=["target"] * bool(target) + ["weights"] * bool(weights))
             is_asked = any((target, positive, keep, categorical, out, split))
             other = overridden(said, opened, target=target, aside=out, **options) if is_asked else said
             table, found, reading = as_described(opened, other, missing=missing)

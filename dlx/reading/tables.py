@@ -132,6 +132,21 @@ def refuse_lacking(names: Iterable[str], opened: Opened) -> None:
             raise SchemaError(f"the table has no column {name!r}; it has {listed(opened.names)}{_found(name, opened)}")
 
 
+def refuse_misspelled(schema: Schema, opened: Opened, *, but: Collection[str] = ()) -> None:
+    """Raise if a schema's weights are no column of a table, or its target or a carried column is one under another spelling.
+
+    `but` is what was asked for in its place: "target", "weights".
+    """
+    own = {*schema.names, schema.target.name, schema.weights, *(column.name for column in schema.carried)}
+    unnamed = [name for name in opened.names if name not in own]
+    spelled = {"target": [schema.target.name], "carried column": [column.name for column in schema.carried]}
+    named = [(what, name) for what, names in (spelled | {"weights": [schema.weights]}).items() for name in names if name]
+    for what, name in named:
+        near = did_you_mean(name, unnamed)
+        if name not in opened.names and what not in but and (near or what == "weights"):
+            raise SchemaError(f"the schema's {what} {name!r} is no column of the table; it has {listed(opened.names)}{near}")
+
+
 def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | None = None) -> Read:
     """Return a table whose columns are what a schema says, and how it was read; columns that it lacks are carried along."""
     features = {feature.name: feature for feature in (*schema.features, schema.target.as_feature)}

@@ -61,7 +61,8 @@ def _contradictions(schema: Schema) -> Iterator[str]:
             )
         for name in feature.derived_from:
             if name not in schema.names or name == feature.name:
-                yield f"{feature.name!r} is derived from {name!r}, which is no other feature"
+                near = did_you_mean(name, [other for other in schema.names if other != feature.name])
+                yield f"{feature.name!r} is derived from {name!r}, which is no other feature{near}"
     for name in schema.target.fairness_by:
         if name not in schema.names:
             near = did_you_mean(name, schema.names)

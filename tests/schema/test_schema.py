@@ -12,6 +12,7 @@ import worlds
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dlx
 from dlx.schema import Carried, Feature, Schema, SchemaError, Target, infer_schema, read_schema
 
 pytestmark = pytest.mark.doors
@@ -380,3 +381,35 @@ def test_what_is_printed_fits_in_three_lines_and_says_what_it_is():
     ]:
         assert said in repr(thing) and len(repr(thing).splitlines()) <= 3
         assert max(map(len, repr(thing).splitlines())) < 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", 'weights = "wt"\n', "the schema's weights 'wt' is no column of the table; it has age, income, bad, weight$"),
+        ("", 'weights = "weigth"\n', "the schema's weights 'weigth' is no column .* did you mean 'weight'"),
+        ("", 'split = "time:wieght"\n', "the split goes by 'wieght', which is no column"),
+        ('"bad"', '"bda"', "the schema's target 'bda' is no column of the table.*did you mean 'bad'"),
+        ('[[feature]]\nname = "age"', '[[feature]]\nname = "agee"', "the table lacks 1 column: agee.*did you mean 'age'"),
+        (
+            '"age"\n',
+            '"age"\nderived_from = ["incom"]\n',
+            "derived from 'incom', which is no other feature; did you mean 'income'",
+        ),
+        ('"bad"\n', '"bad"\nfairness_by = ["agee"]\n', "fairness_by names 'agee', which is no feature.*did you mean 'age'"),
+        (
+            "[target]",
+            '[[carried]]\nname = "wieght"\nposition = 2\n\n[target]',
+            "carried column 'wieght' .*did you mean 'weight'",
+        ),
+    ],
+)
+def test_a_column_that_a_schema_names_and_the_table_has_not_is_refused(tmp_path, old, new, said):
+    table = pd.DataFrame({"age": range(20, 60), "income": 9.5, "bad": ["n", "y"] * 20, "weight": 1})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    text = '[target]\nname = "bad"\nlevels = ["n", "y"]\n\n[[feature]]\nname = "age"\n\n[[feature]]\nname = "income"\n'
+    (tmp_path / "s.toml").write_text(text)
+    assert dlx.read_table(tmp_path / "t.csv", schema=tmp_path / "s.toml").schema.columns == ("age", "income", "weight")
+    (tmp_path / "s.toml").write_text(text.replace(old, new, 1) if old else new + text)
+    with pytest.raises(SchemaError, match=said):
+        dlx.read_table(tmp_path / "t.csv", schema=tmp_path / "s.toml")
