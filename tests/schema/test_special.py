@@ -311,6 +311,38 @@ def test_recourse_neither_enters_nor_leaves_a_special_value():
         assert (shifts["people"] <= (~is_code).sum()).all() and not shifts["to"].isin([NONE, UNUSABLE]).any()
 
 
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.booleans())
+def test_no_level_is_come_to_whose_people_all_have_another_special_value(seed, is_ordered, lacks):
+    """Whoever has no loans has the code -9 for their burden; whoever has some has -8 now and then; gaps go along, too."""
+    rng, count = np.random.default_rng(seed), 300
+    loans, usual = rng.integers(3, size=count), rng.uniform(0, 100, count).round()
+    burden = np.select([loans == 0, rng.random(count) < 0.2], [-9, -8], usual)
+    delay = np.where(loans == 0, np.nan if lacks else -7, np.where(rng.random(count) < 0.2, -6, usual // 3))
+    kinds = {"-9": "no loans", "-8": "unknown"}, {"-7": "no loans", "-6": "never"}
+    of_loans = Feature("loans", "categorical", levels=("none", "one", "more"), ordered=is_ordered, actionable=True)
+    numbers = [Feature(n, special=codes, actionable=True, missing=True) for n, codes in zip("bd", kinds, strict=True)]
+    data = Dataset(Schema((of_loans, *numbers, Feature("x", actionable=True)), TARGET), np.c_[loans, burden, delay, usual])
+    weights = rng.normal(size=6)
+
+    def risk(table):
+        told = np.column_stack([table["loans"].eq(level) for level in of_loans.levels] + [table[n] / 30 for n in "bdx"])
+        return 1 / (1 + np.exp(-np.nan_to_num(told) @ weights + np.median(weights)))
+
+    model, codes = BlackBox(risk, data.schema, scales=("probability",)), [f.special_codes for f in numbers]
+    threshold = float(np.median(model.predict(data, "probability")))
+    people = data[model.predict(data, "probability") >= threshold][:12]
+    found = recourse(model, people, observed=data, threshold=threshold, margin=0.0)
+    for answer in found.answers:
+        for row in [*(one.row for one in answer.counterfactuals), answer.lowest_row]:
+            for i, special in enumerate(codes, 1):
+                was, now = answer.row[i], row[i]
+                assert now == was if was in special else now not in special
+            assert (row[0] == 0) == (row[1] == -9) and (row[2] == -7 or lacks or row[0] > 0)
+    moves = column_shifts(model, people, observed=data).query("column == 'loans'")
+    assert moves["people"].sum() <= 2 * (people.rows[:, 0] > 0).sum() and "none" not in moves["to"].to_numpy()
+
+
 def test_forbidden_levels_are_not_gone_to():
     levels = ("never married", "married", "divorced")
     feature = Feature("status", "categorical", levels=levels, actionable=True, forbidden=[["divorced", "never married"]])

@@ -9,7 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlx.audit.counterfactuals.plausibility import ConditionalRange, Correlations, conditional_ranges
+from dlx.audit.counterfactuals.plausibility import (
+    CodedLevels,
+    ConditionalRange,
+    Correlations,
+    coded_levels,
+    conditional_ranges,
+)
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
@@ -94,6 +100,7 @@ class ActionSet:
     correlations: Correlations  # numbers that go together
     ranges: tuple[ConditionalRange, ...]  # columns that confine others
     implied: tuple[tuple[int, int, int], ...]  # column, level, and the column that goes missing with it
+    coded: tuple[CodedLevels, ...]  # levels that nobody comes to without another column's special value, or with it
 
     @classmethod
     def of(
@@ -120,7 +127,8 @@ class ActionSet:
             values = _values(feature, known, granted, form.decimals[i])
             actions.append(Action(i, actionable[feature.name], values, _farthest(feature, known)))
         ranges = conditional_ranges(observed, columns)
-        return cls(schema, tuple(actions), form, Correlations.of(observed), ranges, _implied(observed, columns))
+        implied, coded = _implied(observed, columns), coded_levels(observed, columns)
+        return cls(schema, tuple(actions), form, Correlations.of(observed), ranges, implied, coded)
 
     def options(self, row: np.ndarray, *, all_observed: bool = False) -> dict[int, np.ndarray]:
         """Return the values that each column of a coded row [features] may take instead, nearest first.
@@ -165,12 +173,25 @@ class ActionSet:
 
     def possible(self, row: np.ndarray, changed: np.ndarray) -> np.ndarray:
         """Return which changed rows [changed, features] of a person [features] keep together what goes together, bool."""
+        apart = self.keeps_codes(row[None], changed)
         row, changed = self.schema.numbers(row[None])[0], self.schema.numbers(changed)
-        fine = self.correlations.allow(row, changed)
+        fine = apart & self.correlations.allow(row, changed)
         for given, other, holds in self.ranges:
             new = changed[:, [given, other]]
             some = np.flatnonzero(fine & (new != row[[given, other]]).any(axis=1) & ~np.isnan(new).any(axis=1))
             fine[some] = holds(*new[some].T)
+        return fine
+
+    def keeps_codes(self, original: np.ndarray, changed: np.ndarray) -> np.ndarray:
+        """Return which changed rows keep their special values, and come to no level that goes with others, bool [rows]."""
+        special = [(i, feature.special_codes) for i, feature in enumerate(self.schema.features) if feature.special]
+        fine = np.ones(len(changed), bool)
+        for i, codes in special:  # a level may leave a number missing, but no special value
+            fine &= ~np.isin(original[:, i], codes) | (changed[:, i] == original[:, i])
+        for column, other, unseen in self.coded:
+            levels = changed[:, column]
+            new = (levels != original[:, column]) & ~np.isnan(levels)
+            fine[new] &= ~unseen[levels[new].astype(int), self.schema.features[other].beside(changed[new, other])]
         return fine
 
     def settle(self, rows: np.ndarray, original: np.ndarray) -> np.ndarray:

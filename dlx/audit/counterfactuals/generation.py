@@ -257,8 +257,8 @@ def column_shifts(
 
     A number is moved to the lower or the upper quartile of the observed rows, whichever lies in its direction (both where
     any is allowed), as near as the schema's bounds let it, ordered levels to the first or the last, others to each. Whoever
-    is there already, or beyond, or may not go there is not counted, nor whose value is missing or special. Arguments and
-    errors are those of `recourse`.
+    is there already, or beyond, or may not go there is not counted, nor whose value is missing or special, nor who would come
+    to a level that goes with other special values than theirs. Arguments and errors are those of `recourse`.
 
     A line a column and value: `column`, `direction`, `to`, `people` who move, and the mean `change` of the probability with
     its 95 % bootstrap interval (NaN for one person).
@@ -272,11 +272,13 @@ def column_shifts(
         moves = (own > value) if direction == "down" else (own < value) if direction == "up" else own != value
         moves &= ~np.isnan(own)
         moves &= [value not in feature.forbidden_from(code) for code in own]
+        moved = people.rows.copy()
+        moved[:, column] = value
+        moved = actions.settle(moved, people.rows)
+        moves &= actions.keeps_codes(people.rows, moved)
         if not moves.any():
             continue
-        moved = people.rows[moves].copy()
-        moved[:, column] = value
-        settled = _with_values(people[moves], actions.settle(moved, people.rows[moves]))
+        settled = _with_values(people[moves], moved[moves])
         change = model.predict(settled, "probability") - risk[moves]
         place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(change))
         lines.append((*place, *interval_of_mean(change, seed=seed)))

@@ -152,6 +152,29 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
     return tuple(found)
 
 
+class CodedLevels(NamedTuple):
+    """What nobody has beside a level: a number where all others have a special value, or such a value where none has it."""
+
+    column: int  # of levels
+    other: int  # which has special values
+    unseen: np.ndarray  # [levels, 1 + special + missing], see `Feature.beside`
+
+
+def coded_levels(observed: Dataset, columns: tuple[int, ...]) -> tuple[CodedLevels, ...]:
+    """Return which levels of some columns go with special values of others, or never do, beyond chance."""
+    features, found = observed.schema.features, []
+    for column in (i for i in columns if features[i].is_categorical):
+        known = ~np.isnan(observed.rows[:, column])
+        levels = observed.rows[known, column].astype(int)
+        for other, feature in enumerate(features):
+            if feature.special:
+                counts = np.zeros((len(features[column].levels), 2 + len(feature.special)))
+                np.add.at(counts, (levels, feature.beside(observed.rows[known, other])), 1)
+                unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
+                found += [CodedLevels(column, other, unseen)] * bool(unseen.any())
+    return tuple(found)
+
+
 def _held_together(one: Feature, other: Feature, given: np.ndarray, value: np.ndarray) -> Holds:
     """Return which levels go together as in some real people, or which numbers lie among the middle 99 % beside a value."""
     if _is_unordered(other):
