@@ -45,6 +45,22 @@ def bank_loan_page(tmp_path_factory):
     return dlx.report(dlx.load("bank_loan"), models=models, people=12, background=20, path=page)
 
 
+@pytest.fixture(scope="session")
+def wine_page(tmp_path_factory):
+    """The page of one class of three, of two models that give all of them; without pictures."""
+    import wines
+
+    import dlx
+    from dlx.context import Budget
+    from dlx.progress import Narrator
+
+    page, asked = tmp_path_factory.mktemp("reports") / "wine" / "report.html", {"people": 5, "background": 4}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dlx.reporting.QUICK", Budget("quick", 2, 2, 0.5, 2))
+        patched.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
+        return dlx.report(wines.wines(), models=wines.models(), path=page, narrator=Narrator(quiet=True), **asked)
+
+
 @pytest.fixture
 def run(monkeypatch, capfd, tmp_path):
     """Type a command in an empty folder: its status and the lines it prints, without the sign of life of a slow one."""

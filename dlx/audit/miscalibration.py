@@ -90,13 +90,17 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     DlxError
         If the outcomes are unknown or all alike.
     """
-    outcomes, predicted = judged(model, people, "the calibration")
+    return calibration_of(model.name, *judged(model, people, "the calibration"), seed=seed)
+
+
+def calibration_of(name: str, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Calibration:
+    """Return the calibration of the probabilities [rows] that a model of a name gives to outcomes of 0 and 1 [rows]."""
     odds, (lowest, highest) = log_odds(predicted), np.quantile(predicted, SHOWN)
     grid = np.linspace(lowest, highest, POINTS)
     curves = _curves(odds, outcomes, log_odds(grid), seed)
     band = pd.DataFrame([interval_among(point, people=rarest(outcomes)) for point in curves.T])
     return Calibration(
-        model=model.name,
+        model=name,
         rows=len(outcomes),
         events=int(outcomes.sum()),
         certain=int(((predicted < SURE) | (predicted > 1 - SURE)).sum()),

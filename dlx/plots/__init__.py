@@ -4,6 +4,7 @@ from dlx.plots.audit import (
     draw_before_after,
     draw_calibration,
     draw_column_shifts,
+    draw_confusion,
     draw_decision_curve,
     draw_detections,
     draw_gap,
@@ -45,7 +46,15 @@ from dlx.plots.looks import (
 
 __all__ = ["COLOURS", "DOWN", "GREY", "INK", "MARKERS", "UNITS", "UP"]
 __all__ += ["method_looks", "model_looks", "models_of_page", "percent_axis", "shortened", "style"]
-__all__ += ["draw_before_after", "draw_calibration", "draw_column_shifts", "draw_decision_curve", "draw_detections", "draw_gap"]
+__all__ += [
+    "draw_before_after",
+    "draw_calibration",
+    "draw_column_shifts",
+    "draw_confusion",
+    "draw_decision_curve",
+    "draw_detections",
+    "draw_gap",
+]
 __all__ += ["draw_group_rates", "draw_losses", "draw_off_manifold", "draw_predictions", "draw_pushes", "draw_reason_stability"]
 __all__ += ["draw_reasons_given", "draw_recourse", "draw_slices"]
 __all__ += ["draw_centred_curves", "draw_effects", "draw_pair", "draw_permutation"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BAND: dict[str, Any] = {"color": GREY, "alpha": 0.25, "linewidth": 0, "label": f"{CERTAIN} band"}
 ALARM = "#f6e3e1"
 BINS = 24  # of predictions
+DARK = 0.6  # a share from which on numbers on it are white
 SPREAD = 0.5  # of the height of a row, for the marks of several models
 WRAPPED = 62  # letters a line of a slice's name
 
@@ -140,6 +141,25 @@ def draw_group_rates(table: pd.DataFrame, groups: Sequence[str], models: Sequenc
         for place in np.flatnonzero(~judged) if which == 0 else ():
             ax.text(0.02, float(place), "too few", color=GREY, fontsize=8, va="center", transform=ax.get_yaxis_transform())
     return label_rows(ax, [shortened(group, 40) for group in groups], of)
+
+
+def draw_confusion(table: pd.DataFrame, classes: Sequence[str], ax: Axes) -> Axes:
+    """Draw how many people of each class are taken for which (`confusion_of_classes`); the larger their share, the darker."""
+    counts, shares = (
+        table.pivot(index="outcome", columns="taken_for", values=column).loc[list(classes), list(classes)].to_numpy()
+        for column in ("count", "estimate")
+    )
+    ax.imshow(np.nan_to_num(shares), vmin=0, vmax=1, cmap="Blues", aspect="equal")
+    for i, j in np.argwhere(counts > 0):
+        ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color="white" if shares[i, j] > DARK else INK, fontsize=8)
+    labels = [shortened(label, 18) for label in classes]
+    ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(labels)), labels)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("taken for")
+    ax.set_ylabel("class")
+    return ax
 
 
 def draw_gap(table: pd.DataFrame, columns: Sequence[str], labels: Sequence[str], models: Sequence[str], ax: Axes) -> Axes:

@@ -102,6 +102,8 @@ def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     words: dict[str, Any] = {"case": context.case, "target": context.case.schema.target, "about": about, "known": facts}
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
     here = {one.key for one in told} | {RUN}
+    if context.case.several is not None:
+        words["other"] = next(level for level in context.case.several.levels if level != context.case.schema.target.levels[1])
     words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS]}
     return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 

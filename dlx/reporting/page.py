@@ -43,7 +43,8 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
     UnfinishedError
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
-    told, faults = _told(context, names(parts, context.case.schema.target.kind), page)
+    task = context.case.schema.target.kind if context.case.several is None else "class"
+    told, faults = _told(context, names(parts, task), page)
     written = page
     if faults:
         written = page.with_name(f"{page.stem}-unfinished{page.suffix}")

@@ -53,8 +53,8 @@ def test_words_name_the_class_unless_the_schema_has_its_own():
 def test_what_is_no_class_is_refused():
     with pytest.raises(SchemaError, match=r"'cultivar' is multiclass: its class must be one of .*, got 'barrolo'; did you"):
         wines.wines().of_class("barrolo")
-    with pytest.raises(SchemaError, match="'ash' is regression: its class must be one of several, got 'barolo'"):
-        from_frame(wines.table(), infer_schema(wines.table(), "ash")).of_class("barolo")
+    with pytest.raises(SchemaError, match="'hue' is regression: its class must be one of several, got 'barolo'"):
+        from_frame(wines.table(), infer_schema(wines.table(), "hue")).of_class("barolo")
 
 
 def test_people_of_a_file_are_read_by_the_class_too(tmp_path):

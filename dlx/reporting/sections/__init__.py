@@ -82,10 +82,11 @@ def names(parts: Sequence[str] = ("models", "explanations", "audit"), task: str 
     parts : sequence of str
         Of which parts of a report: about the models, about explanations (a section's PART by default), of an audit.
     task : str
-        The kind of the target.
+        The kind of the target; "class" of one class of several, which is told of as a binary one, and of all together.
     """
+    tasks = {"class", "binary"} if task == "class" else {task}
     found = {path.parent.name: _module(path.parent.name, "measure") for path in HERE.glob("*/text.md.j2")}
-    asked = [name for name, one in found.items() if task in one.TASKS and getattr(one, "PART", "explanations") in parts]
+    asked = [name for name, one in found.items() if tasks & {*one.TASKS} and getattr(one, "PART", "explanations") in parts]
     return sorted(asked, key=lambda name: (found[name].PLACE, name))
 
 

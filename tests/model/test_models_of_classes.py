@@ -15,13 +15,13 @@ def test_a_model_of_all_classes_says_each_of_them():
     case, fitted = wines.wines(), wines.forest()
     model, truth = dlx.wrap(fitted, case), fitted.predict_proba(case.test.table)
     assert tuple(fitted.classes_) == wines.LEVELS
-    np.testing.assert_array_equal(model.probabilities(case.test), truth)
+    np.testing.assert_allclose(model.probabilities(case.test), truth)
     for place, level in enumerate(wines.LEVELS):
         of_one, of_case = model.of(level), dlx.wrap(fitted, case.of_class(level))
         assert of_one.target == of_case.target == level and of_one.of(level) is of_one
         np.testing.assert_array_equal(of_one.predict(case.test, "probability"), truth[:, place])
         np.testing.assert_array_equal(of_case.predict(case.test, "probability"), truth[:, place])
-        np.testing.assert_array_equal(of_one.probabilities(case.test), truth)
+        np.testing.assert_allclose(of_one.probabilities(case.test), truth)
     with pytest.raises(DlxError, match=r"answers for each of barbera, barolo, grignolino; say .*: model\.of\('grignolino'\)"):
         model.predict(case.test, "probability")
 

@@ -1,0 +1,78 @@
+"""Which of several classes is taken for which, how often the class that a model names is right, and whether it is as sure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dlx.audit.fairness.rates import MIN_CASES
+from dlx.audit.miscalibration import Calibration, calibration_of
+from dlx.audit.scores import answers
+from dlx.dataset import Dataset
+from dlx.model import Model
+from dlx.stats import share_interval
+
+
+def confusion_of_classes(model: Model, people: Dataset) -> pd.DataFrame:
+    """Return how many people of each class a model takes for which: those for whom it is the likeliest.
+
+    Parameters
+    ----------
+    model : Model
+        Of several classes, that of any.
+    people : Dataset
+        Rows with outcomes, not seen in training.
+
+    Returns
+    -------
+    DataFrame
+        A line a pair of classes, `outcome` and `taken_for`: `count` of `of` people of that outcome, and the share with Wilson's
+        95 % interval; NaN where there are no such people.
+
+    Raises
+    ------
+    DlxError
+        If outcomes are unknown or all alike, or the model answers for one of the classes alone.
+    """
+    counts, labels = _counts(model, people), people.schema.target.level_labels
+    lines: list[dict[str, Any]] = []
+    for outcome, row in zip(labels, counts, strict=True):
+        for taken_for, count in zip(labels, row, strict=True):
+            line = {"model": model.name, "outcome": outcome, "taken_for": taken_for, "count": int(count), "of": int(row.sum())}
+            lines.append(line | share_interval(float(count), int(row.sum()))._asdict())
+    return pd.DataFrame(lines)
+
+
+def class_rates(model: Model, people: Dataset) -> pd.DataFrame:
+    """Return recall and precision of each class, with Wilson's 95 % intervals; parameters and errors of `confusion_of_classes`.
+
+    A line a class and quantity: recall, the share of its people who are taken for it; precision, the share of those taken for
+    it who are of it. `count` of `of` people; `too_few` where these are fewer than ten.
+    """
+    counts, lines = _counts(model, people), list[dict[str, Any]]()
+    for code, label in enumerate(people.schema.target.level_labels):
+        for quantity, of in (("recall", counts[code].sum()), ("precision", counts[:, code].sum())):
+            right = float(counts[code, code])
+            line = {"model": model.name, "class": label, "quantity": quantity, "count": int(right), "of": int(of)}
+            lines.append(line | share_interval(right, int(of))._asdict() | {"too_few": bool(of < MIN_CASES)})
+    return pd.DataFrame(lines)
+
+
+def top_label(model: Model, people: Dataset, *, seed: int = 0) -> Calibration | None:
+    """Return whether a model is as sure of the class that it names as it is right; None if it is always or never right.
+
+    The calibration of the largest probability of each row: its "events" are the rows whose class is the one named.
+    """
+    outcomes, predicted = answers(model, people, "the calibration")
+    right = (predicted.argmax(axis=1) == outcomes).astype(float)
+    return calibration_of(model.name, right, predicted.max(axis=1), seed=seed) if 0 < right.sum() < len(right) else None
+
+
+def _counts(model: Model, people: Dataset) -> np.ndarray:
+    """Return how many people of each class are taken for which, [classes, classes]."""
+    outcomes, predicted = answers(model, people, "the confusion")
+    counts = np.zeros((predicted.shape[1],) * 2)
+    np.add.at(counts, (outcomes.astype(int), predicted.argmax(axis=1)), 1)
+    return counts
