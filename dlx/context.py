@@ -363,7 +363,8 @@ class RunContext:
 
         Libraries whose threads have run, as LightGBM's, hang in a forked process.
         """
-        if any(model.original is not None and model.provenance is None for model in self.models):
+        is_users = [model.original is not None and model.provenance is None for model in self.models]
+        if any(is_users) or any(one.again for one in self.brought):
             return [task() for task in tasks]
         return side_by_side(tasks, self.narrator, step, unit)
 

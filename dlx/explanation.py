@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +92,9 @@ class Explanation:
         What else the method says of each row, by name, such as a surrogate's R2.
     carried : tuple of str
         Columns that the model reads beside the features: they went along unchanged with each person, and have no contribution.
+    again : callable, optional
+        Seed in, the explanation made again with it out: of another tool, by which `dlx.comparison.replicate` measures its
+        noise. It is not saved.
     """
 
     values: np.ndarray
@@ -115,6 +118,7 @@ class Explanation:
     failures: dict[int, str] = field(default_factory=dict)
     extras: dict[str, np.ndarray] = field(default_factory=dict)
     carried: tuple[str, ...] = ()
+    again: Callable[[int], Explanation] | None = None
 
     def __post_init__(self) -> None:
         for name in ARRAYS:
@@ -167,6 +171,8 @@ class Explanation:
         kept = np.arange(len(self))[which]
         failures = {new: self.failures[old] for new, old in enumerate(kept.tolist()) if old in self.failures}
         extras = {name: array[which] for name, array in self.extras.items()}
+        again = self.again
+        parts["again"] = None if again is None else lambda seed: again(seed)[which]
         return dataclasses.replace(self, **parts, failures=failures, extras=extras)
 
     def of(self, names: Any) -> Explanation:
@@ -199,6 +205,7 @@ class Explanation:
         standard_errors: Any = None,
         adds_up: bool = True,
         options: dict[str, Any] | None = None,
+        again: Callable[[int], Any] | None = None,
     ) -> Explanation:
         """Return contributions that another tool computed, to be compared with those of dlx.
 
@@ -227,6 +234,9 @@ class Explanation:
             Whether the method promises that contributions add up; False for saliency or a surrogate's.
         options : dict, optional
             How it was computed, to be kept with it.
+        again : callable, optional
+            A seed in, values made again with it out, of the form of `values` and of the same rows: by it the noise of a method
+            that is random is measured, in `dlx.comparison.replicate` and in a report.
 
         Raises
         ------
@@ -246,7 +256,9 @@ class Explanation:
             foreign.check_base(base, model.predict(references, scale), outputs, scale)
         if standard_errors is not None:
             standard_errors = foreign.of_columns(standard_errors, model, len(coded), "standard_errors")
-        return cls(
+        shared: dict[str, Any] = {"scale": scale, "background": background, "method": method, "made_by": made_by}
+        shared |= {"adds_up": adds_up, "options": options}
+        made = cls(
             values=found,
             base_values=base,
             outputs=outputs,
@@ -263,6 +275,7 @@ class Explanation:
             promise=str(foreign.PROMISE if adds_up else LocalAccuracy()),
             standard_errors=standard_errors,
         )
+        return foreign.repeated(made, again, lambda values: cls.from_values(values, base_values, model, rows, **shared))
 
     @classmethod
     def from_shap(
@@ -275,45 +288,68 @@ class Explanation:
         background: Any,
         method: str = "shap",
         output: int | None = None,
+        again: Callable[[int], Any] | None = None,
     ) -> Explanation:
         """Return a `shap.Explanation` as one of dlx; of two outputs the second, of more the one at position `output`.
 
-        Other parameters, and errors raised, are those of `from_values`.
+        `again` takes a seed and returns another `shap.Explanation`. Other parameters, and errors raised, are those of
+        `from_values`.
         """
-        from dlx.foreign import one_output
+        from dlx.foreign import one_output, repeated
 
         values, base = one_output(found, output, model)
         shared: dict[str, Any] = {"scale": scale, "background": background, "method": method}
-        return cls.from_values(values, base, model, rows, made_by=f"shap {version('shap')}", **shared)
+        made = cls.from_values(values, base, model, rows, made_by=f"shap {version('shap')}", **shared)
+        return repeated(made, again, lambda other: cls.from_shap(other, model, rows, output=output, **shared))
 
     @classmethod
     def from_captum(
-        cls, attributions: Any, model: Model, rows: Any, *, scale: Scale, background: Any, method: str = "captum"
+        cls,
+        attributions: Any,
+        model: Model,
+        rows: Any,
+        *,
+        scale: Scale,
+        background: Any,
+        method: str = "captum",
+        again: Callable[[int], Any] | None = None,
     ) -> Explanation:
         """Return captum's attributions, a tensor [rows, dense columns], as an explanation of dlx, summed by original column.
 
         The baselines are the background: one row, or all over which attributions were averaged. Parameters, and errors raised,
         are those of `from_values`.
         """
-        shared: dict[str, Any] = {"scale": scale, "background": background, "method": method}
+        shared: dict[str, Any] = {"scale": scale, "background": background, "method": method, "again": again}
         return cls.from_values(attributions, None, model, rows, made_by=f"captum {version('captum')}", **shared)
 
     @classmethod
     def from_lime(
-        cls, found: Sequence[Any], explainer: Any, model: Model, rows: Any, *, scale: Scale, background: Any, label: int = 1
+        cls,
+        found: Sequence[Any],
+        explainer: Any,
+        model: Model,
+        rows: Any,
+        *,
+        scale: Scale,
+        background: Any,
+        label: int = 1,
+        again: Callable[[int], Any] | None = None,
     ) -> Explanation:
         """Return what a `LimeTabularExplainer` says of each row, in the unit of all others: contributions against a background.
 
         A weight of lime is the effect of being in the person's bin; times the share of the background that is not, it is the
         distance from the average person. Surrogates do not promise to add up. `label` is lime's, the outcome that was
-        explained; other parameters, and errors raised, are those of `from_values`.
+        explained; `again` takes a seed and returns another list like `found`. Other parameters, and errors raised, are those
+        of `from_values`.
         """
-        from dlx.foreign import lime_contributions
+        from dlx.foreign import lime_contributions, repeated
 
         values, base = lime_contributions(found, explainer, model, rows, background, label)
         package = type(explainer).__module__.partition(".")[0]
         shared: dict[str, Any] = {"scale": scale, "background": background, "method": package, "adds_up": False}
-        return cls.from_values(values, base, model, rows, made_by=f"{package} {version(package)}", **shared)
+        made = cls.from_values(values, base, model, rows, made_by=f"{package} {version(package)}", **shared)
+        asked: dict[str, Any] = {"scale": scale, "background": background, "label": label}
+        return repeated(made, again, lambda other: cls.from_lime(other, explainer, model, rows, **asked))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Explanation]) -> Explanation:
@@ -341,7 +377,7 @@ class Explanation:
         shared = [name for name in first.extras if all(name in part.extras for part in parts)]
         extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in shared}
         cost = {name: sum(getattr(part, name) for part in parts) for name in ("seconds", "evaluations")}
-        return dataclasses.replace(first, **found, **cost, index=index, failures=failures, extras=extras)
+        return dataclasses.replace(first, **found, **cost, index=index, failures=failures, extras=extras, again=None)
 
     @property
     def residuals(self) -> np.ndarray:

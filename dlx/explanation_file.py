@@ -30,7 +30,7 @@ def packed(explanation: Explanation) -> bytes:
 
     arrays = {name: np.ascontiguousarray(array) for name in ARRAYS if (array := getattr(explanation, name)) is not None}
     arrays |= {EXTRA + name: np.ascontiguousarray(array) for name, array in explanation.extras.items()}
-    names = [field.name for field in dataclasses.fields(explanation) if field.name not in (*ARRAYS, "extras")]
+    names = [field.name for field in dataclasses.fields(explanation) if field.name not in (*ARRAYS, "extras", "again")]
     said = {name: getattr(explanation, name) for name in names}
     said |= {"schema": explanation.schema.to_dict(), "index": np.asarray(explanation.index).tolist()}
     text = json.dumps(said, default=np.generic.item)  # a seed or an option may be a number of numpy

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dlx.errors import listed
-from dlx.explanation import ExplanationError, LocalAccuracy
+from dlx.errors import in_a_line, listed
+from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 from dlx.model import Model, Scale, as_rows, check_model
 
 PROMISE = LocalAccuracy(relative=0.01)
@@ -20,6 +21,20 @@ def asked(model: Model, rows: Any, scale: Scale) -> tuple[np.ndarray, np.ndarray
     """Return rows as codes, and what the model predicts of them; raise where it is no model, or lacks the scale."""
     check_model(model)
     return as_rows(model.schema, rows), model.predict(rows, scale)
+
+
+def repeated(made: Explanation, again: Callable[[int], Any] | None, brought: Callable[[Any], Explanation]) -> Explanation:
+    """Return an explanation that can be made again, where there is a function that does; `brought` brings what it gives in."""
+    if again is None:
+        return made
+
+    def of_seed(seed: int) -> Explanation:
+        try:
+            return dataclasses.replace(brought(again(seed)), seed=seed)
+        except Exception as error:  # the user's function may raise anything
+            raise ExplanationError(f"again({seed}) of {made.method} of {made.model} fails: {in_a_line(error)}") from error
+
+    return dataclasses.replace(made, again=of_seed)
 
 
 def one_output(found: Any, output: int | None, model: Model) -> tuple[np.ndarray, np.ndarray]:

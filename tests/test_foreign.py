@@ -13,7 +13,7 @@ import worlds
 from captum.attr import IntegratedGradients
 from lime.lime_tabular import LimeTabularExplainer
 
-from dlx.comparison import compare, ground_truth
+from dlx.comparison import compare, ground_truth, noise_floor, replicate
 from dlx.comparison.alignment import AlignmentError
 from dlx.errors import DlxError
 from dlx.explanation import Explanation, ExplanationError
@@ -144,3 +144,68 @@ def test_what_does_not_promise_to_add_up_is_not_held_to_it():
     assert (
         np.abs(made.residuals).max() > 0.01 and made.options == {"steps": 3} and made.standard_errors.shape == made.values.shape
     )
+
+
+def test_the_noise_of_what_was_brought_in_is_that_of_the_method_itself():
+    """kernel_shap of dlx, handed over as another tool's: noise floor and difference are those of dlx's own."""
+    model, people, background = of("boosted")
+    shared = {"background": background, "scale": "logit", "n_samples": 24}
+
+    def kernel(seed):
+        return explain(model, people, method="kernel_shap", seed=seed, **shared)
+
+    bring = partial(Explanation.from_values, model=model, rows=people, background=background, scale="logit")
+    made = bring(kernel(0).values, None, method="theirs", again=lambda seed: kernel(seed).values)
+    for some in (slice(5), slice(1, 4), np.array([3, 0])):
+        ours = replicate(model, kernel(0)[some], source="seed", background=background, count=3)
+        theirs = replicate(model, made[some], source="seed", background=background, count=3)
+        for one, other in zip(ours.explanations, theirs.explanations, strict=True):
+            np.testing.assert_array_equal(one.values, other.values)
+            assert one.seed == other.seed
+    floors = [noise_floor(one, k=2).drop(columns="method") for one in (ours, theirs)]
+    pd.testing.assert_frame_equal(*floors)
+    compared = compare([ours.of, theirs.of], replicates=[ours, theirs]).against_noise(2)
+    assert set(compared["source"]) == {"seed"} and (compared["mean"].dropna() == 1).all()
+    certain = bring(kernel(0).values, None, method="theirs", again=lambda _: kernel(0).values)
+    assert len(replicate(model, certain, source="seed", background=background).explanations) == 1
+    assert Explanation.concatenate([made[:2], made[2:]]).again is None
+
+
+def test_shap_and_lime_are_made_again_by_what_makes_theirs(tmp_path):
+    model, people, background = of("smooth_net")
+    masker = shap.maskers.Independent(background.rows, max_samples=100)
+
+    def permuted(seed):
+        explainer = shap.Explainer(lambda rows: model.predict(rows, "logit"), masker, algorithm="permutation", seed=seed)
+        return explainer(people.rows, max_evals=2 * len(NAMES) + 1)
+
+    made = Explanation.from_shap(permuted(0), model, people, scale="logit", background=background, again=permuted)
+    found = replicate(model, made, source="seed", background=background, count=2)
+    np.testing.assert_allclose(found.explanations[1].values, permuted(2).values)
+    assert [one.seed for one in found.explanations] == [1, 2]
+    explainer = LimeTabularExplainer(background.rows, random_state=0)
+
+    def limes(seed):
+        explainer.base.random_state = explainer.random_state = np.random.RandomState(seed)
+        return [explainer.explain_instance(row, partial(both, model), num_samples=60) for row in people.rows[:2]]
+
+    asked = {"scale": "probability", "background": background, "again": limes}
+    made = Explanation.from_lime(limes(0), explainer, model, people[:2], **asked)
+    found = replicate(model, made, source="seed", background=background, count=2)
+    assert not np.allclose(found.explanations[0].values, made.values) and found.explanations[0].method == "lime"
+    assert Explanation.load(made.save(tmp_path / "made.safetensors")).again is None
+
+
+def test_what_cannot_be_made_again_says_what_to_do():
+    model, people, background = of("linear")
+    bring = partial(Explanation.from_values, base_values=None, model=model, rows=people, background=background, **SHARED)
+    values = explain(model, people, method="linear_shap", background=background, scale="logit").values
+    ask = partial(replicate, model, background=background)
+    with pytest.raises(DlxError, match="made by another tool; to make it again, bring it in with again=lambda seed: values"):
+        ask(bring(values), source="seed")
+    with pytest.raises(DlxError, match="whose background dlx cannot change; ask for source='seed'"):
+        ask(bring(values, again=lambda _: values), source="background", pool=people)
+    with pytest.raises(ExplanationError, match=r"again\(1\) of mine of .* fails: the contributions do not add up"):
+        ask(bring(values, again=lambda _: 2 * values), source="seed")
+    with pytest.raises(ExplanationError, match=r"again\(1\) of mine of .* fails: ZeroDivisionError"):
+        ask(bring(values, again=lambda _: 1 / 0), source="seed")

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from dlx import explainers
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.comparison.metrics import METRICS, chance_level, counted, metrics_by_row
 from dlx.dataset import Dataset
@@ -69,7 +70,7 @@ def replicate(
     count: int = 20,
     explain: Callable[..., Explanation] = explain_,
 ) -> Replicates:
-    """Return an explanation again, with other seeds or other backgrounds.
+    """Return an explanation again, with other seeds or other backgrounds; one of another tool by its own `again`.
 
     Parameters
     ----------
@@ -97,6 +98,7 @@ def replicate(
         raise DlxError(f"a noise floor needs at least 1 replicate, got count={count}")
     if source == "background" and not (pool is not None and len(pool)):
         raise DlxError("other backgrounds are drawn from a pool of rows: pass pool=case.train")
+    again = _again(explanation, source)
     shared = {"method": explanation.method, "scale": explanation.scale, **explanation.options}
     people = Dataset(explanation.schema, explanation.rows, index=explanation.index)
     made: list[Explanation] = []
@@ -106,10 +108,23 @@ def replicate(
             drawn = pool[np.random.default_rng([explanation.seed, i]).integers(len(pool), size=len(background))]
             made.append(explain(model, people, background=drawn, seed=explanation.seed, **shared))
         else:
-            made.append(explain(model, people, background=background, seed=explanation.seed + i, **shared))
+            seed = explanation.seed + i
+            made.append(again(seed) if again else explain(model, people, background=background, seed=seed, **shared))
             if np.array_equal(made[0].values, explanation.values, equal_nan=True):
                 break
     return Replicates(explanation, source, tuple(made))
+
+
+def _again(explanation: Explanation, source: str) -> Callable[[int], Explanation] | None:
+    """Return what makes the explanation of another tool again; None for one that dlx makes."""
+    if explanation.method in explainers.names() and explanation.again is None:
+        return None
+    what = f"{explanation.method} of {explanation.model} was made by another tool"
+    if source == "background":
+        raise DlxError(f"{what}, whose background dlx cannot change; ask for source='seed'")
+    if explanation.again is None:
+        raise DlxError(f"{what}; to make it again, bring it in with again=lambda seed: values")
+    return explanation.again
 
 
 def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.DataFrame:

@@ -34,6 +34,7 @@ from dlx.comparison import (
 from dlx.context import Pair, RunContext, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
+from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import joined
 from dlx.stats import auc, auc_difference
 
@@ -92,6 +93,7 @@ def _measured(context: RunContext) -> Diagnostics:
     checked = close if is_thorough else []
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
     again = _made_again(context, close, scores) + _seeded_again(context, [model for model in shown if model not in close])
+    again += _brought_again(context)
     if (use := context.to_use[0]) not in (*close, *shown):
         again += _by_best_method_again(context, use)
     parts: dict[str, list[Callable[[], Any]]] = {
@@ -169,6 +171,13 @@ def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Callable
     return [partial(_replicated, context, m, of[:few], "seed", count) for m in models for of in _of(context, m)]
 
 
+def _brought_again(context: RunContext) -> list[Callable[[], Replicates]]:
+    """Return what makes explanations of other tools again with other seeds, where they came with a function that does."""
+    few, count, models = context.budget.noise_people, context.budget.replicates, {model.name: model for model in context.models}
+    some = [one[:few] for one in context.brought if one.again]
+    return [partial(_replicated, context, models[one.model], one, "seed", count) for one in some]
+
+
 def _by_best_method_again(context: RunContext, model: Model) -> list[Callable[[], Replicates]]:
     """Return what explains some people again by the method that comes first for the model: enough to say how stable that is."""
     best = explainers.best_shapley(model, model.scales[0], context.methods_of(model))
@@ -179,7 +188,7 @@ def _by_best_method_again(context: RunContext, model: Model) -> list[Callable[[]
 
 
 def _replicated(context: RunContext, model: Model, of: Explanation, source: Any, count: int) -> Replicates:
-    label = f"Explaining {model.name} by {explainers.method(of.method).LABEL} again, with another {source}"
+    label = f"Explaining {model.name} by {method_label(of.method)} again, with another {source}"
     with context.narrator.step(label, "times") as update:
         asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "count": count}
         return replicate(model, of, source=source, explain=counting(context.keeper.explain, update, count), **asked)

@@ -105,7 +105,13 @@ def test_a_model_that_says_the_same_of_everybody_has_nothing_to_be_far_from():
 def brought_in(case, model, people, background, **said):
     """What another tool says: here the exact values, as `Explanation.from_values` takes them."""
     made = explain(model, people, method="exact_shapley", background=background, scale="logit")
-    shared = {"scale": "logit", "background": background, "method": "my_shap"} | said
+
+    def again(seed):
+        return made.values + np.random.default_rng(seed).normal(size=made.values.shape) @ (
+            np.eye(len(case.schema)) - 1 / len(case.schema)
+        )
+
+    shared = {"scale": "logit", "background": background, "method": "my_shap", "again": again} | said
     return Explanation.from_values(made.values, None, model, people, **shared)
 
 
@@ -118,6 +124,9 @@ def test_an_explanation_of_another_tool_is_compared_with_ours():
     truth = told.tables["distance_to_truth"].query("method == 'my_shap' and measure == 'relative_error'")
     assert truth["mean"].item() < 1e-6 and not truth["is_shapley"].item()
     assert "my_shap" in set(told.tables["agreement"]["other_method"]) and "my_shap" in told.evidence
+    floors = told.tables["noise_floors"].query("method == 'my_shap' and metric == 'feature_agreement'")
+    assert floors["source"].item() == "seed" and 0.2 < floors["mean"].item() < 1
+    assert "my_shap" in set(told.tables["agreement_against_noise"].query("source == 'seed'")["other_method"])
     person = told_of("person", context)
     np.testing.assert_allclose(
         person.tables["contributions"].query("method == 'my_shap'")["contribution"],
