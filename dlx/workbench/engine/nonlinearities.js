@@ -1,6 +1,5 @@
 // Elementwise nonlinearities, and their mean derivative between two values. See dlx.kernels.gradients.nonlinearities.
 
-const NEVER_ZERO = 1e-300;
 const CLOSE_VALUES = 1e-6; // there the slope in the middle is closer to the mean slope than a quotient is
 
 /** Return the nonlinearity of a step as a function of a number. */
@@ -32,9 +31,11 @@ export function hasOneKink({ op }) {
 
 /** Return the mean derivative of a step on the way from one value to another; where they meet, the derivative. */
 export function meanSlope(step, start, end) {
-  if (hasOneKink(step)) {
-    const above = Math.min(1, Math.max(0, Math.max(start, end) / (Math.abs(end - start) + NEVER_ZERO)));
+  if (step.op === "relu" || step.op === "leaky_relu") {
     const below = step.slope ?? 0;
+    if (start > 0 && end > 0) return 1;
+    if (start <= 0 && end <= 0) return below;
+    const above = Math.max(start, end) / Math.abs(end - start); // the share of the way that is above 0
     return above * (1 - below) + below;
   }
   const curve = nonlinearity(step);

@@ -55,3 +55,10 @@ export function transposed(matrix, rows, columns) {
   }
   return turned;
 }
+
+/** Return the scalar product of a part of a matrix, from a position on, with a vector. */
+export function product(matrix, from, vector) {
+  let total = 0;
+  for (let i = 0; i < vector.length; i += 1) total += matrix[from + i] * vector[i];
+  return total;
+}

@@ -1,0 +1,183 @@
+// DeepLIFT and integrated gradients of a net, averaged over the background. See dlx.kernels.gradients.
+//
+// Both are a backward pass with mean slopes in place of derivatives: between the reference's value and the row's (the rescale
+// rule of Shrikumar et al. 2017), or along a straight path (Sundararajan et al. 2017). Behind the front, which is linear in
+// the dense input, what a column gets is the gradient with respect to the front times what the column changes there.
+
+import { EngineError, checkRow } from "./columns.js";
+import { differing, frontChanges } from "./mixtures.js";
+import { checkScale } from "./model.js";
+import { frontOfRows, outputsOfFronts, stepValues } from "./net.js";
+import { hasOneKink, meanSlope, nonlinearity } from "./nonlinearities.js";
+import { addRow, multiply, product } from "./products.js";
+
+const CLOSED = 1e-7; // of the change from a reference: how far a path may be from adding up
+const MOST_PIECES = 256;
+const GAUSS_POINTS = [0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.953089922969332];
+const GAUSS_WEIGHTS = [0.11846344252809454, 0.23931433524968324, 0.28444444444444444, 0.23931433524968324, 0.11846344252809454];
+
+/** Return DeepLIFT contributions of a row, {values, base, prediction}: the rescale rule, the mean over the background. */
+export function deepLift(model, row, background, { scale = model.scale } = {}) {
+  const net = netOnScale(model, scale, [row, ...background]);
+  if (!model.hasRescaleRule) throw new EngineError(`a nonlinearity of ${model.name} is no module, to which the rule applies`);
+  const count = background.length;
+  const own = stepValues(net, frontOfRows(net, model.columns, [row]), 0, 1).map((values) => values.slice());
+  const theirs = stepValues(net, frontOfRows(net, model.columns, background), 0, count);
+  const gradients = pulled(net, (step, source) => slopesBetween(step, theirs[source], own[source], count, 0), count);
+  const gradient = (i) => gradients.subarray(i * net.frontWidth, (i + 1) * net.frontWidth);
+  return averaged(model, net, row, background, gradient, scale);
+}
+
+/** Return integrated gradients of a row, {values, base, prediction}: exact for nets of ReLUs, the mean over the background. */
+export function integratedGradients(model, row, background, { scale = model.scale } = {}) {
+  const net = netOnScale(model, scale, [row, ...background]);
+  const fronts = frontOfRows(net, model.columns, [row, ...background]);
+  const at = (i) => fronts.subarray(i * net.frontWidth, (i + 1) * net.frontWidth);
+  const inner = innerNonlinear(net);
+  const isFinite = inner.every((i) => hasOneKink(net.steps[i]));
+  const gradient = (reference) => {
+    const path = { start: at(reference + 1), change: at(0).map((end, k) => end - at(reference + 1)[k]) };
+    return isFinite ? meanByPieces(net, path, inner) : meanByRule(net, path);
+  };
+  return averaged(model, net, row, background, gradient, scale);
+}
+
+/** Return the net that answers on a scale, of rows that fit its columns: with a sigmoid at its end, where it answers in log-odds itself. */
+function netOnScale(model, scale, rows) {
+  checkScale(model, scale);
+  for (const row of rows) checkRow(model.columns, row);
+  if (model.kind !== "net") throw new EngineError(`${model.name} is no net`);
+  const { net } = model;
+  if (scale === model.scale) return { ...net, scratch: [] };
+  if (scale === "logit") throw new EngineError(`${model.name} answers in probabilities: explain it on that scale`);
+  const step = { op: "sigmoid", from: [net.last], width: 1, curve: nonlinearity({ op: "sigmoid" }) };
+  return { ...net, steps: [...net.steps, step], isStraight: [...net.isStraight, false], last: net.last + 1, scratch: [] };
+}
+
+/** Return the contributions from the mean gradient with respect to the front, on the way from each reference. */
+function averaged(model, net, row, background, gradientFrom, scale) {
+  const [prediction, ...outputs] = model.predict([row, ...background], scale);
+  const values = new Float64Array(row.length);
+  background.forEach((reference, i) => {
+    const gradient = gradientFrom(i);
+    const players = differing(row, reference);
+    const changes = frontChanges(net, model.columns, row, reference, players);
+    players.forEach((j, place) => {
+      values[j] += product(changes, place * net.frontWidth, gradient) / background.length;
+    });
+  });
+  return { values, base: outputs.reduce((sum, output) => sum + output, 0) / outputs.length, prediction };
+}
+
+/** Return the output's gradients with respect to the front, [rows, frontWidth], by what stands for derivatives. */
+function pulled(net, slopesOf, rows) {
+  const gradients = [];
+  gradients[net.last] = new Float64Array(rows).fill(1);
+  const onFront = new Float64Array(rows * net.frontWidth);
+  for (let i = net.last; i >= 0; i -= 1) {
+    const step = net.steps[i];
+    if (gradients[i] && !net.isStraight[i]) {
+      const back = pulledThrough(step, gradients[i], slopesOf, rows);
+      for (const source of step.from) {
+        if (gradients[source]) addRow(1, back, 0, gradients[source], 0, back.length);
+        else gradients[source] = back.slice();
+      }
+    }
+  }
+  let start = 0;
+  for (const i of net.front) {
+    const { width } = net.steps[i];
+    for (let row = 0; gradients[i] && row < rows; row += 1) {
+      onFront.set(gradients[i].subarray(row * width, (row + 1) * width), row * net.frontWidth + start);
+    }
+    start += width;
+  }
+  return onFront;
+}
+
+function pulledThrough(step, gradient, slopesOf, rows) {
+  if (step.op === "added") return gradient;
+  if (step.op === "scaled") return gradient.map((value, i) => value * step.factor[i % step.width]);
+  if (step.op === "dense") {
+    const back = new Float64Array(rows * step.inputs);
+    multiply(gradient, step.weight, null, back, rows, step.width, step.inputs);
+    return back;
+  }
+  const slopes = slopesOf(step, step.from[0]);
+  for (let i = 0; i < slopes.length; i += 1) slopes[i] *= gradient[i];
+  return slopes;
+}
+
+/** Return a step's mean slopes from some values to others, [rows, width]; the others a row further each time, or the same. */
+function slopesBetween(step, start, end, rows, further = step.width) {
+  const slopes = new Float64Array(rows * step.width);
+  for (let row = 0; row < rows; row += 1) {
+    const [from, to] = [row * step.width, row * further];
+    for (let k = 0; k < step.width; k += 1) slopes[from + k] = meanSlope(step, start[from + k], end[to + k]);
+  }
+  return slopes;
+}
+
+/** Return the nonlinear steps that other nonlinear steps depend on. */
+function innerNonlinear(net) {
+  const isNonlinear = (i) => !["given", "dense", "scaled", "added"].includes(net.steps[i].op);
+  const before = [];
+  net.steps.forEach((step, i) => {
+    before[i] = new Set(step.from.flatMap((source) => [...before[source], ...(isNonlinear(source) ? [source] : [])]));
+  });
+  const all = net.steps.flatMap((_, i) => (isNonlinear(i) ? [...before[i]] : []));
+  return [...new Set(all)].sort((a, b) => a - b);
+}
+
+/** Return the values of each step at points of a path. */
+function valuesAlong(net, { start, change }, points) {
+  const fronts = new Float64Array(points.length * net.frontWidth);
+  points.forEach((share, i) => {
+    fronts.set(start, i * net.frontWidth);
+    addRow(share, change, 0, fronts, i * net.frontWidth, net.frontWidth);
+  });
+  return stepValues(net, fronts, 0, points.length);
+}
+
+/** Return the mean gradient along a path, piece by piece between the points where a unit of the inner steps switches. */
+function meanByPieces(net, path, inner) {
+  let knots = [0, 1];
+  for (const i of inner) {
+    const { width, from } = net.steps[i];
+    const values = valuesAlong(net, path, knots)[from[0]];
+    const switches = [];
+    for (let cell = 0; cell < (knots.length - 1) * width; cell += 1) {
+      const low = values[cell];
+      const high = values[cell + width];
+      if (low * high < 0) {
+        const piece = Math.floor(cell / width);
+        switches.push(knots[piece] + ((knots[piece + 1] - knots[piece]) * low) / (low - high));
+      }
+    }
+    knots = [...knots, ...switches].sort((a, b) => a - b);
+  }
+  const values = valuesAlong(net, path, knots);
+  const slopesOf = (step, source) =>
+    slopesBetween(step, values[source], values[source].subarray(step.width), knots.length - 1);
+  const lengths = knots.slice(1).map((knot, i) => knot - knots[i]);
+  return weighted(pulled(net, slopesOf, lengths.length), lengths, net.frontWidth);
+}
+
+/** Return the same by Gauss and Legendre's rule on more and more pieces, until the path adds up. */
+function meanByRule(net, path) {
+  const [start, end] = outputsOfFronts(net, Float64Array.of(...path.start, ...path.start.map((x, k) => x + path.change[k])), 2);
+  for (let pieces = 2; ; pieces *= 2) {
+    const points = Array.from({ length: 5 * pieces }, (_, i) => (Math.floor(i / 5) + GAUSS_POINTS[i % 5]) / pieces);
+    const values = valuesAlong(net, path, points);
+    const slopesOf = (step, source) => slopesBetween(step, values[source], values[source], points.length);
+    const gradient = weighted(pulled(net, slopesOf, points.length), points.map((_, i) => GAUSS_WEIGHTS[i % 5] / pieces), net.frontWidth);
+    const gap = gradient.reduce((sum, slope, k) => sum + slope * path.change[k], start - end);
+    if (Math.abs(gap) <= CLOSED * Math.max(1, Math.abs(end - start)) || pieces >= MOST_PIECES) return gradient;
+  }
+}
+
+function weighted(gradients, weights, width) {
+  const mean = new Float64Array(width);
+  weights.forEach((weight, i) => addRow(weight, gradients.subarray(i * width, (i + 1) * width), 0, mean, 0, width));
+  return mean;
+}

@@ -1,0 +1,230 @@
+// Shapley values of a row against a background, v(S) = mean over references of f(row in S, reference elsewhere): exact where
+// that is cheap, else sampled and sharpened step by step, with standard errors. See dlx.kernels.shapley.
+
+import { EngineError, checkRow } from "./columns.js";
+import { START_ANEW, frontChanges, mixtureGames } from "./mixtures.js";
+import { checkScale } from "./model.js";
+import { randomNumbers, shuffle } from "./random.js";
+import { readForTrees, treeShapleyValues } from "./trees.js";
+
+const FIRST_ANSWER = 50; // milliseconds of work
+const NEXT_ANSWER = 150;
+const MOST_EVALUATIONS = 500_000;
+const SURE_ENOUGH = 0.001; // of the largest value: there is no point in going on
+const ALWAYS_WHOLE = 6; // players, of whom all combinations are tried
+const MOST_WHOLE = 12; // of whom they are where all games together take no more evaluations than
+const CHEAP = 40_000;
+const FEWEST_DRAWS = 24; // of which a standard error is told
+const BELIEVED = 3; // draws
+const ROUNDING = 1e-6; // of an output: Python's nets compute in float32
+
+/**
+ * Yield {values, errors, base, prediction, evaluations, isExact}: better and better, the first after some 50 ms of work.
+ *
+ * Linear models and trees are exact on their own scale, and so is any model whose combinations are few. Of others, every
+ * reference is visited in turn, and the columns join it in a random order and in the reverse of it (Mitchell et al. 2022,
+ * "Sampling permutations for Shapley value estimation"). `errors` are standard errors, a column each. It goes on until these
+ * are a thousandth of the largest value, or `most` mixed rows were evaluated.
+ */
+export function* shapleyValues(model, row, background, { scale = model.scale, seed = 0, most = MOST_EVALUATIONS } = {}) {
+  checkScale(model, scale);
+  if (background.length === 0) throw new EngineError("Shapley values need at least one reference row");
+  for (const one of [row, ...background]) checkRow(model.columns, one);
+  if (scale === model.scale && (model.trees || model.net.isStraight[model.net.last])) {
+    yield exactAnswer(model, row, background);
+  } else {
+    yield* sharpened(mixtureGames(model, row, background, scale), row.length, randomNumbers(seed), most);
+  }
+}
+
+function exactAnswer(model, row, background) {
+  const { trees, net, columns } = model;
+  let values;
+  if (trees) {
+    values = treeShapleyValues(trees, readForTrees(trees, row), background.map((one) => readForTrees(trees, one)));
+  } else {
+    const everybody = columns.map((_, j) => j);
+    values = new Float64Array(columns.length);
+    for (const reference of background) {
+      frontChanges(net, columns, row, reference, everybody).forEach((change, j) => {
+        values[j] += change / background.length;
+      });
+    }
+  }
+  const [prediction, ...outputs] = model.predict([row, ...background], model.scale);
+  const answer = { values, errors: new Float64Array(row.length), base: meanOf(outputs), prediction };
+  return { ...answer, evaluations: 1 + background.length, isExact: true };
+}
+
+function meanOf(numbers) {
+  return numbers.reduce((total, number) => total + number, 0) / numbers.length;
+}
+
+function* sharpened(games, width, random, most) {
+  const counts = games.players.map((players) => players.length);
+  const inAll = counts.reduce((total, count) => total + 2 ** count, 0);
+  const largestWhole = Math.max(...counts) <= MOST_WHOLE && inAll <= CHEAP ? MOST_WHOLE : ALWAYS_WHOLE;
+  const isWhole = counts.map((count) => count <= largestWhole);
+  const told = new Tally(games.players.map((players, reference) => (isWhole[reference] ? [] : players)), width);
+  const orders = counts.map((count) => shuffle(Int32Array.from({ length: count }, (_, place) => place), random));
+  let evaluations = 1 + counts.length;
+  let due = performance.now() + FIRST_ANSWER;
+  counts.forEach((count, reference) => {
+    const found = isWhole[reference] ? ofAll(games, reference) : ofOrders(games, reference, [orders[reference]]);
+    told.begin(reference, games.players[reference], found);
+    evaluations += isWhole[reference] ? 2 ** count : count - 1;
+  });
+  const sampled = counts.map((_, reference) => reference).filter((reference) => !isWhole[reference]);
+  const isDone = () => sampled.length === 0 || evaluations >= most || told.isSureEnough;
+  for (let turn = 0; !isDone(); turn += 1) {
+    for (const reference of shuffle(sampled, random)) {
+      if (told.isKnown && performance.now() >= due) {
+        yield answerOf(games, told, evaluations);
+        due = performance.now() + NEXT_ANSWER;
+      }
+      const order = turn === 0 ? orders[reference] : shuffle(orders[reference], random);
+      const back = Int32Array.from(order).reverse();
+      told.add(reference, ofOrders(games, reference, turn === 0 ? [back] : [order, back]), turn === 0);
+      evaluations += (turn === 0 ? 1 : 2) * (counts[reference] - 1);
+    }
+  }
+  yield answerOf(games, told, evaluations);
+}
+
+function answerOf(games, told, evaluations) {
+  const { prediction } = games;
+  const base = meanOf(games.outputs);
+  const isExact = told.players.every((players) => players.length === 0);
+  const least = isExact ? 0 : ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
+  const errors = told.errors().map((error) => Math.hypot(error, least));
+  return { values: told.values(), errors, base, prediction, evaluations, isExact };
+}
+
+/** Return what each of a game's players adds when it joins, the mean over some orders. */
+function ofOrders(games, reference, orders) {
+  const count = games.players[reference].length;
+  const outputs = games.along(reference, orders.flatMap((order) => [START_ANEW, ...order.slice(0, -1)]));
+  const values = new Float64Array(count);
+  orders.forEach((order, turn) => {
+    let before = games.outputs[reference];
+    order.forEach((player, i) => {
+      const after = i < count - 1 ? outputs[turn * (count - 1) + i] : games.prediction;
+      values[player] += (after - before) / orders.length;
+      before = after;
+    });
+  });
+  return values;
+}
+
+/** Return the values of a game's players from all combinations of them, each a step from the one before (Gray's code). */
+function ofAll(games, reference) {
+  const count = games.players[reference].length;
+  const walk = Int32Array.from({ length: 2 ** count - 1 }, (_, i) => 31 - Math.clz32((i + 1) & -(i + 1)));
+  const worth = new Float64Array(2 ** count);
+  worth[0] = games.outputs[reference];
+  games.along(reference, walk).forEach((output, i) => {
+    worth[(i + 1) ^ ((i + 1) >> 1)] = output;
+  });
+  const weight = [1 / count]; // of a combination by its size: |S|! (players - 1 - |S|)! / players!
+  for (let size = 1; size < count; size += 1) weight.push((weight[size - 1] * size) / (count - size));
+  const size = (members) => members.toString(2).replaceAll("0", "").length;
+  const values = new Float64Array(count);
+  for (let members = 0; members < worth.length; members += 1) {
+    const share = members + 1 < worth.length ? weight[size(members)] : 0;
+    for (let player = 0; player < count; player += 1) {
+      if (!((members >> player) & 1)) values[player] += share * (worth[members | (1 << player)] - worth[members]);
+    }
+  }
+  return values;
+}
+
+/**
+ * The values of each reference's game: means of draws, a draw being an order with its reverse, and how far draws are apart.
+ *
+ * The variance of a draw is pooled over the references in which a column plays: of draws of one reference where there are two
+ * of some, before that of different references, which is larger. A column that plays in few games is believed to vary as the
+ * others do, by a weight of `BELIEVED` draws.
+ */
+class Tally {
+  constructor(players, width) {
+    this.players = players; // of the games that are sampled
+    this.width = width;
+    this.counts = new Int32Array(players.length);
+    this.means = new Float64Array(players.length * width);
+    this.squares = new Float64Array(players.length * width); // of distances from the mean
+  }
+
+  /** Keep what all combinations gave, or one order. */
+  begin(reference, players, values) {
+    players.forEach((j, place) => {
+      this.means[reference * this.width + j] = values[place];
+    });
+  }
+
+  /** Add a draw; what completes the order that a game began with is half of its first. */
+  add(reference, values, isHalf) {
+    this.counts[reference] += 1;
+    this.players[reference].forEach((j, place) => {
+      const cell = reference * this.width + j;
+      const off = values[place] - this.means[cell];
+      this.means[cell] += off / (isHalf ? 2 : this.counts[reference]);
+      if (!isHalf) this.squares[cell] += off * (values[place] - this.means[cell]);
+    });
+  }
+
+  /** The mean over the references, a column each. */
+  values() {
+    const values = new Float64Array(this.width);
+    this.means.forEach((mean, cell) => {
+      values[cell % this.width] += mean / this.counts.length;
+    });
+    return values;
+  }
+
+  /** Of each column the sum of squares, its degrees of freedom, and the variance of the sum over references in draws'. */
+  spread() {
+    const zeros = () => new Float64Array(this.width);
+    const [sums, played, inDraws, within, between] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+    let more = 0;
+    this.players.forEach((players, reference) => {
+      more += Math.max(0, this.counts[reference] - 1);
+      for (const j of players) {
+        sums[j] += this.means[reference * this.width + j];
+        played[j] += 1;
+        inDraws[j] += 1 / Math.max(1, this.counts[reference]);
+      }
+    });
+    const isWithin = more >= FEWEST_DRAWS;
+    const freedom = played.map((count) => Math.max(0, count - 1));
+    if (isWithin) freedom.fill(0);
+    this.players.forEach((players, reference) => {
+      for (const j of players) {
+        within[j] += this.squares[reference * this.width + j];
+        between[j] += (this.means[reference * this.width + j] - sums[j] / played[j]) ** 2;
+        if (isWithin) freedom[j] += Math.max(0, this.counts[reference] - 1);
+      }
+    });
+    return { squares: isWithin ? within : between, freedom, inDraws };
+  }
+
+  /** Standard errors, a column each. */
+  errors() {
+    const { squares, freedom, inDraws } = this.spread();
+    const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+    const usual = total(squares) / Math.max(1, total(freedom));
+    return squares.map((sum, j) => {
+      const variance = (sum + BELIEVED * usual) / (freedom[j] + BELIEVED);
+      return Math.sqrt(variance * inDraws[j]) / this.counts.length;
+    });
+  }
+
+  /** Whether there are draws enough to tell how sure the values are. */
+  get isKnown() {
+    return this.spread().freedom.some((count) => count >= FEWEST_DRAWS);
+  }
+
+  get isSureEnough() {
+    const largest = this.values().reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return this.isKnown && this.errors().every((error) => error <= SURE_ENOUGH * largest);
+  }
+}

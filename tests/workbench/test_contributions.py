@@ -1,0 +1,99 @@
+"""What the engine in the browser makes of a prediction, held to Python: Shapley values, DeepLIFT, integrated gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import worlds
+from forests import random_rows, random_trees
+
+import dlx
+from dlx.kernels.trees import leaf_values
+from dlx.model import TreeModel
+from dlx.schema import Feature, Schema
+from dlx.trees import Reading
+
+NETS = ("net", "smooth_net", "linear_net")
+
+
+def changed(case, count, seed=0):
+    """Test people, of whom three columns each were changed to somebody else's."""
+    rng = np.random.default_rng(seed)
+    rows = case.test.rows[rng.choice(len(case.test), count, replace=False)].copy()
+    for row in rows:
+        for column in rng.choice(rows.shape[1], 3, replace=False):
+            row[column] = case.train.rows[rng.integers(len(case.train)), column]
+    return rows
+
+
+def last_of(answers, name):
+    """What the last and best answer of each row says."""
+    return np.array([steps[-1][name] for steps in answers])
+
+
+@pytest.mark.parametrize("kind", [*NETS, "linear", "boosted", "forest"])
+@pytest.mark.parametrize("scale", ["logit", "probability"])
+def test_values_of_few_columns_are_exact(ask, world, kind, scale):
+    asked, rows, background = worlds.model(kind, world), worlds.people(world), worlds.background(world)
+    answers = ask("shapley", asked, rows=rows, background=background, scale=scale, seed=0, most=1e5)
+    expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale=scale)
+    np.testing.assert_allclose(last_of(answers, "values"), expected.values, atol=3e-6 if kind in NETS else 1e-9)
+    np.testing.assert_allclose(last_of(answers, "base"), expected.base_values, atol=1e-6)
+    assert last_of(answers, "isExact").all() and not last_of(answers, "errors").any()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_leaves_give_what_they_give_in_python(ask, precision):
+    reading = Reading(precision, absent=[[0, 0.4, 0.6]], placed=[[1, -1.0, 0.1]])
+    trees = random_trees(4, count=20, depth=8, sets=(3,), levels=40, reading=reading)
+    rows, background = np.split(random_rows(5, 40, sets=(3,), levels=40), [15])
+    asked = TreeModel(trees, Schema(tuple(Feature(f"x{i}", missing=True) for i in range(5)), worlds.TARGET))
+    answers = ask("shapley", asked, rows=rows, background=background, scale="logit", seed=0, most=1e5)
+    np.testing.assert_allclose(last_of(answers, "values"), leaf_values(trees, rows, background), atol=1e-11)
+
+
+def test_standard_errors_of_sampled_values_are_honest(ask):
+    case, asked = dlx.load("heart_disease"), dlx.load_model("heart_disease", "mlp")
+    rows, background = changed(case, 10), case.train.rows[:60]
+    answers = ask("shapley", asked, rows=rows, background=background, scale="logit", seed=1, most=15_000)
+    expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale="logit")
+    values, errors = last_of(answers, "values"), last_of(answers, "errors")
+    sampled = ~last_of(answers, "isExact")
+    assert sampled.sum() > 5
+    off = np.abs(values - expected.values)[sampled] / errors[sampled]
+    assert (off <= 2).mean() >= 0.93
+    assert off.max() <= 5
+    largest = np.abs(expected.values).max(axis=1, keepdims=True)
+    assert np.median((errors / largest)[sampled]) <= 0.03
+    for steps in answers:
+        for answer in steps:
+            assert sum(answer["values"]) == pytest.approx(answer["prediction"] - answer["base"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("what", "method"), [("rescaled", "deeplift"), ("integrated", "integrated_gradients")])
+@pytest.mark.parametrize("kind", NETS)
+def test_gradients_of_small_nets(ask, world, kind, what, method):
+    for scale in ("logit", "probability"):
+        held_to(ask, what, method, worlds.model(kind, world), worlds.people(world), worlds.background(world), scale)
+
+
+@pytest.mark.parametrize(("what", "method"), [("rescaled", "deeplift"), ("integrated", "integrated_gradients")])
+@pytest.mark.parametrize("kind", ["mlp", "resnet"])
+def test_gradients_of_shipped_nets(ask, kind, what, method):
+    case = dlx.load("heart_attack")
+    held_to(ask, what, method, dlx.load_model("heart_attack", kind), changed(case, 3), case.train.rows[:10], "logit")
+
+
+def held_to(ask, what, method, asked, rows, background, scale):
+    answers = ask(what, asked, rows=rows, background=background, scale=scale)
+    expected = dlx.explain(asked, rows, method=method, background=background, scale=scale)
+    largest = np.abs(expected.values).max(axis=1, keepdims=True)
+    assert (np.abs([answer["values"] for answer in answers] - expected.values) <= 1e-4 * largest).all()
+    np.testing.assert_allclose([answer["base"] for answer in answers], expected.base_values, atol=1e-6)
+
+
+def test_what_has_no_contributions_is_said(ask):
+    rows, background = worlds.people("mixed"), worlds.background("mixed")
+    assert "no net" in ask("integrated", worlds.model("boosted", "mixed"), rows=rows, background=background, scale="logit")
+    nobody = {"rows": rows, "background": background[:0], "scale": "logit", "seed": 0, "most": 1}
+    assert "at least one reference row" in ask("shapley", worlds.model("net", "mixed"), **nobody)
