@@ -63,7 +63,7 @@ class Config:
     @property
     def architectures(self) -> tuple[str, ...]:
         """The architectures that are trained."""
-        return self.models or tuple(architectures.names())
+        return self.models or tuple(architectures.names("binary"))
 
 
 def read_config(path: Path) -> Config:

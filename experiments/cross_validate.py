@@ -22,6 +22,7 @@ from dlx.progress import Narrator
 
 FOLDS = 5
 STOPPING_SHARE = 0.2
+NAMES = architectures.names("binary")
 SCORES = {name: METRICS[name] for name in ("auc", "brier", "log_loss")}
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     """Print a table a case, and write it as a CSV file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", action="append", choices=cases.names(), help="may be given again; all by default")
-    parser.add_argument("--model", action="append", choices=architectures.names(), help="may be given again; all by default")
+    parser.add_argument("--model", action="append", choices=NAMES, help="may be given again; all by default")
     parser.add_argument("--repeats", type=int, default=3, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=Path("cross_validation"), help="folder of the CSV files")
     arguments = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> None:
     narrator = Narrator()
     for case in arguments.case or cases.names():
         with narrator.step(f"cross-validating {case}", "fits") as progress:
-            folds = cross_validate(cases.load(case), arguments.model or architectures.names(), arguments.repeats, progress)
+            folds = cross_validate(cases.load(case), arguments.model or NAMES, arguments.repeats, progress)
         table = summary(folds)
         print(markdown(case, table))
         print(write_atomically(arguments.output / f"{case}.csv", csv_text(table.reset_index())), end="\n\n")

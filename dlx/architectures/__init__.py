@@ -5,7 +5,8 @@ untrained, where the head's bias starts from ``bias``: the log-odds of two class
 mean of a standardised value, [0.0]. One whose build takes ``groups`` is told which column each dense one belongs to. One that
 reads more off the training rows than the encoder does has ``adapt(network, train, dense, monotone)``, which sets it before
 training; one that can be bound, ``network.project()``, which is called after each step. Any other has ``fit(train, *, seed,
-weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes, and weights [rows] have a mean of 1 or are None.
+weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, or with values, and weights [rows] have
+a mean of 1 or are None. Of several classes each is fitted against the others. A file that serves some tasks only has ``TASKS``.
 One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
 are numbers, with defaults.
@@ -30,9 +31,16 @@ class ArchitectureError(DlxError):
     """An architecture that does not exist, or does not have the option."""
 
 
-def names() -> list[str]:
-    """Return the names of all architectures, without importing them."""
-    return modules_in(__path__[0])
+def names(task: str | None = None) -> list[str]:
+    """Return the names of all architectures, without importing them; or of those that serve the kind of a target."""
+    every = modules_in(__path__[0])
+    return every if task is None else [name for name in every if task in tasks(name)]
+
+
+def tasks(name: str) -> tuple[str, ...]:
+    """Return the kinds of targets that an architecture serves."""
+    served: tuple[str, ...] = getattr(architecture(name), "TASKS", ("binary", "multiclass", "regression"))
+    return served
 
 
 def architecture(name: str) -> ModuleType:

@@ -6,7 +6,8 @@ import numpy as np
 
 from dlx.architectures.random_forest import placed, smoothed_trees, training_rows
 from dlx.dataset import Dataset
-from dlx.model import TreeModel
+from dlx.model import Scale, TreeModel
+from dlx.model.base import scales_from
 
 
 def fit(
@@ -27,12 +28,14 @@ def fit(
     max_depth, min_rows : int
         Levels of the tree, and least training rows in a leaf.
     smoothing : float
-        Rows of the base rate that each leaf is given in addition.
+        Rows of the base rate, or of the mean value, that each leaf is given in addition.
     """
-    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     rows, outcomes = training_rows(train)
-    tree = DecisionTreeClassifier(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
+    own: Scale = "value" if train.schema.target.kind == "regression" else "probability"
+    kind = DecisionTreeRegressor if own == "value" else DecisionTreeClassifier
+    tree = kind(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     tree.fit(rows, outcomes, sample_weight=weights)
     alone = smoothed_trees(tree, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(placed(alone, train.schema), train.schema, "decision_tree", scales=("probability", "logit"))
+    return TreeModel(placed(alone, train.schema), train.schema, "decision_tree", scales=scales_from(own))

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees, by scikit-learn, as plain trees that add up to the logit.
+"""Gradient-boosted trees, by scikit-learn, as plain trees that add up to the logit, or to the value.
 
 Categories are split by their codes: shap's TreeExplainer is silently wrong on scikit-learn's native categories.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from dlx.architectures.random_forest import LOWEST, placed, training_rows
 from dlx.dataset import Dataset
 from dlx.model import TreeModel, trees_of
+from dlx.model.base import scales_from
 from dlx.schema import Feature
 
 MOST_VALUES = 255  # of a column, up to which scikit-learn bins each by itself
@@ -38,11 +39,12 @@ def fit(
     learning_rate, l2 : float
         Share of each tree's step that is taken, and shrinkage of the leaves.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     rows, outcomes = training_rows(train)
     rows = np.column_stack([_with_codes_apart(f, column) for f, column in zip(train.schema.features, rows.T, strict=True)])
-    boosted = HistGradientBoostingClassifier(
+    kind = HistGradientBoostingRegressor if train.schema.target.kind == "regression" else HistGradientBoostingClassifier
+    boosted = kind(
         learning_rate=learning_rate,
         max_iter=trees,
         max_leaf_nodes=leaves,
@@ -54,9 +56,9 @@ def fit(
         random_state=seed,
     )
     boosted.fit(rows, outcomes, sample_weight=weights)
-    grown, _ = trees_of(boosted)
+    grown, own = trees_of(boosted)
     trees_of_rows = placed(grown.in_float32(), train.schema)
-    return TreeModel(trees_of_rows, train.schema, "gradient_boosting", scales=("logit", "probability"))
+    return TreeModel(trees_of_rows, train.schema, "gradient_boosting", scales=scales_from(own))
 
 
 def _with_codes_apart(feature: Feature, column: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import LinearModel
 
+TASKS = ("binary", "multiclass")
+
 
 def fit(train: Dataset, *, seed: int, weights: np.ndarray | None = None, penalty: float = 10.0) -> LinearModel:
     """Return a logistic regression fitted to the training rows; the penalty is the weight of the squared coefficients."""

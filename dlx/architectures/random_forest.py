@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from dlx.dataset import Dataset
-from dlx.model import TreeModel, trees_of
+from dlx.model import Scale, TreeModel, trees_of
+from dlx.model.base import scales_from
 from dlx.schema import Schema
 from dlx.trees import LEAF, Reading, Trees
 
@@ -34,15 +35,17 @@ def fit(
     trees, max_depth, min_rows : int
         Number of trees, levels of a tree, and least training rows in a leaf.
     smoothing : float
-        Rows of the base rate that each leaf is given in addition.
+        Rows of the base rate, or of the mean value, that each leaf is given in addition.
     """
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     rows, outcomes = training_rows(train)
-    forest = RandomForestClassifier(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
+    own: Scale = "value" if train.schema.target.kind == "regression" else "probability"
+    kind = RandomForestRegressor if own == "value" else RandomForestClassifier
+    forest = kind(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
     forest.fit(rows, outcomes, sample_weight=weights)
     smoothed = smoothed_trees(forest, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(placed(smoothed, train.schema), train.schema, "random_forest", scales=("probability", "logit"))
+    return TreeModel(placed(smoothed, train.schema), train.schema, "random_forest", scales=scales_from(own))
 
 
 def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +66,10 @@ def _reading(schema: Schema) -> Reading:
 
 
 def smoothed_trees(fitted: Any, base_rate: float, smoothing: float) -> Trees:
-    """Return the mean probability of scikit-learn's tree or forest as a sum of trees.
+    """Return the mean probability, or value, of scikit-learn's tree or forest as a sum of trees.
 
     A leaf of n training rows, p of them positive, predicts (p + smoothing · base rate) / (n + smoothing): so no
-    probability is exactly 0 or 1, and every logit is finite.
+    probability is exactly 0 or 1, and every logit is finite. Of values p is their sum, and the mean stands for the base rate.
     """
     trees, _ = trees_of(fitted)
     share, count = trees.value * len(trees), trees.cover

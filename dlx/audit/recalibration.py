@@ -174,6 +174,7 @@ def _mapped(model: Model, function: Callable[[np.ndarray], np.ndarray], name: st
         ("probability", "logit"),
         model=model,
         mapping=function,
+        chosen=model.chosen,
         **behind,
     )
 

@@ -51,6 +51,9 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     note = "" if not people.schema.target.levels or rarest(outcomes) > 1 else "no interval: an outcome has one row"
     table = pd.DataFrame({"model": model.name, "metric": list(metrics)}).join(pd.DataFrame(intervals))
     table = table.assign(reference=references, note=note)
+    if metrics is not METRICS:  # a width of 0 would be no proof that nothing varies
+        flat = table["low"] == table["high"]
+        table.loc[flat, ["low", "high", "note"]] = np.nan, np.nan, "no interval: nothing was seen to vary"
     if not note and metrics is METRICS and intervals[0].estimate in (0, 1):
         table.loc[0, "note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
     return table

@@ -58,8 +58,11 @@ def load_model(
     config: Mapping[str, Any] | None = None,
     checkpoints: str | Path | None = None,
     root: str | Path | None = None,
+    target: str | None = None,
 ) -> Model:
     """Return a model that was trained before (`dlx.train`), or came with dlx.
+
+    One of several classes answers for each of them: `target` says for which, or `Model.of` later.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def load_model(
     checkpoints, root : str or Path, optional
         The folder of all checkpoints, and the only place to look; by default ./checkpoints, then the shipped ones. `root` is
         its former name.
+    target : str, optional
+        Of several classes the one that the model shall speak for; that of a Dataset which tells of one (`Dataset.of_class`).
 
     Raises
     ------
@@ -90,7 +95,8 @@ def load_model(
         only = f", only {', '.join(others[:5])}" if others else ""
         near = did_you_mean(name, cases.names()) if name not in cases.names() else ""
         raise CheckpointError(f"there is no checkpoint {wanted}{only}{near}; {remedy(wanted, table)}")
-    return load(path, case=cases.load(name) if table is None and name in cases.names() else table)
+    model = load(path, case=cases.load(name) if table is None and name in cases.names() else table)
+    return model if target is None else model.of(target)
 
 
 def find(
@@ -141,14 +147,14 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
             other = f"{path} was trained on other data than the present {case.name!r}: {sums}"
             raise CheckpointError(_of_another_split(path, said, case) or other)
         schema = Schema.from_dict(said["schema"])
-        if schema.target.kind != "binary":
-            raise ValueError(f"dlx trains models of binary targets, but it says {schema.target.kind}")
         if case is not None:  # its words may have changed since; what its codes mean has not
-            if schema.sha256 != case.schema.sha256:
+            if schema.sha256 != case.whole.schema.sha256:
                 raise ValueError("its columns are not those of the data that it names")
-            schema = case.schema
+            schema = case.whole.schema
         model = model_of(said, unpack(files[WEIGHTS]), schema)
-        return model if case is None or model.provenance else dataclasses.replace(model, trained_on=case.learnt_from)
+        if case is not None and not model.provenance:
+            model = dataclasses.replace(model, trained_on=case.learnt_from)
+        return _told(model, case)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -208,7 +214,7 @@ def train(
     Parameters
     ----------
     case : str or Dataset
-        Rows with outcomes of two classes; or the name of a case.
+        Rows with outcomes, of two or several classes, or values; or the name of a case.
     architecture : str
         One of `dlx.architectures()`.
     seed : int
@@ -255,7 +261,7 @@ def train(
         trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
     save(trained, checkpoints)
     claim(path.parent, case)
-    return trained.model
+    return _told(trained.model, case)
 
 
 def obtain(
@@ -291,6 +297,11 @@ def refuse_unkept(
     for architecture in architectures:
         if retrain or find(case.name, architecture, seed=seed, checkpoints=checkpoints) is None:
             refuse_unwritable(checkpoints or ROOT, ELSEWHERE)
+
+
+def _told(model: Model, case: Dataset | None) -> Model:
+    """Return the model of the class that a Dataset tells of; itself where it tells of all."""
+    return model if case is None or case.several is None else model.of(case.schema.target.levels[1])
 
 
 def _of_another_split(path: str | Path, said: Mapping[str, Any], case: Dataset) -> str:

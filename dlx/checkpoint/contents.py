@@ -11,7 +11,7 @@ import platform
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,7 @@ from dlx.dataset.parts import BY_OUTCOME
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, quoted
 from dlx.files import parsed_json
-from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.model import EachClass, LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.model.base import CLASSIFIER
 from dlx.model.kinds import model_of_net
 from dlx.schema import Schema
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Arrays = dict[str, np.ndarray]
-Kept = NeuralModel | TreeModel | LinearModel  # the models that a checkpoint holds
+Kept = NeuralModel | TreeModel | LinearModel  # the models that a checkpoint holds, or one of each class
+VALUE = ("value",)
 KINDS = (NeuralModel.__name__, TreeModel.__name__, LinearModel.__name__)
 REMEDY = "remedy"  # the setting of a model that was fixed
 ROUNDING = 1e-6  # that a probability may lie beyond 0 or 1
@@ -79,7 +80,7 @@ class Description:
             "remedy": isinstance(self.settings.get(REMEDY, {}), Mapping),
             "name": self.name == named,
             "kind": self.kind in ((made,) if made in KINDS else KINDS),
-            "scales": self.scales == CLASSIFIER or (self.kind == TreeModel.__name__ and self.scales == CLASSIFIER[::-1]),
+            "scales": self.scales in (CLASSIFIER, VALUE, *((CLASSIFIER[::-1],) if self.kind == TreeModel.__name__ else ())),
             "best_epoch": self.best_epoch is None or self.best_epoch >= 0,
             "history": all(set(line) == {"epoch", "training_loss", "validation_loss"} for line in self.history),
             "metrics": all(map(_is_metric, self.metrics)),
@@ -102,10 +103,11 @@ def _is_metric(line: Mapping[str, float | str | None]) -> bool:
 def description_of(trained: Trained) -> dict[str, Any]:
     """Return the fields of the `Description` of a trained model."""
     model, made_by = trained.model, trained.made_by
+    kept = model.models[0] if isinstance(model, EachClass) else model
     metrics = trained.metrics.drop(columns="model").astype(object)
     return {
         "name": model.name,
-        "kind": NeuralModel.__name__ if isinstance(model, NeuralModel) else type(model).__name__,
+        "kind": NeuralModel.__name__ if isinstance(kept, NeuralModel) else type(kept).__name__,
         "architecture": made_by.architecture,
         "case": trained.case,
         "seed": made_by.seed,
@@ -168,23 +170,48 @@ def model_of(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Model:
         model = _built(said, arrays, schema)
         held = _arrays(model)
         for name, array in arrays.items():
-            is_finite = name.startswith("trees.") or np.isfinite(array).all()  # trees look after themselves
+            is_finite = "trees." in name or np.isfinite(array).all()  # trees look after themselves
             if name not in held or not np.array_equal(held[name], array) or not is_finite:
                 raise ValueError(f"{name}, {array.dtype} {list(array.shape)}, holds what is no part of the model")
-        row = model.encoder.center[None] if isinstance(model.encoder, Encoder) else np.zeros((1, len(schema)))
-        if not np.isfinite(answer := model.compute(row)).all():
-            raise ValueError(f"it gives {answer[0]} for an ordinary row")
-        if isinstance(model, TreeModel) and model.scales[0] == "probability":
-            least, most = (ends.sum() + model.trees.base for ends in model.trees.ranges)
-            if least < -ROUNDING or most > 1 + ROUNDING:
-                raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
+        for one in model.models if isinstance(model, EachClass) else (model,):
+            _refuse_odd(one)
     if REMEDY in said["settings"]:
         return model
     made_by = Provenance(said["architecture"], said["seed"], said["config"], said["data_sha256"])
     return model.renamed(model.name, made_by)
 
 
-def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
+def _refuse_odd(model: Model) -> None:
+    """Raise a `ValueError` unless an ordinary row has a number, and trees of probabilities stay within 0 and 1."""
+    assert isinstance(model, Kept)
+    row = model.encoder.center[None] if isinstance(model.encoder, Encoder) else np.zeros((1, len(model.schema)))
+    if not np.isfinite(answer := model.compute(row)).all():
+        raise ValueError(f"it gives {answer[0]} for an ordinary row")
+    if isinstance(model, TreeModel) and model.scales[0] == "probability":
+        least, most = (ends.sum() + model.trees.base for ends in model.trees.ranges)
+        if least < -ROUNDING or most > 1 + ROUNDING:
+            raise ValueError(f"its leaves add up to {least:.3g} to {most:.3g}, which are no probabilities")
+
+
+def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept | EachClass:
+    target = schema.target
+    if (tuple(said["scales"]) == VALUE) != (target.kind == "regression"):
+        raise ValueError(f"its scales must be those of a {target.kind} target, got {', '.join(said['scales'])}")
+    if target.kind != "multiclass":
+        return _built_one(said, arrays, schema)
+    if said["kind"] == NeuralModel.__name__:
+        from dlx.model.heads import each_class
+
+        encoder = Encoder(schema, arrays["encoder.center"], arrays["encoder.scale"])
+        return each_class(_network(said, arrays, encoder), encoder, said["name"])
+    of_classes = (
+        {name.removeprefix(f"{code}."): array for name, array in arrays.items() if name.startswith(f"{code}.")}
+        for code in range(len(target.levels))
+    )
+    return EachClass(tuple(_built_one(said, some, schema) for some in of_classes), said["name"])
+
+
+def _built_one(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     name, scales = said["name"], tuple(said["scales"])
     if said["kind"] == TreeModel.__name__:
         parts = {part.removeprefix("trees."): array for part, array in arrays.items()}
@@ -193,20 +220,27 @@ def _built(said: Mapping[str, Any], arrays: Arrays, schema: Schema) -> Kept:
     if said["kind"] == LinearModel.__name__:
         coefficients = arrays["coefficients"].astype(np.float64).reshape(encoder.width)
         return LinearModel(coefficients, float(arrays["intercept"][0]), encoder, name, scales)
+    return model_of_net(_network(said, arrays, encoder), encoder, name, scales)
+
+
+def _network(said: Mapping[str, Any], arrays: Arrays, encoder: Encoder) -> nn.Module:
+    """Return the network of an architecture with its weights; nothing larger than these is built."""
     import torch
 
+    target = encoder.schema.target
+    bias = [0.0] * (len(target.levels) if target.kind == "multiclass" else 1)
     weights = {part.removeprefix("network."): array for part, array in arrays.items() if part.startswith("network.")}
     own = {option: said["settings"][option] for option in architectures.options(said["architecture"])}
     with torch.device("meta"), _no_more_than(weights):  # no weights are drawn, so nobody's random numbers move
-        network = _network_of(said["architecture"], encoder, own, weights)
+        network = _network_of(said["architecture"], encoder, bias, own, weights)
     kinds = {part: weight.dtype for part, weight in network.state_dict().items()}
     state = {part: torch.from_numpy(array.copy()).to(kinds.get(part)) for part, array in weights.items()}
     network.load_state_dict(state, strict=True, assign=True)
-    return model_of_net(network.requires_grad_(False), encoder, name, scales)
+    return network.requires_grad_(False)
 
 
-def _network_of(architecture: str, encoder: Encoder, own: Mapping[str, Any], weights: Arrays) -> nn.Module:
-    """Return an architecture's net, untrained, in the frame that a remedy put around it, as the names of its weights say."""
+def _network_of(architecture: str, encoder: Encoder, bias: list[float], own: Mapping[str, Any], weights: Arrays) -> nn.Module:
+    """Return an architecture's net, untrained, in the frame that a remedy or a unit put around it, as its weights say."""
     from torch import nn
 
     from dlx.model.networks import framed
@@ -217,7 +251,7 @@ def _network_of(architecture: str, encoder: Encoder, own: Mapping[str, Any], wei
         owner = np.unique(owner[weights["recode.weight"].argmax(axis=1)], return_inverse=True)[1]
     if "line.weight" in weights:
         line = nn.Linear(1, 1)
-    network: nn.Module = architectures.network_of(architecture, len(owner), [0.0], owner.tolist(), own)
+    network: nn.Module = architectures.network_of(architecture, len(owner), bias, owner.tolist(), own)
     return framed(network, recode=recode, line=line) if recode or line else network
 
 
@@ -243,7 +277,11 @@ def _no_more_than(weights: Arrays) -> Iterator[None]:
 
 
 def _arrays(model: Model) -> Arrays:
-    """Return everything that a model has fitted, by name."""
+    """Return everything that a model has fitted, by name; of several classes a net once, any other by the class's position."""
+    if isinstance(model, EachClass):
+        if isinstance(first := model.models[0], NeuralModel):
+            return _arrays(replace(first, network=first.network.get_submodule("0")))
+        return {f"{code}.{name}": array for code, one in enumerate(model.models) for name, array in _arrays(one).items()}
     if isinstance(model, TreeModel):
         return {f"trees.{name}": array for name, array in model.trees.arrays().items()}
     if isinstance(model, NeuralModel):

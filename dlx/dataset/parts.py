@@ -1,7 +1,7 @@
 """The parts of a table: which rows are trained on, which stop the training, and which are tested on; by the schema's split.
 
-- random: drawn by the seed, each outcome in the same share; rows that are copies of each other go together, except where the
-  columns have so few values that there must be copies.
+- random: drawn by the seed, each outcome in the same share, of values each tenth by their size; rows that are copies of each
+  other go together, except where the columns have so few values that there must be copies.
 - time: the latest fifth is tested on, the fifth before stops the training; rows of one time stay together.
 - group: no group is in two parts; of 20 draws by the seed the one whose shares of rows and outcomes are nearest to a fifth.
 - column: what the column says; validation rows are drawn at random from the training rows where it names none.
@@ -171,12 +171,13 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
     assert case.outcomes is not None
     first = case.first_copies
     own, copies = some[first[some] == some], some[first[some] != some]
-    strata = None if case.schema.target.kind == "regression" else case.outcomes[own]
+    is_value = case.schema.target.kind == "regression"
+    strata = _tenths(case.outcomes[own]) if is_value else case.outcomes[own]
     try:
         rest, chosen = train_test_split(own, test_size=share, stratify=strata, random_state=seed)
     except ValueError as error:
         found = plural(len(some), "row")
-        if strata is not None:
+        if not is_value:
             codes, counts = np.unique(case.outcomes[some], return_counts=True)
             rarest = case.schema.target.levels[int(codes[counts.argmin()])]
             found += f", of which {counts.min():,} with the outcome {rarest!r}"
@@ -185,6 +186,12 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
         ) from error
     go_along = np.isin(first[copies], chosen)
     return np.append(rest, copies[~go_along]), np.append(chosen, copies[go_along])
+
+
+def _tenths(values: np.ndarray) -> np.ndarray:
+    """Return which tenth of the rows by size each value is in, [rows]; fewer parts of few rows, of ten at least."""
+    count = int(np.clip(len(values) // 10, 1, 10))
+    return values.argsort(kind="stable").argsort() * count // max(1, len(values))
 
 
 def _latest(times: np.ndarray, share: float) -> np.ndarray:

@@ -8,7 +8,8 @@ What is to be known of a method stands in its file:
 - `COST`; its `PREFERENCE`, 1 the first choice where it is exact; `EVALUATES`: the rows that it asks the model about;
 - where there is more to know: `exact_for(model, scale)`, whether it gives exactly what it sets out to give, where that is not
   just whether it is random; `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
-  valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults.
+  valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults;
+  `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
 from __future__ import annotations
@@ -151,9 +152,10 @@ def ground_truth_for(model: Model, scale: Scale) -> str:
     return next((name for name in some if not method(name).IS_RANDOM and exact_for(name, model, scale)), any_model())
 
 
-def has_reference(name: str) -> bool:
-    """Whether a method has a kernel of ours, beside the library's code that it is held against."""
-    return hasattr(method(name), "reference")
+def has_reference(name: str, model: Model | None = None) -> bool:
+    """Whether a method has a kernel of ours, beside the code of a library, which takes the model, that it is held against."""
+    takes: Callable[[Model], bool] | None = getattr(method(name), "reference_takes", None)
+    return hasattr(method(name), "reference") and (model is None or takes is None or takes(model))
 
 
 def with_library_defaults() -> list[str]:

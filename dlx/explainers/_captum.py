@@ -10,6 +10,7 @@ from torch import nn
 
 from dlx.explanation import Attribution
 from dlx.model import NeuralModel, Scale, check_scale
+from dlx.model.heads import AgainstOthers, Share
 from dlx.model.networks import to_hook
 
 PAIRS_PER_CALL = 512  # pairs of one call, so that a layer of all steps stays in the cache
@@ -29,6 +30,8 @@ def on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
     network = to_hook(model.network)
     if scale == model.scales[0]:
         return nn.Sequential(network)
+    if scale == "probability" and isinstance(network, nn.Sequential) and isinstance(head := network[-1], AgainstOthers):
+        return nn.Sequential(*network[:-1], Share(head.chosen))
     return nn.Sequential(network, nn.Sigmoid() if scale == "probability" else LogOdds())
 
 

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from dlx.explainers import MethodError
 from dlx.model import NeuralModel
+from dlx.model.heads import HEADS
 
 PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
 POINTS_PER_PERSON = 20
@@ -53,7 +54,7 @@ def refuse_lookups(method: str, model: NeuralModel, rows: np.ndarray, background
 def _is_smooth_chain(network: nn.Module) -> bool:
     """Whether a network is nothing but linear layers and elementwise nonlinearities, one after the other."""
     if type(network) is not nn.Sequential:
-        return isinstance(network, SMOOTH)
+        return isinstance(network, (*SMOOTH, *HEADS))
     return all(_is_smooth_chain(module) for module in network)
 
 

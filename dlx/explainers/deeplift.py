@@ -3,6 +3,9 @@
 Shrikumar, Greenside and Kundaje (2017), "Learning Important Features Through Propagating Activation Differences",
 section 3.5.1. captum knows some nonlinearities, as modules; it takes every other one for a plain gradient and says
 nothing. So a net with another one is refused, by either implementation.
+
+The log-odds of one class against the others is a function of several outputs. Its multiplier for each is the mean derivative
+along the straight line from the reference's outputs to the person's (`dlx.model.heads`), so that contributions add up.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
 from dlx.kernels.gradients.rescale import deeplift
-from dlx.model import NeuralModel, Scale
+from dlx.model import Model, NeuralModel, Scale
+from dlx.model.heads import HEADS
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
@@ -82,8 +86,16 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     """
     del seed
     refuse_lookups("deeplift", model, rows, background)
-    refuse_unknown_nonlinearities(model.name, on_scale(model, scale), model.dense(rows[:1]))
+    network = on_scale(model, scale)
+    if not reference_takes(model):
+        raise MethodError(f"captum has no DeepLIFT rule for one class of {model.name} against the others, only dlx has")
+    refuse_unknown_nonlinearities(model.name, network, model.dense(rows[:1]))
     return unchecked(model, rows, background, scale=scale)
+
+
+def reference_takes(model: Model) -> bool:
+    """Whether captum has rules for a net: it has none for one of several classes."""
+    return isinstance(model, NeuralModel) and not any(isinstance(module, HEADS) for module in model.network.modules())
 
 
 def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale) -> Attribution:
@@ -121,9 +133,8 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
 
 def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
     """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
-    unwritten = sorted(
-        {type(module).__name__ for module in leaves(network).values() if type(module) not in (*LINEAR_MODULES, *NONLINEARITIES)}
-    )
+    known = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)
+    unwritten = sorted({type(module).__name__ for module in leaves(network).values() if type(module) not in known})
     if unwritten:
         raise MethodError(
             f"deeplift cannot explain {name}: dlx has no rule for {', '.join(unwritten)}; pass implementation='reference' for "
@@ -139,8 +150,8 @@ def known_nonlinearities() -> tuple[type[nn.Module], ...]:
 
 
 def outside_table(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules without children, by path, that are neither linear nor in captum's table."""
-    known = (*LINEAR_MODULES, *known_nonlinearities())
+    """Return the modules without children, by path, that are neither linear nor in captum's table, nor a head of dlx's."""
+    known = (*LINEAR_MODULES, *HEADS, *known_nonlinearities())
     return {path: module for path, module in leaves(network).items() if not isinstance(module, known)}
 
 

@@ -3,13 +3,14 @@
 from dlx.model.base import Model, Provenance, Scale, ScaleError, as_rows, check_model, check_scale, decided, rescaled, told_of
 from dlx.model.fidelity import FidelityError, held, predicted
 from dlx.model.foreign_trees import trees_of, wrap_trees
-from dlx.model.kinds import AdditiveModel, BlackBox, LinearModel, NeuralModel, Transformed, TreeModel
+from dlx.model.kinds import AdditiveModel, BlackBox, EachClass, LinearModel, NeuralModel, Transformed, TreeModel
 from dlx.model.opening import is_own, open_model
 from dlx.model.wrapping import wrap
 
 __all__ = [
     "AdditiveModel",
     "BlackBox",
+    "EachClass",
     "FidelityError",
     "LinearModel",
     "Model",

@@ -18,7 +18,7 @@ from dlx.schema.frames import as_pandas
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dlx.model.kinds import BlackBox
+    from dlx.model.kinds import BlackBox, EachClass
 
 Scale = Literal["logit", "probability", "value"]
 SCALES: tuple[Scale, ...] = ("logit", "probability", "value")
@@ -56,6 +56,10 @@ class Model(ABC):
         the training rows of that table.
     behind : BlackBox, optional
         The user's own model as a function of a table, of which trees or coefficients were read; it is what they are held to.
+    chosen : int, optional
+        The class that it speaks for, a position among the target's levels; by default the positive one of two.
+    siblings : EachClass, optional
+        What was trained on several classes, of which this is one.
     route : str
         What a wrapped model was read as, and why as nothing else, in a sentence; "" for one that dlx trained.
     """
@@ -64,6 +68,8 @@ class Model(ABC):
     witness: tuple[Any, np.ndarray] | None = field(default=None, kw_only=True)
     trained_on: np.ndarray | None = field(default=None, kw_only=True)
     behind: BlackBox | None = field(default=None, kw_only=True)
+    chosen: int | None = field(default=None, kw_only=True)
+    siblings: EachClass | None = field(default=None, kw_only=True)
     route: str = field(default="", kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default
@@ -95,13 +101,18 @@ class Model(ABC):
     @property
     def target(self) -> str:
         """Which outcome the output speaks for: the positive one of two classes, or the value of a regression."""
-        return self.behind.target if self.behind else self.schema.target.positive
+        if self.behind:
+            return self.behind.target
+        target = self.schema.target
+        return target.level_labels[self.chosen] if self.chosen is not None and target.levels else target.positive
 
     def of(self, level: str) -> Model:
         """Return the model of another of several classes, "it or not"; itself where it speaks for that one already."""
         target = self.schema.target
-        if self.target == target.level_labels[target.levels.index(level)]:
+        if self.target == target.level_labels[target.place_of(level)]:
             return self
+        if self.siblings is not None:
+            return self.siblings.of(level)
         raise DlxError(f"{self.name} answers for {self.target!r} alone; wrap it once more: dlx.wrap(..., target={level!r})")
 
     def probabilities(self, rows: Any) -> np.ndarray:

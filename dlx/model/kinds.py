@@ -141,8 +141,8 @@ class AdditiveModel(NeuralModel):
 
 
 def model_of_net(network: torch.nn.Module, encoder: Encoder, name: str, scales: tuple[Scale, ...] = CLASSIFIER) -> NeuralModel:
-    """Return a network of dlx's as a model, an additive one as such."""
-    kind = AdditiveModel if hasattr(network, "halves") else NeuralModel
+    """Return a network of dlx's as a model, an additive one as such, whatever is around it."""
+    kind = AdditiveModel if hasattr(getattr(network, "network", network), "halves") else NeuralModel
     return kind(network, encoder, name, scales)
 
 
@@ -211,6 +211,40 @@ class LinearModel(Model):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class EachClass(Model):
+    """What dlx trained on several classes: of each a model of two, "it or not". For a prediction it must be told the class."""
+
+    models: tuple[Model, ...]  # one a class, in the order of the target's levels
+    name: str
+
+    @property
+    def schema(self) -> Schema:
+        """The columns that it reads."""
+        return self.models[0].schema
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The scales of its classes."""
+        return self.models[0].scales
+
+    @property
+    def target(self) -> str:
+        """Which outcomes it speaks for: all."""
+        return _each(self.schema)
+
+    def of(self, level: str) -> Model:
+        """Return the model of a class."""
+        place = self.schema.target.place_of(level)
+        kept: dict[str, Any] = {"name": self.name, "provenance": self.provenance, "trained_on": self.trained_on}
+        return replace(self.models[place], **kept, chosen=place, siblings=self)
+
+    def compute(self, rows: Any) -> np.ndarray:
+        """Raise a `DlxError` that asks for the class."""
+        del rows
+        raise _open(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Transformed(Model):
     """A function of another model's output.
 
@@ -244,8 +278,6 @@ class BlackBox(Model):
     ----------
     function : callable
         DataFrame [rows, features] in, numbers [rows] out, on the first of the scales.
-    chosen : int, optional
-        The class that the function speaks for; the positive one of a binary target.
     carried : tuple of str
         The columns beside the features that it reads too: rows must be a table that has them.
     companion : DataFrame [1 or rows, carried], optional
@@ -257,17 +289,13 @@ class BlackBox(Model):
     schema: Schema  # the columns that it reads
     name: str = "function"
     scales: tuple[Scale, ...] = CLASSIFIER
-    chosen: int | None = None
     carried: tuple[str, ...] = ()
     companion: pd.DataFrame | None = None
 
     @property
     def target(self) -> str:
         """The outcome that the function speaks for: the chosen class, else that of the target."""
-        levels = self.schema.target.level_labels
-        if self.is_open:
-            return f"each of {', '.join(levels)}"
-        return levels[self.chosen] if self.chosen is not None and levels else super().target
+        return _each(self.schema) if self.is_open else super().target
 
     @property
     def is_open(self) -> bool:
@@ -276,7 +304,7 @@ class BlackBox(Model):
 
     def of(self, level: str) -> Model:
         """Return the function as that of another class, where it gives all of them."""
-        place = self.schema.target.levels.index(level)
+        place = self.schema.target.place_of(level)
         if self.chosen == place:
             return self
         if not isinstance(self.function, Reading) or self.witness is None or not self.function.has_every_class(self.witness[0]):
@@ -292,9 +320,7 @@ class BlackBox(Model):
     def compute(self, rows: pd.DataFrame) -> np.ndarray:
         """Return what the function gives for a table; it is not asked about none."""
         if self.is_open:
-            levels = self.schema.target.levels
-            said = f"say for which: model.of({levels[-1]!r}), in a command --class {levels[-1]}"
-            raise DlxError(f"{self.name} answers for {self.target}; {said}")
+            raise _open(self)
         outputs = np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
         return as_probabilities(outputs, self.scales[0], self.name)
 
@@ -342,3 +368,13 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
         return model
     model, table = model.typed(rows), table_of(rows)
     return model if table is None or not model.carried else replace(model, companion=table[list(model.carried)].iloc[which])
+
+
+def _each(schema: Schema) -> str:
+    return f"each of {', '.join(schema.target.level_labels)}"
+
+
+def _open(model: Model) -> DlxError:
+    """Return that a model of several classes must be told which one is meant."""
+    last = model.schema.target.levels[-1]
+    return DlxError(f"{model.name} answers for {model.target}; say for which: model.of({last!r}), in a command --class {last}")

@@ -212,7 +212,7 @@ def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:
     if has_outcomes:
         _refuse_codes(reading, check)
     carried = tuple(column.name for column in schema.carried if column.name in reading.columns)
-    model = BlackBox(reading, schema, reading.name, scales_from(reading.scale), reading.chosen, carried=carried)
+    model = BlackBox(reading, schema, reading.name, scales_from(reading.scale), chosen=reading.chosen, carried=carried)
     if check is None:
         return model
     if has_outcomes and len(schema.target.levels) == 2:

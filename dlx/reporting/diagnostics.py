@@ -265,7 +265,7 @@ def _parity(context: RunContext) -> pd.DataFrame:
     The difference is the largest of any contribution, and as a share of the mean size of all: so is that of the reference from
     itself with another seed, where it draws at random.
     """
-    pairs = [(m, made) for m in context.models for made in _of(context, m) if explainers.has_reference(made.method)]
+    pairs = [(m, made) for m in context.models for made in _of(context, m) if explainers.has_reference(made.method, m)]
     lines, few = [], context.panel[:PARITY_PEOPLE]
     with context.narrator.step("Explaining a few people by the reference libraries", "times") as update:
         explain = counting(context.explain, update, len(pairs))

@@ -111,13 +111,17 @@ class Target:
         """The column of outcomes as one of the table's others."""
         return Feature(self.name, kind="numeric" if self.kind == "regression" else "categorical", levels=self.levels)
 
-    def of_class(self, level: str) -> Target:
-        """Return the binary target "this class, or another", in words that name the class; `level` is one of several."""
+    def place_of(self, level: str) -> int:
+        """Return which of several classes a level is, from 0 on, or raise a `SchemaError` that lists them."""
         if self.kind != "multiclass" or level not in self.levels:
             known = f"one of {', '.join(map(repr, self.levels))}" if self.kind == "multiclass" else "one of several"
             guess = did_you_mean(level, self.levels)
             raise SchemaError(f"{self.name!r} is {self.kind}: its class must be {known}, got {level!r}{guess}")
-        label = self.level_labels[self.levels.index(level)]
+        return self.levels.index(level)
+
+    def of_class(self, level: str) -> Target:
+        """Return the binary target "this class, or another", in words that name the class; `level` is one of several."""
+        label = self.level_labels[self.place_of(level)]
         named = label if label[:1].isalpha() else f"{self.label} {label}"
         said: dict[str, Any] = {
             "flagged": f"taken for {named}",

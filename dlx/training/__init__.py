@@ -14,8 +14,9 @@ from dlx import architectures
 from dlx.arrays import check_seed, row_ids
 from dlx.dataset import Dataset
 from dlx.dataset.parts import TRAIN, VALIDATION, rows_used
+from dlx.encoder import Encoder
 from dlx.errors import DlxError, did_you_mean, plural
-from dlx.model import Model, Provenance
+from dlx.model import EachClass, LinearModel, Model, Provenance, TreeModel
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def train(
     """
     from dlx.audit import performance
 
-    changed, seed = overrides(architecture, config), check_seed(seed)
+    changed, seed, case = overrides(architecture, config), check_seed(seed), case.whole
+    _check_task(case, architecture)
     _check_outcomes(case, "")
     train_rows, validation, test = replace(case, is_limited=True).splits
     _check_outcomes(test, "test ")
@@ -170,7 +172,7 @@ def fit(
     architecture, seed, device, config, progress
         As in `train`.
     train_rows, validation : Dataset
-        Rows with outcomes of both classes.
+        Rows with outcomes: all classes, or values.
     weights : ndarray [rows], optional
         How much each training row counts in the loss, positive; only their ratios matter. Validation rows all count the same.
     monotone : mapping of str to int, optional
@@ -182,6 +184,7 @@ def fit(
     changed = overrides(architecture, config)
     bound: dict[str, Any] = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
     seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
+    _check_task(train_rows, architecture)
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
     used = rows_used(train_rows, TRAIN)
@@ -195,11 +198,29 @@ def fit(
         net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress, **bound)
         return Fitted(replace(net, trained_on=seen), *more)
     with threadpool_limits(limits=1):  # so that sums have one order
-        model = architectures.architecture(architecture).fit(train_rows, seed=seed, weights=weights, **bound, **changed)
+        model = _fitted(architecture, train_rows, seed=seed, weights=weights, **bound, **changed)
     if progress is not None:
         progress(1, 1)
     no_epochs = pd.DataFrame(columns=["epoch", "training_loss", "validation_loss"])
     return Fitted(replace(model, trained_on=seen), settings, "cpu", no_epochs)
+
+
+def _fitted(architecture: str, rows: Dataset, **given: Any) -> Model:
+    """Return what an architecture's `fit` gives, of several classes for each of them against the others."""
+    fit_one, target = architectures.architecture(architecture).fit, rows.schema.target
+    if target.kind != "multiclass":
+        model: Model = fit_one(rows, **given)
+        return model
+    models = [fit_one(rows.of_class(level), **given) for level in target.levels]
+    return EachClass(tuple(_reading(model, rows.schema) for model in models), architecture)
+
+
+def _reading(model: TreeModel | LinearModel, schema: Schema) -> Model:
+    """Return a model of two classes as one of the same columns whose target has several."""
+    if isinstance(model, TreeModel):
+        return replace(model, schema=schema)
+    assert isinstance(model.encoder, Encoder)
+    return replace(model, encoder=replace(model.encoder, schema=schema))
 
 
 def _directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) -> np.ndarray:
@@ -210,6 +231,8 @@ def _directions(architecture: str, schema: Schema, monotone: Mapping[str, int]) 
     if not architectures.can_be_monotone(architecture):
         able = ", ".join(name for name in architectures.names() if architectures.can_be_monotone(name))
         raise TrainingError(f"{architecture} cannot be bound to rise or fall with a column; of the models, {able} can")
+    if schema.target.kind == "multiclass":
+        raise TrainingError("of several classes not all can rise with a column; bind a model of one of them against the others")
     found = np.zeros(len(schema), dtype=int)
     for name, direction in monotone.items():
         feature = schema[name]
@@ -234,7 +257,7 @@ def _relative(weights: np.ndarray, count: int, used: np.ndarray) -> np.ndarray:
 
 
 def _check_outcomes(rows: Dataset, part: str) -> None:
-    """Raise unless there are outcomes of two classes, and both occur."""
+    """Raise unless there are outcomes, and all classes occur, or more than one value."""
     target, outcomes = rows.schema.target, rows.outcomes
     if outcomes is None:
         raise TrainingError(f"{rows.name!r} has no outcomes; training needs the column {target.name!r}")
@@ -243,17 +266,36 @@ def _check_outcomes(rows: Dataset, part: str) -> None:
             f"dlx trains models of rows that count the same, but {rows.schema.weights!r} weighs those of {rows.name!r}; leave "
             "weights out of the schema, or train a model of your own and explain it with dlx.wrap"
         )
+    if target.kind == "regression" and not np.ptp(outcomes):
+        raise TrainingError(f"the {part}rows of {rows.name!r} must hold different values of {target.name!r}; pass more rows")
+    if target.kind == "multiclass":
+        counts = np.bincount(outcomes.astype(np.intp), minlength=len(target.levels))
+        if not counts.all():
+            rare = target.levels[int(counts.argmin())]
+            raise TrainingError(
+                f"the {part}rows of {rows.name!r} must hold each of the {len(counts)} outcomes, got none of {rare!r} among "
+                f"{plural(len(rows), 'row')}; pass a table with more of them, or leave that outcome out"
+            )
     if target.kind != "binary":
-        raise TrainingError(
-            f"dlx trains models of binary targets, but {target.name!r} of {rows.name!r} is {target.kind}; "
-            "train a model of your own and explain it with dlx.wrap"
-        )
+        return
     positive = int((outcomes == 1).sum())
     if not np.isin(outcomes, (0, 1)).all() or positive in (0, len(rows)):
         raise TrainingError(
             f"the {part}rows of {rows.name!r} must hold both outcomes, "
             f"got {positive} positive of {plural(len(rows), 'row')}; pass a table with more rows"
         )
+
+
+def _check_task(rows: Dataset, architecture: str) -> None:
+    """Raise unless an architecture serves the kind of outcome that a table has."""
+    target = rows.schema.target
+    if target.kind in architectures.tasks(architecture):
+        return
+    kind, other = ("a value", "classes") if target.kind == "regression" else ("one of some classes", "values")
+    raise TrainingError(
+        f"{architecture} is for {other}, but {target.name!r} of {rows.name!r} is {kind}; "
+        f"the models of it are {', '.join(architectures.names(target.kind))}"
+    )
 
 
 def _place(device: str) -> str:

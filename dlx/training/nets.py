@@ -7,9 +7,9 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning
 import numpy as np
@@ -17,13 +17,14 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from dlx import architectures
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import one_line
-from dlx.model import NeuralModel
+from dlx.model import EachClass, NeuralModel
+from dlx.model.heads import each_class, in_unit
 from dlx.model.kinds import model_of_net
 from dlx.threads import one_thread
 from dlx.training import Recipe, TrainingError
@@ -35,6 +36,7 @@ MIN_IMPROVEMENT = 1e-5
 WATCHED = "validation_loss"
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]  # outputs, outcomes, weights
 Batch = tuple[torch.Tensor, ...]  # dense rows [rows, width], outcomes [rows] and, where rows count differently, weights [rows]
 
 
@@ -49,7 +51,7 @@ def fit_net(
     device: str,
     monotone: np.ndarray | None = None,
     progress: Update | None = None,
-) -> tuple[NeuralModel, dict[str, Any], str, pd.DataFrame]:
+) -> tuple[NeuralModel | EachClass, dict[str, Any], str, pd.DataFrame]:
     """Return a trained net with the weights of its best epoch, on the CPU; all its settings; its device; and a line an epoch.
 
     Weights are those of the training rows; the settings are the options of the architecture and of its `Recipe`. `progress`
@@ -58,28 +60,64 @@ def fit_net(
     own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
-    assert train_rows.outcomes is not None
-    base_rate = float(np.average(train_rows.outcomes, weights=weights))
-    bias = [math.log(base_rate / (1 - base_rate))]
-    train, watched = _tensors(encoder, train_rows, weights), _tensors(encoder, validation, None)
+    task = _task(train_rows, weights)
+    train, watched = _tensors(encoder, train_rows, task, weights), _tensors(encoder, validation, task, None)
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
-        network = _built(architecture, encoder, bias, own)
+        network = _built(architecture, encoder, task.bias, own)
         if (adapt := getattr(architectures.architecture(architecture), "adapt", None)) is not None:
             adapt(network, train_rows, train[0].numpy(), monotone)
-        lesson = _Lesson(network, recipe, progress)
+        lesson = _Lesson(network, task.loss, recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
     lesson.network.load_state_dict(lesson.best)
-    model = model_of_net(lesson.network.cpu().eval(), encoder, architecture)
+    model = _model_of(lesson.network.cpu().eval(), encoder, architecture, task)
     return model, own | asdict(recipe), device, pd.DataFrame(lesson.history)
 
 
-def _tensors(encoder: Encoder, rows: Dataset, weights: np.ndarray | None) -> Batch:
-    columns = (encoder.transform(rows.rows), rows.outcomes, weights)
+class _Task(NamedTuple):
+    """What a net learns: where its head's bias starts, the loss of its outputs, and the unit of a value."""
+
+    bias: list[float]
+    loss: Loss
+    middle: float = 0.0
+    spread: float = 1.0
+
+
+def _task(rows: Dataset, weights: np.ndarray | None) -> _Task:
+    """Return what a net learns of training rows; a value is standardised."""
+    target, outcomes = rows.schema.target, rows.outcomes
+    assert outcomes is not None
+    if target.kind == "regression":
+        middle = float(np.average(outcomes, weights=weights))
+        return _Task([0.0], _squared_error, middle, float(np.average((outcomes - middle) ** 2, weights=weights)) ** 0.5)
+    if target.kind == "multiclass":
+        shares = np.bincount(outcomes.astype(np.intp), weights, len(target.levels)) / len(rows)
+        return _Task(np.log(shares).tolist(), _cross_entropy)
+    base_rate = float(np.average(outcomes, weights=weights))
+    return _Task([math.log(base_rate / (1 - base_rate))], _log_loss)
+
+
+def _log_loss(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    return binary_cross_entropy_with_logits(outputs.squeeze(1), outcomes, weight=weights)
+
+
+def _cross_entropy(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    losses = cross_entropy(outputs, outcomes.long(), reduction="none")
+    return (losses if weights is None else losses * weights).mean()
+
+
+def _squared_error(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    losses = (outputs.squeeze(1) - outcomes) ** 2
+    return (losses if weights is None else losses * weights).mean()
+
+
+def _tensors(encoder: Encoder, rows: Dataset, task: _Task, weights: np.ndarray | None) -> Batch:
+    assert rows.outcomes is not None
+    columns = (encoder.transform(rows.rows), (rows.outcomes - task.middle) / task.spread, weights)
     return tuple(torch.from_numpy(column.astype(np.float32)) for column in columns if column is not None)
 
 
@@ -92,12 +130,22 @@ def _built(architecture: str, encoder: Encoder, bias: Sequence[float], own: dict
     return network
 
 
-class _Lesson(lightning.LightningModule):
-    """Log loss, AdamW, and the weights of the best epoch."""
+def _model_of(network: nn.Module, encoder: Encoder, name: str, task: _Task) -> NeuralModel | EachClass:
+    """Return a trained net as a model of its task."""
+    kind = encoder.schema.target.kind
+    if kind == "multiclass":
+        return each_class(network, encoder, name)
+    if kind == "regression":
+        return model_of_net(in_unit(network, task.middle, task.spread), encoder, name, ("value",))
+    return model_of_net(network, encoder, name)
 
-    def __init__(self, network: nn.Module, recipe: Recipe, progress: Update | None) -> None:
+
+class _Lesson(lightning.LightningModule):
+    """The loss of a task, AdamW, and the weights of the best epoch."""
+
+    def __init__(self, network: nn.Module, loss: Loss, recipe: Recipe, progress: Update | None) -> None:
         super().__init__()
-        self.network, self.recipe, self.progress = network, recipe, progress
+        self.network, self.loss, self.recipe, self.progress = network, loss, recipe, progress
         self.losses: list[torch.Tensor] = []
         self.history: list[dict[str, float]] = []
         self.best: dict[str, torch.Tensor] = {}
@@ -109,7 +157,7 @@ class _Lesson(lightning.LightningModule):
         return torch.optim.AdamW(groups, lr=self.recipe.learning_rate)
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor:
-        loss = self._log_loss(batch)
+        loss = self._loss(batch)
         self.losses.append(loss.detach())
         return loss
 
@@ -118,12 +166,11 @@ class _Lesson(lightning.LightningModule):
             project()
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        self.log(WATCHED, self._log_loss(batch), batch_size=len(batch[1]))
+        self.log(WATCHED, self._loss(batch), batch_size=len(batch[1]))
 
-    def _log_loss(self, batch: Batch) -> torch.Tensor:
+    def _loss(self, batch: Batch) -> torch.Tensor:
         dense, outcomes, *weights = batch
-        logits = self.network(dense).squeeze(1)
-        loss = binary_cross_entropy_with_logits(logits, outcomes, weight=weights[0] if weights else None)
+        loss = self.loss(self.network(dense), outcomes, weights[0] if weights else None)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "

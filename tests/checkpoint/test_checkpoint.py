@@ -51,7 +51,7 @@ def runs(case):
     """One model of each architecture, after a short training."""
     return {
         name: training.train(case, name, device="cpu", config=SHORT if architectures.is_net(name) else None)
-        for name in architectures.names()
+        for name in architectures.names("binary")
     }
 
 
@@ -68,7 +68,7 @@ def forgeable(runs, tmp_path_factory):
     return SimpleNamespace(path=path, weights=(path / FILES[0]).read_bytes(), description=(path / FILES[1]).read_bytes())
 
 
-@pytest.mark.parametrize("name", architectures.names())
+@pytest.mark.parametrize("name", architectures.names("binary"))
 def test_a_model_comes_back_to_the_last_bit(case, runs, tmp_path, name):
     path = checkpoint.save(runs[name], tmp_path)
     before = torch.get_rng_state()

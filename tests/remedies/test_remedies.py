@@ -38,7 +38,7 @@ TOWNS, GRADES = (0.03, 0.5, 0.02, 0.4, 0.02, 0.03), (0.02, 0.4, 0.03, 0.5, 0.05)
 SMALL = {"max_epochs": 3, "hidden": 8, "block_hidden": 8}
 FAST = {
     name: {option: value for option, value in SMALL.items() if option in training.options(name)}
-    for name in architectures.names()
+    for name in architectures.names("binary")
     if architectures.is_net(name)
 }
 
@@ -117,7 +117,7 @@ def test_reduced_rows_lack_the_columns_and_hold_the_merged_codes(table):
     assert recoded.reduced(table.test).outcomes.tolist() == table.test.outcomes.tolist()
 
 
-@pytest.mark.parametrize("architecture", architectures.names())
+@pytest.mark.parametrize("architecture", architectures.names("binary"))
 def test_a_restored_model_says_of_original_rows_what_the_reduced_one_says_of_them_reduced(table, architecture):
     recoded = recoding_of(table.train, drop=["sex"], merge=30)
     train, validation = recoded.reduced(table.train), recoded.reduced(table.validation)

@@ -16,11 +16,10 @@ import worlds
 from dlx import architectures, training
 from dlx.audit.metrics import METRICS
 from dlx.errors import DlxError
-from dlx.schema import Target
 from dlx.training import Recipe, TrainingError
 
 SHORT = {"max_epochs": 3, "hidden": 16}
-NETS = [name for name in architectures.names() if architectures.is_net(name)]
+NETS = [name for name in architectures.names("binary") if architectures.is_net(name)]
 
 
 def short(name, **config):
@@ -143,7 +142,7 @@ def fitted(case, name, weights, **config):
     return training.fit(name, case.train, case.validation, device="cpu", config=config, weights=weights)
 
 
-@pytest.mark.parametrize("name", ["mlp", *sorted(set(architectures.names()) - set(NETS))])
+@pytest.mark.parametrize("name", ["mlp", *sorted(set(architectures.names("binary")) - set(NETS))])
 def test_only_the_ratios_of_weights_matter_and_equal_ones_change_nothing(case, name):
     config = short(name)
     plain, equal, skewed, doubled = (
@@ -187,13 +186,6 @@ def test_a_net_learns_the_weighted_log_loss(case):
 def test_weights_are_checked(case, weights, message):
     with pytest.raises(TrainingError, match=message):
         fitted(case, "decision_tree", weights(len(case.train)))
-
-
-def test_a_target_that_is_not_binary_is_an_error(case):
-    target = Target("price", kind="regression")
-    regression = dataclasses.replace(case, schema=dataclasses.replace(case.schema, target=target))
-    with pytest.raises(TrainingError, match="binary targets, but 'price' of 'mixed' is regression"):
-        training.train(regression, "decision_tree")
 
 
 def test_outcomes_are_needed_and_both_of_them(case):

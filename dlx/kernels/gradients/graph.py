@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
+from dlx.kernels.gradients.nonlinearities import applied, mean_slope
+from dlx.model.heads import HEADS
 
 BLOCK_NUMBERS = {"cpu": 2**18, "cuda": 2**26}  # of a layer: 1 MB stays in a core's cache, 256 MB keep a GPU busy
 Values = dict[int, torch.Tensor]  # by step
@@ -110,13 +111,13 @@ class Added(Linear):
 
 @dataclass(frozen=True, eq=False)
 class Nonlinear(Step):
-    """A nonlinearity; its module is one of `NONLINEARITIES`."""
+    """A nonlinearity; its module is one of `NONLINEARITIES`, or a head, which makes one number of all outputs."""
 
     module: nn.Module
 
     def value(self, *values: torch.Tensor) -> torch.Tensor:
-        """Return the nonlinearity of each element."""
-        return NONLINEARITIES[type(self.module)](self.module, values[0])
+        """Return the nonlinearity."""
+        return applied(self.module, values[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,8 @@ class Graph:
         """The width of each step's value."""
         found = [self.width]
         for step in self.steps[1:]:
-            found.append(len(step.weight) if isinstance(step, Dense) else found[step.sources[0]])
+            is_head = isinstance(step, Nonlinear) and isinstance(step.module, HEADS)
+            found.append(len(step.weight) if isinstance(step, Dense) else 1 if is_head else found[step.sources[0]])
         return tuple(found)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Elementwise nonlinearities, and what their derivative is on average between two values."""
+"""Nonlinearities, and what their derivative is on average between two values: of each element, or of a head of all outputs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
+
+from dlx.model.heads import HEADS, mean_gradient
 
 NONLINEARITIES: dict[type[nn.Module], Callable[[Any, torch.Tensor], torch.Tensor]] = {
     nn.ReLU: lambda _, rows: torch.relu(rows),
@@ -23,12 +25,19 @@ CLOSE_IF_SMOOTH = 4e-3  # there the slope in the middle is closer to the mean sl
 NEVER_ZERO = 1e-37
 
 
+def applied(module: Any, rows: torch.Tensor) -> torch.Tensor:
+    """Return what one of the nonlinearities, or a head, makes of rows."""
+    return module(rows) if isinstance(module, HEADS) else NONLINEARITIES[type(module)](module, rows)
+
+
 def mean_slope(module: nn.Module, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
     """Return the mean derivative of a nonlinearity on the way from one value to another; where they meet, the derivative.
 
     It is the difference quotient: the multiplier of DeepLIFT's rescale rule, and what a gradient is on average along a
-    straight piece of a path.
+    straight piece of a path. Of a head there is one for each of the outputs that it takes.
     """
+    if isinstance(module, HEADS):
+        return mean_gradient(module, start, end)
     if type(module) in ONE_KINK:
         above = torch.maximum(start, end).div_((end - start).abs_().add_(NEVER_ZERO)).clamp_(0, 1)  # share above 0
         below = getattr(module, "negative_slope", 0.0)

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from dlx.kernels.gradients.graph import Added, Dense, Given, Graph, Nonlinear, Scaled, Step
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
+from dlx.model.heads import HEADS
 
 PASSES_ON = (nn.Identity, nn.Dropout, nn.AlphaDropout)
 ASKS = ("__get__", "size", "dim")  # what a network may ask of a tensor without making another
@@ -91,7 +92,7 @@ def _graph_of_chain(network: nn.Module, width: int) -> Graph | None:
 def _maker(module: Any) -> Maker | None:
     """Return what makes a module's step of its sources, or None where it has none; a subclass may do anything."""
     kind = type(module)
-    if kind in NONLINEARITIES:
+    if kind in (*NONLINEARITIES, *HEADS):
         return lambda sources: Nonlinear(sources, module)
     if kind in PASSES_ON and not module.training:
         return lambda _: None

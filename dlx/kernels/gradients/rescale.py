@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from dlx.kernels.gradients.graph import Graph, blocks, slope_between
-from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
+from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, applied, mean_slope
 from dlx.kernels.gradients.recording import record
+from dlx.model.heads import HEADS
 from dlx.model.networks import to_hook
 
 PAIRS_AT_ONCE = 2_048  # of a network that is not written out
@@ -74,7 +75,7 @@ def _by_autograd(network: nn.Module, persons: torch.Tensor, references: torch.Te
     network = to_hook(network)
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if type(child) in NONLINEARITIES:
+            if type(child) in (*NONLINEARITIES, *HEADS):
                 setattr(module, name, _Rescaled(child))
     total = torch.zeros_like(persons, dtype=torch.float64)
     for person in range(len(persons)):
@@ -98,4 +99,5 @@ class _Rescaled(nn.Module):
         values = both.detach()
         person, reference = values.chunk(2)
         slope = mean_slope(self.module, reference, person).repeat(2, *[1] * (both.ndim - 1))
-        return NONLINEARITIES[type(self.module)](self.module, values) + slope * (both - values)
+        line = slope * (both - values)
+        return applied(self.module, values) + (line.sum(-1, keepdim=True) if isinstance(self.module, HEADS) else line)

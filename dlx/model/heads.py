@@ -1,0 +1,90 @@
+"""What ends a net of several outputs in one number a row: the log-odds, or the probability, of one class against the others.
+
+Both are functions of all outputs z of a row, log-odds z_k - log Σ_{j≠k} exp z_j and softmax. Where a rule asks for one slope
+a value, as DeepLIFT's and the exact integral of a piecewise linear net do, it is the mean gradient along the straight line
+from one row's outputs to another's: contributions then add up (Sundararajan, Taly and Yan 2017).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlx.encoder import Encoder
+from dlx.model.kinds import EachClass, NeuralModel
+from dlx.model.networks import framed
+
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(32)  # to rounding where outputs change by up to about 20
+WIDE = 8.0  # a change of the outputs from which on what the rule misses is made up for
+
+
+class AgainstOthers(nn.Module):
+    """The log-odds of one class against all others: outputs [..., classes] to [..., 1]."""
+
+    def __init__(self, chosen: int) -> None:
+        super().__init__()
+        self.chosen = chosen
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the log-odds of the chosen class, [..., 1]."""
+        own = outputs[..., self.chosen, None]
+        return own - torch.logsumexp(self._others(outputs), dim=-1, keepdim=True)
+
+    def gradient(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the derivative by each output, [..., classes]."""
+        slopes = -torch.softmax(self._others(outputs), dim=-1)
+        slopes[..., self.chosen] = 1.0
+        return slopes
+
+    def _others(self, outputs: torch.Tensor) -> torch.Tensor:
+        is_it = torch.arange(outputs.shape[-1], device=outputs.device) == self.chosen
+        return outputs.masked_fill(is_it, -torch.inf)
+
+
+class Share(nn.Module):
+    """The probability of one class, by softmax: outputs [..., classes] to [..., 1]."""
+
+    def __init__(self, chosen: int) -> None:
+        super().__init__()
+        self.chosen = chosen
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the probability of the chosen class, [..., 1]."""
+        return torch.softmax(outputs, dim=-1)[..., self.chosen, None]
+
+    def gradient(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the derivative by each output, [..., classes]."""
+        shares = torch.softmax(outputs, dim=-1)
+        own = shares[..., self.chosen, None]
+        slopes = -own * shares
+        slopes[..., self.chosen, None] += own
+        return slopes
+
+
+HEADS = (AgainstOthers, Share)
+
+
+def mean_gradient(head: AgainstOthers | Share, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """Return the mean derivative of a head along the straight line between outputs, [..., classes]."""
+    change = end - start
+    slopes = torch.zeros_like(change)
+    for point, weight in zip((POINTS + 1) / 2, WEIGHTS / 2, strict=True):
+        slopes += weight * head.gradient(start + point * change)
+    missed = head(end) - head(start) - (slopes * change).sum(dim=-1, keepdim=True)
+    is_wide = change.abs().amax(dim=-1, keepdim=True) > WIDE
+    return slopes + torch.where(is_wide, missed / (change**2).sum(dim=-1, keepdim=True), 0.0) * change
+
+
+def each_class(network: nn.Module, encoder: Encoder, name: str) -> EachClass:
+    """Return a net of several outputs as a model of each class, which share its layers."""
+    codes = range(len(encoder.schema.target.levels))
+    return EachClass(tuple(NeuralModel(nn.Sequential(network, AgainstOthers(code)), encoder, name) for code in codes), name)
+
+
+def in_unit(network: nn.Module, middle: float, spread: float) -> nn.Sequential:
+    """Return a net of a standardised value as one of the value itself: a line behind its output."""
+    line = nn.Linear(1, 1)
+    nn.init.constant_(line.weight, spread)
+    nn.init.constant_(line.bias, middle)
+    return framed(network, line=line)
