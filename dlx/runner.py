@@ -44,6 +44,7 @@ def explain(
     method: str,
     background: Any,
     scale: Scale,
+    target: str | None = None,
     seed: int = 0,
     implementation: Implementation = "dlx",
     batch_size: int | None = None,
@@ -65,6 +66,8 @@ def explain(
         The reference rows; methods are comparable only against the same.
     scale : {"logit", "probability", "value"}
         Unit of the contributions.
+    target : str, optional
+        Which of several classes is explained, where the model does not speak for one already, see `Model.of`.
     seed : int
         Seed of everything random.
     implementation : {"dlx", "reference"}
@@ -93,6 +96,7 @@ def explain(
         If the contributions do not add up as the method promises.
     """
     rows, background = as_pandas(rows), as_pandas(background)
+    model = model if target is None else model.of(target)
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")

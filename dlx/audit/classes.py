@@ -70,6 +70,13 @@ def top_label(model: Model, people: Dataset, *, seed: int = 0) -> Calibration | 
     return calibration_of(model.name, right, predicted.max(axis=1), seed=seed) if 0 < right.sum() < len(right) else None
 
 
+def likeliest_classes(model: Model, people: Dataset) -> pd.DataFrame:
+    """Return for how many of some people, of known outcome or none, each class is the likeliest: `class`, `count`, `of`."""
+    target = people.whole.schema.target
+    counts = np.bincount(model.probabilities(people).argmax(axis=1), minlength=len(target.levels))
+    return pd.DataFrame({"model": model.name, "class": target.level_labels, "count": counts, "of": len(people)})
+
+
 def _counts(model: Model, people: Dataset) -> np.ndarray:
     """Return how many people of each class are taken for which, [classes, classes]."""
     outcomes, predicted = answers(model, people, "the confusion")

@@ -48,3 +48,18 @@ def test_an_explanation_of_a_class_adds_up_to_its_probability():
     made = dlx.explain(model, case.test[:2], method="kernel_shap", background=case.background(5), scale="probability")
     assert made.target == "barolo"
     np.testing.assert_allclose(made.base_values + made.values.sum(axis=1), model.predict(case.test[:2], "probability"))
+
+
+def test_explain_asks_for_the_class_or_is_told():
+    case, model = wines.wines(), wines.models()[0]
+    asked = {"method": "exact_shapley", "background": case.background(5), "scale": "probability"}
+    with pytest.raises(DlxError, match="timid answers for each of barbera, barolo, grignolino; say for which"):
+        dlx.explain(model, case.test[:2], **asked)
+    made, same = (
+        dlx.explain(model, case.test[:2], target="barolo", **asked),
+        dlx.explain(model.of("barolo"), case.test[:2], **asked),
+    )
+    assert made.target == "barolo"
+    np.testing.assert_array_equal(made.values, same.values)
+    with pytest.raises(DlxError, match="must share the target but do not"):
+        dlx.compare([made, dlx.explain(model, case.test[:2], target="barbera", **asked)])

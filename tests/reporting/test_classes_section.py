@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -109,3 +110,20 @@ def test_a_class_is_no_denial_and_every_number_has_its_cell(wine_page):
     assert dead_links(wine_page) == []
     command = html.unescape(re.search(r"<code>(dlx\.report\(.*?)</code>", wine_page.read_text())[1])
     assert "target='grignolino'" in command
+
+
+def test_who_leaves_a_class_goes_to_another_or_stays_the_likeliest_and_reasons_make_no_sense():
+    case = wines.wines()
+    features = tuple(replace(one, actionable=one.name in ("flavanoids", "proline")) for one in case.schema.features)
+    target = replace(case.schema.target, person="wine")
+    case = from_frame(wines.table(), replace(case.schema, features=features, target=target), name="wine").of_class("barolo")
+    models = [wrap(wines.quick(1.0), case.whole, name="plain").of("barolo")]
+    told = told_of("change", worlds.context(case, *models))
+    words = words_of(told.page)
+    assert "What would keep a wine from being taken for barolo" in words
+    then, searched = told.tables["recourse_classes"], told.tables["recourse_search"].iloc[0]
+    assert then["class"].tolist() == list(wines.LEVELS) and then["count"].sum() == searched["found"] > 0
+    last = then[then["count"] > 0].iloc[-1]
+    assert "Their likeliest class is then" in words and f"{last['class']} for {last['count']}." in words
+    assert "No decision about a wine is defined here: to be taken for barolo is none" in words
+    numbers_of(told.page, told.tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,16 @@ import numpy as np
 import pandas as pd
 
 from dlx.audit.adverse_action import ReasonMap, Source, association
+from dlx.audit.classes import likeliest_classes
 from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, recourse
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED, NEIGHBOURS, ORDINARY_PEOPLE, Correlations
 from dlx.background import sample
 from dlx.context import RunContext, is_black_box
+from dlx.errors import DlxError
 from dlx.model import Model, decided
 from dlx.reporting.phrases import people_word
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.change.reasons import measure_reasons
 from dlx.rounding import percent_beside
 
@@ -147,8 +150,19 @@ def _recourse(
         "recourse_other_models": pd.concat(others, ignore_index=True),
         "recourse_search": pd.DataFrame(lines),
     }
+    if case.several is not None:
+        tables["recourse_classes"] = _classes_then(context, found)
     having = next((one for one in found if one.found.any()), None)
     return tables if having is None else tables | {"_recourse_changes": _example(having, about)}
+
+
+def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFrame:
+    """Return which class is the likeliest of those who would leave theirs, by models that answer for all classes."""
+    by_name, tables = {model.name: model for model in context.told_of}, []
+    for one in found:
+        with contextlib.suppress(DlxError):  # a model of this class alone
+            tables.append(likeliest_classes(by_name[one.model], one.best()) if one.found.any() else None)
+    return joined(tables)
 
 
 def _searched(one: Recourse) -> dict[str, float]:
