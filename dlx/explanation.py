@@ -16,6 +16,7 @@ from dlx.errors import DlxError, listed, plural
 from dlx.files import write_atomically
 from dlx.rounding import rounded
 from dlx.schema import Schema
+from dlx.schema.wording import words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -405,8 +406,8 @@ class Explanation:
         """The rows in the words of the schema, object [rows, features]."""
         words = np.empty(self.rows.shape, dtype=object)
         for i, (feature, column) in enumerate(zip(self.schema.features, self.rows.T, strict=True)):
-            different, which = np.unique(column, return_inverse=True)  # many people share a value
-            words[:, i] = np.array([feature.format(value) for value in different], dtype=object)[which]
+            different, which = words_of(feature, column)
+            words[:, i] = np.array(different, dtype=object)[which]
         return words
 
     @property
@@ -415,27 +416,39 @@ class Explanation:
         return array_id(self.rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with a line a row and feature: its value in words, its contribution, the method and model."""
+        """Return a table with a line a row and feature: its value in words, its contribution, the method and model.
+
+        Texts are pandas' categories, so that a million people take hundreds of megabytes.
+        """
         import pandas as pd
 
         count, width = self.values.shape
         about = {"model": self.model, "method": self.method, "scale": self.scale, "target": self.target}
-        a_row = {"base_value": self.base_values, "output": self.outputs}
         columns = {"feature": self.schema.names, "label": self.schema.labels}
-        frame = pd.DataFrame(
-            {
-                **about,
-                "row": np.repeat(np.asarray(self.index), width),
-                **{name: np.tile(np.array(words, dtype=object), count) for name, words in columns.items()},
-                "value": self.shown.ravel(),
-                "contribution": self.values.ravel(),
-                **{name: np.repeat(array, width) for name, array in a_row.items()},
-            }
+        places, nothing = np.tile(np.arange(width), count), np.zeros(count * width, dtype=np.intp)
+        held: dict[str, Any] = {name: texts([word], nothing) for name, word in about.items()}
+        held["row"] = (
+            np.repeat(self.index, width)
+            if self.index.dtype.kind in "iu"
+            else texts(self.index, np.repeat(np.arange(count), width))
         )
+        held |= {name: texts(words, places) for name, words in columns.items()}
+        held |= {"value": self._words(), "contribution": self.values.ravel()}
+        held |= {"base_value": np.repeat(self.base_values, width), "output": np.repeat(self.outputs, width)}
         if self.standard_errors is not None:
-            frame["standard_error"] = self.standard_errors.ravel()
-            frame["note"] = np.where(np.repeat(self.unvaried, width), NO_VARIATION, "")
-        return frame
+            held["standard_error"] = self.standard_errors.ravel()
+            held["note"] = texts(["", NO_VARIATION], np.repeat(self.unvaried.astype(int), width))
+        return pd.DataFrame(held, copy=False)
+
+    def _words(self) -> pd.Categorical:
+        """Return the rows in the words of the schema, [rows x features]."""
+        found, start = np.empty(self.rows.shape, dtype=np.int32), 0
+        words: list[str] = []
+        for i, (feature, column) in enumerate(zip(self.schema.features, self.rows.T, strict=True)):
+            different, which = words_of(feature, column)
+            found[:, i] = which + start
+            words, start = words + different, start + len(different)
+        return texts(words, found.ravel())
 
     @property
     def contributions(self) -> pd.DataFrame:
@@ -473,8 +486,14 @@ class Explanation:
         return packed(self)
 
     def save(self, path: str | Path) -> Path:
-        """Write the explanation to one safetensors file, whole or not at all; return its path."""
-        return write_atomically(path, self.packed())
+        """Write the explanation to one file, whole or not at all, and return its path.
+
+        It is one of safetensors, or of Parquet if the path ends so: other tools read that as a table, a line a row, with
+        columns ``contribution/<feature>``.
+        """
+        from dlx.explanation_file import PARQUET, packed_as_parquet
+
+        return write_atomically(path, packed_as_parquet(self) if Path(path).suffix == PARQUET else self.packed())
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
@@ -488,6 +507,15 @@ class Explanation:
         from dlx.explanation_file import unpacked
 
         return unpacked(Path(path))
+
+
+def texts(words: Sequence[Any], which: np.ndarray) -> pd.Categorical:
+    """Return texts [lines] as pandas' categories, by the words that there are, perhaps twice, and the place of each line's."""
+    import pandas as pd
+
+    places, different = pd.factorize(np.array(words, dtype=object))
+    kind = np.min_scalar_type(len(different))
+    return pd.Categorical.from_codes(places.astype(kind)[which], different)
 
 
 def _joined(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -1,17 +1,22 @@
-"""An explanation as one safetensors file, and what such a file must be before it is believed."""
+"""An explanation as one file, of safetensors or Parquet, and what such a file must be before it is believed.
+
+Parquet has a line a row: `row`, its name; `contribution/<feature>`, `value/<feature>`, coded, and `standard_error/<feature>`;
+`base_value`, `output` and `extras/<name>`; what else there is stands in the metadata.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from dlx.errors import DlxError, one_line
+from dlx.errors import DlxError, listed, one_line
 from dlx.explanation import ARRAYS, Explanation, ExplanationError
 from dlx.files import parsed_json
 from dlx.schema import Schema
@@ -19,23 +24,51 @@ from dlx.schema.fields import conform
 
 EXTRA = "extras/"  # before the names of extras among a file's arrays
 METADATA_KEY = "dlx.explanation"
+PARQUET = ".parquet"
+OF_CELLS = {"values": "contribution", "rows": "value", "standard_errors": "standard_error"}  # columns of Parquet
+OF_ROWS = {"base_values": "base_value", "outputs": "output"}
 DIGEST = 64  # characters of the sha256 that the metadata begins with
 LARGEST = 2**63
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def packed(explanation: Explanation) -> bytes:
-    """Return an explanation as the bytes of its file."""
+    """Return an explanation as the bytes of a safetensors file."""
     from safetensors.numpy import save
 
+    text, arrays = _contents(explanation)
+    # One entry, the digest first: safetensors writes several in an order that changes.
+    return save(arrays, metadata={METADATA_KEY: _digest(text, arrays) + text})
+
+
+def packed_as_parquet(explanation: Explanation) -> bytes:
+    """Return an explanation as the bytes of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text, arrays = _contents(explanation)
+    columns: dict[str, Any] = {"row": np.asarray(explanation.index).tolist()}
+    for array, names in _columns(arrays, explanation.schema.names).items():
+        columns |= dict(zip(names, np.atleast_2d(arrays[array].T), strict=True))
+    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: _digest(text, arrays) + text})
+    pq.write_table(table, file := pa.BufferOutputStream(), compression="zstd")
+    return bytes(file.getvalue())
+
+
+def _columns(arrays: Iterable[str], features: Sequence[str]) -> dict[str, list[str]]:
+    """Return the names of the columns of a Parquet file, by the array that they are."""
+    of_cells = {name: [f"{word}/{feature}" for feature in features] for name, word in OF_CELLS.items()}
+    return {name: of_cells.get(name, [OF_ROWS.get(name, name)]) for name in arrays}
+
+
+def _contents(explanation: Explanation) -> tuple[str, dict[str, np.ndarray]]:
+    """Return what a file of an explanation holds: a text of all that is no number of a row, and arrays of those."""
     arrays = {name: np.ascontiguousarray(array) for name in ARRAYS if (array := getattr(explanation, name)) is not None}
     arrays |= {EXTRA + name: np.ascontiguousarray(array) for name, array in explanation.extras.items()}
     names = [field.name for field in dataclasses.fields(explanation) if field.name not in (*ARRAYS, "extras", "again")]
     said = {name: getattr(explanation, name) for name in names}
     said |= {"schema": explanation.schema.to_dict(), "index": np.asarray(explanation.index).tolist()}
-    text = json.dumps(said, default=np.generic.item)  # a seed or an option may be a number of numpy
-    # One entry, the digest first: safetensors writes several in an order that changes.
-    return save(arrays, metadata={METADATA_KEY: _digest(text, arrays) + text})
+    return json.dumps(said, default=np.generic.item), arrays  # a seed or an option may be a number of numpy
 
 
 def unpacked(path: Path) -> Explanation:
@@ -45,7 +78,7 @@ def unpacked(path: Path) -> Explanation:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is no file")
-        with safe_open(str(path), framework="numpy") as file:
+        with _Parquet(path) if path.suffix == PARQUET else safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get(METADATA_KEY)
             if text is None:
                 raise ExplanationError(f"{path} holds no explanation of dlx; make one with dlx explain")
@@ -58,12 +91,51 @@ def unpacked(path: Path) -> Explanation:
             raise ExplanationError(f"{path} was altered since it was written; make it again with dlx explain")
         return _explanation(said, arrays)
     except (OSError, SafetensorError) as error:
-        raise ExplanationError(f"cannot read the explanation {path}: {error}; make one with dlx explain") from error
+        raise ExplanationError(f"cannot read the explanation {path}: {one_line(error)}; make one with dlx explain") from error
     except MALFORMED as error:
         if isinstance(error, ExplanationError) and str(path) in str(error):
             raise
         why = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)[:300]
         raise ExplanationError(f"{path} does not hold what it says: {why}; make it again with dlx explain") from error
+
+
+class _Parquet:
+    """A Parquet file, asked as one of safetensors: its columns are the arrays of an explanation."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self.file = pq.ParquetFile(path)
+        self.parts: dict[str, list[str]] = {}
+        arrays = {word: name for name, word in (OF_CELLS | OF_ROWS).items()}
+        for column in self.file.schema_arrow.names[1:]:
+            self.parts.setdefault(arrays.get(column.partition("/")[0], column), []).append(column)
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def metadata(self) -> dict[str, str]:
+        """Return what it says beside its columns."""
+        return {key.decode(): value.decode() for key, value in (self.file.schema_arrow.metadata or {}).items()}
+
+    def keys(self) -> list[str]:
+        """Return the names of its arrays."""
+        return list(self.parts)
+
+    def get_slice(self, name: str) -> SimpleNamespace:
+        """Return shape and dtype of an array, as safetensors does, before it is read."""
+        shape = [self.file.metadata.num_rows, len(self.parts[name])][: 2 if name in OF_CELLS else 1]
+        types = {str(self.file.schema_arrow.field(column).type) for column in self.parts[name]}
+        return SimpleNamespace(get_shape=lambda: shape, get_dtype=lambda: "F64" if types == {"double"} else listed(types))
+
+    def get_tensor(self, name: str) -> np.ndarray:
+        """Return an array."""
+        table = self.file.read(self.parts[name])
+        columns = [column.to_numpy() for column in table.columns]
+        return np.column_stack(columns) if name in OF_CELLS else columns[0]
 
 
 def _check_header(file: Any, count: int, width: int) -> None:

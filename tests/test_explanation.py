@@ -23,6 +23,7 @@ from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 from dlx.explanation_file import METADATA_KEY, _digest
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
+from dlx.schema.wording import words_of
 
 pytestmark = pytest.mark.doors
 
@@ -102,6 +103,20 @@ def test_frame_has_a_line_a_row_and_feature_in_words(explanation):
     assert list(frame["value"][:5]) == [f.format(x) for f, x in zip(worlds.MIXED.features, explanation.rows[0], strict=True)]
     assert list(frame["standard_error"]) == list(explanation.standard_errors.ravel())
     assert "standard_error" not in dataclasses.replace(explanation, standard_errors=None).to_frame()
+    assert list(frame["feature"][:5]) == list(worlds.MIXED.names) and list(frame["label"][5:10]) == list(worlds.MIXED.labels)
+    assert list(frame["output"][::5]) == list(explanation.outputs) and set(frame["model"]) == {"net"}
+
+
+@given(
+    st.lists(st.floats(-3e38, 3e38) | st.floats(-2e3, 2e3) | st.sampled_from([998.96, 999, 999.96, 0.00099995, -0.0, np.nan])),
+    st.integers(0, 9),
+)
+def test_columns_are_put_into_words_as_single_values_are(numbers, digits):
+    feature = Feature("x", unit="EUR", missing=True, special={"999": "none", "0.5": "half"})
+    rounded = [round(x, digits) if abs(x) < 1e6 else x for x in numbers]
+    column = np.array([*numbers, *rounded, 0.12345, 0.5, 0.50001, 12.345, 1e-310], dtype=float)
+    different, which = words_of(feature, column)
+    assert [different[i] for i in which] == [feature.format(x) for x in column]
 
 
 def test_shap_explanation_holds_copies_for_its_plots(explanation):
@@ -116,15 +131,44 @@ def test_shap_explanation_holds_copies_for_its_plots(explanation):
 
 @pytest.mark.parametrize("index", [np.array(list("abcde")), np.arange(100, 105), None, pd.Index([*"abcd", "ü"])])
 @pytest.mark.parametrize("with_errors", [True, False])
-def test_saved_explanation_is_loaded_unchanged(explanation, tmp_path, index, with_errors):
+@pytest.mark.parametrize("kind", ["explanation", "parquet"])
+def test_saved_explanation_is_loaded_unchanged(explanation, tmp_path, index, with_errors, kind):
     errors = explanation.standard_errors if with_errors else None
-    explanation = dataclasses.replace(explanation, index=index, standard_errors=errors)
-    path = explanation.save(tmp_path / "deep" / "a.explanation")
+    explanation = dataclasses.replace(explanation, index=index, standard_errors=errors, extras={"r2": np.arange(5) / 7})
+    path = explanation.save(tmp_path / "deep" / f"a.{kind}")
     loaded = Explanation.load(path)
     for field in dataclasses.fields(Explanation):
         np.testing.assert_equal(getattr(loaded, field.name), getattr(explanation, field.name))
-    assert [file.name for file in path.parent.iterdir()] == ["a.explanation"]
-    assert path.read_bytes() == loaded.save(tmp_path / "again").read_bytes()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == loaded.save(tmp_path / f"again.{kind}").read_bytes()
+
+
+def test_parquet_is_a_table_that_others_read_and_its_numbers_are_held_to_the_digest(explanation, tmp_path):
+    explanation = dataclasses.replace(explanation, values=np.where(explanation.rows == 0, np.nan, explanation.values))
+    failures = {int(row): "no" for row in np.flatnonzero(np.isnan(explanation.values).any(axis=1))}
+    path = dataclasses.replace(explanation, failures=failures).save(tmp_path / "a.parquet")
+    table, name = pd.read_parquet(path), worlds.MIXED.names[0]
+    assert list(table["row"]) == list("abcde")
+    np.testing.assert_array_equal(table[f"contribution/{name}"], explanation.values[:, 0])
+    np.testing.assert_array_equal(table[f"value/{name}"], explanation.rows[:, 0])
+    np.testing.assert_array_equal(table["output"], explanation.outputs)
+    whole, same = path.read_bytes(), 0
+    for position in range(0, len(whole), 211):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        try:
+            loaded = Explanation.load(path)
+        except ExplanationError as error:
+            assert "a.parquet" in str(error) and "\n" not in str(error)
+        else:
+            same += 1  # the byte was of what is not read: names of rows, statistics
+            np.testing.assert_array_equal(loaded.values, explanation.values)
+            assert loaded.index.tolist() == explanation.index.tolist()
+    assert same < len(whole) / 211 / 2
+    pd.DataFrame({"x": [1.0]}).to_parquet(tmp_path / "net.parquet")
+    (tmp_path / "text.parquet").write_text("hello")
+    for name, message in {"net": "holds no explanation", "text": "does not hold", "lacking": "cannot read"}.items():
+        with pytest.raises(ExplanationError, match=message):
+            Explanation.load(tmp_path / f"{name}.parquet")
 
 
 def test_any_flipped_byte_is_found(explanation, tmp_path):

@@ -14,6 +14,7 @@ from dlx.schema.cells import LARGEST, level_text, number_of, numbers_of, same_le
 from dlx.schema.dates import RULE, date_text, days_of
 from dlx.schema.faults import faults_of_feature, faults_of_spelling
 from dlx.schema.fields import conform
+from dlx.schema.wording import number_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,8 +181,7 @@ class Feature:
             return self.level_labels[int(value)]
         if self.date:
             return date_text(value)
-        number = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
-        return f"{number} {self.unit}".strip()
+        return f"{number_text(value)} {self.unit}".strip()
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Return the column as float64 codes [rows], or raise a `SchemaError` that names the row."""
