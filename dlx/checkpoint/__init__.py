@@ -37,7 +37,7 @@ from dlx.dataset import Dataset, claim, refuse_claimed
 from dlx.dataset.parts import BY_OUTCOME
 from dlx.errors import did_you_mean, one_line
 from dlx.files import recover, refuse_unwritable
-from dlx.model import Model
+from dlx.model import Model, told_of
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
         model = model_of(said, unpack(files[WEIGHTS]), schema)
         if case is not None and not model.provenance:
             model = dataclasses.replace(model, trained_on=case.learnt_from)
-        return _told(model, case)
+        return model if case is None else told_of(model, case)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def train(
         trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
     save(trained, checkpoints)
     claim(path.parent, case)
-    return _told(trained.model, case)
+    return told_of(trained.model, case)
 
 
 def obtain(
@@ -297,11 +297,6 @@ def refuse_unkept(
     for architecture in architectures:
         if retrain or find(case.name, architecture, seed=seed, checkpoints=checkpoints) is None:
             refuse_unwritable(checkpoints or ROOT, ELSEWHERE)
-
-
-def _told(model: Model, case: Dataset | None) -> Model:
-    """Return the model of the class that a Dataset tells of; itself where it tells of all."""
-    return model if case is None or case.several is None else model.of(case.schema.target.levels[1])
 
 
 def _of_another_split(path: str | Path, said: Mapping[str, Any], case: Dataset) -> str:

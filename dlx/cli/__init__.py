@@ -122,11 +122,10 @@ def check(
     """
     from dlx import checkpoint
     from dlx.data_check import check as check_
-    from dlx.model import is_own
 
     named = known_models(model)
     kept_below(checkpoints)
-    data = table.to_learn_from if any(not is_own(name) for name in named) else table.read
+    data = table.read
     models = [
         checkpoint.load_model(data, one, seed=seed, checkpoints=checkpoints) if isinstance(one, str) else one
         for one in [opened(name, data, trust) for name in named]
@@ -152,10 +151,13 @@ def train(
     """
     from dlx import checkpoint
     from dlx.progress import Narrator
+    from dlx.training import check_task
 
     known_models(model, task="train")
     writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
-    data, narrator = table.to_learn_from, Narrator()
+    data, narrator = table.data, Narrator()
+    for name in model:
+        check_task(data, name)
     for name in model:
         checkpoint.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
         path = checkpoint.folder(data.name, name, seed=seed, checkpoints=checkpoints or checkpoint.ROOT)
@@ -193,7 +195,7 @@ def explain(
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     kept_below(checkpoints)
     known_models([model])
-    data = one_class(table.told([model]), level)
+    data = one_class(table.data, level)
     folder = writable(output or Path(data.name))
     found = opened(model, data, trust)
     trained = checkpoint.load_model(data.whole, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
@@ -265,7 +267,7 @@ def report(
     from dlx import reporting
     from dlx.progress import Narrator
 
-    data = reporting.of_page(table.told(named or reporting.DEFAULT_MODELS), level, Narrator())
+    data = reporting.of_page(table.data, level, Narrator())
     page = writable(output or Path(data.name)) / reporting.page_of("report", level)
     print(
         reporting.report(
@@ -308,7 +310,7 @@ def audit(
     from dlx import reporting
     from dlx.progress import Narrator
 
-    data = reporting.of_page(table.told(named or reporting.AUDITED_MODELS), level, Narrator())
+    data = reporting.of_page(table.data, level, Narrator())
     page = writable(output or Path(data.name)) / reporting.page_of("audit", level)
     print(
         reporting.audit_report(

@@ -58,12 +58,14 @@ def fix(
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
     from dlx import remedies
+    from dlx.dataset import refuse_other_tasks
     from dlx.files import csv_text, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
     known_models(model, task="train again")
     kept_below(checkpoints)
-    data = table.to_learn_from
+    data = table.data
+    refuse_other_tasks(data, "a remedy")
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"

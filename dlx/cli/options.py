@@ -113,20 +113,6 @@ class Table:
         return data
 
     @property
-    def to_learn_from(self) -> Dataset:
-        """The case, or an error where dlx trains no models of such an outcome."""
-        from dlx.dataset import refuse_other_tasks
-
-        refuse_other_tasks(self.data, "a model that dlx trains")
-        return self.data
-
-    def told(self, models: Iterable[str]) -> Dataset:
-        """Return the case, or an error where one of the models would be one of dlx, which trains none of such an outcome."""
-        from dlx.model import is_own
-
-        return self.data if all(map(is_own, models)) else self.to_learn_from
-
-    @property
     def stated(self) -> dict[str, set[str]] | None:
         """The keys of a schema that the options state, by column; None where a schema says all."""
         if self.schema is not None or self.data.source == "":

@@ -75,7 +75,8 @@ def print_metrics(model: str, metrics: list[dict[str, Any]]) -> None:
     for m in metrics:
         interval = m.get("note", "") if m["low"] is None else f"{m['low']:.4f} to {m['high']:.4f}"
         lines.append([m["metric"], f"{m['estimate']:.4f}", interval, f"{m['reference']:.4f}"])
-    _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", "base rate alone"], lines)
+    alone = "base rate alone" if any(m["metric"] == "brier" for m in metrics) else "the same for all"
+    _print_table(f"{model} on the test rows", ["metric", "estimate", "95 % interval", alone], lines)
 
 
 def print_check(check: DataCheck) -> None:

@@ -140,7 +140,7 @@ def train(
     from dlx.audit import performance
 
     changed, seed, case = overrides(architecture, config), check_seed(seed), case.whole
-    _check_task(case, architecture)
+    check_task(case, architecture)
     _check_outcomes(case, "")
     train_rows, validation, test = replace(case, is_limited=True).splits
     _check_outcomes(test, "test ")
@@ -184,7 +184,7 @@ def fit(
     changed = overrides(architecture, config)
     bound: dict[str, Any] = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
     seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
-    _check_task(train_rows, architecture)
+    check_task(train_rows, architecture)
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
     used = rows_used(train_rows, TRAIN)
@@ -286,7 +286,7 @@ def _check_outcomes(rows: Dataset, part: str) -> None:
         )
 
 
-def _check_task(rows: Dataset, architecture: str) -> None:
+def check_task(rows: Dataset, architecture: str) -> None:
     """Raise unless an architecture serves the kind of outcome that a table has."""
     target = rows.schema.target
     if target.kind in architectures.tasks(architecture):

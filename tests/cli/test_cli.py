@@ -255,13 +255,27 @@ def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
     assert "no level 'maybe'" in refused("report", own, "--target", "churned", "--positive", "maybe")
 
 
-@pytest.mark.parametrize(("outcome", "held"), [("usage", "regression, a value"), ("grade", "multiclass, one of 5 classes")])
-@pytest.mark.parametrize("command", ["train", "explain", "report", "audit", "fix"])
-def test_a_value_and_several_classes_are_refused_before_anything_is_made(refused, own, command, outcome, held):
+def test_a_remedy_of_a_value_and_of_several_classes_is_refused_before_anything_is_made(refused, own):
     lines = own.read_text().splitlines()
     own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 5}" for i, line in enumerate(lines[1:]))]) + "\n")
-    asked = {"explain": ["--model", "mlp", "--method", "lime"]}.get(command, ["--model", "mlp"])
-    assert f"needs a binary outcome, but '{outcome}' is {held}" in refused(command, own, "--target", outcome, *asked)
+    for outcome, held in (("usage", "regression, a value"), ("grade", "multiclass, one of 5 classes")):
+        line = refused("fix", own, "--target", outcome, "--model", "mlp")
+        assert f"a remedy needs a binary outcome, but '{outcome}' is {held}" in line
+    assert "say which with --class" in refused("explain", own, "--target", "grade", "--model", "mlp", "--method", "lime")
+
+
+def test_classes_and_values_are_trained_and_explained(run, own):
+    lines = own.read_text().splitlines()
+    own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 3}" for i, line in enumerate(lines[1:]))]) + "\n")
+    for outcome, model, metric, asked in (
+        ("grade", "decision_tree", "macro_auc", ["--class", "2", "--method", "tree_shap"]),
+        ("usage", "linear_regression", "rmse", ["--method", "linear_shap"]),
+    ):
+        named = [own, "--target", outcome, "--model", model]
+        trained = run("train", *named)
+        assert trained.status == 0 and any(metric in line for line in trained.out)
+        explained = run("explain", *named, *asked, "--people", "5", "--background", "10")
+        assert explained.status == 0 and "own" in explained.out[-1]
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])
@@ -461,7 +475,7 @@ def test_a_schema_is_written_edited_and_overridden(run, refused, own, tmp_path):
     assert "plan: categorical; a feature, as asked for beside the schema" in words(ended.err)
     printed = words(run("schema", "loans.csv", "--schema", "s.toml").out)
     assert 'event = "a lost customer"' in printed and "# guessed" not in printed
-    assert "'usage' weighs them, which dlx does not do yet" in run(*command, "--weights", "usage").err[-1]
+    assert "'usage' weighs those of 'loans'; leave weights out of the schema" in run(*command, "--weights", "usage").err[-1]
     assert "--special takes COLUMN=CODE:meaning" in refused("schema", "loans.csv", *asked[:2], "--special", "burden=x:none")
 
 
