@@ -9,16 +9,21 @@ import numpy as np
 
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
-from dlx.model import LinearModel, Model, NeuralModel, TreeModel
+from dlx.model import AdditiveModel, LinearModel, Model, NeuralModel, TreeModel
 from dlx.trees import LEAF, Trees, float32_below
 
 if TYPE_CHECKING:
     import torch
 
+    from dlx.architectures.additive import AdditiveNet
     from dlx.kernels.gradients.graph import Step
     from dlx.schema import Schema
 
 Written = dict[str, Any]  # what JSON holds
+OPERATIONS = {
+    **{"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus"},
+    **{"AgainstOthers": "against_others", "Share": "share"},
+}
 
 
 class CannotBeWritten(DlxError):
@@ -41,6 +46,8 @@ def written(model: Model) -> Written:
     said: Written = {"name": model.name, "scales": list(model.scales), "columns": _columns(model.schema, encoder)}
     if isinstance(model, TreeModel):
         return said | {"kind": "trees", "trees": _trees(model.trees)}
+    if isinstance(model, AdditiveModel):
+        return said | {"kind": "additive", "net": _additive(model)}
     if isinstance(model, NeuralModel):
         return said | {"kind": "net"} | _net(model)
     linear = {"op": "dense", "from": [0], "weight": _array(model.coefficients[None]), "bias": _array([model.intercept])}
@@ -54,6 +61,12 @@ def _array(numbers: Any, kind: Any = np.float64) -> Written:
         array = array.astype(np.float32)
     text = base64.b64encode(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
     return {"dtype": f"{array.dtype.kind}{array.dtype.itemsize}", "shape": list(array.shape), "data": text.decode()}
+
+
+def _held(weight: torch.Tensor) -> Written:
+    """Return a weight in its own precision."""
+    numbers = weight.detach().cpu().numpy()
+    return _array(numbers, numbers.dtype)
 
 
 def _columns(schema: Schema, encoder: Encoder | None) -> list[Written]:
@@ -79,22 +92,55 @@ def _net(model: NeuralModel) -> Written:
         raise CannotBeWritten(
             f"{model.name} is a net of more than linear layers, batch norm, sums and elementwise nonlinearities"
         )
-    steps = [_step(step, model.precision) for step in graph.steps[1:]]
+    steps = [_step(step) for step in graph.steps[1:]]
     net = {"width": graph.width, "precision": model.precision, "steps": steps}
     return {"net": net, "rescale_rule": record(network, dense, functions=False) is not None}
 
 
-def _step(step: Step, precision: str) -> Written:
-    from dlx.kernels.gradients.graph import Added, Dense, Nonlinear, Scaled
+def _additive(model: AdditiveModel) -> Written:
+    """Return an additive net, and the linear layers that a remedy put before and behind it."""
+    steps: list[Written] = []
+    for place, module in enumerate(_in_a_row(model.network)):
+        if hasattr(module, "halves"):
+            made = _additive_step(module, model.owner)
+        else:
+            made = {"op": "dense", "weight": _held(module.weight), "bias": None if module.bias is None else _held(module.bias)}
+        steps.append(made | {"from": [place]})
+    return {"width": model.encoder.width, "precision": model.precision, "steps": steps}
 
-    def held(weight: torch.Tensor) -> Written:
-        return _array(weight.cpu().numpy(), precision)
+
+def _in_a_row(network: Any) -> list[Any]:
+    nested = [*network] if hasattr(network, "__iter__") else []
+    return [module for child in nested for module in _in_a_row(child)] if nested else [network]
+
+
+def _additive_step(net: AdditiveNet, owner: np.ndarray) -> Written:
+    columns, members, chosen = np.unique(owner), net.members.tolist(), net.chosen.tolist()
+    names = ("knots", "weight", "offset", "pair_weight", "pair_offset")
+    return {
+        "op": "additive",
+        **{name: _held(getattr(net, name)) for name in names},
+        "head": _held(net.head.weight[0]),
+        "bias": net.head.bias.item(),
+        "owner": owner.tolist(),
+        "pairs": [
+            {  # of no columns, where no pair was worth its place: it adds a number
+                "columns": [int(columns[i]) for i in pair if i < len(columns)],
+                "members": [[i for i in members[column] if i < net.width] for column in pair],
+            }
+            for pair in chosen
+        ],
+    }
+
+
+def _step(step: Step) -> Written:
+    from dlx.kernels.gradients.graph import Added, Dense, Nonlinear, Scaled
 
     said: Written = {"from": list(step.sources)}
     if isinstance(step, Dense):
-        return said | {"op": "dense", "weight": held(step.weight), "bias": None if step.bias is None else held(step.bias)}
+        return said | {"op": "dense", "weight": _held(step.weight), "bias": None if step.bias is None else _held(step.bias)}
     if isinstance(step, Scaled):
-        return said | {"op": "scaled", "factor": held(step.factor), "shift": held(step.shift)}
+        return said | {"op": "scaled", "factor": _held(step.factor), "shift": _held(step.shift)}
     if isinstance(step, Added):
         return said | {"op": "added", "number": step.number}
     assert isinstance(step, Nonlinear)
@@ -102,10 +148,10 @@ def _step(step: Step, precision: str) -> Written:
 
 
 def _nonlinearity(module: Any) -> Written:
-    op = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus"}
-    options = {"slope": "negative_slope", "alpha": "alpha", "beta": "beta", "threshold": "threshold"}
-    own = {ours: float(getattr(module, theirs)) for ours, theirs in options.items() if hasattr(module, theirs)}
-    return {"op": op[type(module).__name__]} | own
+    """Return a nonlinearity by its name, or a head of one of several classes, with its options."""
+    options = {"slope": "negative_slope", "alpha": "alpha", "beta": "beta", "threshold": "threshold", "chosen": "chosen"}
+    own = {ours: getattr(module, theirs) for ours, theirs in options.items() if hasattr(module, theirs)}
+    return {"op": OPERATIONS[type(module).__name__]} | own
 
 
 def _trees(trees: Trees) -> Written:

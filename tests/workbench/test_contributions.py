@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 import worlds
 from forests import random_rows, random_trees
+from torch import nn
 
 import dlx
 from dlx.kernels.trees import leaf_values
-from dlx.model import TreeModel
+from dlx.model import NeuralModel, TreeModel
+from dlx.model.heads import AgainstOthers, in_unit
+from dlx.model.networks import framed
 from dlx.schema import Feature, Schema
 from dlx.trees import Reading
 
@@ -31,15 +37,29 @@ def last_of(answers, name):
     return np.array([steps[-1][name] for steps in answers])
 
 
-@pytest.mark.parametrize("kind", [*NETS, "linear", "boosted", "forest"])
+@pytest.mark.parametrize("kind", [*NETS, "additive", "linear", "boosted", "forest"])
 @pytest.mark.parametrize("scale", ["logit", "probability"])
 def test_values_of_few_columns_are_exact(ask, world, kind, scale):
     asked, rows, background = worlds.model(kind, world), worlds.people(world), worlds.background(world)
     answers = ask("shapley", asked, rows=rows, background=background, scale=scale, seed=0, most=1e5)
     expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale=scale)
-    np.testing.assert_allclose(last_of(answers, "values"), expected.values, atol=3e-6 if kind in NETS else 1e-9)
+    np.testing.assert_allclose(last_of(answers, "values"), expected.values, atol=3e-6 if kind in (*NETS, "additive") else 1e-9)
     np.testing.assert_allclose(last_of(answers, "base"), expected.base_values, atol=1e-6)
     assert last_of(answers, "isExact").all() and not last_of(answers, "errors").any()
+
+
+def test_an_additive_net_is_its_own_explanation_recalibrated_and_recoded_too(ask):
+    whole, rows, background = worlds.additive("mixed"), worlds.people("mixed"), worlds.background("mixed")
+    recode, line = nn.Linear(whole.encoder.width, whole.encoder.width, bias=False), nn.Linear(1, 1)
+    with torch.no_grad():
+        recode.weight.copy_(torch.eye(whole.encoder.width))
+        line.weight.fill_(1.7)
+    whole.network.chosen[1] = len(whole.schema)  # a pair that was not worth its place
+    asked = replace(whole, network=framed(whole.network, recode=recode, line=line))
+    expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale="logit")
+    answers = ask("shapley", asked, rows=rows, background=background, scale="logit", seed=0, most=1e5)
+    np.testing.assert_allclose(last_of(answers, "values"), expected.values, atol=3e-6)
+    assert [len(steps) for steps in answers] == [1] * len(rows)  # no coalition was tried
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -90,6 +110,26 @@ def held_to(ask, what, method, asked, rows, background, scale):
     largest = np.abs(expected.values).max(axis=1, keepdims=True)
     assert (np.abs([answer["values"] for answer in answers] - expected.values) <= 1e-4 * largest).all()
     np.testing.assert_allclose([answer["base"] for answer in answers], expected.base_values, atol=1e-6)
+
+
+def net_of(task):
+    """A net of one of several classes, or of a value in its unit."""
+    torch.manual_seed(0)
+    width = worlds.encoder("mixed").width
+    body = nn.Sequential(nn.Linear(width, 16), nn.ReLU(), nn.Linear(16, 4 if task == "class" else 1))
+    whole = nn.Sequential(body, AgainstOthers(2)) if task == "class" else in_unit(body, 50.0, 8.0)
+    return NeuralModel(whole, worlds.encoder("mixed"), scales=("logit", "probability") if task == "class" else ("value",))
+
+
+@pytest.mark.parametrize(("task", "scale"), [("class", "logit"), ("class", "probability"), ("value", "value")])
+def test_one_of_several_classes_and_a_value(ask, task, scale):
+    asked, rows, background = net_of(task), worlds.people("mixed"), worlds.background("mixed")
+    np.testing.assert_allclose(ask("predictions", asked, rows=rows, scale=scale), asked.predict(rows, scale), rtol=1e-5)
+    answers = ask("shapley", asked, rows=rows, background=background, scale=scale, seed=0, most=1e5)
+    expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale=scale)
+    np.testing.assert_allclose(last_of(answers, "values"), expected.values, atol=1e-5)
+    for what, method in (("rescaled", "deeplift"), ("integrated", "integrated_gradients")):
+        held_to(ask, what, method, asked, rows, background, scale)
 
 
 def test_what_has_no_contributions_is_said(ask):

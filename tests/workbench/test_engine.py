@@ -66,7 +66,7 @@ def test_predictions_are_those_of_python(ask, name, kind):
         assert off.max() <= (1e-5 if isinstance(asked, NeuralModel) else 1e-12)
 
 
-@pytest.mark.parametrize("kind", ["net", "smooth_net", "linear_net", "linear", "boosted", "forest"])
+@pytest.mark.parametrize("kind", ["net", "smooth_net", "linear_net", "additive", "linear", "boosted", "forest"])
 def test_small_models_of_every_kind(ask, world, kind):
     asked = worlds.model(kind, world)
     rows = worlds.table(world).rows

@@ -7,14 +7,12 @@
 import { EngineError, checkRow } from "./columns.js";
 import { differing, frontChanges } from "./mixtures.js";
 import { checkScale } from "./model.js";
-import { frontOfRows, outputsOfFronts, stepValues } from "./net.js";
-import { hasOneKink, meanSlope, nonlinearity } from "./nonlinearities.js";
+import { frontOfRows, outputsOfFronts, rowOf, stepValues } from "./net.js";
+import { GAUSS_POINTS, GAUSS_WEIGHTS, hasOneKink, isHead, meanHeadSlopes, meanSlope, nonlinearity } from "./nonlinearities.js";
 import { addRow, multiply, product } from "./products.js";
 
 const CLOSED = 1e-7; // of the change from a reference: how far a path may be from adding up
 const MOST_PIECES = 256;
-const GAUSS_POINTS = [0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.953089922969332];
-const GAUSS_WEIGHTS = [0.11846344252809454, 0.23931433524968324, 0.28444444444444444, 0.23931433524968324, 0.11846344252809454];
 
 /** Return DeepLIFT contributions of a row, {values, base, prediction}: the rescale rule, the mean over the background. */
 export function deepLift(model, row, background, { scale = model.scale } = {}) {
@@ -23,16 +21,15 @@ export function deepLift(model, row, background, { scale = model.scale } = {}) {
   const count = background.length;
   const own = stepValues(net, frontOfRows(net, model.columns, [row]), 0, 1).map((values) => values.slice());
   const theirs = stepValues(net, frontOfRows(net, model.columns, background), 0, count);
-  const gradients = pulled(net, (step, source) => slopesBetween(step, theirs[source], own[source], count, 0), count);
-  const gradient = (i) => gradients.subarray(i * net.frontWidth, (i + 1) * net.frontWidth);
-  return averaged(model, net, row, background, gradient, scale);
+  const gradients = pulled(net, (step, source) => slopesBetween(step, theirs[source], own[source], count, true), count);
+  return averaged(model, net, row, background, (i) => rowOf(gradients, i, net.frontWidth), scale);
 }
 
 /** Return integrated gradients of a row, {values, base, prediction}: exact for nets of ReLUs, the mean over the background. */
 export function integratedGradients(model, row, background, { scale = model.scale } = {}) {
   const net = netOnScale(model, scale, [row, ...background]);
   const fronts = frontOfRows(net, model.columns, [row, ...background]);
-  const at = (i) => fronts.subarray(i * net.frontWidth, (i + 1) * net.frontWidth);
+  const at = (i) => rowOf(fronts, i, net.frontWidth);
   const inner = innerNonlinear(net);
   const isFinite = inner.every((i) => hasOneKink(net.steps[i]));
   const gradient = (reference) => {
@@ -50,6 +47,8 @@ function netOnScale(model, scale, rows) {
   const { net } = model;
   if (scale === model.scale) return { ...net, scratch: [] };
   if (scale === "logit") throw new EngineError(`${model.name} answers in probabilities: explain it on that scale`);
+  const head = net.steps[net.last];
+  if (isHead(head)) return { ...net, steps: [...net.steps.slice(0, -1), { ...head, op: "share" }], scratch: [] };
   const step = { op: "sigmoid", from: [net.last], width: 1, curve: nonlinearity({ op: "sigmoid" }) };
   return { ...net, steps: [...net.steps, step], isStraight: [...net.isStraight, false], last: net.last + 1, scratch: [] };
 }
@@ -88,7 +87,7 @@ function pulled(net, slopesOf, rows) {
   for (const i of net.front) {
     const { width } = net.steps[i];
     for (let row = 0; gradients[i] && row < rows; row += 1) {
-      onFront.set(gradients[i].subarray(row * width, (row + 1) * width), row * net.frontWidth + start);
+      onFront.set(rowOf(gradients[i], row, width), row * net.frontWidth + start);
     }
     start += width;
   }
@@ -104,16 +103,20 @@ function pulledThrough(step, gradient, slopesOf, rows) {
     return back;
   }
   const slopes = slopesOf(step, step.from[0]);
-  for (let i = 0; i < slopes.length; i += 1) slopes[i] *= gradient[i];
+  const each = slopes.length / gradient.length; // a head has one for each of its outputs
+  for (let i = 0; i < slopes.length; i += 1) slopes[i] *= gradient[Math.floor(i / each)];
   return slopes;
 }
 
-/** Return a step's mean slopes from some values to others, [rows, width]; the others a row further each time, or the same. */
-function slopesBetween(step, start, end, rows, further = step.width) {
-  const slopes = new Float64Array(rows * step.width);
+/** Return a step's mean slopes from some values to others, [rows, width]; the others' rows in turn, or one for all. */
+function slopesBetween(step, start, end, rows, isOneForAll = false) {
+  const width = isHead(step) ? step.inputs : step.width;
+  const slopes = new Float64Array(rows * width);
   for (let row = 0; row < rows; row += 1) {
-    const [from, to] = [row * step.width, row * further];
-    for (let k = 0; k < step.width; k += 1) slopes[from + k] = meanSlope(step, start[from + k], end[to + k]);
+    const from = row * width;
+    const to = isOneForAll ? 0 : from;
+    if (isHead(step)) slopes.set(meanHeadSlopes(step, rowOf(start, row, width), end.subarray(to, to + width)), from);
+    else for (let k = 0; k < width; k += 1) slopes[from + k] = meanSlope(step, start[from + k], end[to + k]);
   }
   return slopes;
 }
@@ -158,7 +161,7 @@ function meanByPieces(net, path, inner) {
   }
   const values = valuesAlong(net, path, knots);
   const slopesOf = (step, source) =>
-    slopesBetween(step, values[source], values[source].subarray(step.width), knots.length - 1);
+    slopesBetween(step, values[source], values[source].subarray(isHead(step) ? step.inputs : step.width), knots.length - 1);
   const lengths = knots.slice(1).map((knot, i) => knot - knots[i]);
   return weighted(pulled(net, slopesOf, lengths.length), lengths, net.frontWidth);
 }
@@ -178,6 +181,6 @@ function meanByRule(net, path) {
 
 function weighted(gradients, weights, width) {
   const mean = new Float64Array(width);
-  weights.forEach((weight, i) => addRow(weight, gradients.subarray(i * width, (i + 1) * width), 0, mean, 0, width));
+  weights.forEach((weight, i) => addRow(weight, gradients, i * width, mean, 0, width));
   return mean;
 }

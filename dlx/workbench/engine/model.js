@@ -6,7 +6,8 @@ import { sigmoid } from "./nonlinearities.js";
 import { readForTrees, readTrees, sumOfLeaves } from "./trees.js";
 
 /**
- * Return a written model: {name, kind, scale, scales, columns, predict}, of the kind "net", "linear" or "trees".
+ * Return a written model: {name, kind, scale, scales, columns, predict}, of the kind "net", "additive", "linear" or
+ * "trees".
  *
  * `predict(rows, scale)` gives a Float64Array [rows] of rows of codes in original columns, NaN where missing, and throws an
  * EngineError where a code does not fit its column.

@@ -3,9 +3,10 @@
 // What is linear in the input is one matrix: the front, all that the nonlinear steps depend on. So the front of a mixture of
 // two rows is a sum, one term a column, and no row is mixed or encoded. Weights are the net's own, sums are in float64.
 
+import { additiveOutput, readAdditive } from "./additive.js";
 import { readArray } from "./arrays.js";
 import { encodeCode } from "./columns.js";
-import { nonlinearity } from "./nonlinearities.js";
+import { headOf, isHead, nonlinearity } from "./nonlinearities.js";
 import { addRow, multiply, transposed } from "./products.js";
 
 const BLOCK = 64; // rows at a time: their values stay in the cache
@@ -28,6 +29,7 @@ export function readNet({ width, precision, steps: written }) {
 }
 
 function readStep(written, before) {
+  if (written.op === "additive") return readAdditive(written);
   const step = { ...written, width: before[written.from[0]].width };
   if (step.op === "dense") {
     step.inputs = step.width;
@@ -38,6 +40,9 @@ function readStep(written, before) {
   } else if (step.op === "scaled") {
     step.factor = Float64Array.from(readArray(written.factor));
     step.shift = Float64Array.from(readArray(written.shift));
+  } else if (isHead(step)) {
+    step.inputs = step.width;
+    step.width = 1;
   } else if (step.op !== "added") {
     step.curve = nonlinearity(step);
   }
@@ -58,7 +63,7 @@ function composedFront(net) {
   for (const i of net.front) {
     const { width } = net.steps[i];
     for (let row = 0; row < rows; row += 1) {
-      joined.set(values[i].subarray(row * width, (row + 1) * width), row * net.frontWidth + start);
+      joined.set(rowOf(values[i], row, width), row * net.frontWidth + start);
     }
     start += width;
   }
@@ -80,10 +85,19 @@ function stepValue(net, step, values, rows, into) {
     for (const other of step.from.slice(1)) addRow(1, values[other], 0, into, 0, size);
   } else if (step.op === "relu") {
     for (let i = 0; i < size; i += 1) into[i] = source[i] > 0 ? source[i] : 0;
+  } else if (step.op === "additive") {
+    for (let row = 0; row < rows; row += 1) into[row] = additiveOutput(step, rowOf(source, row, step.inputs));
+  } else if (isHead(step)) {
+    for (let row = 0; row < rows; row += 1) into[row] = headOf(step, rowOf(source, row, step.inputs));
   } else {
     for (let i = 0; i < size; i += 1) into[i] = step.curve(source[i]);
   }
   return into;
+}
+
+/** Return a row of a matrix of so many columns. */
+export function rowOf(matrix, row, width) {
+  return matrix.subarray(row * width, (row + 1) * width);
 }
 
 /** Add a factor times what a code of a column gives the front. */

@@ -1,5 +1,9 @@
-// Elementwise nonlinearities, and their mean derivative between two values. See dlx.kernels.gradients.nonlinearities.
+// Nonlinearities, and their mean derivative between two values: of each element, or of a head, which makes one number of all
+// outputs of a net of several classes. See dlx.kernels.gradients.nonlinearities and dlx.model.heads.
 
+export const GAUSS_POINTS = [0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.953089922969332];
+export const GAUSS_WEIGHTS = [0.11846344252809454, 0.23931433524968324, 64 / 225, 0.23931433524968324, 0.11846344252809454];
+const HEAD_PIECES = 6; // of five points each, of the line between two rows' outputs
 const CLOSE_VALUES = 1e-6; // there the slope in the middle is closer to the mean slope than a quotient is
 
 /** Return the nonlinearity of a step as a function of a number. */
@@ -43,4 +47,41 @@ export function meanSlope(step, start, end) {
   if (Math.abs(change) >= CLOSE_VALUES) return (curve(end) - curve(start)) / change;
   const middle = (start + end) / 2;
   return (curve(middle + CLOSE_VALUES) - curve(middle - CLOSE_VALUES)) / (2 * CLOSE_VALUES);
+}
+
+/** Whether a step is a head: the log-odds of one class against the others, or its share. */
+export function isHead({ op }) {
+  return op === "against_others" || op === "share";
+}
+
+/** Return what a head makes of the outputs of a row: of its class and all others. */
+export function headOf({ op, chosen }, outputs) {
+  const others = outputs.filter((_, i) => i !== chosen);
+  const most = Math.max(...others);
+  const logOdds = outputs[chosen] - most - Math.log(others.reduce((sum, output) => sum + Math.exp(output - most), 0));
+  return op === "share" ? sigmoid(logOdds) : logOdds;
+}
+
+/** Return a head's mean derivatives by each output along the straight line from some outputs to others. */
+export function meanHeadSlopes(step, start, end) {
+  const change = end.map((output, i) => output - start[i]);
+  const slopes = new Float64Array(start.length);
+  for (let piece = 0; piece < HEAD_PIECES; piece += 1) {
+    GAUSS_POINTS.forEach((point, k) => {
+      const here = start.map((output, i) => output + (change[i] * (piece + point)) / HEAD_PIECES);
+      headSlopes(step, here).forEach((slope, i) => {
+        slopes[i] += (slope * GAUSS_WEIGHTS[k]) / HEAD_PIECES;
+      });
+    });
+  }
+  return slopes;
+}
+
+function headSlopes({ op, chosen }, outputs) {
+  const most = Math.max(...outputs.filter((_, i) => i !== chosen));
+  const odds = outputs.map((output, i) => (i === chosen ? 0 : Math.exp(output - most)));
+  const total = odds.reduce((sum, one) => sum + one, 0);
+  const own = op === "share" ? headOf({ op, chosen }, outputs) : 0;
+  const unit = op === "share" ? own * (1 - own) : 1; // the derivative of the share by the log-odds
+  return odds.map((one, i) => unit * (i === chosen ? 1 : -one / total));
 }

@@ -1,16 +1,17 @@
 // Shapley values of a row against a background, v(S) = mean over references of f(row in S, reference elsewhere): exact where
 // that is cheap, else sampled and sharpened step by step, with standard errors. See dlx.kernels.shapley.
 
+import { additiveShapleyValues } from "./additive.js";
 import { EngineError, checkRow } from "./columns.js";
 import { START_ANEW, frontChanges, mixtureGames } from "./mixtures.js";
 import { checkScale } from "./model.js";
+import { frontOfRows, rowOf } from "./net.js";
 import { randomNumbers, shuffle } from "./random.js";
 import { readForTrees, treeShapleyValues } from "./trees.js";
 
 const FIRST_ANSWER = 50; // milliseconds of work
 const NEXT_ANSWER = 150;
 const MOST_EVALUATIONS = 500_000;
-const SURE_ENOUGH = 0.001; // of the largest value: there is no point in going on
 const ALWAYS_WHOLE = 6; // players, of whom all combinations are tried
 const MOST_WHOLE = 12; // of whom they are where all games together take no more evaluations than
 const CHEAP = 40_000;
@@ -23,14 +24,14 @@ const ROUNDING = 1e-6; // of an output: Python's nets compute in float32
  *
  * Linear models and trees are exact on their own scale, and so is any model whose combinations are few. Of others, every
  * reference is visited in turn, and the columns join it in a random order and in the reverse of it (Mitchell et al. 2022,
- * "Sampling permutations for Shapley value estimation"). `errors` are standard errors, a column each. It goes on until these
- * are a thousandth of the largest value, or `most` mixed rows were evaluated.
+ * "Sampling permutations for Shapley value estimation"). `errors` are standard errors, a column each. It goes on until `most`
+ * mixed rows were evaluated, if nobody stops it before.
  */
 export function* shapleyValues(model, row, background, { scale = model.scale, seed = 0, most = MOST_EVALUATIONS } = {}) {
   checkScale(model, scale);
   if (background.length === 0) throw new EngineError("Shapley values need at least one reference row");
   for (const one of [row, ...background]) checkRow(model.columns, one);
-  if (scale === model.scale && (model.trees || model.net.isStraight[model.net.last])) {
+  if (scale === model.scale && (model.trees || model.kind === "additive" || model.net.isStraight[model.net.last])) {
     yield exactAnswer(model, row, background);
   } else {
     yield* sharpened(mixtureGames(model, row, background, scale), row.length, randomNumbers(seed), most);
@@ -38,22 +39,28 @@ export function* shapleyValues(model, row, background, { scale = model.scale, se
 }
 
 function exactAnswer(model, row, background) {
-  const { trees, net, columns } = model;
-  let values;
-  if (trees) {
-    values = treeShapleyValues(trees, readForTrees(trees, row), background.map((one) => readForTrees(trees, one)));
-  } else {
-    const everybody = columns.map((_, j) => j);
-    values = new Float64Array(columns.length);
-    for (const reference of background) {
-      frontChanges(net, columns, row, reference, everybody).forEach((change, j) => {
-        values[j] += change / background.length;
-      });
-    }
-  }
+  const values = exactValues(model, row, background);
   const [prediction, ...outputs] = model.predict([row, ...background], model.scale);
   const answer = { values, errors: new Float64Array(row.length), base: meanOf(outputs), prediction };
   return { ...answer, evaluations: 1 + background.length, isExact: true };
+}
+
+function exactValues({ kind, trees, net, columns }, row, background) {
+  if (trees) return treeShapleyValues(trees, readForTrees(trees, row), background.map((one) => readForTrees(trees, one)));
+  if (kind === "additive") {
+    const fronts = frontOfRows(net, columns, [row, ...background]);
+    const [own, ...theirs] = [row, ...background].map((_, i) => rowOf(fronts, i, net.frontWidth));
+    const place = net.steps.findIndex(({ op }) => op === "additive");
+    const slope = net.steps.slice(place + 1).reduce((slopes, line) => slopes * line.weight[0], 1);
+    return additiveShapleyValues(net.steps[place], own, theirs, columns.length).map((value) => slope * value);
+  }
+  const values = new Float64Array(columns.length);
+  for (const reference of background) {
+    frontChanges(net, columns, row, reference, [...columns.keys()]).forEach((change, j) => {
+      values[j] += change / background.length;
+    });
+  }
+  return values;
 }
 
 function meanOf(numbers) {
@@ -75,7 +82,7 @@ function* sharpened(games, width, random, most) {
     evaluations += isWhole[reference] ? 2 ** count : count - 1;
   });
   const sampled = counts.map((_, reference) => reference).filter((reference) => !isWhole[reference]);
-  const isDone = () => sampled.length === 0 || evaluations >= most || told.isSureEnough;
+  const isDone = () => sampled.length === 0 || evaluations >= most;
   for (let turn = 0; !isDone(); turn += 1) {
     for (const reference of shuffle(sampled, random)) {
       if (told.isKnown && performance.now() >= due) {
@@ -221,10 +228,5 @@ class Tally {
   /** Whether there are draws enough to tell how sure the values are. */
   get isKnown() {
     return this.spread().freedom.some((count) => count >= FEWEST_DRAWS);
-  }
-
-  get isSureEnough() {
-    const largest = this.values().reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return this.isKnown && this.errors().every((error) => error <= SURE_ENOUGH * largest);
   }
 }
