@@ -149,6 +149,8 @@ def _checked_request(
         raise MethodError(
             f"{name} does not take {model.name}, a {type(model).__name__}; "
             f"the methods that do are {', '.join(explainers.names_for(model))}"
+            + f". {model.route}"
+            * isinstance(model, BlackBox)
         )
     unknown = sorted(set(options) - set(known))
     if unknown:

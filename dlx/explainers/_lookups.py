@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from dlx.explainers import MethodError
 from dlx.model import NeuralModel
 from dlx.model.heads import HEADS
+from dlx.model.net_outputs import shown
 
 PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
 POINTS_PER_PERSON = 20
@@ -125,7 +126,7 @@ def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndar
         calls = {path: len(codes) for path, codes in heard.items()}
         model.network(model.dense(np.resize(background, (count, rows.shape[1]))))
     varied = (path for path, codes in heard.items() if _differ(codes[: calls[path]], codes[calls[path] :]))
-    return [f"{type(embeddings[path]).__name__} {path or 'network'}" for path in varied]
+    return [f"{type(embeddings[path]).__name__} {shown(model.network, path) or 'network'}" for path in varied]
 
 
 class _Steps(TorchFunctionMode):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from torch import nn
 
 from dlx.explainers import ROWS, AsItComes, MethodError
 from dlx.explainers._captum import average_over, on_scale
-from dlx.explainers._lookups import refuse_lookups
+from dlx.explainers._lookups import EMBEDDINGS, refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
 from dlx.kernels.gradients.rescale import deeplift
 from dlx.model import Model, NeuralModel, Scale
 from dlx.model.heads import HEADS
+from dlx.model.net_outputs import shown
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
@@ -43,6 +45,7 @@ QUESTION = "How much of the difference to a reference person does each column ca
 LINEAR_MODULES = (
     *(nn.Linear, nn.Conv1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.BatchNorm1d),
     *(nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.Unflatten),
+    *EMBEDDINGS,  # where the codes do not move with the rows, which is made sure of first
 )
 
 
@@ -117,14 +120,14 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
 
 def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:
     """Raise a `MethodError` that names the modules that captum's table lacks, or that are used more than once."""
-    unknown = sorted({type(module).__name__ for module in outside_table(network).values()})
+    unknown = named(network, outside_table(network))
     if unknown:
         table = ", ".join(sorted(module.__name__ for module in known_nonlinearities()))
         raise MethodError(
-            f"deeplift cannot explain {name}: captum has no rule for {', '.join(unknown)} and would take a plain gradient; "
+            f"deeplift cannot explain {name}: captum has no rule for {unknown} and would take a plain gradient; "
             f"its rules are for {table}; use integrated_gradients, or train with one of these"
         )
-    reused = [path for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
+    reused = [_shown(network, path) for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
@@ -134,12 +137,24 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
 def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
     """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
     known = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)
-    unwritten = sorted({type(module).__name__ for module in leaves(network).values() if type(module) not in known})
+    unwritten = named(network, {path: module for path, module in leaves(network).items() if type(module) not in known})
     if unwritten:
         raise MethodError(
-            f"deeplift cannot explain {name}: dlx has no rule for {', '.join(unwritten)}; pass implementation='reference' for "
+            f"deeplift cannot explain {name}: dlx has no rule for {unwritten}; pass implementation='reference' for "
             "captum's, or use integrated_gradients"
         )
+
+
+def named(network: nn.Module, some: Mapping[str, nn.Module]) -> str:
+    """Return how an error names modules, by path: "LayerNorm blocks.0.norm, Softmax head.2"; three of many."""
+    each = [f"{type(module).__name__} {_shown(network, path)}".strip() for path, module in some.items()]
+    return ", ".join(each[:3]) + f" and {len(each) - 3} more" * (len(each) > 3)
+
+
+def _shown(network: nn.Module, path: str) -> str:
+    """Return the path of a module of a network `on_scale` as its user knows it."""
+    place, _, inner = path.partition(".")
+    return shown(network.get_submodule(place), inner) if place == "0" else path
 
 
 def known_nonlinearities() -> tuple[type[nn.Module], ...]:

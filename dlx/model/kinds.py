@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from dlx.encoder import Encoder
+    from dlx.model.net_inputs import NetEncoder
     from dlx.model.pipelines import PipelineEncoder
     from dlx.trees import Trees
 
@@ -42,12 +43,17 @@ class NeuralModel(Model):
     """
 
     network: torch.nn.Module
-    encoder: Encoder  # original columns to dense rows
+    encoder: Encoder | NetEncoder  # original columns to dense rows
     name: str = "net"
     scales: tuple[Scale, ...] = CLASSIFIER
 
     def __post_init__(self) -> None:
         self.network.eval()
+
+    @property
+    def original(self) -> Callable[[Any], np.ndarray] | None:
+        """The user's network as it is called with a table, where that was wrapped with its inputs or one of its outputs."""
+        return None if self.behind is None else self.behind.function
 
     @property
     def schema(self) -> Schema:

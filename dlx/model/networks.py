@@ -5,25 +5,23 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from dlx.errors import DlxError, in_a_line
+from dlx.errors import in_a_line
 from dlx.model.base import Scale, ScaleError
+from dlx.model.net_outputs import NetworkError, Picking, one_of
+
+if TYPE_CHECKING:
+    from dlx.schema import Target
 
 FLOATS = (torch.float32, torch.float64)  # what networks compute in here; halves are widened to float32
 PROBES = 64  # random rows that a network is tried on
 SLACK = 32  # times the rounding of the precision, as a share of the largest output: what is not called a difference
-PICKED: dict[Scale, tuple[str, ...]] = {
-    "logit": ("logits", "logit"),
-    "probability": ("probabilities", "probability", "probs"),
-    "value": ("values", "value"),
-}
 SQUASHING = (nn.Sigmoid, nn.LogSigmoid, nn.LogSoftmax)
 
 
@@ -33,14 +31,20 @@ def framed(network: nn.Module, *, recode: nn.Linear | None = None, line: nn.Line
     return nn.Sequential(OrderedDict((name, part) for name, part in parts.items() if part is not None))
 
 
-class NetworkError(DlxError):
-    """A network that dlx cannot copy, call, or read one number a row from."""
-
-
 def frozen(
-    network: nn.Module, width: int, dense: torch.Tensor | None, *, scale: Scale | None, is_regression: bool, name: str
+    network: nn.Module,
+    width: int,
+    dense: torch.Tensor | None,
+    *,
+    scale: Scale | None,
+    target: Target,
+    chosen: int | None,
+    name: str,
 ) -> tuple[nn.Module, Scale]:
     """Return a frozen copy that gives one number a row, and its scale; the network itself is neither called nor changed.
+
+    Of several outputs a row it is the log-odds of the class that is chosen, or its probability where that is the scale; of a
+    regression, the output itself.
 
     It may be in any mode, of any precision, with hooks and parametrizations, scripted or compiled. It is tried on the dense
     rows [rows, width], or on random ones. Where no scale is said, a last sigmoid tells it. A `NetworkError` says that it cannot
@@ -60,8 +64,10 @@ def frozen(
             f"{name} reads weights of a network outside it, which would go on changing; keep that network as an attribute "
             "(self.inner = ... in __init__), so that it is copied too"
         )
+    is_regression = target.kind == "regression"
     if not isinstance(output, torch.Tensor):
-        copied = _Picking(copied, scale or ("value" if is_regression else "logit"), is_said=scale is not None, name=name)
+        copied = Picking(copied, scale or ("value" if is_regression else "logit"), is_said=scale is not None, name=name)
+    copied, own = one_of(copied, dense, scale, target, chosen, name)
     output = _outputs(copied, dense, name)
     some = torch.arange(len(dense) - 1, -1, -2)
     again = _outputs(copied, dense[some], name)
@@ -72,7 +78,9 @@ def frozen(
             f"{name} must answer for a row whatever rows are beside it, but gives {float(output[some][row]):.6g} among "
             f"{len(dense)} rows and {float(again[row]):.6g} among {len(some)}; it normalises over the batch, or draws numbers"
         )
-    return (copied, "value") if is_regression or scale == "value" else _on_scale(copied, dense, output, scale, name)
+    if own is None:
+        own = "value" if is_regression or scale == "value" else None
+    return (copied, own) if own else _on_scale(copied, dense, output, scale, name)
 
 
 PARTS = {"_parameters", "_buffers", "_modules"}  # of every module
@@ -91,10 +99,14 @@ def untrained_copy(network: nn.Module, memo: dict[int, Any] | None = None) -> nn
     computed = (value for module in network.modules() for value in vars(module).values() if isinstance(value, torch.Tensor))
     memo = {} if memo is None else memo
     memo |= {id(value): value.detach().clone() for value in computed if not value.is_leaf}  # deepcopy refuses these
+    trainers = [trainer for module in network.modules() if (trainer := vars(module).get("_trainer")) is not None]
+    memo |= {id(trainer): trainer for trainer in trainers}  # Lightning's, with all the data: it is let go of
     with torch.no_grad():  # or the weights of a scripted copy depend on those that they were copied from
         copied: nn.Module = copy.deepcopy(network, memo).eval()
     for weight in copied.parameters():
         weight.requires_grad_(False)
+    for module in copied.modules() if trainers else ():
+        vars(module)["_trainer"] = None
     return copied
 
 
@@ -210,36 +222,3 @@ def _without_last(network: nn.Module, dense: torch.Tensor, output: torch.Tensor)
         if path:
             setattr(holder, child, module)
     return None, network
-
-
-class _Picking(nn.Module):
-    """A network that returns several tensors, of which one has one number a row."""
-
-    def __init__(self, network: nn.Module, scale: Scale, *, is_said: bool, name: str) -> None:
-        super().__init__()
-        self.network, self.wanted, self.name = network, PICKED[scale], name
-        others = (key for other, keys in PICKED.items() if other != scale for key in keys)
-        self.unwanted = frozenset(others if is_said else ())
-
-    def forward(self, dense: torch.Tensor) -> torch.Tensor:
-        """Return that one, [rows] or [rows, 1]."""
-        output = self.network(dense)
-        if not isinstance(output, (Mapping, tuple, list)):
-            raise NetworkError(f"{self.name} must return a tensor, got {type(output).__name__}; wrap a module that returns one")
-        by_name = (
-            output if isinstance(output, Mapping) else zip(getattr(output, "_fields", range(len(output))), output, strict=True)
-        )
-        named: dict[Any, Any] = dict(by_name)
-        shapes = {key: list(getattr(value, "shape", ())) for key, value in named.items()}
-        one = ([len(dense)], [len(dense), 1])
-        fitting = [key for key, value in named.items() if shapes[key] in one and value.is_floating_point()]
-        wanted = [key for key in self.wanted if key in fitting] or fitting
-        if len(wanted) != 1:
-            came = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
-            raise NetworkError(
-                f"{self.name} must return one number a row, but {len(fitting) or 'none'} of its outputs are that: {came}; "
-                "wrap a module that returns the one to explain"
-            )
-        if wanted[0] in self.unwanted:
-            raise NetworkError(f"{self.name} returns {wanted[0]!r}, which are not on the scale that was asked for")
-        return named[wanted[0]]

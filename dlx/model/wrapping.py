@@ -17,14 +17,12 @@ from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows
 from dlx.model.boosters import estimator_of
 from dlx.model.estimators import Reading, called, read_estimator
 from dlx.model.fidelity import witnessed
-from dlx.model.kinds import BlackBox, NeuralModel
+from dlx.model.kinds import BlackBox
 from dlx.schema import Schema, level_text
 from dlx.schema.frames import as_pandas
 from dlx.stats import auc
 
 if TYPE_CHECKING:
-    import torch
-
     from dlx.encoder import Encoder
 
 CHECKED = 256  # rows of a Dataset that a model is held to when it is wrapped
@@ -40,6 +38,7 @@ def wrap(
     scale: Scale | None = None,
     target: int | str | None = None,
     encoder: Encoder | None = None,
+    inputs: Any = None,
     check: Any = None,
     trained_on: Any = None,
 ) -> Model:
@@ -58,9 +57,9 @@ def wrap(
     ----------
     predictor : callable, estimator or torch.nn.Module
         A function from a DataFrame of rows to numbers; an object with `predict_proba` or `predict`, which is given the values
-        of the table (wrap a function around one that was fitted on codes: `schema.encode(table)`); or a network on dense
-        rows [rows, width] that returns one number a row: logits (values for a regression), or probabilities where it
-        ends in a sigmoid or `scale` says so.
+        of the table (wrap a function around one that was fitted on codes: `schema.encode(table)`); or a network that
+        returns one number a row: logits (values for a regression), or probabilities where it ends in a sigmoid or `scale`
+        says so; or a number for each class, or output. What it returns beside these in a tuple or a dict is left.
     schema : Schema or Dataset
         The columns that it reads, and the target; with a Dataset the model is held to its own predictions of some of the rows.
     name : str, optional
@@ -72,14 +71,26 @@ def wrap(
         a function returns columns without names; the positive class of a binary target by default. What gives all of several
         classes can be left open until `Model.of` says which. The classes of an estimator
         and the columns of a DataFrame are found by their names; by position, where outcomes do not say that it is the other way
-        round, where it was fitted on 0, 1, ... and the levels have other names.
+        round, where it was fitted on 0, 1, ... and the levels have other names. The outputs of a network are taken by position.
     encoder : Encoder, optional
-        What a network reads; by default the columns as they are, which needs a table of complete numbers.
+        What a network on dense rows [rows, width] reads; by default the columns as they are: complete numbers.
+    inputs : callable, or lists of columns and fitted transformers in a tuple or a dict, optional
+        What the forward of a network is given of a table: a function from a DataFrame to it, a tensor, several in a tuple,
+        or by name in a dict. Or, in place of each tensor, what it is made of: a fitted transformer of scikit-learn, or a list
+        of columns, numbers as they are and categories as the places 0, 1, ... of their levels. Where each number is made of
+        one column, and codes reach embeddings, one-hot vectors or indices only, gradients are those of the levels.
     check : Dataset or DataFrame, optional
         Rows that the model is held to, in place of those of the Dataset.
     trained_on : Dataset, DataFrame or list, optional
         The rows that it was trained on, themselves or by their names in the Dataset's index. A page says so; where nobody did,
         it says that the model may have seen the rows that it is judged by.
+
+    Examples
+    --------
+    A net of ``forward(x_num, x_cat)``, with embeddings of what a fitted OrdinalEncoder makes of the categories:
+
+    >>> model = dlx.wrap(net, case, inputs={"x_num": scaler, "x_cat": ordinal})  # doctest: +SKIP
+    >>> model = dlx.wrap(net, case, inputs=lambda t: (as_numbers(t), as_codes(t)))  # doctest: +SKIP
 
     Raises
     ------
@@ -109,9 +120,13 @@ def wrap(
     chosen = len(schema.target.levels) - 1 if is_open else chosen
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(predictor, torch.nn.Module):
-        if target is not None:
-            raise DlxError(f"{name} must have one output; add a last layer that picks output {target}, and leave target out")
-        return replace(_of_network(predictor, schema, name, scale, encoder, check), trained_on=seen)
+        from dlx.model.nets import on_dense_rows, on_inputs
+
+        asked = (predictor, schema, name, scale, chosen)
+        model = on_dense_rows(*asked, encoder, check) if inputs is None else on_inputs(*asked, inputs, check)
+        return replace(model, trained_on=seen)
+    if inputs is not None:
+        raise DlxError(f"inputs are those of a network; {name} is a {type(predictor).__name__}: pass the network inside it")
     if encoder is not None:
         raise DlxError(f"an encoder is for networks; {name} is a {type(predictor).__name__}, which reads the table itself")
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
@@ -174,32 +189,6 @@ def _position(target: Any, schema: Schema) -> int | None:
     as_text = f"; a level is passed as text: target={named!r}" if named in levels else ""
     places = f"0 to {len(levels) - 1}" if levels else "0 or more"
     raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
-
-
-def _of_network(
-    network: torch.nn.Module, schema: Schema, name: str, scale: Scale | None, encoder: Encoder | None, check: Any
-) -> NeuralModel:
-    """Return a frozen copy as a model; the rows at hand are what it is tried on."""
-    import torch
-
-    from dlx.encoder import Encoder, level_numbers
-    from dlx.model.networks import frozen
-
-    spoiled = [f.name for f in schema.features if (f.is_categorical and not level_numbers(f)) or f.missing]
-    if encoder is None and spoiled:
-        raise DlxError(
-            f"a network reads numbers, but {', '.join(spoiled)} are categorical or may be missing; "
-            "pass the encoder that it was trained with: dlx.wrap(network, schema, encoder=...)"
-        )
-    encoder = Encoder.identity(schema) if encoder is None else encoder
-    if not hasattr(encoder, "schema"):
-        raise DlxError(f"the encoder of {name} must be an Encoder of dlx, got {type(encoder).__name__}")
-    if encoder.schema.codes != schema.codes:
-        raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
-    dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
-    is_regression = schema.target.kind == "regression"
-    copied, own = frozen(network, encoder.width, dense, scale=scale, is_regression=is_regression, name=name)
-    return NeuralModel(copied, encoder, name, scales_from(own), route="Read as a net, of which gradients can be asked.")
 
 
 def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:

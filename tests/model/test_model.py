@@ -122,7 +122,10 @@ def test_network_is_wrapped_with_its_encoder_or_on_plain_numbers():
     with torch.no_grad():
         expected = plain.network(torch.tensor(FRAME.to_numpy(), dtype=torch.float32))[:, 0].double().numpy()
     np.testing.assert_allclose(plain.predict(FRAME, "value"), expected, atol=1e-6)
-    with pytest.raises(ValueError, match="income, housing, sex, idle are categorical or may be missing; pass the encoder"):
+    with pytest.raises(
+        ValueError,
+        match=r"income, housing, sex, idle are categorical or may be missing; .* inputs=\.\.\.\), or pass the encoder",
+    ):
         wrap(network, worlds.MIXED)
 
 
@@ -160,9 +163,9 @@ FRAME_MIXED = worlds.table("mixed").frame
             "must return finite numbers, got nan",
         ),
         (
-            lambda: wrap(nn.Linear(5, 2), worlds.NUMERIC),
+            lambda: wrap(nn.Linear(5, 3), worlds.NUMERIC),
             ValueError,
-            "Linear must return one number a row, got 128 for 64 rows",
+            "Linear must return one number a row, or one for each of .*, got 3",
         ),
     ],
 )

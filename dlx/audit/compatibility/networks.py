@@ -23,6 +23,7 @@ from dlx.audit.compatibility.checks import STEADY, Bench, Issue, attempted, lost
 from dlx.explainers import deeplift
 from dlx.explainers._lookups import EMBEDDINGS, without_gradient
 from dlx.model import NeuralModel
+from dlx.model.net_outputs import shown
 
 RULES = (deeplift.__name__.rpartition(".")[2],)  # the method whose rules are for modules
 DEPARTURE = 1e-4  # from the mean of two batches, as a share of their distance, above which a function is not linear
@@ -44,9 +45,15 @@ def in_network(bench: Bench) -> Iterator[Issue]:
         uses = deeplift.nonlinear_uses(bench.evaluated.network, bench.evaluated.dense(bench.rows))
         for path, times in uses.items():
             if times > 1:
-                text = f"{path or ITSELF} is used {times} times in one forward: captum's DeepLIFT needs a module for each use"
+                text = (
+                    f"{_shown(bench, path)} is used {times} times in one forward: captum's DeepLIFT needs a module for each use"
+                )
                 yield Issue("used again", path, RULES, text, float(times))
     yield from _unseen_columns(bench)
+
+
+def _shown(bench: Bench, path: str) -> str:
+    return shown(bench.evaluated.network, path) or ITSELF
 
 
 def _nonlinearities(bench: Bench) -> Iterator[Issue]:
@@ -62,10 +69,10 @@ def _nonlinearities(bench: Bench) -> Iterator[Issue]:
         lost = bench.lost(made, model.predict(bench.rows, bench.scale))
         loses = f"its plain gradient would lose {lost_words(lost)} of the mean effect"
     for path, module in modules.items():
-        text = f"{path or ITSELF} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
+        text = f"{_shown(bench, path)} is a {type(module).__name__}, which captum's DeepLIFT has no rule for: {loses}"
         yield Issue("outside table", path, RULES, text, lost)
     for path, function in functions:
-        text = f"{path or ITSELF} calls {function}, a nonlinear function that captum's DeepLIFT cannot see: {loses}"
+        text = f"{_shown(bench, path)} calls {function}, a nonlinear function that captum's DeepLIFT cannot see: {loses}"
         yield Issue("function", path, RULES, text, lost)
 
 
@@ -85,7 +92,9 @@ def _unseen_columns(bench: Bench) -> Iterator[Issue]:
     said = f"gradients are exactly 0 although the output moves by up to {lost_words(largest)} of the mean effect"
     embeddings = [path for path, module in model.network.named_modules() if isinstance(module, EMBEDDINGS)]
     for path in embeddings:
-        yield Issue("embedding", path, gradients, f"{path or ITSELF} looks up integer codes; for {columns} {said}", largest)
+        yield Issue(
+            "embedding", path, gradients, f"{_shown(bench, path)} looks up integer codes; for {columns} {said}", largest
+        )
     for column, moved in moves.items() if not embeddings else ():
         yield Issue("no gradient", column, gradients, f"for {columns} {said}", moved)
 
@@ -94,7 +103,7 @@ def unsettled(network: nn.Module) -> dict[str, str]:
     """Return the modules that look at the batch or at chance, by path, each with what it is and does."""
     found = {}
     for path, module in network.named_modules():
-        name = f"{type(module).__name__} {path or 'network'}"
+        name = f"{type(module).__name__} {shown(network, path) or 'network'}"
         if isinstance(module, BATCH_NORMS) and (module.training or module.running_mean is None):
             found[path] = f"{name} takes the mean and variance of the batch"
         elif isinstance(module, DROPOUTS) and module.training and module.p:
