@@ -60,6 +60,22 @@ class NeuralModel(Model):
         """The columns that it reads."""
         return self.encoder.schema
 
+    def of(self, level: str) -> Model:
+        """Return the network as that of another class, where it has an output for each."""
+        from dlx.model.net_outputs import OneOf
+        from dlx.model.networks import untrained_copy
+
+        network, place = untrained_copy(self.network), self.schema.target.levels.index(level)
+        one = next((module for module in network.modules() if isinstance(module, OneOf)), None)
+        if one is None or self.behind is None or self.behind.chosen == place:
+            return super().of(level)
+        one.chosen = place
+        own: Any = self.behind.function
+        behind = replace(self.behind, function=replace(own, network=one), chosen=place)
+        rows = None if self.witness is None else self.witness[0]
+        witness = None if rows is None else (rows, np.asarray(behind.function(rows)))
+        return replace(self, network=network, behind=behind, witness=witness)
+
     @property
     def device(self) -> torch.device:
         """Where the network's weights are."""

@@ -308,8 +308,9 @@ def test_of_several_classes_one_is_told_by_its_log_odds(end, target):
     np.testing.assert_allclose(model.predict(some, "logit"), np.log(chances / (1 - chances)), atol=1e-5)
     np.testing.assert_allclose(model.predict(some, "probability"), chances, atol=1e-6)
     assert model.target == f"{int(target)}"
-    made = dlx.explain(model, some[:2], method="integrated_gradients", background=some[50:54], scale="logit")
-    assert made.target == model.target
+    made = dlx.explain(model.of("0"), some[:2], method="integrated_gradients", background=some[50:54], scale="logit")
+    assert made.target == "0"
+    np.testing.assert_allclose(model.probabilities(some).sum(axis=1), 1, atol=1e-6)
 
 
 def test_outputs_of_several_are_chosen_or_refused():
@@ -317,7 +318,7 @@ def test_outputs_of_several_are_chosen_or_refused():
     with pytest.raises(DlxError, match="or one for each of '0', '1', got 3"):
         dlx.wrap(net, case(), inputs=positional)
     with pytest.raises(DlxError, match=r"returns 3 numbers a row: say which, target=0 to 2"):
-        dlx.wrap(net, case("three"), inputs=positional)
+        dlx.wrap(net, case("values"), inputs=positional)
     model = dlx.wrap(net, case("values"), inputs=positional, target=2)
     with torch.no_grad():
         np.testing.assert_allclose(model.predict(case("values"), "value"), net(*positional(TABLE)).numpy()[:, 2], atol=1e-6)
