@@ -127,7 +127,7 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
             f"deeplift cannot explain {name}: captum has no rule for {unknown} and would take a plain gradient; "
             f"its rules are for {table}; use integrated_gradients, or train with one of these"
         )
-    reused = [_shown(network, path) for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
+    reused = [shown(network, path) for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
@@ -147,14 +147,8 @@ def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
 
 def named(network: nn.Module, some: Mapping[str, nn.Module]) -> str:
     """Return how an error names modules, by path: "LayerNorm blocks.0.norm, Softmax head.2"; three of many."""
-    each = [f"{type(module).__name__} {_shown(network, path)}".strip() for path, module in some.items()]
+    each = [f"{type(module).__name__} {shown(network, path)}".strip() for path, module in some.items()]
     return ", ".join(each[:3]) + f" and {len(each) - 3} more" * (len(each) > 3)
-
-
-def _shown(network: nn.Module, path: str) -> str:
-    """Return the path of a module of a network `on_scale` as its user knows it."""
-    place, _, inner = path.partition(".")
-    return shown(network.get_submodule(place), inner) if place == "0" else path
 
 
 def known_nonlinearities() -> tuple[type[nn.Module], ...]:

@@ -62,19 +62,20 @@ class NeuralModel(Model):
 
     def of(self, level: str) -> Model:
         """Return the network as that of another class, where it has an output for each."""
-        from dlx.model.net_outputs import OneOf
+        from dlx.model.heads import AgainstOthers
         from dlx.model.networks import untrained_copy
 
-        network, place = untrained_copy(self.network), self.schema.target.levels.index(level)
-        one = next((module for module in network.modules() if isinstance(module, OneOf)), None)
-        if one is None or self.behind is None or self.behind.chosen == place:
+        network, place = untrained_copy(self.network), self.schema.target.place_of(level)
+        heads = [module for module in network.modules() if isinstance(module, AgainstOthers)]
+        if self.siblings is not None or self.chosen == place or len(heads) != 1:
             return super().of(level)
-        one.chosen = place
+        heads[0].chosen = place
+        other = replace(self, network=network, chosen=place)
+        if self.behind is None or self.witness is None:
+            return other
         own: Any = self.behind.function
-        behind = replace(self.behind, function=replace(own, network=one), chosen=place)
-        rows = None if self.witness is None else self.witness[0]
-        witness = None if rows is None else (rows, np.asarray(behind.function(rows)))
-        return replace(self, network=network, behind=behind, witness=witness)
+        function, rows = own.of(place), self.witness[0]
+        return replace(other, behind=replace(self.behind, function=function, chosen=place), witness=(rows, function(rows)))
 
     @property
     def device(self) -> torch.device:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from dlx.model.net_outputs import Around, shown
+from dlx.model.net_outputs import shown
 from dlx.model.pipelines import NoRoute
 
 ASKED = {  # functions that look codes up, and which of their arguments holds the codes
@@ -74,7 +74,7 @@ class Lookups:
     asking: frozenset[str]
 
 
-class Answered(Around):
+class Answered(nn.Module):
     """A network whose lookups are answered: rows [rows, entries + answers] to its outputs."""
 
     def __init__(self, network: nn.Module, entries: int, answers: tuple[Answer | None, ...]) -> None:

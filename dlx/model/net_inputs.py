@@ -17,7 +17,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 from dlx.errors import DlxError, in_a_line
 from dlx.model.base import as_rows
 from dlx.model.kinds import BlackBox
-from dlx.model.net_outputs import Around, NetworkError
+from dlx.model.net_outputs import NetworkError
 from dlx.model.pipelines import NoRoute
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class NetInputs:
         return self.flat(table)[0]
 
 
-class Called(Around):
+class Called(nn.Module):
     """A network called with its own arguments, of which each row [entries] is made."""
 
     def __init__(self, network: nn.Module, parts: list[Slot | Any], spec: TreeSpec) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -19,6 +21,9 @@ PICKED: dict[Scale, tuple[str, ...]] = {
     "probability": ("probabilities", "probability", "probs"),
     "value": ("values", "value"),
 }
+SLACK = 32  # times the rounding of the precision, as a share of the largest output: what is not called a difference
+BROUGHT = "_dlx_brought"  # marks the copy of the user's own network inside of what dlx puts around it
+SOFTMAX = (nn.Softmax, nn.LogSoftmax)
 SUM_ROUNDING = 1e-4  # of probabilities of all classes, which sum to 1
 
 
@@ -26,25 +31,18 @@ class NetworkError(DlxError):
     """A network that dlx cannot copy, call, or read one number a row from."""
 
 
-class Around(nn.Module):
-    """A module that dlx puts around a network, its `network`."""
-
-    network: nn.Module
-
-
 def shown(network: nn.Module, path: str) -> str:
-    """Return the path of a module as its user knows it, without what dlx put around the network."""
-    around = [place for place, module in network.named_modules() if isinstance(module, Around)]
-    if not around:
-        return path
-    inner = f"{around[-1]}.network".lstrip(".")
-    return path.removeprefix(inner).lstrip(".") if path.startswith(inner) else ""
+    """Return the path of a module as its user knows it, without what dlx put around the network that was brought."""
+    *_, brought = "", *(place for place, module in network.named_modules() if hasattr(module, BROUGHT))
+    return path.removeprefix(brought).lstrip(".") if path.startswith(brought) else ""
 
 
 def one_of(
     copied: nn.Module, dense: torch.Tensor, scale: Scale | None, target: Target, chosen: int | None, name: str
 ) -> tuple[nn.Module, Scale | None]:
     """Return a network of several outputs as one of the output chosen, with its scale; None as scale of one of one output."""
+    from dlx.model.heads import AgainstOthers
+
     with torch.no_grad():
         outputs = copied(dense.clone())
     if outputs.ndim != 2 or outputs.shape[1] < 2 or not outputs.is_floating_point():
@@ -60,7 +58,7 @@ def one_of(
     if chosen is None or chosen >= count:
         raise NetworkError(f"{name} returns {count} numbers a row: say which, target=0 to {count - 1}, got {chosen}")
     if not levels or scale == "value":
-        return OneOf(copied, chosen, "value"), "value"
+        return _behind(copied, _line(outputs, {chosen: 1.0})), "value"
     bounded = bool(((outputs >= 0) & (outputs <= 1)).all())
     are_shares = bounded and torch.allclose(outputs.sum(dim=1), outputs.new_ones(()), atol=SUM_ROUNDING)
     if scale == "probability" and not bounded:
@@ -71,30 +69,53 @@ def one_of(
             "dlx.wrap(..., scale='probability') or scale='logit'"
         )
     if scale == "probability":
-        return OneOf(copied, chosen, "value"), "probability"
-    return OneOf(copied, chosen, "shares" if are_shares else "logits"), "logit"
+        return _behind(copied, _line(outputs, {chosen: 1.0})), "probability"
+    kind, logits = without_last(copied, dense, outputs.reshape(-1).double(), SOFTMAX)
+    logits = _behind(logits, Logarithm()) if kind is None and are_shares else logits
+    return _behind(logits, _line(outputs, {chosen: 1.0, 1 - chosen: -1.0}) if count == 2 else AgainstOthers(chosen)), "logit"
 
 
-class OneOf(Around):
-    """One of several outputs: that itself ("value"), or the log-odds of a class among "shares" or "logits" of all."""
-
-    def __init__(self, network: nn.Module, chosen: int, kind: Literal["value", "shares", "logits"]) -> None:
-        super().__init__()
-        self.network, self.chosen, self.kind = network, chosen, kind
-
-    def forward(self, dense: torch.Tensor) -> torch.Tensor:
-        """Return it, [rows]."""
-        outputs = self.network(dense)
-        one = outputs[:, self.chosen]
-        if self.kind == "value":
-            return one
-        others = torch.cat([outputs[:, : self.chosen], outputs[:, self.chosen + 1 :]], dim=1)
-        if self.kind == "shares":
-            return one.log() - others.sum(dim=1).log()
-        return one - (others[:, 0] if others.shape[1] == 1 else others.logsumexp(dim=1))
+def _behind(network: nn.Module, head: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(network=network, head=head))
 
 
-class Picking(Around):
+def _line(outputs: torch.Tensor, factors: dict[int, float]) -> nn.Linear:
+    """Return the layer that adds outputs up, times their factors."""
+    line = nn.Linear(outputs.shape[1], 1, bias=False, device=outputs.device, dtype=outputs.dtype).requires_grad_(False)
+    nn.init.zeros_(line.weight)
+    for place, factor in factors.items():
+        line.weight[0, place] = factor
+    return line
+
+
+class Logarithm(nn.Module):
+    """Probabilities of all classes as logits."""
+
+    def forward(self, shares: torch.Tensor) -> torch.Tensor:
+        """Return their logarithms."""
+        return shares.log()
+
+
+def without_last(
+    network: nn.Module, dense: torch.Tensor, output: torch.Tensor, kinds: tuple[type[nn.Module], ...]
+) -> tuple[type[nn.Module] | None, nn.Module]:
+    """Return the kind of a network's last module, if it is one of these, and the network without it; else None and itself."""
+    tolerance = SLACK * torch.finfo(dense.dtype).eps
+    for path, module in [(path, module) for path, module in network.named_modules() if type(module) in kinds]:
+        parent, _, child = path.rpartition(".")
+        holder, without = network.get_submodule(parent), network if path else nn.Identity()
+        if path:
+            setattr(holder, child, nn.Identity())
+        with contextlib.suppress(Exception), torch.no_grad():  # what follows may not take what is not squashed
+            again = module.forward(without(dense.clone()).reshape(len(dense), -1)).reshape(-1).double()
+            if torch.allclose(again, output, rtol=0, atol=tolerance, equal_nan=True):
+                return type(module), without
+        if path:
+            setattr(holder, child, module)
+    return None, network
+
+
+class Picking(nn.Module):
     """A network that returns several tensors, of which one has one number a row, or one for each of several outputs."""
 
     def __init__(self, network: nn.Module, scale: Scale, *, is_said: bool, name: str) -> None:

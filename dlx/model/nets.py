@@ -16,10 +16,12 @@ from dlx.errors import DlxError
 from dlx.model.base import Model, Scale, as_rows, scales_from, table_of
 from dlx.model.code_readers import refuse_other_readers
 from dlx.model.fidelity import FidelityError, witnessed
+from dlx.model.heads import AgainstOthers
 from dlx.model.kinds import CHUNK_ROWS, BlackBox, NeuralModel
 from dlx.model.lookups import Answered, Levels, tabulated
 from dlx.model.net_inputs import Called, NetEncoder, NetInputs, Slot, arguments_of, encoder_of
-from dlx.model.networks import dtype_of, frozen
+from dlx.model.net_outputs import BROUGHT
+from dlx.model.networks import dtype_of, frozen, untrained_copy
 from dlx.model.pipelines import NoRoute
 
 if TYPE_CHECKING:
@@ -46,6 +48,14 @@ class Own:
                 [self.network(some).reshape(-1).double().cpu() for some in torch.split(entries, CHUNK_ROWS)]
             ).numpy()
 
+    def of(self, place: int) -> Own:
+        """Return that of another of several classes."""
+        network = untrained_copy(self.network)
+        for module in network.modules():
+            if isinstance(module, AgainstOthers):
+                module.chosen = place
+        return Own(self.entries, network)
+
 
 def on_dense_rows(
     network: nn.Module, schema: Schema, name: str, scale: Scale | None, chosen: int | None, encoder: Encoder | None, check: Any
@@ -64,14 +74,7 @@ def on_dense_rows(
         raise DlxError(f"the encoder of {name} must be of the schema that is passed, but it was fitted on other columns")
     dense = None if check is None else torch.from_numpy(encoder.transform(as_rows(schema, check), np.float64))
     copied, own = frozen(network, encoder.width, dense, scale=scale, target=schema.target, chosen=chosen, name=name)
-    model = NeuralModel(copied, encoder, name, scales_from(own), route=f"{ROUTE}.")
-    if chosen == (1 if schema.target.kind == "binary" else None):
-        return model
-
-    def dense_of(table: pd.DataFrame) -> np.ndarray:
-        return encoder.transform(as_rows(schema, table), np.float64)
-
-    return replace(model, behind=BlackBox(Own(dense_of, copied), schema, name, model.scales, chosen))
+    return NeuralModel(copied, encoder, name, scales_from(own), chosen=chosen, route=f"{ROUTE}.")
 
 
 def on_inputs(
@@ -93,6 +96,9 @@ def on_inputs(
     is_plain = parts == [Slot((entries.shape[1],), None)] and spec == tree_structure(((0,), {}))
     around = network if is_plain else Called(network, parts, spec)
     copied, own = frozen(around, rows.shape[1], rows, scale=scale, target=schema.target, chosen=chosen, name=name)
+    for module in copied.modules():
+        if isinstance(module, Called):
+            setattr(module.network, BROUGHT, True)
     box = replace(box, function=Own(given.entries, copied), scales=scales_from(own), chosen=chosen)
     try:
         return witnessed(_read(box, given, copied, coded), check)
@@ -130,7 +136,7 @@ def _read(box: BlackBox, given: NetInputs, copied: nn.Module, coded: np.ndarray)
 
 
 def _model(box: BlackBox, encoder: NetEncoder, network: nn.Module, said: str) -> NeuralModel:
-    return NeuralModel(network, encoder, box.name, box.scales, behind=box, route=f"{ROUTE}{said}.")
+    return NeuralModel(network, encoder, box.name, box.scales, behind=box, chosen=box.chosen, route=f"{ROUTE}{said}.")
 
 
 def _levels(encoder: NetEncoder) -> list[Levels]:

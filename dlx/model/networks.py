@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,13 @@ from torch.utils._pytree import tree_leaves
 
 from dlx.errors import in_a_line
 from dlx.model.base import Scale, ScaleError
-from dlx.model.net_outputs import NetworkError, Picking, one_of
+from dlx.model.net_outputs import BROUGHT, SLACK, NetworkError, Picking, one_of, without_last
 
 if TYPE_CHECKING:
     from dlx.schema import Target
 
 FLOATS = (torch.float32, torch.float64)  # what networks compute in here; halves are widened to float32
 PROBES = 64  # random rows that a network is tried on
-SLACK = 32  # times the rounding of the precision, as a share of the largest output: what is not called a difference
 SQUASHING = (nn.Sigmoid, nn.LogSigmoid, nn.LogSoftmax)
 
 
@@ -57,6 +55,7 @@ def frozen(
     except Exception as error:  # a copy runs the user's code
         raise NetworkError(f"{name} cannot be copied: {in_a_line(error)}; wrap the network inside it") from error
     copied = copied if dtype_of(copied) in FLOATS else copied.float()  # which holds halves exactly
+    setattr(copied, BROUGHT, True)
     with _Weights() as read:
         dense, output = _tried(copied, width, dense, name)
     if not {*map(id, memo.values()), *map(id, copied.parameters())}.issuperset(map(id, read.weights)):
@@ -193,7 +192,7 @@ def _on_scale(
     came, bounded = f"{name} returned {low:g} to {high:g}", low >= 0 and high <= 1
     if scale == "probability" and not bounded:
         raise ScaleError(f"{came}, which are no probabilities; say on which scale it answers: dlx.wrap(..., scale='logit')")
-    kind, without = _without_last(copied, dense, output)
+    kind, without = without_last(copied, dense, output, SQUASHING)
     if kind is nn.Sigmoid and scale != "logit":
         return without, "logit"
     if kind is nn.Sigmoid:
@@ -205,20 +204,3 @@ def _on_scale(
             f"{came} for different rows: probabilities, or logits? say it: dlx.wrap(..., scale='probability') or scale='logit'"
         )
     return copied, scale or "logit"
-
-
-def _without_last(network: nn.Module, dense: torch.Tensor, output: torch.Tensor) -> tuple[type[nn.Module] | None, nn.Module]:
-    """Return the kind of the network's last module, if that squashes, and the network without it; else None, and as it is."""
-    tolerance = SLACK * torch.finfo(dense.dtype).eps
-    for path, module in [(path, module) for path, module in network.named_modules() if type(module) in SQUASHING]:
-        parent, _, child = path.rpartition(".")
-        holder, without = network.get_submodule(parent), network if path else nn.Identity()
-        if path:
-            setattr(holder, child, nn.Identity())
-        with contextlib.suppress(Exception), torch.no_grad():  # what follows may not take what is not squashed
-            again = module.forward(without(dense.clone()).reshape(len(dense), -1)).reshape(-1).double()
-            if torch.allclose(again, output, rtol=0, atol=tolerance, equal_nan=True):
-                return type(module), without
-        if path:
-            setattr(holder, child, module)
-    return None, network

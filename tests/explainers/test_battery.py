@@ -589,7 +589,7 @@ def test_deeplift_refuses_a_nonlinearity_that_captum_does_not_know(activation):
 def test_deeplift_refuses_a_module_that_is_used_twice():
     relu = nn.ReLU()
     network = nn.Sequential(nn.Linear(5, 4), relu, nn.Linear(4, 4), relu, nn.Linear(4, 1))
-    with pytest.raises(MethodError, match=r": 1 is used more than once; give each use a module of its own"):
+    with pytest.raises(MethodError, match=r"0\.1 is used more than once; give each use a module of its own"):
         run(
             "deeplift",
             NeuralModel(network, worlds.encoder("numeric")),
