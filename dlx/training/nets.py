@@ -170,7 +170,11 @@ class _Lesson(lightning.LightningModule):
 
     def _loss(self, batch: Batch) -> torch.Tensor:
         dense, outcomes, *weights = batch
-        loss = self.loss(self.network(dense), outcomes, weights[0] if weights else None)
+        outputs = self.network(dense)
+        if outputs.ndim == 3:  # of an ensemble in training: each member learns by itself
+            outcomes, *weights = (column.repeat_interleave(outputs.shape[1]) for column in (outcomes, *weights))
+            outputs = outputs.flatten(0, 1)
+        loss = self.loss(outputs, outcomes, weights[0] if weights else None)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss must stay finite, got {loss.item()} in epoch {self.current_epoch + 1}; "

@@ -29,10 +29,12 @@ from dlx.training import TrainingError
 SMALL = {"hidden": 16, "max_epochs": 12, "learning_rate": 0.02, "dropout": 0.1, "input_dropout": 0.0}
 OPTIONS = {
     "additive": {"units": 8, "pairs": 2, "max_epochs": 8, "learning_rate": 0.02},
+    "ft_transformer": {"hidden": 16, "heads": 2, "max_epochs": 10, "learning_rate": 0.01},
     "gradient_boosting": {"trees": 20},
     "mlp": SMALL,
     "random_forest": {"trees": 10},
     "resnet": SMALL,
+    "tabm": {"hidden": 16, "members": 4, "max_epochs": 12, "learning_rate": 0.01},
 }
 QUIET = Narrator(quiet=True)
 

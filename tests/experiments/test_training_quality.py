@@ -1,0 +1,39 @@
+"""The comparison of the best net with the best other model: winners by validation rows, intervals of folds that overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+from training_quality import corrected_interval, differences, markdown
+
+LINES = [
+    ("mlp", 0.50, 0.80),
+    ("resnet", 0.40, 0.70),  # the better one where it counts, though not on the test rows
+    ("random_forest", 0.45, 0.75),
+    ("decision_tree", 0.60, 0.90),
+]
+
+
+def table(folds=2):
+    """The lines of two folds of a case."""
+    lines = [("loans", name, 0, fold, loss, auc + 0.01 * fold, 0.5) for fold in range(folds) for name, loss, auc in LINES]
+    return pd.DataFrame(lines, columns=["case", "model", "repeat", "fold", "validation_log_loss", "auc", "log_loss"])
+
+
+def test_winners_are_chosen_on_validation_rows():
+    found = differences(table())
+    assert set(found["net"]) == {"resnet"} and set(found["other"]) == {"random_forest"}
+    np.testing.assert_allclose(found["difference"], -0.05)
+    assert "| loans | 2 | -0.0500 |" in markdown(table()) and "no, by 0.0470 | resnet 2 | random_forest 2 |" in markdown(
+        table()
+    )
+
+
+def test_the_interval_is_that_of_the_t_test_but_wider_by_the_shared_rows():
+    values = np.random.default_rng(0).normal(size=50)
+    mean, low, high = corrected_interval(values)
+    plain = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (high - low) / (plain.high - plain.low) == pytest.approx(((1 / 50 + 1 / 4) * 50) ** 0.5)
+    assert mean == pytest.approx((low + high) / 2) == pytest.approx(values.mean())
