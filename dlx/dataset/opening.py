@@ -249,10 +249,10 @@ def refuse_bare(rows: Any, what: str) -> None:
         )
 
 
-def refuse_other_tasks(case: Dataset, what: str) -> None:
-    """Raise a `SchemaError` where the target of a case has no two outcomes: it is never cut in two, nor are rows weighed."""
+def refuse_other_tasks(case: Dataset, what: str, *, serves: Collection[str] = ("binary",)) -> None:
+    """Raise a `SchemaError` where the target of a case is of another kind than is served, or rows are to be weighed."""
     target = case.schema.target
-    if target.kind != "binary":
+    if target.kind not in serves:
         held = "a value" if target.kind == "regression" else f"one of {len(target.levels)} classes"
         raise SchemaError(
             f"{what} needs a binary outcome, but {target.name!r} is {target.kind}, {held}; make two outcomes of it, "

@@ -55,10 +55,10 @@ def test_the_section_says_which_class_is_taken_for_which_and_who_has_no_place(to
         wrong = table.query("model == @model.name and outcome != taken_for").sort_values("count", ascending=False).iloc[0]
         right = table.query("model == @model.name and outcome == taken_for")["count"].sum()
         said = f"{model.name} is right about {right} of 36 people"
-        said += f"; most often it takes {wrong['outcome']} for {wrong['taken_for']}, {wrong['count']} of {wrong['of']}."
+        said += f"; most often it takes “{wrong['outcome']}” for “{wrong['taken_for']}”, {wrong['count']} of {wrong['of']}."
         assert said in words
     assert "alone has no place here: alone answers for 'barolo' alone" in words
-    assert "the rest of the page tells of barolo against the others" in words
+    assert "the rest of the page tells of “barolo” against the others" in words
     rates = told.tables["class_rates"].iloc[0]
     assert (rates["class"], rates["model"]) == ("barbera", "timid") and f"of {rates['of']}" in words
     assert "too few" in words if told.tables["class_rates"]["too_few"].any() else "too few (" not in words
@@ -124,6 +124,6 @@ def test_who_leaves_a_class_goes_to_another_or_stays_the_likeliest_and_reasons_m
     then, searched = told.tables["recourse_classes"], told.tables["recourse_search"].iloc[0]
     assert then["class"].tolist() == list(wines.LEVELS) and then["count"].sum() == searched["found"] > 0
     last = then[then["count"] > 0].iloc[-1]
-    assert "Their likeliest class is then" in words and f"{last['class']} for {last['count']}." in words
+    assert "Their likeliest class is then" in words and f"“{last['class']}” for {last['count']}." in words
     assert "No decision about a wine is defined here: to be taken for barolo is none" in words
     numbers_of(told.page, told.tables)
