@@ -60,7 +60,7 @@ class Recourse:
         return _with_values(self.people[self.found], np.array(rows).reshape(len(rows), len(self.schema)))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a change: person, number of the counterfactual, column, from, to, risks, distance.
+        """Return a line a change: person, number of the counterfactual, column, from, to (and its code), risks, distance.
 
         What stands under `to`, typed in instead of what stands under `from`, gives `new_risk`: it is what was tried.
         """
@@ -69,8 +69,8 @@ class Recourse:
             for number, one in enumerate(answer.counterfactuals, 1):
                 for i in map(self.schema.position, one.columns):
                     change = self.schema.names[i], text(i, answer.row[i], exact=True), text(i, one.row[i])
-                    lines.append((self.model, answer.person, number, *change, answer.risk, one.risk, one.distance))
-        names = ["model", "person", "counterfactual", "column", "from", "to", "risk", "new_risk", "distance"]
+                    lines.append((self.model, answer.person, number, *change, one.row[i], answer.risk, one.risk, one.distance))
+        names = ["model", "person", "counterfactual", "column", "from", "to", "code", "risk", "new_risk", "distance"]
         return pd.DataFrame(lines, columns=names)
 
     def boundary(self) -> pd.DataFrame:

@@ -1,0 +1,60 @@
+// What the page holds, opened: arrays from base64, columns that can say their values, people with their predictions.
+
+const TYPES = { f4: Float32Array, f8: Float64Array, i4: Int32Array, i2: Int16Array, u1: Uint8Array };
+
+export function unpacked({ dtype, data }) {
+  const text = atob(data);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  return new TYPES[dtype](bytes.buffer);
+}
+
+function rowsOf(packed) {
+  const [count, width] = packed.shape;
+  const all = unpacked(packed);
+  return Array.from({ length: count }, (_, i) => all.subarray(i * width, (i + 1) * width));
+}
+
+export function openBook(held) {
+  const columns = held.columns.map((column, place) => ({ ...column, place }));
+  const rows = rowsOf(held.people.rows);
+  const outcomes = held.people.outcomes ? unpacked(held.people.outcomes) : null;
+  const explanations = held.explanations.map((one) => {
+    const of = unpacked(one.of);
+    const values = unpacked(one.values);
+    const width = columns.length;
+    return {
+      ...one,
+      base: unpacked(one.base),
+      place: new Map(Array.from(of, (person, i) => [person, i])),
+      valuesAt: (i) => Float64Array.from(values.subarray(i * width, (i + 1) * width), (value) => value * one.unit),
+    };
+  });
+  return {
+    ...held,
+    columns,
+    explanations,
+    background: rowsOf(held.background),
+    people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: unpacked(one.of) })) },
+  };
+}
+
+/** Return a code in the words of the schema, with its unit. */
+export function valueWords(column, code) {
+  if (Number.isNaN(code)) return column.missing ?? "missing";
+  const special = column.special.find(([own]) => own === code);
+  if (special) return special[1];
+  if (column.kind === "categorical") return column.levels[code];
+  if (column.date) return new Date(code * 86400000).toISOString().slice(0, 10);
+  const text = code.toLocaleString("en-US", { maximumFractionDigits: Math.abs(code) >= 1000 ? 0 : 4 });
+  return `${text.replace("-", "−")} ${column.unit}`.trim();
+}
+
+/** Return the words of an adverse reason for a code, and whether the value goes against them. */
+export function reasonWords(column, code) {
+  let found = [null, column.label, false];
+  for (const line of column.words) {
+    if (line[0] === null ? Number.isNaN(code) : column.kind === "categorical" ? line[0] === code : line[0] <= code) found = line;
+  }
+  return { words: found[1], against: found[2] };
+}

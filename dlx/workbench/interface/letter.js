@@ -1,0 +1,31 @@
+// What a person takes along: the reasons as a letter, and what is known of them as CSV.
+
+import { capital, download, h, percent } from "./dom.js";
+import { valueWords } from "./book.js";
+
+export function takeAlong(bench, view, lines, found) {
+  const { book } = bench;
+  const { target } = book;
+  const given = lines.filter((line) => line.moved === "raises" && line.given === "reason").slice(0, 4);
+  const withheld = book.columns.filter((column) => column.withheld).map((column) => column.label);
+  const letter = [
+    `${capital(target.person)} ${view.name}`,
+    "",
+    `Decision: ${target.flagged}. The principal reasons:`,
+    ...given.map((line, i) => `${i + 1}. ${line.words}${line.words_say_value ? "" : `: ${line.value}`}`),
+  ].join("\n");
+  const cells = (values) => values.map((value) => `"${String(value).replaceAll('"', '""').replace(/^([=+@-])/, "'$1")}"`).join(",");
+  const csv = () =>
+    [
+      cells(["column", "value", `contribution by ${found?.label ?? "no method"}`]),
+      ...book.columns.map((column, i) => cells([column.label, valueWords(column, view.row[i]), found?.values ? found.values[i] : ""])),
+      ...view.answers.map((one) => cells([`risk by ${one.name}`, one.probability === null ? "" : percent(one.probability), ""])),
+    ].join("\r\n");
+  const name = `${book.case.name}-${view.name}`;
+  return [
+    view.isFlagged && !view.isChanged && target.adverse_action
+      ? h("div", {}, h("pre", { class: "letter" }, letter), h("p", { class: "quiet" }, withheld.length ? `Must not be in it: ${withheld.join(", ")}.` : ""))
+      : null,
+    h("p", {}, h("button", { type: "button", onclick: () => download(`${name}.csv`, "text/csv", `\ufeff${csv()}`) }, "This person as CSV"), " ", h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(location.href) }, "Copy the link to what is shown")),
+  ];
+}

@@ -1,0 +1,132 @@
+// One person: what the models say, the reasons that may be given, why, and the ways out.
+
+import { capital, choice, h, percent, signed } from "./dom.js";
+import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
+import { reasonWords, valueWords } from "./book.js";
+
+const REASONS = 4;
+const IN_THE_BROWSER = { shapley: "Shapley values", deeplift: "DeepLIFT", integrated_gradients: "Integrated gradients" };
+
+/** The methods that can tell of somebody: those stored for them, and those that are computed here; why the others cannot. */
+export function methodsFor(bench, person, model, isChanged) {
+  const { book, answers } = bench;
+  const stored = book.explanations.filter((one) => one.model === model);
+  const isNet = book.models.find((one) => one.name === model).written?.kind === "net";
+  const here = answers.can(model) ? Object.keys(IN_THE_BROWSER).filter((name) => name === "shapley" || isNet) : [];
+  const why = isChanged ? "not computed for changed values" : "not computed for this person: dlx explain does";
+  const options = stored.map((one) => {
+    const isKnown = (!isChanged && one.place.has(person)) || here.includes(one.method);
+    return { value: one.method, words: one.label, why: isKnown ? "" : why, isStored: !isChanged && one.place.has(person) };
+  });
+  const isListed = (name) => options.some((one) => one.value === name);
+  for (const name of here) if (!isListed(name)) options.push({ value: name, words: `${IN_THE_BROWSER[name]}, computed here`, why: "" });
+  return options;
+}
+
+export function verdict(bench, view) {
+  const { book } = bench;
+  const { target } = book;
+  const said = view.answers.find((one) => one.name === view.model);
+  const decided = said.probability >= view.threshold ? target.flagged : target.cleared;
+  const who = view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
+  const happened = book.people.outcomes && !view.isChanged ? ` In the data this ${target.person} ${book.people.outcomes[view.person] === 1 ? "had" : "did not have"} ${target.event}.` : "";
+  return [
+    h("h3", { tabindex: -1 }, capital(who)),
+    h("p", { class: "verdict" }, `${view.model} says ${percent(said.probability, view.threshold)} (${decided}).${happened}`),
+    riskBars(
+      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.probability, before: view.isChanged ? one.before : null, shown: one.name === view.model })),
+      view.threshold,
+      [0, 1],
+      ({ now, before }) => (before === null ? percent(now, view.threshold) : `${percent(before, view.threshold)} → ${percent(now, view.threshold)}`),
+    ),
+    view.unlike ? h("p", { class: "objection" }, view.unlike) : null,
+  ];
+}
+
+/** At most four reasons each way, in the words that may be given; of changed people by one method alone. */
+export function reasons(bench, view, found) {
+  const { book } = bench;
+  const stored = view.isChanged || view.model !== book.main ? null : book.reasons[view.name];
+  const lines = stored ?? (found ? alone(bench, view, found) : []);
+  const part = (moved, title) => {
+    const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
+    const words = given.map((line) => h("li", {}, line.words, line.words_say_value ? "" : `: ${line.value}`, line.methods && line.support < line.methods ? ` (${line.support} of ${line.methods} methods)` : ""));
+    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", {}, "Nothing."));
+  };
+  const withheld = lines.filter((line) => line.given === "withheld");
+  const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
+  return h(
+    "div",
+    { class: "why" },
+    h("div", { class: "reasons" }, part("raises", "Raises the risk"), part("lowers", "Lowers it")),
+    withheld.length ? h("p", { class: "quiet" }, `Never given as a reason, and counts too: ${withheld.map((line) => `“${line.label}”`).join(", ")}.`) : null,
+    source ? h("p", { class: "quiet" }, source) : null,
+  );
+}
+
+function alone(bench, view, found) {
+  const order = Array.from(found.values.keys()).sort((a, b) => Math.abs(found.values[b]) - Math.abs(found.values[a]));
+  return order.slice(0, 2 * REASONS).map((i) => {
+    const column = bench.book.columns[i];
+    const code = view.row[i];
+    const moved = found.values[i] > 0 ? "raises" : "lowers";
+    const { words, against } = reasonWords(column, code);
+    const value = valueWords(column, code);
+    const given = column.withheld ? "withheld" : moved === "raises" && against ? "review" : "reason";
+    return { moved, given, label: column.label, value, words: moved === "raises" ? words : column.label, words_say_value: words.toLowerCase().includes(value.toLowerCase()) };
+  });
+}
+
+/** The chosen method as a waterfall, and all methods on one axis. */
+export function contributions(bench, view, found) {
+  const { book } = bench;
+  const known = book.explanations
+    .filter((one) => !view.isChanged && one.model === view.model && one.place.has(view.person))
+    .map((one) => ({ ...one, values: one.valuesAt(one.place.get(view.person)) }));
+  if (!found) return [h("p", { class: "quiet" }, "Computing …")];
+  if (found.failed) return [h("p", { class: "objection" }, found.failed)];
+  const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
+  const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
+  const points = found.scale === "probability";
+  const number = (value) => (points ? `${signed(100 * value, 1)}` : signed(value));
+  const unit = points ? "percent points" : found.scale === "logit" ? "log-odds" : book.target.unit || "its unit";
+  const noise = found.errors ? (found.isExact ? " Exact." : ` ± two standard errors; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
+  const caption = `What each column adds by ${found.label}, in ${unit}, against ${book.background.length || "the"} people of the background.${noise}`;
+  const shown = (value) => (points ? percent(value) : signed(value));
+  const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number)];
+  if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order)));
+  return drawn;
+}
+
+export function waysOut(bench, view, take) {
+  const { book } = bench;
+  const ways = (book.ways[view.name] ?? []).filter((way) => way.model === view.model);
+  const { target } = book;
+  if (!ways.length) return [h("p", {}, view.isFlagged ? `No way out was found for this ${target.person}, or none was looked for.` : `This ${target.person} is ${target.cleared}: no way out is needed.`)];
+  return [
+    h("p", { class: "quiet" }, "A click puts it into the form. It says what the model would answer, not what would become of the person."),
+    h(
+      "ul",
+      { class: "ways" },
+      ways.map((way) => {
+        const changes = Object.entries(way.changes).map(([name, code]) => [book.columns.find((one) => one.name === name), code]);
+        const words = changes.map(([column, code]) => `${column.label}: ${valueWords(column, view.original[column.place])} → ${valueWords(column, code)}`);
+        const row = Float64Array.from(view.original);
+        for (const [column, code] of changes) row[column.place] = code;
+        const others = bench.risksOf(row).filter((one) => one.name !== view.model && one.probability !== null);
+        const agreeing = others.filter((one) => one.probability < view.threshold).length;
+        return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${percent(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
+      }),
+    ),
+  ];
+}
+
+export function methodChoice(bench, view, options, set) {
+  const models = bench.book.models.map((one) => ({ value: one.name, words: one.name }));
+  return h(
+    "div",
+    { class: "choices" },
+    choice("Model", models, view.model, (model) => set({ model })),
+    choice("Method", options, view.method, (method) => set({ method })),
+  );
+}

@@ -1,0 +1,40 @@
+// The same script in a worker: contributions of one row, sharper and sharper.
+
+import { readModel } from "../engine/models.js";
+import { shapleyValues } from "../engine/shapley.js";
+import { deepLift, integratedGradients } from "../engine/gradients.js";
+
+const GRADIENTS = { deeplift: deepLift, integrated_gradients: integratedGradients };
+
+export function work(scope) {
+  const models = new Map();
+  let background = [];
+  scope.onmessage = ({ data }) => {
+    if (data.models) {
+      background = data.background;
+      for (const one of data.models) {
+        const model = readModel(one);
+        models.set(model.name, model);
+      }
+      return;
+    }
+    try {
+      answer(scope, models.get(data.model), background, data);
+    } catch (error) {
+      scope.postMessage({ failed: error.message });
+    }
+  };
+}
+
+function answer(scope, model, background, { row, method, scale, seconds }) {
+  if (method in GRADIENTS) {
+    scope.postMessage({ ...GRADIENTS[method](model, row, background), isLast: true });
+    return;
+  }
+  const started = performance.now();
+  for (const found of shapleyValues(model, row, background, { scale, seed: 0 })) {
+    const isLast = found.isExact || performance.now() - started > 1000 * seconds;
+    scope.postMessage({ ...found, isLast });
+    if (isLast) return;
+  }
+}
