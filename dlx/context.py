@@ -29,11 +29,13 @@ from dlx.progress import Narrator, Update
 if TYPE_CHECKING:
     import pandas as pd
 
+DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 PANEL = 40
 USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
 MOST_AUDITED = 1_200  # test rows whose contributions the audit looks at
 MOST_TOP = 5
 TRAINING_SEEDS = 5  # besides the model's own
+PEOPLE_IN_PAGE = ("0", "featured", "all")
 Pair = tuple[str, str]
 Siblings = Mapping[str, Sequence[Model]]
 Made = TypeVar("Made")
@@ -123,6 +125,8 @@ class RunContext:
         Why models have no place here, by name.
     brought : tuple of Explanation
         Of these models on the panel, made by other tools.
+    people_in_page : {"0", "featured", "all"}
+        Whose rows a page may hold.
     """
 
     case: Dataset
@@ -137,6 +141,7 @@ class RunContext:
     siblings: Siblings = field(default_factory=lambda: MappingProxyType({}))
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     brought: tuple[Explanation, ...] = ()
+    people_in_page: str = "all"
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -152,6 +157,7 @@ class RunContext:
         siblings: Siblings = MappingProxyType({}),
         left_out: Mapping[str, str] = MappingProxyType({}),
         brought: Sequence[Explanation] = (),
+        people_in_page: str = "all",
         keep: Path | None = None,
         narrator: Narrator | None = None,
     ) -> RunContext:
@@ -175,16 +181,20 @@ class RunContext:
             As of the class.
         brought : sequence of Explanation
             Made by other tools, of all who may be in the panel: of the test rows.
+        people_in_page : {"0", "featured", "all"}
+            Whose rows a page may hold: nobody's, those of the people whom it tells of by name, or all.
         keep : Path, optional
             Folder where finished explanations are kept, and taken from if nothing that made them has changed.
         narrator : Narrator, optional
             Says what is going on.
         """
+        if people_in_page not in PEOPLE_IN_PAGE:
+            raise DlxError(f"the people in a page must be one of {', '.join(PEOPLE_IN_PAGE)}, got {people_in_page!r}")
         narrator, case = narrator or Narrator(), replace(case, is_limited=True)
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
         shown = tuple(_aligned(one, explained[: fewer_people(PANEL, len(case.schema))], reference, models) for one in brought)
-        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown)
+        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown, people_in_page)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
         """Return the context of fewer models, and why the others have no place in it."""
@@ -198,6 +208,7 @@ class RunContext:
             siblings=self.siblings,
             left_out=mute,
             brought=[one for one in self.brought if one.model not in mute],
+            people_in_page=self.people_in_page,
             keep=self.keeper.folder,
             narrator=self.narrator,
         )

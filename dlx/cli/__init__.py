@@ -20,6 +20,7 @@ from dlx.cli.options import (
     Device,
     OneClass,
     Output,
+    PeopleInPage,
     Seed,
     Strict,
     Table,
@@ -47,6 +48,7 @@ from dlx.cli.printing import (
     print_metrics,
     sign_of_life,
 )
+from dlx.cli.serving import serve
 from dlx.errors import BugError, DlxError, did_you_mean, one_line
 
 TO_DECIDE, FAULT, MISTAKE, INTERRUPTED = 1, 1, 2, 130
@@ -251,6 +253,7 @@ def report(
     seed: Seed = 0,
     audit: WithAudit = True,
     thorough: Thorough = False,
+    people_in_page: PeopleInPage = None,
     retrain: Annotated[bool, typer.Option(help="Train the models anew instead of taking checkpoints.")] = False,
     device: Device = "auto",
     checkpoints: Checkpoints = None,
@@ -282,6 +285,7 @@ def report(
             retrain=retrain,
             device=device,
             checkpoints=checkpoints,
+            people_in_page=people_in_page,
             command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )
@@ -328,6 +332,7 @@ def audit(
 
 
 _command()(fix)
+_command()(serve)
 app.command("schema", cls=WithKeys)(with_shared_options(schema))
 
 

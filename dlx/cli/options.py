@@ -25,6 +25,14 @@ OWN = "A table of your own"
 _SPECIAL = re.compile(r"(?P<column>.+)=\s*(?P<code>[-+.\deE]+)\s*:\s*(?P<meaning>.*\S)\s*", re.DOTALL)
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
 Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
+PeopleInPage = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose rows the page may hold, to be looked up and changed in it: 0, nobody's; featured, of those whom it tells of; "
+        "all, of the test rows (the default for shipped cases; featured for your own).",
+        show_default=False,
+    ),
+]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
 PLACES = "Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones."
 Checkpoints = Annotated[Path | None, typer.Option(help=PLACES, show_default=False)]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dlx.checkpoint import obtain, refuse_unkept
-from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
-from dlx.dataset import Dataset
+from dlx.context import DEFAULT_MODELS, QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
+from dlx.dataset import Dataset, shipped
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.files import file_name
@@ -31,7 +31,6 @@ from dlx.training import name_of
 
 __all__ = ["AUDITED_MODELS", "DEFAULT_MODELS", "UnfinishedError", "audit_report", "report"]
 
-DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 AUDITED_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
 EARLY = replace(QUICK, name="quick: the first page of a thorough run")
 Obtain = Callable[[str, int], Model]
@@ -52,6 +51,7 @@ def report(
     device: str = "auto",
     checkpoints: str | Path | None = None,
     explanations: Sequence[Explanation] = (),
+    people_in_page: str | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -94,6 +94,10 @@ def report(
     explanations : sequence of Explanation, optional
         Made by other tools (`Explanation.from_shap` and its kind) of these models, of all test rows and against the report's
         background, ``case.background(background, seed=seed)``: they are compared with those that dlx makes.
+    people_in_page : {"0", "featured", "all"}, optional
+        Whose rows the page may hold, so that they can be looked up and changed in it: nobody's, those of the people whom it tells
+        of by name (the default for a table of your own), or those of the test rows, at most 2,000 (for a shipped case). The
+        rows of the background are in it, too, unless it is "0".
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -116,9 +120,11 @@ def report(
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
+    more |= {"people-in-page": people_in_page}
     command = command or origin_of("report", case, models, page, brought=bool(explanations), **asked, **more)
     asked["people"] = fewer_people(people, len(case.schema))
-    written = partial(_written, case, found, parts, page, command, brought=explanations)
+    whom = people_in_page or ("all" if case.name in shipped() else "featured")
+    written = partial(_written, case, found, parts, page, command, brought=explanations, people_in_page=whom)
     if not thorough:
         return written(**asked, narrator=narrator)
     written(**asked, budget=EARLY, narrator=narrator)

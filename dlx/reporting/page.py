@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,11 +18,13 @@ from dlx.reporting.frame import opening, sign
 from dlx.reporting.glossary import glossary_lines, linked
 from dlx.reporting.prose import layout
 from dlx.reporting.sections import Links, Told, UnfinishedError, longest, names, tell
+from dlx.workbench import PAGE_STYLE, STYLE, book, joined
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HERE = Path(__file__).parent
+ASK = "ask"  # the section in whose place the workbench stands
 
 
 def write_report(context: RunContext, parts: Sequence[str], page: Path, command: str) -> Path:
@@ -96,9 +99,12 @@ def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) 
     tables = {name: table for one in (*told, signed) for name, table in one.tables.items()}
     backed = [(one, linked(one.evidence, page=page.name)) for one in (*told, signed) if one.evidence]
     shared: dict[str, Any] = {"title": context.case.card.title or context.case.name, "table_names": list(tables)}
-    shared |= {name: (HERE / f"page.{kind}").read_text(encoding="utf-8") for name, kind in (("style", "css"), ("script", "js"))}
+    shared |= {"style": PAGE_STYLE.read_text(encoding="utf-8"), "script": (HERE / "page.js").read_text(encoding="utf-8")}
     shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
     first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
+    if any(one.key == ASK and one.about.rows for one in told):
+        first |= {"book": json.dumps(book(context, tables)).replace("<", "\\u003c"), "workbench": joined()}
+        first["style"] += STYLE.read_text(encoding="utf-8")
     first |= {"sign": signed.page, "glossary": glossary_lines(), "card": context.case.card}
     pages = {
         page: layout().get_template("report.html.j2").render(first),

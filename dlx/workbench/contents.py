@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,19 +14,17 @@ from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError, ValueFormat
 from dlx.audit.fairness.groups import compared
 from dlx.background import sample
-from dlx.context import RunContext, is_black_box
+from dlx.context import RunContext
 from dlx.dataset import Dataset
-from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.plots.looks import MODEL_COLOURS
 from dlx.schema import Feature
+from dlx.workbench.writing import CannotBeWritten, written
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Whom = Literal["0", "featured", "all"]
-WHOM: tuple[Whom, ...] = ("0", "featured", "all")
 MOST_PEOPLE = 2_000  # in a page; of more test rows, a sample
 BARS = 24  # of a number's histogram
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
@@ -46,8 +44,18 @@ class Holding:
         return self.people + self.background
 
 
-def book(context: RunContext, tables: Mapping[str, pd.DataFrame], whom: Whom = "all") -> tuple[dict[str, Any], Holding]:
-    """Return everything that the interface shows, as JSON holds it, and how many people's rows it holds.
+def holding(context: RunContext) -> Holding:
+    """Return how many people's rows a book of the context holds."""
+    people = _people(context)
+    return Holding(len(people), len(context.case.test), len(context.background) if len(people) else 0)
+
+
+def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return everything that the interface shows, as JSON holds it.
+
+    Whose rows are in it is said by `RunContext.people_in_page`: nobody's ("0"), and then no background and no model either; those
+    of the people whom the page tells of by name ("featured"); or all test rows ("all"), of more than 2,000 a sample that begins
+    with the explained ones.
 
     Parameters
     ----------
@@ -55,31 +63,35 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], whom: Whom = "
         The case, its models, and what was explained of its people.
     tables : mapping of str to DataFrame
         Tables of sections that were told: "panel_reasons", "recourse_changes".
-    whom : {"0", "featured", "all"}
-        Whose rows are in it: nobody's, and then no background and no model either; those of the people whom the page tells of
-        by name; or all test rows, of more than 2,000 a sample that begins with the explained ones. Only with "all" or
-        "featured" can values be changed, as that needs the rows of the background.
     """
-    if whom not in WHOM:
-        raise DlxError(f"the people in a page must be one of {', '.join(WHOM)}, got {whom!r}")
-    people = _people(context, whom)
-    background = context.background if whom != "0" else context.background[:0]
+    people = _people(context)
+    explained = [_explanation(one, people) for one in _explanations(context)] if len(people) else []
+    known = {"reasons": _by_person(tables.get("panel_reasons"), people, "row"), "ways": _ways(tables.get("recourse_changes"), people)}
+    background = context.background[: len(context.background) if len(people) else 0]
+    models = [_model(model, place, people) | _written(model) for place, model in enumerate(context.models)]
+    return _common(context, people, background) | {"models": models, "explanations": explained} | known
+
+
+def served_book(context: RunContext, people: Dataset) -> dict[str, Any]:
+    """Return what the interface shows of some people at first where a server answers all that is asked."""
+    models = [_model(model, place, people) | {"methods": _methods(model)} for place, model in enumerate(context.models)]
+    held = _common(context, people, context.background)
+    return held | {"models": models, "explanations": [], "reasons": {}, "ways": {}}
+
+
+def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[str, Any]:
+    """Return what a book holds of a case and of people, whoever answers."""
     target = context.case.schema.target
-    threshold = {"threshold": target.threshold, "reason": target.threshold_reason}
-    words = {name: getattr(target, name) for name in ("kind", "label", "person", "event", "risk", "flagged", "cleared")}
-    made = {
+    words = {name: getattr(target, name) for name in ("kind", "label", "person", "event", "risk", "flagged", "cleared", "unit")}
+    words |= {"threshold": target.threshold, "reason": target.threshold_reason, "adverse_action": target.adverse_action}
+    return {
         "case": {"name": context.case.name, "title": context.case.card.title or context.case.name},
-        "target": words | threshold | {"unit": target.unit, "adverse_action": target.adverse_action},
+        "target": words,
         "columns": _columns(context),
-        "models": [_model(context, model, place, whom) for place, model in enumerate(context.models)],
         "main": context.main.name,
         "people": _of_people(context, people),
         "background": packed(background.rows, np.float64),
-        "explanations": [_explanation(one, people) for one in _explanations(context)] if len(people) else [],
-        "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
-        "ways": _ways(tables.get("recourse_changes"), people),
     }
-    return made, Holding(len(people), len(context.case.test), len(background))
 
 
 def packed(array: Any, dtype: Any) -> dict[str, Any]:
@@ -88,8 +100,9 @@ def packed(array: Any, dtype: Any) -> dict[str, Any]:
     return {"dtype": kept.dtype.str[1:], "shape": list(kept.shape), "data": base64.b64encode(kept.tobytes()).decode()}
 
 
-def _people(context: RunContext, whom: Whom) -> Dataset:
+def _people(context: RunContext) -> Dataset:
     """Return whose rows are in a book: the explained people first."""
+    whom = context.people_in_page
     if whom != "all":
         return context.people[: len(context.featured) if whom == "featured" else 0]
     test, known = context.case.test, set(context.people.index.tolist())
@@ -161,17 +174,24 @@ def _words(rules: ReasonRules, column: int, codes: np.ndarray) -> list[list[Any]
     return found
 
 
-def _model(context: RunContext, model: Model, place: int, whom: Whom) -> dict[str, Any]:
-    from dlx.workbench.writing import CannotBeWritten, written
+def _model(model: Model, place: int, people: Dataset) -> dict[str, Any]:
+    said = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
+    return said | {"predictions": packed(model.predict(people, "probability") if len(people) else [], np.float64)}
 
-    said: dict[str, Any] = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
-    said |= {"is_black_box": is_black_box(model), "why": "", "written": None}
-    if whom == "0":
-        return said | {"why": "the page holds nobody's rows, and so no model"}
+
+def _written(model: Model) -> dict[str, Any]:
+    """Return the model itself as data, or why that cannot be."""
     try:
-        return said | {"written": written(model)}
+        return {"written": written(model), "why": ""}
     except CannotBeWritten as error:
-        return said | {"why": str(error)}
+        return {"written": None, "why": str(error)}
+
+
+def _methods(model: Model) -> list[dict[str, str]]:
+    """Return the methods that take a model, its best Shapley values first, with the words of each."""
+    first = explainers.best_shapley(model, model.scales[0])
+    names = [first, *(name for name in explainers.by_preference(explainers.names_for(model)) if name != first)]
+    return [{"value": name, "words": explainers.method(name).LABEL} for name in names]
 
 
 def _explanations(context: RunContext) -> list[Explanation]:

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PAGE_STYLE = HERE / "interface" / "page.css"  # of every page of dlx
+STYLE = HERE / "interface" / "workbench.css"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w/-]+\.js)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(async )?(function|class|const|let)\b)", re.M)
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)", re.M)

@@ -34,6 +34,7 @@ export function openBook(held) {
     ...held,
     columns,
     explanations,
+    predictions: new Map(held.models.map((one) => [one.name, unpacked(one.predictions)])),
     background: rowsOf(held.background),
     people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: unpacked(one.of) })) },
   };

@@ -5,208 +5,204 @@ import { openBook } from "./book.js";
 import { makeState } from "./state.js";
 import { asTest } from "./find.js";
 import { peopleList } from "./list.js";
-import { makeAsk, makePredict } from "./answers.js";
+import { answersHere } from "./here.js";
+import { answersThere } from "./there.js";
 import { work } from "./worker.js";
 import { changeForm } from "./form.js";
 import { consequences, sideBySide } from "./crowd.js";
-import { contributions, methodChoice, methodsFor, reasons, verdict, waysOut } from "./person.js";
+import { takeAlong } from "./letter.js";
+import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waysOf, waysOut } from "./person.js";
 
-const SECONDS = 1;
+const SECONDS = 1; // after which contributions are sharp enough
+const UNSEEN = { find: "", sort: "listed", decision: "", group: "", method: "" };
 
-function open(place, source) {
-  const book = openBook(JSON.parse(document.getElementById("workbench-book").textContent));
-  const answers = makePredict(book);
-  const bench = { book, answers, ask: makeAsk(book, source), risksOf };
-  const first = { person: book.people.names[0], model: book.main, method: "", threshold: book.target.threshold, find: "", sort: "listed", decision: "", group: "", cohort: "" };
-  const state = makeState(first, book.columns);
-  const known = new Map(book.models.map((one) => [one.name, answers.can(one.name) ? answers.predict(one.name, book.people.rows, "probability") : null]));
+/** Open the workbench in its place on the page. */
+function open(place, book, answers) {
+  const { people, target } = book;
+  const bench = { book, answers };
+  const state = makeState({ ...UNSEEN, person: people.names[0], model: book.main, threshold: target.threshold }, book.columns);
+  const placeOf = new Map(people.names.map((name, i) => [name, i]));
+  const everybody = Array.from(people.names.keys());
   const cohorts = [];
-  const placeOf = new Map(book.people.names.map((name, i) => [name, i]));
-  const stepOf = Math.max(0.001, 0.01);
+  let view = null;
   let found = null;
   let stop = () => {};
+  let turn = 0;
 
-  function risksOf(row) {
-    return book.models.map((one) => ({ name: one.name, colour: one.colour, probability: answers.can(one.name) ? answers.predict(one.name, [row], "probability")[0] : null }));
-  }
-
-  const riskOf = (model) => (i) => known.get(model)?.[i] ?? NaN;
-
-  function chosen() {
-    const { find, sort, decision, group, model, threshold } = state.get();
-    const risk = riskOf(model);
-    const { test, strange } = asTest(find, book, risk);
-    const [which, code] = group.split(":").map(Number);
-    const isGroup = group === "" ? () => true : (i) => book.people.groups[which].of[i] === code;
-    const places = Array.from(book.people.names.keys()).filter((i) => test(i) && isGroup(i) && decisions[decision](i, risk(i), threshold));
-    if (sort !== "listed") places.sort((a, b) => (sort === "riskiest" ? risk(b) - risk(a) : risk(a) - risk(b)));
-    return { places, strange };
-  }
-
-  const outcomes = book.people.outcomes;
-  const decisions = {
-    "": () => true,
-    flagged: (_, risk, line) => risk >= line,
-    cleared: (_, risk, line) => risk < line,
-    wrong: (i, risk, line) => outcomes !== null && risk >= line !== (outcomes[i] === 1),
-    disagree: (i, _, line) => new Set(book.models.filter((one) => known.get(one.name)).map((one) => known.get(one.name)[i] >= line)).size > 1,
+  const risk = (i, model = state.get().model) => book.predictions.get(model)[i];
+  const isWrong = (i, line) => people.outcomes !== null && risk(i) >= line !== (people.outcomes[i] === 1);
+  const isDisputed = (i, line) => new Set(book.models.map(({ name }) => risk(i, name) >= line)).size > 1;
+  const SHOWN = {
+    "": { words: "everybody", test: () => true },
+    flagged: { words: target.flagged, test: (i, line) => risk(i) >= line },
+    cleared: { words: target.cleared, test: (i, line) => risk(i) < line },
+    wrong: { words: "decided wrongly", test: isWrong },
+    disagree: { words: "models disagree", test: isDisputed },
   };
+  const ORDERS = { listed: "as listed", riskiest: "highest risk first", safest: "lowest risk first" };
 
-  // What is drawn
-  const [list, showList] = peopleList("People", (person) => state.set({ person: book.people.names[person] }));
+  // Where things stand
+  const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
   const count = h("output", { class: "count", "aria-live": "polite" });
-  const search = h("input", { type: "search", id: "workbench-find", placeholder: `a name, a word, ${example()}`, oninput: () => state.set({ find: search.value }) });
-  const filters = h("div", { class: "choices" });
-  const who = h("div", { class: "who" });
-  const top = h("div");
-  const why = h("div");
-  const form = h("div");
-  const bottom = h("div");
-  who.append(top, why);
-  const [changePart, redrawForm] = folded("Change something", () => formNow());
-  const [waysPart, redrawWays] = folded("Ways out", () => waysOut(bench, view(), (changes) => state.set({ changes: { ...changes } })));
-  const [crowdPart, redrawCrowd] = folded("The threshold", () => thresholdNow());
-  const [cohortPart, redrawCohorts] = folded("Cohorts", () => cohortsNow());
-  who.append(changePart, waysPart);
-  bottom.append(crowdPart, cohortPart);
+  const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }) });
+  const [filters, top, why] = [h("div", { class: "choices" }), h("div"), h("div")];
+  const [changePart, redrawForm] = folded("Change something", drawForm);
+  const [waysPart, redrawWays] = folded("Ways out", drawWays);
+  const [takePart, redrawTake] = folded("Take along", () => takeAlong(bench, view, reasonLines(bench, view, known()), known()));
+  const [thresholdPart, redrawThreshold] = folded("The threshold", drawThreshold);
+  const [cohortPart, redrawCohorts] = folded("Cohorts", drawCohorts);
   place.replaceChildren(
     h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count),
     filters,
-    h("div", { class: "two" }, list, who),
-    bottom,
+    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, waysPart, takePart)),
+    thresholdPart,
+    cohortPart,
   );
 
   function example() {
     const number = book.columns.find((one) => one.kind !== "categorical");
-    return number ? `or ${number.name}>${digits(number.middle, 0).replaceAll(",", "")}` : "or column:level";
+    return `a name, a word${number ? `, or ${number.name}>${digits(number.middle, 0).replaceAll(",", "")}` : ""}`;
   }
 
-  function view() {
+  // The list
+  function chosen() {
+    const { find, sort, decision, group, threshold } = state.get();
+    const { test, strange } = asTest(find, book, risk);
+    const [which, code] = group.split(":").map(Number);
+    const isInside = group === "" ? () => true : (i) => people.groups[which].of[i] === code;
+    const places = everybody.filter((i) => test(i) && isInside(i) && SHOWN[decision].test(i, threshold));
+    if (sort !== "listed") places.sort((a, b) => (sort === "riskiest" ? risk(b) - risk(a) : risk(a) - risk(b)));
+    return { places, strange };
+  }
+
+  function drawList() {
+    const { places, strange } = chosen();
+    const { threshold, person } = state.get();
+    const number = (some) => some.toLocaleString("en-US");
+    count.textContent = strange.length ? `There is no column ${strange.join(", ")}` : `${number(places.length)} of ${number(people.names.length)}`;
+    const line = (i) => [
+      h("span", { class: "name" }, people.names[i]),
+      h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: `bar${risk(i) >= threshold ? " flagged" : ""}`, style: `width:${100 * risk(i)}%` }), h("span", { class: "line", style: `left:${100 * threshold}%` })),
+      h("span", { class: "number" }, percent(risk(i), threshold)),
+      h("span", { class: "mark" }, isWrong(i, threshold) ? "wrong" : ""),
+    ];
+    showList({ places, chosen: placeOf.get(person), line });
+  }
+
+  function drawFilters() {
     const now = state.get();
-    const person = placeOf.get(now.person) ?? 0;
-    const original = book.people.rows[person];
-    const row = Float64Array.from(original);
-    for (const column of book.columns) if (column.name in now.changes) row[column.place] = now.changes[column.name];
-    const isChanged = row.some((code, i) => !Object.is(code, original[i]));
-    const before = new Map(risksOf(original).map((one) => [one.name, one.probability]));
-    const said = risksOf(row).map((one) => ({ ...one, before: before.get(one.name) })).filter((one) => one.probability !== null);
-    const mine = said.find((one) => one.name === now.model);
-    const base = { ...now, person, name: book.people.names[person], original, row, isChanged, answers: said, isFlagged: mine.probability >= now.threshold };
-    const options = methodsFor(bench, person, now.model, isChanged);
-    const usable = options.filter((one) => !one.why);
-    const method = (usable.find((one) => one.value === now.method) ?? usable.find((one) => bench.book.explanations.some((e) => e.method === one.value && e.is_shapley)) ?? usable[0])?.value ?? "";
-    return { ...base, method, options, unlike: unlike(row, isChanged) };
+    const shown = Object.entries(SHOWN).map(([value, { words }]) => ({ value, words }));
+    const orders = Object.entries(ORDERS).map(([value, words]) => ({ value, words }));
+    const groups = people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
+    filters.replaceChildren(
+      choice("Show", people.outcomes ? shown : shown.filter(({ value }) => value !== "wrong"), now.decision, (decision) => state.set({ decision })),
+      groups.length ? choice("Group", [{ value: "", words: "all groups" }, ...groups], now.group, (group) => state.set({ group })) : "",
+      choice("Order", orders, now.sort, (sort) => state.set({ sort })),
+    );
   }
 
-  function unlike(row, isChanged) {
-    if (!isChanged) return "";
-    const beyond = book.columns.filter((column) => column.kind !== "categorical" && !column.special.some(([code]) => code === row[column.place]) && (row[column.place] < column.low || row[column.place] > column.high));
-    return beyond.length ? `Nobody in the training rows has such a ${beyond.map((one) => `“${one.label}”`).join(", ")}.` : "";
+  // The person
+  async function look() {
+    const now = state.get();
+    const mine = (turn += 1);
+    const person = placeOf.get(now.person) ?? 0;
+    const original = people.rows[person];
+    const row = changed(book.columns, original, now.changes);
+    const isChanged = row.some((code, i) => !Object.is(code, original[i]));
+    const stored = book.models.map(({ name, colour }) => ({ name, colour, probability: risk(person, name) }));
+    const said = isChanged ? (await answers.risks([row]))[0] : stored;
+    if (mine !== turn) return; // somebody else was asked for meanwhile
+    const models = said.map((one, k) => ({ ...one, before: stored[k].probability })).filter((one) => one.probability !== null);
+    const flags = models.find((one) => one.name === now.model)?.probability >= now.threshold;
+    const options = methodsFor(bench, person, now.model, isChanged);
+    const usable = options.filter((one) => !one.why).map((one) => one.value);
+    const method = usable.includes(now.method) ? now.method : (usable.find(isShapley) ?? usable[0] ?? "");
+    view = { ...now, person, name: people.names[person], original, row, isChanged, answers: models, isFlagged: flags, options, method, unlike: isChanged ? unlike(row) : "" };
+    top.replaceChildren(...verdict(bench, view).filter(Boolean));
+    explain();
+    [redrawForm, redrawWays].forEach(keepFocus);
+  }
+
+  const isShapley = (method) => book.explanations.some((one) => one.method === method && one.is_shapley);
+  const known = () => (found && found.values ? found : null);
+
+  function unlike(row) {
+    const isBeyond = (column, code) => column.kind !== "categorical" && !column.special.some(([own]) => own === code) && (code < column.low || code > column.high);
+    const beyond = book.columns.filter((column) => isBeyond(column, row[column.place])).map((column) => `“${column.label}”`);
+    return beyond.length ? `Nobody in the training rows has such a ${beyond.join(", ")}.` : "";
   }
 
   function explain() {
     stop();
-    const now = view();
-    const stored = now.isChanged ? null : book.explanations.find((one) => one.model === now.model && one.method === now.method && one.place.has(now.person));
+    const { model, method, person, isChanged, row, options } = view;
+    const stored = isChanged ? null : book.explanations.find((one) => one.model === model && one.method === method && one.place.has(person));
     if (stored) {
-      const i = stored.place.get(now.person);
+      const i = stored.place.get(person);
       const values = stored.valuesAt(i);
-      found = { ...stored, values, errors: null, base: stored.base[i], output: stored.base[i] + values.reduce((sum, value) => sum + value, 0) };
+      found = { ...stored, values, errors: null, base: stored.base[i], output: values.reduce((sum, value) => sum + value, stored.base[i]) };
       drawWhy();
       return;
     }
     found = null;
     drawWhy();
-    const model = book.models.find((one) => one.name === now.model);
-    if (!answers.can(now.model)) return;
-    const label = now.options.find((one) => one.value === now.method)?.words ?? now.method;
-    stop = bench.ask({ model: now.model, row: now.row, method: now.method, scale: model.scales[0], seconds: SECONDS }, (made) => {
-      found = made.failed ? made : { ...made, label, scale: model.scales[0], output: made.prediction };
+    if (!method) return;
+    const label = options.find((one) => one.value === method).words;
+    const { scales } = book.models.find((one) => one.name === model);
+    stop = answers.explain({ model, row, method, scale: scales[0], seconds: SECONDS }, (made) => {
+      found = made.values ? { ...made, label, scale: scales[0], output: made.prediction } : made;
       drawWhy();
     });
   }
 
   function drawWhy() {
-    const now = view();
-    why.replaceChildren(reasons(bench, now, found && !found.failed ? found : null), methodChoice(bench, now, now.options, state.set), ...contributions(bench, now, found));
+    const parts = [reasons(bench, view, known()), methodChoice(bench, view, view.options, state.set), ...contributions(bench, view, found)];
+    keepFocus(() => why.replaceChildren(...parts));
+    redrawTake();
   }
 
-  function formNow() {
-    const now = view();
+  function drawForm() {
     const change = (name, code) => {
       const changes = { ...state.get().changes, [name]: code };
-      if (Object.is(code, now.original[book.columns.find((one) => one.name === name).place])) delete changes[name];
+      if (Object.is(code, view.original[book.columns.find((one) => one.name === name).place])) delete changes[name];
       state.set({ changes });
     };
-    const reset = now.isChanged ? h("p", {}, h("button", { type: "button", onclick: () => state.set({ changes: {} }) }, "Take all changes back")) : null;
-    return [reset, changeForm(book.columns, now.row, now.original, change)].filter(Boolean);
+    const back = h("p", {}, h("button", { type: "button", onclick: () => state.set({ changes: {} }) }, "Take all changes back"));
+    return [...(view.isChanged ? [back] : []), changeForm(book.columns, view.row, view.original, change)];
   }
 
-  function thresholdNow() {
-    const { threshold, model } = state.get();
-    const slider = h("input", { type: "range", min: 0.01, max: 0.99, step: stepOf, value: threshold, "aria-label": "Threshold", onchange: () => state.set({ threshold: Number(slider.value) }) });
-    return [h("p", {}, slider, ` ${percent(threshold)}${threshold === book.target.threshold ? `, ${book.target.reason}` : ""}`), ...consequences(book, chosen().places, riskOf(model), threshold)];
+  function drawWays() {
+    const ways = waysOf(bench, view);
+    const place = h("div", {}, ways.length ? "Asking the other models …" : "");
+    const take = (changes) => state.set({ changes: { ...changes } });
+    const asked = ways.length ? answers.risks(ways.map(({ row }) => row)) : Promise.resolve([]);
+    const drawn = view;
+    asked.then((risks) => place.replaceChildren(...waysOut(bench, drawn, ways.map((way, i) => ({ ...way, risks: risks[i] })), take)));
+    return place;
   }
 
-  function cohortsNow() {
+  // Many people
+  function drawThreshold() {
+    const { threshold } = state.get();
+    const slider = h("input", { type: "range", id: "workbench-threshold", min: 0.01, max: 0.99, step: 0.01, value: threshold, "aria-label": "Threshold", oninput: () => state.set({ threshold: Number(slider.value) }) });
+    const back = threshold === target.threshold ? target.reason : h("button", { type: "button", onclick: () => state.set({ threshold: target.threshold }) }, `back to ${percent(target.threshold)}`);
+    return [h("p", {}, slider, ` ${percent(threshold)} `, back), ...consequences(book, chosen().places, risk, threshold)];
+  }
+
+  function drawCohorts() {
     const { places } = chosen();
-    const name = h("input", { type: "text", "aria-label": "Name of the cohort", value: state.get().find || "everybody", maxlength: 40 });
+    const { find, model, threshold } = state.get();
+    const name = h("input", { type: "text", "aria-label": "Name of the cohort", value: find || "everybody", maxlength: 40 });
     const keep = () => {
       cohorts.push({ name: name.value || `cohort ${cohorts.length + 1}`, places });
       redrawCohorts();
     };
-    const shown = book.explanations.find((one) => one.model === state.get().model && one.is_shapley);
-    const everybody = { name: "everybody", places: Array.from(book.people.names.keys()) };
-    const two = [...cohorts.slice(-2), everybody].slice(0, 3);
+    const shown = book.explanations.find((one) => one.model === model && one.is_shapley);
+    const beside = [...cohorts.slice(-2), { name: "everybody", places: everybody }];
     return [
       h("p", {}, `The ${places.length} people in the list above as a cohort: `, name, " ", h("button", { type: "button", onclick: keep }, "Keep")),
-      ...(cohorts.length ? sideBySide(book, two, riskOf(state.get().model), state.get().threshold, shown) : []),
+      ...(cohorts.length ? sideBySide(book, beside, risk, threshold, shown) : [h("p", { class: "quiet" }, "Filter the list, keep it under a name, and it stands here beside everybody.")]),
     ];
   }
-
-  function drawFilters() {
-    const now = state.get();
-    const { target } = book;
-    const each = [["", "everybody"], ["flagged", target.flagged], ["cleared", target.cleared], ...(outcomes ? [["wrong", "decided wrongly"]] : []), ["disagree", "models disagree"]];
-    const groups = book.people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
-    const sorts = [["listed", "as listed"], ["riskiest", "highest risk first"], ["safest", "lowest risk first"]];
-    filters.replaceChildren(
-      choice("Show", each.map(([value, words]) => ({ value, words })), now.decision, (decision) => state.set({ decision })),
-      groups.length ? choice("Group", [{ value: "", words: "all groups" }, ...groups], now.group, (group) => state.set({ group })) : "",
-      choice("Order", sorts.map(([value, words]) => ({ value, words })), now.sort, (sort) => state.set({ sort })),
-    );
-  }
-
-  function drawList() {
-    const { places, strange } = chosen();
-    const { model, threshold, person } = state.get();
-    const risk = riskOf(model);
-    count.textContent = strange.length ? `There is no column ${strange.join(", ")}` : `${places.length.toLocaleString("en-US")} of ${book.people.names.length.toLocaleString("en-US")}`;
-    showList({
-      places,
-      chosen: placeOf.get(person),
-      line: (i) => [
-        h("span", { class: "name" }, book.people.names[i]),
-        h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: `bar${risk(i) >= threshold ? " flagged" : ""}`, style: `width:${100 * risk(i)}%` }), h("span", { class: "line", style: `left:${100 * threshold}%` })),
-        h("span", { class: "number" }, percent(risk(i), threshold)),
-        h("span", { class: "mark" }, outcomes && risk(i) >= threshold !== (outcomes[i] === 1) ? "wrong" : ""),
-      ],
-    });
-  }
-
-  state.listen((now, before) => {
-    const is = (...names) => names.some((name) => now[name] !== before[name]);
-    if (search.value !== now.find) search.value = now.find;
-    if (is("decision", "group", "sort")) drawFilters();
-    if (is("find", "decision", "group", "sort", "model", "threshold", "person")) drawList();
-    if (is("person", "model", "method", "changes", "threshold")) {
-      top.replaceChildren(...verdict(bench, view()).filter(Boolean));
-      explain();
-      redrawWays();
-    }
-    if (is("person", "changes", "model")) keepFocus(redrawForm);
-    if (is("threshold", "model", "find", "decision", "group")) [redrawCrowd, redrawCohorts].forEach(keepFocus);
-  });
 
   function keepFocus(redraw) {
     const id = document.activeElement?.id;
@@ -214,20 +210,36 @@ function open(place, source) {
     if (id) document.getElementById(id)?.focus({ preventScroll: true });
   }
 
+  state.listen((now, before) => {
+    const is = (...names) => names.some((name) => now[name] !== before[name]);
+    if (search.value !== now.find) search.value = now.find;
+    if (is("decision", "group", "sort")) keepFocus(drawFilters);
+    if (is("find", "decision", "group", "sort", "model", "threshold", "person")) drawList();
+    if (is("person", "model", "method", "changes", "threshold")) look();
+    if (is("find", "decision", "group", "model", "threshold")) [redrawThreshold, redrawCohorts].forEach(keepFocus);
+  });
   drawFilters();
   drawList();
-  top.replaceChildren(...verdict(bench, view()).filter(Boolean));
-  explain();
-  const follow = () => {
-    if (state.read(location.hash.slice(1))) place.scrollIntoView();
-  };
+  look();
+  const follow = () => state.read(location.hash.slice(1)) && place.scrollIntoView();
   addEventListener("hashchange", follow);
   follow();
   place.dataset.ready = "yes";
 }
 
-if (typeof document === "undefined") work(self);
-else {
+async function start() {
   const place = document.getElementById("workbench");
-  if (place) open(place, URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" })));
+  const held = document.getElementById("workbench-book");
+  if (!place) return;
+  if (held) {
+    const source = URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" }));
+    const book = openBook(JSON.parse(held.textContent));
+    open(place, book, answersHere(book, source));
+  } else {
+    const book = openBook(await (await fetch(`book${location.search}`)).json());
+    open(place, book, answersThere(book));
+  }
 }
+
+if (typeof document === "undefined") work(self);
+else start();

@@ -5,22 +5,18 @@ import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
 import { reasonWords, valueWords } from "./book.js";
 
 const REASONS = 4;
-const IN_THE_BROWSER = { shapley: "Shapley values", deeplift: "DeepLIFT", integrated_gradients: "Integrated gradients" };
-
-/** The methods that can tell of somebody: those stored for them, and those that are computed here; why the others cannot. */
-export function methodsFor(bench, person, model, isChanged) {
-  const { book, answers } = bench;
-  const stored = book.explanations.filter((one) => one.model === model);
-  const isNet = book.models.find((one) => one.name === model).written?.kind === "net";
-  const here = answers.can(model) ? Object.keys(IN_THE_BROWSER).filter((name) => name === "shapley" || isNet) : [];
+/** The methods that can tell of somebody: those stored for them, and those that can be computed; why the others cannot. */
+export function methodsFor({ book, answers }, person, model, isChanged) {
+  const computed = answers.methods(model);
+  const isComputed = (name) => computed.some((one) => one.value === name);
   const why = isChanged ? "not computed for changed values" : "not computed for this person: dlx explain does";
+  const stored = book.explanations.filter((one) => one.model === model);
   const options = stored.map((one) => {
-    const isKnown = (!isChanged && one.place.has(person)) || here.includes(one.method);
-    return { value: one.method, words: one.label, why: isKnown ? "" : why, isStored: !isChanged && one.place.has(person) };
+    const isKnown = !isChanged && one.place.has(person);
+    return { value: one.method, words: one.label, why: isKnown || isComputed(one.method) ? "" : why };
   });
-  const isListed = (name) => options.some((one) => one.value === name);
-  for (const name of here) if (!isListed(name)) options.push({ value: name, words: `${IN_THE_BROWSER[name]}, computed here`, why: "" });
-  return options;
+  const others = computed.filter((one) => !options.some(({ value }) => value === one.value));
+  return [...options, ...others.map(({ value, words }) => ({ value, words: `${words}, computed here`, why: "" }))];
 }
 
 export function verdict(bench, view) {
@@ -43,11 +39,17 @@ export function verdict(bench, view) {
   ];
 }
 
-/** At most four reasons each way, in the words that may be given; of changed people by one method alone. */
+const agreed = ({ book }, view) => (view.isChanged || view.model !== book.main ? null : book.reasons[view.name]);
+
+/** What speaks for and against: what enough methods share, where they were asked; else what one method says. */
+export function reasonLines(bench, view, found) {
+  return agreed(bench, view) ?? (found ? alone(bench, view, found) : []);
+}
+
+/** At most four reasons each way, in the words that may be given. */
 export function reasons(bench, view, found) {
-  const { book } = bench;
-  const stored = view.isChanged || view.model !== book.main ? null : book.reasons[view.name];
-  const lines = stored ?? (found ? alone(bench, view, found) : []);
+  const stored = agreed(bench, view);
+  const lines = reasonLines(bench, view, found);
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
     const words = given.map((line) => h("li", {}, line.words, line.words_say_value ? "" : `: ${line.value}`, line.methods && line.support < line.methods ? ` (${line.support} of ${line.methods} methods)` : ""));
@@ -83,7 +85,8 @@ export function contributions(bench, view, found) {
   const known = book.explanations
     .filter((one) => !view.isChanged && one.model === view.model && one.place.has(view.person))
     .map((one) => ({ ...one, values: one.valuesAt(one.place.get(view.person)) }));
-  if (!found) return [h("p", { class: "quiet" }, "Computing …")];
+  if (!found) return [h("p", { class: "quiet" }, view.method ? "Computing …" : "No method can tell of this person here.")];
+  if (found.progress) return [h("p", { class: "quiet" }, found.progress)];
   if (found.failed) return [h("p", { class: "objection" }, found.failed)];
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
@@ -98,27 +101,33 @@ export function contributions(bench, view, found) {
   return drawn;
 }
 
-export function waysOut(bench, view, take) {
-  const { book } = bench;
-  const ways = (book.ways[view.name] ?? []).filter((way) => way.model === view.model);
+/** The ways out, each with how many other models would clear the person, too: {way, row, risks} of each. */
+export function waysOut({ book }, view, ways, take) {
   const { target } = book;
   if (!ways.length) return [h("p", {}, view.isFlagged ? `No way out was found for this ${target.person}, or none was looked for.` : `This ${target.person} is ${target.cleared}: no way out is needed.`)];
-  return [
-    h("p", { class: "quiet" }, "A click puts it into the form. It says what the model would answer, not what would become of the person."),
-    h(
-      "ul",
-      { class: "ways" },
-      ways.map((way) => {
-        const changes = Object.entries(way.changes).map(([name, code]) => [book.columns.find((one) => one.name === name), code]);
-        const words = changes.map(([column, code]) => `${column.label}: ${valueWords(column, view.original[column.place])} → ${valueWords(column, code)}`);
-        const row = Float64Array.from(view.original);
-        for (const [column, code] of changes) row[column.place] = code;
-        const others = bench.risksOf(row).filter((one) => one.name !== view.model && one.probability !== null);
-        const agreeing = others.filter((one) => one.probability < view.threshold).length;
-        return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${percent(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
-      }),
-    ),
-  ];
+  const lines = ways.map(({ way, risks }) => {
+    const words = Object.entries(way.changes).map(([name, code]) => {
+      const column = book.columns.find((one) => one.name === name);
+      return `${column.label}: ${valueWords(column, view.original[column.place])} → ${valueWords(column, code)}`;
+    });
+    const others = risks.filter((one) => one.name !== view.model && one.probability !== null);
+    const agreeing = others.filter((one) => one.probability < view.threshold).length;
+    return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${percent(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
+  });
+  return [h("p", { class: "quiet" }, "A click puts it into the form. It says what the model would answer, not what would become of the person."), h("ul", { class: "ways" }, lines)];
+}
+
+export function waysOf({ book }, view) {
+  return (book.ways[view.name] ?? [])
+    .filter((way) => way.model === view.model)
+    .map((way) => ({ way, row: changed(book.columns, view.original, way.changes) }));
+}
+
+/** A row with other codes in some columns, by their names. */
+export function changed(columns, original, changes) {
+  const row = Float64Array.from(original);
+  for (const column of columns) if (column.name in changes) row[column.place] = changes[column.name];
+  return row;
 }
 
 export function methodChoice(bench, view, options, set) {

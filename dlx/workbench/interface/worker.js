@@ -1,32 +1,22 @@
 // The same script in a worker: contributions of one row, sharper and sharper.
 
-import { readModel } from "../engine/models.js";
+import { readModel } from "../engine/model.js";
 import { shapleyValues } from "../engine/shapley.js";
 import { deepLift, integratedGradients } from "../engine/gradients.js";
 
 const GRADIENTS = { deeplift: deepLift, integrated_gradients: integratedGradients };
 
 export function work(scope) {
-  const models = new Map();
-  let background = [];
   scope.onmessage = ({ data }) => {
-    if (data.models) {
-      background = data.background;
-      for (const one of data.models) {
-        const model = readModel(one);
-        models.set(model.name, model);
-      }
-      return;
-    }
     try {
-      answer(scope, models.get(data.model), background, data);
+      answer(scope, readModel(data.written), data);
     } catch (error) {
       scope.postMessage({ failed: error.message });
     }
   };
 }
 
-function answer(scope, model, background, { row, method, scale, seconds }) {
+function answer(scope, model, { row, background, method, scale, seconds }) {
   if (method in GRADIENTS) {
     scope.postMessage({ ...GRADIENTS[method](model, row, background), isLast: true });
     return;

@@ -46,11 +46,13 @@ def measure(context: RunContext) -> Measured:
         explained.append(shapley(context, other))
         if other.scales[0] == main.scales[0]:
             compared = contrast(shapley(context, main), shapley(context, other))
+    panel_reasons = [line for position in range(len(context.panel)) for line in reasons(context, position)]
     told_reasons = [line for one in context.featured for line in reasons(context, one.position, key=one.key)]
     tables = {
         "people": _people(context),
         "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
         "person_reasons": pd.DataFrame(told_reasons),
+        "panel_reasons": pd.DataFrame(panel_reasons),
         "contributions": pd.concat(
             [one.to_frame() for one in (*context.explanations.values(), *context.brought)],
             ignore_index=True,

@@ -1,0 +1,16 @@
+"""What the section measures: whose rows the file holds. What can be done with them is the workbench, `dlx.workbench`."""
+
+from __future__ import annotations
+
+from dlx.context import RunContext
+from dlx.reporting.sections import Measured
+from dlx.workbench import Holding, holding
+
+TITLE, PLACE, TASKS = "Ask about anybody", 38, ("binary",)
+
+
+def measure(context: RunContext) -> Measured:
+    """Return how many people's rows the page holds, and how many models it can ask."""
+    held: Holding = holding(context)
+    facts = {"people": held.people, "of": held.of, "background": held.background, "rows": held.rows}
+    return Measured(facts={name: float(value) for name, value in facts.items()}, about=held)

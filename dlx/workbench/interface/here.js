@@ -1,0 +1,37 @@
+// Answers from the page's own file: models evaluated in this thread, contributions bit by bit in a worker.
+
+import { readModel } from "../engine/model.js";
+
+const COMPUTED = [
+  ["shapley", "Shapley values", () => true],
+  ["deeplift", "DeepLIFT", (written) => written.kind === "net"],
+  ["integrated_gradients", "Integrated gradients", (written) => written.kind === "net"],
+];
+
+/** Return what can be asked: `methods(model)`, `risks(rows)` and `explain(question, update)`, which returns how to stop it. */
+export function answersHere(book, source) {
+  const written = new Map(book.models.filter((one) => one.written).map((one) => [one.name, one.written]));
+  const models = new Map(Array.from(written, ([name, one]) => [name, readModel(one)]));
+  let worker = null;
+
+  function methods(name) {
+    return written.has(name) ? COMPUTED.filter(([, , fits]) => fits(written.get(name))).map(([value, words]) => ({ value, words })) : [];
+  }
+
+  async function risks(rows) {
+    const each = book.models.map(({ name }) => (models.has(name) ? models.get(name).predict(rows, "probability") : null));
+    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, probability: each[k] ? each[k][i] : null })));
+  }
+
+  function explain(question, update) {
+    worker?.terminate();
+    const mine = new Worker(source);
+    worker = mine;
+    mine.onmessage = ({ data }) => update(data);
+    mine.onerror = (event) => update({ failed: event.message || "it failed" });
+    mine.postMessage({ written: written.get(question.model), background: book.background, ...question });
+    return () => mine.terminate();
+  }
+
+  return { methods, risks, explain };
+}
