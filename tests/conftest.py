@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -14,6 +15,8 @@ settings.register_profile("ci", max_examples=30, derandomize=True, deadline=None
 MANY = int(os.environ.get("HYPOTHESIS_EXAMPLES", "300"))  # pytest --hypothesis-profile=nightly, as experiments/nightly.py says
 settings.register_profile("nightly", max_examples=MANY, deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile("ci")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 
 
 def pytest_configure():
@@ -59,6 +62,21 @@ def wine_page(tmp_path_factory):
         patched.setattr("dlx.reporting.QUICK", Budget("quick", 2, 2, 0.5, 2))
         patched.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
         return dlx.report(wines.wines(), models=wines.models(), path=page, narrator=Narrator(quiet=True), **asked)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; where there is none, a failure in CI and a skip elsewhere."""
+    from playwright.sync_api import sync_playwright
+
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        reason = f"there is no {', '.join(BROWSERS)}: install Debian's package chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -187,11 +187,12 @@ def _written(model: Model) -> dict[str, Any]:
         return {"written": None, "why": str(error)}
 
 
-def _methods(model: Model) -> list[dict[str, str]]:
+def _methods(model: Model) -> list[dict[str, Any]]:
     """Return the methods that take a model, its best Shapley values first, with the words of each."""
     first = explainers.best_shapley(model, model.scales[0])
     names = [first, *(name for name in explainers.by_preference(explainers.names_for(model)) if name != first)]
-    return [{"value": name, "words": explainers.method(name).LABEL} for name in names]
+    facts = [(name, explainers.method(name)) for name in names]
+    return [{"value": name, "words": one.LABEL, "is_shapley": bool(one.IS_SHAPLEY)} for name, one in facts]
 
 
 def _explanations(context: RunContext) -> list[Explanation]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ from dlx.workbench.contents import served_book
 from dlx.workbench.joining import PAGE_STYLE, STYLE, joined
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from dlx.context import RunContext
     from dlx.dataset import Dataset
     from dlx.explanation import Explanation
@@ -281,18 +284,22 @@ def serve(context: RunContext, people: Dataset, *, host: str, port: int, ready: 
     DlxError
         If the port is in use.
     """
-    import socket
-
-    import uvicorn
-
     try:
         bound = socket.create_server((host, port))
     except OSError as error:
         raise DlxError(f"port {port} of {host} cannot be used: {in_a_line(error)}; pass another --port, or 0 for any") from error
-    at = bound.getsockname()[1]
-    names = {host, "localhost", "127.0.0.1"} if host in ("127.0.0.1", "localhost") else {host}
-    bench = Workbench(context, people, {f"{name}:{at}" for name in names})
-    config = uvicorn.Config(bench.app(), log_level="error", access_log=False, server_header=False, timeout_graceful_shutdown=1)
-    ready(f"http://{host}:{at}/?token={bench.token}")
+    server, address = prepared(context, people, bound)
+    ready(address)
     with contextlib.suppress(KeyboardInterrupt), bound:
-        uvicorn.Server(config).run(sockets=[bound])
+        server.run(sockets=[bound])
+
+
+def prepared(context: RunContext, people: Dataset, bound: socket.socket) -> tuple[uvicorn.Server, str]:
+    """Return the server of a bound socket, which waits to be run, and its address with the token."""
+    import uvicorn
+
+    host, port = bound.getsockname()[:2]
+    names = {host, *(("localhost",) if host == "127.0.0.1" else ())}
+    bench = Workbench(context, people, {f"{name}:{port}" for name in names})
+    config = uvicorn.Config(bench.app(), log_level="error", access_log=False, server_header=False, timeout_graceful_shutdown=1)
+    return uvicorn.Server(config), f"http://{host}:{port}/?token={bench.token}"

@@ -3,9 +3,9 @@
 import { readModel } from "../engine/model.js";
 
 const COMPUTED = [
-  ["shapley", "Shapley values", () => true],
-  ["deeplift", "DeepLIFT", (written) => written.kind === "net"],
-  ["integrated_gradients", "Integrated gradients", (written) => written.kind === "net"],
+  { value: "shapley", words: "Shapley values", is_shapley: true, fits: () => true },
+  { value: "deeplift", words: "DeepLIFT", is_shapley: false, fits: (written) => written.kind === "net" },
+  { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
 ];
 
 /** Return what can be asked: `methods(model)`, `risks(rows)` and `explain(question, update)`, which returns how to stop it. */
@@ -15,7 +15,7 @@ export function answersHere(book, source) {
   let worker = null;
 
   function methods(name) {
-    return written.has(name) ? COMPUTED.filter(([, , fits]) => fits(written.get(name))).map(([value, words]) => ({ value, words })) : [];
+    return written.has(name) ? COMPUTED.filter((one) => one.fits(written.get(name))) : [];
   }
 
   async function risks(rows) {

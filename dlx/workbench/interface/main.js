@@ -115,15 +115,15 @@ function open(place, book, answers) {
     const models = said.map((one, k) => ({ ...one, before: stored[k].probability })).filter((one) => one.probability !== null);
     const flags = models.find((one) => one.name === now.model)?.probability >= now.threshold;
     const options = methodsFor(bench, person, now.model, isChanged);
-    const usable = options.filter((one) => !one.why).map((one) => one.value);
-    const method = usable.includes(now.method) ? now.method : (usable.find(isShapley) ?? usable[0] ?? "");
+    const usable = options.filter((one) => !one.why);
+    const first = usable.find((one) => one.value === now.method) ?? usable.find((one) => one.is_shapley) ?? usable[0];
+    const method = first?.value ?? "";
     view = { ...now, person, name: people.names[person], original, row, isChanged, answers: models, isFlagged: flags, options, method, unlike: isChanged ? unlike(row) : "" };
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     explain();
     [redrawForm, redrawWays].forEach(keepFocus);
   }
 
-  const isShapley = (method) => book.explanations.some((one) => one.method === method && one.is_shapley);
   const known = () => (found && found.values ? found : null);
 
   function unlike(row) {

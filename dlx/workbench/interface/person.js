@@ -13,10 +13,10 @@ export function methodsFor({ book, answers }, person, model, isChanged) {
   const stored = book.explanations.filter((one) => one.model === model);
   const options = stored.map((one) => {
     const isKnown = !isChanged && one.place.has(person);
-    return { value: one.method, words: one.label, why: isKnown || isComputed(one.method) ? "" : why };
+    return { value: one.method, words: one.label, is_shapley: one.is_shapley, why: isKnown || isComputed(one.method) ? "" : why };
   });
   const others = computed.filter((one) => !options.some(({ value }) => value === one.value));
-  return [...options, ...others.map(({ value, words }) => ({ value, words: `${words}, computed here`, why: "" }))];
+  return [...options, ...others.map((one) => ({ ...one, words: `${one.words}, computed here`, why: "" }))];
 }
 
 export function verdict(bench, view) {

@@ -1,0 +1,192 @@
+"""The workbench in a page's own file, from disk: held to Python, to pandas, and to those who cannot use a mouse."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+import dlx
+
+MODELS = ("mlp", "gradient_boosting", "random_forest")
+
+
+@pytest.fixture(scope="module")
+def bank():
+    return dlx.load("bank_loan")
+
+
+@pytest.fixture(scope="module")
+def models(bank):
+    return {name: dlx.load_model(bank, name) for name in MODELS}
+
+
+@pytest.fixture(scope="module")
+def opened(browser, bank_loan_page):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
+    page.goto(bank_loan_page.as_uri(), wait_until="load")
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def page(opened, bank_loan_page):
+    """The page as it is opened."""
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    opened.goto(bank_loan_page.as_uri(), wait_until="load")
+    opened.wait_for_selector("#workbench[data-ready]")
+    return opened
+
+
+def at(page, link):
+    """Follow a link into the page."""
+    page.goto(f"{page.url.partition('#')[0]}#{link}", wait_until="load")
+    page.reload(wait_until="load")
+    page.wait_for_selector("#workbench[data-ready]")
+    page.wait_for_selector("#workbench .waterfall")
+
+
+def risks(page):
+    """The risks that are shown, by model, as they are printed last."""
+    lines = page.eval_on_selector_all("#workbench .risk", "all => all.map(one => [...one.children].map(part => part.textContent))")
+    return {name: float(said.split("→")[-1].strip(" %").replace("−", "-")) / 100 for name, _, said in lines}
+
+
+def unfold(page, title):
+    page.locator("#workbench summary", has_text=title).click()
+
+
+def names_in_list(page):
+    box = page.locator("#workbench .list")
+    count = int(page.locator("#workbench output").inner_text().split(" of ")[0].replace(",", ""))
+    found = []
+    for start in range(0, 30 * count, 300):
+        box.evaluate("(box, top) => { box.scrollTop = top; box.dispatchEvent(new Event('scroll')); }", start)
+        found += page.eval_on_selector_all("#workbench .one .name", "all => all.map(one => one.textContent)")
+    return set(found), count
+
+
+def test_a_person_is_found_and_changed_and_every_model_answers_as_in_python(page, bank, models):
+    at(page, "person=522&duration=24&amount=2000")
+    test = bank.test
+    place = test.index.tolist().index(522)
+    row = np.array(test.rows[place : place + 1])
+    row[0, bank.schema.position("duration")], row[0, bank.schema.position("amount")] = 24, 2000
+    shown = risks(page)
+    for name, model in models.items():
+        assert shown[name] == pytest.approx(float(model.predict(row, "probability")[0]), abs=0.006), name
+    assert "changed" in page.locator("#workbench h3").first.inner_text()
+
+
+def test_typing_another_value_changes_the_risk_at_once_and_taking_it_back_restores_it(page):
+    at(page, "person=522")
+    before = risks(page)
+    unfold(page, "Change something")
+    field = page.get_by_label("Length of the loan", exact=True)
+    field.fill("6")
+    field.press("Enter")
+    page.wait_for_selector("#workbench .undo")
+    assert risks(page)["mlp"] < before["mlp"] - 0.05 and "c.duration=6" in page.url
+    page.locator("#workbench .undo").click()
+    page.wait_for_selector("#workbench .undo", state="detached")
+    assert risks(page) == before and "duration" not in page.url
+
+
+def test_filters_give_whom_pandas_gives(page, bank, models):
+    table = bank.test.frame
+    page.locator("#workbench-find").fill("age<30 duration>=24")
+    found, count = names_in_list(page)
+    wanted = table[(table["age"] < 30) & (table["duration"] >= 24)]
+    assert count == len(wanted) and found == set(map(str, wanted.index))
+    page.locator("#workbench-find").fill("")
+    page.get_by_label("Show").select_option("wrong")
+    risk, line = models["mlp"].predict(bank.test, "probability"), bank.schema.target.threshold
+    _, count = names_in_list(page)
+    assert count == int(((risk >= line) != (bank.test.outcomes == 1)).sum())
+    page.locator("#workbench-find").fill("nothing>3")
+    assert "no column nothing" in page.locator("#workbench output").inner_text()
+
+
+def test_a_way_out_clicked_flips_the_decision_in_the_model_that_it_is_for(page, bank):
+    held = json.loads(page.locator("#workbench-book").text_content())
+    person, way = next((who, way) for who, ways in held["ways"].items() for way in ways if way["model"] == "mlp")
+    at(page, f"person={person}")
+    assert risks(page)["mlp"] >= round(bank.schema.target.threshold, 3) - 0.005
+    unfold(page, "Ways out")
+    page.locator("#workbench .ways button").first.click()
+    page.wait_for_selector("#workbench .risk .before")
+    assert risks(page)["mlp"] < bank.schema.target.threshold
+    assert risks(page)["mlp"] == pytest.approx(way["risk"], abs=0.006)
+
+
+def test_a_link_reopens_what_was_seen(page):
+    at(page, "person=522&duration=12&method=shapley&model=gradient_boosting&threshold=0.4&decision=cleared")
+    first = (page.locator("#workbench .verdict").inner_text(), risks(page), page.locator("#workbench output").inner_text())
+    link = page.url.partition("#")[2]
+    at(page, link)
+    assert (page.locator("#workbench .verdict").inner_text(), risks(page), page.locator("#workbench output").inner_text()) == first
+    assert first[0].startswith("gradient_boosting says") and "(denied)" in first[0]
+
+
+def test_contributions_of_a_changed_person_are_shapley_values(page, bank, models):
+    at(page, "person=522&duration=12&model=gradient_boosting")
+    page.wait_for_function("document.querySelector('#workbench .waterfall caption').textContent.includes('Exact')")
+    row = np.array(bank.test.rows[[bank.test.index.tolist().index(522)]])
+    row[0, bank.schema.position("duration")] = 12
+    made = dlx.explain(models["gradient_boosting"], row, method="tree_shap", background=bank.background(20), scale="logit")
+    shown = page.eval_on_selector_all(
+        "#workbench .waterfall tbody tr:not(.edge)",
+        "all => all.map(one => [one.querySelector('th').firstChild.textContent, one.querySelector('.number').textContent])",
+    )
+    for label, number in shown[:-1]:
+        value = made.values[0, bank.schema.labels.index(label)]
+        assert float(number.replace("−", "-")) == pytest.approx(value, abs=0.006), label
+
+
+def test_the_list_is_moved_through_by_keys(page):
+    box = page.locator("#workbench .list")
+    box.focus()
+    for key, place in (("End", -1), ("Home", 0), ("ArrowDown", 1)):
+        page.keyboard.press(key)
+        chosen = page.locator("#workbench .one[aria-selected=true] .name").inner_text()
+        assert chosen == page.evaluate("JSON.parse(document.getElementById('workbench-book').textContent).people.names.at(%d)" % place)
+        assert box.get_attribute("aria-activedescendant") == page.locator("#workbench .one[aria-selected=true]").get_attribute("id")
+
+
+def test_a_threshold_moves_every_decision(page, bank, models):
+    at(page, "person=522&threshold=0.5")
+    unfold(page, "The threshold")
+    cells = page.eval_on_selector_all("#workbench .table >> nth=0 >> tbody td", "all => all.map(one => Number(one.textContent))")
+    flagged = models["mlp"].predict(bank.test, "probability") >= 0.5
+    events = bank.test.outcomes == 1
+    assert cells[:2] == [int((flagged & events).sum()), int((flagged & ~events).sum())]
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_no_fault_and_nothing_is_wider_than_the_screen(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('#workbench details').forEach(folded => { folded.open = true; })")
+    page.wait_for_selector("#workbench .field")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page, context="#ask")
+    assert not found.violations_count, found.generate_report()
+
+
+def test_it_asks_nobody_and_does_not_complain(opened):
+    assert {url.partition("#")[0] for url in opened.asked if not url.startswith("blob:")} == {opened.url.partition("#")[0]}
+    assert not opened.complaints
+
+
+def test_contributions_are_kept_closely_and_weights_not_rounded(bank_loan_page):
+    text = bank_loan_page.read_text(encoding="utf-8")
+    held = json.loads(re.search(r'id="workbench-book">(.*?)</script>', text, re.S)[1])
+    assert len(text) < 6e6
+    for one in held["explanations"]:
+        assert one["unit"] / 2 <= 0.001 * one["unit"] * 32_767  # half a step, of the largest

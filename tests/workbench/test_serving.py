@@ -1,0 +1,187 @@
+"""The workbench on a server: it answers as Python does, and only those who know the token and call it by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import worlds
+
+import dlx
+from dlx.context import RunContext
+from dlx.dataset import Dataset
+from dlx.errors import DlxError
+from dlx.model import BlackBox
+from dlx.progress import Narrator
+from dlx.schema import Feature, Schema, Target
+from dlx.workbench import serving
+
+MARKUP = "<script>alert(1)</script>"
+
+
+@contextlib.contextmanager
+def served(case, *models, people=None):
+    """A running server: its port and its token."""
+    context = RunContext.of(case, models, people=1, background=20, narrator=Narrator(quiet=True))
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        server, address = serving.prepared(context, case.test if people is None else people, bound)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield int(address.split(":")[2].split("/")[0]), address.partition("token=")[2]
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with served(worlds.table("mixed"), worlds.net("mixed"), worlds.boosted("mixed")) as found:
+        yield found
+
+
+def asked(server, path, body=None, *, token=None, **headers):
+    """The status and the text of an answer."""
+    port, right = server
+    content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    address, verb = f"{path}?token={right if token is None else token}", "GET" if body is None else "POST"
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request(verb, address, content, headers)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read().decode(), dict(answer.getheaders())
+
+
+def sent(row):
+    return [None if np.isnan(code) else code for code in row.tolist()]
+
+
+def test_risks_and_contributions_are_those_of_python(server):
+    case, net = worlds.table("mixed"), worlds.net("mixed")
+    row = case.test.rows[:1]
+    status, text, _ = asked(server, "/risks", {"rows": [sent(row[0])]})
+    assert status == 200
+    assert json.loads(text)["risks"][0][0] == pytest.approx(net.predict(row, "probability")[0], abs=1e-9)
+    status, text, _ = asked(server, "/explain", {"model": net.name, "method": "deeplift", "row": sent(row[0])})
+    found = json.loads(text.splitlines()[-1])
+    made = dlx.explain(net, row, method="deeplift", background=case.background(20), scale=net.scales[0])
+    assert status == 200 and found["values"] == pytest.approx(made.values[0].tolist(), abs=1e-9) and found["isLast"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({"Host": "evil.example"}, None),
+        ({"Host": "127.0.0.1"}, None),  # without the port
+        ({"Origin": "http://evil.example"}, None),
+        ({"Origin": "null"}, None),
+        ({}, ""),
+        ({}, "guessed"),
+        ({}, "é"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/book", "/workbench.js", "/risks"])
+def test_strangers_are_turned_away(server, path, headers, token):
+    token = token if token is None or token.isascii() else "%C3%A9"
+    status, text, said = asked(server, path, token=token, **headers)
+    assert status == 403 and set(json.loads(text)) == {"error"}
+    assert said["cache-control"] == "no-store" and "default-src 'none'" in said["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/engine/model.js", "/risks"])
+def test_no_path_reaches_the_disk_and_no_get_changes_anything(server, path):
+    assert asked(server, path)[0] in (404, 405)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 100_000,
+        {"rows": []},
+        {"rows": [[1, 2]]},
+        {"rows": [[0, 9, 0, 0, 0]]},
+        {"rows": [["a", 0, 0, 0, 0]]},
+        {"rows": [[True, 0, 0, 0, 0]]},
+        {"rows": [[1e400, 0, 0, 0, 0]]},
+        b'{"rows": [[NaN, 0, 0, 0, 0]]}',
+        {"rows": [[0, 0, None, 0, 0]]},
+        {"rows": [[0] * 5] * 201},
+    ],
+)
+def test_what_is_no_row_gets_a_line(server, body):
+    status, text, _ = asked(server, "/risks", body)
+    assert status == 400 and len(json.loads(text)["error"].splitlines()) == 1
+
+
+@pytest.mark.parametrize("changes", [{"model": "none"}, {"method": "none"}, {"method": "../x"}, {"row": [1]}, {"row": None}])
+def test_what_is_no_question_gets_a_line(server, changes):
+    right = {"model": "net", "method": "deeplift", "row": sent(worlds.table("mixed").test.rows[0])}
+    status, text, _ = asked(server, "/explain", right | changes)
+    assert status == 400 and len(json.loads(text)["error"].splitlines()) == 1
+
+
+def test_ten_megabytes_are_refused_and_two_hundred_at_once_are_answered(server):
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it hangs up on a long one
+        assert asked(server, "/risks", b"[" + b"1," * 5_000_000)[0] == 400
+    row = sent(worlds.table("mixed").test.rows[0])
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: asked(server, "/risks", {"rows": [row]}), range(200)))
+    assert {status for status, _, _ in answers} == {200} and len({text for _, text, _ in answers}) == 1
+
+
+def test_a_model_that_raises_is_told_in_a_line_and_the_server_goes_on():
+    case = worlds.table("numeric")
+
+    def fragile(rows):
+        if (rows["age"] > 5).any():
+            raise RuntimeError("too old\nfor this model")
+        return rows["amount"].to_numpy()
+
+    model = BlackBox(fragile, case.schema, "fragile", ("logit", "probability"))
+    with served(case, model) as server:
+        row = sent(case.test.rows[0])
+        status, text, _ = asked(server, "/explain", {"model": "fragile", "method": "shapley", "row": [9, *row[1:]]})
+        assert status == 200 and "too old" in json.loads(text.splitlines()[-1])["failed"]
+        assert asked(server, "/risks", {"rows": [[9, *row[1:]]]})[0] in (400, 500)
+        assert asked(server, "/risks", {"rows": [row]})[0] == 200
+
+
+def test_markup_in_every_name_is_text(browser):
+    features = (Feature("age", label=MARKUP, unit="<b>", description=MARKUP), Feature("own", "categorical", levels=("a", "b"), level_labels=(MARKUP, "<i>")))
+    schema = Schema(features, Target("y", levels=("no", "yes"), level_labels=("<u>no", "<u>yes"), person=MARKUP, event=MARKUP, risk=MARKUP, flagged=MARKUP))
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([rng.normal(size=80), rng.integers(2, size=80)]).astype(float)
+    case = Dataset(schema, rows, rng.integers(2, size=80).astype(float), index=np.array([f"{MARKUP}{i}" for i in range(80)]), name="markup")
+    model = BlackBox(lambda some: some["age"], schema, f"m{MARKUP}", ("logit", "probability"))
+    with served(replace(case), model) as (port, token):
+        page = browser.new_page()
+        complaints = []
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.goto(f"http://127.0.0.1:{port}/?token={token}")
+        page.wait_for_selector("#workbench .waterfall")
+        page.evaluate("document.querySelectorAll('#workbench details').forEach(folded => { folded.open = true; })")
+        page.wait_for_selector("#workbench .field")
+        assert MARKUP in page.locator("#workbench").inner_text() and not complaints
+        assert not page.locator("#workbench :is(script, b, i, u)").count()
+        page.close()
+
+
+def test_a_port_in_use_is_said():
+    case = worlds.table("numeric")
+    context = RunContext.of(case, [worlds.net("numeric")], people=1, background=5, narrator=Narrator(quiet=True))
+    with socket.create_server(("127.0.0.1", 0)) as bound, pytest.raises(DlxError, match="cannot be used"):
+        serving.serve(context, case.test, host="127.0.0.1", port=bound.getsockname()[1], ready=print)
