@@ -194,7 +194,21 @@ class RunContext:
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
         shown = tuple(_aligned(one, explained[: fewer_people(PANEL, len(case.schema))], reference, models) for one in brought)
-        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, siblings, left_out, shown, people_in_page)
+        return cls(
+            case,
+            tuple(models),
+            explained,
+            chosen,
+            reference,
+            seed,
+            budget,
+            keeper,
+            narrator,
+            siblings,
+            left_out,
+            shown,
+            people_in_page,
+        )
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
         """Return the context of fewer models, and why the others have no place in it."""

@@ -25,7 +25,8 @@ from dlx.progress import Narrator
 from dlx.runner import explain
 
 APART = (  # they compute no explanation
-    *("architectures", "cases", "checkpoint", "cli", "context.py", "kept.py", "plots", "remedies", "reporting", "training"),
+    *("architectures", "cases", "checkpoint", "cli", "context.py", "kept.py", "plots", "remedies", "reporting"),
+    *("training", "workbench"),
 )
 LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
 KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")

@@ -28,8 +28,8 @@ Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or 
 PeopleInPage = Annotated[
     str | None,
     typer.Option(
-        help="Whose rows the page may hold, to be looked up and changed in it: 0, nobody's; featured, of those whom it tells of; "
-        "all, of the test rows (the default for shipped cases; featured for your own).",
+        help="Whose rows the page may hold, to be looked up and changed in it: 0, nobody's; featured, of those whom it tells "
+        "of; all, of the test rows (the default for shipped cases; featured for your own).",
         show_default=False,
     ),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,9 @@ from dlx.cli.options import Background, Checkpoints, Device, Seed, Table, ToldMo
 MOST_PEOPLE = 100_000  # who can be looked up
 
 People = Annotated[str, typer.Option(help="Whom can be looked up: all test rows, so many of them, or those of a file.")]
-Host = Annotated[str, typer.Option(help="Address to listen at. Another than this machine's own lets others in, with the token.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen at. Another than this machine's own lets others in, with the token.")
+]
 
 
 def serve(
@@ -42,7 +44,7 @@ def serve(
 
     named, narrator, data = known_models(model), Narrator(), table.to_learn_from
     found = [opened(name, data, trust, trained_on) for name in named or DEFAULT_MODELS]
-    options = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
+    options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
     models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]
     context = RunContext.of(data, models, seed=seed, people=1, background=background, narrator=narrator)
 

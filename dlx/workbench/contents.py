@@ -53,8 +53,8 @@ def holding(context: RunContext) -> Holding:
 def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return everything that the interface shows, as JSON holds it.
 
-    Whose rows are in it is said by `RunContext.people_in_page`: nobody's ("0"), and then no background and no model either; those
-    of the people whom the page tells of by name ("featured"); or all test rows ("all"), of more than 2,000 a sample that begins
+    Whose rows are in it is said by `RunContext.people_in_page`: nobody's ("0"), and then no background and no model either;
+    those of the people whom the page tells of by name ("featured"); or all test rows ("all"), of more than 2,000 a sample that begins
     with the explained ones.
 
     Parameters
@@ -66,7 +66,10 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, A
     """
     people = _people(context)
     explained = [_explanation(one, people) for one in _explanations(context)] if len(people) else []
-    known = {"reasons": _by_person(tables.get("panel_reasons"), people, "row"), "ways": _ways(tables.get("recourse_changes"), people)}
+    known = {
+        "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
+        "ways": _ways(tables.get("recourse_changes"), people),
+    }
     background = context.background[: len(context.background) if len(people) else 0]
     models = [_model(model, place, people) | _written(model) for place, model in enumerate(context.models)]
     return _common(context, people, background) | {"models": models, "explanations": explained} | known
@@ -138,10 +141,12 @@ def _columns(context: RunContext) -> list[dict[str, Any]]:
         said = {name: getattr(feature, name) for name in ("name", "label", "unit", "kind", "description", "protected", "date")}
         said |= {"levels": list(feature.level_labels), "ordered": feature.ordered, "decimals": max(0, form.decimals[i])}
         said |= {"missing": feature.missing_label if feature.missing else None}
-        said |= {"special": [[float(code), words] for code, words in zip(feature.special_codes, feature.special.values())]}
+        said |= {"special": [[float(code), words] for code, words in feature.special.items()]}
         said |= {"actionable": feature.actionable, "direction": feature.direction, "withheld": feature.name in withheld}
         said |= {"bounds": [b if np.isfinite(b) else None for b in feature.bounds], "follows": list(feature.derived_from)}
-        said |= {"forbidden": {str(code): codes for code in range(len(feature.levels)) if (codes := feature.forbidden_from(code))}}
+        said |= {
+            "forbidden": {str(code): codes for code in range(len(feature.levels)) if (codes := feature.forbidden_from(code))}
+        }
         said |= {"farthest": float(actions[i].farthest) if i in actions and np.isfinite(actions[i].farthest) else None}
         found.append(said | _spread(feature, train.rows[:, i]) | {"words": _words(rules, i, train.rows[:, i])})
     return found
@@ -156,7 +161,12 @@ def _spread(feature: Feature, column: np.ndarray) -> dict[str, Any]:
     if not len(known):
         return {"low": 0.0, "high": 0.0, "counts": [], "beside": beside}
     counts, edges = np.histogram(known, BARS)
-    return {"low": float(known.min()), "high": float(known.max()), "middle": float(np.median(known)), "edges": edges.tolist()} | {
+    return {
+        "low": float(known.min()),
+        "high": float(known.max()),
+        "middle": float(np.median(known)),
+        "edges": edges.tolist(),
+    } | {
         "counts": counts.tolist(),
         "beside": beside,
     }

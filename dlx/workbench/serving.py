@@ -97,7 +97,7 @@ class Workbench:
             Route("/explain", self._explain, methods=["POST"]),
         ]
         app = Starlette(routes=routes)
-        app.add_middleware(_Door, self)  # type: ignore[arg-type]
+        app.add_middleware(_Door, self)
         return app
 
     async def _page(self, _request: Request) -> Response:
@@ -287,7 +287,9 @@ def serve(context: RunContext, people: Dataset, *, host: str, port: int, ready: 
     try:
         bound = socket.create_server((host, port))
     except OSError as error:
-        raise DlxError(f"port {port} of {host} cannot be used: {in_a_line(error)}; pass another --port, or 0 for any") from error
+        raise DlxError(
+            f"port {port} of {host} cannot be used: {in_a_line(error)}; pass another --port, or 0 for any"
+        ) from error
     server, address = prepared(context, people, bound)
     ready(address)
     with contextlib.suppress(KeyboardInterrupt), bound:

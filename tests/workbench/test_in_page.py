@@ -55,7 +55,9 @@ def at(page, link):
 
 def risks(page):
     """The risks that are shown, by model, as they are printed last."""
-    lines = page.eval_on_selector_all("#workbench .risk", "all => all.map(one => [...one.children].map(part => part.textContent))")
+    lines = page.eval_on_selector_all(
+        "#workbench .risk", "all => all.map(one => [...one.children].map(part => part.textContent))"
+    )
     return {name: float(said.split("→")[-1].strip(" %").replace("−", "-")) / 100 for name, _, said in lines}
 
 
@@ -131,7 +133,11 @@ def test_a_link_reopens_what_was_seen(page):
     first = (page.locator("#workbench .verdict").inner_text(), risks(page), page.locator("#workbench output").inner_text())
     link = page.url.partition("#")[2]
     at(page, link)
-    assert (page.locator("#workbench .verdict").inner_text(), risks(page), page.locator("#workbench output").inner_text()) == first
+    assert (
+        page.locator("#workbench .verdict").inner_text(),
+        risks(page),
+        page.locator("#workbench output").inner_text(),
+    ) == first
     assert first[0].startswith("gradient_boosting says") and "(denied)" in first[0]
 
 
@@ -153,17 +159,22 @@ def test_contributions_of_a_changed_person_are_shapley_values(page, bank, models
 def test_the_list_is_moved_through_by_keys(page):
     box = page.locator("#workbench .list")
     box.focus()
+    names = json.loads(page.locator("#workbench-book").text_content())["people"]["names"]
     for key, place in (("End", -1), ("Home", 0), ("ArrowDown", 1)):
         page.keyboard.press(key)
         chosen = page.locator("#workbench .one[aria-selected=true] .name").inner_text()
-        assert chosen == page.evaluate("JSON.parse(document.getElementById('workbench-book').textContent).people.names.at(%d)" % place)
-        assert box.get_attribute("aria-activedescendant") == page.locator("#workbench .one[aria-selected=true]").get_attribute("id")
+        assert chosen == names[place]
+        assert box.get_attribute("aria-activedescendant") == page.locator("#workbench .one[aria-selected=true]").get_attribute(
+            "id"
+        )
 
 
 def test_a_threshold_moves_every_decision(page, bank, models):
     at(page, "person=522&threshold=0.5")
     unfold(page, "The threshold")
-    cells = page.eval_on_selector_all("#workbench .table >> nth=0 >> tbody td", "all => all.map(one => Number(one.textContent))")
+    cells = page.eval_on_selector_all(
+        "#workbench .table >> nth=0 >> tbody td", "all => all.map(one => Number(one.textContent))"
+    )
     flagged = models["mlp"].predict(bank.test, "probability") >= 0.5
     events = bank.test.outcomes == 1
     assert cells[:2] == [int((flagged & events).sum()), int((flagged & ~events).sum())]

@@ -29,7 +29,10 @@ def test_what_is_imported_stands_first_and_once(tmp_path):
     ("texts", "said"),
     [
         ({"main": 'import { a } from "./a.js";\nconst a2 = 1;\n', "a": "export const a = 1;\nconst a2 = 2;\n"}, "declares a2"),
-        ({"main": 'import { a } from "./a.js";\n', "a": 'import { b } from "./main.js";\nexport const a = 1;\n'}, "imports itself"),
+        (
+            {"main": 'import { a } from "./a.js";\n', "a": 'import { b } from "./main.js";\nexport const a = 1;\n'},
+            "imports itself",
+        ),
         ({"main": 'import a from "./a.js";\n', "a": "export const a = 1;\n"}, "no import or export of the rule"),
         ({"main": "export default 1;\n"}, "no import or export of the rule"),
     ],
@@ -42,4 +45,6 @@ def test_what_breaks_the_rule_is_named(tmp_path, texts, said):
 def test_the_interface_keeps_the_rule_and_the_page_its_limits():
     text = joined()
     assert "</script" not in text.lower()  # or the page ends there
-    assert not [word for word in ("eval(", "new Function", "WebAssembly", "localStorage", "http://www.w3.org/2000/svg") if word in text][1:]
+    assert not [
+        word for word in ("eval(", "new Function", "WebAssembly", "localStorage", "http://www.w3.org/2000/svg") if word in text
+    ][1:]

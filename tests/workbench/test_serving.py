@@ -97,7 +97,9 @@ def test_strangers_are_turned_away(server, path, headers, token):
     assert said["cache-control"] == "no-store" and "default-src 'none'" in said["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/engine/model.js", "/risks"])
+@pytest.mark.parametrize(
+    "path", ["/../pyproject.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/engine/model.js", "/risks"]
+)
 def test_no_path_reaches_the_disk_and_no_get_changes_anything(server, path):
     assert asked(server, path)[0] in (404, 405)
 
@@ -159,11 +161,27 @@ def test_a_model_that_raises_is_told_in_a_line_and_the_server_goes_on():
 
 
 def test_markup_in_every_name_is_text(browser):
-    features = (Feature("age", label=MARKUP, unit="<b>", description=MARKUP), Feature("own", "categorical", levels=("a", "b"), level_labels=(MARKUP, "<i>")))
-    schema = Schema(features, Target("y", levels=("no", "yes"), level_labels=("<u>no", "<u>yes"), person=MARKUP, event=MARKUP, risk=MARKUP, flagged=MARKUP))
+    features = (
+        Feature("age", label=MARKUP, unit="<b>", description=MARKUP),
+        Feature("own", "categorical", levels=("a", "b"), level_labels=(MARKUP, "<i>")),
+    )
+    schema = Schema(
+        features,
+        Target(
+            "y",
+            levels=("no", "yes"),
+            level_labels=("<u>no", "<u>yes"),
+            person=MARKUP,
+            event=MARKUP,
+            risk=MARKUP,
+            flagged=MARKUP,
+        ),
+    )
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.normal(size=80), rng.integers(2, size=80)]).astype(float)
-    case = Dataset(schema, rows, rng.integers(2, size=80).astype(float), index=np.array([f"{MARKUP}{i}" for i in range(80)]), name="markup")
+    case = Dataset(
+        schema, rows, rng.integers(2, size=80).astype(float), index=np.array([f"{MARKUP}{i}" for i in range(80)]), name="markup"
+    )
     model = BlackBox(lambda some: some["age"], schema, f"m{MARKUP}", ("logit", "probability"))
     with served(replace(case), model) as (port, token):
         page = browser.new_page()

@@ -41,7 +41,7 @@ export function consequences(book, places, risk, threshold) {
     const cost = (1 - threshold) / threshold;
     const paid = flagged.length - hits + cost * (all - hits);
     parts.push(
-      table(`Decisions at ${percent(threshold)}, of ${places.length} people`, ["", `Had ${target.event}`, "Had not", "In all"], [
+      table(`Decisions at ${percent(threshold)}, of ${places.length} people`, ["Decision", `Had ${target.event}`, "Had not", "In all"], [
         [target.flagged, String(hits), String(flagged.length - hits), String(flagged.length)],
         [target.cleared, String(all - hits), String(cleared - all + hits), String(cleared)],
       ]),
@@ -74,7 +74,7 @@ export function sideBySide(book, cohorts, risk, threshold, shown) {
     lines.push([`Had ${target.event}`, ...cohorts.map(({ places }) => count(places, (i) => people.outcomes[i] === 1))]);
     lines.push(["Decided rightly", ...cohorts.map(({ places }) => count(places, (i) => risk(i) >= threshold === (people.outcomes[i] === 1)))]);
   }
-  const drawn = [table("Cohorts side by side", ["", ...cohorts.map(({ name }) => name)], lines)];
+  const drawn = [table("Cohorts side by side", ["Measure", ...cohorts.map(({ name }) => name)], lines)];
   if (shown) {
     const sizes = cohorts.map(({ places }) => importance(book, places, shown));
     const order = Array.from(book.columns.keys()).sort((a, b) => sizes[0].mean[b] - sizes[0].mean[a]).slice(0, 8);
