@@ -96,7 +96,8 @@ def report(
         background, ``case.background(background, seed=seed)``: they are compared with those that dlx makes.
     people_in_page : {"0", "featured", "all"}, optional
         Whose rows the page may hold, so that they can be looked up and changed in it: nobody's, those of the people whom it
-        tells of by name (the default for a table of your own), or those of the test rows, at most 2,000 (for a shipped case). The
+        tells of by name (the default for a table of your own), or those of the test rows, at most 2,000 (for a shipped case).
+        The
         rows of the background are in it, too, unless it is "0".
     command : str, optional
         The command that the page names as its origin.

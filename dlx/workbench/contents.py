@@ -54,8 +54,8 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, A
     """Return everything that the interface shows, as JSON holds it.
 
     Whose rows are in it is said by `RunContext.people_in_page`: nobody's ("0"), and then no background and no model either;
-    those of the people whom the page tells of by name ("featured"); or all test rows ("all"), of more than 2,000 a sample that begins
-    with the explained ones.
+    those of the people whom the page tells of by name ("featured"); or all test rows ("all"), of more than 2,000 a
+    sample that begins with the explained ones.
 
     Parameters
     ----------
