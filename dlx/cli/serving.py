@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.options import Background, Checkpoints, Device, Seed, Table, ToldModels, TrainedOn, Trust, known_models, opened
+from dlx.cli.options import (
+    Background,
+    Checkpoints,
+    Device,
+    OneClass,
+    Seed,
+    Table,
+    ToldModels,
+    TrainedOn,
+    Trust,
+    known_models,
+    one_class,
+    opened,
+)
 
 MOST_PEOPLE = 100_000  # who can be looked up
 
@@ -20,6 +33,7 @@ Host = Annotated[
 def serve(
     table: Table,
     model: ToldModels = None,
+    level: OneClass = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     people: People = str(MOST_PEOPLE),
@@ -42,7 +56,7 @@ def serve(
     from dlx.progress import Narrator
     from dlx.workbench.serving import serve as serve_
 
-    named, narrator, data = known_models(model), Narrator(), table.to_learn_from
+    named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
     found = [opened(name, data, trust, trained_on) for name in named or DEFAULT_MODELS]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
     models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]
