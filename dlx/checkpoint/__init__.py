@@ -203,6 +203,7 @@ def train(
     root: str | Path | None = None,
     device: str = "auto",
     retrain: bool = False,
+    logger: Any = None,
     narrator: Narrator | None = None,
 ) -> Model:
     """Return a model trained on a case, and keep it as a checkpoint.
@@ -227,6 +228,12 @@ def train(
         Where a net is trained; auto takes CUDA where there is one.
     retrain : bool
         Train anew what is there already.
+    logger : Logger of lightning.pytorch.loggers, optional
+        Told the losses of a net, epoch by epoch, the options and the test metrics, if the model is trained::
+
+            logger = lightning.pytorch.loggers.MLFlowLogger("loans")  # or TensorBoardLogger("logs")
+            model = dlx.train(case, "mlp", logger=logger)
+
     narrator : Narrator, optional
         Says what is going on, on standard error.
 
@@ -258,7 +265,8 @@ def train(
             raise CheckpointError(f"{why}, which training would replace; {ELSEWHERE}, or ask to retrain")
         narrator.say(f"{why}; training anew")
     with narrator.step(f"Training {architecture} on {case.name}, seed {seed}", "epochs") as update:
-        trained = training.train(case, architecture, seed=seed, device=device, config=config, progress=update)
+        asked: dict[str, Any] = {"seed": seed, "device": device, "config": config, "progress": update, "logger": logger}
+        trained = training.train(case, architecture, **asked)
     save(trained, checkpoints)
     claim(path.parent, case)
     return told_of(trained.model, case)

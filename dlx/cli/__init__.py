@@ -146,6 +146,7 @@ def train(
     device: Device = "auto",
     checkpoints: Checkpoints = None,
     retrain: Annotated[bool, typer.Option(help="Train anew even if there is a checkpoint.")] = False,
+    logger: Annotated[str | None, typer.Option(help="Whom to tell the losses: tensorboard (./logs) or mlflow.")] = None,
 ) -> None:
     """Train models on a case and keep them as checkpoints.
 
@@ -154,14 +155,17 @@ def train(
     from dlx import checkpoint
     from dlx.progress import Narrator
     from dlx.training import check_task
+    from dlx.training.loggers import logger_of
 
     known_models(model, task="train")
     writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")
+    asked: dict[str, Any] = {"seed": seed, "retrain": retrain, "device": device, "checkpoints": checkpoints}
     data, narrator = table.data, Narrator()
     for name in model:
         check_task(data, name)
+    loggers = {name: logger_of(logger, data.name, name) for name in model} if logger is not None else {}
     for name in model:
-        checkpoint.train(data, name, seed=seed, retrain=retrain, device=device, checkpoints=checkpoints, narrator=narrator)
+        checkpoint.train(data, name, logger=loggers.get(name), narrator=narrator, **asked)
         path = checkpoint.folder(data.name, name, seed=seed, checkpoints=checkpoints or checkpoint.ROOT)
         print_metrics(name, checkpoint.describe(path)["metrics"])
         print(path)

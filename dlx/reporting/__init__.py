@@ -57,6 +57,11 @@ def report(
 ) -> Path:
     """Write the comparison report of a case and return the path of its page.
 
+    Pages and tables become the artifacts of a run of MLflow's by two lines::
+
+        with mlflow.start_run():
+            mlflow.log_artifacts("loans")  # the folder of the page
+
     Parameters
     ----------
     case : Dataset

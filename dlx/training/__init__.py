@@ -125,10 +125,12 @@ def train(
     device: str = "auto",
     config: Mapping[str, Any] | None = None,
     progress: Update | None = None,
+    logger: Any = None,
 ) -> Trained:
     """Return a model of a case's training rows, judged on its test rows; nothing is kept. See `dlx.train`.
 
-    The split is the one of seed 0. `progress` is called with the epochs done and the most there can be.
+    The split is the one of seed 0. `progress` is called with the epochs done and the most there can be. A logger of Lightning's
+    is told the losses of a net, epoch by epoch, then the options and the test metrics of any model.
 
     Raises
     ------
@@ -144,10 +146,17 @@ def train(
     _check_outcomes(case, "")
     train_rows, validation, test = replace(case, is_limited=True).splits
     _check_outcomes(test, "test ")
-    fitted = fit(architecture, train_rows, validation, seed=seed, device=device, config=changed, progress=progress)
+    if logger is not None and not (hasattr(logger, "log_metrics") and hasattr(logger, "log_hyperparams")):
+        raise TrainingError(f"logger must be one of Lightning's (lightning.pytorch.loggers), got {type(logger).__name__}")
+    asked: dict[str, Any] = {"seed": seed, "device": device, "config": changed, "progress": progress, "logger": logger}
+    fitted = fit(architecture, train_rows, validation, **asked)
     made_by = Provenance(architecture, seed, changed, case.sha256)
     model = fitted.model.renamed(name_of(architecture, seed, changed), made_by)
     metrics = performance(model, test)
+    if logger is not None:
+        logger.log_hyperparams({"case": case.name, "architecture": architecture, "seed": seed} | fitted.settings)
+        logger.log_metrics({f"test_{name}": float(x) for name, x in zip(metrics["metric"], metrics["estimate"], strict=True)})
+        logger.finalize("success")
     return Trained(model, fitted.settings, fitted.device, fitted.history, case.name, made_by, metrics, case.split_words)
 
 
@@ -160,6 +169,7 @@ def fit(
     device: str = "auto",
     config: Mapping[str, Any] | None = None,
     progress: Update | None = None,
+    logger: Any = None,
     weights: np.ndarray | None = None,
     monotone: Mapping[str, int] | None = None,
 ) -> Fitted:
@@ -169,7 +179,7 @@ def fit(
 
     Parameters
     ----------
-    architecture, seed, device, config, progress
+    architecture, seed, device, config, progress, logger
         As in `train`.
     train_rows, validation : Dataset
         Rows with outcomes: all classes, or values.
@@ -195,7 +205,7 @@ def fit(
         from dlx.training.nets import fit_net
 
         rows = (train_rows, validation, weights)
-        net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress, **bound)
+        net, *more = fit_net(architecture, *rows, settings, seed=seed, device=device, progress=progress, logger=logger, **bound)
         return Fitted(replace(net, trained_on=seen), *more)
     with threadpool_limits(limits=1):  # so that sums have one order
         model = _fitted(architecture, train_rows, seed=seed, weights=weights, **bound, **changed)

@@ -1,4 +1,4 @@
-"""Gradient descent on a net, by Lightning. The only file that imports lightning."""
+"""Gradient descent on a net, by Lightning."""
 
 from __future__ import annotations
 
@@ -51,11 +51,12 @@ def fit_net(
     device: str,
     monotone: np.ndarray | None = None,
     progress: Update | None = None,
+    logger: Any = None,
 ) -> tuple[NeuralModel | EachClass, dict[str, Any], str, pd.DataFrame]:
     """Return a trained net with the weights of its best epoch, on the CPU; all its settings; its device; and a line an epoch.
 
     Weights are those of the training rows; the settings are the options of the architecture and of its `Recipe`. `progress`
-    is called after each epoch with the epochs done and the most there can be.
+    is called after each epoch with the epochs done and the most there can be; a logger of Lightning's is told the losses.
     """
     own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
@@ -64,6 +65,7 @@ def fit_net(
     train, watched = _tensors(encoder, train_rows, task, weights), _tensors(encoder, validation, task, None)
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
+    limits["logger"] = logger or False
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)
@@ -166,7 +168,7 @@ class _Lesson(lightning.LightningModule):
             project()
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        self.log(WATCHED, self._loss(batch), batch_size=len(batch[1]))
+        self.log(WATCHED, self._loss(batch), batch_size=len(batch[1]), logger=False)
 
     def _loss(self, batch: Batch) -> torch.Tensor:
         dense, outcomes, *weights = batch
@@ -188,6 +190,8 @@ class _Lesson(lightning.LightningModule):
             self.best = {name: weight.detach().cpu().clone() for name, weight in self.network.state_dict().items()}
         self.history.append({"epoch": epoch, "training_loss": float(torch.stack(self.losses).mean()), WATCHED: loss})
         self.losses.clear()
+        if self.logger is not None:
+            self.logger.log_metrics({name: number for name, number in self.history[-1].items() if name != "epoch"}, epoch)
         if self.progress is not None:
             self.progress(epoch, self.recipe.max_epochs or epoch)
 
