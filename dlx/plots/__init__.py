@@ -18,7 +18,7 @@ from dlx.plots.audit import (
     draw_recourse,
     draw_slices,
 )
-from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation
+from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation, draw_shape
 from dlx.plots.evidence import draw_causes, draw_components, draw_distances, draw_noise, draw_sanity
 from dlx.plots.explanations import (
     draw_beeswarm,
@@ -57,6 +57,6 @@ __all__ += [
 ]
 __all__ += ["draw_group_rates", "draw_losses", "draw_off_manifold", "draw_predictions", "draw_pushes", "draw_reason_stability"]
 __all__ += ["draw_reasons_given", "draw_recourse", "draw_slices"]
-__all__ += ["draw_centred_curves", "draw_effects", "draw_pair", "draw_permutation"]
+__all__ += ["draw_centred_curves", "draw_effects", "draw_pair", "draw_permutation", "draw_shape"]
 __all__ += ["draw_causes", "draw_components", "draw_distances", "draw_noise", "draw_sanity"]
 __all__ += ["draw_beeswarm", "draw_contrast", "draw_contributions", "draw_importance", "draw_interactions", "draw_matrix"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlx.effects.accumulated import AccumulatedEffects
 from dlx.effects.partial import PairDependence, PartialDependence, gaps, people_at
+from dlx.effects.shapes import ShapeFunction
 from dlx.plots.looks import COLOURS, GREY, GRID, INK, MORE, UNITS, Look, label_rows, model_looks, shortened
 from dlx.schema import Feature
 
@@ -200,6 +201,49 @@ def draw_centred_curves(
     ax.axhline(0, color=GREY, linewidth=0.8)
     _name_axis(curve.feature, ax)
     ax.set_ylabel(f"change ({UNITS[curve.scale]})")
+    return ax
+
+
+def draw_shape(shape: ShapeFunction, ax: Axes, *, colour: str = COLOURS[0], limits: tuple[float, float] | None = None) -> Axes:
+    """Draw what a column adds to the output of an additive model; the band is the range over its trainings.
+
+    Parameters
+    ----------
+    shape : ShapeFunction
+        Of one column.
+    ax : Axes
+        Where to draw.
+    colour : str
+        Of the model.
+    limits : pair of float, optional
+        Ends of the axis of the output, to share it with other columns.
+    """
+    feature, grid, own, ends = shape.feature, shape.grid, shape.curves[0], (shape.curves.min(axis=0), shape.curves.max(axis=0))
+    adds, zero = f"adds ({UNITS[shape.scale]})", dict[str, Any](color=GREY, linewidth=0.8)
+    ax.set_title(shortened(feature.label, 40))
+    if feature.is_categorical:
+        places = np.arange(len(grid))
+        ax.hlines(places, *ends, color=colour, linewidth=5, alpha=0.3)
+        ax.plot(own, places, "o", color=colour, markersize=5)
+        ax.axvline(0, **zero)
+        ax.set_yticks(places, [f"{shortened(feature.format(x), 28)} ({n:,})" for x, n in zip(grid, shape.counts, strict=True)])
+        ax.set_ylim(len(grid) - 0.5, -0.5)
+        ax.set_xlabel(adds)
+        ax.set_xlim(limits)
+        return ax
+    known = ~np.isnan(feature.numbers(grid))
+    ax.fill_between(grid[known], *(end[known] for end in ends), color=colour, alpha=0.25, linewidth=0)
+    ax.plot(grid[known], own[known], color=colour, linewidth=1.8)
+    which, places = _beside(feature, grid)
+    ax.vlines(places, *(end[which] for end in ends), color=colour, linewidth=5, alpha=0.3)
+    ax.plot(places, own[which], "o", color=colour, markersize=5)
+    _name_special(feature, grid, ax)
+    if np.isnan(grid).any():
+        ax.axhline(own[np.isnan(grid)][0], color=colour, linewidth=1, linestyle=":")
+    ax.axhline(0, **zero)
+    _name_axis(feature, ax)
+    ax.set_ylabel(adds)
+    ax.set_ylim(limits)
     return ax
 
 

@@ -17,7 +17,7 @@ from dlx.dataset import Dataset, shipped
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.files import file_name
-from dlx.model import Model, is_own, open_model, told_of
+from dlx.model import AdditiveModel, Model, is_own, open_model, told_of
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
@@ -263,8 +263,9 @@ def _measure_shared(context: RunContext, parts: Sequence[str]) -> None:
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[str, list[Model]]:
-    """Return black boxes that dlx trained with its defaults, with other seeds, by the name of the model."""
-    recipes = {model.name: recipe_of(model, case) for model in found if is_black_box(model)}
+    """Return black boxes and additive models that dlx trained with its defaults, with other seeds, by the name of the model."""
+    some = [model for model in found if is_black_box(model) or isinstance(model, AdditiveModel)]
+    recipes = {model.name: recipe_of(model, case) for model in some}
     return {
         name: [trained(made_by.architecture, made_by.seed + i) for i in range(1, TRAINING_SEEDS + 1)]
         for name, made_by in recipes.items()

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from dlx import explainers, plots, reporting
 from dlx.comparison import compare
-from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence
+from dlx.effects import PartialDependence, accumulated_local_effects, gaps, pair_dependence, partial_dependence, shape_functions
 from dlx.effects.shap_interactions import Interactions
 from dlx.explanation import Explanation
 from dlx.model import wrap
@@ -84,6 +84,11 @@ def local(feature, models=("net", "<trees>")):
 
 def pair(one, other):
     return pair_dependence(wrap(worth, SCHEMA, name="net"), rows(), (one, other), scale="value")
+
+
+def shape(feature):
+    models = [wrap(lambda table, k=k: k * worth(table), SCHEMA, name="net") for k in (1, 2)]
+    return next(one for one in shape_functions(models, rows()) if one.feature.name == feature)
 
 
 def joint(size=1.0):
@@ -185,6 +190,8 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_centred_curves(effects("<b>")[0], ax),
         ["<i>", "a & b", "missing", "change (value)"],
     ),
+    "shape of a number": (lambda ax: plots.draw_shape(shape("$x$"), ax), ["$x$", "adds (value)"]),
+    "shape of levels": (lambda ax: plots.draw_shape(shape("<b>"), ax), ["<b>", "adds (value)"]),
     "pair": (lambda ax: plots.draw_pair(pair("$x$", "<b>"), ax), ["$x$", "<b>", "<i>", "a & b", "mean output (value)"]),
     "pair beyond both": (
         lambda ax: plots.draw_pair(pair("$x$", "empty"), ax, part="beyond"),

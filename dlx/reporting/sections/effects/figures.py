@@ -18,7 +18,7 @@ from dlx.reporting.sections import Measured
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-SHUFFLED, JOINT = 12, 10  # columns
+SHUFFLED, JOINT, SHAPES = 12, 10, 8  # columns
 PEOPLE = 40  # whose curves are drawn
 
 
@@ -70,6 +70,18 @@ def partial_dependence(measured: Measured, context: RunContext) -> Canvas:
         heights.append(max(2.85, 0.9 + 0.26 * len(grid)) if feature.is_categorical else 2.85)
     lines = [max(heights[i : i + 2]) for i in range(0, len(heights), 2)]
     return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=lines, legend_columns=7)
+
+
+def shape_functions(measured: Measured, context: RunContext) -> Canvas:
+    """Return what the columns that move people most add to the additive model, each with its band over trainings."""
+    shapes = measured.about.shapes[:SHAPES]
+    ends = np.concatenate([shape.curves.ravel() for shape in shapes])
+    limits = (float(ends.min()) - 0.05, float(ends.max()) + 0.05)
+    colour = plots.model_looks([model.name for model in context.models])[shapes[0].model].colour
+    parts = [("", partial(plots.draw_shape, shape, colour=colour, limits=limits)) for shape in shapes]
+    heights = [max(2.6, 0.9 + 0.26 * len(one.grid)) if one.feature.is_categorical else 2.6 for one in shapes]
+    lines = [max(heights[i : i + 2]) for i in range(0, len(heights), 2)]
+    return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=lines)
 
 
 def single_people(measured: Measured, context: RunContext) -> Canvas:

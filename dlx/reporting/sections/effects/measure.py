@@ -17,9 +17,10 @@ from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effect
 from dlx.effects.partial import MOST_LEVELS, PairDependence, PartialDependence, friedman_h, pair_dependence, partial_dependence
 from dlx.effects.permutation import permutation_importance
 from dlx.effects.shap_interactions import MOST_COLUMNS, Interactions, interactions
+from dlx.effects.shapes import ShapeFunction, shape_functions
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
-from dlx.model import Model, Scale
+from dlx.model import AdditiveModel, Model, Scale
 from dlx.plots import UNITS
 from dlx.reporting.phrases import listed
 from dlx.reporting.sections import Measured, joined
@@ -44,6 +45,7 @@ class About:
     accumulated: list[list[AccumulatedEffects]] = field(default_factory=list)
     surfaces: list[PairDependence] = field(default_factory=list)
     joint: Interactions | None = None
+    shapes: list[ShapeFunction] = field(default_factory=list)  # of an additive model
     remarks: list[str] = field(default_factory=list)  # what could not be measured, and why
 
     def attempt(self, what: str, ask: Callable[[], Found]) -> Found | None:
@@ -81,6 +83,9 @@ def measure(context: RunContext) -> Measured:
     tables |= {"partial_dependence": joined([one.to_frame() for some in about.curves for one in some])}
     tables |= {"accumulated_local_effects": joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
+    about.shapes = _shapes(context)
+    tables |= {"shape_functions": joined([one.to_frame() for one in about.shapes])}
+    facts |= {"trainings": len(about.shapes[0].curves) if about.shapes else 0}
     if len(context.case.schema) > 1:
         about.joint = _interactions(context, about)
     if about.joint is not None:
@@ -115,6 +120,14 @@ def _curves(context: RunContext, about: About, features: Sequence[str]) -> None:
             about.curves.extend(filter(None, [about.of_each(f"The partial dependence {label}", curve)]))
             about.accumulated.append(about.of_each(f"ALE {label}", steps))
             update(done, len(features))
+
+
+def _shapes(context: RunContext) -> list[ShapeFunction]:
+    """Return the shape functions of the first additive model, over its trainings with other seeds."""
+    for model in context.models:
+        if isinstance(model, AdditiveModel):
+            return shape_functions([model, *context.siblings.get(model.name, ())], context.people)
+    return []
 
 
 def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
