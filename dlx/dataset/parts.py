@@ -172,7 +172,7 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
     first = case.first_copies
     own, copies = some[first[some] == some], some[first[some] != some]
     is_value = case.schema.target.kind == "regression"
-    strata = _tenths(case.outcomes[own]) if is_value else case.outcomes[own]
+    strata = tenths(case.outcomes[own]) if is_value else case.outcomes[own]
     try:
         rest, chosen = train_test_split(own, test_size=share, stratify=strata, random_state=seed)
     except ValueError as error:
@@ -188,7 +188,7 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
     return np.append(rest, copies[~go_along]), np.append(chosen, copies[go_along])
 
 
-def _tenths(values: np.ndarray) -> np.ndarray:
+def tenths(values: np.ndarray) -> np.ndarray:
     """Return which tenth of the rows by size each value is in, [rows]; fewer parts of few rows, of ten at least."""
     count = int(np.clip(len(values) // 10, 1, 10))
     return values.argsort(kind="stable").argsort() * count // max(1, len(values))

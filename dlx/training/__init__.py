@@ -276,7 +276,7 @@ def _check_outcomes(rows: Dataset, part: str) -> None:
             f"dlx trains models of rows that count the same, but {rows.schema.weights!r} weighs those of {rows.name!r}; leave "
             "weights out of the schema, or train a model of your own and explain it with dlx.wrap"
         )
-    if target.kind == "regression" and not np.ptp(outcomes):
+    if target.kind == "regression" and not np.ptp(outcomes) and part != "validation ":
         raise TrainingError(f"the {part}rows of {rows.name!r} must hold different values of {target.name!r}; pass more rows")
     if target.kind == "multiclass":
         counts = np.bincount(outcomes.astype(np.intp), minlength=len(target.levels))
