@@ -20,7 +20,8 @@ from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault, plural
 from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
-from dlx.model.kinds import accompanied
+from dlx.model.base import held_by
+from dlx.model.kinds import accompanied, refuse_open
 from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
 
@@ -57,7 +58,7 @@ def explain(
     Parameters
     ----------
     model : Model
-        A net, trees, a linear model, or anything that `dlx.wrap` took.
+        A net, trees, a linear model, or anything that `dlx.wrap` took; or a fitted estimator of `dlx.sklearn`.
     rows : Dataset, DataFrame or ndarray [rows, features]
         The people to explain, in original columns; an array holds codes.
     method : str
@@ -95,7 +96,7 @@ def explain(
     LocalAccuracyError
         If the contributions do not add up as the method promises.
     """
-    rows, background = as_pandas(rows), as_pandas(background)
+    model, rows, background = held_by(model), as_pandas(rows), as_pandas(background)
     model = model if target is None else model.of(target)
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
@@ -144,6 +145,7 @@ def _checked_request(
 ) -> tuple[ModuleType, Callable[..., Attribution], str]:
     """Return a method's module, what of it runs, and from which package: the library's, where ours lacks the options."""
     check_model(model)
+    refuse_open(model)
     module, known = explainers.method(name), explainers.options(name)
     if not explainers.fits(name, model):
         raise MethodError(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_regressor
@@ -17,9 +17,13 @@ from dlx import architectures, training
 from dlx.dataset import Dataset
 from dlx.dataset.parts import tenths
 from dlx.model import EachClass, Model, NeuralModel
+from dlx.model.estimators import class_position
 from dlx.schema import Feature, Schema, Target, level_text
 from dlx.schema.frames import as_pandas
 from dlx.training import TrainingError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class _Net(BaseEstimator):
@@ -77,8 +81,7 @@ class _Net(BaseEstimator):
         given: dict[str, Any] = {"seed": seed, "device": self.device, "config": self.options}
         given |= {"weights": None if weights is None else weights[learning]}
         fitted = training.fit(self.architecture, case[learning], case[stopping], **given)
-        for one in fitted.model.models if isinstance(fitted.model, EachClass) else (fitted.model,):
-            assert isinstance(one, NeuralModel)
+        for one in _nets(fitted.model):
             one.network.double()
         self.model_, self.history_ = fitted.model, fitted.history
         return self
@@ -101,6 +104,11 @@ class _Net(BaseEstimator):
             return schema.encode(X)
         found: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         return found
+
+    def as_inputs(self, X: Any) -> np.ndarray:
+        """Return what the net is given of columns, float64 [rows, width]; `dlx.wrap` asks."""
+        rows = self._rows(X)
+        return _nets(self.model_)[0].encoder.transform(rows, np.float64)
 
 
 class NetClassifier(ClassifierMixin, _Net):
@@ -154,6 +162,18 @@ class NetClassifier(ClassifierMixin, _Net):
         found: np.ndarray = self.classes_[chances.argmax(axis=1)]
         return found
 
+    def as_network(self, levels: tuple[str, ...]) -> torch.nn.Module:
+        """Return the net with an output for each level of a target, in their order; `dlx.wrap` asks."""
+        import torch
+
+        network, places = _nets(self.model_)[0].network, range(len(levels))
+        order = [class_position(self.classes_, levels, place, type(self).__name__) for place in places]
+        network = network.get_submodule("0") if len(levels) > 2 else network  # without the head of a class
+        outputs = torch.nn.Linear(len(levels) if len(levels) > 2 else 1, len(levels), bias=False, dtype=torch.float64)
+        chosen = torch.eye(len(levels), dtype=torch.float64)[order]
+        outputs.weight = torch.nn.Parameter(chosen if len(levels) > 2 else chosen[:, 1:], requires_grad=False)
+        return torch.nn.Sequential(network, outputs)
+
 
 class NetRegressor(RegressorMixin, _Net):
     """A net that predicts a value, as an estimator of scikit-learn.
@@ -170,6 +190,17 @@ class NetRegressor(RegressorMixin, _Net):
         """Return the value of each row."""
         rows = self._rows(X)
         return self.model_.predict(rows, "value")
+
+    def as_network(self, levels: tuple[str, ...]) -> torch.nn.Module:
+        """Return the net; `dlx.wrap` asks."""
+        del levels
+        return _nets(self.model_)[0].network
+
+
+def _nets(model: Model) -> tuple[NeuralModel, ...]:
+    """Return the nets of each class, or the one that there is."""
+    every = model.models if isinstance(model, EachClass) else (model,)
+    return tuple(one for one in every if isinstance(one, NeuralModel))
 
 
 def _has_levels(X: Any) -> bool:

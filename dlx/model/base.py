@@ -190,6 +190,12 @@ def decided(probability: np.ndarray, threshold: float) -> np.ndarray:
     return probability >= threshold
 
 
+def held_by(estimator: Any) -> Any:
+    """Return the model that a fitted estimator of `dlx.sklearn` holds; anything else as it is."""
+    held = getattr(estimator, "model_", None)
+    return held if isinstance(held, Model) else estimator
+
+
 def check_model(model: Any) -> None:
     """Raise a `DlxError` if something is no Model: an estimator, a network or a function must be wrapped first."""
     if not isinstance(model, Model):

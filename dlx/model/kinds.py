@@ -342,8 +342,7 @@ class BlackBox(Model):
 
     def compute(self, rows: pd.DataFrame) -> np.ndarray:
         """Return what the function gives for a table; it is not asked about none."""
-        if self.is_open:
-            raise _open(self)
+        refuse_open(self)
         outputs = np.asarray(self.function(rows) if len(rows) else (), dtype=np.float64)
         return as_probabilities(outputs, self.scales[0], self.name)
 
@@ -391,6 +390,12 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
         return model
     model, table = model.typed(rows), table_of(rows)
     return model if table is None or not model.carried else replace(model, companion=table[list(model.carried)].iloc[which])
+
+
+def refuse_open(model: Model) -> None:
+    """Raise a `DlxError` if a model answers for each of several classes, and nobody said for which."""
+    if isinstance(model, EachClass) or (isinstance(model, BlackBox) and model.is_open):
+        raise _open(model)
 
 
 def _each(schema: Schema) -> str:

@@ -23,6 +23,9 @@ from dlx.schema.frames import as_pandas
 from dlx.stats import auc
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
     from dlx.encoder import Encoder
 
 CHECKED = 256  # rows of a Dataset that a model is held to when it is wrapped
@@ -49,9 +52,10 @@ def wrap(
     inferred from. It is called directly, too, with rows that are at hand as they came, here and in `dlx.explain`: where
     that gives other numbers, the model is refused.
 
-    An estimator whose steps make each of their columns of one column of the table, and that ends in trees or is linear, is read
-    as that where rows are at hand to prove it on: its contributions are exact and quick, on the scale on which it adds up. The
-    `route` of the model says what it was read as, and why as nothing else.
+    An estimator whose steps make each of their columns of one column of the table, and that ends in trees or is linear, is
+    read as that where rows are at hand to prove it on: its contributions are exact and quick, on the scale on which it adds
+    up. A net of `dlx.sklearn`, alone or at the end of a pipeline or a search, is read as the net that it holds. The `route`
+    says what a model was read as, and why as nothing else.
 
     Parameters
     ----------
@@ -118,6 +122,9 @@ def wrap(
     chosen = _position(target, schema)
     is_open = chosen is None and schema.target.kind == "multiclass" and check is not None
     chosen = len(schema.target.levels) - 1 if is_open else chosen
+    if inputs is None and check is not None and (within := _net_within(predictor, schema)) is not None:
+        predictor, inputs = within
+        scale = scale or ("value" if schema.target.kind == "regression" else "logit")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(predictor, torch.nn.Module):
         from dlx.model.nets import on_dense_rows, on_inputs
@@ -136,6 +143,25 @@ def wrap(
     if is_open and box.witness is not None and reading.has_every_class(box.witness[0]):
         return replace(box, function=replace(reading, frames=frames, chosen=None), chosen=None, trained_on=seen)
     return replace(fastest(box, check, scale), trained_on=seen)
+
+
+def _net_within(estimator: Any, schema: Schema) -> tuple[torch.nn.Module, Any] | None:
+    """Return the net of a fitted estimator of `dlx.sklearn`, alone or at the end of a pipeline or a search, and its inputs."""
+    outer = getattr(estimator, "best_estimator_", estimator)
+    *before, last = [step for _, step in getattr(outer, "steps", [("", outer)])]
+    if not hasattr(last, "as_network") or not hasattr(last, "model_"):
+        return None
+    names = getattr(outer, "feature_names_in_", None)
+
+    def inputs(table: pd.DataFrame) -> np.ndarray:
+        made = table[list(schema.names)].to_numpy(np.float64) if names is None else table[list(names)]
+        for step in before:
+            made = made if step is None or step == "passthrough" else step.transform(made)
+        entries: np.ndarray = last.as_inputs(made)
+        return entries
+
+    network: torch.nn.Module = last.as_network(schema.target.levels)
+    return network, inputs
 
 
 def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
