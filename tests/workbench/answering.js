@@ -1,6 +1,6 @@
-// What the tests ask of the engine: a question as JSON in, answers as JSON out.
+// What the tests ask of the engine: a line of JSON in for each question, one out for its answer.
 
-import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { deepLift, integratedGradients } from "./gradients.js";
 import { readModel } from "./model.js";
 import { shapleyValues } from "./shapley.js";
@@ -11,15 +11,17 @@ const QUESTIONS = {
   integrated: (model, { rows, background, scale }) =>
     rows.map((row) => told(integratedGradients(model, row, background, { scale }))),
   shapley: (model, { rows, background, scale, seed, most }) =>
-    rows.map((row) => Array.from(shapleyValues(model, row, background, { scale, seed, most }), told)),
+    rows.map((row, i) => Array.from(shapleyValues(model, row, background, { scale, seed: seed + i, most }), told)),
 };
 
-const asked = JSON.parse(readFileSync(0, "utf8"), (name, value) =>
-  ["rows", "background"].includes(name) ? value.map((row) => Float64Array.from(row, (code) => code ?? NaN)) : value,
-);
-process.stdout.write(JSON.stringify(answer()));
+for await (const line of createInterface({ input: process.stdin })) {
+  const asked = JSON.parse(line, (name, value) =>
+    ["rows", "background"].includes(name) ? value.map((row) => Float64Array.from(row, (code) => code ?? NaN)) : value,
+  );
+  process.stdout.write(`${JSON.stringify(answered(asked))}\n`);
+}
 
-function answer() {
+function answered(asked) {
   try {
     return QUESTIONS[asked.what](readModel(asked.model), asked);
   } catch (error) {

@@ -25,14 +25,19 @@ def ask(tmp_path_factory):
     shutil.copy(Path(__file__).with_name("answering.js"), folder)
     (folder / "package.json").write_text('{"type": "module"}')
 
-    def asked(what, model, **given):
-        question = {"what": what, "model": writing.written(model)} | {name: _plain(value) for name, value in given.items()}
-        command = [node, str(folder / "answering.js")]
-        done = subprocess.run(command, input=json.dumps(question), capture_output=True, text=True, timeout=120, check=False)
-        assert not done.returncode, done.stderr
-        return json.loads(done.stdout)
+    command = [node, str(folder / "answering.js")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
 
-    return asked
+        def asked(what, model, **given):
+            question = {"what": what, "model": writing.written(model)} | {name: _plain(value) for name, value in given.items()}
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+            assert answer, process.stderr.read()
+            return json.loads(answer)
+
+        yield asked
+        process.stdin.close()
 
 
 def _plain(value):

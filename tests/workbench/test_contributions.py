@@ -74,12 +74,12 @@ def test_leaves_give_what_they_give_in_python(ask, precision):
 
 def test_standard_errors_of_sampled_values_are_honest(ask):
     case, asked = dlx.load("heart_disease"), dlx.load_model("heart_disease", "mlp")
-    rows, background = changed(case, 10), case.train.rows[:60]
-    answers = ask("shapley", asked, rows=rows, background=background, scale="logit", seed=1, most=15_000)
+    rows, background = changed(case, 7), case.train.rows[:60]
+    answers = ask("shapley", asked, rows=rows, background=background, scale="logit", seed=1, most=8_000)
     expected = dlx.explain(asked, rows, method="exact_shapley", background=background, scale="logit")
     values, errors = last_of(answers, "values"), last_of(answers, "errors")
     sampled = ~last_of(answers, "isExact")
-    assert sampled.sum() > 5
+    assert sampled.sum() >= 5
     off = np.abs(values - expected.values)[sampled] / errors[sampled]
     assert (off <= 2).mean() >= 0.93
     assert off.max() <= 5

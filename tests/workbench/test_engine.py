@@ -60,17 +60,17 @@ def awkward_rows(size=60):
 @pytest.mark.parametrize("name", CASES)
 def test_predictions_are_those_of_python(ask, name, kind):
     rows, asked = case(name).test.rows, model(name, kind)
-    for scale in asked.scales:
-        theirs = asked.predict(rows, scale)
-        off = np.abs(ask("predictions", asked, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
-        assert off.max() <= (1e-5 if isinstance(asked, NeuralModel) else 1e-12)
+    theirs = asked.predict(rows, asked.scales[0])
+    off = np.abs(ask("predictions", asked, rows=rows, scale=asked.scales[0]) - theirs) / np.maximum(1, np.abs(theirs))
+    assert off.max() <= (1e-5 if isinstance(asked, NeuralModel) else 1e-12)
 
 
 @pytest.mark.parametrize("kind", ["net", "smooth_net", "linear_net", "additive", "linear", "boosted", "forest"])
 def test_small_models_of_every_kind(ask, world, kind):
     asked = worlds.model(kind, world)
     rows = worlds.table(world).rows
-    np.testing.assert_allclose(ask("predictions", asked, rows=rows, scale="logit"), asked.predict(rows, "logit"), atol=1e-5)
+    for scale in asked.scales:
+        np.testing.assert_allclose(ask("predictions", asked, rows=rows, scale=scale), asked.predict(rows, scale), atol=1e-5)
 
 
 @pytest.mark.parametrize("keeps_codes", [False, True])

@@ -17,10 +17,11 @@ const MOST_WHOLE = 12; // of whom they are where all games together take no more
 const CHEAP = 40_000;
 const FEWEST_DRAWS = 24; // of which a standard error is told
 const BELIEVED = 3; // draws
+const STUDENT = 3; // over the degrees of freedom: what the square of Student's 95.4 % quantile, over 4, is above 1
 const ROUNDING = 1e-6; // of an output: Python's nets compute in float32
 
 /**
- * Yield {values, errors, base, prediction, evaluations, isExact}: better and better, the first after some 50 ms of work.
+ * Yield {values, errors, base, prediction, evaluations, isExact, isLast}: better and better, the first after 50 ms of work.
  *
  * Linear models and trees are exact on their own scale, and so is any model whose combinations are few. Of others, every
  * reference is visited in turn, and the columns join it in a random order and in the reverse of it (Mitchell et al. 2022,
@@ -42,7 +43,7 @@ function exactAnswer(model, row, background) {
   const values = exactValues(model, row, background);
   const [prediction, ...outputs] = model.predict([row, ...background], model.scale);
   const answer = { values, errors: new Float64Array(row.length), base: meanOf(outputs), prediction };
-  return { ...answer, evaluations: 1 + background.length, isExact: true };
+  return { ...answer, evaluations: 1 + background.length, isExact: true, isLast: true };
 }
 
 function exactValues({ kind, trees, net, columns }, row, background) {
@@ -95,7 +96,7 @@ function* sharpened(games, width, random, most) {
       evaluations += (turn === 0 ? 1 : 2) * (counts[reference] - 1);
     }
   }
-  yield answerOf(games, told, evaluations);
+  yield { ...answerOf(games, told, evaluations), isLast: true };
 }
 
 function answerOf(games, told, evaluations) {
@@ -104,7 +105,7 @@ function answerOf(games, told, evaluations) {
   const isExact = told.players.every((players) => players.length === 0);
   const least = isExact ? 0 : ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
   const errors = told.errors().map((error) => Math.hypot(error, least));
-  return { values: told.values(), errors, base, prediction, evaluations, isExact };
+  return { values: told.values(), errors, base, prediction, evaluations, isExact, isLast: false };
 }
 
 /** Return what each of a game's players adds when it joins, the mean over some orders. */
@@ -150,7 +151,8 @@ function ofAll(games, reference) {
  *
  * The variance of a draw is pooled over the references in which a column plays: of draws of one reference where there are two
  * of some, before that of different references, which is larger. A column that plays in few games is believed to vary as the
- * others do, by a weight of `BELIEVED` draws.
+ * others do, by a weight of `BELIEVED` draws. Where few games make most of a column's variance it is known less well than the
+ * number of draws says (Satterthwaite 1946): standard errors are larger then, as Student's quantiles are.
  */
 class Tally {
   constructor(players, width) {
@@ -188,40 +190,53 @@ class Tally {
     return values;
   }
 
-  /** Of each column the sum of squares, its degrees of freedom, and the variance of the sum over references in draws'. */
+  /** Of each column: squares, their degrees of freedom, these as they count, and the sum of 1 / draws over references. */
   spread() {
     const zeros = () => new Float64Array(this.width);
-    const [sums, played, inDraws, within, between] = [zeros(), zeros(), zeros(), zeros(), zeros()];
-    let more = 0;
+    const [squares, freedom, shares, concentration, inDraws] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+    const isWithin = this.counts.reduce((sum, count) => sum + Math.max(0, count - 1), 0) >= FEWEST_DRAWS;
+    const middle = isWithin ? null : this.middle();
     this.players.forEach((players, reference) => {
-      more += Math.max(0, this.counts[reference] - 1);
+      const draws = Math.max(1, this.counts[reference]);
+      for (const j of players) {
+        const cell = reference * this.width + j;
+        const square = isWithin ? this.squares[cell] : (this.means[cell] - middle[j]) ** 2;
+        const own = isWithin ? draws - 1 : 1;
+        squares[j] += square;
+        freedom[j] += own;
+        inDraws[j] += 1 / draws;
+        if (own > 0) {
+          const share = square / own / draws;
+          shares[j] += share;
+          concentration[j] += share ** 2 / (own + 2);
+        }
+      }
+    });
+    const counting = shares.map((share, j) => (share > 0 ? share ** 2 / concentration[j] : Infinity));
+    return { squares, freedom: isWithin ? freedom : freedom.map((count) => Math.max(0, count - 1)), counting, inDraws };
+  }
+
+  /** The mean over the games in which a column plays, a column each. */
+  middle() {
+    const sums = new Float64Array(this.width);
+    const played = new Float64Array(this.width);
+    this.players.forEach((players, reference) => {
       for (const j of players) {
         sums[j] += this.means[reference * this.width + j];
         played[j] += 1;
-        inDraws[j] += 1 / Math.max(1, this.counts[reference]);
       }
     });
-    const isWithin = more >= FEWEST_DRAWS;
-    const freedom = played.map((count) => Math.max(0, count - 1));
-    if (isWithin) freedom.fill(0);
-    this.players.forEach((players, reference) => {
-      for (const j of players) {
-        within[j] += this.squares[reference * this.width + j];
-        between[j] += (this.means[reference * this.width + j] - sums[j] / played[j]) ** 2;
-        if (isWithin) freedom[j] += Math.max(0, this.counts[reference] - 1);
-      }
-    });
-    return { squares: isWithin ? within : between, freedom, inDraws };
+    return sums.map((sum, j) => sum / played[j]);
   }
 
   /** Standard errors, a column each. */
   errors() {
-    const { squares, freedom, inDraws } = this.spread();
+    const { squares, freedom, counting, inDraws } = this.spread();
     const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
     const usual = total(squares) / Math.max(1, total(freedom));
     return squares.map((sum, j) => {
       const variance = (sum + BELIEVED * usual) / (freedom[j] + BELIEVED);
-      return Math.sqrt(variance * inDraws[j]) / this.counts.length;
+      return Math.sqrt(variance * inDraws[j] * (1 + STUDENT / counting[j])) / this.counts.length;
     });
   }
 
