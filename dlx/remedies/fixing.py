@@ -141,8 +141,8 @@ class Fixed:
 
     @property
     def can_be_kept(self) -> bool:
-        """Whether a checkpoint can hold the fixed model: a net, trees or coefficients."""
-        return isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
+        """Whether a checkpoint can hold the fixed model: a net, trees or coefficients; not that of one class of several."""
+        return self.case.several is None and isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
 
     def save(self, checkpoints: str | Path) -> Path:
         """Return the checkpoint folder that now holds the fixed model: ``<checkpoints>/<case>/<architecture>-<seed>``.
@@ -199,7 +199,7 @@ def fix(
     Parameters
     ----------
     case : Dataset
-        Rows with outcomes of two classes.
+        Rows with outcomes of two classes, or one class of several (`Dataset.of_class`).
     architecture : str or Model
         One of `dlx.architectures()`, whose checkpoint is the model before, trained where there is none; or a model that dlx
         trained on the case, whose options and seed are those of the fixed one.
@@ -276,9 +276,9 @@ def _mended(
     if remedy.drop or remedy.monotone or remedy.weights or recoded.groups:
         weights = None
         if remedy.weights == BY_OUTCOME:
-            weights = compute_sample_weight("balanced", case.train.outcomes)
+            weights = compute_sample_weight("balanced", case.whole.train.outcomes)
         elif remedy.weights:
-            weights = reweighing(partition(case, remedy.weights).codes(case.train), case.train.outcomes)
+            weights = reweighing(partition(case, remedy.weights).codes(case.train), case.whole.train.outcomes)
         trained = recoded.trained(case, made_by, weights=weights, monotone=remedy.monotone, **asked)
         model, settings = recoded.restored(trained.model), trained.settings
     if remedy.recalibrate:

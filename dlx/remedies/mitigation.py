@@ -62,7 +62,7 @@ def mitigations(
         EQUAL_SELECTION: lambda: fair_rule(model, case.validation, by, constraint="demographic_parity").treat(case.test),
     }
     if made_by is not None:
-        remedies[REWEIGHED] = lambda: trained(made_by, weights=reweighing(by.codes(case.train), case.train.outcomes))
+        remedies[REWEIGHED] = lambda: trained(made_by, weights=reweighing(by.codes(case.train), case.whole.train.outcomes))
         remedies[DROPPED] = lambda: trained(made_by, by.columns)
         remedies |= {DROPPED_PROXIES: lambda: trained(made_by, (*by.columns, *proxies))} if proxies else {}
     favourable, tables = CLEARED if target.adverse_action else SELECTED, []

@@ -19,7 +19,7 @@ from dlx import training
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, did_you_mean
-from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel, told_of
 from dlx.schema import Feature, Schema
 
 Groups = list[list[int]]  # codes that have become one level
@@ -67,9 +67,13 @@ class Recoding:
         return replace(dataset, schema=self.schema, rows=self.reduce(dataset.rows), table=None)
 
     def trained(self, case: Dataset, made_by: Provenance, **asked: Any) -> training.Fitted:
-        """Return a model of the reduced table, trained by the recipe of another one; see `dlx.training.fit` for the rest."""
-        rows = self.reduced(case.train), self.reduced(case.validation)
-        return training.fit(made_by.architecture, *rows, seed=made_by.seed, config=made_by.config, **asked)
+        """Return a model of the reduced table, trained by the recipe of another one; see `dlx.training.fit` for the rest.
+
+        It is trained on all classes, where the case tells of one of several, and answers for that one.
+        """
+        rows = self.reduced(case.whole.train), self.reduced(case.whole.validation)
+        fitted = training.fit(made_by.architecture, *rows, seed=made_by.seed, config=made_by.config, **asked)
+        return replace(fitted, model=replace(told_of(fitted.model, case), siblings=None))
 
     def restored(self, model: Model) -> Model:
         """Return a model that predicts of original rows what the reduced model predicts of them reduced.
@@ -139,7 +143,7 @@ def recoding_of(train: Dataset, *, drop: Sequence[str] = (), merge: int | None =
     RemedyError
         If a column to leave out is not there or no column is left, or the count is below 1.
     """
-    schema = train.schema
+    schema = train.whole.schema
     if unknown := [name for name in drop if name not in schema.names]:
         raise RemedyError(
             f"columns to leave out must be in the table, but {', '.join(map(repr, unknown))} is not; "

@@ -82,7 +82,9 @@ def measure(context: RunContext) -> Measured:
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
     use, why = context.to_use
     known, added = _added_to_what_is_known(context, use)
-    ours = tuple(model.name for model in context.models if recipe_of(model, context.case) is not None)
+    ours = tuple(
+        one.name for one in context.models if recipe_of(one, context.case) is not None and context.case.several is None
+    )
     return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, ours, known))
 
 
