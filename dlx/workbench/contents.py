@@ -139,7 +139,12 @@ def _columns(context: RunContext) -> list[dict[str, Any]]:
     found = []
     for i, feature in enumerate(schema.features):
         said = {name: getattr(feature, name) for name in ("name", "label", "unit", "kind", "description", "protected", "date")}
-        said |= {"levels": list(feature.level_labels), "ordered": feature.ordered, "decimals": max(0, form.decimals[i])}
+        said |= {
+            "levels": list(feature.level_labels),
+            "spelled": list(feature.levels),
+            "ordered": feature.ordered,
+            "decimals": max(0, form.decimals[i]),
+        }
         said |= {"missing": feature.missing_label if feature.missing else None}
         said |= {"special": [[float(code), words] for code, words in feature.special.items()]}
         said |= {"actionable": feature.actionable, "direction": feature.direction, "withheld": feature.name in withheld}
@@ -164,7 +169,7 @@ def _spread(feature: Feature, column: np.ndarray) -> dict[str, Any]:
     return {
         "low": float(known.min()),
         "high": float(known.max()),
-        "middle": float(np.median(known)),
+        "middle": float(np.quantile(known, 0.5, method="nearest")),
         "edges": edges.tolist(),
     } | {
         "counts": counts.tolist(),

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,6 +25,7 @@ from starlette.routing import Route
 
 from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
+from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
 from dlx.workbench.contents import served_book
 from dlx.workbench.joining import PAGE_STYLE, STYLE, joined
@@ -133,13 +135,18 @@ class Workbench:
             raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(self.models)}")
         method, row = str(said.get("method")), self._rows([said.get("row")])
         explainers.method(method)
+        scale = said.get("scale") or model.scales[0]
+        check_scale(model, scale)
+        background = self.context.background if said.get("against") is None else self._rows(said["against"])
         if self._waiting >= AT_ONCE:
             raise RequestError("too many questions at once; ask again in a while")
-        return StreamingResponse(self._lines(request, model.name, method, row), media_type="application/x-ndjson")
+        return StreamingResponse(
+            self._lines(request, partial(_Job, self, model, method, scale, row, background)), media_type="application/x-ndjson"
+        )
 
-    async def _lines(self, request: Request, model: str, method: str, row: np.ndarray) -> AsyncIterator[str]:
+    async def _lines(self, request: Request, made: Callable[[], _Job]) -> AsyncIterator[str]:
         """Yield a line of JSON now and then: how far it is, and at last what was found."""
-        job = _Job(self, model, method, row)
+        job = made()
         async with anyio.create_task_group() as group:
             group.start_soon(anyio.to_thread.run_sync, job.run)
             try:
@@ -167,8 +174,17 @@ class Workbench:
 class _Job:
     """One question about contributions; it waits for its turn, and ends when nobody wants the answer."""
 
-    def __init__(self, bench: Workbench, model: str, method: str, row: np.ndarray) -> None:
-        self.bench, self.model, self.method, self.row = bench, bench.models[model], method, row
+    def __init__(
+        self, bench: Workbench, model: Model, method: str, scale: Scale, row: np.ndarray, background: Dataset | np.ndarray
+    ) -> None:
+        self.bench, self.model, self.method, self.scale, self.row, self.background = (
+            bench,
+            model,
+            method,
+            scale,
+            row,
+            background,
+        )
         self.is_wanted, self.is_done, self.told, self.answer = True, threading.Event(), "", dict[str, Any]()
 
     def run(self) -> None:
@@ -194,10 +210,10 @@ class _Job:
 
         if not self.is_wanted:
             raise _GoneError
-        context, scale = self.bench.context, self.model.scales[0]
-        asked: dict[str, Any] = {"method": self.method, "background": context.background, "scale": scale, "seed": context.seed}
+        context = self.bench.context
+        asked: dict[str, Any] = {"method": self.method, "background": self.background, "scale": self.scale}
         options = explainers.quick_options(self.method, len(context.case.schema))
-        made: Explanation = explain(self.model, self.row, **asked, **options, progress=self._update)
+        made: Explanation = explain(self.model, self.row, **asked, **options, seed=context.seed, progress=self._update)
         if made.failures:
             return {"failed": made.failures[0]}
         errors = made.standard_errors

@@ -201,3 +201,49 @@ def test_contributions_are_kept_closely_and_weights_not_rounded(bank_loan_page):
     assert len(text) < 6e6
     for one in held["explanations"]:
         assert one["unit"] / 2 <= 0.001 * one["unit"] * 32_767  # half a step, of the largest
+
+
+def contributions(page, said):
+    """The contributions that are shown, by label, when the caption says something."""
+    page.wait_for_function(
+        "said => document.querySelector('#workbench .waterfall caption')?.textContent.includes(said)", arg=said
+    )
+    lines = page.eval_on_selector_all(
+        "#workbench .waterfall tbody tr:not(.edge)",
+        "all => all.map(one => [one.querySelector('th').firstChild.textContent, one.querySelector('.number').textContent])",
+    )
+    return {label: float(number.replace("−", "-")) for label, number in lines[:-1]}
+
+
+def test_why_her_and_not_him_is_a_background_of_one_person(page, bank, models):
+    at(page, "person=522&model=gradient_boosting&against=person:92")
+    names = bank.test.index.tolist()
+    row, other = (np.array(bank.test.rows[[names.index(name)]]) for name in (522, 92))
+    made = dlx.explain(models["gradient_boosting"], row, method="tree_shap", background=other, scale="logit")
+    for label, value in contributions(page, "applicant 92").items():
+        assert value == pytest.approx(made.values[0, bank.schema.labels.index(label)], abs=0.006), label
+
+
+def test_percent_points_are_shapley_values_of_the_probability(page, bank, models):
+    at(page, "person=522&model=mlp&unit=probability&method=shapley")
+    row = bank.test.rows[[bank.test.index.tolist().index(522)]]
+    made = dlx.explain(models["mlp"], row, method="shapley", background=bank.background(20), scale="probability")
+    shown = contributions(page, "percent points")
+    page.wait_for_timeout(1_500)
+    for label, value in contributions(page, "percent points").items():
+        assert value == pytest.approx(100 * made.values[0, bank.schema.labels.index(label)], abs=1.0), label
+    assert shown
+
+
+def test_somebody_new_is_asked_about_and_a_row_is_pasted(page, bank, models):
+    page.get_by_role("button", name="Somebody new").click()
+    unfold(page, "Change something")
+    row, schema = bank.test.rows[3], bank.schema
+    texts = [str(code) if not f.is_categorical else f.levels[int(code)] for f, code in zip(schema.features, row, strict=True)]
+    field = page.get_by_label("A row to paste")
+    field.fill(";".join(texts))
+    field.press("Enter")
+    page.wait_for_selector("#workbench .undo")
+    shown = risks(page)
+    for name, model in models.items():
+        assert shown[name] == pytest.approx(float(model.predict(row[None], "probability")[0]), abs=0.006), name

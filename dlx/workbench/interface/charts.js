@@ -147,6 +147,14 @@ export function spread(column, code) {
   return svg("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", class: "spread", "aria-hidden": "true" }, bars, here || null);
 }
 
+/** Draw risks over a column's spread: a line of numbers, a step a level. */
+export function drawCurve(picture, risks, isSteps) {
+  const wide = 100 / risks.length;
+  const y = (risk) => 20 - 20 * risk;
+  const points = isSteps ? risks.flatMap((risk, i) => [[i * wide, y(risk)], [(i + 1) * wide, y(risk)]]) : risks.map((risk, i) => [(100 * i) / (risks.length - 1), y(risk)]);
+  picture.append(svg("polyline", { points: points.map((point) => point.map((x) => x.toFixed(2)).join(",")).join(" "), class: "curve" }));
+}
+
 export function intervalWords(share, low, high) {
   return `${percent(share)} (${digits(100 * low, 0)} to ${digits(100 * high, 0)})`;
 }

@@ -29,7 +29,7 @@ export function answersHere(book, source) {
     worker = mine;
     mine.onmessage = ({ data }) => update(data);
     mine.onerror = (event) => update({ failed: event.message || "it failed" });
-    mine.postMessage({ written: written.get(question.model), background: book.background, ...question });
+    mine.postMessage({ written: written.get(question.model), ...question, background: question.against ?? book.background });
     return () => mine.terminate();
   }
 

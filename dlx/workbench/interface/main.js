@@ -2,19 +2,23 @@
 
 import { choice, digits, folded, h, percent } from "./dom.js";
 import { openBook } from "./book.js";
-import { makeState } from "./state.js";
+import { codeOf, makeState } from "./state.js";
 import { asTest } from "./find.js";
 import { peopleList } from "./list.js";
 import { answersHere } from "./here.js";
 import { answersThere } from "./there.js";
 import { work } from "./worker.js";
 import { changeForm } from "./form.js";
+import { drawCurve } from "./charts.js";
 import { consequences, sideBySide } from "./crowd.js";
 import { takeAlong } from "./letter.js";
+import { againstChoice, backgrounds, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
 import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waysOf, waysOut } from "./person.js";
 
 const SECONDS = 1; // after which contributions are sharp enough
-const UNSEEN = { find: "", sort: "listed", decision: "", group: "", method: "" };
+const UNSEEN = { find: "", sort: "listed", decision: "", group: "", method: "", unit: "", against: "" };
+const NEW = "somebody new";
+const CURVE = 12; // values of a number at which the risk is told
 
 /** Open the workbench in its place on the page. */
 function open(place, book, answers) {
@@ -34,12 +38,14 @@ function open(place, book, answers) {
   const isDisputed = (i, line) => new Set(book.models.map(({ name }) => risk(i, name) >= line)).size > 1;
   const SHOWN = {
     "": { words: "everybody", test: () => true },
+    had: { words: `had ${target.event}`, test: (i) => people.outcomes !== null && people.outcomes[i] === 1 },
     flagged: { words: target.flagged, test: (i, line) => risk(i) >= line },
     cleared: { words: target.cleared, test: (i, line) => risk(i) < line },
     wrong: { words: "decided wrongly", test: isWrong },
     disagree: { words: "models disagree", test: isDisputed },
   };
   const ORDERS = { listed: "as listed", riskiest: "highest risk first", safest: "lowest risk first" };
+  for (const column of book.columns) ORDERS[`by:${column.name}`] = `by ${column.label}`;
 
   // Where things stand
   const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
@@ -48,13 +54,14 @@ function open(place, book, answers) {
   const [filters, top, why] = [h("div", { class: "choices" }), h("div"), h("div")];
   const [changePart, redrawForm] = folded("Change something", drawForm);
   const [waysPart, redrawWays] = folded("Ways out", drawWays);
+  const [othersPart, redrawOthers] = folded("Beside others", () => [...nearestOthers(bench, view, state.set), h("h4", {}, "Where models differ about this one"), ...whereModelsDiffer(bench, view)]);
   const [takePart, redrawTake] = folded("Take along", () => takeAlong(bench, view, reasonLines(bench, view, known()), known()));
   const [thresholdPart, redrawThreshold] = folded("The threshold", drawThreshold);
   const [cohortPart, redrawCohorts] = folded("Cohorts", drawCohorts);
   place.replaceChildren(
-    h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count),
+    h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count, h("button", { type: "button", onclick: () => state.set({ person: NEW }) }, "Somebody new")),
     filters,
-    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, waysPart, takePart)),
+    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, waysPart, othersPart, takePart)),
     thresholdPart,
     cohortPart,
   );
@@ -71,7 +78,9 @@ function open(place, book, answers) {
     const [which, code] = group.split(":").map(Number);
     const isInside = group === "" ? () => true : (i) => people.groups[which].of[i] === code;
     const places = everybody.filter((i) => test(i) && isInside(i) && SHOWN[decision].test(i, threshold));
-    if (sort !== "listed") places.sort((a, b) => (sort === "riskiest" ? risk(b) - risk(a) : risk(a) - risk(b)));
+    const by = book.columns.find((column) => `by:${column.name}` === sort);
+    const key = by ? (i) => people.rows[i][by.place] : sort === "riskiest" ? (i) => -risk(i) : risk;
+    if (sort !== "listed") places.sort((a, b) => Number(Number.isNaN(key(a))) - Number(Number.isNaN(key(b))) || key(a) - key(b));
     return { places, strange };
   }
 
@@ -95,7 +104,7 @@ function open(place, book, answers) {
     const orders = Object.entries(ORDERS).map(([value, words]) => ({ value, words }));
     const groups = people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
     filters.replaceChildren(
-      choice("Show", people.outcomes ? shown : shown.filter(({ value }) => value !== "wrong"), now.decision, (decision) => state.set({ decision })),
+      choice("Show", people.outcomes ? shown : shown.filter(({ value }) => !["wrong", "had"].includes(value)), now.decision, (decision) => state.set({ decision })),
       groups.length ? choice("Group", [{ value: "", words: "all groups" }, ...groups], now.group, (group) => state.set({ group })) : "",
       choice("Order", orders, now.sort, (sort) => state.set({ sort })),
     );
@@ -105,23 +114,25 @@ function open(place, book, answers) {
   async function look() {
     const now = state.get();
     const mine = (turn += 1);
-    const person = placeOf.get(now.person) ?? 0;
-    const original = people.rows[person];
+    const isNew = now.person === NEW;
+    const person = isNew ? -1 : (placeOf.get(now.person) ?? 0);
+    const original = isNew ? typicalRow(book.columns) : people.rows[person];
     const row = changed(book.columns, original, now.changes);
-    const isChanged = row.some((code, i) => !Object.is(code, original[i]));
-    const stored = book.models.map(({ name, colour }) => ({ name, colour, probability: risk(person, name) }));
+    const isChanged = isNew || row.some((code, i) => !Object.is(code, original[i]));
+    const stored = book.models.map(({ name, colour }) => ({ name, colour, probability: isNew ? null : risk(person, name) }));
     const said = isChanged ? (await answers.risks([row]))[0] : stored;
     if (mine !== turn) return; // somebody else was asked for meanwhile
     const models = said.map((one, k) => ({ ...one, before: stored[k].probability })).filter((one) => one.probability !== null);
     const flags = models.find((one) => one.name === now.model)?.probability >= now.threshold;
-    const options = methodsFor(bench, person, now.model, isChanged);
+    const isOther = now.against !== "" || now.unit !== "";
+    const options = methodsFor(bench, person, now.model, isChanged || isOther);
     const usable = options.filter((one) => !one.why);
     const first = usable.find((one) => one.value === now.method) ?? usable.find((one) => one.is_shapley) ?? usable[0];
     const method = first?.value ?? "";
-    view = { ...now, person, name: people.names[person], original, row, isChanged, answers: models, isFlagged: flags, options, method, unlike: isChanged ? unlike(row) : "" };
+    view = { ...now, person, name: isNew ? NEW : people.names[person], original, row, isChanged, isNew, isOther, answers: models, isFlagged: flags, options, method, unlike: isChanged ? unlike(row) : "" };
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     explain();
-    [redrawForm, redrawWays].forEach(keepFocus);
+    [redrawForm, redrawWays, redrawOthers].forEach(keepFocus);
   }
 
   const known = () => (found && found.values ? found : null);
@@ -134,8 +145,8 @@ function open(place, book, answers) {
 
   function explain() {
     stop();
-    const { model, method, person, isChanged, row, options } = view;
-    const stored = isChanged ? null : book.explanations.find((one) => one.model === model && one.method === method && one.place.has(person));
+    const { model, method, person, isChanged, isOther, row, options } = view;
+    const stored = isChanged || isOther ? null : book.explanations.find((one) => one.model === model && one.method === method && one.place.has(person));
     if (stored) {
       const i = stored.place.get(person);
       const values = stored.valuesAt(i);
@@ -148,14 +159,19 @@ function open(place, book, answers) {
     if (!method) return;
     const label = options.find((one) => one.value === method).words;
     const { scales } = book.models.find((one) => one.name === model);
-    stop = answers.explain({ model, row, method, scale: scales[0], seconds: SECONDS }, (made) => {
-      found = made.values ? { ...made, label, scale: scales[0], output: made.prediction } : made;
+    const scale = view.unit && scales.includes(view.unit) ? view.unit : scales[0];
+    const { rows } = backgrounds(bench, view, chosen().places)[view.against] ?? { rows: null };
+    stop = answers.explain({ model, row, method, scale, seconds: SECONDS, against: rows }, (made) => {
+      found = made.values ? { ...made, label, scale, output: made.prediction } : made;
       drawWhy();
     });
   }
 
   function drawWhy() {
-    const parts = [reasons(bench, view, known()), methodChoice(bench, view, view.options, state.set), ...contributions(bench, view, found)];
+    const known_ = backgrounds(bench, view, chosen().places);
+    const against = (known_[view.against] ?? known_[""]).words;
+    const choices = h("div", { class: "choices" }, methodChoice(bench, view, view.options, state.set), againstChoice(bench, view, known_, state.set));
+    const parts = [reasons(bench, view, known()), choices, ...contributions(bench, view, found, against)];
     keepFocus(() => why.replaceChildren(...parts));
     redrawTake();
   }
@@ -166,8 +182,39 @@ function open(place, book, answers) {
       if (Object.is(code, view.original[book.columns.find((one) => one.name === name).place])) delete changes[name];
       state.set({ changes });
     };
-    const back = h("p", {}, h("button", { type: "button", onclick: () => state.set({ changes: {} }) }, "Take all changes back"));
-    return [...(view.isChanged ? [back] : []), changeForm(book.columns, view.row, view.original, change)];
+    const back = h("button", { type: "button", onclick: () => state.set({ changes: {} }) }, "Take all changes back");
+    const form = changeForm(book.columns, view.row, view.original, change);
+    curves(view, form);
+    return [h("p", {}, ...(view.isChanged ? [back, " "] : []), pasting()), h("p", { class: "quiet" }, `The line over each column is what ${view.model} would say if only that column changed; grey: the training rows.`), form];
+  }
+
+  /** A field into which a row is pasted: all values in the table's order, or name: value. */
+  function pasting() {
+    const field = h("input", { type: "text", "aria-label": "A row to paste", placeholder: "paste a row: values, or name=value; ..." });
+    field.addEventListener("change", () => {
+      const parts = field.value.split(/[\t;]/).map((part) => part.trim());
+      const isWhole = parts.length === book.columns.length && !parts.some((part) => part.includes("="));
+      const pairs = isWhole ? parts.map((part, i) => [book.columns[i], part]) : parts.map((part) => part.split(/=(.*)/)).map(([name, text]) => [book.columns.find((one) => [one.name, one.label].includes(name.trim())), text]);
+      const strange = pairs.findIndex(([column, text]) => !column || text === undefined || (Number.isNaN(codeOf(column, text.trim())) && column.missing === null));
+      field.setCustomValidity(strange < 0 ? "" : `“${parts[strange]}” is no value of a column here`);
+      if (!field.reportValidity()) return;
+      state.set({ changes: { ...state.get().changes, ...Object.fromEntries(pairs.map(([column, text]) => [column.name, codeOf(column, text.trim())])) } });
+    });
+    return field;
+  }
+
+  /** Draw over each column's spread what the shown model says at its values, all else as it is (individual conditional expectation). */
+  async function curves(drawn, form) {
+    const grid = book.columns.map((column) => (column.kind === "categorical" ? column.levels.map((_, level) => level) : Array.from({ length: CURVE }, (_, i) => column.low + ((column.high - column.low) * i) / (CURVE - 1))));
+    const rows = grid.flatMap((values, place) => values.map((value) => Float64Array.from(drawn.row, (code, i) => (i === place ? value : code))));
+    const risks = [];
+    for (let i = 0; i < rows.length; i += 200) risks.push(...(await answers.risks(rows.slice(i, i + 200))));
+    const model = book.models.findIndex((one) => one.name === drawn.model);
+    let at = 0;
+    grid.forEach((values, place) => {
+      const said = values.map(() => risks[at++][model].probability);
+      if (said[0] !== null) drawCurve(form.children[place].querySelector("svg"), said, book.columns[place].kind === "categorical");
+    });
   }
 
   function drawWays() {

@@ -5,6 +5,7 @@ import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
 import { reasonWords, valueWords } from "./book.js";
 
 const REASONS = 4;
+const UNITS = { logit: "log-odds", probability: "percent points", value: "value" };
 /** The methods that can tell of somebody: those stored for them, and those that can be computed; why the others cannot. */
 export function methodsFor({ book, answers }, person, model, isChanged) {
   const computed = answers.methods(model);
@@ -24,13 +25,13 @@ export function verdict(bench, view) {
   const { target } = book;
   const said = view.answers.find((one) => one.name === view.model);
   const decided = said.probability >= view.threshold ? target.flagged : target.cleared;
-  const who = view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
-  const happened = book.people.outcomes && !view.isChanged ? ` In the data this ${target.person} ${book.people.outcomes[view.person] === 1 ? "had" : "did not have"} ${target.event}.` : "";
+  const who = view.isNew ? view.name : view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
+  const happened = book.people.outcomes && !view.isChanged && !view.isNew ? ` In the data this ${target.person} ${book.people.outcomes[view.person] === 1 ? "had" : "did not have"} ${target.event}.` : "";
   return [
     h("h3", { tabindex: -1 }, capital(who)),
     h("p", { class: "verdict" }, `${view.model} says ${percent(said.probability, view.threshold)} (${decided}).${happened}`),
     riskBars(
-      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.probability, before: view.isChanged ? one.before : null, shown: one.name === view.model })),
+      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.probability, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
       view.threshold,
       [0, 1],
       ({ now, before }) => (before === null ? percent(now, view.threshold) : `${percent(before, view.threshold)} → ${percent(now, view.threshold)}`),
@@ -39,7 +40,7 @@ export function verdict(bench, view) {
   ];
 }
 
-const agreed = ({ book }, view) => (view.isChanged || view.model !== book.main ? null : book.reasons[view.name]);
+const agreed = ({ book }, view) => (view.isChanged || view.isOther || view.model !== book.main ? null : book.reasons[view.name]);
 
 /** What speaks for and against: what enough methods share, where they were asked; else what one method says. */
 export function reasonLines(bench, view, found) {
@@ -80,10 +81,10 @@ function alone(bench, view, found) {
 }
 
 /** The chosen method as a waterfall, and all methods on one axis. */
-export function contributions(bench, view, found) {
+export function contributions(bench, view, found, against) {
   const { book } = bench;
   const known = book.explanations
-    .filter((one) => !view.isChanged && one.model === view.model && one.place.has(view.person))
+    .filter((one) => !view.isChanged && !view.isOther && one.model === view.model && one.place.has(view.person))
     .map((one) => ({ ...one, values: one.valuesAt(one.place.get(view.person)) }));
   if (!found) return [h("p", { class: "quiet" }, view.method ? "Computing …" : "No method can tell of this person here.")];
   if (found.progress) return [h("p", { class: "quiet" }, found.progress)];
@@ -94,7 +95,7 @@ export function contributions(bench, view, found) {
   const number = (value) => (points ? `${signed(100 * value, 1)}` : signed(value));
   const unit = points ? "percent points" : found.scale === "logit" ? "log-odds" : book.target.unit || "its unit";
   const noise = found.errors ? (found.isExact ? " Exact." : ` ± two standard errors; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
-  const caption = `What each column adds by ${found.label}, in ${unit}, against ${book.background.length || "the"} people of the background.${noise}`;
+  const caption = `What each column adds by ${found.label}, in ${unit}, against ${against}.${noise}`;
   const shown = (value) => (points ? percent(value) : signed(value));
   const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number)];
   if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order)));
@@ -132,10 +133,11 @@ export function changed(columns, original, changes) {
 
 export function methodChoice(bench, view, options, set) {
   const models = bench.book.models.map((one) => ({ value: one.name, words: one.name }));
-  return h(
-    "div",
-    { class: "choices" },
-    choice("Model", models, view.model, (model) => set({ model })),
+  const { scales } = bench.book.models.find((one) => one.name === view.model);
+  const units = scales.map((scale, i) => ({ value: i ? scale : "", words: UNITS[scale] }));
+  return [
+    choice("Model", models, view.model, (model) => set({ model, unit: "" })),
     choice("Method", options, view.method, (method) => set({ method })),
-  );
+    units.length > 1 ? choice("Unit", units, view.unit, (unit) => set({ unit })) : null,
+  ];
 }

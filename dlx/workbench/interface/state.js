@@ -1,6 +1,6 @@
 // What is on the screen, in one object; a link holds all of it that is not as it was opened.
 
-const HELD = ["person", "model", "method", "threshold", "find", "sort", "decision", "group", "cohort"];
+const HELD = ["person", "model", "method", "unit", "against", "threshold", "find", "sort", "decision", "group"];
 
 export function makeState(opened, columns) {
   let now = { ...opened, changes: {} };
@@ -39,7 +39,9 @@ export function makeState(opened, columns) {
   return { get: () => now, set, read, asText, listen: (listener) => listeners.push(listener) };
 }
 
-function codeOf(column, text) {
-  const place = column.kind === "categorical" ? column.levels.indexOf(text) : -1;
+/** Return the code of what somebody typed: a level by its label or as the table spells it, a number, or missing. */
+export function codeOf(column, text) {
+  if (text === "" || text === (column.missing ?? "missing")) return NaN;
+  const place = column.kind === "categorical" ? Math.max(column.levels.indexOf(text), column.spelled.indexOf(text)) : -1;
   return place >= 0 ? place : Number(text);
 }

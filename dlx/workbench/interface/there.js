@@ -20,7 +20,7 @@ export function answersThere(book) {
   function explain(question, update) {
     const leaving = new AbortController();
     const read = async () => {
-      const answer = await posted("explain", { ...question, row: asNumbers(question.row) }, leaving.signal);
+      const answer = await posted("explain", { ...question, row: asNumbers(question.row), against: question.against?.map(asNumbers) ?? null }, leaving.signal);
       if (!answer.ok) return update({ failed: (await answer.json()).error });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";

@@ -1,0 +1,89 @@
+// The person beside others: whom they are compared with, the nearest with the other decision, somebody typical.
+
+import { capital, choice, h, percent, signed } from "./dom.js";
+import { valueWords } from "./book.js";
+
+const MOST = 100; // people of a background
+const NEAREST = 3;
+
+/** Return whom contributions are measured against: {words, rows} by a key; rows are null for the background of the page. */
+export function backgrounds(bench, view, listed) {
+  const { book } = bench;
+  const { people, target } = book;
+  const risk = (i) => book.predictions.get(view.model)[i];
+  const everybody = Array.from(people.names.keys());
+  const near = [...everybody].sort((a, b) => Math.abs(risk(a) - view.threshold) - Math.abs(risk(b) - view.threshold));
+  const found = {
+    "": { words: `${book.background.length} training rows`, rows: null },
+    cleared: { words: `those ${target.cleared}`, places: everybody.filter((i) => risk(i) < view.threshold) },
+    near: { words: "those nearest the threshold", places: near.slice(0, 20) },
+    listed: { words: "the people in the list", places: listed },
+  };
+  const [, name] = view.against.match(/^person:(.*)$/) ?? [];
+  if (name !== undefined && people.names.includes(name)) found[view.against] = { words: `${target.person} ${name}`, places: [people.names.indexOf(name)] };
+  for (const one of Object.values(found)) {
+    if (one.places) one.rows = one.places.filter((i) => i !== view.person).slice(0, MOST).map((i) => people.rows[i]);
+  }
+  return found;
+}
+
+export function againstChoice(bench, view, known, set) {
+  const options = Object.entries(known).map(([value, one]) => ({ value, words: one.words, why: one.rows && !one.rows.length ? "nobody" : "" }));
+  return choice("Against", options, view.against in known ? view.against : "", (against) => set({ against }));
+}
+
+/** How far two rows are apart: the mean over columns of the difference as a share of the range, 1 for another level (Gower 1971). */
+function distance(columns, one, other) {
+  let total = 0;
+  for (const column of columns) {
+    const [a, b] = [one[column.place], other[column.place]];
+    const isNumber = column.kind !== "categorical" && !Number.isNaN(a) && !Number.isNaN(b) && ![a, b].some((code) => column.special.some(([own]) => own === code));
+    if (isNumber) total += Math.min(1, Math.abs(a - b) / (column.high - column.low || 1));
+    else total += Object.is(a, b) ? 0 : 1;
+  }
+  return total / columns.length;
+}
+
+/** The nearest real people whom the model decides otherwise about, and what sets them apart. */
+export function nearestOthers({ book }, view, set) {
+  const { people, columns, target } = book;
+  const risk = (i) => book.predictions.get(view.model)[i];
+  const others = Array.from(people.names.keys()).filter((i) => risk(i) >= view.threshold !== view.isFlagged);
+  const nearest = others.map((i) => [distance(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);
+  const lines = nearest.slice(0, NEAREST).map(([, i]) => {
+    const apart = columns.filter((column) => !Object.is(view.row[column.place], people.rows[i][column.place]));
+    const words = apart.map((column) => `${column.label}: ${valueWords(column, people.rows[i][column.place])}`).join("; ");
+    const name = people.names[i];
+    return h(
+      "li",
+      {},
+      `${capital(target.person)} ${name}, ${percent(risk(i), view.threshold)}: ${words}. `,
+      h("button", { type: "button", onclick: () => set({ against: `person:${name}` }) }, "Why not this one?"),
+      " ",
+      h("button", { type: "button", onclick: () => set({ person: name, against: "" }) }, "Look"),
+    );
+  });
+  const words = `Real people in this file who are ${view.isFlagged ? target.cleared : target.flagged} and most like this one, by the mean share of each column's range; what is different.`;
+  return lines.length ? [h("p", { class: "quiet" }, words), h("ul", { class: "ways" }, lines)] : [h("p", {}, "Nobody here is decided otherwise about.")];
+}
+
+/** By which columns another model sees this person otherwise: their Shapley values beside those of the shown one. */
+export function whereModelsDiffer({ book }, view) {
+  const shapleyOf = (model) => book.explanations.find((one) => one.model === model && one.is_shapley && one.place.has(view.person));
+  const mine = shapleyOf(view.model);
+  const others = book.models.map((one) => shapleyOf(one.name)).filter((one) => one && mine && one !== mine && one.scale === mine.scale);
+  if (view.isChanged || !others.length) return [h("p", { class: "quiet" }, "Told of people as they are, where two models were explained on one scale.")];
+  const values = mine.valuesAt(mine.place.get(view.person));
+  const unit = mine.scale === "logit" ? "log-odds" : "points";
+  const lines = others.map((one) => {
+    const theirs = one.valuesAt(one.place.get(view.person));
+    const apart = Array.from(values, (value, i) => [value - theirs[i], i]).sort(([a], [b]) => Math.abs(b) - Math.abs(a)).slice(0, NEAREST);
+    return h("li", {}, `${one.model}: above all ${apart.map(([by, i]) => `“${book.columns[i].label}” (${signed(by)})`).join(", ")}`);
+  });
+  return [h("p", { class: "quiet" }, `By how much more ${view.model} makes of a column than another model, in ${unit}.`), h("ul", {}, lines)];
+}
+
+/** A row of usual values: the median, the commonest level. */
+export function typicalRow(columns) {
+  return Float64Array.from(columns, (column) => (column.kind === "categorical" ? column.counts.indexOf(Math.max(...column.counts)) : column.middle));
+}
