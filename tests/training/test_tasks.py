@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 import pytest
 import wines
+from safetensors.numpy import load_file
+from safetensors.numpy import save as save_arrays
 from sklearn import metrics
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestRegressor
@@ -19,6 +22,7 @@ import dlx
 from dlx import architectures, checkpoint, training
 from dlx.architectures.random_forest import training_rows
 from dlx.audit import performance
+from dlx.checkpoint.folders import write_folder
 from dlx.dataset import from_frame
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
@@ -174,3 +178,54 @@ def test_what_cannot_be_learnt_is_refused_in_one_line():
     alike = dataclasses.replace(diabetes(), outcomes=np.ones(len(diabetes())))
     with pytest.raises(TrainingError, match="rows of 'diabetes' must hold different values of 'target'"):
         training.train(alike, "decision_tree")
+
+
+def forged(folder, *, arrays=None, said=None):
+    """Return a checkpoint's folder with other arrays or another description, and sums that fit."""
+    held, told = load_file(folder / "weights.safetensors"), json.loads((folder / "model.json").read_bytes())
+    for change, what in ((arrays, held), (said, told)):
+        if change is not None:
+            change(what)
+    return write_folder(folder, {"weights.safetensors": save_arrays(held), "model.json": json.dumps(told).encode()})
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "said"),
+    [
+        ("decision_tree", lambda held: [held.pop(key) for key in [*held] if key.startswith("2.")], None),
+        (
+            "decision_tree",
+            lambda held: held.update({key.replace("2.", "3."): held[key] for key in [*held] if key[0] == "2"}),
+            None,
+        ),
+        ("decision_tree", lambda held: held.update({"1.trees.value": held["1.trees.value"] * 9}), None),
+        (
+            "mlp",
+            None,
+            lambda told: told["schema"]["target"].update(levels=["a", "b", "c", "d"], level_labels=["a", "b", "c", "d"]),
+        ),
+        ("mlp", None, lambda told: told["schema"]["target"].update(kind="regression", levels=[], level_labels=[])),
+        ("mlp", None, lambda told: told.update(scales=["value"])),
+        ("logistic_regression", None, lambda told: told["schema"]["target"].update(kind="binary", levels=["a", "b"])),
+    ],
+)
+def test_a_checkpoint_of_several_classes_that_does_not_hold_them_is_refused(name, arrays, said, tmp_path):
+    folder = checkpoint.save(trained(wines.wines(), name), tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="does not hold what it says") as told:
+        checkpoint.load(forged(folder, arrays=arrays, said=said))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        (None, lambda told: told.update(scales=["logit", "probability"])),
+        (lambda held: held.pop("network.line.bias"), None),
+        (lambda held: held.update({"network.line.weight": held["network.line.weight"] * np.nan}), None),
+        (None, lambda told: told["schema"]["target"].update(kind="binary", levels=["a", "b"], level_labels=["a", "b"])),
+    ],
+)
+def test_a_checkpoint_of_a_value_that_does_not_hold_it_is_refused(arrays, said, tmp_path):
+    folder = checkpoint.save(trained(diabetes(), "mlp"), tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="does not hold what it says"):
+        checkpoint.load(forged(folder, arrays=arrays, said=said))
