@@ -52,11 +52,20 @@ def cells_that_move(case: Dataset, models: Sequence[Model]) -> Iterator[Finding]
     ends = [end for i in range(len(case.schema)) for end in _ends(case, i)]
     if not ends:
         return
-    moves = [_moves(case, model, ends) for model in models]
+    moves = [_moves(case, one, ends) for model in models for one in _each(case, model)]
     for place, end in enumerate(ends):
         moved = [move for of in moves if (move := of[place]).shares.max() >= RULES[MOVING].line]
         if moved:
             yield _finding(case, end, sorted(moved, key=lambda move: -float(move.shares.max())))
+
+
+def _each(case: Dataset, model: Model) -> list[Model]:
+    """Return a model, or where it answers for each of several classes those of all of them, named after their class."""
+    target = case.schema.target
+    if target.kind != "multiclass" or model.target in target.level_labels:
+        return [model]
+    every = zip(target.levels, target.level_labels, strict=True)
+    return [(one := model.of(level)).renamed(f"{one.name} of {quoted(label)}") for level, label in every]
 
 
 def _moves(case: Dataset, model: Model, ends: Sequence[_End]) -> list[_Move]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 import dlx
 from dlx.dataset import from_frame
@@ -114,3 +115,17 @@ def test_each_line_that_is_proposed_is_toml_that_accepts_its_finding(run, refuse
     Path("s.toml").write_text(f'{schema}\n[accepted]\n"leak: age" = " "\n')
     assert "accepted names 'leak: age' without a reason; say why it is no fault" in refused(*asked)
     assert "there is no file nosuch.onnx" in refused(*asked[:-1], "nosuch.onnx")
+
+
+def test_a_cell_that_moves_a_model_of_several_classes_is_found_by_the_class_that_it_moves_most():
+    table = TABLE.assign(y=np.array(["x", "y", "z"])[np.arange(N) % 3])
+    case = from_frame(table, infer_schema(table, "y"))
+
+    def asked(rows):
+        odds = np.column_stack([linear(rows).clip(-700, 700), np.zeros(len(rows)), np.zeros(len(rows))])
+        return (
+            np.exp(odds - odds.max(axis=1, keepdims=True)) / np.exp(odds - odds.max(axis=1, keepdims=True)).sum(axis=1)[:, None]
+        )
+
+    (one,) = moving(case, dlx.wrap(asked, case, name="mine"))
+    assert "'income' alone moves mine of '" in one.said and one.columns == ("income",)
