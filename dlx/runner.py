@@ -137,7 +137,10 @@ def explain(
     )
     computed, references = np.concatenate([outputs, references]), rescaled(references, own, scale, model.name)
     limit = _largest_residual(explanation, module.PROMISE, model, computed, references)
-    return _checked(explanation, limit, module.PROMISE.remedy, failures, strict=strict)
+    remedy, remedy_for = module.PROMISE.remedy, getattr(module, "remedy_for", None)
+    if remedy_for is not None and (np.abs(explanation.residuals) > limit).any():
+        remedy = remedy_for(model, reference) or remedy
+    return _checked(explanation, limit, remedy, failures, strict=strict)
 
 
 def _checked_request(

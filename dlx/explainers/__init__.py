@@ -9,6 +9,7 @@ What is to be known of a method stands in its file:
 - where there is more to know: `exact_for(model, scale)`, whether it gives exactly what it sets out to give, where that is not
   just whether it is random; `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
   valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults;
+  `remedy_for(model, background)`, what to do where contributions do not add up;
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 

@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from dlx.errors import plural
 from dlx.explainers import ROWS, AsItComes, MethodError
 from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._functions import is_of_torch, nonlinear_functions
 from dlx.explainers._lookups import EMBEDDINGS, refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
@@ -32,7 +34,7 @@ LABEL = "DeepLIFT"
 LIBRARY = "captum"
 PROMISE = LocalAccuracy(
     relative=1e-3,
-    remedy="a nonlinearity of the net is a function, which the rule cannot see: make it a module, or use integrated_gradients",
+    remedy="the rule cannot see a nonlinearity of the net: use integrated_gradients",
 )
 IS_SHAPLEY = False
 IS_RANDOM, KNOWS_ERROR = False, False
@@ -80,6 +82,17 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
         base_values=np.full(len(rows), model.predict(background, scale).mean()),
         evaluations=found.evaluations,
     )
+
+
+def remedy_for(model: NeuralModel, background: np.ndarray) -> str:
+    """Return which function of a net spoils contributions that do not add up, and what to do; "" where none is found."""
+    functions = nonlinear_functions(model.network, model.dense(background))
+    if not functions:
+        return ""
+    path, function = functions[0]
+    others = f" (and {plural(len(functions) - 1, 'more call')} like that)" if len(functions) > 1 else ""
+    where = shown(model.network, path) or "the network itself"
+    return f"{where} calls {function}, which the rule cannot see{others}: make it a module, or use integrated_gradients"
 
 
 def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
@@ -159,15 +172,15 @@ def known_nonlinearities() -> tuple[type[nn.Module], ...]:
 
 
 def outside_table(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules without children, by path, that are neither linear nor in captum's table, nor a head of dlx's."""
-    known = (*LINEAR_MODULES, *HEADS, *known_nonlinearities())
+    """Return torch's modules without children, by path, that are neither linear nor in captum's table."""
+    known = (*LINEAR_MODULES, *known_nonlinearities())
     return {path: module for path, module in leaves(network).items() if not isinstance(module, known)}
 
 
 def leaves(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules without children, by path; attention, which has some, computes more than they do."""
-    whole = (nn.MultiheadAttention,)
-    return {path: m for path, m in network.named_modules() if isinstance(m, whole) or not any(m.children())}
+    """Return torch's modules without children, by path; attention, which has some, computes more than they do."""
+    own = {path: module for path, module in network.named_modules() if is_of_torch(module)}
+    return {path: m for path, m in own.items() if isinstance(m, nn.MultiheadAttention) or not any(m.children())}
 
 
 def nonlinear_uses(network: nn.Module, dense: torch.Tensor) -> dict[str, int]:

@@ -23,11 +23,11 @@ from dlx import explainers
 from dlx.architectures import mlp, resnet
 from dlx.audit.compatibility import preflight
 from dlx.audit.compatibility.checks import APPROXIMATE, issues_on, prepared
-from dlx.audit.compatibility.networks import nonlinear_functions
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
+from dlx.explainers._functions import nonlinear_functions
 from dlx.explainers._randomness import seeded
 from dlx.model import BlackBox, NeuralModel, ScaleError, wrap
 from dlx.schema import Feature, Schema, SchemaError

@@ -400,3 +400,15 @@ def test_methods_that_do_not_fit_name_the_layer():
     assert found.loc["deeplift", "reason"].startswith("attention is a MultiheadAttention")
     assert found.loc["deeplift", "fallback"] == "integrated_gradients"
     assert found.loc["integrated_gradients", "verdict"] == "fine"
+
+
+def test_a_function_that_spoils_the_rescale_rule_is_named():
+    class Gated(nn.Module):
+        def forward(self, x):
+            return x.chunk(2, dim=1)[0] * torch.sigmoid(x.chunk(2, dim=1)[1])
+
+    net = seeded(Embeds)
+    net.body = nn.Sequential(nn.Linear(8, 8), Gated(), nn.Linear(4, 1))
+    model, people, others = dlx.wrap(net, case(), inputs=positional), case()[:3], case()[50:54]
+    with pytest.raises(DlxError, match=r"body\.1 calls torch\.(Tensor\.)?sigmoid, which the rule cannot see.*use integrated"):
+        dlx.explain(model, people, method="deeplift", background=others, scale="logit")
