@@ -193,7 +193,7 @@ function open(place, book, answers) {
     const field = h("input", { type: "text", "aria-label": "A row to paste", placeholder: "paste a row: values, or name=value; ..." });
     field.addEventListener("change", () => {
       const parts = field.value.split(/[\t;]/).map((part) => part.trim());
-      const isWhole = parts.length === book.columns.length && !parts.some((part) => part.includes("="));
+      const isWhole = parts.length === book.columns.length;
       const pairs = isWhole ? parts.map((part, i) => [book.columns[i], part]) : parts.map((part) => part.split(/=(.*)/)).map(([name, text]) => [book.columns.find((one) => [one.name, one.label].includes(name.trim())), text]);
       const strange = pairs.findIndex(([column, text]) => !column || text === undefined || (Number.isNaN(codeOf(column, text.trim())) && column.missing === null));
       field.setCustomValidity(strange < 0 ? "" : `“${parts[strange]}” is no value of a column here`);
