@@ -193,7 +193,6 @@ def explain(
     """
     from dlx import checkpoint, explainers
     from dlx.files import csv_text, file_name, write_together
-    from dlx.model import told_of
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
 
@@ -204,8 +203,7 @@ def explain(
     data = one_class(table.data, level)
     folder = writable(output or Path(data.name))
     found = opened(model, data, trust)
-    trained = checkpoint.load_model(data.whole, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
-    trained = told_of(trained, data)
+    trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:

@@ -238,7 +238,7 @@ def _models(
     asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
     def obtained(architecture: str, seed: int) -> Model:
-        return told_of(obtain(case.whole, architecture, seed=seed, narrator=narrator or Narrator(), **asked), case)
+        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked)
 
     return [obtained(model, seed) if isinstance(model, str) else model for model in given], obtained
 
