@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlx.audit.counterfactuals import Recourse, recourse
 from dlx.audit.fairness.rates import MIN_CASES
 from dlx.audit.miscalibration import Calibration, calibration_of
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
-from dlx.model import Model
+from dlx.model import Model, Transformed
 from dlx.stats import share_interval
 
 
@@ -75,6 +76,27 @@ def likeliest_classes(model: Model, people: Dataset) -> pd.DataFrame:
     target = people.whole.schema.target
     counts = np.bincount(model.probabilities(people).argmax(axis=1), minlength=len(target.levels))
     return pd.DataFrame({"model": model.name, "class": target.level_labels, "count": counts, "of": len(people)})
+
+
+def recourse_to_class(model: Model, people: Dataset, level: str, *, observed: Dataset, **asked: Any) -> Recourse:
+    """Return what people can change so that they are taken for a class: `dlx.audit.counterfactuals.recourse` from not being it.
+
+    Its risks are the probabilities of all other classes together.
+
+    Parameters
+    ----------
+    model : Model
+        Of several classes, that of any.
+    people, observed : Dataset
+        As of `recourse`; people who are not taken for the class, at the target's threshold.
+    level : str
+        The class, as the table spells it.
+    **asked
+        What else `recourse` takes.
+    """
+    of = model.of(level)
+    others = Transformed(of, "probability", lambda chance: 1 - chance, of.schema, of.name, ("probability", "logit"))
+    return recourse(others, people, observed=observed, **asked)
 
 
 def _counts(model: Model, people: Dataset) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 import wines
 from sklearn import metrics
 
-from dlx.audit.classes import class_rates, confusion_of_classes, top_label
+from dlx.audit.classes import class_rates, confusion_of_classes, recourse_to_class, top_label
 from dlx.audit.miscalibration import slope_interval
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -51,3 +51,17 @@ def test_a_model_of_one_class_alone_has_no_confusion():
     alone = wrap(lambda table: wines.quick(1.0)(table)[:, 1], wines.wines().of_class("barolo"), name="alone")
     with pytest.raises(DlxError, match="alone answers for 'barolo' alone"):
         confusion_of_classes(alone, TEST)
+
+
+def test_recourse_goes_to_a_named_class_and_the_model_itself_says_that_it_is_there():
+    case, model = wines.wines(), wines.models()[1]
+    is_it = model.of("barolo").predict(TEST, "probability") >= 0.5
+    found = recourse_to_class(
+        model, TEST[~is_it], "barolo", observed=case.train, actionable={"proline": "any", "alcohol": "any"}
+    )
+    assert 0 < found.found.sum() < len(found.answers)
+    for answer in found.answers:
+        for one in answer.counterfactuals:
+            assert set(one.columns) <= {"proline", "alcohol"}
+            table = case.schema.decode(one.row[None])
+            assert wines.quick(100.0)(table)[0, 1] == pytest.approx(1 - one.risk) and 1 - one.risk >= 1 - found.goal
