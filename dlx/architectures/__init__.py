@@ -6,7 +6,8 @@ mean of a standardised value, [0.0]. One whose build takes ``groups`` is told wh
 reads more off the training rows than the encoder does has ``adapt(network, train, dense, monotone)``, which sets it before
 training; one that can be bound, ``network.project()``, which is called after each step. Any other has ``fit(train, *, seed,
 weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, or with values, and weights [rows] have
-a mean of 1 or are None. Of several classes each is fitted against the others. A file that serves some tasks only has ``TASKS``.
+a mean of 1 or are None. Of several classes each is fitted against the others. A file that serves some tasks only has
+``TASKS``; one that is quick on any number of training rows has ``READS_ALL``: the others are given a draw of very many.
 One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
 are numbers, with defaults.
@@ -35,6 +36,11 @@ def names(task: str | None = None) -> list[str]:
     """Return the names of all architectures, without importing them; or of those that serve the kind of a target."""
     every = modules_in(__path__[0])
     return every if task is None else [name for name in every if task in tasks(name)]
+
+
+def reads_all(name: str) -> bool:
+    """Whether an architecture is trained on all training rows, however many; the others on a draw of `rows_used`."""
+    return bool(getattr(architecture(name), "READS_ALL", False))
 
 
 def tasks(name: str) -> tuple[str, ...]:

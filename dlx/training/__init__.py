@@ -144,12 +144,12 @@ def train(
     changed, seed, case = overrides(architecture, config), check_seed(seed), case.whole
     check_task(case, architecture)
     _check_outcomes(case, "")
-    train_rows, validation, test = replace(case, is_limited=True).splits
+    _, validation, test = replace(case, is_limited=True).splits
     _check_outcomes(test, "test ")
     if logger is not None and not (hasattr(logger, "log_metrics") and hasattr(logger, "log_hyperparams")):
         raise TrainingError(f"logger must be one of Lightning's (lightning.pytorch.loggers), got {type(logger).__name__}")
     asked: dict[str, Any] = {"seed": seed, "device": device, "config": changed, "progress": progress, "logger": logger}
-    fitted = fit(architecture, train_rows, validation, **asked)
+    fitted = fit(architecture, case.train, validation, **asked)
     made_by = Provenance(architecture, seed, changed, case.sha256)
     model = fitted.model.renamed(name_of(architecture, seed, changed), made_by)
     metrics = performance(model, test)
@@ -175,7 +175,7 @@ def fit(
 ) -> Fitted:
     """Return a model of the training rows; the validation rows only tell a net when to stop. See `train`.
 
-    Of many rows those are read that `dlx.dataset.parts.rows_used` names.
+    Of many rows those are read that `dlx.dataset.parts.rows_used` names, unless the architecture reads all.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def fit(
     check_task(train_rows, architecture)
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
-    used = rows_used(train_rows, TRAIN)
+    used = np.arange(len(train_rows)) if architectures.reads_all(architecture) else rows_used(train_rows, TRAIN)
     weights = None if weights is None else _relative(weights, len(train_rows), used)
     train_rows, validation = train_rows[used], validation[rows_used(validation, VALIDATION)]
     seen = row_ids(np.vstack([train_rows.rows, validation.rows]))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import dlx
 from dlx import training
+from dlx.arrays import row_ids
 from dlx.dataset import from_frame, parts, read_table
 from dlx.schema import SchemaError, infer_schema
 
@@ -191,14 +192,16 @@ def test_of_large_parts_the_same_rows_are_read_by_training_and_reports(monkeypat
     read = replace(case, is_limited=True).splits
     assert [len(part) for part in read] == [50, 30, 20] and len(case.train) > 200
     assert set(read.train.index) < set(case.train.index)
-    whole = training.fit("decision_tree", case.train, case.validation).model
-    same = training.fit("decision_tree", read.train, read.validation).model
+    whole = training.fit("gradient_boosting", case.train, case.validation).model
+    same = training.fit("gradient_boosting", read.train, read.validation).model
     np.testing.assert_array_equal(whole.predict(case.test, "logit"), same.predict(case.test, "logit"))
     counts = np.arange(len(case.train))
-    heavy = training.fit("decision_tree", case.train, case.validation, weights=1.0 + counts).model
+    heavy = training.fit("gradient_boosting", case.train, case.validation, weights=1.0 + counts).model
     chosen = parts.rows_used(case.train, parts.TRAIN)
-    light = training.fit("decision_tree", read.train, read.validation, weights=1.0 + counts[chosen]).model
+    light = training.fit("gradient_boosting", read.train, read.validation, weights=1.0 + counts[chosen]).model
     np.testing.assert_array_equal(heavy.predict(case.test, "logit"), light.predict(case.test, "logit"))
+    plain = training.fit("decision_tree", case.train, case.validation).model
+    assert np.isin(row_ids(case.train.rows), plain.trained_on).all()
     monkeypatch.setattr(parts, "ENOUGH_OUTCOMES", 30)  # of 40 in 100: 75 rows hold 30
     rare = replace(case, is_limited=True).train
     assert 70 <= len(rare) <= 80 and (rare.outcomes == 1).sum() >= 20
