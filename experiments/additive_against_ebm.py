@@ -1,6 +1,6 @@
 """The additive net beside interpret's explainable boosting machine (EBM), on the same folds.
 
-Needs `pip install interpret-core`. The net stops by a fifth of its training rows, the EBM is fitted on all of them, with its own
+Needs `pip install interpret-core`. The net stops by a fifth of its training rows, the EBM is fitted on all of them with its
 defaults; both may have pairs of columns. The interval is that of `training_quality.py`.
 """
 

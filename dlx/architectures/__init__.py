@@ -3,11 +3,14 @@
 A net's file has ``build(width, bias, *, <its options>) -> nn.Module``: dense rows [rows, width] to outputs [rows, len(bias)],
 untrained, where the head's bias starts from ``bias``: the log-odds of two classes, the log share of each of several, or the
 mean of a standardised value, [0.0]. One whose build takes ``groups`` is told which column each dense one belongs to. One that
-reads more off the training rows than the encoder does has ``adapt(network, train, dense, monotone)``, which sets it before
-training; one that can be bound, ``network.project()``, which is called after each step. Any other has ``fit(train, *, seed,
-weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, or with values, and weights [rows] have
-a mean of 1 or are None. Of several classes each is fitted against the others. A file that serves some tasks only has
-``TASKS``; one that is quick on any number of training rows has ``READS_ALL``: the others are given a draw of very many.
+reads more off the training rows than the encoder does has ``adapt(network, train, dense)``, which sets it before training; one
+that can be bound takes ``monotone`` there, and has ``network.project()``, which is called after each step. Of several classes
+each output of one with ``AGAINST_OTHERS`` learns its class against the others.
+
+Any other has ``fit(train, *, seed, weights, <its options>) -> Model``, where ``train`` is a Dataset with outcomes 0 and 1, or
+with values, and weights [rows] have a mean of 1 or are None. Of several classes each is fitted against the others. A file that
+serves some tasks only has ``TASKS``; one that is quick on any number of training rows has ``READS_ALL``: the others are given a
+draw of very many.
 One of trees is grown on `random_forest.training_rows` and passed through `placed`, so that special values are no numbers to it.
 One that can be bound to rise or fall with a column takes ``monotone``, 1, -1 or 0 a column [features], or None. All options
 are numbers, with defaults.

@@ -19,6 +19,7 @@ from dlx.architectures.random_forest import training_rows
 from dlx.dataset import Dataset
 from dlx.schema import Feature
 
+AGAINST_OTHERS = True  # of several classes each output is the log-odds of one against the others: these add up
 MOST_BINS = 5  # of a column, by which pairs are chosen
 CHANCE = 0.05  # that any pair is chosen where there is no interaction
 
@@ -89,19 +90,20 @@ class AdditiveNet(nn.Module):
         hidden = torch.cat([single.flatten(1), joint.flatten(1)], 1)
         return self.head(torch.cat([cut, self.dropout(hidden)], 1))
 
-    def of_columns(self, dense: torch.Tensor) -> torch.Tensor:
-        """Return what each dense column adds to the first output, [rows, width], without pairs and the head's bias."""
+    def of_columns(self, dense: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """Return what each dense column adds, [rows, width], without pairs and bias, to outputs weighed by [1, outputs]."""
         pieces, cut = self._pieces(dense)
-        slopes, weights = self.head.weight[0, : self.width], self._head_of(self.width, self.width * (self.units + 1))
-        return cut * slopes + (torch.relu(self._single(pieces)) * weights).sum(2)
+        weights, end = (outputs @ self.head.weight)[0], self.width * (self.units + 1)
+        hidden = torch.relu(self._single(pieces)) * weights[self.width : end].view(-1, self.units)
+        return cut * weights[: self.width] + hidden.sum(2)
 
     def halves(self, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what the first and the second column of each pair give to its hidden units, [rows, pairs, units] each."""
         return self._halves(self._pieces(dense)[0])
 
-    def joined(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """Return what pairs add to the first output, [..., pairs], of halves [..., pairs, units] of the same row or of two."""
-        weights = self._head_of(self.width * (self.units + 1), self.head.in_features)
+    def joined(self, first: torch.Tensor, second: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """Return what pairs add, [..., pairs], to outputs weighed by [1, outputs], of halves of the same row or of two."""
+        weights = (outputs @ self.head.weight)[0, self.width * (self.units + 1) :].view(-1, self.units)
         return (torch.relu(first + second + self.pair_offset.view(-1, self.units)) * weights).sum(-1)
 
     def project(self) -> None:
@@ -131,9 +133,6 @@ class AdditiveNet(nn.Module):
         first, second = (padded[:, self.members[self.chosen[:, side]]].flatten(2) for side in (0, 1))
         left, right = self.pair_weight
         return torch.einsum("rpm,pmu->rpu", first, left), torch.einsum("rpm,pmu->rpu", second, right)
-
-    def _head_of(self, start: int, stop: int) -> torch.Tensor:
-        return self.head.weight[0, start:stop].view(-1, self.units)
 
 
 def adapt(network: AdditiveNet, train: Dataset, dense: np.ndarray, monotone: np.ndarray | None = None) -> None:

@@ -52,25 +52,27 @@ def attribute(model: AdditiveModel, rows: np.ndarray, background: np.ndarray, *,
     del seed
     if scale != model.scales[0]:
         raise ScaleError(f"{model.name} adds up on the scale {model.scales[0]!r}, not on {scale!r}; use shapley for {scale!r}")
-    net: Any = model.parts["network"]
-    people, references = (model.parts.get("recode", torch.nn.Identity())(model.dense(some)) for some in (rows, background))
+    recode, _, outputs = model.parts
+    net: Any = model.parts[1]
+    people, references = (recode(model.dense(some)) for some in (rows, background))
     with torch.no_grad():
-        single = (net.of_columns(people) - net.of_columns(references).mean(0)).double().cpu().numpy()
+        single, absent = (net.of_columns(some, outputs).double().cpu().numpy() for some in (people, references))
+        single -= absent.mean(axis=0)
         values = np.stack([single[:, model.owner == column].sum(axis=1) for column in range(rows.shape[1])], axis=1)
-        for pair, first, second in zip(model.pairs, *_of_pairs(net, people, references), strict=True):
+        for pair, first, second in zip(model.pairs, *_of_pairs(net, people, references, outputs), strict=True):
             if pair is not None:
                 values[:, pair[0]] += first
                 values[:, pair[1]] += second
     base = model.predict(background, scale).mean()
-    return Attribution(model.slope * values, np.full(len(rows), base), evaluations=len(rows) + len(background))
+    return Attribution(values, np.full(len(rows), base), evaluations=len(rows) + len(background))
 
 
-def _of_pairs(net: Any, people: torch.Tensor, references: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _of_pairs(net: Any, people: torch.Tensor, references: torch.Tensor, outputs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Return what the first and the second column of each pair add by it, [pairs, rows] each: games of two players."""
     (left, right), (others_left, others_right) = net.halves(people), net.halves(references)
-    both, neither = net.joined(left, right), net.joined(others_left, others_right).mean(0)
-    first = net.joined(left[:, None], others_right[None]).mean(1)  # the second column is absent
-    second = net.joined(others_left[None], right[:, None]).mean(1)
+    both, neither = net.joined(left, right, outputs), net.joined(others_left, others_right, outputs).mean(0)
+    first = net.joined(left[:, None], others_right[None], outputs).mean(1)  # the second column is absent
+    second = net.joined(others_left[None], right[:, None], outputs).mean(1)
     shares = ((both - second + first - neither) / 2, (both - first + second - neither) / 2)
     of_first, of_second = (share.T.double().cpu().numpy() for share in shares)
     return of_first, of_second

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dlx.encoder import Encoder
-from dlx.model.kinds import EachClass, NeuralModel
+from dlx.model.kinds import EachClass, is_additive, model_of_net
 from dlx.model.networks import framed
 
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(32)  # to rounding where outputs change by up to about 20
@@ -78,8 +78,16 @@ def mean_gradient(head: AgainstOthers | Share, start: torch.Tensor, end: torch.T
 
 def each_class(network: nn.Module, encoder: Encoder, name: str) -> EachClass:
     """Return a net of several outputs as a model of each class, which share its layers."""
-    codes = range(len(encoder.schema.target.levels))
-    return EachClass(tuple(NeuralModel(nn.Sequential(network, AgainstOthers(code)), encoder, name) for code in codes), name)
+    count = len(encoder.schema.target.levels)
+    heads = [_picking(code, count) if is_additive(network) else AgainstOthers(code) for code in range(count)]
+    return EachClass(tuple(model_of_net(nn.Sequential(network, head), encoder, name) for head in heads), name)
+
+
+def _picking(chosen: int, count: int) -> nn.Linear:
+    """Return a layer from outputs [..., classes] to the one of a class, [..., 1]."""
+    layer = nn.Linear(count, 1, bias=False).requires_grad_(False)
+    layer.weight.copy_(torch.eye(count)[chosen])
+    return layer
 
 
 def in_unit(network: nn.Module, middle: float, spread: float) -> nn.Sequential:

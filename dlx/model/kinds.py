@@ -126,35 +126,36 @@ class AdditiveModel(NeuralModel):
     """A torch network that adds up nets of single dense columns and of pairs of columns; see `dlx.architectures.additive`."""
 
     @cached_property
-    def parts(self) -> dict[str, torch.nn.Module]:
-        """The additive net, "network", with what a remedy put around it: "recode" before it, a "line" behind."""
+    def parts(self) -> tuple[torch.nn.Module, torch.nn.Module, torch.Tensor]:
+        """What recodes the dense input, the additive net, and the weight of each of its outputs, [1, outputs]."""
         import torch
 
-        def of(module: torch.nn.Module) -> dict[str, torch.nn.Module]:
-            named = dict(module.named_children()) if isinstance(module, torch.nn.Sequential) else {"network": module}
-            inner, *behind = [named.pop(name) for name in [*named] if name != "recode"]
-            around = of(inner) if isinstance(inner, torch.nn.Sequential) else {"network": inner}
-            return around | named | ({"line": behind[-1]} if behind else {})
+        def of(module: Any) -> tuple[torch.nn.Module, torch.nn.Module, torch.Tensor]:
+            if not isinstance(module, torch.nn.Sequential):
+                return torch.nn.Identity(), module, torch.eye(len(module.head.weight), device=module.head.weight.device)
+            named: dict[str, Any] = dict(module.named_children())
+            recode = named.pop("recode", None)
+            inner, *lines = named.values()  # of a class, a unit, a calibration
+            before, net, weights = of(inner)
+            for line in lines:
+                weights = line.weight.detach() @ weights
+            return recode or before, net, weights
 
         return of(self.network)
-
-    @property
-    def slope(self) -> float:
-        """What a recalibration multiplied the net's output by."""
-        return cast("torch.Tensor", self.parts["line"].weight).item() if "line" in self.parts else 1.0
 
     @cached_property
     def owner(self) -> np.ndarray:
         """Position of the column that each dense column of the additive net belongs to, [width]."""
-        if "recode" not in self.parts:
+        recode = self.parts[0]
+        if not hasattr(recode, "weight"):
             return self.encoder.owner
-        return self.encoder.owner[cast("torch.Tensor", self.parts["recode"].weight).argmax(1).cpu().numpy()]
+        return self.encoder.owner[cast("torch.Tensor", recode.weight).argmax(1).cpu().numpy()]
 
     @property
     def pairs(self) -> tuple[tuple[int, int] | None, ...]:
         """The positions of the columns that meet in each pair of the net; None where no pair was worth its place."""
         columns = np.unique(self.owner)
-        found = cast("torch.Tensor", self.parts["network"].chosen).tolist()
+        found = cast("torch.Tensor", self.parts[1].chosen).tolist()
         return tuple((int(columns[i]), int(columns[j])) if i < len(columns) else None for i, j in found)
 
     def on_dense_columns(self) -> NeuralModel:
@@ -165,8 +166,12 @@ class AdditiveModel(NeuralModel):
 
 def model_of_net(network: torch.nn.Module, encoder: Encoder, name: str, scales: tuple[Scale, ...] = CLASSIFIER) -> NeuralModel:
     """Return a network of dlx's as a model, an additive one as such, whatever is around it."""
-    kind = AdditiveModel if hasattr(getattr(network, "network", network), "halves") else NeuralModel
-    return kind(network, encoder, name, scales)
+    return (AdditiveModel if is_additive(network) else NeuralModel)(network, encoder, name, scales)
+
+
+def is_additive(network: torch.nn.Module) -> bool:
+    """Whether a network of dlx's is a sum over columns and pairs, maybe with linear layers around it."""
+    return any(hasattr(module, "halves") for module in network.modules())
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 from dlx import architectures
 from dlx.dataset import Dataset
@@ -61,7 +61,7 @@ def fit_net(
     own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
     encoder = Encoder.fit(train_rows.schema, train_rows.rows)
-    task = _task(train_rows, weights)
+    task = _task(train_rows, weights, getattr(architectures.architecture(architecture), "AGAINST_OTHERS", False))
     train, watched = _tensors(encoder, train_rows, task, weights), _tensors(encoder, validation, task, None)
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
@@ -89,8 +89,8 @@ class _Task(NamedTuple):
     spread: float = 1.0
 
 
-def _task(rows: Dataset, weights: np.ndarray | None) -> _Task:
-    """Return what a net learns of training rows; a value is standardised."""
+def _task(rows: Dataset, weights: np.ndarray | None, against_others: bool) -> _Task:
+    """Return what a net learns of training rows; a value is standardised, and each class may be learnt against the others."""
     target, outcomes = rows.schema.target, rows.outcomes
     assert outcomes is not None
     if target.kind == "regression":
@@ -98,6 +98,8 @@ def _task(rows: Dataset, weights: np.ndarray | None) -> _Task:
         return _Task([0.0], _squared_error, middle, float(np.average((outcomes - middle) ** 2, weights=weights)) ** 0.5)
     if target.kind == "multiclass":
         shares = np.bincount(outcomes.astype(np.intp), weights, len(target.levels)) / len(rows)
+        if against_others:
+            return _Task(np.log(shares / (1 - shares)).tolist(), _log_losses)
         return _Task(np.log(shares).tolist(), _cross_entropy)
     base_rate = float(np.average(outcomes, weights=weights))
     return _Task([math.log(base_rate / (1 - base_rate))], _log_loss)
@@ -105,6 +107,12 @@ def _task(rows: Dataset, weights: np.ndarray | None) -> _Task:
 
 def _log_loss(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
     return binary_cross_entropy_with_logits(outputs.squeeze(1), outcomes, weight=weights)
+
+
+def _log_losses(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    is_it = one_hot(outcomes.long(), outputs.shape[1]).float()
+    losses = binary_cross_entropy_with_logits(outputs, is_it, reduction="none").sum(1)
+    return (losses if weights is None else losses * weights).mean()
 
 
 def _cross_entropy(outputs: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:

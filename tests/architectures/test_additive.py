@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import wines
 import worlds
 
 import dlx
@@ -15,6 +16,7 @@ from dlx.audit.recalibration import recalibrated
 from dlx.context import is_black_box
 from dlx.explainers import fits
 from dlx.model import AdditiveModel, NeuralModel, ScaleError
+from dlx.schema import Target
 
 SHORT = {"max_epochs": 4, "learning_rate": 0.01}
 
@@ -61,6 +63,29 @@ def test_it_is_no_black_box(model):
 def test_it_refuses_the_scale_on_which_it_does_not_add_up(case, model):
     with pytest.raises(ScaleError, match="adds up on the scale 'logit'"):
         dlx.explain(model, case.test[:2], method="additive_shap", background=case.background(4), scale="probability")
+
+
+@pytest.mark.parametrize("level", ["barolo", "barbera"])
+def test_of_several_classes_each_adds_up_against_the_others(level):
+    case = wines.wines()
+    model = training.fit("additive", case.train, case.validation, device="cpu", config=SHORT | {"pairs": 2}).model.of(level)
+    people, background = case.test[:3], case.background(4)
+    assert isinstance(model, AdditiveModel) and not is_black_box(model)
+    own = dlx.explain(model, people, method="additive_shap", background=background, scale="logit")
+    brute = dlx.explain(model, people, method="exact_shapley", background=background, scale="logit")
+    np.testing.assert_allclose(own.values, brute.values, atol=1e-5 * np.abs(brute.values).max())
+
+
+def test_a_net_of_a_value_adds_up_in_its_unit(case):
+    spending = np.where(case.rows[:, 3] == 1, 40.0, 10.0) * case.rows[:, 2] + 500
+    schema = dataclasses.replace(case.schema, target=Target("spending", "regression"))
+    valued = dataclasses.replace(case, schema=schema, outcomes=spending)
+    model = training.fit("additive", valued.train, valued.validation, device="cpu", config=SHORT).model
+    people, background = valued.test[:3], valued.background(6)
+    own = dlx.explain(model, people, method="additive_shap", background=background, scale="value")
+    brute = dlx.explain(model, people, method="exact_shapley", background=background, scale="value")
+    assert np.abs(own.values).max() > 1 and (2, 3) in model.pairs
+    np.testing.assert_allclose(own.values, brute.values, atol=1e-4)
 
 
 def test_a_checkpoint_holds_its_pairs_and_knots(trained, case, tmp_path):
