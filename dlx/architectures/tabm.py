@@ -101,7 +101,7 @@ class MemberMean(nn.Module):
         return logsigmoid(outputs).logsumexp(1) - logsigmoid(-outputs).logsumexp(1)
 
 
-def adapt(network: TabM, train: Dataset, dense: np.ndarray, monotone: np.ndarray | None = None) -> None:
+def adapt(network: TabM, train: Dataset, dense: np.ndarray) -> None:
     """Tell the net whether its members' outputs are values."""
-    del dense, monotone
+    del dense
     network.mean.of_values.fill_(train.schema.target.kind == "regression")

@@ -71,7 +71,7 @@ def fit_net(
         torch.manual_seed(seed)
         network = _built(architecture, encoder, task.bias, own)
         if (adapt := getattr(architectures.architecture(architecture), "adapt", None)) is not None:
-            adapt(network, train_rows, train[0].numpy(), monotone)
+            adapt(network, train_rows, train[0].numpy(), **({} if monotone is None else {"monotone": monotone}))
         lesson = _Lesson(network, task.loss, recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
