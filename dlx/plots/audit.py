@@ -152,9 +152,9 @@ def draw_confusion(table: pd.DataFrame, classes: Sequence[str], ax: Axes) -> Axe
     ax.imshow(np.nan_to_num(shares), vmin=0, vmax=1, cmap="Blues", aspect="equal")
     for i, j in np.argwhere(counts > 0):
         ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color="white" if shares[i, j] > DARK else INK, fontsize=8)
-    labels = [shortened(label, 18) for label in classes]
-    ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), labels)
+    places = range(len(classes))
+    ax.set_xticks(places, [shortened(label, 18) for label in classes], rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(places, [shortened(label, 28) for label in classes])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_xlabel("taken for")

@@ -151,6 +151,10 @@ DETECTIONS = pd.DataFrame(
     | {"estimate": [0.9, 0.1], "low": [0.8, 0.0], "high": [1.0, 0.2], "limit": [0.75] * 2}
 )
 UNREAL = pd.DataFrame({"what": ["unseen <rows>", "LIME"], "off_manifold": [0.1, 0.9], "low": [0.0, 0.8], "high": [0.2, 1.0]})
+CONFUSION = pd.DataFrame(
+    [("<b>", "<b>", 7, 1.0), ("<b>", "$x$", 0, 0.0), ("$x$", "<b>", 1_300, 1.0), ("$x$", "$x$", 0, 0.0)],
+    columns=["outcome", "taken_for", "count", "estimate"],
+)
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -208,6 +212,10 @@ DRAWN = {  # how to draw each, and what must be written on it
     "errors": (
         lambda ax: plots.draw_distances(ERRORS, ["lime", "shap"], ["net: <LIME>", "net: $SHAP$"], ax, of="distance"),
         ["net: <LIME>", "net: $SHAP$", "distance"],
+    ),
+    "confusion": (
+        lambda ax: plots.draw_confusion(CONFUSION, ["<b>", "$x$"], ax),
+        ["<b>", "$x$", "7", "1,300", "taken for", "class"],
     ),
     "slices": (
         lambda ax: plots.draw_slices(SLICES, ax, of="more <loss>"),
