@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import worlds
+from browser_engine import changed
 from forests import random_rows, random_trees
 from torch import nn
 
@@ -20,16 +21,6 @@ from dlx.schema import Feature, Schema
 from dlx.trees import Reading
 
 NETS = ("net", "smooth_net", "linear_net")
-
-
-def changed(case, count, seed=0):
-    """Test people, of whom three columns each were changed to somebody else's."""
-    rng = np.random.default_rng(seed)
-    rows = case.test.rows[rng.choice(len(case.test), count, replace=False)].copy()
-    for row in rows:
-        for column in rng.choice(rows.shape[1], 3, replace=False):
-            row[column] = case.train.rows[rng.integers(len(case.train)), column]
-    return rows
 
 
 def last_of(answers, name):

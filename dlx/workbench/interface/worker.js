@@ -18,12 +18,12 @@ export function work(scope) {
 
 function answer(scope, model, { row, background, method, scale, seconds }) {
   if (method in GRADIENTS) {
-    scope.postMessage({ ...GRADIENTS[method](model, row, background), isLast: true });
+    scope.postMessage({ ...GRADIENTS[method](model, row, background, { scale }), isLast: true });
     return;
   }
   const started = performance.now();
   for (const found of shapleyValues(model, row, background, { scale, seed: 0 })) {
-    const isLast = found.isExact || performance.now() - started > 1000 * seconds;
+    const isLast = found.isLast || performance.now() - started > 1000 * seconds;
     scope.postMessage({ ...found, isLast });
     if (isLast) return;
   }

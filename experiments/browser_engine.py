@@ -1,0 +1,120 @@
+"""How close to Python the workbench's engine is, and how quick: models of a case on test people of whom three columns changed.
+
+    uv run --locked --group test python experiments/browser_engine.py bank_loan --people 200
+
+It runs in node, whose JavaScript is Chromium's. Of each model: what it weighs in a page, the largest difference of a prediction,
+the median time of one, and of Shapley values the time to the first answer, and what is known after a second: how many lie
+within two standard errors of `exact_shapley` or a long run of `shapley`, the furthest, and the median standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from playwright._impl._driver import compute_driver_executable
+from running import run
+
+import dlx
+from dlx.dataset import Dataset
+from dlx.explainers import exact_for, ground_truth_for
+from dlx.model import Model
+from dlx.workbench import writing
+
+Ask = Callable[..., Any]
+LONG_RUN = 3_000  # evaluations for each reference row
+
+
+@contextlib.contextmanager
+def running_engine() -> Iterator[Ask]:
+    """Yield a function of what is asked of a model, and with what: the engine's answer, from node or that of playwright."""
+    node = shutil.which("node") or compute_driver_executable()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(Path(writing.__file__).with_name("engine"), folder, dirs_exist_ok=True)
+        shutil.copy(Path(__file__).with_suffix(".js"), folder)
+        Path(folder, "package.json").write_text('{"type": "module"}')
+        command, pipe = [node, str(Path(folder, "browser_engine.js"))], subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+            assert process.stdin and process.stdout and process.stderr
+
+            def ask(what: str, model: Model, **given: Any) -> Any:
+                question = {"what": what, "model": writing.written(model)}
+                process.stdin.write(json.dumps(question | {name: plain(value) for name, value in given.items()}) + "\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+                assert answer, process.stderr.read()
+                return json.loads(answer)
+
+            yield ask
+            process.stdin.close()
+
+
+def plain(value: Any) -> Any:
+    """Return rows as lists, missing codes as None: JSON knows no NaN."""
+    return np.where(np.isnan(value), None, value).tolist() if isinstance(value, np.ndarray) else value
+
+
+def changed(case: Dataset, count: int, seed: int = 0) -> np.ndarray:
+    """Return test people, of whom three columns each were changed to those of somebody else, coded [count, features]."""
+    rng = np.random.default_rng(seed)
+    rows = case.test.rows[rng.choice(len(case.test), count, replace=count > len(case.test))].copy()
+    for row in rows:
+        for column in rng.choice(rows.shape[1], 3, replace=False):
+            row[column] = case.train.rows[rng.integers(len(case.train)), column]
+    return rows
+
+
+def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray) -> dict[str, Any]:
+    """Return every measure of a model."""
+    scale = model.scales[0]
+    theirs = model.predict(rows, scale)
+    off = np.abs(ask("predictions", model, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
+    answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=0, most=1e9, seconds=1)
+    values, errors = (np.array([steps[-1][name] for steps in answers]) for name in ("values", "errors"))
+    method = ground_truth_for(model, scale)
+    options = {} if exact_for(method, model, scale) else {"budget": LONG_RUN * len(background)}
+    truth = dlx.explain(model, rows, method=method, background=background, scale=scale, **options)
+    largest = np.abs(truth.values).max(axis=1, keepdims=True)
+    known = np.zeros_like(errors) if truth.standard_errors is None else truth.standard_errors
+    sure = np.array([steps[-1]["isExact"] for steps in answers])
+    apart = np.abs(values - truth.values)[~sure] / np.hypot(errors, known)[~sure]
+    return {
+        "KB": len(json.dumps(writing.written(model))) // 1024,
+        "prediction off": f"{off.max():.0e}",
+        "ms": np.median(ask("milliseconds", model, rows=rows, scale=scale)).round(3),
+        "first answer, ms": round(np.median([steps[0]["milliseconds"] for steps in answers])),
+        "evaluations": int(np.median([steps[-1]["evaluations"] for steps in answers])),
+        "off / largest": f"{np.median(np.abs(values - truth.values) / largest):.1e}",
+        "standard error / largest": f"{np.median(errors / largest):.1e}",
+        "within 2": (apart <= 2).mean().round(3) if apart.size else "exact",
+        "furthest": apart.max().round(1) if apart.size else "exact",
+    }
+
+
+def main() -> None:
+    """Print a table of the measures of a case's models."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case")
+    parser.add_argument("--model", action="append", help="by default all that are shipped")
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--background", type=int, default=100)
+    options = parser.parse_args()
+    case = dlx.load(options.case)
+    shipped = ("mlp", "resnet", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression")
+    rows, background = changed(case, options.people), case.background(options.background, seed=0).rows
+    with running_engine() as ask:
+        table = {name: measured(ask, dlx.load_model(options.case, name), rows, background) for name in options.model or shipped}
+    print(pd.DataFrame(table).T.to_string())
+
+
+if __name__ == "__main__":
+    run(main)
