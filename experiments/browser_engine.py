@@ -2,8 +2,8 @@
 
     uv run --locked --group test python experiments/browser_engine.py bank_loan --people 200
 
-It runs in node, whose JavaScript is Chromium's. Of each model: what it weighs in a page, the largest difference of a prediction,
-the median time of one, and of Shapley values the time to the first answer, and what is known after a second: how many lie
+It runs in node, whose JavaScript is Chromium's. Of each model: what it weighs in a page, the largest difference of a
+prediction, the median time of one, and of Shapley values the time to the first answer, and what is known after a second: how many lie
 within two standard errors of `exact_shapley` or a long run of `shapley`, the furthest, and the median standard error.
 """
 
@@ -44,14 +44,14 @@ def running_engine() -> Iterator[Ask]:
         Path(folder, "package.json").write_text('{"type": "module"}')
         command, pipe = [node, str(Path(folder, "browser_engine.js"))], subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
-            assert process.stdin and process.stdout and process.stderr
 
             def ask(what: str, model: Model, **given: Any) -> Any:
                 question = {"what": what, "model": writing.written(model)}
                 process.stdin.write(json.dumps(question | {name: plain(value) for name, value in given.items()}) + "\n")
                 process.stdin.flush()
                 answer = process.stdout.readline()
-                assert answer, process.stderr.read()
+                if not answer:
+                    raise RuntimeError(process.stderr.read())
                 return json.loads(answer)
 
             yield ask

@@ -8,6 +8,6 @@ from browser_engine import running_engine
 
 @pytest.fixture(scope="session")
 def ask():
-    """Return a function: what is asked of a model, and with what, as `browser_engine.js` takes it, to what the engine answers."""
+    """Return a function of what is asked of a model, and with what (see `browser_engine.js`): the engine's answer."""
     with running_engine() as asked:
         yield asked
