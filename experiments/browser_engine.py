@@ -3,8 +3,9 @@
     uv run --locked --group test python experiments/browser_engine.py bank_loan --people 200
 
 It runs in node, whose JavaScript is Chromium's. Of each model: what it weighs in a page, the largest difference of a
-prediction, the median time of one, and of Shapley values the time to the first answer, and what is known after a second: how many lie
-within two standard errors of `exact_shapley` or a long run of `shapley`, the furthest, and the median standard error.
+prediction, the median time of one; of Shapley values the time to the first answer, and what is known after a second: how
+many lie within two standard errors of `exact_shapley` or a long run of `shapley`, the furthest, and the median standard
+error.
 """
 
 from __future__ import annotations
