@@ -14,6 +14,7 @@ import numpy as np
 from dlx import explainers
 from dlx.arrays import array_id, same
 from dlx.audit import preflight
+from dlx.audit.counterfactuals import Range
 from dlx.audit.scores import advantages, performance
 from dlx.audit.training_rows import seen_by, seen_rows
 from dlx.background import sample
@@ -88,7 +89,7 @@ class Featured:
     position : int
         Row among the people.
     key : str
-        "clear", "borderline", "wrong" or "disputed".
+        "clear", "borderline", "wrong" or "disputed"; of a value "typical", "high" (predicted too high), "low" or "disputed".
     """
 
     position: int
@@ -127,6 +128,8 @@ class RunContext:
         Of these models on the panel, made by other tools.
     people_in_page : {"0", "featured", "all"}
         Whose rows a page may hold.
+    into : Range, optional
+        Of a value: where people want to be predicted; where nobody said, out of the top quarter of the training rows.
     """
 
     case: Dataset
@@ -142,6 +145,7 @@ class RunContext:
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     brought: tuple[Explanation, ...] = ()
     people_in_page: str = "all"
+    into: Range | None = None
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -158,6 +162,7 @@ class RunContext:
         left_out: Mapping[str, str] = MappingProxyType({}),
         brought: Sequence[Explanation] = (),
         people_in_page: str = "all",
+        into: Range | None = None,
         keep: Path | None = None,
         narrator: Narrator | None = None,
     ) -> RunContext:
@@ -183,6 +188,8 @@ class RunContext:
             Made by other tools, of all who may be in the panel: of the test rows.
         people_in_page : {"0", "featured", "all"}
             Whose rows a page may hold: nobody's, those of the people whom it tells of by name, or all.
+        into : Range, optional
+            As of the class.
         keep : Path, optional
             Folder where finished explanations are kept, and taken from if nothing that made them has changed.
         narrator : Narrator, optional
@@ -208,6 +215,7 @@ class RunContext:
             left_out,
             shown,
             people_in_page,
+            into,
         )
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
@@ -223,6 +231,7 @@ class RunContext:
             left_out=mute,
             brought=[one for one in self.brought if one.model not in mute],
             people_in_page=self.people_in_page,
+            into=self.into,
             keep=self.keeper.folder,
             narrator=self.narrator,
         )
@@ -305,7 +314,9 @@ class RunContext:
 
     @cached_property
     def to_use(self) -> tuple[Model, str]:
-        """The model to use: a black box only where it ranks and foretells better than the best interpretable model; and why.
+        """The model to use: a black box only where it is better than the best interpretable model by two measures; and why.
+
+        Of classes it must rank and foretell better, of a value it must be nearer on average and in the square.
 
         A model that has seen the test rows, or knows them too well, is none where there is another.
 
@@ -313,7 +324,8 @@ class RunContext:
         """
         if self.case.test.outcomes is None or not np.ptp(self.case.test.outcomes):
             return self.main, "alone"
-        losses = self.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
+        loss, also = ("rmse", "mae") if self.case.schema.target.is_value else ("log_loss", "auc")
+        losses = self.performance[self.performance["metric"] == loss].set_index("model")["estimate"]
         flattered = self.seen_rows.query("standing == 'seen' or knows_too_well")["model"].tolist()
         judged = [model for model in self.models if model.name not in flattered] or self.models
         black_boxes, interpretable = (
@@ -324,7 +336,7 @@ class RunContext:
             return (black_boxes + interpretable)[0], "alone"
         table = self.advantages
         ahead = table[(table["interpretable"] == interpretable[0].name) & table["significant"] & (table["advantage"] > 0)]
-        of_both = set.intersection(*(set(ahead.loc[ahead["metric"] == metric, "model"]) for metric in ("auc", "log_loss")))
+        of_both = set.intersection(*(set(ahead.loc[ahead["metric"] == metric, "model"]) for metric in (loss, also)))
         rivals = [model for model in black_boxes if model.name in of_both]
         return (rivals[0], "better") if rivals else (interpretable[0], "readable")
 
@@ -489,15 +501,11 @@ def _people(test: Dataset, main: Model, other: Model | None, count: int, seed: i
 
 
 def _featured(people: Dataset, main: Model, other: Model | None) -> dict[str, int]:
-    """Return the row of a clear case, a borderline one, a wrong one, and the one on whom two models differ most.
+    """Return the row of each kind of person that a report tells of: who stands out, and on whom two models differ most.
 
-    Nobody is chosen twice. The wrong one is left out where the model errs about nobody, the last where there is one model.
+    Nobody is chosen twice. One is left out where the model errs so about nobody, the last where there is one model.
     """
-    threshold, risk = people.schema.target.threshold, main.predict(people, "probability")
-    scores = {"clear": np.where(decided(risk, threshold), risk, -np.inf), "borderline": -np.abs(risk - threshold)}
-    if people.outcomes is not None:
-        is_wrong = decided(risk, threshold) != (people.outcomes == 1)
-        scores["wrong"] = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
+    scores = (_standing_out_by_value if people.schema.target.is_value else _standing_out)(people, main)
     if other is not None:
         scale = main.scales[0] if main.scales[0] == other.scales[0] else "probability"
         scores["disputed"] = np.abs(main.predict(people, scale) - other.predict(people, scale))
@@ -507,3 +515,24 @@ def _featured(people: Dataset, main: Model, other: Model | None) -> dict[str, in
         if len(free):
             chosen[key] = int(free[score[free].argmax()])
     return chosen
+
+
+def _standing_out(people: Dataset, main: Model) -> dict[str, np.ndarray]:
+    """Return how clear, how borderline and how wrong each decision is, [rows] each."""
+    threshold, risk = people.schema.target.threshold, main.predict(people, "probability")
+    scores = {"clear": np.where(decided(risk, threshold), risk, -np.inf), "borderline": -np.abs(risk - threshold)}
+    if people.outcomes is not None:
+        is_wrong = decided(risk, threshold) != (people.outcomes == 1)
+        scores["wrong"] = np.where(is_wrong, np.abs(risk - people.outcomes), -np.inf)
+    return scores
+
+
+def _standing_out_by_value(people: Dataset, main: Model) -> dict[str, np.ndarray]:
+    """Return how typical each predicted value and its error are, and by how much it is too high and too low, [rows] each."""
+    predicted = main.predict(people, "value")
+    scores = {"typical": -np.abs(predicted - np.median(predicted))}
+    if people.outcomes is not None:
+        error = predicted - people.outcomes
+        scores["typical"] -= np.abs(np.abs(error) - np.median(np.abs(error)))
+        scores |= {"high": np.where(error > 0, error, -np.inf), "low": np.where(error < 0, -error, -np.inf)}
+    return scores

@@ -79,6 +79,22 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def value_page(tmp_path_factory):
+    """The page of a small report of a value: boosted trees and ridge regression, wrapped, of scikit-learn's diabetes."""
+    import values
+
+    import dlx
+    from dlx.context import Budget, RunContext
+    from dlx.progress import Narrator
+
+    page = tmp_path_factory.mktemp("values") / "report.html"
+    asked = {"people": 10, "background": 10, "path": page, "narrator": Narrator(quiet=True)}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(RunContext.of.__func__.__kwdefaults__, "budget", Budget("quick", 3, 2, 0.1, 3))
+        return dlx.report(values.case(), models=[values.model("boosted"), values.model("ridge")], into=":200", **asked)
+
+
 @pytest.fixture
 def run(monkeypatch, capfd, tmp_path):
     """Type a command in an empty folder: its status and the lines it prints, without the sign of life of a slow one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ from dlx.attacks.scaffold import (
 from dlx.background import k_means
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.model import Model, NeuralModel
+from dlx.model import Model, NeuralModel, Transformed
+from dlx.model.base import CLASSIFIER
 from dlx.runner import explain
+from dlx.schema import Target
 from dlx.stats import Interval, interval_of_share
 
 AIM = 0.97  # agreement on validation rows that the detector's limit is chosen for
@@ -95,7 +97,7 @@ def fool(
     Parameters
     ----------
     case : Dataset
-        Rows with a binary outcome.
+        Rows with a binary outcome, or with a value, which is then cut at the median of the training rows: above it or not.
     models : sequence of Model
         The honest ones.
     background : ndarray [references, features]
@@ -118,6 +120,8 @@ def fool(
     AttackError
         If the table is too small, has one class, or the column does not vary.
     """
+    if case.schema.target.is_value:
+        case, models, people = _cut_at_the_median(case, models, people)
     centres = k_means(case.schema.numbers(case.train.rows), min(CENTRES, len(case.train)), seed=seed)[0]
     lime, kernel_shap = targets()
     ways = {"LIME": (lime, background), CENTRES_WAY: (kernel_shap, centres)}
@@ -141,6 +145,26 @@ def fool(
             detections += gradient_detections(model, case, people[:FEWER], background, seed=seed)
     more = _full_form(case, models, attacks, background, centres, detections, seed) if full else {}
     return Fooled(attacks, pd.DataFrame(lines), pd.DataFrame(detections), more)
+
+
+def _cut_at_the_median(case: Dataset, models: Sequence[Model], people: Dataset) -> tuple[Dataset, list[Model], Dataset]:
+    """Return a case, models and people of a value as those of two outcomes: up to the median of the training rows, or above."""
+    known = case.train.outcomes
+    if known is None or case.outcomes is None or not np.ptp(known):
+        raise AttackError("an attack needs outcomes that differ; pass a table that has some")
+    middle, spread, whole = float(np.median(known)), float(known.std()), case.schema.target
+    target = Target(whole.name, levels=("up to the median", "above it"), label=whole.label)
+
+    def cut(rows: Dataset) -> Dataset:
+        schema = replace(rows.schema, target=target)
+        is_above = None if rows.outcomes is None else (rows.outcomes > middle).astype(float)
+        return replace(rows, schema=schema, outcomes=is_above, several=whole, classes=rows.outcomes)
+
+    def logits(values: np.ndarray) -> np.ndarray:
+        return (values - middle) / spread
+
+    two = cut(case)
+    return two, [Transformed(model, "value", logits, two.schema, model.name, CLASSIFIER) for model in models], cut(people)
 
 
 def _full_form(

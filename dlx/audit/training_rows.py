@@ -2,7 +2,8 @@
 
 A model that has seen the test rows is not judged by them. What nobody says may show: a model that ranks the outcomes of these
 rows far better than models that learnt from the training rows alone was most likely trained on them. The rule: its ROC AUC is
-beyond chance above that of the better of a logistic regression and boosted trees, and nearer to 1 than to that.
+beyond chance above that of the better of a logistic regression and boosted trees, and nearer to 1 than to that. Of a value it
+is the R2, and the linear model is ridge regression.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from dlx.arrays import row_ids
+from dlx.audit.metrics import metrics_of
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model
-from dlx.stats import auc, auc_difference
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -51,14 +52,15 @@ def seen_by(model: Model, case: Dataset) -> Seen:
 def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.DataFrame:
     """Return a line a model: what it was trained on, and how it ranks the test rows.
 
-    Columns: model, those of `Seen`, and of models of the user's own: auc, auc_of_others (the better of two models that have not
-    seen the test rows), low and high (the 95 % interval of the difference), knows_too_well.
+    Columns: model, those of `Seen`, and of models of the user's own: auc (r2 of a value), auc_of_others (the better of two
+    models that have not seen the test rows), low and high (the 95 % interval of the difference), knows_too_well.
     """
     import pandas as pd
 
     lines = [{"model": model.name, **seen_by(model, case)._asdict(), "knows_too_well": False} for model in models]
     own = [(model, line) for model, line in zip(models, lines, strict=True) if line["by"] != "dlx"]
-    others = max(_of_training_rows(case, seed), key=lambda predicted: auc(_known(case.test), predicted)) if own else None
+    metric = next(iter(metrics_of(case.schema.target).values()))
+    others = max(_of_training_rows(case, seed), key=lambda predicted: metric(_known(case.test), predicted)) if own else None
     for model, line in own:
         assert others is not None
         line |= _compared(model, case.test, others)
@@ -68,8 +70,9 @@ def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.Da
 def _compared(model: Model, test: Dataset, others: np.ndarray) -> dict[str, float | bool]:
     """Return how a model ranks the outcomes of the test rows, beside others that have not seen them."""
     outcomes, predicted = _known(test), model.predict(test, model.scales[0])
-    own, reached, gain = auc(outcomes, predicted), auc(outcomes, others), auc_difference(outcomes, predicted, others)
-    found = {"auc": own, "auc_of_others": reached, "low": gain.low, "high": gain.high}
+    name, metric = next(iter(metrics_of(test.schema.target).items()))
+    own, reached, gain = metric(outcomes, predicted), metric(outcomes, others), metric.gain(outcomes, predicted, others)
+    found = {name: own, f"{name}_of_others": reached, "low": gain.low, "high": gain.high}
     return found | {"knows_too_well": bool(gain.low > 0 and own > (1 + reached) / 2)}
 
 
@@ -79,17 +82,17 @@ def _known(rows: Dataset) -> np.ndarray:
 
 
 def _of_training_rows(case: Dataset, seed: int) -> list[np.ndarray]:
-    """Return how a logistic regression and boosted trees of the training rows rank the test rows."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
+    """Return what a linear model and boosted trees of the training rows predict of the test rows: scores, or values."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, RidgeCV
 
     train = sample(case.train, MOST_ROWS, seed=seed)
     encoder = Encoder.fit(case.schema, train.rows)
     linear, grown = LogisticRegression(max_iter=1_000), HistGradientBoostingClassifier(random_state=seed)
+    if is_value := case.schema.target.is_value:
+        linear, grown = RidgeCV(np.logspace(-3, 3, 13)), HistGradientBoostingRegressor(random_state=seed)
+    ask = "predict" if is_value else "decision_function"
     with one_thread():
         linear.fit(encoder.transform(train.rows, np.float64), train.outcomes)
         grown.fit(train.rows, train.outcomes)
-        return [
-            linear.decision_function(encoder.transform(case.test.rows, np.float64)),
-            grown.decision_function(case.test.rows),
-        ]
+        return [getattr(linear, ask)(encoder.transform(case.test.rows, np.float64)), getattr(grown, ask)(case.test.rows)]

@@ -18,6 +18,7 @@ from dlx.cli.options import (
     Checkpoints,
     Debug,
     Device,
+    Into,
     OneClass,
     Output,
     PeopleInPage,
@@ -248,6 +249,7 @@ def report(
     table: Table,
     model: ToldModels = None,
     level: ToldClass = None,
+    into: Into = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     people: Annotated[int, typer.Option(help="Test rows for the fast methods; fewer of many columns.", min=1)] = 200,
@@ -277,7 +279,7 @@ def report(
     print(
         reporting.report(
             data,
-            models=[opened(name, data, trust, trained_on) for name in named or reporting.DEFAULT_MODELS],
+            models=[opened(name, data, trust, trained_on) for name in named or reporting.default_models(data)],
             path=page,
             seed=seed,
             people=people,
@@ -288,6 +290,7 @@ def report(
             device=device,
             checkpoints=checkpoints,
             people_in_page=people_in_page,
+            into=into,
             command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )
@@ -298,6 +301,7 @@ def audit(
     table: Table,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; four by default.")] = None,
     level: ToldClass = None,
+    into: Into = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     background: Background = 100,
@@ -321,13 +325,17 @@ def audit(
     print(
         reporting.audit_report(
             data,
-            models=[opened(name, data, trust, trained_on) for name in named or reporting.AUDITED_MODELS],
+            models=[
+                opened(name, data, trust, trained_on)
+                for name in named or reporting.default_models(data, reporting.AUDITED_MODELS)
+            ],
             path=page,
             seed=seed,
             background=background,
             thorough=thorough,
             device=device,
             checkpoints=checkpoints,
+            into=into,
             command=shlex.join(["dlx", *sys.argv[1:]]),
         )
     )

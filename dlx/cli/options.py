@@ -54,6 +54,10 @@ Thorough = Annotated[
         "a report writes its quick page first."
     ),
 ]
+Into = Annotated[
+    str | None,
+    typer.Option("--range", metavar="LOW:HIGH", help="Of a value: where people want to be predicted, as :150 or 100:150."),
+]
 OneClass = Annotated[str | None, typer.Option("--class", metavar="LEVEL", help="Which of several classes is explained.")]
 ToldClass = Annotated[
     str | None,

@@ -53,10 +53,12 @@ def serve(
     """
     from dlx.checkpoint import obtain
     from dlx.context import DEFAULT_MODELS, RunContext
+    from dlx.dataset import refuse_other_tasks
     from dlx.progress import Narrator
     from dlx.workbench.serving import serve as serve_
 
     named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
+    refuse_other_tasks(data, "the workbench")
     found = [opened(name, data, trust, trained_on) for name in named or DEFAULT_MODELS]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
     models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]

@@ -19,7 +19,7 @@ from dlx.stats import Interval, ends_of, interval_of_mean, rarest, resampled_cou
 
 __all__ = ["permutation_importance"]
 
-Metric = Literal["log_loss", "auc"]
+Metric = Literal["log_loss", "auc", "absolute_error", "squared_error"]
 REPEATS = 10
 NOTHING = Interval(np.nan, np.nan, np.nan)
 
@@ -29,12 +29,12 @@ def permutation_importance(
     people: Dataset,
     features: Sequence[str] | None = None,
     *,
-    metric: Metric = "log_loss",
+    metric: Metric | None = None,
     repeats: int = REPEATS,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Return how much the log loss rises, or the ROC AUC drops, when a column is shuffled among people, the most first.
+    """Return how much the loss rises, or the ROC AUC drops, when a column is shuffled among people, the most first.
 
     It is scikit-learn's: the mean over repeats of score - score with the column permuted (Breiman 2001; Fisher, Rudin and
     Dominici 2019). Every column gets the same permutations. It says what a model's accuracy rests on, not what moves its
@@ -44,13 +44,14 @@ def permutation_importance(
     Parameters
     ----------
     model : Model
-        A classifier with two outcomes.
+        A classifier with two outcomes, or a model of a value.
     people : Dataset
         Rows with outcomes, not seen in training.
     features : sequence of str, optional
         Names of columns; all by default.
-    metric : {"log_loss", "auc"}
-        What gets worse.
+    metric : {"log_loss", "auc", "absolute_error", "squared_error"}, optional
+        What gets worse: of two outcomes the log loss by default, or the area under the ROC curve; of a value the mean absolute
+        error by default, in its unit, or the mean squared one.
     repeats : int
         Permutations of each column.
     seed : int
@@ -71,16 +72,19 @@ def permutation_importance(
     DlxError
         If outcomes are unknown, or all alike; or there is no such column (`SchemaError`), metric, or no repeat or row.
     """
-    if metric not in _COSTS:
-        raise DlxError(f"metric must be one of {', '.join(_COSTS)}, got {metric!r}")
+    scale = people.schema.target.scale
+    of = next(iter(_COSTS[scale])) if metric is None else str(metric)
+    if of not in _COSTS[scale]:
+        raise DlxError(f"metric must be one of {', '.join(_COSTS[scale])}, got {of!r}")
     if repeats < 1:
         raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
     if (outcomes := people.outcomes) is None or len(np.unique(outcomes)) < 2:
-        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes of both classes")
+        lacking = "that differ" if scale == "value" else "of both classes"
+        raise DlxError(f"{people.name}: permutation importance of {model.name} needs outcomes {lacking}")
     positions = [model.schema.position(name) for name in (model.schema.names if features is None else dict.fromkeys(features))]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
-    own = model.predict(people, "probability")
+    own = model.predict(people, scale)
     asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
@@ -91,7 +95,7 @@ def permutation_importance(
         changed = np.tile(people.rows, (repeats, 1))
         for place in places:
             changed[:, place] = people.rows[orders, place].ravel()
-        return _COSTS[metric](outcomes, own, asked.predict(changed, "probability").reshape(orders.shape), seed)
+        return _COSTS[scale][of](outcomes, own, asked.predict(changed, scale).reshape(orders.shape), seed)
 
     lines = []
     for done, position in enumerate(positions):
@@ -103,7 +107,7 @@ def permutation_importance(
             | {"importance": found.estimate, "low": found.low, "high": found.high}
             | {"copies": ", ".join(others), "together": together.estimate}
             | {"together_low": together.low, "together_high": together.high}
-            | {"tells_outcome": telling.get(feature.name, np.nan), "metric": metric, "baseline": baseline}
+            | {"tells_outcome": telling.get(feature.name, np.nan), "metric": of, "baseline": baseline}
             | {"repeats": repeats, "people": len(people)}
         )
         if progress is not None:
@@ -111,12 +115,22 @@ def permutation_importance(
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def _log_loss_rise(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
-    def losses(predicted: np.ndarray) -> np.ndarray:
-        kept = np.clip(predicted, 1e-15, 1 - 1e-15)
-        return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
+Cost = Callable[[np.ndarray, np.ndarray, np.ndarray, int], tuple[Interval, float]]
 
-    return interval_of_mean(losses(shuffled) - losses(own), seed=seed), float(losses(own).mean())
+
+def _rise(losses: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Cost:
+    """Return what gives the rise of a mean loss with its interval, and the loss of the model itself."""
+
+    def rise(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
+        before = losses(outcomes, own)
+        return interval_of_mean(losses(outcomes, shuffled) - before, seed=seed), float(before.mean())
+
+    return rise
+
+
+def _log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    kept = np.clip(predicted, 1e-15, 1 - 1e-15)
+    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
 
 def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
@@ -130,4 +144,10 @@ def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed:
     return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])
 
 
-_COSTS = {"log_loss": _log_loss_rise, "auc": _auc_drop}
+_COSTS: dict[str, dict[str, Cost]] = {
+    "probability": {"log_loss": _rise(_log_losses), "auc": _auc_drop},
+    "value": {
+        "absolute_error": _rise(lambda outcomes, predicted: np.abs(predicted - outcomes)),
+        "squared_error": _rise(lambda outcomes, predicted: (predicted - outcomes) ** 2),
+    },
+}

@@ -7,10 +7,12 @@ from dlx.plots.audit import (
     draw_confusion,
     draw_decision_curve,
     draw_detections,
+    draw_errors_by_prediction,
     draw_gap,
     draw_group_rates,
     draw_losses,
     draw_off_manifold,
+    draw_predicted,
     draw_predictions,
     draw_pushes,
     draw_reason_stability,
@@ -27,6 +29,7 @@ from dlx.plots.explanations import (
     draw_importance,
     draw_interactions,
     draw_matrix,
+    draw_waterfall,
 )
 from dlx.plots.looks import (
     COLOURS,
@@ -34,29 +37,27 @@ from dlx.plots.looks import (
     GREY,
     INK,
     MARKERS,
-    UNITS,
     UP,
+    decimals_of_values,
     method_looks,
     model_looks,
     models_of_page,
     percent_axis,
     shortened,
     style,
+    unit_of,
+    values_of_page,
 )
 
-__all__ = ["COLOURS", "DOWN", "GREY", "INK", "MARKERS", "UNITS", "UP"]
-__all__ += ["method_looks", "model_looks", "models_of_page", "percent_axis", "shortened", "style"]
-__all__ += [
-    "draw_before_after",
-    "draw_calibration",
-    "draw_column_shifts",
-    "draw_confusion",
-    "draw_decision_curve",
-    "draw_detections",
-    "draw_gap",
-]
+__all__ = ["COLOURS", "DOWN", "GREY", "INK", "MARKERS", "UP"]
+__all__ += ["decimals_of_values", "method_looks", "model_looks", "models_of_page", "percent_axis", "shortened", "style"]
+__all__ += ["unit_of", "values_of_page"]
+__all__ += ["draw_before_after", "draw_calibration", "draw_column_shifts", "draw_confusion", "draw_decision_curve"]
+__all__ += ["draw_detections", "draw_gap"]
 __all__ += ["draw_group_rates", "draw_losses", "draw_off_manifold", "draw_predictions", "draw_pushes", "draw_reason_stability"]
 __all__ += ["draw_reasons_given", "draw_recourse", "draw_slices"]
+__all__ += ["draw_errors_by_prediction", "draw_predicted"]
 __all__ += ["draw_centred_curves", "draw_effects", "draw_pair", "draw_permutation", "draw_shape"]
 __all__ += ["draw_causes", "draw_components", "draw_distances", "draw_noise", "draw_sanity"]
 __all__ += ["draw_beeswarm", "draw_contrast", "draw_contributions", "draw_importance", "draw_interactions", "draw_matrix"]
+__all__ += ["draw_waterfall"]

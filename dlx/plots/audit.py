@@ -10,7 +10,21 @@ import numpy as np
 
 from dlx.audit.mispredictions.errors import FALSE_POSITIVE
 from dlx.audit.mispredictions.slicing import SIGNIFICANT
-from dlx.plots.looks import DOWN, GREY, GRID, INK, UNITS, UP, label_rows, model_looks, percent_axis, shortened
+from dlx.audit.mispredictions.values import HIGH
+from dlx.plots.looks import (
+    DOWN,
+    GREY,
+    GRID,
+    INK,
+    UP,
+    decimals_of_values,
+    label_rows,
+    model_looks,
+    percent_axis,
+    shortened,
+    unit_of,
+)
+from dlx.rounding import rounded
 from dlx.stats import CERTAIN
 
 if TYPE_CHECKING:
@@ -95,8 +109,8 @@ def draw_slices(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:
 
 
 def draw_pushes(table: pd.DataFrame, ax: Axes, *, most: int = 7) -> Axes:
-    """Draw which columns pushed most towards errors of one model and kind (`pushes`); red is a push towards more risk."""
-    unit, towards = UNITS[table["scale"].iloc[0]], 1 if table["kind"].iloc[0] == FALSE_POSITIVE else -1
+    """Draw which columns pushed most towards errors of one model and kind (`pushes`); red pushes up."""
+    unit, towards = unit_of(table["scale"].iloc[0]), 1 if table["kind"].iloc[0] in (FALSE_POSITIVE, HIGH) else -1
     return _bars(table, "push", ax, f"push towards the error ({unit})", most, towards)
 
 
@@ -256,3 +270,28 @@ def draw_off_manifold(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xlim(0, 1.02)
     percent_axis(ax)
     return label_rows(ax, list(table["what"]), "share of what is evaluated that could not be a real person", grid=None)
+
+
+def draw_predicted(outcomes: np.ndarray, predicted: np.ndarray, parts: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw observed against predicted values [rows] on the diagonal, with means of parts of the people (`by_prediction`)."""
+    ends = [float(end(np.concatenate([outcomes, predicted]))) for end in (np.min, np.max)]
+    ax.plot(ends, ends, ":", color=GREY, linewidth=1.2, label="predicted = observed")
+    ax.scatter(predicted, outcomes, s=8, color=GREY, alpha=0.45, linewidths=0, rasterized=True, label="a person")
+    ax.vlines(parts["predicted"], parts["low"], parts["high"], color=INK, linewidth=1.4)
+    ax.plot(parts["predicted"], parts["observed"], "o", color=INK, markersize=5, label=f"mean, {CERTAIN} interval")
+    ax.set_xlabel(f"predicted ({unit_of('value')})")
+    ax.set_ylabel(f"observed ({unit_of('value')})")
+    return ax
+
+
+def draw_errors_by_prediction(parts: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the quantiles of observed less predicted, among people of much the same prediction (`by_prediction`)."""
+    x = np.arange(len(parts))
+    ax.axhline(0, color=GREY, linewidth=1)
+    ax.vlines(x, parts["q10"], parts["q90"], color=INK, linewidth=1)
+    ax.bar(x, parts["q75"] - parts["q25"], bottom=parts["q25"], width=0.5, color=GRID, edgecolor=INK, linewidth=0.8)
+    ax.hlines(parts["q50"], x - 0.25, x + 0.25, color=INK, linewidth=2)
+    ax.set_xticks(x, [rounded(number, decimals_of_values(1)) for number in parts["predicted"]])
+    ax.set_xlabel(f"mean prediction of the part ({unit_of('value')})")
+    ax.set_ylabel("observed − predicted")
+    return ax

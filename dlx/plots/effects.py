@@ -10,7 +10,7 @@ import numpy as np
 from dlx.effects.accumulated import AccumulatedEffects
 from dlx.effects.partial import PairDependence, PartialDependence, gaps, people_at
 from dlx.effects.shapes import ShapeFunction
-from dlx.plots.looks import COLOURS, GREY, GRID, INK, MORE, UNITS, Look, label_rows, model_looks, shortened
+from dlx.plots.looks import COLOURS, GREY, GRID, INK, MORE, Look, label_rows, model_looks, shortened, unit_of
 from dlx.schema import Feature
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 NOBODY = "#dfe2e6"
 TICKS = 6
 DODGE = 0.16
+WORSE = {
+    "log_loss": "rise of the log loss",
+    "auc": "drop of the ROC AUC",
+    "absolute_error": "rise of the mean absolute error",
+    "squared_error": "rise of the mean squared error",
+}
 MOST_TICKS = 20_000  # of a rug; of more people, every second or third is drawn
 
 
@@ -79,7 +85,7 @@ def _numbers(
     _name_axis(feature, ax)
     if feature.special:
         _draw_special(curves, accumulated, looks, ax)
-    ax.set_ylabel(UNITS[curves[0].scale])
+    ax.set_ylabel(unit_of(curves[0].scale))
     if observed is not None:
         numbers = feature.numbers(observed)
         rug = np.sort(numbers[~np.isnan(numbers)])
@@ -146,7 +152,7 @@ def _levels(
             ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
     ax.set_yticks(range(len(grid)), names)
     ax.set_ylim(len(grid) - 0.5, -0.5)
-    ax.set_xlabel(UNITS[curves[0].scale])
+    ax.set_xlabel(unit_of(curves[0].scale))
     ax.grid(axis="y", color=GRID, linewidth=0.7)
     ax.set_axisbelow(True)
 
@@ -188,7 +194,7 @@ def draw_centred_curves(
         ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 28) for x in curve.grid])
         ax.set_ylim(len(curve.grid) - 0.5, -0.5)
         ax.locator_params(axis="x", nbins=6)
-        ax.set_xlabel(f"change ({UNITS[curve.scale]})")
+        ax.set_xlabel(f"change ({unit_of(curve.scale)})")
         return ax
     known = ~np.isnan(curve.feature.numbers(curve.grid))
     lines = np.dstack(np.broadcast_arrays(curve.grid[known], some[:, known]))
@@ -200,7 +206,7 @@ def draw_centred_curves(
     _name_special(curve.feature, curve.grid, ax)
     ax.axhline(0, color=GREY, linewidth=0.8)
     _name_axis(curve.feature, ax)
-    ax.set_ylabel(f"change ({UNITS[curve.scale]})")
+    ax.set_ylabel(f"change ({unit_of(curve.scale)})")
     return ax
 
 
@@ -219,7 +225,7 @@ def draw_shape(shape: ShapeFunction, ax: Axes, *, colour: str = COLOURS[0], limi
         Ends of the axis of the output, to share it with other columns.
     """
     feature, grid, own, ends = shape.feature, shape.grid, shape.curves[0], (shape.curves.min(axis=0), shape.curves.max(axis=0))
-    adds, zero = f"adds ({UNITS[shape.scale]})", dict[str, Any](color=GREY, linewidth=0.8)
+    adds, zero = f"adds ({unit_of(shape.scale)})", dict[str, Any](color=GREY, linewidth=0.8)
     ax.set_title(shortened(feature.label, 40))
     if feature.is_categorical:
         places = np.arange(len(grid))
@@ -278,7 +284,7 @@ def draw_pair(
     ax.set_xlabel(shortened(pair.feature.label))
     ax.set_ylabel(shortened(pair.other.label, 28))
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.9)
-    bar.set_label(f"{'mean output' if part == 'mean' else 'beyond both alone'} ({UNITS[pair.scale]})", fontsize=8)
+    bar.set_label(f"{'mean output' if part == 'mean' else 'beyond both alone'} ({unit_of(pair.scale)})", fontsize=8)
     bar.outline.set_visible(False)
     ax.spines[:].set_visible(False)
     return ax
@@ -308,5 +314,5 @@ def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> 
         if "together" in some and some["together"].notna().any():
             ax.plot(some["together"], y, marker, label=f"{model}, with its copies", markerfacecolor="white", **look)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    worse = "rise of the log loss" if table["metric"].iloc[0] == "log_loss" else "drop of the ROC AUC"
+    worse = WORSE[table["metric"].iloc[0]]
     return label_rows(ax, [shortened(labels[name]) for name in features], f"{worse} when the column is shuffled")

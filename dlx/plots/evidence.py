@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UNITS, UP, label_rows, method_looks, percent_axis, shortened, signed
+from dlx.plots.looks import DOWN, GREY, INK, UP, label_rows, method_looks, percent_axis, shortened, signed, unit_of
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     ax.plot(table["size"], y, "D", color=INK, markersize=6)
     labels = [f"{what} ({rounded(float(share), 0, 100)} %)" for what, share in zip(table["what"], table["share"], strict=True)]
     ax.set_xlim(left=0)
-    return label_rows(ax, labels, f"standard deviation of the contributions ({UNITS[table['scale'].iloc[0]]})")
+    return label_rows(ax, labels, f"standard deviation of the contributions ({unit_of(table['scale'].iloc[0])})")
 
 
 def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.errors import plural
-from dlx.plots.looks import DOWN, GREY, GRID, INK, UNITS, UP, label_rows, method_looks, model_looks, shortened
+from dlx.plots.looks import (
+    DOWN,
+    GREY,
+    GRID,
+    INK,
+    UP,
+    decimals_of_values,
+    label_rows,
+    method_looks,
+    model_looks,
+    shortened,
+    signed,
+    unit_of,
+)
 from dlx.rounding import rounded
 from dlx.schema import Feature
 
@@ -37,7 +50,7 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> A
         ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
         ax.plot(some["importance"], y, marker, color=colour, markersize=4.5, label=str(method))
     ax.set_xlim(left=0)
-    words = f"mean size of the contribution ({UNITS[table['scale'].iloc[0]]})"
+    words = f"mean size of the contribution ({unit_of(table['scale'].iloc[0])})"
     return label_rows(ax, [shortened(labels[name]) for name in features], words)
 
 
@@ -53,7 +66,7 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
         ax.scatter(x, y, s=9, c=colours, linewidths=0, alpha=0.85, rasterized=True)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     labels = [shortened(explanation.schema[name].label) for name in features]
-    return label_rows(ax, labels, f"contribution ({UNITS[explanation.scale]})", grid=None)
+    return label_rows(ax, labels, f"contribution ({unit_of(explanation.scale)})", grid=None)
 
 
 def draw_matrix(
@@ -95,7 +108,7 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # of the strongest, two that tell
     labels = [shortened(interactions.schema.features[i].label) for i in named]
     draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits, of_shares=False)
-    ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({UNITS[interactions.scale]})")
+    ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({unit_of(interactions.scale)})")
     return ax
 
 
@@ -146,10 +159,37 @@ def draw_contributions(
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_ylim(len(lines) - 0.6, -0.7)
-    ax.set_xlabel(f"contribution ({UNITS[first.scale]})")
+    ax.set_xlabel(f"contribution ({unit_of(first.scale)})")
     ax.grid(axis="x", color=GRID, linewidth=0.7)
     ax.set_axisbelow(True)
     return ax
+
+
+def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes) -> Axes:
+    """Draw the way from the base value to one person's prediction, a step a feature, the others in one."""
+    schema, values = explanation.schema, explanation.values[row]
+    named = [schema.position(name) for name in features]
+    steps = [float(values[i]) for i in named]
+    labels = [f"{schema.features[i].label}: {schema.features[i].format(explanation.rows[row, i])}" for i in named]
+    if others := len(schema) - len(named):
+        steps.append(float(np.delete(values, named).sum()))
+        labels.append(plural(others, "other column"))
+    start = float(explanation.base_values[row])
+    levels, y, digits = start + np.cumsum([0.0, *steps]), np.arange(1, len(steps) + 1), decimals_of_values(2)
+    ax.barh(y, steps, left=levels[:-1], color=[UP if step > 0 else DOWN for step in steps], height=0.56)
+    ax.vlines(levels, np.arange(len(levels)), np.arange(len(levels)) + 1, color=GREY, linewidth=0.8)
+    ax.plot(levels[[0, -1]], [0, len(levels)], "D", color=INK, markersize=5)
+    room = 0.02 * (float(np.ptp(levels)) or 1.0)
+    for place, step, before in zip(y.tolist(), steps, levels[:-1], strict=True):
+        ax.text(max(before, before + step) + room, place, signed(step, digits), va="center", fontsize=8)
+    for place, level in ((0, levels[0]), (len(levels), levels[-1])):
+        ax.text(
+            level + room, place, rounded(float(level), digits).replace("-", "−"), va="center", fontsize=8, fontweight="bold"
+        )
+    ends = min(levels) - 2 * room, max(levels) + 9 * room  # with room for the numbers
+    ax.set_xlim(*ends)
+    labels = ["the background's mean prediction", *map(shortened, labels), "the prediction"]
+    return label_rows(ax, labels, unit_of(explanation.scale))
 
 
 def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axes) -> Axes:
@@ -165,7 +205,7 @@ def draw_contrast(contrast: Contrast, row: int, features: Sequence[str], ax: Axe
         ax.plot(explanation.values[row, named], y, look.marker, color=look.colour, markersize=5, label=explanation.model)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.legend(frameon=False, fontsize=8, loc="best")
-    words = f"contribution, and difference as a bar ({UNITS[contrast.a.scale]})"
+    words = f"contribution, and difference as a bar ({unit_of(contrast.a.scale)})"
     return label_rows(ax, [shortened(schema.features[i].label) for i in named], words, grid=None)
 
 

@@ -19,6 +19,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")  # of methods
 MODEL_COLOURS, MODEL_MARKERS = (*COLOURS[3:], *COLOURS[:3]), ("p", "<", ">", "d", "H", "8")  # no model looks like a method
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
 MORE = "OrRd"  # the darker, the more risk
+_VALUES: ContextVar[tuple[str, int] | None] = ContextVar("unit and decimals of the page's values", default=None)
 _MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
 
 
@@ -89,6 +90,28 @@ def label_rows(ax: Axes, labels: Sequence[str], words: str, *, grid: Literal["x"
 def percent_axis(ax: Axes) -> None:
     """Write the shares of an x-axis as percentages."""
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %".replace("-", "−"))
+
+
+@contextlib.contextmanager
+def values_of_page(unit: str, decimals: int) -> Iterator[None]:
+    """Call the scale "value" by its unit inside the block, on axes and in tables, with so many decimals."""
+    token = _VALUES.set((unit, decimals))
+    try:
+        yield
+    finally:
+        _VALUES.reset(token)
+
+
+def unit_of(scale: str) -> str:
+    """Return the unit of a scale as people read it: "log-odds", and of a value what the page is about, see `values_of_page`."""
+    known = _VALUES.get()
+    return known[0] if known and scale == "value" else UNITS[scale]
+
+
+def decimals_of_values(otherwise: int) -> int:
+    """Return with how many decimals the page prints values, see `values_of_page`; what is said where it has none."""
+    known = _VALUES.get()
+    return known[1] if known else otherwise
 
 
 @contextlib.contextmanager

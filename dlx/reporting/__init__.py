@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.audit.counterfactuals import Range
 from dlx.checkpoint import obtain, refuse_unkept
 from dlx.context import DEFAULT_MODELS, QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
 from dlx.dataset import Dataset, shipped
@@ -39,7 +40,7 @@ Obtain = Callable[[str, int], Model]
 def report(
     case: Dataset,
     *,
-    models: Sequence[str | Model] = DEFAULT_MODELS,
+    models: Sequence[str | Model] | None = None,
     target: str | None = None,
     path: str | Path | None = None,
     seed: int = 0,
@@ -52,6 +53,7 @@ def report(
     checkpoints: str | Path | None = None,
     explanations: Sequence[Explanation] = (),
     people_in_page: str | None = None,
+    into: str | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -65,10 +67,10 @@ def report(
     Parameters
     ----------
     case : Dataset
-        A shipped case or a table of your own, with outcomes of two or several classes.
+        A shipped case or a table of your own, with outcomes of two or several classes, or values.
     models : sequence of str or Model
         Names of architectures, of which a shipped or trained checkpoint is used where there is one; models of your own as
-        `dlx.model.open_model` takes them, "mine.py:model"; or models.
+        `dlx.model.open_model` takes them, "mine.py:model"; or models. By default those of `default_models`.
     target : str, optional
         Which of several classes the page tells of, "it or another"; the most frequent by default.
     path : str or Path, optional
@@ -104,6 +106,9 @@ def report(
         tells of by name (the default for a table of your own), or those of the test rows, at most 2,000 (for a shipped case).
         The
         rows of the background are in it, too, unless it is "0".
+    into : str, optional
+        Of a value: the range into which people want to be predicted, "100:150", ":150" or "200:"; out of the top quarter by
+        default.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -122,15 +127,17 @@ def report(
         raise DlxError(f"a report needs at least 1 person, got people={people}")
     page = Path(path) if path is not None else page_of(file_name(case.name), target)
     case = of_page(case, target, narrator or Narrator())
+    models = default_models(case) if models is None else models
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
+    wanted = range_of(case, into)
     found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
-    more |= {"people-in-page": people_in_page}
+    more |= {"people-in-page": people_in_page, "range": into}
     command = command or origin_of("report", case, models, page, brought=bool(explanations), **asked, **more)
     asked["people"] = fewer_people(people, len(case.schema))
     whom = people_in_page or ("all" if case.name in shipped() else "featured")
-    written = partial(_written, case, found, parts, page, command, brought=explanations, people_in_page=whom)
+    written = partial(_written, case, found, parts, page, command, brought=explanations, people_in_page=whom, into=wanted)
     if not thorough:
         return written(**asked, narrator=narrator)
     written(**asked, budget=EARLY, narrator=narrator)
@@ -141,7 +148,7 @@ def report(
 def audit_report(
     case: Dataset,
     *,
-    models: Sequence[str | Model] = AUDITED_MODELS,
+    models: Sequence[str | Model] | None = None,
     target: str | None = None,
     path: str | Path | None = None,
     seed: int = 0,
@@ -149,6 +156,7 @@ def audit_report(
     thorough: bool = False,
     device: str = "auto",
     checkpoints: str | Path | None = None,
+    into: str | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
 ) -> Path:
@@ -159,8 +167,8 @@ def audit_report(
     case : Dataset
         A shipped case or a table of your own, with outcomes of two or several classes.
     models : sequence of str or Model
-        As of `report`. The interpretable ones (linear, a single tree) are what the others are compared
-        with.
+        As of `report`; by default `default_models(case, AUDITED_MODELS)`. The interpretable ones (linear, a single tree) are
+        what the others are compared with.
     target : str, optional
         As of `report`.
     path : str or Path, optional
@@ -177,6 +185,8 @@ def audit_report(
         Where nets are trained, if they are.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
+    into : str, optional
+        As of `report`.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -193,12 +203,20 @@ def audit_report(
     """
     page = Path(path) if path is not None else page_of(f"{file_name(case.name)}-audit", target)
     case = of_page(case, target, narrator or Narrator())
+    models = default_models(case, AUDITED_MODELS) if models is None else models
+    wanted = range_of(case, into)
     found, _ = _models(case, models, page, seed, False, device, checkpoints, narrator)
     asked: dict[str, Any] = {"seed": seed, "background": background}
     budget = THOROUGH if thorough else QUICK
-    more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints}
+    more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "range": into}
     command = command or origin_of("audit", case, models, page, **asked, **more)
-    return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, narrator=narrator)
+    return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, into=wanted, narrator=narrator)
+
+
+def default_models(case: Dataset, models: Sequence[str] = DEFAULT_MODELS) -> list[str]:
+    """Return the architectures that a page compares where nobody named any; of a value the linear one is linear regression."""
+    linear = {"logistic_regression": "linear_regression"} if case.schema.target.is_value else {}
+    return [linear.get(name, name) for name in models]
 
 
 def page_of(stem: str, target: str | None) -> Path:
@@ -216,6 +234,15 @@ def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
     level = several.levels[int(np.bincount(case.outcomes.astype(int)).argmax())]
     narrator.say(f"The page tells of {level}, the most frequent of {len(several.levels)} classes; --class asks for another")
     return case.of_class(level)
+
+
+def range_of(case: Dataset, into: str | None) -> Range | None:
+    """Return the range that was asked for; None if nobody asked, and an error if nothing has a value."""
+    if into is not None and not case.schema.target.is_value:
+        raise DlxError(
+            f"a range is of a value, but {case.schema.target.name!r} is {case.schema.target.kind}; leave --range out"
+        )
+    return None if into is None else Range.of(into)
 
 
 def _models(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
+from dlx.audit.metrics import metrics_of
 from dlx.comparison import (
     Disagreement,
     Evidence,
@@ -36,7 +37,6 @@ from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
 from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import joined
-from dlx.stats import auc, auc_difference
 
 PARITY_PEOPLE = 5
 FEW_SEEDS = 3
@@ -53,7 +53,7 @@ class Diagnostics:
     settings: pd.DataFrame  # agreement as the libraries come, and aligned
     disagreements: list[Disagreement]
     designs: dict[str, VarianceComponents]  # models by methods by training seeds
-    siblings: pd.DataFrame  # ROC AUC of every training seed; explanations are made again by those that are as good
+    siblings: pd.DataFrame  # ROC AUC or R2 of every training seed; explanations are made again by those that are as good
     faithfulness: pd.DataFrame
     stability: pd.DataFrame
     sanity: pd.DataFrame
@@ -284,21 +284,22 @@ def _parity(context: RunContext) -> pd.DataFrame:
 
 
 def _scores_of_siblings(context: RunContext, models: Sequence[Model]) -> pd.DataFrame:
-    """Return the ROC AUC of each training seed on the test rows, and whether it is as good as the model's.
+    """Return the ROC AUC (of a value the R2) of each training seed on the test rows, and whether it is as good as the model's.
 
-    The difference is over the same people, with DeLong's paired 95 % interval: as good is whom it contains 0 for.
+    The difference is over the same people, with a paired 95 % interval: as good is whom it contains 0 for.
     """
-    test, lines = context.case.test, []
+    test, target, lines = context.case.test, context.case.schema.target, []
     assert test.outcomes is not None
+    name, metric = next(iter(metrics_of(target).items()))
     for model in models:
-        own = model.predict(test, "probability")
+        own = model.predict(test, target.scale)
         for seed, one in enumerate([model, *context.siblings[model.name]]):
-            theirs = one.predict(test, "probability")
-            difference = auc_difference(test.outcomes, theirs, own)
-            line: dict[str, object] = {"model": model.name, "training_seed": seed, "auc": auc(test.outcomes, theirs)}
+            theirs = one.predict(test, target.scale)
+            difference = metric.gain(test.outcomes, theirs, own)
+            line: dict[str, object] = {"model": model.name, "training_seed": seed, name: metric(test.outcomes, theirs)}
             line |= {"difference": difference.estimate, "low": difference.low, "high": difference.high}
             lines.append(line | {"as_good": not difference.excludes(0)})
-    return pd.DataFrame(lines, columns=["model", "training_seed", "auc", "difference", "low", "high", "as_good"])
+    return pd.DataFrame(lines, columns=["model", "training_seed", name, "difference", "low", "high", "as_good"])
 
 
 def _of(context: RunContext, model: Model) -> list[Explanation]:

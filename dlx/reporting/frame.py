@@ -17,7 +17,7 @@ from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.lights import LIGHTS, Light
 from dlx.reporting.prose import STYLES, Tables, numbered, one_block, rendered, table_block
-from dlx.reporting.sections import Links, Told, covers
+from dlx.reporting.sections import Links, Told, covers, unit_after, values_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -95,16 +95,22 @@ class Lit:
 
 def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     """Return the first screen: a sentence for each reader, six lights, four doors."""
+    with values_of(context.case):
+        return _opening(context, told)
+
+
+def _opening(context: RunContext, told: Sequence[Told]) -> Markup:
     tables = Tables({name: table for one in told for name, table in one.tables.items()})
     about = next((one.about for one in told if one.key == "performance"), None)
     use = getattr(about, "use", "")
     facts = {line["name"]: line["value"] for line in tables.lines("performance_facts")}
-    words: dict[str, Any] = {"case": context.case, "target": context.case.schema.target, "about": about, "known": facts}
+    target = context.case.schema.target
+    words: dict[str, Any] = {"case": context.case, "target": target, "about": about, "known": facts, "unit": unit_after(target)}
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
     here = {one.key for one in told} | {RUN}
     if context.case.several is not None:
-        words["other"] = next(level for level in context.case.several.levels if level != context.case.schema.target.levels[1])
-    words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS]}
+        words["other"] = next(level for level in context.case.several.levels if level != target.levels[1])
+    words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS[target.scale]]}
     return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 
 
@@ -122,7 +128,8 @@ def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> Lit
 
 def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) -> Told:
     """Return the block to sign: what was run on what, by which models, and what nothing here answers."""
-    where = {name: one for one in told for name in (one.key, *covers(one.key)) if one.tables}
+    target = context.case.schema.target
+    where = {name: one for one in told for name in (one.key, *covers(one.key, target.kind)) if one.tables}
     titles = {name: one.title for name, one in where.items()} | {RUN: "Sign"}
     items = [(text, item, titles.get(key, "not covered")) for text, item, key in ITEMS]
     missing = list(dict.fromkeys(item for _, item, found in items if found == "not covered"))
@@ -155,4 +162,8 @@ def _made_by(model: Model, context: RunContext) -> Mapping[str, str]:
     rows = "rows that nobody named" if seen.standing == "unknown" else f"{seen.rows:,.0f} rows"
     among = {"unseen": ", no test row", "seen": f", {seen.test_rows:,.0f} of them test rows"}.get(seen.standing, "")
     words = ", ".join(filter(None, [f"trained by {seen.by} on {rows}{among}", words]))
-    return {"name": model.name, "made_by": words, "fingerprint": array_id(model.predict(context.case.test, "probability"))}
+    return {
+        "name": model.name,
+        "made_by": words,
+        "fingerprint": array_id(model.predict(context.case.test, context.case.schema.target.scale)),
+    }

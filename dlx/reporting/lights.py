@@ -44,7 +44,7 @@ class Light:
         return GREEN if sign * number >= sign * self.green else AMBER if sign * number >= sign * self.red else RED
 
 
-LIGHTS = (
+OF_A_PROBABILITY = (
     Light(
         "Accuracy",
         "performance",
@@ -79,6 +79,44 @@ LIGHTS = (
         "the four-fifths rule of the US guidelines on selection, 29 CFR 1607.4(D); the second line is our convention",
         "share",
     ),
+)
+OF_A_VALUE = (
+    Light(
+        "Accuracy",
+        "performance",
+        "performance",
+        "estimate",
+        "share of the variance that predictions explain (R²) on the test rows",
+        0.5,
+        0.25,
+        "Hair, Ringle and Sarstedt, PLS-SEM: from .25 on weak, from .50 on moderate",
+        "share",
+        "r2",
+    ),
+    Light(
+        "Calibration",
+        "performance",
+        "value_summary",
+        "stretch",
+        "by how much the distances of predictions from their mean must be stretched or shrunk to come true",
+        1.25,
+        1.5,
+        "our convention: off by a quarter, by a half",
+        "two",
+    ),
+    Light(
+        "Fairness",
+        "fairness",
+        "fairness_lights",
+        "value",
+        "the largest difference in mean error between two groups, in standard deviations of the outcome",
+        0.2,
+        0.5,
+        "Cohen, Statistical Power Analysis: from .2 on a small difference, from .5 on a medium one",
+        "share",
+    ),
+)
+OF_EXPLANATIONS = (
     Light(
         "Stable explanations",
         "agreement",
@@ -110,3 +148,4 @@ LIGHTS = (
         "our convention: every one, half of them",
     ),
 )
+LIGHTS = {"probability": OF_A_PROBABILITY + OF_EXPLANATIONS, "value": OF_A_VALUE + OF_EXPLANATIONS}  # by `Target.scale`

@@ -6,11 +6,23 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dlx import explainers
+from dlx.plots import decimals_of_values
 from dlx.rounding import decimals_of, in_percent, rounded, side_true
 from dlx.schema import Target
 
+
+class Words(NamedTuple):
+    """What is called otherwise where a value is predicted than where the probability of an event is."""
+
+    output: str  # what a contribution raises or lowers
+    loss: str  # by which importance is measured
+    skill: str  # by which models are ranked
+
+
+WORDS = {"probability": Words("risk", "log loss", "ROC AUC"), "value": Words("prediction", "mean absolute error", "R²")}
 ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -47,6 +59,21 @@ class Style:
 share = Style(2, is_bare=True)  # ".86", "1.00"
 two_decimals, three_decimals = Style(2), Style(3)
 signed, thousandths = Style(2, is_signed=True), Style(3, is_signed=True, is_bare=True)  # "+0.25", "+.008"
+
+
+def amount(number: float, line: float | None = None) -> str:
+    """Return an amount in the unit of what is predicted: "0.123" of a probability, of a value with the decimals of its page."""
+    return _grouped(Style(decimals_of_values(three_decimals.decimals))(number, line))
+
+
+def change(number: float, line: float | None = None) -> str:
+    """Return an amount in the unit of contributions with its sign: "+0.12", of a value with the decimals of its page."""
+    return _grouped(Style(decimals_of_values(signed.decimals), is_signed=True)(number, line))
+
+
+def _grouped(digits: str) -> str:
+    """Return a number with a comma between thousands."""
+    return re.sub(r"^(\D?)(\d{4,})", lambda found: f"{found[1]}{int(found[2]):,}", digits)
 
 
 def percent(share: float, line: float | None = None) -> str:

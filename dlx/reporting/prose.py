@@ -29,6 +29,8 @@ STYLES: dict[str, Callable[..., str]] = {
     "three": phrases.three_decimals,
     "signed": phrases.signed,  # "+0.25"
     "thousandths": phrases.thousandths,  # "+.008"
+    "amount": phrases.amount,  # in the unit of what is predicted
+    "change": phrases.change,  # the same, with its sign
     "percent": phrases.percent,  # "86 %"
     "whole": lambda number, _line=None: f"{100 * number:.0f} %",  # a share that stands alone
     "count": lambda number, _line=None: f"{number:,.0f}",  # "1,200"
@@ -39,7 +41,7 @@ STYLES: dict[str, Callable[..., str]] = {
     "threshold": lambda number, _line=None: threshold_in_percent(number),
     "risk": percent_beside,  # a probability, on its side of a threshold
 }
-SIGNED = ("signed", "thousandths")
+SIGNED = ("signed", "thousandths", "change")
 SPECIAL = re.compile(r"[\\`*_\[\]|~<>&\"']")
 TAG = re.compile(r"<[^>]+>")
 LEADING = re.compile(r"^[#+\-=\d]")

@@ -29,7 +29,7 @@ def refuse_unreportable(case: Dataset, models: Sequence[str | Model], page: Path
         raise DlxError(f"a report has a second page, but {second_page(page)} is a folder; pass another path (--output)")
     for folder in (page.parent, tables_of(page), explanations_of(page)):
         refuse_unwritable(folder, "pass another path (--output)")
-    refuse_other_tasks(case, "a report")
+    refuse_other_tasks(case, "a report", serves=("binary", "regression"))
     if case.outcomes is None:
         raise SchemaError(f"a report needs outcomes, but the table lacks the column {case.schema.target.name!r}")
 

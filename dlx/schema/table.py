@@ -47,7 +47,7 @@ class Target:
         The unit of a regression.
     person, event, risk : str
         Whom a row is about ("applicant"), what the positive outcome is ("a bad loan"), and the name of its probability; by
-        default "the outcome default = 1" and the probability of it.
+        default "the outcome default = 1" and the probability of it, and of a regression its label.
     flagged, cleared, flagging : str
         What happens above and below the threshold, "denied" and "granted", and the former as a noun, "denial".
     threshold, threshold_reason : float, str
@@ -96,7 +96,8 @@ class Target:
             raise SchemaError(what + faults[0])
         fill(self, label=self.name, level_labels=self.levels)
         fill(self, event=f"the outcome {self.label} = {self.positive}")
-        fill(self, risk=f"probability of {self.event}", threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
+        risk = self.label if self.is_value else f"probability of {self.event}"
+        fill(self, risk=risk, threshold_reason=UNSTATED if self.threshold == HALF else UNREASONED)
 
     def __repr__(self) -> str:
         return one_line(f"Target({quoted(self.name)}; {self.kind}; {listed(self.level_labels, FEW)}".removesuffix("; ") + ")")
@@ -105,6 +106,16 @@ class Target:
     def positive(self) -> str:
         """The label of the positive outcome; the target's own label for a regression."""
         return self.level_labels[-1] if self.levels else self.label
+
+    @property
+    def is_value(self) -> bool:
+        """Whether the outcome is a value, and not one of some classes."""
+        return self.kind == "regression"
+
+    @property
+    def scale(self) -> Literal["probability", "value"]:
+        """The scale on which predictions are held to outcomes."""
+        return "value" if self.is_value else "probability"
 
     @property
     def as_feature(self) -> Feature:

@@ -155,6 +155,10 @@ CONFUSION = pd.DataFrame(
     [("<b>", "<b>", 7, 1.0), ("<b>", "$x$", 0, 0.0), ("$x$", "<b>", 1_300, 1.0), ("$x$", "$x$", 0, 0.0)],
     columns=["outcome", "taken_for", "count", "estimate"],
 )
+QUARTERS = pd.DataFrame(
+    {"predicted": [1.0, 3.0], "observed": [1.5, 2.5], "low": [1.0, 2.0], "high": [2.0, 3.0]}
+    | {f"q{place}": [0.01 * place - 0.5] * 2 for place in (10, 25, 50, 75, 90)}
+)
 DRAWN = {  # how to draw each, and what must be written on it
     "importance": (lambda ax: plots.draw_importance(IMPORTANCE, NAMES, ax), LABELS),
     "beeswarm": (lambda ax: plots.draw_beeswarm(explanation(), NAMES, ax), LABELS),
@@ -169,6 +173,18 @@ DRAWN = {  # how to draw each, and what must be written on it
             "contribution (value)",
         ],
     ),
+    "waterfall": (
+        lambda ax: plots.draw_waterfall(explanation(), 2, NAMES, ax),
+        [
+            *(f"{label}: {explanation().shown[2][SCHEMA.labels.index(label)]}" for label in LABELS),
+            *("the background's mean prediction", "1 other column", "the prediction", "2.00"),
+        ],
+    ),
+    "predicted": (
+        lambda ax: plots.draw_predicted(np.array([1.0, 2.0]), np.array([2.0, 1.0]), QUARTERS, ax),
+        ["predicted (value)", "observed (value)"],
+    ),
+    "errors by prediction": (lambda ax: plots.draw_errors_by_prediction(QUARTERS, ax), ["1.0", "3.0"]),
     "contrast": (
         lambda ax: plots.draw_contrast(COMPARED.contrast("net", "<trees>", "lime", "tree $shap$"), 3, NAMES, ax),
         [*LABELS, "net", "<trees>"],

@@ -297,16 +297,10 @@ def test_a_table_of_one_s_own_with_models_trained_on_the_spot(tmp_path, monkeypa
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    ("target", "message"),
-    [
-        (Target("price", kind="regression"), "needs a binary outcome, but 'price' is regression"),
-        (Target("kind", kind="multiclass", levels=("a", "b", "c")), "needs a binary outcome, but 'kind' is multiclass"),
-    ],
-)
-def test_a_report_needs_two_classes(tmp_path, target, message):
-    case = Dataset(Schema((Feature("x"),), target), np.zeros((9, 1)), np.arange(9) % 3, name="table")
-    with pytest.raises(SchemaError, match=message):
+def test_a_report_weighs_no_rows(tmp_path):
+    schema = dataclasses.replace(worlds.NUMERIC, weights="counts")
+    case = Dataset(schema, worlds.table("numeric").rows, worlds.table("numeric").outcomes, name="table")
+    with pytest.raises(SchemaError, match="a report counts all rows the same, but 'counts' weighs them"):
         dlx.report(case, models=["mlp"], path=tmp_path / "r.html", narrator=QUIET)
     assert not list(tmp_path.iterdir())
 

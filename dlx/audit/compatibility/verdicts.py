@@ -124,8 +124,9 @@ def tried(bench: Bench, method: str) -> Trial:
     made = attempted(lambda: explain(bench.model, rows, **asked))
     if isinstance(made, Explanation):
         lost, largest = bench.share(made.residuals), float(np.abs(made.residuals).max())
+        unit = "" if made.scale == "value" else f" {made.scale}"
         on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
-        said = f"{module.PROMISE}: off by up to {largest:.1e} {made.scale}, {lost_words(lost, 2)} of the mean effect ({on})"
+        said = f"{module.PROMISE}: off by up to {largest:.1e}{unit}, {lost_words(lost, 2)} of the mean effect ({on})"
         return Trial("approximate" if module.PROMISE.relative is None else "fine", lost, said)
     is_refused = isinstance(made, DlxError) and not isinstance(made, explainers.LibraryError)
     partly = made if is_refused else attempted(lambda: explain(bench.model, rows, strict=False, **asked))

@@ -14,6 +14,7 @@ import pandas as pd
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
+from dlx.audit.counterfactuals.ranges import Range
 from dlx.audit.counterfactuals.search import Answer, Search
 from dlx.background import RowDistance
 from dlx.dataset import Dataset, refuse_bare
@@ -33,16 +34,20 @@ MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays be
 
 @dataclass(frozen=True, eq=False)
 class Recourse:
-    """The counterfactuals of all denied people of one model."""
+    """The counterfactuals of all denied people of one model; of a value, of all who are predicted outside of a range.
+
+    What is called the risk of people is then their predicted value.
+    """
 
     model: str  # its name
     actions: ActionSet  # what may change, and to what
     people: Dataset  # the denied
-    threshold: float  # probability from which on a person is denied
-    goal: float  # probability that a counterfactual has at most: below the threshold by the margin
+    threshold: float  # probability from which on a person is denied; NaN of a value
+    goal: float  # probability that a counterfactual has at most: below the threshold by the margin; NaN of a value
     limit: float  # distance to the fifth nearest other that 95 % of real people do not exceed
     answers: tuple[Answer, ...]  # one a denied person
     seconds: float  # CPU time of this process
+    into: Range | None = None  # of a value: where a counterfactual is predicted
 
     @property
     def schema(self) -> Schema:
@@ -70,7 +75,8 @@ class Recourse:
                 for i in map(self.schema.position, one.columns):
                     change = self.schema.names[i], text(i, answer.row[i], exact=True), text(i, one.row[i])
                     lines.append((self.model, answer.person, number, *change, one.row[i], answer.risk, one.risk, one.distance))
-        names = ["model", "person", "counterfactual", "column", "from", "to", "code", "risk", "new_risk", "distance"]
+        said = "risk" if self.into is None else "prediction"
+        names = ["model", "person", "counterfactual", "column", "from", "to", "code", said, f"new_{said}", "distance"]
         return pd.DataFrame(lines, columns=names)
 
     def boundary(self) -> pd.DataFrame:
@@ -114,10 +120,14 @@ class Recourse:
         """
         having, best, lines = self.people[self.found], self.best(), []
         for model in models:
-            both = model.decide(having, self.threshold) if len(having) else np.zeros(0, bool)
-            granted = interval_of_share(~model.decide(best[both], self.threshold) if both.any() else np.zeros(0, bool))
+            both = self._denies(model, having) if len(having) else np.zeros(0, bool)
+            granted = interval_of_share(~self._denies(model, best[both]) if both.any() else np.zeros(0, bool))
             lines.append((self.model, model.name, int(both.sum()), *granted))
         return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])
+
+    def _denies(self, model: Model, people: Dataset) -> np.ndarray:
+        """Return whom a model denies, or predicts outside of the range, bool [people]."""
+        return model.decide(people, self.threshold) if self.into is None else ~self.into.holds(model.predict(people, "value"))
 
 
 def denied(model: Model, people: Dataset, *, threshold: float | None = None) -> Dataset:
@@ -178,33 +188,109 @@ def recourse(
     Wachter et al. (2018), arXiv 1711.00399, for the question; Ustun et al. (2019), arXiv 1809.06514, for action sets.
     """
     started = time.process_time()
-    if not is_count(wanted) or not is_count(most_columns):
-        raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
     threshold = _checked_threshold(model, people, threshold)
     goal = goal_of(threshold, margin)
     enough = goal - SAFETY * goal * (1 - goal)
     risks = _denied_risks(model, people, observed, threshold)
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
     neighbourhood = Neighbourhood(RowDistance.fit(observed), observed.rows)
-    answers = []
-    with one_thread():
-        limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
-        for i, row in enumerate(people.rows):
-            predict = partial(accompanied(model, people, [i]).predict, scale="probability", checked=True)
-            search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
-            answers.append(search.answer(people.index[i], wanted, most_columns))
-            if progress is not None:
-                progress(i + 1, len(people))
+    asked = (model, people, risks, enough, actions, neighbourhood)
+    answers = tuple(_answers(*asked, ask=_risk, wanted=wanted, most_columns=most_columns, progress=progress))
     seconds = time.process_time() - started
-    result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, tuple(answers), seconds)
+    result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, answers, seconds)
     assert all(one.risk <= goal for answer in answers for one in answer.counterfactuals), "by more than rounding"
     if result.found.any():
         held(model, [(result.best(), predicted(model, result.best()))])
     return result
 
 
-def _denied_risks(model: Model, people: Dataset, observed: Dataset, threshold: float) -> np.ndarray:
-    """Return the risks of people for whom there may be recourse, or raise."""
+def recourse_into(
+    model: Model,
+    people: Dataset,
+    *,
+    observed: Dataset,
+    into: Range,
+    actionable: Mapping[str, Direction] | None = None,
+    wanted: int = 3,
+    most_columns: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recourse:
+    """Return counterfactuals of each person who is predicted outside of a range of values: as `recourse`, within the range.
+
+    Arguments are those of `recourse`, and `into`, where people want to be predicted; errors are too.
+    """
+    started = time.process_time()
+    check_model(model)
+    refuse_bare(people, "people")
+    _refuse_unfit(people, observed, f"{model.name} predicts nobody here outside of {into}")
+    values = model.predict(people, "value")
+    if into.holds(values).any():
+        raise RecourseError(
+            f"recourse is for people who are predicted outside of {into}, but {model.name} predicts some within"
+        )
+    inside = into.holds(known := model.predict(observed, "value"))
+    actions, neighbourhood = (
+        ActionSet.of(observed, actionable, accepted=inside),
+        Neighbourhood(RowDistance.fit(observed), observed.rows),
+    )
+    margin = SAFETY * max(float(np.abs(known).max()), float(np.ptp(known)))
+    asked = (model, people, into.outside(values), -margin, actions, neighbourhood)
+
+    def outside(one: Model, rows: np.ndarray) -> np.ndarray:
+        return into.outside(one.predict(rows, "value", checked=True))
+
+    found = _answers(*asked, ask=outside, wanted=wanted, most_columns=most_columns, progress=progress)
+    answers = tuple(_in_values(model, people, i, answer) for i, answer in enumerate(found))
+    seconds = time.process_time() - started
+    result = Recourse(model.name, actions, people, np.nan, np.nan, neighbourhood.limit, answers, seconds, into)
+    if result.found.any():
+        held(model, [(result.best(), predicted(model, result.best()))])
+    return result
+
+
+def _in_values(model: Model, people: Dataset, i: int, answer: Answer) -> Answer:
+    """Return an answer with predicted values in place of how far they are outside of a range."""
+    one = accompanied(model, people, [i])
+
+    def value(row: np.ndarray) -> float:
+        return float(one.predict(row[None], "value", checked=True)[0])
+
+    ways = tuple(dataclasses.replace(way, risk=value(way.row)) for way in answer.counterfactuals)
+    return dataclasses.replace(answer, risk=value(answer.row), counterfactuals=ways, lowest_risk=value(answer.lowest_row))
+
+
+def _risk(model: Model, rows: np.ndarray) -> np.ndarray:
+    return model.predict(rows, "probability", checked=True)
+
+
+def _answers(
+    model: Model,
+    people: Dataset,
+    risks: np.ndarray,
+    enough: float,
+    actions: ActionSet,
+    neighbourhood: Neighbourhood,
+    *,
+    ask: Callable[[Model, np.ndarray], np.ndarray],
+    wanted: int,
+    most_columns: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Answer]:
+    """Yield what was found for each person; `ask` gives the risk of coded rows, which is to fall below what is enough."""
+    if not is_count(wanted) or not is_count(most_columns):
+        raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
+    with one_thread():
+        limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
+        for i, row in enumerate(people.rows):
+            predict = partial(ask, accompanied(model, people, [i]))
+            search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
+            yield search.answer(people.index[i], wanted, most_columns)
+            if progress is not None:
+                progress(i + 1, len(people))
+
+
+def _refuse_unfit(people: Dataset, observed: Dataset, nobody: str) -> None:
+    """Raise if there can be no recourse for people; `nobody` says what it means that there are none."""
     refuse_bare(observed, "observed")
     here, there = ([(f.name, f.levels) for f in some.schema.features] for some in (people, observed))
     if here != there:
@@ -215,7 +301,12 @@ def _denied_risks(model: Model, people: Dataset, observed: Dataset, threshold: f
             "are measured; dlx.counterfactuals.column_shifts() tells how the risk goes with what people can change"
         )
     if not len(people):
-        raise RecourseError(f"{model.name} denies nobody here at {threshold:.3g}: there is nothing to change")
+        raise RecourseError(f"{nobody}: there is nothing to change")
+
+
+def _denied_risks(model: Model, people: Dataset, observed: Dataset, threshold: float) -> np.ndarray:
+    """Return the risks of people for whom there may be recourse, or raise."""
+    _refuse_unfit(people, observed, f"{model.name} denies nobody here at {threshold:.3g}")
     risks = model.predict(people, "probability")
     granted = ~decided(risks, threshold)
     if granted.any():
@@ -260,12 +351,13 @@ def column_shifts(
     is there already, or beyond, or may not go there is not counted, nor whose value is missing or special, nor who would come
     to a level that goes with other special values than theirs. Arguments and errors are those of `recourse`.
 
-    A line a column and value: `column`, `direction`, `to`, `people` who move, and the mean `change` of the probability with
-    its 95 % bootstrap interval (NaN for one person).
+    A line a column and value: `column`, `direction`, `to`, `people` who move, and the mean `change` of the probability, or of
+    the value, with its 95 % bootstrap interval (NaN for one person).
     """
     check_model(model)
     refuse_bare(people, "people")
-    actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, "probability"), []
+    scale = people.schema.target.scale
+    actions, risk, lines = ActionSet.of(observed, actionable), model.predict(people, scale), []
     for column, direction, value in _targets(actions, observed):
         feature = observed.schema.features[column]
         own = feature.numbers(people.rows[:, column])
@@ -279,7 +371,7 @@ def column_shifts(
         if not moves.any():
             continue
         settled = _with_values(people[moves], moved[moves])
-        change = model.predict(settled, "probability") - risk[moves]
+        change = model.predict(settled, scale) - risk[moves]
         place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(change))
         lines.append((*place, *interval_of_mean(change, seed=seed)))
     return pd.DataFrame(lines, columns=["model", "column", "direction", "to", "people", "change", "low", "high"])

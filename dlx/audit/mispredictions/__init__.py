@@ -10,16 +10,20 @@ from dlx.audit.mispredictions.errors import (
     pushes,
 )
 from dlx.audit.mispredictions.slicing import Slice, Slices, slices
+from dlx.audit.mispredictions.values import Predictions, largest_errors, predictions_of
 
 __all__ = [
     "Decisions",
+    "Predictions",
     "Slice",
     "Slices",
     "confident_errors",
     "decisions_of",
     "explained_losses",
+    "largest_errors",
     "loss_by_slice",
     "overconfidence",
+    "predictions_of",
     "pushes",
     "slices",
 ]

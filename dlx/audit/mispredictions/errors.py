@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,9 @@ from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel, Transformed, decided
 from dlx.runner import explain
 from dlx.stats import ends_of, interval_of_mean, resampled_counts
+
+if TYPE_CHECKING:
+    from dlx.audit.mispredictions.values import Predictions
 
 FALSE_POSITIVE, FALSE_NEGATIVE = "false_positive", "false_negative"
 KINDS = (FALSE_POSITIVE, FALSE_NEGATIVE)
@@ -45,6 +48,7 @@ COLUMNS = [
 class Decisions:
     """Decisions of a model about people whose outcome is known."""
 
+    kinds: ClassVar[tuple[str, str]] = KINDS  # of error: the first is pushed upwards
     model: str  # its name
     people: Dataset
     outcomes: np.ndarray  # [rows], 0 or 1
@@ -94,6 +98,25 @@ class Decisions:
         """Outcome minus probability [rows]: above 0 the risk was underestimated."""
         return self.outcomes - self.predicted
 
+    @property
+    def variances(self) -> np.ndarray:
+        """The variance of each residual, were the probabilities right [rows]."""
+        return self.predicted * (1 - self.predicted)
+
+    @property
+    def measures(self) -> dict[str, np.ndarray]:
+        """What the means of a slice are of, [rows] each."""
+        found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": self.expected_losses}
+        return found | {"observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
+
+    def off(self, members: np.ndarray) -> np.ndarray:
+        """Return how far the events of slices [rows, slices] are from those predicted, [slices]."""
+        return np.abs(self.residuals @ members)
+
+    def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Return how far they are if outcomes are drawn from the model's own probabilities, [draws, slices]."""
+        return np.abs(((rng.random(shape) < self.predicted) - self.predicted) @ members)
+
 
 def decisions_of(model: Model, people: Dataset) -> Decisions:
     """Return what a model decided about people at the target's threshold; a `DlxError` without a binary target or outcomes."""
@@ -124,17 +147,17 @@ def confident_errors(decisions: Decisions, *, most: int = 10, explanation: Expla
     )
     if explanation is not None:
         refuse_others(explanation, decisions)
-        lines["pushed_by"] = [_pushed_by(decisions, explanation, int(row)) for row in worst]
+        lines["pushed_by"] = [pushed_by(decisions, explanation, int(row)) for row in worst]
     return pd.concat([lines, decisions.people[worst].frame.reset_index(drop=True)], axis=1)
 
 
-def refuse_others(explanation: Explanation, decisions: Decisions) -> None:
+def refuse_others(explanation: Explanation, decisions: Decisions | Predictions) -> None:
     """Raise a `DlxError` if an explanation is not of the people who were decided about."""
     if not np.array_equal(explanation.rows, decisions.people.rows, equal_nan=True):
         raise DlxError("the explanation must be of the people who were judged, in their order; explain decisions.people")
 
 
-def _pushed_by(decisions: Decisions, explanation: Explanation, row: int) -> str:
+def pushed_by(decisions: Decisions | Predictions, explanation: Explanation, row: int) -> str:
     """Return the columns that pushed a person most towards the error, with their values: "Age: 24 years; Savings: none"."""
     towards = np.nan_to_num(explanation.values[row] * (1 if decisions.flagged[row] else -1))
     chosen = [i for i in np.argsort(-towards, kind="stable")[:PUSHING] if towards[i] > 0]
@@ -160,11 +183,12 @@ def overconfidence(decisions: Decisions, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["model", "level", "rows", "observed", "expected", "low", "high", "p"])
 
 
-def pushes(decisions: Decisions, explanation: Explanation, *, seed: int = 0) -> pd.DataFrame:
+def pushes(decisions: Decisions | Predictions, explanation: Explanation, *, seed: int = 0) -> pd.DataFrame:
     """Return which columns pushed the wrong way in errors: mean contribution in errors minus that in hits.
 
     A false positive is compared with people without the event who were cleared, a false negative with people with the event
-    who were flagged. The differences add up to that of the mean outputs, if the explanation is locally accurate.
+    who were flagged; of a value, the fifth predicted too high by most and the fifth too low by most are compared with the rest.
+    The differences add up to that of the mean outputs, if the explanation is locally accurate.
 
     A line a kind of error and column, the strongest push towards the error first: mean contribution `in_errors` and
     `in_hits`, `difference`, and `push`, the difference in the direction of the error, with its 95 % bootstrap interval, in the
@@ -172,12 +196,12 @@ def pushes(decisions: Decisions, explanation: Explanation, *, seed: int = 0) -> 
     """
     refuse_others(explanation, decisions)
     lines: list[tuple[Any, ...]] = []
-    for kind in KINDS:
+    for kind in decisions.kinds:
         both = [explanation.values[mask(kind) & ~explanation.failed] for mask in (decisions.errors, decisions.hits)]
         sizes = [len(some) for some in both]
         if min(sizes) < FEWEST:
             continue
-        rng, sign = np.random.default_rng(seed), 1 if kind == FALSE_POSITIVE else -1
+        rng, sign = np.random.default_rng(seed), 1 if kind == decisions.kinds[0] else -1
         resampled = np.subtract(*(resampled_counts(len(some), seed=rng) @ some / len(some) for some in both))
         ends, means = ends_of(sign * resampled, people=min(sizes)).T, [some.mean(axis=0) for some in both]
         difference, schema = means[0] - means[1], explanation.schema

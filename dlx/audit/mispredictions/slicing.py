@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 
 from dlx.audit.mispredictions.errors import Decisions
+from dlx.audit.mispredictions.values import Predictions
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
 from dlx.stats import ends_of, holm, resampled_means
 
 Measure = Literal["loss", "risk"]
+Judged = Decisions | Predictions
 DEPTH = 2  # of the trees
 LEAST_ROWS, LEAST_SHARE = 20, 0.05
 MOST_TESTED = 10
@@ -114,16 +116,17 @@ class Slices:
         return tuple(one for one, is_found in zip(self.slices, self.table["found"], strict=True) if is_found)
 
 
-def slices(discovery: Decisions, test: Decisions, *, of: Measure = "loss", seed: int = 0) -> Slices:
+def slices(discovery: Judged, test: Judged, *, of: Measure = "loss", seed: int = 0) -> Slices:
     """Return the slices in which a model is worse, chosen on some rows and tested on others.
 
     Parameters
     ----------
-    discovery, test : Decisions
+    discovery, test : Decisions or Predictions
         Of one model, on different rows that it was not fitted on.
     of : {"loss", "risk"}
         Where the log loss is higher than elsewhere (permutation test, one-sided), or where more or fewer events happen than the
-        model predicts (against outcomes drawn from its own probabilities, two-sided): an error of the model, not difficulty.
+        model predicts (against outcomes drawn from its own probabilities, two-sided): an error of the model, not difficulty. Of
+        a value, where the absolute error is higher than elsewhere, or the error another one (both permutation tests).
     seed : int
         Seed of the draws and of the bootstrap.
 
@@ -227,7 +230,7 @@ def _shortest(threshold: float, values: np.ndarray) -> float:
     return threshold
 
 
-def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, of: Measure) -> list[Slice]:
+def _outstanding(every: Sequence[Slice], discovery: Judged, test: Judged, of: Measure) -> list[Slice]:
     """Return the candidates that stand out most in the discovery rows, none with a condition or half of the rows of another."""
     masks = [one.holds(discovery.people.rows) for one in every]
     scores = np.array([_score(discovery, mask, of) for mask in masks])
@@ -247,53 +250,52 @@ def _outstanding(every: Sequence[Slice], discovery: Decisions, test: Decisions, 
     return [every[i] for i in kept]
 
 
-def _score(decisions: Decisions, mask: np.ndarray, of: Measure) -> float:
+def _score(decisions: Judged, mask: np.ndarray, of: Measure) -> float:
     """Return how far a slice stands out: Welch's t of its losses, or standard deviations of its events from those predicted."""
     if of == "risk":
-        chance, residuals = decisions.predicted[mask], decisions.residuals[mask]
-        return float(abs(residuals.sum()) / np.sqrt(max((chance * (1 - chance)).sum(), SMALLEST)))
+        return float(abs(decisions.residuals[mask].sum()) / np.sqrt(max(decisions.variances[mask].sum(), SMALLEST)))
     here, elsewhere = decisions.losses[mask], decisions.losses[~mask]
     variance = here.var(ddof=1) / len(here) + elsewhere.var(ddof=1) / len(elsewhere)
     return float((here.mean() - elsewhere.mean()) / np.sqrt(max(variance, SMALLEST)))
 
 
-def _table(chosen: Sequence[Slice], test: Decisions, of: Measure, seed: int) -> pd.DataFrame:
+def _table(chosen: Sequence[Slice], test: Judged, of: Measure, seed: int) -> pd.DataFrame:
     masks = np.array([one.holds(test.people.rows) for one in chosen], dtype=bool).reshape(len(chosen), len(test))
-    measures = {"error_rate": test.wrong, "loss": test.losses, "expected_loss": test.expected_losses}
-    measures |= {"observed": test.outcomes, "predicted": test.predicted, "residual": test.residuals}
+    measures, is_value = test.measures, isinstance(test, Predictions)
     sizes, values = masks.sum(axis=1)[:, None], np.column_stack(list(measures.values())).astype(float)
     here = pd.DataFrame(masks @ values / sizes, columns=list(measures))
-    elsewhere = pd.DataFrame(~masks @ values / (len(test) - sizes), columns=list(measures))[["error_rate", "loss"]]
+    elsewhere = pd.DataFrame(~masks @ values / (len(test) - sizes), columns=list(measures))
     table = here.join(elsewhere.add_suffix("_elsewhere")).assign(model=test.model, of=of, rows=sizes, share=sizes / len(test))
     table["slice"] = [one.words for one in chosen]
     table["columns"] = [", ".join(condition.feature.name for condition in one.conditions) for one in chosen]
-    table["difference"] = table["loss"] - table["loss_elsewhere"] if of == "loss" else table["residual"]
-    ends = []
+    measured, is_apart, ends = ("loss" if of == "loss" else "residual"), of == "loss" or is_value, []
+    table["difference"] = table[measured] - table[f"{measured}_elsewhere"] * is_apart
     for mask in masks:
         rng = np.random.default_rng(seed)
-        sides = (test.losses[mask], test.losses[~mask]) if of == "loss" else (test.residuals[mask],)
+        sides = (measures[measured][mask], measures[measured][~mask]) if is_apart else (measures[measured][mask],)
         means = [resampled_means(side, seed=rng)[1:] for side in sides]
-        ends.append(ends_of(means[0] - means[1] if of == "loss" else means[0], people=min(map(len, sides))))
+        ends.append(ends_of(means[0] - means[1] if is_apart else means[0], people=min(map(len, sides))))
     table[["low", "high"]] = np.reshape(ends, (len(chosen), 2))
     adjusted = holm(p_values := chances(test, masks, of, seed))
-    return table.assign(p=p_values, adjusted=adjusted, found=adjusted <= SIGNIFICANT)[COLUMNS]
+    table = table.assign(p=p_values, adjusted=adjusted, found=adjusted <= SIGNIFICANT)
+    return table[[name for name in COLUMNS if name in table]]
 
 
-def chances(test: Decisions, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
+def chances(test: Judged, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
     """Return how likely slices as bad as these are by chance, p-values [slices].
 
     Of the loss: the share of permutations in which it is at least as high there; the sums decide, since the size of a slice
     and the sum of all losses are the same in each. Of the risk: the share of outcomes drawn from the model's own
-    probabilities in which events are at least as far from those predicted.
+    probabilities in which events are at least as far from those predicted; of the error of a value, that of permutations.
     """
-    rng, members, reached = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks))
-    losses, residuals, predicted = test.losses, test.residuals, test.predicted
-    limit = (losses @ members if of == "loss" else np.abs(residuals @ members)) - 1e-9  # sums are rounded by their order
+    rng, members, reached, losses = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks)), test.losses
+    rounding = 1e-9 * max(1.0, float(np.abs(test.outcomes).max()))  # of sums, by their order
+    limit = (losses @ members if of == "loss" else test.off(members)) - rounding
     for start in range(0, DRAWS, BLOCK):
         shape = min(BLOCK, DRAWS - start), len(test)
         if of == "loss":
             sums = rng.permuted(np.broadcast_to(losses, shape), axis=1) @ members
         else:
-            sums = np.abs(((rng.random(shape) < predicted) - predicted) @ members)
+            sums = test.chances(rng, members, shape)
         reached += (sums >= limit).sum(axis=0)
     return reached / (1 + DRAWS)

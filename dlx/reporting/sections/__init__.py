@@ -4,35 +4,43 @@
 tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest`) and ``COVERS`` (what it answers of the checklists in
 `dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the
 prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page.
-``<name>/figures.py`` has a function a figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose
-says ``figure("<function>")``.
+Where classes and a value share nothing, ``value.py`` measures a value and ``value.md.j2`` tells of it. In ``<name>/figures.py``
+is a function a figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says
+``figure("<function>")``.
 
-What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured); ``line(table, column=value)`` and
-``lines(...)`` of the tables, ``fact(name)``; ``grid(table, columns, caption)``; ``{% call figure(name, alt=...) %}`` its
+What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured), ``words`` (of the task),
+``unit`` (after a value; "" where it has none), ``unit_of(scale)``; ``line(table, column=value)``, ``lines(...)`` of the tables,
+``fact(name)``; ``grid(table, columns, caption)``; ``{% call figure(name, alt=...) %}`` its
 caption ``{% endcall %}``, ``{% call fold(summary) %}``, and ``evidence(words)``, a link to the section on the second page.
 Filters are those of `dlx.reporting.prose`. A number has a cell of a table, or it is an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
 from dlx import plots
 from dlx.context import RunContext
+from dlx.dataset import Dataset
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.reporting.canvas import embedded
+from dlx.reporting.phrases import WORDS
 from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
+from dlx.schema import Target
 
 HERE = Path(__file__).parent
 MOST_LINES = 100  # of a table on a page
+DIGITS = 3  # of the spread of values, with which they are printed
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +103,14 @@ def longest(sections: Sequence[str]) -> list[str]:
     return [name for name in sections if getattr(_module(name, "measure"), "IS_LONG", False)]
 
 
-def covers(name: str) -> tuple[str, ...]:
-    """Return what of the reviewers' checklists a section answers."""
-    return getattr(_module(name, "measure"), "COVERS", ()) if name in names() else ()
+def covers(name: str, task: str = "binary") -> tuple[str, ...]:
+    """Return what of the reviewers' checklists a section answers of a kind of target."""
+    return getattr(_module(name, _measuring(name, task)), "COVERS", ()) if name in names(task=task) else ()
+
+
+def _measuring(name: str, task: str) -> str:
+    """Return which file of a section measures a kind of target."""
+    return "value" if task == "regression" and (HERE / name / "value.py").exists() else "measure"
 
 
 def tell(name: str, context: RunContext, links: Links) -> Told:
@@ -108,10 +121,11 @@ def tell(name: str, context: RunContext, links: Links) -> Told:
     BugError
         If it fails by a fault of dlx.
     """
-    module = _module(name, "measure")
+    module, measuring = _module(name, "measure"), _measuring(name, context.case.schema.target.kind)
     try:
-        measured = context.once(f"section {name}", lambda: module.measure(context))
-        return _told(name, module, context, measured, links)
+        with values_of(context.case):
+            measured = context.once(f"section {name}", lambda: _module(name, measuring).measure(context))
+            return _told(name, module, context, measured, links)
     except Exception as error:
         if is_own_fault(error):
             raise BugError(f"the section “{module.TITLE}”", error) from error
@@ -120,11 +134,30 @@ def tell(name: str, context: RunContext, links: Links) -> Told:
         return Told(name, module.TITLE, markdown(f"This could not be measured. {escape(why)}"), Markup(""), {})
 
 
+@contextlib.contextmanager
+def values_of(case: Dataset) -> Iterator[None]:
+    """Print values in the unit of a case's target inside the block, with three digits of their spread; nothing of classes."""
+    target, outcomes = case.schema.target, case.outcomes
+    if not target.is_value or outcomes is None:
+        yield
+        return
+    spread = float(outcomes.std()) or float(np.abs(outcomes).max()) or 1.0
+    with plots.values_of_page(target.unit or target.label, max(0, DIGITS - 1 - int(np.floor(np.log10(spread))))):
+        yield
+
+
+def unit_after(target: Target) -> Markup:
+    """Return the unit of a value as it stands after a number; nothing where there is none."""
+    return Markup("\u00a0{}").format(target.unit) if target.is_value and target.unit else Markup("")
+
+
 def _told(name: str, module: ModuleType, context: RunContext, measured: Measured, links: Links) -> Told:
     tables = dict(measured.tables)
     if measured.facts:
         tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
-    blocks = rendered(f"sections/{name}/text.md.j2", _Page(name, context, measured, Tables(tables), links).words)
+    is_apart = context.case.schema.target.is_value and (HERE / name / "value.md.j2").exists()
+    template = f"sections/{name}/{'value' if is_apart else 'text'}.md.j2"
+    blocks = rendered(template, _Page(name, context, measured, Tables(tables), links).words)
     written = {table: found for table, found in tables.items() if not table.startswith("_")}
     return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), written, measured.about)
 
@@ -141,9 +174,10 @@ class _Page:
 
     @property
     def words(self) -> dict[str, Any]:
-        schema = self.context.case.schema
+        target = self.context.case.schema.target
         return {
-            **{"context": self.context, "case": self.context.case, "target": schema.target, "m": self.measured},
+            **{"context": self.context, "case": self.context.case, "target": target, "m": self.measured},
+            **{"words": WORDS[target.scale], "unit": unit_after(target), "unit_of": plots.unit_of},
             **{"line": self.tables.line, "lines": self.tables.lines, "fact": self.fact},
             **{"figure": self.figure, "grid": self.grid, "fold": self.fold, "evidence": self.evidence},
         }

@@ -18,7 +18,7 @@ from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
-TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary",)
+TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary", "regression")
 COVERS = ("convergence", "stability")
 TOP = "feature_agreement"
 ABOUT = [
@@ -30,6 +30,7 @@ ABOUT = [
     "stability",
     "causes",
 ]
+OWN = "the model's own"  # scale
 ROUNDING = 1e-6  # of the length of exact contributions
 BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that tell pairs apart, or not
 
@@ -64,7 +65,8 @@ def measure(context: RunContext) -> Measured:
     tables["beyond_noise"] = _beyond_noise(tables["agreement_against_noise"])
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
-    tables["_defaults"] = pd.DataFrame(map(_default, explainers.with_library_defaults()))
+    scale = OWN if context.case.schema.target.is_value else ""
+    tables["_defaults"] = pd.DataFrame([_default(method, scale) for method in explainers.with_library_defaults()])
     for name in ABOUT:
         if len(table := tables[name]):
             tables[f"_{name}"] = table.assign(about=_about(table))
@@ -147,11 +149,11 @@ def _about(table: pd.DataFrame) -> pd.Series:
     return words + ", " + table["other_method"].map(method_label) if "other_method" in table else words
 
 
-def _default(method: str) -> dict[str, Any]:
-    """Return what a method's library gives somebody who sets nothing."""
+def _default(method: str, scale: str) -> dict[str, Any]:
+    """Return what a method's library gives somebody who sets nothing; where a value has one scale alone, that is said."""
     come: explainers.AsItComes = explainers.method(method).AS_IT_COMES
     kept = come.options.get("sampling", {}).get("n_features", "all")
-    line = {"method": method, "background": come.background, "scale": come.scale or "the model's own", "kept": str(kept)}
+    line = {"method": method, "background": come.background, "scale": scale or come.scale or OWN, "kept": str(kept)}
     return line | {"unit": "slopes of the surrogate" if "unit" in come.options else "contributions"}
 
 

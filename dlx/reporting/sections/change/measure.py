@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.change.reasons import measure_reasons
 from dlx.rounding import percent_beside
 
-TITLE, PLACE, TASKS, PART, IS_LONG = "What would change it", 50, ("binary",), "audit", True
+TITLE, PLACE, TASKS, PART, IS_LONG = "What would change it", 50, ("binary", "regression"), "audit", True
 COVERS = ("reasons", "recourse")
 MANY = 200  # denied people that are searched for, at most
 FEW, WIDE = 25, 8  # as many where more columns than this can change: there are too many combinations for all
@@ -59,7 +60,7 @@ def measure(context: RunContext) -> Measured:
     models = [model for model in context.told_of if is_black_box(model)] or context.told_of
     schema = context.case.schema
     can_change = any(feature.actionable for feature in schema.features)
-    tables, facts, about = _columns(context, models)
+    tables, facts, about = changing_columns(context, models)
     if can_change:
         tables |= _shifts(context, models, about)
     if can_change and not schema.target.past:
@@ -69,7 +70,9 @@ def measure(context: RunContext) -> Measured:
     return Measured(tables, facts, About(**about))
 
 
-def _columns(context: RunContext, models: Sequence[Model]) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
+def changing_columns(
+    context: RunContext, models: Sequence[Model]
+) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
     """Return which columns go together, and which may change."""
     schema, train = context.case.schema, context.case.train
     may = {feature.name for feature in schema.features if feature.actionable}
@@ -134,7 +137,7 @@ def _recourse(
         if len(people):
             with context.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
                 found.append(recourse(model, people, observed=case.train, wanted=WANTED, progress=update))
-            lines.append({"model": model.name, "denied": len(flagged)} | _searched(found[-1]))
+            lines.append({"model": model.name, "denied": len(flagged)} | searched(found[-1]))
     about["nobody"] = tuple(model.name for model in models if model.name not in {one.model for one in found})
     if not found:
         return {}
@@ -153,7 +156,10 @@ def _recourse(
     if case.several is not None:
         tables["recourse_classes"] = _classes_then(context, found)
     having = next((one for one in found if one.found.any()), None)
-    return tables if having is None else tables | {"_recourse_changes": _example(having, about)}
+    if having is not None:
+        say = partial(percent_beside, threshold=having.threshold, decimals=1)
+        tables["_recourse_changes"] = example_of(having, about, say)
+    return tables
 
 
 def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFrame:
@@ -165,7 +171,7 @@ def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFram
     return joined(tables)
 
 
-def _searched(one: Recourse) -> dict[str, float]:
+def searched(one: Recourse) -> dict[str, float]:
     """Return how many have recourse, how low the risk of the others gets, and what the search cost."""
     without, first = one.boundary(), [answer.counterfactuals[0] for answer in one.answers if answer.counterfactuals]
     rest = without[~without["only_implausible"].astype(bool)]
@@ -192,7 +198,7 @@ def _median_having(one: Recourse) -> Answer:
     return having[len(having) // 2]
 
 
-def _example(one: Recourse, about: dict[str, Any]) -> pd.DataFrame:
+def example_of(one: Recourse, about: dict[str, Any], say: Callable[[float], str]) -> pd.DataFrame:
     """Return the ways of the person in the middle."""
     answer, form, lines = _median_having(one), one.actions.format, []
     about["example"] = {"model": one.model, "person": str(answer.person)}
@@ -202,5 +208,5 @@ def _example(one: Recourse, about: dict[str, Any]) -> pd.DataFrame:
             own, to = form.text(i, np.round(answer.row[i], form.decimals[i])), form.text(i, way.row[i])
             own = form.text(i, answer.row[i], exact=True) if own == to else own  # or it would read as no change
             changes.append(f"{one.schema.labels[i]}: {own} → {to}")
-        lines.append((number, "; ".join(changes), percent_beside(way.risk, one.threshold, 1), way.distance))
+        lines.append((number, "; ".join(changes), say(way.risk), way.distance))
     return pd.DataFrame(lines, columns=["way", "changes", "risk", "distance"])

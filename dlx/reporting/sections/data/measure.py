@@ -8,7 +8,7 @@ from dlx.context import RunContext
 from dlx.data_check import RULES, check
 from dlx.reporting.sections import Measured
 
-TITLE, PLACE, TASKS, PART = "The data", 85, ("binary",), "models"
+TITLE, PLACE, TASKS, PART = "The data", 85, ("binary", "regression"), "models"
 MOST_TOLD = 5  # findings to decide, on the page
 
 

@@ -21,13 +21,13 @@ from dlx.effects.shapes import ShapeFunction, shape_functions
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
 from dlx.model import AdditiveModel, Model, Scale
-from dlx.plots import UNITS
+from dlx.plots import unit_of
 from dlx.reporting.phrases import listed
 from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.person.measure import by_share
 from dlx.stats import LEVEL, ends_of, resampled_counts
 
-TITLE, PLACE, TASKS, IS_LONG = "What the columns do", 20, ("binary",), True
+TITLE, PLACE, TASKS, IS_LONG = "What the columns do", 20, ("binary", "regression"), True
 SHOWN, PAIRED, IN_FIGURE = 6, 8, 10  # columns
 LOCAL_PEOPLE, TEST_PEOPLE, PAIR_PEOPLE = 1_000, 1_500, 100
 REFERENCES, MIXED_ROWS = 40, 5_000_000  # reference rows of the interactions, and the rows that these may cost
@@ -274,7 +274,7 @@ def _between(joint: Interactions, table: pd.DataFrame) -> pd.DataFrame:
     hidden = max(top, key=lambda i: shared[i] / size[i].sum(), default=0)
     pair = table[table["feature"] != table["other_feature"]].iloc[0]
     line = {name: pair[name] for name in ("model", "label", "other_label", "strength", "low", "high", "people", "scale")}
-    line |= {"between": shared.sum() / max(size.sum(), 1e-300), "unit": UNITS[joint.scale]}
+    line |= {"between": shared.sum() / max(size.sum(), 1e-300), "unit": unit_of(joint.scale)}
     line |= {"hides": joint.schema.features[hidden].label, "among": len(joint.schema)}
     line |= {"alone": alone[hidden], "shared": shared[hidden], "is_sampled": joint.standard_errors is not None, "error": np.nan}
     if joint.standard_errors is not None:

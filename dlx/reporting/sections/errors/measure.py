@@ -27,12 +27,12 @@ from dlx.context import MOST_AUDITED, RunContext, is_black_box
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
-from dlx.plots import UNITS
+from dlx.plots import unit_of
 from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
 from dlx.reporting.sections import Measured
 from dlx.stats import LEVEL, interval_of_share
 
-TITLE, PLACE, TASKS, PART, IS_LONG = "Where the models err", 60, ("binary",), "audit", True
+TITLE, PLACE, TASKS, PART, IS_LONG = "Where the models err", 60, ("binary", "regression"), "audit", True
 COVERS = ("slices", "error_causes", "remedies")
 EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
@@ -80,7 +80,7 @@ def _about(context: RunContext, found: Sequence[_Found], remedy: Remedy | None) 
         seed = f" --seed {first.made_by.seed}" if first.made_by.seed else ""
         chosen = " ".join(f"--model {one.made_by.architecture}" for one in fixed.values())
         command = f"dlx fix {context.case.name} {chosen}{seed}"
-    units = {one.model.name: UNITS[one.model.scales[0]] for one in found}
+    units = {one.model.name: unit_of(one.model.scales[0]) for one in found}
     no_slices = {one.model.name: one.no_slices for one in found if one.no_slices}
     return About(tuple(units), units, no_slices, remedy, fixed, command)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlx import plots
 from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
+from dlx.audit.fairness.values import ERROR, PREDICTED, SIZE
 from dlx.context import RunContext
 from dlx.reporting.canvas import canvas_of, legend, panels
 from dlx.reporting.sections import Measured
@@ -34,6 +35,16 @@ def all_rates(measured: Measured, _: RunContext) -> Canvas:
     return _rates(measured, shown | {FALSE_POSITIVE: "false positive rate", CALIBRATION: "predicted − observed"}, width=10.5)
 
 
+def mean_errors(measured: Measured, _: RunContext) -> Canvas:
+    """Return the mean error of each group, a line of axes a partition."""
+    return _rates(measured, {ERROR: f"mean error ({plots.unit_of('value')})"}, width=7.6)
+
+
+def all_means(measured: Measured, _: RunContext) -> Canvas:
+    """Return the means of each group: a line of axes a partition, a panel a mean."""
+    return _rates(measured, {ERROR: "mean error", SIZE: "mean absolute error", PREDICTED: "mean prediction"}, width=10.5)
+
+
 def _rates(measured: Measured, shown: Mapping[str, str], *, width: float) -> Canvas:
     about, rates = measured.about, measured.tables["fairness_rates"]
     rates = rates[rates["attribute"].isin([by.name for by in about.shown])]
@@ -46,10 +57,10 @@ def _rates(measured: Measured, shown: Mapping[str, str], *, width: float) -> Can
         for ax, (rate, words) in zip(line, shown.items(), strict=True):
             plots.draw_group_rates(own[own["rate"] == rate], names, about.models, ax, of=words)
             ax.set_yticklabels([])
-            if rate == CALIBRATION:
+            if rate in (CALIBRATION, ERROR):
                 ax.axvline(0, color=plots.GREY, linewidth=0.8)
                 ax.locator_params(axis="x", nbins=3)
-            else:
+            elif rate not in (SIZE, PREDICTED):
                 ax.set_xlim(-0.03, 1.03)
                 ax.set_xticks([0, 0.5, 1])
         sizes = own.drop_duplicates("group").set_index("group")

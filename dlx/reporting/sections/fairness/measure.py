@@ -17,13 +17,13 @@ from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.background import sample
 from dlx.context import MOST_AUDITED, RunContext, is_black_box
 from dlx.model import Model
-from dlx.plots import UNITS
+from dlx.plots import unit_of
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
-TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary",), "audit"
+TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary", "regression"), "audit"
 COVERS = ("proxies", "mitigation")
 FOUR_FIFTHS = 0.8  # of the highest group's rate, the usual mark
 STRONGEST = 2  # proxies that are dropped with their column
@@ -61,7 +61,7 @@ def measure(context: RunContext) -> Measured:
     names = tuple(model.name for model in models)
     rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
     labels = dict(zip(case.schema.names, case.schema.labels, strict=True)) | {ALL: ALL}
-    units, parted = {model.name: UNITS[model.scales[0]] for model in models}, (tuple(shown), tuple(others))
+    units, parted = {model.name: unit_of(model.scales[0]) for model in models}, (tuple(shown), tuple(others))
     facts = {"test_rows": float(len(case.test)), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
     facts |= {"people": float(MIN_PEOPLE), "cases": float(MIN_CASES), "folds": float(FOLDS), "strongest": float(STRONGEST)}
     if not shown:
@@ -73,19 +73,19 @@ def measure(context: RunContext) -> Measured:
     if crossed:
         more = _treatment(context, context.told_of, crossed)
         rates, gaps = joined([rates, more[0]]), joined([gaps, more[1]])
-    told, carried, parts = _explained(context, models, shown)
+    told, carried, parts = explained_groups(context, models, shown)
     mended = _mended(context, mended_models, fit_shown, carried)
     tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
-    tables |= {"carriers": carried, "single_proxies": _single(context, shown, carried, labels), "gap_columns": parts}
+    tables |= {"carriers": carried, "single_proxies": single_proxies(context, shown, carried, labels), "gap_columns": parts}
     tables |= {"remedies": mended, "tried": _tried(mended)}
     again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
     tried = tuple(model.name for model in mended_models)
     left = tuple(name for name in tried if name not in again)
     about = About(*parted, crossed, refused, names, rate, word, labels, units, tried, left)
-    return Measured(_named(tables, about) | {"fairness_lights": _lowest(gaps, shown, rate)}, facts, about)
+    return Measured(named_tables(tables, about) | {"fairness_lights": _lowest(gaps, shown, rate)}, facts, about)
 
 
-def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
+def named_tables(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
     """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
     labels = {by.name: by.label for by in (*about.shown, *about.others, *about.crossed)}
     tables = {name: table.assign(label=table["attribute"].map(labels)) for name, table in tables.items() if len(table)}
@@ -144,7 +144,7 @@ def _shown(
     return table.assign(is_widest=ratios == ratios.min())
 
 
-def _explained(
+def explained_groups(
     context: RunContext, models: Sequence[Model], shown: Sequence[Partition]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
@@ -174,7 +174,9 @@ def _widest_marked(gaps: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield one.assign(is_widest=is_widest, is_clear=is_clear)
 
 
-def _single(context: RunContext, shown: Sequence[Partition], carried: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+def single_proxies(
+    context: RunContext, shown: Sequence[Partition], carried: pd.DataFrame, labels: dict[str, str]
+) -> pd.DataFrame:
     """Return the columns that by themselves are a proxy, each with the group that it tells best.
 
     Of a protected number, the groups that reasons are held against are finer than those compared: a column may tell only one

@@ -10,12 +10,14 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.context import USUAL_COLUMNS, RunContext
+from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.phrases import method_label, spaced
 from dlx.reporting.sections import Measured
 
-TITLE, PLACE, TASKS = "How it was done", 90, ("binary",)
+VALUE = ("mean", "least", "most")
+TITLE, PLACE, TASKS = "How it was done", 90, ("binary", "regression")
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,21 @@ def measure(context: RunContext) -> Measured:
     }
     facts = {name: float(len(some)) for name, some in counts.items()}
     facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
-    facts |= {"events": float((case.outcomes == 1).sum()) if case.outcomes is not None else np.nan, "seed": context.seed}
+    facts |= _of_outcomes(case) | {"seed": context.seed}
     facts |= {"usual_columns": USUAL_COLUMNS}
     facts |= {"drawn": float(case.is_limited and sum(map(len, case.splits)) < len(case))}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
     return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales, routes))
+
+
+def _of_outcomes(case: Dataset) -> dict[str, float]:
+    """Return how many events there are, or the mean and the range of values."""
+    outcomes = np.array([np.nan]) if case.outcomes is None else case.outcomes
+    if case.schema.target.is_value:
+        return {
+            name: float(number) for name, number in zip(VALUE, (outcomes.mean(), outcomes.min(), outcomes.max()), strict=True)
+        }
+    return {"events": float((outcomes == 1).sum()) if case.outcomes is not None else np.nan}
 
 
 def _methods(context: RunContext) -> pd.DataFrame:

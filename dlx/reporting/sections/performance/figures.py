@@ -55,3 +55,20 @@ def decision_curves(measured: Measured, context: RunContext) -> Canvas:
         if place % min(PANELS, len(parts)):
             ax.set_ylabel("")
     return canvas
+
+
+def predicted_observed(measured: Measured, context: RunContext) -> Canvas:
+    """Return observed against predicted values, a panel a model."""
+    test, parts = context.case.test, []
+    assert test.outcomes is not None
+    for name, lines in measured.tables["by_prediction"].groupby("model", sort=False):
+        predicted = measured.tables["test_predictions"][name].to_numpy()
+        parts.append((str(name), partial(plots.draw_predicted, test.outcomes, predicted, lines)))
+    return panels(parts, size=(3.3, 3.2), room=(0.4, 0.4), columns=PANELS, legend_columns=3, sharex=True, sharey=True)
+
+
+def errors_by_prediction(measured: Measured, _: RunContext) -> Canvas:
+    """Return the errors of people of much the same prediction, a panel a model."""
+    found = measured.tables["by_prediction"].groupby("model", sort=False)
+    parts = [(str(name), partial(plots.draw_errors_by_prediction, lines)) for name, lines in found]
+    return panels(parts, size=(4.6, 2.8), room=(0.4, 0), columns=2, sharey=True)

@@ -23,7 +23,7 @@ from dlx.remedies import recipe_of
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, auc, auc_difference, ends_of, interval_of_mean, resampled_means
 
-TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary",), "models"
+TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary", "regression"), "models"
 COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
 DEMOGRAPHY = ("age", "sex", "gender")  # what anybody knows of a person before a model is asked
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
@@ -95,17 +95,23 @@ def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str,
     from sklearn.preprocessing import StandardScaler
 
     case = context.case
-    protected = [i for i, feature in enumerate(case.schema.features) if feature.protected]
-    known = [i for i in protected if case.schema.names[i] in DEMOGRAPHY] or protected
-    if not known:
+    labels, train, test = known_columns(case)
+    if not labels:
         return (), {}
-    train, test = (_dense(rows, known, case.train) for rows in (case.train, case.test))
     fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(train, case.train.outcomes)
     alone = fitted.predict_proba(test)[:, 1]
     assert case.test.outcomes is not None
     gain = auc_difference(case.test.outcomes, use.predict(case.test, "probability"), alone)
     facts = {"baseline_auc": auc(case.test.outcomes, alone), "added": gain.estimate, "added_low": gain.low}
-    return tuple(case.schema.features[i].label for i in known), facts | {"added_high": gain.high}
+    return labels, facts | {"added_high": gain.high}
+
+
+def known_columns(case: Dataset) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Return labels of age and sex, else of all protected columns, and these as a linear model takes them, of both parts."""
+    protected = [i for i, feature in enumerate(case.schema.features) if feature.protected]
+    known = [i for i in protected if case.schema.names[i] in DEMOGRAPHY] or protected
+    train, test = (_dense(rows, known, case.train) if known else rows.rows[:, :0] for rows in (case.train, case.test))
+    return tuple(case.schema.features[i].label for i in known), train, test
 
 
 def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:

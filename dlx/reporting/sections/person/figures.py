@@ -12,7 +12,7 @@ from dlx.context import RunContext
 from dlx.reporting.canvas import panels
 from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
-from dlx.reporting.sections.person.measure import by_share
+from dlx.reporting.sections.person.measure import by_share, shapley
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -34,6 +34,14 @@ def _person(measured: Measured, context: RunContext, *, key: str) -> Canvas:
 
 
 clear, borderline, wrong, disputed = (partial(_person, key=key) for key in ("clear", "borderline", "wrong", "disputed"))
+typical, high, low = (partial(_person, key=key) for key in ("typical", "high", "low"))
+
+
+def waterfall(_: Measured, context: RunContext) -> Canvas:
+    """Return the way from where the main model starts to its prediction of the first featured person, a step a column."""
+    made, position = shapley(context, context.main), context.featured[0].position
+    names = [context.case.schema.names[i] for i in by_share([made[[position]]])[:BARS]]
+    return panels([("", partial(plots.draw_waterfall, made, position, names))], size=(6.6, 0.36 * (len(names) + 3) + 0.9))
 
 
 def contrast(measured: Measured, context: RunContext) -> Canvas:

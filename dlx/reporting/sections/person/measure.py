@@ -14,14 +14,16 @@ from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.comparison import Consensus, Contrast, consensus, contrast
 from dlx.comparison.trustworthiness import AGREEING_SHARE
 from dlx.context import Featured, RunContext
+from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.phrases import method_label, says
 from dlx.reporting.sections import Measured
 
-TITLE, PLACE, TASKS = "One person", 40, ("binary",)
+TITLE, PLACE, TASKS = "One person", 40, ("binary", "regression")
 REASONS = 4  # each way
+FEWEST_ALIKE = 20  # test people of much the same prediction
 DIFFERENCES = 3  # columns by which two models differ
 
 
@@ -61,10 +63,9 @@ def measure(context: RunContext) -> Measured:
         "_contributions": _contributions(context.featured, explained),
         "contrast": pd.DataFrame() if compared is None else compared.to_frame(),
     }
-    threshold = context.case.schema.target.threshold
-    facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": threshold}
+    facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": context.case.schema.target.threshold}
     headers = [method_label(one.method) if one.model == main.name else one.model for one in explained]
-    grid = {header: f"{i}: contribution|signed" for i, header in enumerate(headers)}
+    grid = {header: f"{i}: contribution|change" for i, header in enumerate(headers)}
     disputed, differs_by = None, list[str]()
     where = next((one.position for one in context.featured if one.key == "disputed"), None)
     if compared is not None and where is not None:
@@ -112,16 +113,18 @@ def reasons(context: RunContext, position: int, **said: Any) -> list[dict[str, A
 
 def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> Iterator[dict[str, Any]]:
     """Yield the columns that move a person's risk up (1) or down (-1), as lines."""
-    schema, train = context.case.schema, context.case.train
-    rules = context.once("reason_rules", lambda: ReasonRules.of(schema, grouping(train), context.background))
-    never = rules.grouping.withheld if schema.target.adverse_action else frozenset()
+    schema, train, rules, never = context.case.schema, context.case.train, None, frozenset[str]()
+    if not schema.target.is_value:  # of which no side is the bad one
+        rules = context.once("reason_rules", lambda: ReasonRules.of(schema, grouping(train), context.background))
+        never = rules.grouping.withheld if schema.target.adverse_action else never
     for i in np.argsort(-sign * found.share, kind="stable").tolist():
         feature, code = schema.features[i], float(context.panel.rows[position, i])
         if sign * found.share[i] <= 0:
             return
         if found.is_reason(i):
-            is_against = sign > 0 and rules.goes_against(i, code)
-            words = rules.words(i, code) if sign > 0 else feature.label
+            is_against, words = False, feature.label
+            if rules is not None and sign > 0:
+                is_against, words = rules.goes_against(i, code), rules.words(i, code)
             value = feature.format(code)
             yield {
                 "given": "withheld" if feature.name in never else "review" if is_against else "reason",
@@ -138,8 +141,7 @@ def _featured(person: Featured, context: RunContext, compared: Contrast | None) 
     if one.outcomes is not None:
         line["outcome"] = one.outcomes[0]
     for who, model in zip(("", "other_"), _two(context), strict=False):
-        line |= {f"{who}model": model.name, f"{who}risk": float(model.predict(one, "probability")[0])}
-        line[f"{who}flagged"] = bool(model.decide(one)[0])
+        line |= {f"{who}model": model.name} | {f"{who}{what}": said for what, said in _answer(context, model, one).items()}
     line["methods"] = 0 if found is None else found.methods
     if found is not None:
         labels = context.case.schema.labels
@@ -155,6 +157,28 @@ def _featured(person: Featured, context: RunContext, compared: Contrast | None) 
     return line
 
 
+def _answer(context: RunContext, model: Model, one: Dataset) -> dict[str, Any]:
+    """Return what a model says of one person: the risk and the decision, or the value and how far it is off."""
+    if not context.case.schema.target.is_value:
+        return {"risk": float(model.predict(one, "probability")[0]), "flagged": bool(model.decide(one)[0])}
+    predicted = float(model.predict(one, "value")[0])
+    said: dict[str, Any] = {"predicted": predicted}
+    if one.outcomes is not None:
+        said |= {"error": predicted - float(one.outcomes[0]), "off": abs(predicted - float(one.outcomes[0]))}
+        said |= dict(zip(("likely_low", "likely_high", "alike"), _usual(context, model, predicted), strict=True))
+    return said
+
+
+def _usual(context: RunContext, model: Model, predicted: float) -> tuple[float, float, int]:
+    """Return between what eight in ten would lie, with the errors of people predicted most alike, and how many these are."""
+    test = context.case.test
+    assert test.outcomes is not None
+    every = model.predict(test, "value")
+    near = np.argsort(np.abs(every - predicted), kind="stable")[: max(FEWEST_ALIKE, len(test) // 10)]
+    low, high = np.quantile(test.outcomes[near] - every[near], (0.1, 0.9))
+    return predicted + float(low), predicted + float(high), len(near)
+
+
 def _two(context: RunContext) -> list[Model]:
     return [model for model in (context.main, context.other) if model is not None]
 
@@ -164,7 +188,9 @@ def _people(context: RunContext) -> pd.DataFrame:
     table = pd.DataFrame({"row": people.index, "told_as": [told.get(i, "") for i in range(len(people))]})
     if people.outcomes is not None:
         table["outcome"] = people.outcomes
-    return table.assign(**{f"risk_by_{model.name}": model.predict(people, "probability") for model in context.models})
+    target = context.case.schema.target
+    what = "value" if target.is_value else "risk"
+    return table.assign(**{f"{what}_by_{model.name}": model.predict(people, target.scale) for model in context.models})
 
 
 def _contributions(people: Sequence[Featured], explained: Sequence[Explanation]) -> pd.DataFrame:

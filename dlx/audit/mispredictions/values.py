@@ -1,0 +1,115 @@
+"""Predictions of a value beside what was observed: who is predicted far too high or too low, and what pushed it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from dlx.arrays import frozen
+from dlx.audit.mispredictions.errors import pushed_by, refuse_others
+from dlx.audit.scores import answers
+from dlx.dataset import Dataset
+from dlx.explanation import Explanation
+from dlx.model import Model
+
+HIGH, LOW = "too_high", "too_low"
+FAR = 0.2  # share of the people who are predicted too high by most, or too low, that counts as far off
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted values of people whose own is known; `dlx.audit.mispredictions.slices` and `pushes` take them as decisions."""
+
+    kinds: ClassVar[tuple[str, str]] = (HIGH, LOW)  # of error: the first is pushed upwards
+    model: str  # its name
+    people: Dataset
+    outcomes: np.ndarray  # [rows]
+    predicted: np.ndarray  # [rows]
+
+    def __post_init__(self) -> None:
+        for name in ("outcomes", "predicted"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    def __getitem__(self, rows: np.ndarray) -> Predictions:
+        """Return the predictions of some of the people, by their positions."""
+        return Predictions(self.model, self.people[rows], self.outcomes[rows], self.predicted[rows])
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Observed less predicted [rows]: above 0 the prediction is too low."""
+        return self.outcomes - self.predicted
+
+    @property
+    def losses(self) -> np.ndarray:
+        """The absolute error of each person [rows]."""
+        return np.abs(self.residuals)
+
+    @property
+    def variances(self) -> np.ndarray:
+        """The variance of each residual, were the model right on average and its errors alike everywhere [rows]."""
+        return np.full(len(self), (self.residuals**2).mean())
+
+    @property
+    def measures(self) -> dict[str, np.ndarray]:
+        """What the means of a slice are of, [rows] each."""
+        return {"loss": self.losses, "observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Whether each person is predicted too high, bool [rows]."""
+        return self.residuals < 0
+
+    def errors(self, kind: str) -> np.ndarray:
+        """Return the fifth of the people who are predicted too high by most, or too low by most, bool [rows]."""
+        residuals = self.residuals
+        low, high = np.quantile(residuals, (FAR, 1 - FAR))
+        return (residuals <= min(low, 0.0)) if kind == HIGH else (residuals >= max(high, 0.0))
+
+    def hits(self, kind: str) -> np.ndarray:
+        """Return who is in neither of these fifths, bool [rows], whatever the kind."""
+        assert kind in self.kinds
+        return ~(self.errors(HIGH) | self.errors(LOW))
+
+    def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Return how far the residuals of slices [rows, slices] are from the mean, if they fall anywhere, [draws, slices]."""
+        residuals = self.residuals - self.residuals.mean()
+        return np.abs(rng.permuted(np.broadcast_to(residuals, shape), axis=1) @ members)
+
+    def off(self, members: np.ndarray) -> np.ndarray:
+        """Return how far the residuals of slices [rows, slices] are from the mean, summed, [slices]."""
+        return np.abs((self.residuals - self.residuals.mean()) @ members)
+
+
+def predictions_of(model: Model, people: Dataset) -> Predictions:
+    """Return what a model predicts of people beside their own values; a `DlxError` without outcomes that differ."""
+    return Predictions(model.name, people, *answers(model, people, "the audit of mispredictions"))
+
+
+def largest_errors(predictions: Predictions, *, most: int = 10, explanation: Explanation | None = None) -> pd.DataFrame:
+    """Return the people whose predictions are farthest off, the farthest first: a line a person.
+
+    Columns: `person` (the row's name), `observed`, `predicted`, `error` (predicted less observed), `off` (its size), and the
+    person's own columns. An explanation of the same rows adds `pushed_by`, the columns that pushed most towards the error.
+    """
+    worst = np.argsort(-predictions.losses, kind="stable")[:most]
+    lines = pd.DataFrame(
+        {
+            "model": predictions.model,
+            "person": predictions.people.index[worst],
+            "observed": predictions.outcomes[worst],
+            "predicted": predictions.predicted[worst],
+            "error": -predictions.residuals[worst],
+            "off": predictions.losses[worst],
+        }
+    )
+    if explanation is not None:
+        refuse_others(explanation, predictions)
+        lines["pushed_by"] = [pushed_by(predictions, explanation, int(row)) for row in worst]
+    own = predictions.people[worst].frame.reset_index(drop=True)
+    return pd.concat([lines, own[[name for name in own if name not in lines]]], axis=1)
