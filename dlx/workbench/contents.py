@@ -17,7 +17,7 @@ from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
-from dlx.model import Model
+from dlx.model import Model, Scale
 from dlx.plots.looks import MODEL_COLOURS
 from dlx.schema import Feature
 from dlx.workbench.writing import CannotBeWritten, written
@@ -191,7 +191,12 @@ def _words(rules: ReasonRules, column: int, codes: np.ndarray) -> list[list[Any]
 
 def _model(model: Model, place: int, people: Dataset) -> dict[str, Any]:
     said = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
-    return said | {"predictions": packed(model.predict(people, "probability") if len(people) else [], np.float64)}
+    return said | {"predictions": packed(model.predict(people, answered_on(model)) if len(people) else [], np.float64)}
+
+
+def answered_on(model: Model) -> Scale:
+    """Return the scale on which answers are told: probabilities, or the values of a regression."""
+    return "value" if model.scales[0] == "value" else "probability"
 
 
 def _written(model: Model) -> dict[str, Any]:

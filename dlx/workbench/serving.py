@@ -27,7 +27,7 @@ from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
-from dlx.workbench.contents import served_book
+from dlx.workbench.contents import answered_on, served_book
 from dlx.workbench.joining import PAGE_STYLE, STYLE, joined
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Workbench:
 
     def _predicted(self, rows: np.ndarray) -> list[list[float]]:
         with one_thread():
-            return np.column_stack([model.predict(rows, "probability") for model in self.context.models]).tolist()
+            return np.column_stack([model.predict(rows, answered_on(model)) for model in self.context.models]).tolist()
 
     async def _explain(self, request: Request) -> Response:
         from dlx import explainers

@@ -1,5 +1,7 @@
 // What the page holds, opened: arrays from base64, columns that can say their values, people with their predictions.
 
+import { digits, percent } from "./dom.js";
+
 const TYPES = { f4: Float32Array, f8: Float64Array, i4: Int32Array, i2: Int16Array, u1: Uint8Array };
 
 export function unpacked({ dtype, data }) {
@@ -15,7 +17,18 @@ function rowsOf(packed) {
   return Array.from({ length: count }, (_, i) => all.subarray(i * width, (i + 1) * width));
 }
 
+/** How answers are said and drawn: risks in per cent on a line from 0 to 1, values in their unit on that of all answers. */
+function manner(target, predictions) {
+  if (target.kind !== "regression") return { isValue: false, scale: "probability", says: percent, at: (risk) => 100 * risk };
+  let [low, high] = [Infinity, -Infinity];
+  for (const all of predictions.values()) for (const one of all) [low, high] = [Math.min(low, one), Math.max(high, one)];
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(high - low || 1)));
+  const at = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low || 1)));
+  return { isValue: true, scale: "value", says: (value) => `${digits(value, decimals)} ${target.unit}`.trim(), at };
+}
+
 export function openBook(held) {
+  const predictions = new Map(held.models.map((one) => [one.name, unpacked(one.predictions)]));
   const columns = held.columns.map((column, place) => ({ ...column, place }));
   const rows = rowsOf(held.people.rows);
   const outcomes = held.people.outcomes ? unpacked(held.people.outcomes) : null;
@@ -34,7 +47,8 @@ export function openBook(held) {
     ...held,
     columns,
     explanations,
-    predictions: new Map(held.models.map((one) => [one.name, unpacked(one.predictions)])),
+    ...manner(held.target, predictions),
+    predictions,
     background: rowsOf(held.background),
     people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: unpacked(one.of) })) },
   };

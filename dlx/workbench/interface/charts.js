@@ -6,10 +6,8 @@ import { valueWords } from "./book.js";
 const MARKS = ["●", "■", "◆", "▲", "▼", "✚", "✖", "★", "⬢"];
 const SHOWN = 9;
 
-/** One bar a model: [{name, colour, now, before, shown}], with the threshold. */
-export function riskBars(lines, threshold, domain, words) {
-  const [low, high] = domain;
-  const at = (value) => 100 * Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
+/** One bar a model: [{name, colour, now, before, shown}], with the threshold where there is one. */
+export function riskBars(lines, threshold, at, words) {
   return h(
     "div",
     { class: "risks" },
@@ -147,10 +145,10 @@ export function spread(column, code) {
   return svg("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", class: "spread", "aria-hidden": "true" }, bars, here || null);
 }
 
-/** Draw risks over a column's spread: a line of numbers, a step a level. */
-export function drawCurve(picture, risks, isSteps) {
+/** Draw answers over a column's spread: a line of numbers, a step a level. */
+export function drawCurve(picture, risks, at, isSteps) {
   const wide = 100 / risks.length;
-  const y = (risk) => 20 - 20 * risk;
+  const y = (risk) => 20 - at(risk) / 5;
   const points = isSteps ? risks.flatMap((risk, i) => [[i * wide, y(risk)], [(i + 1) * wide, y(risk)]]) : risks.map((risk, i) => [(100 * i) / (risks.length - 1), y(risk)]);
   picture.append(svg("polyline", { points: points.map((point) => point.map((x) => x.toFixed(2)).join(",")).join(" "), class: "curve" }));
 }

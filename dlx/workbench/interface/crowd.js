@@ -65,12 +65,19 @@ export function sideBySide(book, cohorts, risk, threshold, shown) {
   const { target, people } = book;
   const count = (places, test) => shareCell(places.filter(test).length, places.length);
   const mean = (places) => (places.length ? percent(places.reduce((sum, i) => sum + risk(i), 0) / places.length) : "–");
-  const lines = [
+  const average = (of) => (places) => (places.length ? book.says(places.reduce((sum, i) => sum + of(i), 0) / places.length) : "–");
+  const row = (words, tell) => [words, ...cohorts.map(({ places }) => tell(places))];
+  const values = [row("People", (places) => String(places.length)), row("Mean prediction", average(risk))];
+  if (book.isValue && people.outcomes) {
+    values.push(row(`Mean ${target.label}`, average((i) => people.outcomes[i])));
+    values.push(row("Mean size of the error", average((i) => Math.abs(risk(i) - people.outcomes[i]))));
+  }
+  const lines = book.isValue ? values : [
     ["People", ...cohorts.map(({ places }) => String(places.length))],
     [capitalised(`mean ${target.risk}`), ...cohorts.map(({ places }) => mean(places))],
     [capitalised(target.flagged), ...cohorts.map(({ places }) => count(places, (i) => risk(i) >= threshold))],
   ];
-  if (people.outcomes) {
+  if (people.outcomes && !book.isValue) {
     lines.push([`Had ${target.event}`, ...cohorts.map(({ places }) => count(places, (i) => people.outcomes[i] === 1))]);
     lines.push(["Decided rightly", ...cohorts.map(({ places }) => count(places, (i) => risk(i) >= threshold === (people.outcomes[i] === 1)))]);
   }

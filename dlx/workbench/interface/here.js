@@ -19,8 +19,8 @@ export function answersHere(book, source) {
   }
 
   async function risks(rows) {
-    const each = book.models.map(({ name }) => (models.has(name) ? models.get(name).predict(rows, "probability") : null));
-    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, probability: each[k] ? each[k][i] : null })));
+    const each = book.models.map(({ name }) => (models.has(name) ? models.get(name).predict(rows, book.scale) : null));
+    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, answer: each[k] ? each[k][i] : null })));
   }
 
   function explain(question, update) {

@@ -19,7 +19,7 @@ export function takeAlong(bench, view, lines, found) {
     [
       cells(["column", "value", `contribution by ${found?.label ?? "no method"}`]),
       ...book.columns.map((column, i) => cells([column.label, valueWords(column, view.row[i]), found?.values ? found.values[i] : ""])),
-      ...view.answers.map((one) => cells([`risk by ${one.name}`, one.probability === null ? "" : percent(one.probability), ""])),
+      ...view.answers.map((one) => cells([`prediction by ${one.name}`, one.answer === null ? "" : book.says(one.answer), ""])),
     ].join("\r\n");
   const name = `${book.case.name}-${view.name}`;
   return [

@@ -24,7 +24,7 @@ const CURVE = 12; // values of a number at which the risk is told
 function open(place, book, answers) {
   const { people, target } = book;
   const bench = { book, answers };
-  const state = makeState({ ...UNSEEN, person: people.names[0], model: book.main, threshold: target.threshold }, book.columns);
+  const state = makeState({ ...UNSEEN, person: people.names[0], model: book.main, threshold: book.isValue ? null : target.threshold }, book.columns);
   const placeOf = new Map(people.names.map((name, i) => [name, i]));
   const everybody = Array.from(people.names.keys());
   const cohorts = [];
@@ -36,16 +36,24 @@ function open(place, book, answers) {
   const risk = (i, model = state.get().model) => book.predictions.get(model)[i];
   const isWrong = (i, line) => people.outcomes !== null && risk(i) >= line !== (people.outcomes[i] === 1);
   const isDisputed = (i, line) => new Set(book.models.map(({ name }) => risk(i, name) >= line)).size > 1;
+  const isFarOff = (i) => people.outcomes !== null && Math.abs(risk(i) - people.outcomes[i]) > 2 * typicalError();
+  const ASKED = book.isValue ? ["", "off"] : ["", "had", "flagged", "cleared", "wrong", "disagree"];
   const SHOWN = {
     "": { words: "everybody", test: () => true },
     had: { words: `had ${target.event}`, test: (i) => people.outcomes !== null && people.outcomes[i] === 1 },
+    off: { words: "predicted far off", test: isFarOff },
     flagged: { words: target.flagged, test: (i, line) => risk(i) >= line },
     cleared: { words: target.cleared, test: (i, line) => risk(i) < line },
     wrong: { words: "decided wrongly", test: isWrong },
     disagree: { words: "models disagree", test: isDisputed },
   };
-  const ORDERS = { listed: "as listed", riskiest: "highest risk first", safest: "lowest risk first" };
+  const ORDERS = { listed: "as listed", riskiest: "highest first", safest: "lowest first" };
   for (const column of book.columns) ORDERS[`by:${column.name}`] = `by ${column.label}`;
+
+  function typicalError() {
+    const errors = everybody.map((i) => Math.abs(risk(i) - people.outcomes[i])).sort((a, b) => a - b);
+    return errors[Math.floor(errors.length / 2)];
+  }
 
   // Where things stand
   const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
@@ -61,8 +69,8 @@ function open(place, book, answers) {
   place.replaceChildren(
     h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count, h("button", { type: "button", onclick: () => state.set({ person: NEW }) }, "Somebody new")),
     filters,
-    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, waysPart, othersPart, takePart)),
-    thresholdPart,
+    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, book.isValue ? "" : waysPart, othersPart, takePart)),
+    book.isValue ? "" : thresholdPart,
     cohortPart,
   );
 
@@ -91,20 +99,21 @@ function open(place, book, answers) {
     count.textContent = strange.length ? `There is no column ${strange.join(", ")}` : `${number(places.length)} of ${number(people.names.length)}`;
     const line = (i) => [
       h("span", { class: "name" }, people.names[i]),
-      h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: `bar${risk(i) >= threshold ? " flagged" : ""}`, style: `width:${100 * risk(i)}%` }), h("span", { class: "line", style: `left:${100 * threshold}%` })),
-      h("span", { class: "number" }, percent(risk(i), threshold)),
-      h("span", { class: "mark" }, isWrong(i, threshold) ? "wrong" : ""),
+      h("span", { class: "track", "aria-hidden": "true" }, h("span", { class: `bar${!book.isValue && risk(i) >= threshold ? " flagged" : ""}`, style: `width:${book.at(risk(i))}%` }), book.isValue ? null : h("span", { class: "line", style: `left:${book.at(threshold)}%` })),
+      h("span", { class: "number" }, book.says(risk(i), threshold)),
+      h("span", { class: "mark" }, book.isValue ? (isFarOff(i) ? "off" : "") : isWrong(i, threshold) ? "wrong" : ""),
     ];
     showList({ places, chosen: placeOf.get(person), line });
   }
 
   function drawFilters() {
     const now = state.get();
-    const shown = Object.entries(SHOWN).map(([value, { words }]) => ({ value, words }));
+    const isTold = (value) => people.outcomes || !["wrong", "had", "off"].includes(value);
+    const shown = ASKED.filter(isTold).map((value) => ({ value, words: SHOWN[value].words }));
     const orders = Object.entries(ORDERS).map(([value, words]) => ({ value, words }));
     const groups = people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
     filters.replaceChildren(
-      choice("Show", people.outcomes ? shown : shown.filter(({ value }) => !["wrong", "had"].includes(value)), now.decision, (decision) => state.set({ decision })),
+      choice("Show", shown, now.decision, (decision) => state.set({ decision })),
       groups.length ? choice("Group", [{ value: "", words: "all groups" }, ...groups], now.group, (group) => state.set({ group })) : "",
       choice("Order", orders, now.sort, (sort) => state.set({ sort })),
     );
@@ -119,11 +128,11 @@ function open(place, book, answers) {
     const original = isNew ? typicalRow(book.columns) : people.rows[person];
     const row = changed(book.columns, original, now.changes);
     const isChanged = isNew || row.some((code, i) => !Object.is(code, original[i]));
-    const stored = book.models.map(({ name, colour }) => ({ name, colour, probability: isNew ? null : risk(person, name) }));
+    const stored = book.models.map(({ name, colour }) => ({ name, colour, answer: isNew ? null : risk(person, name) }));
     const said = isChanged ? (await answers.risks([row]))[0] : stored;
     if (mine !== turn) return; // somebody else was asked for meanwhile
-    const models = said.map((one, k) => ({ ...one, before: stored[k].probability })).filter((one) => one.probability !== null);
-    const flags = models.find((one) => one.name === now.model)?.probability >= now.threshold;
+    const models = said.map((one, k) => ({ ...one, before: stored[k].answer })).filter((one) => one.answer !== null);
+    const flags = models.find((one) => one.name === now.model)?.answer >= now.threshold && !book.isValue;
     const isOther = now.against !== "" || now.unit !== "";
     const options = methodsFor(bench, person, now.model, isChanged || isOther);
     const usable = options.filter((one) => !one.why);
@@ -212,8 +221,8 @@ function open(place, book, answers) {
     const model = book.models.findIndex((one) => one.name === drawn.model);
     let at = 0;
     grid.forEach((values, place) => {
-      const said = values.map(() => risks[at++][model].probability);
-      if (said[0] !== null) drawCurve(form.children[place].querySelector("svg"), said, book.columns[place].kind === "categorical");
+      const said = values.map(() => risks[at++][model].answer);
+      if (said[0] !== null) drawCurve(form.children[place].querySelector("svg"), said, book.at, book.columns[place].kind === "categorical");
     });
   }
 

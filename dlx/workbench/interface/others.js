@@ -1,6 +1,6 @@
 // The person beside others: whom they are compared with, the nearest with the other decision, somebody typical.
 
-import { capital, choice, h, percent, signed } from "./dom.js";
+import { capital, choice, h, signed } from "./dom.js";
 import { valueWords } from "./book.js";
 
 const MOST = 100; // people of a background
@@ -13,10 +13,13 @@ export function backgrounds(bench, view, listed) {
   const risk = (i) => book.predictions.get(view.model)[i];
   const everybody = Array.from(people.names.keys());
   const near = [...everybody].sort((a, b) => Math.abs(risk(a) - view.threshold) - Math.abs(risk(b) - view.threshold));
-  const found = {
-    "": { words: `${book.background.length} training rows`, rows: null },
+  const decided = {
     cleared: { words: `those ${target.cleared}`, places: everybody.filter((i) => risk(i) < view.threshold) },
     near: { words: "those nearest the threshold", places: near.slice(0, 20) },
+  };
+  const found = {
+    "": { words: `${book.background.length} training rows`, rows: null },
+    ...(book.isValue ? {} : decided),
     listed: { words: "the people in the list", places: listed },
   };
   const [, name] = view.against.match(/^person:(.*)$/) ?? [];
@@ -48,7 +51,8 @@ function distance(columns, one, other) {
 export function nearestOthers({ book }, view, set) {
   const { people, columns, target } = book;
   const risk = (i) => book.predictions.get(view.model)[i];
-  const others = Array.from(people.names.keys()).filter((i) => risk(i) >= view.threshold !== view.isFlagged);
+  const isOther = (i) => (book.isValue ? i !== view.person : risk(i) >= view.threshold !== view.isFlagged);
+  const others = Array.from(people.names.keys()).filter(isOther);
   const nearest = others.map((i) => [distance(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);
   const lines = nearest.slice(0, NEAREST).map(([, i]) => {
     const apart = columns.filter((column) => !Object.is(view.row[column.place], people.rows[i][column.place]));
@@ -57,13 +61,14 @@ export function nearestOthers({ book }, view, set) {
     return h(
       "li",
       {},
-      `${capital(target.person)} ${name}, ${percent(risk(i), view.threshold)}: ${words}. `,
+      `${capital(target.person)} ${name}, ${book.says(risk(i), view.threshold)}: ${words}. `,
       h("button", { type: "button", onclick: () => set({ against: `person:${name}` }) }, "Why not this one?"),
       " ",
       h("button", { type: "button", onclick: () => set({ person: name, against: "" }) }, "Look"),
     );
   });
-  const words = `Real people in this file who are ${view.isFlagged ? target.cleared : target.flagged} and most like this one, by the mean share of each column's range; what is different.`;
+  const who = book.isValue ? "Real people in this file who are" : `Real people in this file who are ${view.isFlagged ? target.cleared : target.flagged} and`;
+  const words = `${who} most like this one, by the mean share of each column's range; what is different.`;
   return lines.length ? [h("p", { class: "quiet" }, words), h("ul", { class: "ways" }, lines)] : [h("p", {}, "Nobody here is decided otherwise about.")];
 }
 

@@ -20,21 +20,27 @@ export function methodsFor({ book, answers }, person, model, isChanged) {
   return [...options, ...others.map((one) => ({ ...one, words: `${one.words}, computed here`, why: "" }))];
 }
 
+function outcomeWords({ target, isValue, says }, outcome) {
+  if (isValue) return `“${target.label}” of this ${target.person} was ${says(outcome)}`;
+  return `this ${target.person} ${outcome === 1 ? "had" : "did not have"} ${target.event}`;
+}
+
 export function verdict(bench, view) {
   const { book } = bench;
   const { target } = book;
   const said = view.answers.find((one) => one.name === view.model);
-  const decided = said.probability >= view.threshold ? target.flagged : target.cleared;
+  const decided = book.isValue ? "" : ` (${said.answer >= view.threshold ? target.flagged : target.cleared})`;
   const who = view.isNew ? view.name : view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
-  const happened = book.people.outcomes && !view.isChanged && !view.isNew ? ` In the data this ${target.person} ${book.people.outcomes[view.person] === 1 ? "had" : "did not have"} ${target.event}.` : "";
+  const isKnown = book.people.outcomes && !view.isChanged && !view.isNew;
+  const happened = isKnown ? ` In the data ${outcomeWords(book, book.people.outcomes[view.person])}.` : "";
   return [
     h("h3", { tabindex: -1 }, capital(who)),
-    h("p", { class: "verdict" }, `${view.model} says ${percent(said.probability, view.threshold)} (${decided}).${happened}`),
+    h("p", { class: "verdict" }, `${view.model} says ${book.says(said.answer, view.threshold)}${decided}.${happened}`),
     riskBars(
-      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.probability, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
+      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.answer, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
       view.threshold,
-      [0, 1],
-      ({ now, before }) => (before === null ? percent(now, view.threshold) : `${percent(before, view.threshold)} → ${percent(now, view.threshold)}`),
+      book.at,
+      ({ now, before }) => (before === null ? "" : `${book.says(before, view.threshold)} → `) + book.says(now, view.threshold),
     ),
     view.unlike ? h("p", { class: "objection" }, view.unlike) : null,
   ];
@@ -61,7 +67,7 @@ export function reasons(bench, view, found) {
   return h(
     "div",
     { class: "why" },
-    h("div", { class: "reasons" }, part("raises", "Raises the risk"), part("lowers", "Lowers it")),
+    h("div", { class: "reasons" }, part("raises", bench.book.isValue ? "Raises it" : "Raises the risk"), part("lowers", "Lowers it")),
     withheld.length ? h("p", { class: "quiet" }, `Never given as a reason, and counts too: ${withheld.map((line) => `“${line.label}”`).join(", ")}.`) : null,
     source ? h("p", { class: "quiet" }, source) : null,
   );
@@ -92,11 +98,11 @@ export function contributions(bench, view, found, against) {
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
   const points = found.scale === "probability";
-  const number = (value) => (points ? `${signed(100 * value, 1)}` : signed(value));
+  const number = (value) => (points ? signed(100 * value, 1) : signed(value));
   const unit = points ? "percent points" : found.scale === "logit" ? "log-odds" : book.target.unit || "its unit";
   const noise = found.errors ? (found.isExact ? " Exact." : ` ± two standard errors; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
   const caption = `What each column adds by ${found.label}, in ${unit}, against ${against}.${noise}`;
-  const shown = (value) => (points ? percent(value) : signed(value));
+  const shown = (value) => (points ? percent(value) : book.isValue ? book.says(value) : signed(value));
   const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number)];
   if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order)));
   return drawn;
@@ -111,9 +117,9 @@ export function waysOut({ book }, view, ways, take) {
       const column = book.columns.find((one) => one.name === name);
       return `${column.label}: ${valueWords(column, view.original[column.place])} → ${valueWords(column, code)}`;
     });
-    const others = risks.filter((one) => one.name !== view.model && one.probability !== null);
-    const agreeing = others.filter((one) => one.probability < view.threshold).length;
-    return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${percent(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
+    const others = risks.filter((one) => one.name !== view.model && one.answer !== null);
+    const agreeing = others.filter((one) => one.answer < view.threshold).length;
+    return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${book.says(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
   });
   return [h("p", { class: "quiet" }, "A click puts it into the form. It says what the model would answer, not what would become of the person."), h("ul", { class: "ways" }, lines)];
 }

@@ -13,7 +13,7 @@ export function answersThere(book) {
     const answer = await posted("risks", { rows: rows.map(asNumbers) });
     const said = await answer.json();
     if (!answer.ok) throw new Error(said.error);
-    return said.risks.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, probability: one[k] })));
+    return said.risks.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] })));
   }
 
   /** Ask; each line of the answer says how far it is, or what was found. Leaving stops the work on the server, too. */

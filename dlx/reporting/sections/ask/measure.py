@@ -6,7 +6,7 @@ from dlx.context import RunContext
 from dlx.reporting.sections import Measured
 from dlx.workbench import Holding, holding
 
-TITLE, PLACE, TASKS = "Ask about anybody", 38, ("binary",)
+TITLE, PLACE, TASKS = "Ask about anybody", 38, ("binary", "regression")
 
 
 def measure(context: RunContext) -> Measured:
