@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlx.cli.options import (
+    OWN_MODELS,
     Background,
     Checkpoints,
     Device,
     Output,
     Seed,
     Table,
+    TrainedOn,
+    Trust,
     by_name,
     distinct,
     kept_below,
     known_models,
+    opened,
     writable,
 )
 from dlx.cli.printing import print_before_after
@@ -38,12 +42,14 @@ Weights = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a 
 
 def fix(
     table: Table,
-    model: Annotated[list[str], typer.Option("--model", "-m", help="Model to fix; repeat for several.")],
+    model: Annotated[list[str], typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat for several.")],
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
     merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
     monotone: Monotone = None,
     weights: Weights = "",
     recalibrate: Annotated[bool, typer.Option(help="Stretch the probabilities on the validation rows.")] = False,
+    trust: Trust = None,
+    trained_on: TrainedOn = None,
     background: Background = 100,
     seed: Seed = 0,
     device: Device = "auto",
@@ -53,32 +59,38 @@ def fix(
     """Train models again with a remedy, and compare accuracy, calibration, fairness and explanations before and after.
 
     Without any option the remedy is the one that the card of the case names. The fixed model is kept as a checkpoint below
-    `fixed-<remedy>` of the output folder, from where `--checkpoints` takes it.
+    `fixed-<remedy>` of the output folder, from where `--checkpoints` takes it. Of an estimator of your own
+    (file.py:object, .skops) clones are fitted on the training rows, without the remedy and with it.
 
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
     from dlx import remedies
     from dlx.dataset import refuse_other_tasks
-    from dlx.files import csv_text, write_atomically
+    from dlx.files import csv_text, file_name, write_atomically
     from dlx.remedies.fixing import refuse_replacing
 
-    known_models(model, task="train again")
+    known_models(model)
     kept_below(checkpoints)
     data = table.data
     refuse_other_tasks(data, "a remedy")
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
-    for name in model:
-        refuse_replacing(data, name, remedy, seed=seed, checkpoints=kept)
-    for name in model:
-        fixed = remedies.fix(data, name, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
+    models = [opened(name, data, trust, trained_on) for name in model]
+    for one in models:
+        if isinstance(one, str):
+            refuse_replacing(data, one, remedy, seed=seed, checkpoints=kept)
+    for one in models:
+        fixed = remedies.fix(data, one, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         compared = fixed.before_after(background=background)
-        path = folder / f"{name}-{seed}-fixed-{remedy.digest}.csv"
+        stem = one if isinstance(one, str) else file_name(one.name)
+        path = folder / f"{stem}-{seed}-fixed-{remedy.digest}.csv"
         write_atomically(path, csv_text(compared))
         print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
-        if not fixed.can_be_kept:
+        if not isinstance(one, str):
+            print(f"{fixed.model.name} is not kept as a checkpoint: fit it so where you make it, or ask dlx.fix in Python")
+        elif not fixed.can_be_kept:
             print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
         else:
             print(fixed.save(kept))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import re
@@ -254,33 +253,23 @@ def known_models(names: Iterable[str] | None, *, task: str = "") -> list[str]:
 
 
 def opened(name: str, case: Dataset, trust: Iterable[str] | None, trained_on: str | None = None) -> str | Model:
-    """Return a model of the user's own, opened, with the rows that it was trained on; the name of any other."""
-    from dlx.dataset import read_people
-    from dlx.model import is_own
-    from dlx.model.wrapping import ids_of
+    """Return a model of the user's own, opened, with the rows that it was trained on; the name of any other.
+
+    Types of a skops file are asked about at a terminal.
+    """
+    from dlx.model import is_own, open_model
+    from dlx.model.model_files import UntrustedError
 
     if not is_own(name):
         return name
-    model = _opened(name, case, trust)
-    if trained_on is None:
-        return model
-    rows = case.train if trained_on == "train" else read_people(trained_on, case)
-    return dataclasses.replace(model, trained_on=ids_of(rows, case))
-
-
-def _opened(name: str, case: Dataset, trust: Iterable[str] | None) -> Model:
-    """Return a model of the user's own. Types of a skops file are asked about at a terminal."""
-    from dlx.model import open_model
-    from dlx.model.model_files import UntrustedError
-
     trusted = list(trust or ())
     try:
-        return open_model(name, case, trusted=trusted)
+        return open_model(name, case, trusted=trusted, trained_on=trained_on)
     except UntrustedError as error:
         listed = "".join(f"\n  {name}" for name in error.types)
         if not sys.stdin.isatty() or not typer.confirm(f"{name} holds types that may run code:{listed}\nTrust them?", err=True):
             raise
-        return open_model(name, case, trusted=[*trusted, *error.types])
+        return open_model(name, case, trusted=[*trusted, *error.types], trained_on=trained_on)
 
 
 def writable(folder: Path, remedy: str = "pass another --output") -> Path:

@@ -8,6 +8,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -18,7 +19,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line
 from dlx.model.base import Model, Scale, told_of
 from dlx.model.model_files import LIBRARIES, read_model_file, refuse_missing_library
-from dlx.model.wrapping import wrap
+from dlx.model.wrapping import ids_of, wrap
 
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".bin", ".sav")
 WEIGHTS = ".ckpt"
@@ -68,7 +69,7 @@ def refuse_unopenable(text: str) -> None:
     refuse_missing_library(Path(text))
 
 
-def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = ()) -> Model:
+def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = (), trained_on: Any = None) -> Model:
     """Return the model that a text names, wrapped for the columns of a case, and held to what it predicts itself.
 
     Parameters
@@ -80,6 +81,8 @@ def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = ()) -> Mode
         The columns that it reads, and some rows to hold it to.
     trusted : sequence of str
         Types that a skops file may hold beside those that skops trusts itself.
+    trained_on : Dataset, DataFrame, list or str, optional
+        As of `wrap`: "train", or a file of rows, or the rows.
 
     Raises
     ------
@@ -89,6 +92,11 @@ def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = ()) -> Mode
         If there is no such file or object, it is no model, or a library is not installed.
     """
     refuse_unopenable(text)
+    model = _opened(text, case, trusted)
+    return model if trained_on is None else replace(model, trained_on=ids_of(trained_on, case))
+
+
+def _opened(text: str, case: Dataset, trusted: Sequence[str]) -> Model:
     weights, place, known = _parts(text)
     if not known:
         with _importable(Path.cwd()):  # a skops file may hold types of one's own

@@ -6,12 +6,13 @@ import contextlib
 import inspect
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx.arrays import row_ids
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, read_people
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.model.boosters import estimator_of
@@ -85,9 +86,10 @@ def wrap(
         one column, and codes reach embeddings, one-hot vectors or indices only, gradients are those of the levels.
     check : Dataset or DataFrame, optional
         Rows that the model is held to, in place of those of the Dataset.
-    trained_on : Dataset, DataFrame or list, optional
-        The rows that it was trained on, themselves or by their names in the Dataset's index. A page says so; where nobody did,
-        it says that the model may have seen the rows that it is judged by.
+    trained_on : Dataset, DataFrame, list or str, optional
+        The rows that it was trained on: themselves, by their names in the Dataset's index, "train" for the training rows of its
+        split, or the path of a file of rows. A page says so; where nobody did, it says that the model may have seen the rows
+        that it is judged by.
 
     Examples
     --------
@@ -183,11 +185,15 @@ def schema_and_check(case: Schema | Dataset, check: Any) -> tuple[Schema, Any]:
 
 
 def ids_of(trained_on: Any, case: Schema | Dataset) -> np.ndarray | None:
-    """Return rows that a model was trained on by `row_ids`: of a table, or of the names of a Dataset's rows; None for None."""
+    """Return rows that a model was trained on by `row_ids`: as `wrap` takes them; None for None."""
     import pandas as pd
 
     if trained_on is None:
         return None
+    if isinstance(trained_on, (str, Path)):
+        if not isinstance(case, Dataset):
+            raise DlxError(f"trained_on is {str(trained_on)!r}, for which the model must be wrapped with the Dataset")
+        trained_on = case.train if str(trained_on) == "train" else read_people(trained_on, case)
     rows, schema = as_pandas(trained_on), case.schema if isinstance(case, Dataset) else case
     if isinstance(rows, Dataset) or hasattr(rows, "columns") or np.ndim(rows) == 2:
         return row_ids(as_rows(schema, rows))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlx import architectures, checkpoint, training
 from dlx.audit.fairness.groups import partition
 from dlx.audit.metrics import METRICS
@@ -24,6 +26,7 @@ from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
 from dlx.remedies.mitigation import reweighing
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
+from dlx.remedies.refitting import COMPARED, can_be_refitted, refitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +103,7 @@ class Fixed:
     """A model before and after a remedy; both read the original columns of the case."""
 
     case: Dataset
-    made_by: Provenance  # of the model before; the other one has its recipe and seed
+    made_by: Provenance  # of the model before, whose recipe and seed the other one has; of an estimator of one's own empty
     remedy: Remedy
     recoding: Recoding  # which columns and levels became which
     before: Model
@@ -125,6 +128,8 @@ class Fixed:
         """
         import pandas as pd
 
+        if not self.made_by.architecture:
+            raise RemedyError(f"{self.model.name} has no training seed that dlx knows; fit it with others and compare")
         test, lines, first = self.case.test, [], self.made_by.seed
         assert test.outcomes is not None
         for seed in range(first, first + count):
@@ -141,8 +146,9 @@ class Fixed:
 
     @property
     def can_be_kept(self) -> bool:
-        """Whether a checkpoint can hold the fixed model: a net, trees or coefficients; not that of one class of several."""
-        return self.case.several is None and isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
+        """Whether a checkpoint can hold it: a net, trees or coefficients that dlx trained; not that of one class of several."""
+        is_ours = bool(self.made_by.architecture) and self.case.several is None
+        return is_ours and isinstance(self.model, (NeuralModel, TreeModel, LinearModel))
 
     def save(self, checkpoints: str | Path) -> Path:
         """Return the checkpoint folder that now holds the fixed model: ``<checkpoints>/<case>/<architecture>-<seed>``.
@@ -201,8 +207,10 @@ def fix(
     case : Dataset
         Rows with outcomes of two classes, or one class of several (`Dataset.of_class`).
     architecture : str or Model
-        One of `dlx.architectures()`, whose checkpoint is the model before, trained where there is none; or a model that dlx
-        trained on the case, whose options and seed are those of the fixed one.
+        One of `dlx.architectures()`, whose checkpoint is the model before, trained where there is none; a model that dlx
+        trained on the case, whose options and seed are those of the fixed one; or an estimator of your own, wrapped: clones
+        of it are fitted on the training rows, without and with the remedy (`dlx.remedies.refitting`), unless it was trained
+        on these rows itself (``dlx.wrap(..., trained_on="train")``).
     drop, merge, monotone, weights, recalibrate, remedy
         What is changed, as in `Remedy`; or all of that in one.
     seed, device : int, {"auto", "cpu", "cuda"}
@@ -229,10 +237,13 @@ def fix(
     elif before is None:
         before = obtain(case, architecture, seed=seed, device=device, checkpoints=checkpoints, narrator=narrator)
     made_by = recipe_of(before, case)
+    if before is architecture and made_by is None and can_be_refitted(before):
+        return _refitted(case, before, remedy, recoded)
     if made_by is None or architecture not in (before, made_by.architecture):
         raise RemedyError(
             f"a remedy trains a model again, which needs one that dlx trained on {case.name!r}; {before.name} is not: "
-            f"pass a name, one of {', '.join(architectures.names())}, or a model of dlx.train"
+            f"pass a name, one of {', '.join(architectures.names())}, a model of dlx.train, or an estimator that has fit, "
+            f"wrapped; or {COMPARED}"
         )
     with narrator.step(f"Fixing {made_by.architecture} of {case.name}", "epochs") as update:
         model, settings = _mended(case, made_by, remedy, recoded, before, device=device, progress=update)
@@ -270,21 +281,42 @@ def _mended(
     case: Dataset, made_by: Provenance, remedy: Remedy, recoded: Recoding, before: Model, **asked: Any
 ) -> tuple[Model, dict[str, Any]]:
     """Return the model with the remedy, of the original columns, and the options of its training."""
-    from sklearn.utils.class_weight import compute_sample_weight
-
     model, settings = before, training.options(made_by.architecture) | dict(made_by.config)
     if remedy.drop or remedy.monotone or remedy.weights or recoded.groups:
-        weights = None
-        if remedy.weights == BY_OUTCOME:
-            weights = compute_sample_weight("balanced", case.whole.train.outcomes)
-        elif remedy.weights:
-            weights = reweighing(partition(case, remedy.weights).codes(case.train), case.whole.train.outcomes)
-        trained = recoded.trained(case, made_by, weights=weights, monotone=remedy.monotone, **asked)
+        trained = recoded.trained(case, made_by, weights=_weights(case, remedy), monotone=remedy.monotone, **asked)
         model, settings = recoded.restored(trained.model), trained.settings
     if remedy.recalibrate:
         model = recalibrated(model, case.validation, kind="platt", seed=made_by.seed)
         model = _folded(model) if isinstance(model, NeuralModel) else model
     return model, settings
+
+
+def _weights(case: Dataset, remedy: Remedy) -> np.ndarray | None:
+    """Return how much each training row counts, [rows]; None where all count the same."""
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    if not remedy.weights:
+        return None
+    if remedy.weights == BY_OUTCOME:
+        return np.asarray(compute_sample_weight("balanced", case.whole.train.outcomes))
+    return reweighing(partition(case, remedy.weights).codes(case.train), case.whole.train.outcomes)
+
+
+def _refitted(case: Dataset, model: Model, remedy: Remedy, recoded: Recoding) -> Fixed:
+    """Return an estimator of the user's own before and after a remedy, both fitted on the training rows."""
+    if case.several is not None:
+        raise RemedyError(
+            f"{model.name} tells {len(case.several.levels)} classes, of which one is not fitted alone; {COMPARED}"
+        )
+    if remedy.monotone:
+        raise RemedyError(
+            f"{model.name} is bound to rise or fall by its own option: monotonic_cst of scikit-learn, monotone_constraints of "
+            f"XGBoost and LightGBM; {COMPARED}"
+        )
+    before, after = refitted(model, case, recoded, _weights(case, remedy))
+    if remedy.recalibrate:
+        after = recalibrated(after, case.validation, kind="platt", seed=0)
+    return Fixed(case, Provenance(""), remedy, recoded, before, after.renamed(f"{model.name} fixed"), {})
 
 
 def _folded(model: NeuralModel) -> NeuralModel:

@@ -51,6 +51,8 @@ def report(
     retrain: bool = False,
     device: str = "auto",
     checkpoints: str | Path | None = None,
+    trusted: Sequence[str] = (),
+    trained_on: Any = None,
     explanations: Sequence[Explanation] = (),
     people_in_page: str | None = None,
     into: str | None = None,
@@ -98,6 +100,9 @@ def report(
         Where nets are trained, if they are.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
+    trusted, trained_on : sequence of str, Dataset, DataFrame, list or str
+        Of models of your own that are given as text: types that a skops file may hold, and the rows that they were trained on,
+        as `dlx.wrap` takes them.
     explanations : sequence of Explanation, optional
         Made by other tools (`Explanation.from_shap` and its kind) of these models, of all test rows and against the report's
         background, ``case.background(background, seed=seed)``: they are compared with those that dlx makes.
@@ -130,10 +135,11 @@ def report(
     models = default_models(case) if models is None else models
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
     wanted = range_of(case, into)
-    found, obtained = _models(case, models, page, seed, retrain, device, checkpoints, narrator)
+    opened = _opened(case, models, page, trusted, trained_on)
+    found, obtained = _models(case, opened, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
-    more |= {"people-in-page": people_in_page, "range": into}
+    more |= {"people-in-page": people_in_page, "range": into, "trust": list(trusted), "trained-on": trained_on}
     command = command or origin_of("report", case, models, page, brought=bool(explanations), **asked, **more)
     asked["people"] = fewer_people(people, len(case.schema))
     whom = people_in_page or ("all" if case.name in shipped() else "featured")
@@ -156,6 +162,8 @@ def audit_report(
     thorough: bool = False,
     device: str = "auto",
     checkpoints: str | Path | None = None,
+    trusted: Sequence[str] = (),
+    trained_on: Any = None,
     into: str | None = None,
     command: str | None = None,
     narrator: Narrator | None = None,
@@ -185,7 +193,7 @@ def audit_report(
         Where nets are trained, if they are.
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
-    into : str, optional
+    trusted, trained_on, into : sequence of str, Dataset, DataFrame, list or str
         As of `report`.
     command : str, optional
         The command that the page names as its origin.
@@ -205,10 +213,12 @@ def audit_report(
     case = of_page(case, target, narrator or Narrator())
     models = default_models(case, AUDITED_MODELS) if models is None else models
     wanted = range_of(case, into)
-    found, _ = _models(case, models, page, seed, False, device, checkpoints, narrator)
+    opened = _opened(case, models, page, trusted, trained_on)
+    found, _ = _models(case, opened, seed, False, device, checkpoints, narrator)
     asked: dict[str, Any] = {"seed": seed, "background": background}
     budget = THOROUGH if thorough else QUICK
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "range": into}
+    more |= {"trust": list(trusted), "trained-on": trained_on}
     command = command or origin_of("audit", case, models, page, **asked, **more)
     return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, into=wanted, narrator=narrator)
 
@@ -248,7 +258,6 @@ def range_of(case: Dataset, into: str | None) -> Range | None:
 def _models(
     case: Dataset,
     models: Sequence[str | Model],
-    page: Path,
     seed: int,
     retrain: bool,
     device: str,
@@ -256,9 +265,7 @@ def _models(
     narrator: Narrator | None,
 ) -> tuple[list[Model], Obtain]:
     """Return the models of a page, and what obtains another one, or raise, before any is trained, if there can be no page."""
-    refuse_unreportable(case, models, page)
-    given = [open_model(model, case) if isinstance(model, str) and is_own(model) else model for model in models]
-    given = [model if isinstance(model, str) else told_of(model, case) for model in given]
+    given = [model if isinstance(model, str) else told_of(model, case) for model in models]
     refuse_same_names([name_of(model, seed, {}) if isinstance(model, str) else model.name for model in given])
     ours = [model for model in given if isinstance(model, str)]
     refuse_unkept(case, ours, seed=seed, retrain=retrain, checkpoints=checkpoints)

@@ -25,7 +25,8 @@ def origin_of(
     """
     table = [case.source, *case.reading.options] if case.source else [case.name] if case.name in shipped() else []
     known = [model if isinstance(model, str) else _architecture(model, case, asked["seed"]) for model in models]
-    if not table or NAMELESS in table or brought or None in known:
+    is_said = isinstance(asked.get("trained-on"), (str, Path, type(None)))
+    if not table or NAMELESS in table or brought or None in known or not is_said:
         return _call(FUNCTIONS[command], case, models, asked)
     words = ["dlx", command, *table]
     for name in known:
@@ -33,8 +34,9 @@ def origin_of(
     if case.several is not None:
         words += ["--class", case.schema.target.levels[1]]
     for option, value in asked.items():
-        if value is not None and value is not False and value != "auto":
-            words += [f"--{option}"] if value is True else [f"--{option}", str(value)]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None and one is not False and one != "auto":
+                words += [f"--{option}"] if one is True else [f"--{option}", str(one)]
     if page.name == f"{command}.html" and page.parent != Path(case.name):
         words += ["--output", str(page.parent)]
     return shlex.join(words)

@@ -101,7 +101,7 @@ def test_a_model_of_one_s_own_is_explained_and_named_in_the_file(run, own):
         ),
         (
             ("fix", "own.csv", *TARGET, "--model", "mine.py:rule", "--drop", "plan"),
-            "train again its own models only",
+            "needs one that dlx trained on 'own'; rule is not",
         ),
         (("train", "own.csv", *TARGET, "--model", "mine.py:rule"), "mine.py:rule is yours"),
         (("explain", "own.csv", *TARGET, "--model", "mine.py:rul", "--method", "lime"), "did you mean 'rule'"),
@@ -123,7 +123,7 @@ def test_the_help_says_that_code_is_run(run, command):
 def test_types_of_a_skops_file_are_asked_for_at_a_terminal_only(monkeypatch, at_terminal, answer, is_opened):
     asked = []
 
-    def open_model(text, case, *, trusted):
+    def open_model(text, case, *, trusted, trained_on):
         if "evil.Type" not in trusted:
             raise UntrustedError(Path(text), ["evil.Type"])
         return trusted
@@ -192,3 +192,21 @@ def test_a_page_tells_of_the_most_frequent_class_or_of_the_one_that_is_named(run
         "wine" if named is None else "wine-barbera"
     )
     assert asked[1][4].endswith(f"--class {target} --seed 0 --people 200 --background 100")
+
+
+def test_python_says_what_a_model_was_trained_on_and_whom_to_trust_as_the_command_does(own, monkeypatch):
+    monkeypatch.chdir(own.parent)
+    case, asked = dlx.read_table("own.csv", target="churned", positive="yes"), []
+    monkeypatch.setattr(reporting, "_written", lambda *given, **_: asked.append((given[1], given[-1])))
+    for make in (dlx.report, reporting.audit_report):
+        make(case, models=["mine.py:rule"], trained_on="train", trusted=["mine.Kind"])
+    for models, line in asked:
+        assert seen_by(models[0], case).standing == "unseen"
+        assert "--trained-on train" in line and "--trust mine.Kind" in line
+    pd.read_csv("own.csv").iloc[case.test.index[:7]].to_csv("some.csv", index=False)
+    model = dlx.wrap(lambda table: table["usage"] * 0 + 0.5, case, trained_on="some.csv")
+    assert seen_by(model, case).test_rows == 7
+    with pytest.raises(
+        dlx.errors.DlxError, match="trained_on is 'train', for which the model must be wrapped with the Dataset"
+    ):
+        dlx.wrap(lambda table: table["usage"] * 0 + 0.5, case.schema, trained_on="train")

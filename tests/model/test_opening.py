@@ -88,6 +88,7 @@ def case(loans, tmp_path, monkeypatch):
     """The table as it is read of a file in the current folder, where the user's own files are."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # that of another test's folder
     before = set(sys.modules)
     loans.to_csv("loans.csv", index=False)
     yield dlx.read_table("loans.csv", target="bad")
