@@ -255,6 +255,15 @@ def range_of(case: Dataset, into: str | None) -> Range | None:
     return None if into is None else Range.of(into)
 
 
+def _opened(
+    case: Dataset, models: Sequence[str | Model], page: Path, trusted: Sequence[str], trained_on: Any
+) -> list[str | Model]:
+    """Return models of one's own opened, others as they are, or raise if there can be no page of them."""
+    refuse_unreportable(case, models, page)
+    asked: dict[str, Any] = {"trusted": trusted, "trained_on": trained_on}
+    return [open_model(model, case, **asked) if isinstance(model, str) and is_own(model) else model for model in models]
+
+
 def _models(
     case: Dataset,
     models: Sequence[str | Model],
