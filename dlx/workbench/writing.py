@@ -40,7 +40,7 @@ def written(model: Model) -> Written:
     """
     encoder = getattr(model, "encoder", None)
     if not isinstance(model, (NeuralModel, LinearModel, TreeModel)):
-        raise CannotBeWritten(f"{model.name} is a {type(model).__name__}, of which nothing but predictions can be asked")
+        raise CannotBeWritten(f"{model.name} is a {type(model).__name__}; a page evaluates nets, trees and linear models")
     if encoder is not None and not isinstance(encoder, Encoder):
         raise CannotBeWritten(f"{model.name} reads columns that a pipeline of the user's own makes")
     said: Written = {"name": model.name, "scales": list(model.scales), "columns": _columns(model.schema, encoder)}

@@ -86,7 +86,7 @@ function* sharpened(games, width, random, most) {
   const isDone = () => sampled.length === 0 || evaluations >= most;
   for (let turn = 0; !isDone(); turn += 1) {
     for (const reference of shuffle(sampled, random)) {
-      if (told.isKnown && performance.now() >= due) {
+      if (performance.now() >= due && told.isKnown) {
         yield answerOf(games, told, evaluations);
         due = performance.now() + NEXT_ANSWER;
       }
