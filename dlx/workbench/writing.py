@@ -100,9 +100,14 @@ def _net(model: NeuralModel) -> Written:
 def _additive(model: AdditiveModel) -> Written:
     """Return an additive net, and the linear layers that a remedy put before and behind it."""
     steps: list[Written] = []
-    for place, module in enumerate(_in_a_row(model.network)):
-        if hasattr(module, "halves"):
-            made = _additive_step(module, model.owner)
+    modules = _in_a_row(model.network)
+    net = next(place for place, module in enumerate(modules) if hasattr(module, "halves"))
+    chosen = 0
+    if len(modules[net].head.weight) > 1:  # of several classes: the next layer takes one of its outputs
+        chosen = int(modules.pop(net + 1).weight.argmax())
+    for place, module in enumerate(modules):
+        if place == net:
+            made = _additive_step(module, model.owner, chosen)
         else:
             made = {"op": "dense", "weight": _held(module.weight), "bias": None if module.bias is None else _held(module.bias)}
         steps.append(made | {"from": [place]})
@@ -114,14 +119,14 @@ def _in_a_row(network: Any) -> list[Any]:
     return [module for child in nested for module in _in_a_row(child)] if nested else [network]
 
 
-def _additive_step(net: AdditiveNet, owner: np.ndarray) -> Written:
+def _additive_step(net: AdditiveNet, owner: np.ndarray, output: int) -> Written:
     columns, members, chosen = np.unique(owner), net.members.tolist(), net.chosen.tolist()
     names = ("knots", "weight", "offset", "pair_weight", "pair_offset")
     return {
         "op": "additive",
         **{name: _held(getattr(net, name)) for name in names},
-        "head": _held(net.head.weight[0]),
-        "bias": net.head.bias.item(),
+        "head": _held(net.head.weight[output]),
+        "bias": net.head.bias[output].item(),
         "owner": owner.tolist(),
         "pairs": [
             {  # of no columns, where no pair was worth its place: it adds a number

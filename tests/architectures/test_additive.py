@@ -17,6 +17,7 @@ from dlx.context import is_black_box
 from dlx.explainers import fits
 from dlx.model import AdditiveModel, NeuralModel, ScaleError
 from dlx.schema import Target
+from dlx.workbench.writing import written
 
 SHORT = {"max_epochs": 4, "learning_rate": 0.01}
 
@@ -71,6 +72,8 @@ def test_of_several_classes_each_adds_up_against_the_others(level):
     model = training.fit("additive", case.train, case.validation, device="cpu", config=SHORT | {"pairs": 2}).model.of(level)
     people, background = case.test[:3], case.background(4)
     assert isinstance(model, AdditiveModel) and not is_black_box(model)
+    (step,), output = written(model)["net"]["steps"], case.schema.target.place_of(level)
+    assert step["bias"] == model.network[0].head.bias[output].item()
     own = dlx.explain(model, people, method="additive_shap", background=background, scale="logit")
     brute = dlx.explain(model, people, method="exact_shapley", background=background, scale="logit")
     np.testing.assert_allclose(own.values, brute.values, atol=1e-5 * np.abs(brute.values).max())
