@@ -51,14 +51,18 @@ class Encoder:
             raise ValueError(f"scale must be positive, got {self.scale.min():g}")
 
     @classmethod
-    def fit(cls, schema: Schema, rows: np.ndarray) -> Encoder:
-        """Return the encoder that standardises the training rows [rows, features]."""
+    def fit(cls, schema: Schema, rows: np.ndarray, weights: np.ndarray | None = None) -> Encoder:
+        """Return the encoder that standardises the training rows [rows, features], which may count differently [rows]."""
         center, scale = np.zeros(len(schema)), np.ones(len(schema))
         for i, feature in enumerate(schema.features):
             column = feature.numbers(rows[:, i])
-            known = column[~np.isnan(column)]
+            is_known = ~np.isnan(column)
+            known = column[is_known]
             if not feature.is_categorical and len(known):
                 center[i], scale[i] = known.mean(), known.std() or 1.0
+                if weights is not None:
+                    center[i] = np.average(known, weights=weights[is_known])
+                    scale[i] = np.average((known - center[i]) ** 2, weights=weights[is_known]) ** 0.5 or 1.0
         return cls(schema, center, scale)
 
     def arrays(self) -> dict[str, np.ndarray]:

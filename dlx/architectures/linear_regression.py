@@ -17,7 +17,7 @@ def fit(train: Dataset, *, seed: int, weights: np.ndarray | None = None, penalty
     from sklearn.linear_model import Ridge
 
     del seed  # nothing is random
-    encoder = Encoder.fit(train.schema, train.rows)
+    encoder = Encoder.fit(train.schema, train.rows, train.weights)
     regression = Ridge(alpha=penalty)
     regression.fit(encoder.transform(train.rows).astype(np.float64), train.outcomes, sample_weight=weights)
     return LinearModel(regression.coef_, float(regression.intercept_), encoder, "linear_regression", ("value",))

@@ -17,7 +17,7 @@ def fit(train: Dataset, *, seed: int, weights: np.ndarray | None = None, penalty
     from sklearn.linear_model import LogisticRegression
 
     del seed  # nothing is random
-    encoder = Encoder.fit(train.schema, train.rows)
+    encoder = Encoder.fit(train.schema, train.rows, train.weights)
     regression = LogisticRegression(C=1 / penalty, max_iter=5_000)
     regression.fit(encoder.transform(train.rows).astype(np.float64), train.outcomes, sample_weight=weights)
     return LinearModel(regression.coef_[0], float(regression.intercept_[0]), encoder, "logistic_regression")

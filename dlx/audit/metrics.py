@@ -21,6 +21,9 @@ SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the lo
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts, [resamples, rows], in; [resamples] out
 
 
+Weights = np.ndarray | None  # of rows, [rows]
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric of outcomes [rows] and predictions: probabilities [rows] or [rows, classes], or values [rows].
@@ -39,26 +42,30 @@ class Metric:
     is_higher_better: bool = False
     best_guess: Literal["shares", "mean", "median"] = "shares"
 
-    def __call__(self, outcomes: np.ndarray, predicted: np.ndarray) -> float:
-        """Return the metric of some rows."""
-        return float(self.of(outcomes, predicted)(np.ones((1, len(outcomes))))[0])
+    def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
+        """Return the metric of some rows, of which each may weigh something else [rows]."""
+        counts = np.ones((1, len(outcomes))) if weights is None else weights[None]
+        return float(self.of(outcomes, predicted)(counts)[0])
 
-    def reference(self, outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    def reference(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return what the best guess reaches that is the same for everybody."""
         known = np.eye(predicted.shape[1])[outcomes.astype(int)] if predicted.ndim == 2 else outcomes
-        guess = np.median(known) if self.best_guess == "median" else known.mean(axis=0)
-        return self(outcomes, np.broadcast_to(guess, predicted.shape))
+        guess = _median(known, weights) if self.best_guess == "median" else np.average(known, axis=0, weights=weights)
+        return self(outcomes, np.broadcast_to(guess, predicted.shape), weights)
 
-    def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
-        """Return the metric with its 95 % interval, a bootstrap over people."""
-        _, *ends = interval_over(self.of(outcomes, predicted), self._kinds(outcomes), seed=seed)
-        return Interval(self(outcomes, predicted), *ends)
+    def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
+        """Return the metric with its 95 % interval, a bootstrap over people, each with their weight."""
+        scaled, metric = 1.0 if weights is None else weights, self.of(outcomes, predicted)
+        _, *ends = interval_over(lambda counts: metric(counts * scaled), self._kinds(outcomes), seed=seed)
+        return Interval(self(outcomes, predicted, weights), *ends)
 
-    def gain(self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
+    def gain(
+        self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, weights: Weights = None, seed: int = 0
+    ) -> Interval:
         """Return the metric of some predictions less that of others, of the same people, with its 95 % interval."""
-        mine, theirs = self.of(outcomes, one), self.of(outcomes, other)
-        _, *ends = interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), seed=seed)
-        return Interval(self(outcomes, one) - self(outcomes, other), *ends)
+        scaled, mine, theirs = 1.0 if weights is None else weights, self.of(outcomes, one), self.of(outcomes, other)
+        both = interval_over(lambda counts: mine(counts * scaled) - theirs(counts * scaled), self._kinds(outcomes), seed=seed)
+        return Interval(self(outcomes, one, weights) - self(outcomes, other, weights), *both[1:])
 
     def _kinds(self, outcomes: np.ndarray) -> np.ndarray:
         """Return of which kind each row is, of which every resample must have some."""
@@ -68,19 +75,32 @@ class Metric:
 class Area(Metric):
     """The area under the ROC curve of two classes, with the intervals of DeLong (`dlx.stats.auc_interval`)."""
 
-    def __call__(self, outcomes: np.ndarray, predicted: np.ndarray) -> float:
+    def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the area."""
-        return auc(outcomes, predicted)
+        return auc(outcomes, predicted) if weights is None else super().__call__(outcomes, predicted, weights)
 
-    def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Interval:
-        """Return the area with its 95 % interval."""
-        del seed
-        return auc_interval(outcomes, predicted)
+    def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
+        """Return the area with its 95 % interval; a bootstrap where people weigh something else."""
+        if weights is None:
+            return auc_interval(outcomes, predicted)
+        return super().interval(outcomes, predicted, weights=weights, seed=seed)
 
-    def gain(self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Interval:
+    def gain(
+        self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, weights: Weights = None, seed: int = 0
+    ) -> Interval:
         """Return the area of one ranking less that of another, with its 95 % interval."""
-        del seed
-        return auc_difference(outcomes, one, other)
+        if weights is None:
+            return auc_difference(outcomes, one, other)
+        return super().gain(outcomes, one, other, weights=weights, seed=seed)
+
+
+def _median(values: np.ndarray, weights: Weights) -> float:
+    """Return a median of values, of which each may weigh something else."""
+    if weights is None:
+        return float(np.median(values))
+    order = values.argsort()
+    heavier = np.cumsum(weights[order]) >= weights.sum() / 2
+    return float(values[order][heavier.argmax()])
 
 
 def _mean(losses: np.ndarray) -> Statistic:
@@ -99,7 +119,8 @@ def average_precisions(outcomes: np.ndarray, predicted: np.ndarray, counts: np.n
     score = predicted[order]
     last = np.flatnonzero(np.append(score[1:] != score[:-1], True))  # of each run of ties
     found, above = (np.cumsum(counts[:, order] * some, axis=1)[:, last] for some in (outcomes[order], 1.0))
-    return (np.diff(found, prepend=0.0) * found / np.maximum(above, 1)).sum(axis=1) / found[:, -1]
+    precision = np.divide(found, above, out=np.zeros_like(found), where=above > 0)
+    return (np.diff(found, prepend=0.0) * precision).sum(axis=1) / found[:, -1]
 
 
 def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     model : Model
         A classifier, or a model of a value; of several classes, that of any.
     people : Dataset
-        Rows with outcomes, not seen in training.
+        Rows with outcomes, not seen in training; those that weigh more count for more, and are no more people.
     seed : int
         Seed of the bootstrap.
 
@@ -46,15 +46,16 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     """
     outcomes, predicted = answers(model, people, "the performance")
     metrics = metrics_of(people.schema.target)
-    intervals = [metric.interval(outcomes, predicted, seed=seed) for metric in metrics.values()]
-    references = [metric.reference(outcomes, predicted) for metric in metrics.values()]
+    weights = people.weights
+    intervals = [metric.interval(outcomes, predicted, weights=weights, seed=seed) for metric in metrics.values()]
+    references = [metric.reference(outcomes, predicted, weights) for metric in metrics.values()]
     note = "" if not people.schema.target.levels or rarest(outcomes) > 1 else "no interval: an outcome has one row"
     table = pd.DataFrame({"model": model.name, "metric": list(metrics)}).join(pd.DataFrame(intervals))
     table = table.assign(reference=references, note=note)
     if metrics is not METRICS:  # a width of 0 would be no proof that nothing varies
         flat = table["low"] == table["high"]
         table.loc[flat, ["low", "high", "note"]] = np.nan, np.nan, "no interval: nothing was seen to vary"
-    if not note and metrics is METRICS and intervals[0].estimate in (0, 1):
+    if not note and metrics is METRICS and weights is None and intervals[0].estimate in (0, 1):
         table.loc[0, "note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
     return table
 
@@ -64,10 +65,10 @@ def answers(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nd
 
     `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike.
     """
+    refuse_bare(people, "people")
     target = people.schema.target
     if target.kind == "binary":
-        return judged(model, people, what)
-    refuse_bare(people, "people")
+        return judged(model, people, what, serves_weights=True)
     outcomes = people.outcomes
     if outcomes is None or len(np.unique(outcomes)) < 2:
         got = "none" if outcomes is None else f"{len(outcomes)} that are all alike"
@@ -75,13 +76,17 @@ def answers(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nd
     return outcomes, model.probabilities(people) if target.levels else model.predict(people, "value")
 
 
-def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
+def judged(model: Model, people: Dataset, what: str, *, serves_weights: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the outcomes of people, and the probabilities that a model of two classes predicts: [rows], [rows].
 
-    `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike.
+    `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike, or rows count
+    differently, which only some measures serve.
     """
     refuse_bare(people, "people")
     outcomes = people.outcomes
+    if people.weights is not None and not serves_weights:
+        weighed = people.schema.weights
+        raise DlxError(f"{people.name}: {what} counts all rows the same, but {weighed!r} weighs them; leave weights out")
     if outcomes is None or not np.array_equal(np.unique(outcomes), (0, 1)):
         got = "got none; pass rows whose outcome is known"
         if outcomes is not None:
@@ -117,7 +122,7 @@ def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: 
     """
     if not models or not interpretable:
         raise DlxError("a comparison needs a model and an interpretable one, for example a logistic regression")
-    target, lines = people.schema.target, list[dict[str, Any]]()
+    target, weights, lines = people.schema.target, people.weights, list[dict[str, Any]]()
     metrics = {**metrics_of(target), **({"cost": cost(target.threshold)} if target.kind == "binary" else {})}
     predicted = {model: answers(model, people, "the comparison") for model in (*models, *interpretable)}
     for model in models:
@@ -125,9 +130,10 @@ def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: 
         for simple in interpretable:
             theirs, pair = predicted[simple][1], {"model": model.name, "interpretable": simple.name}
             for name, metric in metrics.items():
-                gain = metric.gain(outcomes, mine, theirs, seed=seed)
+                gain = metric.gain(outcomes, mine, theirs, weights=weights, seed=seed)
                 better = gain if metric.is_higher_better else Interval(-gain.estimate, -gain.high, -gain.low)
-                line = pair | {"metric": name, "estimate": metric(outcomes, mine), "of_interpretable": metric(outcomes, theirs)}
+                own, other = metric(outcomes, mine, weights), metric(outcomes, theirs, weights)
+                line = pair | {"metric": name, "estimate": own, "of_interpretable": other}
                 line |= {"advantage": better.estimate, "low": better.low, "high": better.high}
                 lines.append(line | {"significant": better.excludes(0)})
     return pd.DataFrame(lines)

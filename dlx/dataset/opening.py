@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,10 +29,14 @@ from dlx.reading import (
 )
 from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError
+from dlx.schema.cells import numbers_of
 from dlx.schema.description import read_described
 from dlx.schema.fields import described
 from dlx.schema.frames import as_pandas, kind_of_frame
 from dlx.schema.splitting import RANDOM
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LONGEST_NAME = 200  # bytes, of which a folder may have 255
 NAMELESS = "SCHEMA.toml"  # what an option calls a schema that is no file
@@ -89,7 +93,7 @@ def read_table(
     protected : collection of str
         Columns that the law protects.
     weights : str, optional
-        The column that says how much each row counts. What dlx trains does not weigh rows yet, and refuses it.
+        The column that says how much each row counts, in training and in measures of performance; a page refuses it.
     split : str, optional
         How rows become train, validation and test: ``"random"``, ``"time:issued"``, ``"group:customer"`` or ``"column:part"``
         (`dlx.dataset.parts`); what the schema says by default. That column is a feature only if it is one to keep.
@@ -236,9 +240,23 @@ def from_frame(table: Any, schema: Schema, *, name: str = "table", card: Card | 
         card=card or Card(),
         extra={name: table[name].to_numpy() for name in by},
         frames=frames,
+        weights=_weights(table[schema.weights]) if schema.weights in table.columns else None,
         table=table[[name for name in table.columns if name in names]],
         reading=reading_of(schema, list(table.columns), len(table)),
     )
+
+
+def _weights(column: pd.Series) -> np.ndarray:
+    """Return a column that weighs rows, float64 [rows], or raise unless it holds positive numbers."""
+    weights = numbers_of(column)
+    is_odd = ~(np.isfinite(weights) & (weights > 0))
+    if is_odd.any():
+        row = int(is_odd.argmax())
+        raise SchemaError(
+            f"{column.name!r} weighs rows, and must hold positive numbers, got {quoted(str(column.iloc[row]))} in row "
+            f"{column.index[row]}; leave out rows that shall not count"
+        )
+    return weights
 
 
 def refuse_bare(rows: Any, what: str) -> None:

@@ -94,6 +94,8 @@ class Dataset:
         Which rows are those of a test file of its own, bool.
     frames : str
         The library of the frame that the rows came in, "polars", which a model of one's own may read; empty for pandas.
+    weights : ndarray [rows], optional
+        How much each row counts, positive; only ratios matter. None where all count the same.
     is_limited : bool
         Whether `splits` has fewer rows of large parts, see `dlx.dataset.parts.rows_used`.
     several : Target, optional
@@ -114,6 +116,7 @@ class Dataset:
     source: str = ""
     held_out: np.ndarray | None = None
     frames: str = ""
+    weights: np.ndarray | None = None
     is_limited: bool = False
     several: Target | None = None
     classes: np.ndarray | None = None
@@ -125,11 +128,14 @@ class Dataset:
         object.__setattr__(self, "index", index)
         if self.outcomes is not None:
             object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
+        if self.weights is not None:
+            object.__setattr__(self, "weights", frozen(self.weights, np.float64))
         for what, column in {
             "outcomes": self.outcomes,
             "index": index,
             "table": self.table,
             "held_out": self.held_out,
+            "weights": self.weights,
             "classes": self.classes,
             **self.extra,
         }.items():
@@ -159,6 +165,7 @@ class Dataset:
             extra={name: column[which] for name, column in self.extra.items()},
             table=None if self.table is None else self.table.iloc[which],
             held_out=None if self.held_out is None else self.held_out[which],
+            weights=None if self.weights is None else self.weights[which],
             classes=None if self.classes is None else self.classes[which],
         )
 
@@ -240,7 +247,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of schema, rows, outcomes and of a split that is not plainly random: which data a model was trained on.
+        """Hash of schema, rows, weights, outcomes and of a split that is not plainly random: which data a model was trained on.
 
         That of all classes, where a Dataset tells of one: models learn from all.
         """
@@ -248,6 +255,7 @@ class Dataset:
             return self.whole.sha256
         digest = hashlib.sha256(self.schema.sha256.encode())
         digest.update(np.ascontiguousarray(self.rows).tobytes())
+        digest.update(b"" if self.weights is None else np.ascontiguousarray(self.weights).tobytes())
         if self.outcomes is not None:
             digest.update(np.ascontiguousarray(self.outcomes).tobytes())
             has_copies = bool((self.first_copies != np.arange(len(self))).any())

@@ -184,7 +184,8 @@ def fit(
     train_rows, validation : Dataset
         Rows with outcomes: all classes, or values.
     weights : ndarray [rows], optional
-        How much each training row counts in the loss, positive; only their ratios matter. Validation rows all count the same.
+        How much each training row counts in the loss, positive; only their ratios matter. By default those of the rows, as
+        which validation rows count, too.
     monotone : mapping of str to int, optional
         Columns with which the predicted risk must not fall (1) or must not rise (-1).
     """
@@ -198,6 +199,7 @@ def fit(
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
     used = np.arange(len(train_rows)) if architectures.reads_all(architecture) else rows_used(train_rows, TRAIN)
+    weights = train_rows.weights if weights is None else weights
     weights = None if weights is None else _relative(weights, len(train_rows), used)
     train_rows, validation = train_rows[used], validation[rows_used(validation, VALIDATION)]
     seen = row_ids(np.vstack([train_rows.rows, validation.rows]))
@@ -271,11 +273,6 @@ def _check_outcomes(rows: Dataset, part: str) -> None:
     target, outcomes = rows.schema.target, rows.outcomes
     if outcomes is None:
         raise TrainingError(f"{rows.name!r} has no outcomes; training needs the column {target.name!r}")
-    if rows.schema.weights:
-        raise TrainingError(
-            f"dlx trains models of rows that count the same, but {rows.schema.weights!r} weighs those of {rows.name!r}; leave "
-            "weights out of the schema, or train a model of your own and explain it with dlx.wrap"
-        )
     if target.kind == "regression" and not np.ptp(outcomes) and part != "validation ":
         raise TrainingError(f"the {part}rows of {rows.name!r} must hold different values of {target.name!r}; pass more rows")
     if target.kind == "multiclass":

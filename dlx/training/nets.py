@@ -60,9 +60,10 @@ def fit_net(
     """
     own = {name: settings[name] for name in architectures.options(architecture)}
     recipe = Recipe(**{name: value for name, value in settings.items() if name not in own}).for_rows(len(train_rows))
-    encoder = Encoder.fit(train_rows.schema, train_rows.rows)
+    encoder = Encoder.fit(train_rows.schema, train_rows.rows, train_rows.weights)
     task = _task(train_rows, weights, getattr(architectures.architecture(architecture), "AGAINST_OTHERS", False))
-    train, watched = _tensors(encoder, train_rows, task, weights), _tensors(encoder, validation, task, None)
+    later = None if validation.weights is None else validation.weights / validation.weights.mean()
+    train, watched = _tensors(encoder, train_rows, task, weights), _tensors(encoder, validation, task, later)
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     limits["logger"] = logger or False

@@ -264,9 +264,10 @@ def test_a_remedy_of_a_value_and_of_several_classes_is_refused_before_anything_i
     assert "say which with --class" in refused("explain", own, "--target", "grade", "--model", "mlp", "--method", "lime")
 
 
-def test_classes_and_values_are_trained_and_explained(run, own):
+def test_classes_and_values_are_trained_and_explained(run, own, refused):
     lines = own.read_text().splitlines()
-    own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 3}" for i, line in enumerate(lines[1:]))]) + "\n")
+    more = (f"{line},{i % 3},{1 + i % 2}" for i, line in enumerate(lines[1:]))
+    own.write_text("\n".join([f"{lines[0]},grade,times", *more]) + "\n")
     for outcome, model, metric, asked in (
         ("grade", "decision_tree", "macro_auc", ["--class", "2", "--method", "tree_shap"]),
         ("usage", "linear_regression", "rmse", ["--method", "linear_shap"]),
@@ -276,6 +277,9 @@ def test_classes_and_values_are_trained_and_explained(run, own):
         assert trained.status == 0 and any(metric in line for line in trained.out)
         explained = run("explain", *named, *asked, "--people", "5", "--background", "10")
         assert explained.status == 0 and "own" in explained.out[-1]
+        assert run("train", *named, "--weights", "times", "--name", "weighed").status == 0
+    asked = ["--target", "churned", "--model", "decision_tree", "--weights", "times"]
+    assert "a report counts all rows the same, but 'times' weighs them" in refused("report", own, *asked)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])
@@ -475,7 +479,7 @@ def test_a_schema_is_written_edited_and_overridden(run, refused, own, tmp_path):
     assert "plan: categorical; a feature, as asked for beside the schema" in words(ended.err)
     printed = words(run("schema", "loans.csv", "--schema", "s.toml").out)
     assert 'event = "a lost customer"' in printed and "# guessed" not in printed
-    assert "'usage' weighs those of 'loans'; leave weights out of the schema" in run(*command, "--weights", "usage").err[-1]
+    assert "'usage' weighs rows, and must hold positive numbers" in run(*command, "--weights", "usage").err[-1]
     assert "--special takes COLUMN=CODE:meaning" in refused("schema", "loans.csv", *asked[:2], "--special", "burden=x:none")
 
 
