@@ -75,7 +75,7 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     network, persons = on_scale(model, scale), model.dense(rows)
     refuse_lookups("deeplift", model, rows, background)
     refuse_unknown_nonlinearities(model.name, network, persons[:1])
-    refuse_unwritten_rules(model.name, network)
+    refuse_unwritten_rules(model.name, network, persons[:1])
     found = deeplift(network, persons, model.dense(background))
     return Attribution(
         values=model.encoder.fold(found.values),
@@ -133,24 +133,26 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
 
 def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:
     """Raise a `MethodError` that names the modules that captum's table lacks, or that are used more than once."""
-    unknown = named(network, outside_table(network))
+    uses = nonlinear_uses(network, dense)
+    unknown = named(network, {path: module for path, module in outside_table(network).items() if uses[path]})
     if unknown:
         table = ", ".join(sorted(module.__name__ for module in known_nonlinearities()))
         raise MethodError(
             f"deeplift cannot explain {name}: captum has no rule for {unknown} and would take a plain gradient; "
             f"its rules are for {table}; use integrated_gradients, or train with one of these"
         )
-    reused = [shown(network, path) for path, uses in nonlinear_uses(network, dense).items() if uses > 1]
+    reused = [shown(network, path) for path, count in uses.items() if count > 1]
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
         )
 
 
-def refuse_unwritten_rules(name: str, network: nn.Module) -> None:
+def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -> None:
     """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
     known = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)
-    unwritten = named(network, {path: module for path, module in leaves(network).items() if type(module) not in known})
+    uses, own = nonlinear_uses(network, dense), leaves(network).items()
+    unwritten = named(network, {path: module for path, module in own if type(module) not in known and uses.get(path, 1)})
     if unwritten:
         raise MethodError(
             f"deeplift cannot explain {name}: dlx has no rule for {unwritten}; pass implementation='reference' for "
@@ -191,8 +193,8 @@ def nonlinear_uses(network: nn.Module, dense: torch.Tensor) -> dict[str, int]:
     def count(path: str) -> None:
         uses[path] += 1
 
-    with contextlib.ExitStack() as hooks, torch.no_grad():
+    with contextlib.ExitStack() as hooks, torch.enable_grad():  # or torch may run a layer without its modules
         for path, module in nonlinear.items():
             hooks.callback(module.register_forward_hook(lambda *_, path=path: count(path)).remove)
-        network(dense)
+        network(dense.clone().requires_grad_())
     return uses

@@ -61,7 +61,7 @@ def _outputs_of_modules(network: nn.Module, rows: torch.Tensor) -> list[_Ran]:
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for path, module in network.named_modules():
             hooks.callback(module.register_forward_hook(hook(path), with_kwargs=True).remove)
-        network(rows)
+        network(rows.clone())
     return ran
 
 

@@ -101,7 +101,7 @@ class _Answering(TorchFunctionMode):
             answer = next(self.answers, None)
             if answer is not None:
                 given = self.worked_out[:, answer.columns].reshape(-1, *answer.shape)
-                return given.movedim(0, answer.axis)
+                return given.movedim(0, answer.axis).clone()  # a network may write into it
         return function(*args, **(kwargs or {}))
 
 
@@ -202,7 +202,7 @@ def _count(network: nn.Module, entries: torch.Tensor, levels: int) -> int:
 
 def _heard(network: nn.Module, rows: torch.Tensor) -> list[_Call]:
     with torch.no_grad(), _Hearing() as hearing:
-        network(rows)
+        network(rows.clone())  # a network may write into what it is given
     return hearing.calls
 
 

@@ -91,12 +91,12 @@ class Called(nn.Module):
 
     def forward(self, entries: torch.Tensor) -> Any:
         """Return what the network returns."""
-        sizes = [part.size for part in self.parts if isinstance(part, Slot)]
-        blocks, taken = iter(torch.split(entries, sizes, dim=1)), []
+        taken, start = [], 0
         for part in self.parts:
             if isinstance(part, Slot):
-                block = next(blocks).reshape(len(entries), *part.shape)
-                taken.append(block if part.dtype is None else block.round().to(part.dtype))
+                block = entries[:, start : start + part.size].reshape(len(entries), *part.shape)
+                taken.append(block.clone() if part.dtype is None else block.round().to(part.dtype))  # it may be written into
+                start += part.size
             else:
                 taken.append(part)
         args, named = tree_unflatten(taken, self.spec)

@@ -10,6 +10,7 @@ from torch.jit import ScriptModule
 
 from dlx import explainers
 from dlx.audit.compatibility.checks import STEADY, Bench, Issue, attempted, lost_words
+from dlx.errors import in_a_line
 from dlx.explainers import deeplift
 from dlx.explainers._functions import nonlinear_functions
 from dlx.explainers._lookups import EMBEDDINGS, without_gradient
@@ -47,7 +48,8 @@ def _shown(bench: Bench, path: str) -> str:
 def _nonlinearities(bench: Bench) -> Iterator[Issue]:
     """Yield what captum's DeepLIFT takes for a plain gradient, with its largest residual; NaN where it fails on the net."""
     model = bench.evaluated
-    modules = deeplift.outside_table(model.network)
+    uses = deeplift.nonlinear_uses(model.network, model.dense(bench.rows))
+    modules = {path: module for path, module in deeplift.outside_table(model.network).items() if uses[path]}
     functions = nonlinear_functions(model.network, model.dense(np.concatenate([bench.rows, bench.background])))
     if not modules and not functions:
         return
@@ -67,8 +69,13 @@ def _nonlinearities(bench: Bench) -> Iterator[Issue]:
 def _unseen_columns(bench: Bench) -> Iterator[Issue]:
     """Yield columns whose gradient is 0 although the output moves with them: codes of an embedding, roundings, steps."""
     model, rows, background = bench.evaluated, bench.rows, bench.background
+    still = attempted(lambda: without_gradient(model, rows, background, bench.seed))
+    if isinstance(still, Exception):
+        text = f"no gradient can be taken of {model.name}: {in_a_line(still)}"
+        yield Issue("no gradient", "", tuple(explainers.reading(NeuralModel)), text, np.nan)
+        return
     before, moves = np.repeat(model.predict(rows, bench.scale), len(background)), {}
-    for i in np.flatnonzero(without_gradient(model, rows, background, bench.seed)):
+    for i in np.flatnonzero(still):
         swapped = np.repeat(rows, len(background), axis=0)
         swapped[:, i] = np.tile(background[:, i], len(rows))
         moved = bench.share(model.predict(swapped, bench.scale) - before)
