@@ -432,6 +432,12 @@ class RunContext:
         return made
 
 
+def default_models(case: Dataset, models: Sequence[str] = DEFAULT_MODELS) -> list[str]:
+    """Return the architectures that a page compares where nobody named any; of a value the linear one is linear regression."""
+    linear = {"logistic_regression": "linear_regression"} if case.schema.target.is_value else {}
+    return [linear.get(name, name) for name in models]
+
+
 def fewer_people(people: int, columns: int) -> int:
     """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
     return people if columns <= USUAL_COLUMNS else min(people, max(FEWEST, people * USUAL_COLUMNS // columns))

@@ -52,14 +52,14 @@ def serve(
     Example: `dlx serve bank_loan`
     """
     from dlx.checkpoint import obtain
-    from dlx.context import DEFAULT_MODELS, RunContext
+    from dlx.context import RunContext, default_models
     from dlx.dataset import refuse_other_tasks
     from dlx.progress import Narrator
     from dlx.workbench.serving import serve as serve_
 
     named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
     refuse_other_tasks(data, "the workbench")
-    found = [opened(name, data, trust, trained_on) for name in named or DEFAULT_MODELS]
+    found = [opened(name, data, trust, trained_on) for name in named or default_models(data)]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
     models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]
     context = RunContext.of(data, models, seed=seed, people=1, background=background, narrator=narrator)

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx.audit.counterfactuals import Range
 from dlx.checkpoint import obtain, refuse_unkept
-from dlx.context import DEFAULT_MODELS, QUICK, THOROUGH, TRAINING_SEEDS, RunContext, fewer_people, is_black_box
+from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, default_models, fewer_people, is_black_box
 from dlx.dataset import Dataset, shipped
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -30,7 +30,7 @@ from dlx.reporting.sections import UnfinishedError
 from dlx.threads import one_thread
 from dlx.training import name_of
 
-__all__ = ["AUDITED_MODELS", "DEFAULT_MODELS", "UnfinishedError", "audit_report", "report"]
+__all__ = ["AUDITED_MODELS", "UnfinishedError", "audit_report", "default_models", "report"]
 
 AUDITED_MODELS = ("mlp", "gradient_boosting", "logistic_regression", "decision_tree")
 EARLY = replace(QUICK, name="quick: the first page of a thorough run")
@@ -221,12 +221,6 @@ def audit_report(
     more |= {"trust": list(trusted), "trained-on": trained_on}
     command = command or origin_of("audit", case, models, page, **asked, **more)
     return _written(case, found, ("models", "audit"), page, command, **asked, budget=budget, into=wanted, narrator=narrator)
-
-
-def default_models(case: Dataset, models: Sequence[str] = DEFAULT_MODELS) -> list[str]:
-    """Return the architectures that a page compares where nobody named any; of a value the linear one is linear regression."""
-    linear = {"logistic_regression": "linear_regression"} if case.schema.target.is_value else {}
-    return [linear.get(name, name) for name in models]
 
 
 def page_of(stem: str, target: str | None) -> Path:

@@ -203,3 +203,20 @@ def test_a_port_in_use_is_said():
     context = RunContext.of(case, [worlds.net("numeric")], people=1, background=5, narrator=Narrator(quiet=True))
     with socket.create_server(("127.0.0.1", 0)) as bound, pytest.raises(DlxError, match="cannot be used"):
         serving.serve(context, case.test, host="127.0.0.1", port=bound.getsockname()[1], ready=print)
+
+
+def test_a_value_is_answered_in_its_unit(browser):
+    from sklearn.linear_model import LinearRegression
+
+    case = worlds.table("numeric")
+    schema = Schema(case.schema.features, Target("price", kind="regression", unit="EUR"))
+    case = Dataset(schema, case.rows, 100 * case.rows[:, 0] + 5, index=case.index, name="prices")
+    model = dlx.wrap(LinearRegression().fit(case.frame, case.outcomes), case, name="line")
+    with served(case, model) as (port, token):
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/?token={token}")
+        page.wait_for_selector("#workbench .waterfall")
+        said = page.locator("#workbench .verdict").inner_text()
+        page.close()
+    predicted = model.predict(case.test[:1], "value")[0]
+    assert float(said.split("says ")[1].split(" EUR")[0].replace("−", "-").replace(",", "")) == pytest.approx(predicted, abs=0.5)
