@@ -15,7 +15,7 @@ from dlx.schema import Target
 
 
 class Words(NamedTuple):
-    """What is called otherwise where a value is predicted than where the probability of an event is."""
+    """What is called otherwise where a value, or one class of several, is predicted than where the risk of an event is."""
 
     output: str  # what a contribution raises or lowers
     loss: str  # by which importance is measured
@@ -23,6 +23,7 @@ class Words(NamedTuple):
 
 
 WORDS = {"probability": Words("risk", "log loss", "ROC AUC"), "value": Words("prediction", "mean absolute error", "R²")}
+WORDS_OF_A_CLASS = WORDS["probability"]._replace(output="probability")
 ROUNDING = 1e-12  # a number as small is the rounding of one that is 0
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

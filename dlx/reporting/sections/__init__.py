@@ -34,7 +34,7 @@ from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.reporting.canvas import embedded
-from dlx.reporting.phrases import WORDS
+from dlx.reporting.phrases import WORDS, WORDS_OF_A_CLASS
 from dlx.reporting.prose import Line, Number, Tables, bare, cell, layout, markdown, one_block, rendered, table_block
 from dlx.schema import Target
 
@@ -174,10 +174,14 @@ class _Page:
 
     @property
     def words(self) -> dict[str, Any]:
-        target = self.context.case.schema.target
+        target, is_class = self.context.case.schema.target, self.context.case.several is not None
         return {
             **{"context": self.context, "case": self.context.case, "target": target, "m": self.measured},
-            **{"words": WORDS[target.scale], "unit": unit_after(target), "unit_of": plots.unit_of},
+            **{
+                "words": WORDS_OF_A_CLASS if is_class else WORDS[target.scale],
+                "unit": unit_after(target),
+                "unit_of": plots.unit_of,
+            },
             **{"line": self.tables.line, "lines": self.tables.lines, "fact": self.fact},
             **{"figure": self.figure, "grid": self.grid, "fold": self.fold, "evidence": self.evidence},
         }
