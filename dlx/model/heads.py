@@ -15,8 +15,10 @@ from dlx.encoder import Encoder
 from dlx.model.kinds import EachClass, is_additive, model_of_net
 from dlx.model.networks import framed
 
-POINTS, WEIGHTS = np.polynomial.legendre.leggauss(32)  # to rounding where outputs change by up to about 20
-WIDE = 8.0  # a change of the outputs from which on what the rule misses is made up for
+Rule = tuple[np.ndarray, np.ndarray]  # points on [-1, 1], and their weights
+NEAR: Rule = np.polynomial.legendre.leggauss(8)  # to rounding where no output changes by more than
+CLOSE = 1.0
+FAR: Rule = np.polynomial.legendre.leggauss(32)  # to rounding up to about 20; what it misses is made up for
 
 
 class AgainstOthers(nn.Module):
@@ -68,12 +70,21 @@ HEADS = (AgainstOthers, Share)
 def mean_gradient(head: AgainstOthers | Share, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
     """Return the mean derivative of a head along the straight line between outputs, [..., classes]."""
     change = end - start
+    slopes = _by_rule(head, start, change, NEAR)
+    is_far = change.abs().amax(dim=-1) > CLOSE
+    if is_far.any():
+        begins, steps = start.expand_as(change)[is_far], change[is_far]
+        found = _by_rule(head, begins, steps, FAR)
+        missed = head(begins + steps) - head(begins) - (found * steps).sum(dim=-1, keepdim=True)
+        slopes[is_far] = found + missed / (steps**2).sum(dim=-1, keepdim=True) * steps
+    return slopes
+
+
+def _by_rule(head: AgainstOthers | Share, start: torch.Tensor, change: torch.Tensor, rule: Rule) -> torch.Tensor:
     slopes = torch.zeros_like(change)
-    for point, weight in zip((POINTS + 1) / 2, WEIGHTS / 2, strict=True):
+    for point, weight in zip((rule[0] + 1) / 2, rule[1] / 2, strict=True):
         slopes += weight * head.gradient(start + point * change)
-    missed = head(end) - head(start) - (slopes * change).sum(dim=-1, keepdim=True)
-    is_wide = change.abs().amax(dim=-1, keepdim=True) > WIDE
-    return slopes + torch.where(is_wide, missed / (change**2).sum(dim=-1, keepdim=True), 0.0) * change
+    return slopes
 
 
 def each_class(network: nn.Module, encoder: Encoder, name: str) -> EachClass:

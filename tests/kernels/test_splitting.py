@@ -16,6 +16,7 @@ from dlx.kernels.shapley import Game, exact_values, shapley_of_table
 from dlx.kernels.shapley.exact import all_coalitions
 from dlx.kernels.shapley.splitting import split
 from dlx.model import NeuralModel
+from dlx.model.heads import AgainstOthers
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
 
@@ -26,6 +27,7 @@ def nets(world):
     made = {
         "mlp": mlp.build(width, [-0.85]),
         "resnet": resnet.build(width, [-0.85]),
+        "one of three classes": nn.Sequential(mlp.build(width, [0.0, 0.2, -0.2]), AgainstOthers(1)),
         "one layer": nn.Linear(width, 1),
         "no bias": nn.Sequential(nn.Identity(), nn.Sequential(nn.Linear(width, 9, bias=False), nn.Tanh()), nn.Linear(9, 1)),
     }
@@ -42,7 +44,7 @@ def all_pairs(played):
 
 
 @pytest.mark.parametrize("world", worlds.SCHEMAS)
-@pytest.mark.parametrize("name", ["mlp", "resnet", "one layer", "no bias"])
+@pytest.mark.parametrize("name", ["mlp", "resnet", "one of three classes", "one layer", "no bias"])
 @pytest.mark.parametrize("scale", ["logit", "probability"])
 def test_split_first_layer_gives_what_mixed_rows_give(name, world, scale):
     fast = game(nets(world)[name], world, scale)

@@ -219,4 +219,6 @@ def test_a_value_is_answered_in_its_unit(browser):
         said = page.locator("#workbench .verdict").inner_text()
         page.close()
     predicted = model.predict(case.test[:1], "value")[0]
-    assert float(said.split("says ")[1].split(" EUR")[0].replace("−", "-").replace(",", "")) == pytest.approx(predicted, abs=0.5)
+    assert float(said.split("says ")[1].split(" EUR")[0].replace("−", "-").replace(",", "")) == pytest.approx(
+        predicted, abs=0.5
+    )
