@@ -2,13 +2,14 @@
 
 Each model is fitted, wrapped and explained: the lines that this takes, the route that dlx chose, which methods are exact, valid
 or refused, and the largest differences from the model's own predict and from the Shapley values by enumeration through it.
-CatBoost is left out where it is not installed.
+CatBoost, skops and what writes ONNX (skl2onnx, onnxmltools) are left out where they are not installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -38,7 +39,8 @@ from dlx import explainers
 from dlx.audit.compatibility import preflight
 from dlx.errors import DlxError
 from dlx.files import write_atomically
-from dlx.model import Model, Scale, rescaled
+from dlx.model import Model, Scale, open_model, rescaled
+from dlx.model.model_files import UntrustedError
 from dlx.threads import one_thread
 
 ROWS, PEOPLE, BACKGROUND = 300, 3, 6
@@ -58,6 +60,13 @@ class Brought(NamedTuple):
     table: str  # of `people`
 
 
+class Filed(NamedTuple):
+    """A model as a file, and the one that it was written of."""
+
+    path: Path
+    original: Any
+
+
 class Lit(lightning.LightningModule):
     """A net as Lightning has it."""
 
@@ -72,7 +81,10 @@ class Lit(lightning.LightningModule):
 
 @cache
 def people(kind: str) -> tuple[pd.DataFrame, pd.Series, dlx.Dataset]:
-    """Return a table, its outcomes and a Dataset: of "numbers", with "gaps", and with "words" or "native" categories."""
+    """Return a table, its outcomes and a Dataset: of "numbers", with "gaps", with "words", "native" categories or "levels".
+
+    Levels are native categories without gaps, which CatBoost and ONNX ask for.
+    """
     rng, (columns, task) = np.random.default_rng(0), kind.split(" of ")
     table = pd.DataFrame(
         {"income": rng.gamma(2, size=ROWS), "age": rng.normal(40, 9, ROWS), "children": rng.integers(0, 5, ROWS)}
@@ -80,12 +92,12 @@ def people(kind: str) -> tuple[pd.DataFrame, pd.Series, dlx.Dataset]:
     score = table["income"] + 0.1 * (table["age"] - 40) * (table["children"] > 2) - 2
     if columns != "numbers":
         table.loc[rng.random(ROWS) < 0.15, "income"] = np.nan
-    if columns in ("words", "native"):
+    if columns in ("words", "native", "levels"):
         table["job"] = rng.choice(["clerk", "smith", "none"], ROWS)
         table["grade"] = pd.Categorical(rng.choice(["low", "mid", "top"], ROWS), ["low", "mid", "top"], ordered=True)
         score += (table["job"] == "smith") * 1.0 - (table["grade"] == "top")
-        table.loc[rng.random(ROWS) < 0.15, "job"] = None
-        table["job"] = table["job"].astype("category" if columns == "native" else object)
+        table.loc[(rng.random(ROWS) < 0.15) & (columns != "levels"), "job"] = None
+        table["job"] = table["job"].astype(object if columns == "words" else "category")
     outcome = pd.Series(score + rng.normal(size=ROWS) / 2, name="y")
     outcome = (outcome > 0).astype(int) if task == "classes" else np.exp(outcome / 2)
     whole = table.assign(y=outcome)
@@ -165,6 +177,76 @@ def boosters() -> Iterator[Brought]:
             made["CatBoost"] = catboost.CatBoostClassifier(iterations=20, depth=4, verbose=0, allow_writing_files=False)
         for name, booster in made.items():
             yield Brought("boosters", f"{name}, {columns}, {task}", booster.fit, f"{columns} of {task}")
+    if importlib.util.find_spec("catboost"):
+        for task, kind in (("classes", "Classifier"), ("values", "Regressor")):
+            made = {"verbose": 0, "allow_writing_files": False, "iterations": 20, "depth": 4, "cat_features": WORDS}
+            booster = getattr(importlib.import_module("catboost"), f"CatBoost{kind}")(**made)
+            yield Brought("boosters", f"CatBoost, native categories, gaps in numbers, {task}", booster.fit, f"levels of {task}")
+
+
+def files(folder: Path) -> Iterator[Brought]:
+    """Yield models as files, as `--model` and `dlx.model.open_model` take them."""
+    numbers, levels, native = "numbers of classes", "levels of classes", "native of classes"
+    filled = make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler())
+    steps = make_column_transformer((filled, NUMBERS), (preprocessing.OneHotEncoder(handle_unknown="ignore"), WORDS))
+    last = ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0)
+    booster = xgboost.XGBClassifier(n_estimators=20, max_depth=4, enable_categorical=True, n_jobs=1)
+
+    def filed(name: str, estimator: Any, write: Callable[[Any, Path, pd.DataFrame], Any]) -> Callable[..., Filed]:
+        def make(table: pd.DataFrame, outcome: pd.Series) -> Filed:
+            write(estimator.fit(table, outcome), folder / name, table)
+            return Filed(folder / name, estimator)
+
+        return make
+
+    for suffix in ("json", "ubj"):
+        written = filed(f"native.{suffix}", booster, lambda made, path, _: made.save_model(path))
+        yield Brought("files", f"XGBoost, native categories, .{suffix}", written, native)
+    light = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1)
+    written = filed("light.txt", light, lambda made, path, _: made.booster_.save_model(path))
+    yield Brought("files", "LightGBM, native categories, .txt", written, native)
+    if importlib.util.find_spec("catboost"):
+        made = {"verbose": 0, "allow_writing_files": False, "iterations": 20, "depth": 4, "cat_features": WORDS}
+        cat = importlib.import_module("catboost").CatBoostClassifier(**made)
+        yield Brought(
+            "files", "CatBoost, native categories, .cbm", filed("cat.cbm", cat, lambda c, p, _: c.save_model(p)), levels
+        )
+    if importlib.util.find_spec("skops"):
+        dump = importlib.import_module("skops.io").dump
+        for name, one in (("logistic", linear_model.LogisticRegression(max_iter=5_000)), ("forest", last)):
+            written = filed(f"{name}.skops", make_pipeline(steps, one), lambda made, path, _: dump(made, path))
+            yield Brought("files", f"pipeline, {name}, .skops", written, "words of classes")
+    if importlib.util.find_spec("skl2onnx"):
+        written = filed("numbers.onnx", make_pipeline(preprocessing.StandardScaler(), last), write_onnx)
+        yield Brought("files", "scikit-learn, numbers, .onnx", written, numbers)
+        written = filed("levels.onnx", make_pipeline(steps, linear_model.LogisticRegression(max_iter=5_000)), write_onnx)
+        yield Brought("files", "scikit-learn, one-hot, .onnx", written, levels)
+    if importlib.util.find_spec("onnxmltools"):
+        plain = xgboost.XGBClassifier(n_estimators=20, max_depth=4, n_jobs=1)
+        name = f"XGBoost by onnxmltools {version('onnxmltools')}, .onnx"
+        yield Brought("files", name, filed("boosted.onnx", plain, write_boosted_onnx), numbers)
+
+
+def write_onnx(made: Any, path: Path, table: pd.DataFrame) -> None:
+    """Write a fitted pipeline as ONNX, an input for each column."""
+    skl2onnx = importlib.import_module("skl2onnx")
+    types = importlib.import_module("skl2onnx.common.data_types")
+    names = {name: types.FloatTensorType if name in NUMBERS else types.StringTensorType for name in table}
+    inputs = [(name, kind([None, 1])) for name, kind in names.items()]
+    if not hasattr(made[0], "transformers_"):
+        inputs = [("rows", types.FloatTensorType([None, table.shape[1]]))]
+    path.write_bytes(skl2onnx.to_onnx(made, initial_types=inputs, options={"zipmap": False}).SerializeToString())
+
+
+def write_boosted_onnx(made: Any, path: Path, table: pd.DataFrame) -> None:
+    """Write a booster of XGBoost as ONNX, whose columns have no names there."""
+    types = importlib.import_module("onnxmltools.convert.common.data_types")
+    convert = importlib.import_module("onnxmltools").convert_xgboost
+    booster = made.get_booster()
+    booster.feature_names = None
+    path.write_bytes(
+        convert(booster, initial_types=[("rows", types.FloatTensorType([None, table.shape[1]]))]).SerializeToString()
+    )
 
 
 def others() -> Iterator[Brought]:
@@ -203,6 +285,8 @@ def line_of(brought: Brought) -> dict[str, str]:
         made = brought.make(table, outcome)
     except (TypeError, ValueError) as error:  # it does not fit this table
         return told | {"route": f"not fitted: {' '.join(str(error).split())[:80]}"}
+    if isinstance(made, Filed):
+        return told | _of_file(made, case, table)
     margin = not hasattr(made, "predict_proba") and hasattr(made, "decision_function")
     asked = made.decision_function if margin else made
     try:
@@ -213,6 +297,18 @@ def line_of(brought: Brought) -> dict[str, str]:
     told["lines"] = "1, of its decision_function" if margin else "1"
     own, scale = own_outputs(asked)
     return told | {"route": model.route or type(model).__name__} | _methods(model, case) | _held(model, case, table, own, scale)
+
+
+def _of_file(made: Filed, case: dlx.Dataset, table: pd.DataFrame) -> dict[str, str]:
+    """Return what came of a model as a file, held to the one that it was written of."""
+    try:
+        model = open_model(str(made.path), case)
+    except UntrustedError as error:
+        model = open_model(str(made.path), case, trusted=error.types)
+    except DlxError as error:
+        return {"route": f"refused: {error}"}
+    own, scale = own_outputs(made.original)
+    return {"route": model.route} | _methods(model, case) | _held(model, case, table, own, scale)
 
 
 def _methods(model: Model, case: dlx.Dataset) -> dict[str, str]:
@@ -251,9 +347,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="models whose family or name holds this")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".md"))
     asked, lines = parser.parse_args(), []
-    with warnings.catch_warnings(), one_thread():
+    with warnings.catch_warnings(), one_thread(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
-        for brought in (*families(), *pipelines(), *boosters(), *others()):
+        for brought in (*families(), *pipelines(), *boosters(), *others(), *files(Path(folder))):
             if asked.only in f"{brought.family} {brought.name}":
                 lines.append(line_of(brought))
                 print(f"{brought.name}: {lines[-1]['route']}", flush=True)
