@@ -194,6 +194,7 @@ def test_train_explain_and_report_a_table_of_one_s_own(run, own):
         ((*TREES, "--people", "²"), "'²'", "a number from 1 on"),
         ((*TREES, "--people", "nosuch.csv"), "nosuch.csv", "no file"),
         ((*TREES, "--target", "age"), "bank_loan", "a table of your own"),
+        (("report", "bank_loan", "--range", ":3"), "a range is of a value", "leave --range out"),
         (("list", "nosuch"), "'nosuch'", "cases, models or methods"),
         (("compare", "nosuch.safetensors", "nosuch.safetensors"), "nosuch.safetensors", ""),
     ],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHOWN = 6
 MEASURES = {
     "probability": {"loss": "log loss here minus elsewhere (nats)", "risk": "share of events minus predicted share"},
-    "value": {"loss": "absolute error here minus elsewhere", "risk": "observed − predicted, here minus elsewhere"},
+    "value": {"loss": "absolute error here minus elsewhere", "error": "observed − predicted, here minus elsewhere"},
 }
 
 
@@ -51,7 +51,7 @@ def _slices(measured: Measured, context: RunContext, *, of: str) -> Canvas:
     return panels(parts, size=(8.6, height), room=(0, 0.3), sharex=True, legend_columns=7)
 
 
-slices_by_loss, slices_by_risk = partial(_slices, of="loss"), partial(_slices, of="risk")
+slices_by_loss, slices_by_risk, slices_by_error = (partial(_slices, of=of) for of in ("loss", "risk", "error"))
 
 
 def losses(measured: Measured, _: RunContext) -> Canvas:

@@ -18,6 +18,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
 COVERS = ("slices", "error_causes")
+OF = {"risk": "error"}  # what a value has in place of it
 WORST = 5  # people who are told of, of each model
 
 
@@ -59,8 +60,8 @@ def _of(context: RunContext, model: Model, no_slices: dict[str, str]) -> dict[st
     except DlxError as error:
         no_slices[model.name] = str(error)
     else:
-        tables["slices"] = joined(one.table for one in searched)
-        counts = [(one.model, one.of, len(one.table), int(one.table["found"].sum())) for one in searched]
+        tables["slices"] = joined(one.table.replace({"of": OF}) for one in searched)
+        counts = [(one.model, OF.get(one.of, one.of), len(one.table), int(one.table["found"].sum())) for one in searched]
         tables["search"] = pd.DataFrame(counts, columns=["model", "of", "tested", "found"])
     pushed = pushes(some, context.contributions[model.name], seed=context.seed)
     tables["pushes"] = pushed.assign(is_clear=pushed["low"] > 0)
