@@ -41,6 +41,7 @@ FAST = {
     for name in architectures.names("binary")
     if architectures.is_net(name)
 }
+FAST["tabm"] |= {"members": 4, "learning_rate": 0.03}  # its mean changes slowly
 
 
 @pytest.fixture(scope="module")
@@ -210,15 +211,23 @@ def fixed_of(table, architecture="gradient_boosting", **asked):
     return fix(table, before, device="cpu", **asked)
 
 
-def test_a_fixed_model_is_kept_and_loaded_like_any_other(table, tmp_path):
-    fixed = fixed_of(table, drop=["sex"], merge=30, monotone={"age": 1}, weights="outcome", recalibrate=True)
+@pytest.mark.parametrize("architecture", ["gradient_boosting", "additive", "tabm"])
+def test_a_fixed_model_is_kept_and_loaded_like_any_other(table, tmp_path, architecture):
+    bound = {"age": 1} if architectures.can_be_monotone(architecture) else {}
+    fixed = fixed_of(table, architecture, drop=["sex"], merge=30, monotone=bound, weights="outcome", recalibrate=True)
     path = fixed.save(tmp_path)
-    loaded = checkpoint.load_model(table, "gradient_boosting", checkpoints=tmp_path)
+    config = FAST.get(architecture)
+    loaded = checkpoint.load_model(table, architecture, config=config, checkpoints=tmp_path)
+    assert type(loaded) is type(fixed.before) and loaded.name == f"{training.name_of(architecture, 0, config or {})} fixed"
     np.testing.assert_allclose(loaded.predict(table.test, "logit"), fixed.model.predict(table.test, "logit"), atol=1e-5)
     assert checkpoint.describe(path)["settings"]["remedy"] == fixed.remedy.to_dict()
-    assert loaded.name == "gradient_boosting fixed"
     clauses = ("left out: sex", "merged in town: a with c", "bound to rise with: age", "weighted: outcomes", "recalibrated")
+    clauses = [clause for clause in clauses if bound or not clause.startswith("bound")]
     assert all(any(words.startswith(clause) for words in fixed.words) for clause in clauses)
+    if architecture == "additive":
+        own = dlx.explain(loaded, table.test[:4], method="additive_shap", background=table.train.rows[:9], scale="logit")
+        brute = dlx.explain(loaded, table.test[:4], method="exact_shapley", background=table.train.rows[:9], scale="logit")
+        np.testing.assert_allclose(own.values, brute.values, atol=1e-5)
 
 
 def test_recalibration_alone_trains_nothing_and_a_folded_net_is_the_recalibrated_one(table):
