@@ -483,6 +483,8 @@ def _aligned(brought: Explanation, panel: Dataset, background: Dataset, models: 
         raise DlxError(f"{what} explains no model of this report; it tells of {', '.join(model.name for model in models)}")
     if brought.method in explainers.names():
         raise DlxError(f"{what} has the name of a method that the report uses; give it another: method='my_shap'")
+    if brought.target not in ("", model.target):
+        raise DlxError(f"{what} explains {brought.target!r}, the report {model.target!r}; explain that")
     if brought.scale != model.scales[0]:
         raise DlxError(f"{what} is on the scale {brought.scale!r}, the report on {model.scales[0]!r}; explain it on that")
     if brought.background_id != array_id(background.rows):

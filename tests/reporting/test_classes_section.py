@@ -14,9 +14,12 @@ import worlds
 from pages import dead_links, numbers_of, told_of, unnumbered, words_of
 from sklearn import metrics
 
+from dlx.context import RunContext
 from dlx.dataset import from_frame
+from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.reporting import sections
+from dlx.runner import explain
 from dlx.schema import infer_schema
 
 EVERY = sections.names(task="class")
@@ -127,3 +130,11 @@ def test_who_leaves_a_class_goes_to_another_or_stays_the_likeliest_and_reasons_m
     assert "Their likeliest class is then" in words and f"“{last['class']}” for {last['count']}." in words
     assert "No decision about a wine is defined here: to be taken for barolo is none" in words
     numbers_of(told.page, told.tables)
+
+
+def test_an_explanation_of_another_class_has_no_place_on_the_page():
+    case, model = wines.wines(), wines.models()[0]
+    asked = {"background": case.background(4), "scale": "probability", "method": "exact_shapley"}
+    made = replace(explain(model, case.test, target="barbera", **asked), method="mine")
+    with pytest.raises(DlxError, match="mine of timid explains 'barbera', the report 'barolo'; explain that"):
+        RunContext.of(case.of_class("barolo"), [model.of("barolo")], people=5, background=4, brought=[made])
