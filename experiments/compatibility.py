@@ -296,7 +296,12 @@ def line_of(brought: Brought) -> dict[str, str]:
         return told | {"route": f"refused: {error}"}
     told["lines"] = "1, of its decision_function" if margin else "1"
     own, scale = own_outputs(asked)
-    return told | {"route": model.route or type(model).__name__} | _methods(model, case) | _held(model, case, table, own, scale)
+    return (
+        told
+        | {"route": model.route or type(model).__name__}
+        | methods_of(model, case)
+        | distances(model, case, table, own, scale)
+    )
 
 
 def _of_file(made: Filed, case: dlx.Dataset, table: pd.DataFrame) -> dict[str, str]:
@@ -308,10 +313,11 @@ def _of_file(made: Filed, case: dlx.Dataset, table: pd.DataFrame) -> dict[str, s
     except DlxError as error:
         return {"route": f"refused: {error}"}
     own, scale = own_outputs(made.original)
-    return {"route": model.route} | _methods(model, case) | _held(model, case, table, own, scale)
+    return {"route": model.route} | methods_of(model, case) | distances(model, case, table, own, scale)
 
 
-def _methods(model: Model, case: dlx.Dataset) -> dict[str, str]:
+def methods_of(model: Model, case: dlx.Dataset) -> dict[str, str]:
+    """Return which methods are exact, which valid, and which refused for what reason, as cells of a line."""
     found = preflight(model, case[:PEOPLE], case[10 : 10 + BACKGROUND]).set_index("method")
     valid = [name for name in found.index if found.loc[name, "verdict"] != "not valid"]
     exact = [name for name in valid if explainers.exact_for(name, model, model.scales[0])]
@@ -323,7 +329,9 @@ def _methods(model: Model, case: dlx.Dataset) -> dict[str, str]:
     return {"exact": ", ".join(exact), "valid": ", ".join(sorted(set(valid) - set(exact))), "refused": "; ".join(why)}
 
 
-def _held(model: Model, case: dlx.Dataset, table: pd.DataFrame, own: Callable[..., np.ndarray], scale: Scale) -> dict[str, str]:
+def distances(
+    model: Model, case: dlx.Dataset, table: pd.DataFrame, own: Callable[..., np.ndarray], scale: Scale
+) -> dict[str, str]:
     """Return the largest differences from the model's own predict and from Shapley values by enumeration through it."""
     explained, right = model.scales[0], own(table)
     shared = explained if scale in ("value", "logit") else "probability"
@@ -367,12 +375,13 @@ def written(lines: pd.DataFrame) -> str:
         f"{lines['route'].str.startswith('refused').sum()} refused.",
     ]
     for family, some in lines.groupby("family", sort=False):
-        parts += [f"## {family[0].upper()}{family[1:]}", _grid(some.drop(columns="family"))]
+        parts += [f"## {family[0].upper()}{family[1:]}", grid(some.drop(columns="family"))]
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(some: pd.DataFrame) -> str:
-    rows = [[HEADERS[name] for name in some], ["---"] * some.shape[1], *some.to_numpy().tolist()]
+def grid(some: pd.DataFrame, headers: dict[str, str] = HEADERS) -> str:
+    """Return lines as a table of Markdown."""
+    rows = [[headers[name] for name in some], ["---"] * some.shape[1], *some.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', ' ') for cell in row)} |" for row in rows)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from dlx.errors import in_a_line
 from dlx.model.net_outputs import shown
 from dlx.model.pipelines import NoRoute
 
@@ -161,9 +162,7 @@ def _codes_of(function: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor 
 
 
 def tabulated(network: nn.Module, entries: torch.Tensor, dense: torch.Tensor, columns: Sequence[Levels]) -> Lookups:
-    """Return the lookups of a network as tables of the levels of categorical columns.
-
-    A `NoRoute` where one looks up what several columns make together, or gives its rows in another shape than it is given.
+    """Return the lookups of a network as tables; a `NoRoute` where one looks up what several columns make together.
 
     Parameters
     ----------
@@ -181,13 +180,16 @@ def tabulated(network: nn.Module, entries: torch.Tensor, dense: torch.Tensor, co
     for column in columns:
         rows, levels = base.clone(), torch.arange(count) % len(column.values)
         rows[:, column.entries] = column.values[levels].to(rows)
-        of_levels.append(_heard(network, rows))
+        try:
+            of_levels.append(_heard(network, rows))
+        except (IndexError, RuntimeError) as error:
+            raise NoRoute(f"it cannot be asked for every level of {column.name}: {in_a_line(error)}") from error
     some = torch.arange(count) % len(entries)
     real = _heard(network, entries[some])
     if any([call.function for call in calls] != [call.function for call in heard] for calls in (real, *of_levels)):
         raise NoRoute("what it looks up changes from row to row")
     tables = [
-        _table(shown_weight(network, call), call, [calls[i] for calls in of_levels], real[i], dense[some], columns)
+        _table(_name(network, call), call, [calls[i] for calls in of_levels], real[i], dense[some], columns)
         for i, call in enumerate(heard)
     ]
     return _joined(tables, dense)
@@ -206,7 +208,7 @@ def _heard(network: nn.Module, rows: torch.Tensor) -> list[_Call]:
     return hearing.calls
 
 
-def shown_weight(network: nn.Module, call: _Call) -> str:
+def _name(network: nn.Module, call: _Call) -> str:
     """Return how an error names a lookup: by the weight that it looks up in."""
     tensors = [value for value in tree_leaves((call.args, call.kwargs)) if isinstance(value, torch.Tensor)]
     held = itertools.chain(network.named_parameters(), network.named_buffers())
@@ -214,18 +216,9 @@ def shown_weight(network: nn.Module, call: _Call) -> str:
     return CALLS.get(call.function, "a lookup") if path is None else shown(network, path.removesuffix(".weight"))
 
 
-@dataclass(frozen=True)
-class _Table:
-    weight: torch.Tensor  # [answered, width]
-    bias: torch.Tensor
-    shape: tuple[int, ...]
-    axis: int
-    asking: frozenset[str]
-
-
 def _table(
     name: str, call: _Call, of_levels: list[_Call], real: _Call, dense: torch.Tensor, columns: Sequence[Levels]
-) -> _Table | None:
+) -> Lookups | None:
     """Return what one lookup gives as a table, None where no category decides it."""
     axes = [axis for axis, length in enumerate(call.codes.shape) if length == len(dense)]
     owners: dict[int, int] = {}
@@ -259,7 +252,7 @@ def _filled(
     axis: int,
     dense: torch.Tensor,
     columns: Sequence[Levels],
-) -> _Table:
+) -> Lookups:
     """Return the table of a lookup, place by place."""
     is_bag = bool(call.bag)
     if is_bag:
@@ -281,7 +274,8 @@ def _filled(
             weight[into, column.start : column.start + len(column.values)] += each * found.T
     rest = [length for i, length in enumerate(call.codes.shape) if i != axis]
     shape = (size,) if is_bag else (*rest, *call.of(flat[0][0]).shape[1:])
-    return _Table(weight, bias, tuple(shape), 0 if is_bag else axis, frozenset(columns[j].name for j in owners.values()))
+    answer = Answer(slice(0, len(bias)), tuple(shape), 0 if is_bag else axis)
+    return Lookups((answer,), weight, bias, frozenset(columns[j].name for j in owners.values()))
 
 
 def _check_bag(name: str, call: _Call) -> None:
@@ -292,13 +286,14 @@ def _check_bag(name: str, call: _Call) -> None:
         raise NoRoute(f"{name} is a bag that is no sum or mean of a row for each column")
 
 
-def _joined(tables: Sequence[_Table | None], dense: torch.Tensor) -> Lookups:
+def _joined(tables: Sequence[Lookups | None], dense: torch.Tensor) -> Lookups:
+    """Return lookups one after the other."""
     answers: list[Answer | None] = []
     at = 0
     for table in tables:
-        answers.append(None if table is None else Answer(slice(at, at + len(table.bias)), table.shape, table.axis))
-        at += 0 if table is None else len(table.bias)
-    some = [table for table in tables if table is not None]
-    weight = torch.cat([table.weight for table in some]) if some else dense.new_zeros(0, dense.shape[1])
-    bias = torch.cat([table.bias for table in some]) if some else dense.new_zeros(0)
+        one = None if table is None else table.answers[0]
+        answers.append(one and replace(one, columns=slice(at, at + one.columns.stop)))
+        at += one.columns.stop if one else 0
+    some = [Lookups((), dense.new_zeros(0, dense.shape[1]), dense.new_zeros(0), frozenset()), *filter(None, tables)]
+    weight, bias = torch.cat([table.weight for table in some]), torch.cat([table.bias for table in some])
     return Lookups(tuple(answers), weight, bias, frozenset().union(*(table.asking for table in some)))

@@ -163,9 +163,11 @@ def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str
                 return rows, network(rows.clone())
         except Exception as error:  # the user's code, on numbers that it was not made for
             failed = error
+    if hasattr(network, "parts"):  # it is called with inputs that the user made
+        raise NetworkError(f"{name} cannot be called with its inputs: {in_a_line(failed)}") from failed
     raise NetworkError(
         f"{name} cannot be called with dense rows, one tensor [rows, {width}]: {in_a_line(failed)}; "
-        "pass the encoder that it was trained with, or wrap a module that takes such rows"
+        "say what it is given (inputs=), pass the encoder that it was trained with, or wrap a module that takes such rows"
     ) from failed
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import torch
 from captum.attr import IntegratedGradients
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from torch import nn
 from torch.nn import functional
@@ -398,6 +400,69 @@ def test_codes_that_reach_anything_but_a_lookup_leave_the_shapley_methods(make, 
     np.testing.assert_allclose(made.values, shapley(Own("", net), people.rows, others.rows, "logit"), atol=1e-5)
     with pytest.raises(DlxError, match=said):
         dlx.explain(model, people, method="integrated_gradients", background=others, scale="logit")
+
+
+def test_gaps_that_the_users_own_steps_fill_are_a_level_and_a_number():
+    made = table()
+    made.loc[::5, "job"], made.loc[::7, "income"] = None, np.nan
+    some = dlx.from_frame(made, dlx.infer_schema(made, "y"))
+    filled = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()).fit(made[NUMBERS])
+    coder = OrdinalEncoder(encoded_missing_value=4).fit(made[WORDS])
+    net = seeded(Embeds)
+    net.embeddings[0], net.body[0] = nn.Embedding(5, 3), nn.Linear(9, 8)
+    model = dlx.wrap(net, some, inputs=(filled, coder))
+    assert isinstance(model, NeuralModel)
+    with torch.no_grad():
+        numbers = torch.tensor(filled.transform(made[NUMBERS])).float()
+        own = net(numbers, torch.tensor(coder.transform(made[WORDS])).long()).double().numpy()[:, 0]
+    np.testing.assert_allclose(model.predict(some, "logit"), own, atol=1e-6)
+    found = dlx.explain(model, some[:7], method="deeplift", background=some[50:60], scale="logit")
+    np.testing.assert_allclose(found.values.sum(axis=1) + found.base_values, own[:7], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "said"),
+    [
+        (
+            Embeds,
+            lambda t: positional(t)[0],
+            r"Embeds cannot be called with .* missing 1 .* argument: 'x_cat'; say what it is given",
+        ),
+        (Embeds, lambda t: positional(t)[::-1], "Embeds cannot be called with its inputs: "),
+        (Embeds, (["income", "ages"], WORDS), "names the column 'ages', which is none of income"),
+        (Embeds, (StandardScaler().fit(TABLE[NUMBERS].to_numpy()), CODER), "does not know its columns: fit it on a DataFrame"),
+        (Embeds, lambda t: t["wage"], "the inputs of Embeds cannot be made of a table: KeyError: 'wage'"),
+        (Embeds, 3, "inputs must be columns, fitted transformers"),
+        (Embeds, lambda _: {}, "must hold a tensor with a row for each"),
+    ],
+)
+def test_inputs_that_cannot_be_are_one_line(make, inputs, said):
+    with pytest.raises(DlxError, match=said) as refused:
+        dlx.wrap(seeded(make), case(), inputs=inputs)
+    assert "\n" not in str(refused.value)
+
+
+def test_inputs_need_rows_and_a_net():
+    with pytest.raises(DlxError, match="wrap it with a Dataset, or pass check"):
+        dlx.wrap(seeded(Embeds), case().schema, inputs=positional)
+    with pytest.raises(DlxError, match="inputs are those of a network"):
+        dlx.wrap(lambda t: t["income"], case(), inputs=positional)
+
+
+def test_columns_are_numbers_as_they_are_and_places_of_levels():
+    net = seeded(Embeds)
+    model = dlx.wrap(net, case(), inputs=(NUMBERS, WORDS))
+    with torch.no_grad():
+        own = net(torch.tensor(TABLE[NUMBERS].to_numpy()).float(), codes_of(TABLE)).double().numpy()[:, 0]
+    np.testing.assert_allclose(model.predict(case(), "logit"), own, rtol=1e-5)
+
+
+def test_a_level_that_the_net_has_no_row_for_leaves_the_shapley_methods():
+    net, some = seeded(Embeds), case()[case().frame["job"].to_numpy() != "vicar"]
+    net.embeddings[0] = nn.Embedding(3, 3)
+    model = dlx.wrap(net, some, inputs=(NUMBERS, WORDS))
+    assert isinstance(model, BlackBox)
+    assert "cannot be asked for every level of job" in model.route
 
 
 def test_numbers_that_are_mixed_before_the_net_leave_the_shapley_methods():
