@@ -55,6 +55,10 @@ def checked_scale(model: Model, explanation: Explanation) -> Scale:
             f"an explanation is judged by the model that it explains, got one of {explanation.model} and the model "
             f"{model.name}; pass the model {explanation.model}, or explain {model.name}"
         )
+    if model.schema.target.kind == "multiclass" and explanation.target != model.target:
+        raise DlxError(
+            f"{model.name} answers for {model.target!r}, but {explanation.target!r} was explained; pass model.of(...)"
+        )
     if explanation.schema.sha256 != model.schema.sha256:
         raise DlxError(f"{model.name} must read the columns that were explained, but does not; explain it again")
     if not len(explanation):

@@ -8,6 +8,7 @@ import wines
 import worlds
 
 import dlx
+from dlx.comparison import faithfulness
 from dlx.errors import DlxError
 
 
@@ -63,3 +64,5 @@ def test_explain_asks_for_the_class_or_is_told():
     np.testing.assert_array_equal(made.values, same.values)
     with pytest.raises(DlxError, match="must share the target but do not"):
         dlx.compare([made, dlx.explain(model, case.test[:2], target="barbera", **asked)])
+    with pytest.raises(DlxError, match=r"timid answers for 'barbera', but 'barolo' was explained; pass model\.of"):
+        faithfulness(model.of("barbera"), [made], case.background(5))
