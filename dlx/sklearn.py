@@ -131,6 +131,8 @@ class NetClassifier(ClassifierMixin, _Net):
     ----------
     model_ : Model
         The net as dlx explains it, in float64, so that a row's prediction does not depend on the rows beside it.
+        Where each class is learnt against the others (``"additive"``), it answers for each as it was learnt, and `predict_proba`
+        divides by the sum.
     history_ : DataFrame
         A line an epoch: epoch, training_loss, validation_loss.
     classes_ : ndarray
@@ -166,9 +168,14 @@ class NetClassifier(ClassifierMixin, _Net):
         """Return the net with an output for each level of a target, in their order; `dlx.wrap` asks."""
         import torch
 
+        from dlx.model.heads import AgainstOthers
+
         network, places = _nets(self.model_)[0].network, range(len(levels))
         order = [class_position(self.classes_, levels, place, type(self).__name__) for place in places]
-        network = network.get_submodule("0") if len(levels) > 2 else network  # without the head of a class
+        if len(levels) > 2:
+            body, head = network.get_submodule("0"), network.get_submodule("1")
+            shares = [] if isinstance(head, AgainstOthers) else [torch.nn.LogSigmoid()]  # of which softmax makes shares of 1
+            network = torch.nn.Sequential(body, *shares)
         outputs = torch.nn.Linear(len(levels) if len(levels) > 2 else 1, len(levels), bias=False, dtype=torch.float64)
         chosen = torch.eye(len(levels), dtype=torch.float64)[order]
         outputs.weight = torch.nn.Parameter(chosen if len(levels) > 2 else chosen[:, 1:], requires_grad=False)

@@ -100,7 +100,8 @@ def test_wrap_reads_estimators_pipelines_and_searches_as_nets_of_a_case():
     table = X.assign(wine=y)
     case = from_frame(table, infer_schema(table, "wine"), name="wine")
     fitted = small(NetClassifier).fit(X, y)
-    for predictor in (fitted, make_pipeline(StandardScaler(), small(NetClassifier)).fit(X, y)):
+    against = NetClassifier("additive", options={"max_epochs": 2, "units": 4}, device="cpu").fit(X, y)
+    for predictor in (against, fitted, make_pipeline(StandardScaler(), small(NetClassifier)).fit(X, y)):
         model = dlx.wrap(predictor, case, target="barbera")
         assert isinstance(model, NeuralModel) and model.target == "barbera"
         expected = predictor.predict_proba(X)[:, list(predictor.classes_).index("barbera")]
