@@ -131,8 +131,8 @@ class NetClassifier(ClassifierMixin, _Net):
     ----------
     model_ : Model
         The net as dlx explains it, in float64, so that a row's prediction does not depend on the rows beside it.
-        Where each class is learnt against the others (``"additive"``), it answers for each as it was learnt, and `predict_proba`
-        divides by the sum.
+        Where each class is learnt against the others (``"additive"``), it answers for each as it was learnt, which
+        `predict_proba` divides by their sum.
     history_ : DataFrame
         A line an epoch: epoch, training_loss, validation_loss.
     classes_ : ndarray
