@@ -123,7 +123,7 @@ def _shown(context: RunContext, denials: Mapping[Source, tuple[Denial, ...]], ab
     """Return how often each reason is given, by the sources shown, what was withheld, and the reasons of one person."""
     schema, given, review, withheld = context.case.schema, [], [], []
     for source, some in denials.items():
-        words = Counter(word for denial in some for word in {reason.words for reason in denial.reasons})
+        words = Counter(word for denial in some for word in dict.fromkeys(reason.words for reason in denial.reasons))
         columns = Counter(name for denial in some for name in denial.review)
         place = {"model": source.model, "background": source.background, "people": len(some)}
         for word in words:
