@@ -102,7 +102,8 @@ class NeuralModel(Model):
         from dlx.encoder import Encoder
 
         columns = tuple(Feature(f"dense {i}", label=name) for i, name in enumerate(self.encoder.names))
-        return replace(self, encoder=Encoder.identity(Schema(columns, self.schema.target)), provenance=None)
+        encoder = Encoder.identity(Schema(columns, self.schema.target))
+        return replace(self, encoder=encoder, provenance=None, behind=None, witness=None)
 
     def dense(self, rows: np.ndarray) -> torch.Tensor:
         """Return coded rows as the network's input, [rows, width] in its precision and on its device."""
