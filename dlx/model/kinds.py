@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -411,4 +412,5 @@ def _each(schema: Schema) -> str:
 def _open(model: Model) -> DlxError:
     """Return that a model of several classes must be told which one is meant."""
     last = model.schema.target.levels[-1]
-    return DlxError(f"{model.name} answers for {model.target}; say for which: model.of({last!r}), in a command --class {last}")
+    said = f"say for which: model.of({last!r}), in a command --class {shlex.quote(last)}"
+    return DlxError(f"{model.name} answers for {model.target}; {said}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -109,7 +110,8 @@ def _opening(context: RunContext, told: Sequence[Told]) -> Markup:
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
     here = {one.key for one in told} | {RUN}
     if context.case.several is not None:
-        words["other"] = next(level for level in context.case.several.levels if level != target.levels[1])
+        other = next(level for level in context.case.several.levels if level != target.levels[1])
+        words |= {"typed": shlex.quote(other), "quoted": repr(other)}
     words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS[target.scale]]}
     return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 

@@ -90,7 +90,7 @@ def test_many_classes_are_told_without_a_failure():
 def test_the_page_says_of_which_class_it_tells_and_how_to_see_another(wine_page):
     words = words_of(wine_page.read_text())
     assert "Of the classes barbera, barolo and grignolino, this page tells of grignolino against all others" in words
-    assert '--class barbera, in Python target="barbera", makes the page of another' in words
+    assert "--class barbera, in Python target='barbera', makes the page of another" in words
     assert re.search(r"Of 100 people, \d+ are taken for grignolino", words)
     assert f"{(wines.named(wines.wines().test) == 'grignolino').sum()} of them with the outcome cultivar = grignolino" in words
 
