@@ -25,6 +25,7 @@ from dlx.files import write_atomically
 from dlx.progress import Narrator
 
 HERE = Path(__file__).parent
+DIGITS = {"auc": 4, "log_loss": 4, "seconds": 1, "pairs": 1}
 
 
 def main() -> None:
@@ -83,11 +84,10 @@ def markdown(lines: pd.DataFrame) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for case, some in lines.groupby("case"):
-        by_fold = some.pivot(index="fold", columns="model")
+        by_fold = some.pivot(index="fold", columns="model", values=list(DIGITS))
         mean, low, high = corrected_interval((by_fold["auc"]["additive"] - by_fold["auc"]["ebm"]).to_numpy())
         means, interval = by_fold.mean(), f"{mean:+.4f} | {low:+.4f} to {high:+.4f}"
-        digits = {"auc": 4, "log_loss": 4, "seconds": 1, "pairs": 1}
-        both = [", ".join(f"{means[of, m]:.{n}f}" for m in ("additive", "ebm")) for of, n in digits.items()]
+        both = [", ".join(f"{means[of, m]:.{n}f}" for m in ("additive", "ebm")) for of, n in DIGITS.items()]
         text.append(f"| {case} | {len(by_fold)} | {both[0]} | {interval} | {' | '.join(both[1:])} |")
     return "\n".join(text) + "\n"
 

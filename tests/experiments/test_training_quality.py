@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from additive_against_ebm import markdown as beside_ebm
 from scipy.stats import ttest_1samp
 from training_quality import corrected_interval, differences, markdown
 
@@ -37,3 +38,10 @@ def test_the_interval_is_that_of_the_t_test_but_wider_by_the_shared_rows():
     plain = ttest_1samp(values, 0).confidence_interval(0.95)
     assert (high - low) / (plain.high - plain.low) == pytest.approx(((1 / 50 + 1 / 4) * 50) ** 0.5)
     assert mean == pytest.approx((low + high) / 2) == pytest.approx(values.mean())
+
+
+def test_the_additive_net_stands_beside_the_ebm():
+    scores = {"auc": 0.8, "brier": 0.1, "log_loss": 0.4, "seconds": 2.0, "pairs": 3}
+    lines = [{"case": "loans", "model": model, "fold": fold} | scores for model in ("additive", "ebm") for fold in (1, 2)]
+    text = beside_ebm(pd.DataFrame(lines))
+    assert "| loans | 2 | 0.8000, 0.8000 | +0.0000 | +0.0000 to +0.0000 | 0.4000, 0.4000 | 2.0, 2.0 | 3.0, 3.0 |" in text
