@@ -134,7 +134,7 @@ def _stretched(model: Model, stretch: Stretch, name: str) -> Model:
     """Return the model by Platt, taken apart where it adds up on the log-odds."""
     intercept, slope = astuple(stretch)
     if model.scales[0] == "logit" and isinstance(model, NeuralModel):
-        return replace(model, network=stretched_net(model, intercept, slope), name=name, provenance=None)
+        return model.remade(stretched_net(model, intercept, slope), name=name, provenance=None)
     if model.scales[0] == "logit" and isinstance(model, LinearModel):
         shift = intercept + slope * model.intercept
         own: dict[str, Any] = {"name": name, "provenance": None, "original": None}

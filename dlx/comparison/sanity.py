@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +117,7 @@ def randomised(model: NeuralModel, *, seed: int) -> list[tuple[str, NeuralModel]
             drawn: Any = network.get_submodule(name)
             getattr(drawn, next(reset for reset in resets if hasattr(drawn, reset)))()
             title = f"{model.name}, {plural(count, 'layer')} random"
-            stages.append((name, replace(model, network=network, name=title, provenance=None)))
+            stages.append((name, model.remade(network, name=title, provenance=None)))
     return stages
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 
@@ -93,6 +93,11 @@ class NeuralModel(Model):
         from dlx.model.networks import dtype_of
 
         return "float64" if dtype_of(self.network) == torch.float64 else "float32"
+
+    def remade(self, network: torch.nn.Module, **changes: Any) -> Self:
+        """Return the model of another network on the same dense rows, which is not held to the user's own."""
+        changes = {"network": network, "behind": None, "witness": None} | changes
+        return replace(self, **changes)
 
     def to(self, device: str) -> NeuralModel:
         """Return the model with its network on a device; the network itself is moved."""

@@ -331,8 +331,8 @@ def _folded(model: NeuralModel) -> NeuralModel:
     head = [*inner.modules()][-1]
     if not isinstance(head, torch.nn.Linear):
         parts: Any = dict(inner.named_children()) if "recode" in dict(inner.named_children()) else {"network": inner}
-        return replace(model, network=framed(**parts, line=line.requires_grad_(False)))
+        return model.remade(framed(**parts, line=line.requires_grad_(False)))
     with torch.no_grad():
         head.weight.mul_(line.weight)
         head.bias.mul_(line.weight[0, 0]).add_(line.bias[0])
-    return replace(model, network=inner)
+    return model.remade(inner)

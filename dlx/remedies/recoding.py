@@ -107,11 +107,11 @@ class Recoding:
         if not isinstance(network, nn.Sequential) or not isinstance(first, nn.Linear):
             recode = nn.Linear(encoder.width, model.encoder.width, bias=False).requires_grad_(False)
             recode.weight.copy_(torch.from_numpy(np.arange(model.encoder.width)[:, None] == sources))
-            return replace(model, network=framed(network, recode=recode), encoder=encoder)
+            return model.remade(framed(network, recode=recode), encoder=encoder)
         weight = _spread(first.weight.detach().cpu().numpy(), sources)
         first.weight = nn.Parameter(torch.from_numpy(weight).to(first.weight), requires_grad=first.weight.requires_grad)
         first.in_features = weight.shape[-1]
-        return replace(model, network=network, encoder=encoder)
+        return model.remade(network, encoder=encoder)
 
     def _sources(self, reduced: Encoder, full: Encoder) -> np.ndarray:
         """Return which dense column of the reduced table each of the original one has become, [width]; -1 for none.

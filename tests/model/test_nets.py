@@ -18,6 +18,7 @@ from torch.nn import functional
 
 import dlx
 from dlx.audit.compatibility import preflight
+from dlx.audit.mispredictions.errors import loss_model
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
 from tests.oracles import shapley
@@ -251,6 +252,14 @@ def test_each_level_is_a_column_for_itself():
         whole = dlx.explain(model, people, method=method, background=others, scale="logit")
         np.testing.assert_allclose(model.encoder.fold(made.values), whole.values, atol=1e-6)
     assert model.encoder.names[1:5] == ("job = clerk", "job = nurse", "job = smith", "job = vicar")
+
+
+def test_models_made_of_a_net_are_not_held_to_it():
+    model, some = dlx.wrap(seeded(Embeds), case(), inputs=positional), case()[:8]
+    made = loss_model(model, 1)
+    expected = np.logaddexp(0, -model.predict(some, "logit"))
+    found = dlx.explain(made, some, method="integrated_gradients", background=case()[50:60], scale="value")
+    np.testing.assert_allclose(found.outputs, expected, atol=1e-6)
 
 
 class Additive(Embeds):

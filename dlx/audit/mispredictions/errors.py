@@ -222,7 +222,7 @@ def loss_model(model: Model, outcome: int) -> Model:
     from torch import nn
 
     network = nn.Sequential(*stretched_net(model, 0.0, 1.0 - 2.0 * outcome), nn.Softplus())
-    return dataclasses.replace(model, network=network, name=name, scales=("value",), provenance=None)
+    return model.remade(network, name=name, scales=("value",), provenance=None)
 
 
 def explained_losses(
