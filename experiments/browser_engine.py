@@ -27,7 +27,7 @@ from running import run
 
 import dlx
 from dlx.dataset import Dataset
-from dlx.explainers import exact_for, ground_truth_for
+from dlx.explainers import best_shapley, exact_for, ground_truth_for
 from dlx.model import Model
 from dlx.workbench import writing
 
@@ -81,7 +81,8 @@ def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray) -
     off = np.abs(ask("predictions", model, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
     answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=0, most=1e9, seconds=1)
     values, errors = (np.array([steps[-1][name] for steps in answers]) for name in ("values", "errors"))
-    method = ground_truth_for(model, scale)
+    best = best_shapley(model, scale)
+    method = best if exact_for(best, model, scale) else ground_truth_for(model, scale)
     options = {} if exact_for(method, model, scale) else {"budget": LONG_RUN * len(background)}
     truth = dlx.explain(model, rows, method=method, background=background, scale=scale, **options)
     largest = np.abs(truth.values).max(axis=1, keepdims=True)
