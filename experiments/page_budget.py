@@ -62,6 +62,7 @@ def measured(browser: Browser, page: Path) -> dict[str, int | float]:
             if scheme == "light":
                 found[f"screens at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 1)
             shown.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+            shown.wait_for_selector("#workbench[data-ready], body:not(:has(#workbench))", state="attached")  # it fills itself
             if scheme == "light":
                 found[f"unfolded at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 1)
                 wide = shown.evaluate("document.documentElement.scrollWidth")

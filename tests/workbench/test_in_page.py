@@ -41,6 +41,7 @@ def page(opened, bank_loan_page):
     """The page as it is opened."""
     opened.set_viewport_size({"width": 1280, "height": 900})
     opened.goto(bank_loan_page.as_uri(), wait_until="load")
+    opened.locator("#ask summary").first.click()
     opened.wait_for_selector("#workbench[data-ready]")
     return opened
 

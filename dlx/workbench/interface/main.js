@@ -283,18 +283,35 @@ function open(place, book, answers) {
   place.dataset.ready = "yes";
 }
 
-async function start() {
-  const place = document.getElementById("workbench");
-  const held = document.getElementById("workbench-book");
-  if (!place) return;
+async function fill(place, held, source) {
   if (held) {
-    const source = URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" }));
     const book = openBook(JSON.parse(held.textContent));
     open(place, book, answersHere(book, source));
   } else {
     const book = openBook(await (await fetch(`book${location.search}`)).json());
     open(place, book, answersThere(book));
   }
+}
+
+/** Fill the place on the page: at once, or when the fold around it is opened, or a link leads to somebody. */
+function start() {
+  const place = document.getElementById("workbench");
+  const held = document.getElementById("workbench-book");
+  if (!place) return;
+  const source = held && URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" }));
+  const fold = place.closest("details");
+  let isFilled = false;
+  const begin = () => {
+    if (!isFilled) fill(place, held, source);
+    isFilled = true;
+  };
+  const follow = () => {
+    if (fold && location.hash.includes("=")) fold.open = true;
+  };
+  if (!fold) return begin();
+  fold.addEventListener("toggle", () => fold.open && begin());
+  addEventListener("hashchange", follow);
+  follow();
 }
 
 if (typeof document === "undefined") work(self);

@@ -11,15 +11,13 @@ export function makeState(opened, columns) {
     now = { ...now, ...patch };
     if ("person" in patch && patch.person !== before.person && !("changes" in patch)) now.changes = {};
     for (const listener of listeners) listener(now, before);
-    const text = asText();
-    if (text || location.hash.includes("=")) history.replaceState(null, "", `#${text}`);
+    const isMoved = HELD.some((name) => now[name] !== opened[name]) || Object.keys(now.changes).length;
+    if (isMoved || location.hash.includes("=")) history.replaceState(null, "", `#${asText()}`);
   }
 
   function asText() {
-    const parts = HELD.filter((name) => now[name] !== opened[name]).map((name) => [name, now[name]]);
-    if (parts.length && parts[0][0] !== "person") parts.unshift(["person", now.person]);
+    const parts = HELD.filter((name) => name === "person" || now[name] !== opened[name]).map((name) => [name, now[name]]);
     const changed = Object.entries(now.changes).map(([name, code]) => [`c.${name}`, Number.isNaN(code) ? "missing" : code]);
-    if (changed.length && !parts.length) parts.push(["person", now.person]);
     return new URLSearchParams([...parts, ...changed]).toString();
   }
 
