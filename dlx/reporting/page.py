@@ -18,7 +18,7 @@ from dlx.reporting.frame import opening, sign
 from dlx.reporting.glossary import glossary_lines, linked
 from dlx.reporting.prose import layout
 from dlx.reporting.sections import Links, Told, UnfinishedError, longest, names, tell
-from dlx.workbench import PAGE_STYLE, STYLE, book, joined
+from dlx.workbench import IN_PAGE, PAGE_STYLE, STYLE, book, joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) 
     shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
     first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
     if any(one.key == ASK and one.about.rows for one in told):
-        first |= {"book": json.dumps(book(context, tables)).replace("<", "\\u003c"), "workbench": joined()}
+        first |= {"book": json.dumps(book(context, tables)).replace("<", "\\u003c"), "workbench": joined(IN_PAGE)}
         first["style"] += STYLE.read_text(encoding="utf-8")
     first |= {"sign": signed.page, "glossary": glossary_lines(), "card": context.case.card}
     pages = {

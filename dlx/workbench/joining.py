@@ -13,12 +13,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGE_STYLE = HERE / "interface" / "page.css"  # of every page of dlx
 STYLE = HERE / "interface" / "workbench.css"
+IN_PAGE, SERVED = HERE / "interface" / "in_page.js", HERE / "interface" / "served.js"  # the modules that begin
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[\w/-]+\.js)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(async )?(function|class|const|let)\b)", re.M)
 _TOP = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let) (\w+)", re.M)
 
 
-def joined(entry: Path = HERE / "interface" / "main.js") -> str:
+def joined(entry: Path) -> str:
     """Return a module and all that it imports as one script, or raise a ValueError where the rule is broken."""
     order: list[Path] = []
     _visit(entry.resolve(), order, ())

@@ -28,7 +28,7 @@ from dlx.explainers import LibraryError
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
 from dlx.workbench.contents import answered_on, served_book
-from dlx.workbench.joining import PAGE_STYLE, STYLE, joined
+from dlx.workbench.joining import PAGE_STYLE, SERVED, STYLE, joined
 
 if TYPE_CHECKING:
     import uvicorn
@@ -85,7 +85,7 @@ class Workbench:
         self.context, self.hosts, self.style = context, hosts, PAGE_STYLE.read_text("utf-8") + STYLE.read_text("utf-8")
         self.token = secrets.token_urlsafe(24)
         self.models = {model.name: model for model in context.models}
-        self.script, self.book = joined(), json.dumps(served_book(context, people))
+        self.script, self.book = joined(SERVED), json.dumps(served_book(context, people))
         self._turn, self._waiting = threading.Lock(), 0
 
     def app(self) -> Starlette:

@@ -173,6 +173,7 @@ def test_the_list_is_moved_through_by_keys(page):
 def test_a_threshold_moves_every_decision(page, bank, models):
     at(page, "person=522&threshold=0.5")
     unfold(page, "The threshold")
+    page.wait_for_selector("#workbench .table td")
     cells = page.eval_on_selector_all(
         "#workbench .table >> nth=0 >> tbody td", "all => all.map(one => Number(one.textContent))"
     )

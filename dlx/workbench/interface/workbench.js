@@ -1,13 +1,9 @@
 // The workbench: a list of people, one of them, and what follows when something is changed.
 
 import { choice, digits, folded, h, percent } from "./dom.js";
-import { openBook } from "./book.js";
 import { codeOf, makeState } from "./state.js";
 import { asTest } from "./find.js";
 import { peopleList } from "./list.js";
-import { answersHere } from "./here.js";
-import { answersThere } from "./there.js";
-import { work } from "./worker.js";
 import { changeForm } from "./form.js";
 import { drawCurve } from "./charts.js";
 import { consequences, sideBySide } from "./crowd.js";
@@ -20,8 +16,8 @@ const UNSEEN = { find: "", sort: "listed", decision: "", group: "", method: "", 
 const NEW = "somebody new";
 const CURVE = 12; // values of a number at which the risk is told
 
-/** Open the workbench in its place on the page. */
-function open(place, book, answers) {
+/** Open the workbench in its place on the page: of a book, by what answers. */
+export function openWorkbench(place, book, answers) {
   const { people, target } = book;
   const bench = { book, answers };
   const state = makeState({ ...UNSEEN, person: people.names[0], model: book.main, threshold: book.isValue ? null : target.threshold }, book.columns);
@@ -282,37 +278,3 @@ function open(place, book, answers) {
   follow();
   place.dataset.ready = "yes";
 }
-
-async function fill(place, held, source) {
-  if (held) {
-    const book = openBook(JSON.parse(held.textContent));
-    open(place, book, answersHere(book, source));
-  } else {
-    const book = openBook(await (await fetch(`book${location.search}`)).json());
-    open(place, book, answersThere(book));
-  }
-}
-
-/** Fill the place on the page: at once, or when the fold around it is opened, or a link leads to somebody. */
-function start() {
-  const place = document.getElementById("workbench");
-  const held = document.getElementById("workbench-book");
-  if (!place) return;
-  const source = held && URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" }));
-  const fold = place.closest("details");
-  let isFilled = false;
-  const begin = () => {
-    if (!isFilled) fill(place, held, source);
-    isFilled = true;
-  };
-  const follow = () => {
-    if (fold && location.hash.includes("=")) fold.open = true;
-  };
-  if (!fold) return begin();
-  fold.addEventListener("toggle", () => fold.open && begin());
-  addEventListener("hashchange", follow);
-  follow();
-}
-
-if (typeof document === "undefined") work(self);
-else start();
