@@ -87,6 +87,7 @@ def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[s
     target = context.case.schema.target
     words = {name: getattr(target, name) for name in ("kind", "label", "person", "event", "risk", "flagged", "cleared", "unit")}
     words |= {"threshold": target.threshold, "reason": target.threshold_reason, "adverse_action": target.adverse_action}
+    words["output"] = "prediction" if target.is_value else "probability" if context.case.several else "risk"
     return {
         "case": {"name": context.case.name, "title": context.case.card.title or context.case.name},
         "target": words,

@@ -4,7 +4,7 @@ import { readModel } from "../engine/model.js";
 
 const COMPUTED = [
   { value: "shapley", words: "Shapley values", is_shapley: true, fits: () => true },
-  { value: "deeplift", words: "DeepLIFT", is_shapley: false, fits: (written) => written.kind === "net" },
+  { value: "deeplift", words: "DeepLIFT", is_shapley: false, fits: (written) => written.kind === "net" && written.rescale_rule },
   { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
 ];
 

@@ -67,7 +67,7 @@ export function reasons(bench, view, found) {
   return h(
     "div",
     { class: "why" },
-    h("div", { class: "reasons" }, part("raises", bench.book.isValue ? "Raises it" : "Raises the risk"), part("lowers", "Lowers it")),
+    h("div", { class: "reasons" }, part("raises", `Raises the ${bench.book.target.output}`), part("lowers", "Lowers it")),
     withheld.length ? h("p", { class: "quiet" }, `Never given as a reason, and counts too: ${withheld.map((line) => `“${line.label}”`).join(", ")}.`) : null,
     source ? h("p", { class: "quiet" }, source) : null,
   );
