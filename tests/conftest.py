@@ -40,12 +40,19 @@ def case(world):
 
 @pytest.fixture(scope="session")
 def bank_loan_page(tmp_path_factory):
-    """The page of a small report of bank_loan: a net, boosted trees and a forest from shipped checkpoints."""
+    """The page of a small report of bank_loan: a net, boosted trees and a forest; made once for all workers of a run."""
+    from filelock import FileLock
+
     import dlx
 
     models = ["mlp", "gradient_boosting", "random_forest"]
-    page = tmp_path_factory.mktemp("reports") / "bank_loan" / "report.html"
-    return dlx.report(dlx.load("bank_loan"), models=models, people=12, background=20, path=page)
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    page = folder / "bank_loan" / "report.html"
+    with FileLock(folder / "bank_loan.lock"):
+        if not page.exists():
+            dlx.report(dlx.load("bank_loan"), models=models, people=12, background=20, path=page)
+    return page
 
 
 @pytest.fixture(scope="session")
