@@ -240,7 +240,7 @@ def test_odd_names_give_a_right_page_and_stay_in_their_folder(tmp_path, monkeypa
     for name in ("contributions", "importance"):
         assert set(table(path, name)["feature"]) == set(case.schema.names)
     assert set(table(path, "contributions")["row"]) <= set(case.index)
-    drawn = [base64.b64decode(picture).decode() for picture in re.findall(r"base64,([^\"]+)", page)]
+    drawn = [base64.b64decode(picture).decode() for picture in re.findall(r";base64,([^\"]+)", page)]
     drawn = [re.sub(r"<!--.*?-->", "", picture, flags=re.DOTALL) for picture in drawn]  # matplotlib repeats texts there
     assert any("$x$" in picture and "&lt;script&gt;alert(1)&lt;/script&gt;" in picture for picture in drawn)
     assert not any("<script" in picture for picture in drawn)
