@@ -58,7 +58,7 @@ def serve(
     from dlx.workbench.serving import serve as serve_
 
     named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
-    refuse_other_tasks(data, "the workbench")
+    refuse_other_tasks(data, "the workbench", serves=("binary", "regression"))
     found = [opened(name, data, trust, trained_on) for name in named or default_models(data)]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
     models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]
