@@ -196,7 +196,7 @@ class _Job:
                 self.told = "Computing …"
                 self.answer = self._found()
         except _GoneError:
-            pass
+            self.answer = {"failed": "nobody waited for the answer"}
         except Exception as error:  # of the user's model, or of a library: told, and the server goes on
             known = isinstance(error, (DlxError, LibraryError)) or not is_own_fault(error)
             self.answer = {"failed": in_a_line(error) if known else f"dlx failed: {type(error).__name__}"}
@@ -254,12 +254,11 @@ class _Door:
         if refusal:
             await JSONResponse({"error": refusal}, 403)(scope, receive, with_headers)
             return
-        try:
-            await self.app(scope, receive, with_headers)
-        except DlxError as error:
-            await JSONResponse({"error": in_a_line(error)}, 400)(scope, receive, with_headers)
-        except ClientDisconnect:
-            pass
+        with contextlib.suppress(ClientDisconnect):
+            try:
+                await self.app(scope, receive, with_headers)
+            except DlxError as error:
+                await JSONResponse({"error": in_a_line(error)}, 400)(scope, receive, with_headers)
 
     def _refusal(self, request: Request) -> str:
         host, origin = request.headers.get("host", ""), request.headers.get("origin")
