@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread inside the block, in torch and below numpy; put the counts back after it."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Compute on one thread inside the block, in torch, if that is used, and below numpy; put the counts back after it."""
+    torch = sys.modules.get("torch")
+    before = None if torch is None else torch.get_num_threads()
+    if torch is not None:
+        torch.set_num_threads(1)
     try:
         with _pools(len(sys.modules)).limit(limits=1):
             yield
     finally:
-        torch.set_num_threads(before)
+        if torch is not None:
+            torch.set_num_threads(before)
 
 
 def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:
@@ -37,7 +38,8 @@ def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, si
         return function(rows)
     if multiprocessing.parent_process() is not None:  # every core has a process of its own, see `dlx.processes`
         return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
-    parts = [_pool().submit(function, rows[start : start + size]) for start in range(0, len(rows), size)]
+    pool = _pool("torch" in sys.modules)
+    parts = [pool.submit(function, rows[start : start + size]) for start in range(0, len(rows), size)]
     try:
         wait(parts, return_when=FIRST_EXCEPTION)
     finally:
@@ -62,8 +64,8 @@ def cores() -> int:
 
 
 @functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(cores(), thread_name_prefix="dlx", initializer=_alone)
+def _pool(has_torch: bool) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores(), thread_name_prefix="dlx", initializer=_alone if has_torch else None)
 
 
 if hasattr(os, "register_at_fork"):

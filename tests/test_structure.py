@@ -118,6 +118,17 @@ def test_registries_are_the_folders_and_list_without_importing_torch():
         assert names == sorted(p.stem for p in (ROOMS / room).glob("*.py") if not p.stem.startswith("_"))
 
 
+@pytest.mark.parametrize(
+    ("model", "method", "needless"), [("mlp", "deeplift", {"numba"}), ("gradient_boosting", "tree_shap", {"torch"})]
+)
+def test_a_first_explanation_waits_for_no_library_that_it_does_not_use(model, method, needless, tmp_path):
+    asked = ["dlx", "explain", "bank_loan", "--model", model, "--method", method, "--output", str(tmp_path)]
+    loaded = modules_after(f"import sys\nfrom dlx.cli import main\nsys.argv = {asked}\ntry: main()\nexcept SystemExit: pass")
+    assert list(tmp_path.glob("*.csv"))
+    heavy = {"captum", "shap", "lime", "lightning", "matplotlib", "sklearn", "jinja2", "IPython", "polars"}
+    assert not loaded & (heavy | needless)
+
+
 def test_the_command_line_answers_without_heavy_imports():
     loaded = modules_after("import dlx.cli")
     heavy = {"torch", "captum", "shap", "lime", "lightning", "pandas", "matplotlib", "sklearn", "scipy", "numba", "jinja2"}

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.errors import DlxError
@@ -192,4 +191,6 @@ def _ordered(values: np.ndarray, k: int) -> Ordered:
 
 def _ranks(sizes: np.ndarray) -> np.ndarray:
     """Return ranks [rows, features], 1 for the largest, ties averaged."""
+    from scipy.stats import rankdata
+
     return rankdata(-sizes, axis=1)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from dlx import runner
 from dlx.arrays import check_seed, same
@@ -184,6 +183,8 @@ def _ratios(
 
 def _own_outputs(model: Model, rows: np.ndarray) -> np.ndarray:
     """Return the logit of each row, infinite for a probability of 0 or 1, or the value of a regression, [rows]."""
+    from scipy.special import logit
+
     outputs = model.predict(rows, model.scales[0])
     return logit(outputs) if model.scales[0] == "probability" else outputs
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.dataset.drawing import drawn_by_strata, drawn_groups
 from dlx.errors import did_you_mean, listed, plural, quoted
 from dlx.schema import SchemaError, level_text
 from dlx.schema.dates import date_text, days_of, formats_of
@@ -166,16 +167,13 @@ def _parted(
 
 
 def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.model_selection import train_test_split
-
     assert case.outcomes is not None
     first = case.first_copies
     own, copies = some[first[some] == some], some[first[some] != some]
     is_value = case.schema.target.kind == "regression"
     strata = tenths(case.outcomes[own]) if is_value else case.outcomes[own]
-    try:
-        rest, chosen = train_test_split(own, test_size=share, stratify=strata, random_state=seed)
-    except ValueError as error:
+    drawn = drawn_by_strata(strata, share, seed)
+    if drawn is None:
         found = plural(len(some), "row")
         if not is_value:
             codes, counts = np.unique(case.outcomes[some], return_counts=True)
@@ -183,7 +181,8 @@ def _at_random(case: Dataset, some: np.ndarray, share: float, seed: int) -> tupl
             found += f", of which {counts.min():,} with the outcome {rarest!r}"
         raise SchemaError(
             f"{case.name!r} cannot be split into train, validation and test, got {found}; pass a table with more of them"
-        ) from error
+        )
+    rest, chosen = own[drawn[0]], own[drawn[1]]
     go_along = np.isin(first[copies], chosen)
     return np.append(rest, copies[~go_along]), np.append(chosen, copies[go_along])
 
@@ -203,8 +202,6 @@ def _latest(times: np.ndarray, share: float) -> np.ndarray:
 
 def _groups(case: Dataset, groups: np.ndarray, some: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Return which rows are of the groups that were drawn, bool [rows]: about a share of all, and of each outcome."""
-    from sklearn.model_selection import GroupShuffleSplit
-
     assert case.outcomes is not None
     is_value = case.schema.target.kind == "regression"
     kinds = np.zeros(len(some), dtype=int) if is_value else np.unique(case.outcomes[some], return_inverse=True)[1]
@@ -212,9 +209,7 @@ def _groups(case: Dataset, groups: np.ndarray, some: np.ndarray, share: float, s
     def unevenness(chosen: np.ndarray) -> float:
         return float(np.abs(np.bincount(kinds[chosen], minlength=kinds.max() + 1) / np.bincount(kinds) - share).max())
 
-    draws = GroupShuffleSplit(DRAWS, test_size=share, random_state=seed).split(some, groups=groups)
-    best = min((chosen for _, chosen in draws), key=unevenness)
-    return np.isin(np.arange(len(some)), best)
+    return min(drawn_groups(groups, share, seed, DRAWS), key=unevenness)
 
 
 def _times(column: pd.Series) -> np.ndarray:

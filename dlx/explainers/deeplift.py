@@ -25,6 +25,7 @@ from dlx.explainers._functions import is_of_torch, nonlinear_functions
 from dlx.explainers._lookups import EMBEDDINGS, refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
+from dlx.kernels.gradients.recording import in_a_row
 from dlx.kernels.gradients.rescale import deeplift
 from dlx.model import Model, NeuralModel, Scale
 from dlx.model.heads import HEADS
@@ -49,6 +50,7 @@ LINEAR_MODULES = (
     *(nn.Identity, nn.Dropout, nn.AlphaDropout, nn.Flatten, nn.Unflatten),
     *EMBEDDINGS,  # where the codes do not move with the rows, which is made sure of first
 )
+WITH_RULES = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)  # of dlx
 
 
 def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
@@ -74,7 +76,6 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     del seed
     network, persons = on_scale(model, scale), model.dense(rows)
     refuse_lookups("deeplift", model, rows, background)
-    refuse_unknown_nonlinearities(model.name, network, persons[:1])
     refuse_unwritten_rules(model.name, network, persons[:1])
     found = deeplift(network, persons, model.dense(background))
     return Attribution(
@@ -141,22 +142,35 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
             f"deeplift cannot explain {name}: captum has no rule for {unknown} and would take a plain gradient; "
             f"its rules are for {table}; use integrated_gradients, or train with one of these"
         )
+    _refuse_reused(name, network, uses)
+
+
+def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -> None:
+    """Raise a `MethodError` that names the modules that dlx has no rule for, captum or not, or that are used more than once."""
+    if _is_chain_of_rules(network):
+        return
+    uses, own = nonlinear_uses(network, dense), leaves(network).items()
+    unwritten = {path: module for path, module in own if type(module) not in WITH_RULES and uses.get(path, 1)}
+    if unwritten:
+        refuse_unknown_nonlinearities(name, network, dense)
+        raise MethodError(
+            f"deeplift cannot explain {name}: dlx has no rule for {named(network, unwritten)}; pass "
+            "implementation='reference' for captum's, or use integrated_gradients"
+        )
+    _refuse_reused(name, network, uses)
+
+
+def _is_chain_of_rules(network: nn.Module) -> bool:
+    """Whether a network is modules with rules, each once, one after the other: then nothing else happens in it."""
+    row = list(in_a_row(network))
+    return all(type(module) in WITH_RULES for module in row) and len({*map(id, row)}) == len(row)
+
+
+def _refuse_reused(name: str, network: nn.Module, uses: Mapping[str, int]) -> None:
     reused = [shown(network, path) for path, count in uses.items() if count > 1]
     if reused:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
-        )
-
-
-def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -> None:
-    """Raise a `MethodError` that names the modules that captum has a rule for, but dlx has not: softmax, max-pooling."""
-    known = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)
-    uses, own = nonlinear_uses(network, dense), leaves(network).items()
-    unwritten = named(network, {path: module for path, module in own if type(module) not in known and uses.get(path, 1)})
-    if unwritten:
-        raise MethodError(
-            f"deeplift cannot explain {name}: dlx has no rule for {unwritten}; pass implementation='reference' for "
-            "captum's, or use integrated_gradients"
         )
 
 

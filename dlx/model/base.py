@@ -268,10 +268,10 @@ def as_probabilities(outputs: np.ndarray, own: Scale, name: str) -> np.ndarray:
 
 def rescaled(outputs: np.ndarray, own: Scale, wanted: Scale, name: str) -> np.ndarray:
     """Return outputs of one scale on another; a logit that would be infinite is an error."""
-    from scipy.special import expit, logit
-
     if wanted == own:
         return outputs
+    from scipy.special import expit, logit
+
     if wanted == "probability":
         return expit(outputs)
     certain = int(((outputs <= 0) | (outputs >= 1)).sum())

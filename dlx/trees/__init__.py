@@ -6,6 +6,7 @@ which it compares them: so each row goes the same way. Leaves are summed in floa
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BEYOND", "LEAF", "MISSING", "NO_SET", "WORD", "Reading", "Trees", "bits_of", "concatenate", "float32_below"]
 
 WORD = 32  # codes that a word of a set holds, one a bit
+FEW_WALKS = 2**17  # of a row down a tree: compiling takes longer than numpy
 MISSING, BEYOND = -1, 2**31 - 1  # of `Trees.codes`: a missing value, and a code that no set holds
 
 
@@ -93,11 +95,21 @@ class Trees:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of each row, float64 [rows]."""
+        if len(rows) * len(self) <= FEW_WALKS and "dlx.trees._walking" not in sys.modules:
+            return self._predict_by_levels(rows)
         from dlx.trees._walking import sum_leaves
 
         total = np.full(len(rows), self.base)
         sum_leaves(self._read(rows), self._forest, total)
         return total
+
+    def _predict_by_levels(self, rows: np.ndarray) -> np.ndarray:
+        """Return the same sums, added in the same order, by numpy: for few rows, where nothing is compiled yet."""
+        codes, nodes, row = self.codes(rows), np.tile(self.roots, (len(rows), 1)), np.arange(len(rows))[:, None]
+        for _ in range(self._depths.max()):
+            left = self._sends_left(codes[row, self.feature[nodes]], nodes)
+            nodes = np.where(self.feature[nodes] == LEAF, nodes, np.where(left, self.left[nodes], self.right[nodes]))
+        return np.cumsum(np.column_stack([np.full(len(rows), self.base), self.value[nodes]]), axis=1)[:, -1]
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         read = self.reading.read(rows)
@@ -151,13 +163,17 @@ class Trees:
 
     def goes_left(self, codes: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """Return whether some nodes send rows of `codes` to the left, bool [nodes, rows]; of a leaf, nothing is meant."""
-        known, sets = codes.T[self.feature[nodes]], np.flatnonzero(self.has_set[nodes])
-        left = known <= self.limits[nodes, None]
-        if len(sets):
-            some, start, size = known[sets], self.set_start[nodes[sets], None], self.set_size[nodes[sets], None]
+        return self._sends_left(codes.T[self.feature[nodes]], nodes[:, None])
+
+    def _sends_left(self, known: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """Return whether nodes send codes of their columns to the left; the two are broadcast."""
+        left, asks = known <= self.limits[nodes], np.broadcast_to(self.has_set[nodes], known.shape)
+        if asks.any():
+            some, which = known[asks], np.broadcast_to(nodes, known.shape)[asks]
+            start, size = self.set_start[which], self.set_size[which]
             word = np.clip(some // WORD, 0, size - 1)
-            left[sets] = (some < WORD * size) & ((self.words[start + word] >> (some % WORD).astype(np.uint32)) & 1 == 1)
-        return np.where(known == MISSING, self.missing_left[nodes, None], left)
+            left[asks] = (some < WORD * size) & ((self.words[start + word] >> (some % WORD).astype(np.uint32)) & 1 == 1)
+        return np.where(known == MISSING, self.missing_left[nodes], left)
 
     @cached_property
     def parent(self) -> np.ndarray:

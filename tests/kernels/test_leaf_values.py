@@ -13,13 +13,19 @@ from hypothesis import given
 
 from dlx.explainers import _shap, tree_shap
 from dlx.kernels.shapley import Game
-from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves, mixed_trees, mixing
+from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves, mixed_trees, mixing, patterns
 from dlx.model import Transformed, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
 from dlx.trees import Reading, concatenate
 
 WAYS = {"tables": 2**62, "small tables": 8 * 2**11, "pairs": 0}
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch):
+    """The compiled loops, where nothing else is said; what they did not sum up to yet would be numpy's."""
+    monkeypatch.setattr(leaves, "_is_compiled", lambda: True)
 
 
 def holed(seed, size, width=5):
@@ -37,6 +43,11 @@ def check(trees, rows, background, budget=leaves.BUDGET):
     expected = oracles.shapley(model_of(trees, rows.shape[1]), rows, background, "logit")
     values = leaf_values(trees, rows, background, budget=budget)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-10)
+    if coalitions.asked_above(trees).shape[1] <= patterns.MOST_COLUMNS:
+        by_numpy = patterns.pattern_values(
+            trees, trees.codes(rows), trees.codes(background), leaves.shares(patterns.MOST_COLUMNS)
+        )
+        np.testing.assert_allclose(by_numpy, values, rtol=0, atol=1e-12)
     members = np.random.default_rng(0).random((20, rows.shape[1])) < 0.5
     worth = coalition_worth(trees, rows, background, members)
     if worth is not None:
@@ -117,6 +128,17 @@ def test_every_way_that_the_plan_takes(rows, references):
     values = leaf_values(trees, np.tile(some, (rows, 1))[:rows], background)
     expected = oracles.shapley(model_of(trees), some, background[:11], "logit")[np.arange(rows) % 4]
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-10)
+
+
+def test_numpy_sums_few_leaves_where_nothing_is_compiled(monkeypatch):
+    trees, rows, background = random_trees(4), random_rows(0, 9), random_rows(1, 7)
+    expected = leaf_values(trees, rows, background)
+    monkeypatch.setattr(leaves, "_is_compiled", lambda: False)
+    monkeypatch.setattr(leaves, "_of_chunk", None)
+    np.testing.assert_allclose(leaf_values(trees, rows, background), expected, rtol=0, atol=1e-13)
+    monkeypatch.setattr(leaves, "SMALL", 0)
+    with pytest.raises(TypeError):
+        leaf_values(trees, rows, background)
 
 
 def test_ways_that_are_taken_depend_on_the_rows():

@@ -30,7 +30,7 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
     members : ndarray of bool [coalitions, features]
         Whose values are the person's.
     """
-    asked = _asked_above(trees)
+    asked = asked_above(trees)
     if asked.shape[1] > MOST_COLUMNS:
         return None
     codes, worth = trees.codes(np.concatenate([rows, background])), np.full((len(rows), len(members)), trees.base)
@@ -43,7 +43,7 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
     return worth
 
 
-def _asked_above(trees: Trees) -> np.ndarray:
+def asked_above(trees: Trees) -> np.ndarray:
     """Return the distinct columns that are asked on the way to each node, [nodes, most], filled up with `LEAF`."""
     asked, nodes = np.full((len(trees.feature), 0), LEAF, dtype=np.int32), trees.roots
     while len(nodes := nodes[trees.feature[nodes] != LEAF]):

@@ -15,18 +15,24 @@ what tells the leaves of a tree apart: what they share gives nobody anything, an
 
 from __future__ import annotations
 
+import functools
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlx.kernels.trees.coalitions import asked_above
+from dlx.kernels.trees.patterns import MOST_COLUMNS, pattern_values
 from dlx.threads import in_chunks
-from dlx.trees import Trees
+from dlx.trees import LEAF, Trees
 
 if TYPE_CHECKING:
     from dlx.kernels.trees._plan import Nodes
 
 BUDGET = 512 * 2**20  # bytes of tables that are held at a time
 PARTS = 8  # sums that are made side by side, then added: as many whatever the cores, so that the order is always the same
+SMALL = 10**8  # leaves times rows times columns of a path: about 2 s
 BLOCK = 1_024  # rows that go through a table together
 CHUNK_NUMBERS = 2**22  # rows times columns times parts that are held at a time
 
@@ -44,10 +50,28 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
         Bytes of tables that may be held at a time; where a table does not fit, its leaves are summed pair by pair.
     """
     rows, background = trees.codes(rows), trees.codes(background)
+    if not _is_compiled() and _is_small(trees, len(rows) + len(background)):
+        return pattern_values(trees, rows, background, shares(MOST_COLUMNS))
     references = _in_blocks(background, len(background))
     size = max(1, CHUNK_NUMBERS // (PARTS * rows.shape[1]))
     chunks = [_of_chunk(trees, rows[start : start + size], references, budget) for start in range(0, len(rows), size)]
     return np.concatenate([np.empty((0, rows.shape[1])), *chunks])
+
+
+def _is_small(trees: Trees, rows: int) -> bool:
+    """Whether numpy alone takes less time than compiling would."""
+    leaves, asked = int((trees.feature == LEAF).sum()), asked_above(trees).shape[1]
+    return asked <= MOST_COLUMNS and leaves * rows * asked <= SMALL
+
+
+@functools.cache
+def _is_compiled() -> bool:
+    """Whether the loops were compiled before, in some process: numba keeps a file of that, beside a name of the Python."""
+    from dlx.kernels.trees import _loops
+
+    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    kept = Path(_loops.add_values.stats.cache_path or "").glob(f"_loops.add_values-*.{python}*.nbi")
+    return any(path.stat().st_mtime >= Path(_loops.__file__).stat().st_mtime for path in kept)
 
 
 def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: int) -> np.ndarray:
