@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,21 @@ from dlx.arrays import frozen
 
 if TYPE_CHECKING:
     from dlx.schema import Feature, Schema
+
+
+class _Layout(NamedTuple):
+    """Positions of columns, by the way in which they become dense columns."""
+
+    plain: np.ndarray  # numbers and nothing else, [columns]
+    plain_may_lack: np.ndarray  # which of them may be missing, bool
+    level: np.ndarray  # levels without order, a dense column each, [columns]
+    level_count: np.ndarray  # how many they have
+    step: np.ndarray  # ordered levels, a position for each of their dense columns, [steps]
+    step_column: np.ndarray  # which dense column that is
+    step_rank: np.ndarray  # and the rank that it lies above of
+    gap: np.ndarray  # ordered levels that may be missing
+    gap_column: np.ndarray
+    special: np.ndarray  # numbers beside which are codes that are none
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,30 +119,25 @@ class Encoder:
     def transform(self, rows: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
         """Return coded rows [rows, features] as dense input [rows, width]; float32, or what a network of float64 reads."""
         dense = np.zeros((len(rows), self.width), dtype=dtype)
-        plain, may_lack = self._plain  # all at once: a column of rows is far apart in memory
-        scaled = (rows[:, plain] - self.center[plain]) / self.scale[plain]
-        gaps = np.isnan(scaled) & may_lack
-        dense[:, self.starts[plain]] = np.where(gaps, 0.0, scaled)
-        dense[:, self.starts[plain][may_lack] + 1] = gaps[:, may_lack]
-        for i in np.setdiff1d(np.arange(len(self.schema)), plain):
-            feature = self.schema.features[i]
-            special = self._special_codes(feature)
-            column, own = rows[:, i], self.widths[i] - feature.missing - len(special)
-            missing = feature.beside(column) > 0 if len(special) else np.isnan(column) if feature.missing else None
-            known = column if missing is None else np.where(missing, 0.0, column)
-            block = dense[:, self.starts[i] : self.starts[i] + own]
-            if self._is_number(feature):
-                block[:, 0] = (known - self.center[i]) / self.scale[i]
-            elif feature.ordered:
-                block[:] = np.where(known[:, None] > np.arange(own), 0.5, -0.5)
-            else:
-                block[np.arange(len(rows)), known.astype(np.intp)] = 1.0
-            if missing is not None:
-                block[missing] = 0.0
-                beside = dense[:, self.starts[i] + own : self.starts[i] + self.widths[i]]
-                beside[:, : len(special)] = column[:, None] == special
-                if feature.missing:
-                    beside[:, -1] = np.isnan(column)
+        of = self._layout  # all columns of a kind at once: a column of rows is far apart in memory
+        scaled = (rows[:, of.plain] - self.center[of.plain]) / self.scale[of.plain]
+        gaps = np.isnan(scaled) & of.plain_may_lack
+        dense[:, self.starts[of.plain]] = np.where(gaps, 0.0, scaled)
+        dense[:, self.starts[of.plain][of.plain_may_lack] + 1] = gaps[:, of.plain_may_lack]
+        codes = rows[:, of.level]
+        which = np.where(np.isnan(codes), of.level_count, codes).astype(np.intp)  # the last one of a column is "missing"
+        dense[np.arange(len(rows))[:, None], self.starts[of.level] + which] = 1.0
+        ranks = rows[:, of.step]
+        dense[:, of.step_column] = np.where(np.isnan(ranks), 0.0, np.where(ranks > of.step_rank, 0.5, -0.5))
+        dense[:, of.gap_column] = np.isnan(rows[:, of.gap])
+        for i in of.special:
+            feature, start = self.schema.features[i], self.starts[i]
+            column, codes = rows[:, i], self._special_codes(feature)
+            is_beside = feature.beside(column) > 0
+            dense[:, start] = np.where(is_beside, 0.0, (column - self.center[i]) / self.scale[i])
+            dense[:, start + 1 : start + 1 + len(codes)] = column[:, None] == codes
+            if feature.missing:
+                dense[:, start + self.widths[i] - 1] = np.isnan(column)
         return dense
 
     def plan(self, feature: int) -> dict[str, Any]:
@@ -142,10 +152,27 @@ class Encoder:
         }
 
     @cached_property
-    def _plain(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the columns that are numbers and nothing else, and which of them may be missing, bool."""
-        held = [(i, f.missing) for i, f in enumerate(self.schema.features) if not f.is_categorical and not f.special]
-        return np.array([i for i, _ in held], dtype=np.intp), np.array([lacks for _, lacks in held], dtype=bool)
+    def _layout(self) -> _Layout:
+        """Which columns become dense columns in which way."""
+        of, found = self.schema.features, dict[str, list[tuple[int, int, int]]]()
+        for i, (feature, start, width) in enumerate(zip(of, self.starts.tolist(), self.widths, strict=True)):
+            own = width - feature.missing
+            if len(self._special_codes(feature)):
+                kind, held = "special", [(i, 0, 0)]
+            elif self._is_number(feature):
+                kind, held = "plain", [(i, feature.missing, 0)]
+            elif feature.ordered:
+                kind, held = "step", [(i, start + rank, rank) for rank in range(own)]
+                found.setdefault("gap", []).extend([(i, start + own, 0)] * feature.missing)
+            else:
+                kind, held = "level", [(i, own, 0)]
+            found.setdefault(kind, []).extend(held)
+        held_by = {kind: np.array(some, dtype=np.intp).reshape(-1, 3).T for kind, some in found.items()}
+        none = np.zeros((3, 0), dtype=np.intp)
+        (plain, may_lack, _), (level, count, _) = (held_by.get(kind, none) for kind in ("plain", "level"))
+        (step, step_column, rank), (gap, gap_column, _) = (held_by.get(kind, none) for kind in ("step", "gap"))
+        special = held_by.get("special", none)[0]
+        return _Layout(plain, may_lack.astype(bool), level, count, step, step_column, rank, gap, gap_column, special)
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""

@@ -102,7 +102,10 @@ def explain(
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started, own = time.perf_counter(), model.scales[0]
-    outputs, references = predicted(model, rows), predicted(model, background)
+    outputs, references = (
+        predicted(model, some) if isinstance(model, BlackBox) else model.predict(codes, own, checked=True)
+        for some, codes in ((rows, coded), (background, reference))
+    )
     held(model, [(rows, outputs), (background, references)])
     carried: tuple[str, ...] = ()  # columns that are no features and go along with each person
     if isinstance(model, BlackBox):

@@ -80,7 +80,7 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     found = deeplift(network, persons, model.dense(background))
     return Attribution(
         values=model.encoder.fold(found.values),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
         evaluations=found.evaluations,
     )
 

@@ -64,7 +64,7 @@ def attribute(
         samples[:, i] = model.encoder.fold(drawn.detach().cpu().numpy())
     return Attribution(
         values=samples.mean(axis=0),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
         evaluations=len(rows) * n_samples,
         standard_errors=samples.std(axis=0, ddof=1) / np.sqrt(n_samples),
     )

@@ -70,7 +70,7 @@ def attribute(
     )
     return Attribution(
         values=model.encoder.fold(found.values),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
+        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
         evaluations=found.evaluations,
     )
 

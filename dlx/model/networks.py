@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ SETTINGS = (bool, int, float, str, tuple, type(None))
 
 def dtype_of(network: nn.Module) -> torch.dtype:
     """Return the precision of a network's weights: that of its input."""
-    floating = (weight.dtype for weight in (*network.parameters(), *network.buffers()) if weight.is_floating_point())
+    weights = itertools.chain(network.parameters(), network.buffers())
+    floating = (weight.dtype for weight in weights if weight.is_floating_point())
     return next(floating, torch.float32)
 
 

@@ -395,3 +395,24 @@ def test_rows_that_fail_have_no_extras(monkeypatch):
     rows[2, 0] = np.nan
     made = explained(worlds.model("net", "mixed"), rows, background_of("mixed"), strict=False)
     np.testing.assert_array_equal(made.extras["surrogate_r2"], rows[:, 0])
+
+
+def test_samples_are_predicted_once_for_calls_alike_until_the_model_changes(monkeypatch):
+    made, of = [], surrogates._Predicted.of
+    monkeypatch.setattr(surrogates._Predicted, "of", lambda *asked: made.append(asked) or of(*asked))
+    rows, background = rows_of("numeric", 3), background_of("numeric", 12)
+    net = worlds.model("net", "numeric")
+    net = net.remade(copy.deepcopy(net.network))
+    one, again = (lime.attribute(net, rows, background, scale="logit", n_samples=200) for _ in range(2))
+    np.testing.assert_array_equal(one.values, again.values)
+    assert len(made) == 1 and one.evaluations == again.evaluations
+    lime.attribute(net, rows, background, scale="logit", n_samples=200, seed=1)
+    with torch.no_grad():
+        next(net.network.parameters()).mul_(2)
+    trained_on = lime.attribute(net, rows, background, scale="logit", n_samples=200, seed=1)
+    fresh = lime.attribute(net.remade(copy.deepcopy(net.network)), rows, background, scale="logit", n_samples=200, seed=1)
+    np.testing.assert_array_equal(trained_on.values, fresh.values)
+    box = BlackBox(lambda table: table.iloc[:, 0].to_numpy(), net.schema, scales=("value",))
+    for _ in range(2):
+        lime.attribute(box, rows, background, scale="value", n_samples=50)
+    assert len(made) == 6

@@ -15,23 +15,30 @@ the output when a sample takes it. The same samples with and without it are comp
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
-from dlx.kernels.lime.neighbourhoods import Neighbourhood, Samples
+from dlx.arrays import array_id
+from dlx.kernels.lime.neighbourhoods import Neighbourhood
 from dlx.kernels.lime.ridge import LoneColumns, local_fits
 from dlx.kernels.lime.weighted_moments import SLAB, TABLE_BYTES, Pool, Sums, kernel, moments, weighted_sums
-from dlx.model import Model, NeuralModel, Scale
+from dlx.model import BlackBox, Model, NeuralModel, Scale, Transformed
 from dlx.threads import cores, in_chunks
 
 BUDGET_BYTES = 512 * 2**20
 MOST_ROWS = 512  # people at a time: enough for large products, few enough for the cache
 FITTED_BYTES = 32 * 2**20  # of matrices that are solved at a time
 PAIRED_SAMPLES = 1_024  # that are predicted once more where a bin is in none of them
+WITNESSES = 64  # samples that are predicted again, to know a model that was trained on
+KEPT_BYTES = 64 * 2**20  # of the bins of a pool that is kept for the next call
 PAIRED_BYTES = 32 * 2**20  # of such samples that are held at a time
+
+_KEPT: weakref.WeakKeyDictionary[Model, tuple[Any, _Predicted]] = weakref.WeakKeyDictionary()  # the last one of each model
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,24 +94,61 @@ def local_surrogates(
     budget_bytes : int
         Memory to work in, beside the samples themselves.
     """
-    law = Neighbourhood(model.schema, background)
-    samples = law.draw(n_samples - 1, seed)
-    sampled, outputs = model.predict(samples.rows, scale), model.predict(rows, scale)
-    bins = law.bins(rows)
-    lone = _lone(bins, samples.bins)
-    lone_weights, evaluations = _lone_weights(model, scale, rows, bins, lone, samples, sampled)
-    centre, unit = _centre_and_unit(sampled)
+    pool = _pool_of(model, background, scale, seed, n_samples - 1)
+    outputs, bins = model.predict(rows, scale), pool.law.bins(rows)
+    lone = ~pool.holds[np.arange(rows.shape[1]), bins]
+    lone_weights, evaluations = _lone_weights(model, scale, rows, bins, lone, pool)
     problem = _Problem(
-        Pool(samples.bins.astype(np.int32), (sampled - centre) / unit),
+        Pool(pool.bins, (pool.outputs - pool.centre) / pool.unit),
         bins.astype(np.int32),
-        (outputs - lone_weights.sum(axis=1) - centre) / unit,
+        (outputs - lone_weights.sum(axis=1) - pool.centre) / pool.unit,
         lone,
-        lone_weights / unit,
+        lone_weights / pool.unit,
     )
     fit = partial(problem.fit, n_features, 1 / (len(background) + 1), device_of(model))
-    fitted = in_chunks(fit, np.arange(len(rows)), _rows_at_a_time(len(sampled), rows.shape[1], budget_bytes))
-    evaluations += len(sampled) + len(rows)
-    return Surrogates(fitted[:, 2:] * unit, fitted[:, 0] * unit + centre, fitted[:, 1], law.shares(bins), evaluations)
+    fitted = in_chunks(fit, np.arange(len(rows)), _rows_at_a_time(n_samples - 1, rows.shape[1], budget_bytes))
+    weights, intercepts = fitted[:, 2:] * pool.unit, fitted[:, 0] * pool.unit + pool.centre
+    return Surrogates(weights, intercepts, fitted[:, 1], pool.law.shares(bins), evaluations + n_samples - 1 + len(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class _Predicted:
+    """Random people that a model predicted, who serve everybody who is explained against a background."""
+
+    law: Neighbourhood
+    rows: np.ndarray  # [some samples, columns], the first ones
+    bins: np.ndarray  # int32 [samples, columns]
+    outputs: np.ndarray  # [samples]
+    centre: float
+    unit: float
+    holds: np.ndarray  # bool [columns, bins], whether any of them is in a bin
+    witness: np.ndarray  # [some samples], what the model predicts of the first few alone
+
+    @classmethod
+    def of(cls, model: Model, background: np.ndarray, scale: Scale, seed: int, count: int) -> _Predicted:
+        """Draw so many people, who depend on the seed and the background only, and predict them."""
+        law = Neighbourhood(model.schema, background)
+        samples = law.draw(count, seed)
+        outputs, few = model.predict(samples.rows, scale), samples.rows[:WITNESSES]
+        holds = np.zeros((len(law.sizes), law.sizes.max()), dtype=bool)
+        holds[np.arange(len(holds)), samples.bins] = True
+        bins, witness = samples.bins.astype(np.int32), model.predict(few, scale)
+        return cls(law, samples.rows[:PAIRED_SAMPLES].copy(), bins, outputs, *_centre_and_unit(outputs), holds, witness)
+
+
+def _pool_of(model: Model, background: np.ndarray, scale: Scale, seed: int, count: int) -> _Predicted:
+    """Return the pool of an earlier call with the same arguments, if the model is as it was, or a new one.
+
+    A function of the user's own may be any other by now: its pool is never kept.
+    """
+    asked = array_id(background), scale, seed, count
+    known, kept = _KEPT.get(model, (None, None))
+    if kept is not None and known == asked and np.array_equal(model.predict(kept.rows[:WITNESSES], scale), kept.witness):
+        return kept
+    made = _Predicted.of(model, background, scale, seed, count)
+    if made.bins.nbytes <= KEPT_BYTES and not isinstance(model, (BlackBox, Transformed)):
+        _KEPT[model] = asked, made
+    return made
 
 
 def device_of(model: Model) -> torch.device:
@@ -154,19 +198,13 @@ class _Problem:
         return fitted
 
 
-def _lone(bins: np.ndarray, sampled: np.ndarray) -> np.ndarray:
-    """Return where a person's bin is in no sample, bool [people, columns]."""
-    return np.stack([~np.isin(own, inside) for own, inside in zip(bins.T, sampled.T, strict=True)], axis=1)
-
-
 def _lone_weights(
     model: Model,
     scale: Scale,
     rows: np.ndarray,
     bins: np.ndarray,
     lone: np.ndarray,
-    samples: Samples,
-    outputs: np.ndarray,
+    pool: _Predicted,
 ) -> tuple[np.ndarray, int]:
     """Return the weights [people, columns] of bins that are in no sample, and how many rows were evaluated for them."""
     weights = np.zeros(rows.shape)
@@ -176,17 +214,14 @@ def _lone_weights(
     values = rows[who, column]
     asked = np.column_stack([column, np.where(np.isnan(values), -np.inf, values)])
     _, first, which = np.unique(asked, axis=0, return_index=True, return_inverse=True)
-    some = Samples(samples.rows[:PAIRED_SAMPLES], samples.bins[:PAIRED_SAMPLES])
-    size = max(1, PAIRED_BYTES // some.rows.nbytes)
+    size, count = max(1, PAIRED_BYTES // pool.rows.nbytes), len(pool.rows)
     for start in range(0, len(first), size):
         part = first[start : start + size]
-        mixed = np.repeat(some.rows[None], len(part), axis=0)  # [questions, samples, columns]
+        mixed = np.repeat(pool.rows[None], len(part), axis=0)  # [questions, samples, columns]
         mixed[np.arange(len(part)), :, column[part]] = values[part, None]
-        changed = (
-            model.predict(mixed.reshape(-1, rows.shape[1]), scale, checked=True).reshape(len(part), -1)
-            - outputs[: len(some.rows)]
-        )
+        predicted = model.predict(mixed.reshape(-1, rows.shape[1]), scale, checked=True).reshape(len(part), -1)
+        changed = predicted - pool.outputs[:count]
         for cell in np.flatnonzero((which >= start) & (which < start + size)):
-            weight = kernel((some.bins != bins[who[cell]]).sum(axis=1), rows.shape[1])
+            weight = kernel((pool.bins[:count] != bins[who[cell]]).sum(axis=1), rows.shape[1])
             weights[who[cell], column[cell]] = weight @ changed[which[cell] - start] / weight.sum()
-    return weights, len(first) * len(some.rows)
+    return weights, len(first) * count

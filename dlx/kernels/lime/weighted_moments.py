@@ -17,6 +17,7 @@ import torch
 from dlx.kernels.lime.ridge import Moments
 
 SLAB = 8_192  # samples, at most, whose products are added in float32
+FEW = 8  # people
 TABLE_BYTES = 32 * 2**20  # of indicators that are held at a time, in all their forms: 16 bytes each
 KERNEL_WIDTH = 0.75  # lime's, in units of the root of the number of columns
 
@@ -65,6 +66,8 @@ def _decay(columns: int) -> float:
 
 def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
     """Return the sums over the pool for people in some bins, int32 [people, columns]; fastest with most bins first."""
+    if len(people) <= FEW:
+        return _sums_of_few(pool, people, device)
     indicators = _Indicators.of(pool.bins, people)
     columns = people.shape[1]
     opposite = torch.from_numpy(indicators.opposite[indicators.own]).to(device)
@@ -82,6 +85,21 @@ def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
         sums.totals.add_(_levelled(weights @ torch.cat([right[:, -2:], outputs**2], dim=1), level))
         _add_products(sums.products, level, weights, table, right, indicators)
     return sums
+
+
+def _sums_of_few(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
+    """Return the same sums person by person, in float64: for a few, a product of all columns is soonest made."""
+    columns, ones = people.shape[1], np.ones(len(pool.outputs))
+    products, totals = np.empty((len(people), columns, columns + 2)), np.empty((len(people), 3))
+    opposite = np.empty(people.shape, dtype=bool)
+    for person, bins in enumerate(people):
+        present = pool.bins == bins
+        weights = kernel(columns - present.sum(axis=1), columns)
+        opposite[person] = present.mean(axis=0) > 0.5
+        indicators = (present != opposite[person]).astype(np.float64)
+        products[person] = indicators.T @ (np.column_stack([indicators, ones, pool.outputs]) * weights[:, None])
+        totals[person] = weights.sum(), weights @ pool.outputs, weights @ pool.outputs**2
+    return Sums(*(torch.from_numpy(array).to(device) for array in (products, totals, opposite)))
 
 
 def moments(sums: Sums, present: torch.Tensor, outputs: torch.Tensor) -> Moments:
