@@ -52,7 +52,7 @@ def test_explanation_records_what_made_it():
         4,
         {"n_samples": 20},
     )
-    assert made.implementation.startswith("captum 0.") and made.promise == "does not promise to add up"
+    assert made.implementation.startswith("dlx 0.") and made.promise == "does not promise to add up"
     assert made.schema == worlds.MIXED and made.background_id == array_id(case[:5].rows) != array_id(case[:5].rows[::-1])
     assert made.evaluations == 7 * 20 and made.seconds > 0
     np.testing.assert_array_equal(made.index, case.index[5:12])

@@ -1,12 +1,16 @@
-"""Gradient SHAP of a net, by captum: integrated gradients with random references and random points on the path.
+"""Gradient SHAP of a net: gradients at random points on the paths from the references; by captum as the reference.
 
-Lundberg and Lee's expected gradients, as captum samples them (Erion et al. 2021, equation 3). A sample of a few
-gradients does not add up; its standard error says by how much.
+Lundberg and Lee's expected gradients (Erion et al. 2021, equation 3). captum draws a reference and a point for each sample by
+themselves; here each reference is drawn equally often, and its points are spread along the path, so that the same number of
+gradients is less noisy. A sample of a few gradients does not add up; its standard error says by how much.
 """
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
+import torch
 
 from dlx.explainers import PATHS, MethodError
 from dlx.explainers._captum import on_scale
@@ -14,6 +18,7 @@ from dlx.explainers._lookups import refuse_lookups
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel, Scale
+from dlx.threads import in_chunks
 
 LABEL = "Gradient SHAP"
 LIBRARY = "captum"
@@ -23,6 +28,7 @@ IS_RANDOM, KNOWS_ERROR = True, True
 COST, PREFERENCE, EVALUATES = "medium", 8, PATHS
 RESTS_ON = "integrated_gradients"  # an average that is not valid has no valid sample
 INSTEAD = ("integrated_gradients",)
+CHUNK_POINTS = 4_096  # that a core is given at a time
 QUESTION = "What do gradients at random points between reference people and this one add up to?"
 
 
@@ -49,10 +55,41 @@ def attribute(
     MethodError
         If the net looks up codes, where gradients are 0, or `n_samples` is less than 2.
     """
+    _check(n_samples)
+    refuse_lookups("gradient_shap", model, rows, background)
+    network, persons = on_scale(model, scale), model.dense(rows)
+    drawn, share = _points(len(background), n_samples, seed)
+    starts = model.dense(background)[torch.from_numpy(drawn)]
+    along, references = torch.from_numpy(share[:, None]).to(starts), min(len(background), n_samples)
+
+    def of_people(which: np.ndarray) -> np.ndarray:
+        found = []
+        for end in persons[torch.from_numpy(which)]:
+            path = torch.lerp(starts, end, along).requires_grad_()
+            with torch.enable_grad():  # one sum to differentiate, instead of one output a point
+                (slopes,) = torch.autograd.grad(network(path).sum(), path)
+            found.append(_mean_and_error(model.encoder.fold((slopes * (end - starts)).cpu().numpy()), references))
+        return np.stack(found)
+
+    found = in_chunks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples))
+    return Attribution(
+        values=found[:, 0],
+        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
+        evaluations=len(rows) * n_samples,
+        standard_errors=found[:, 1],
+    )
+
+
+def reference(
+    model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0, n_samples: int = 1_000
+) -> Attribution:
+    """Return the same quantity by captum, which draws a reference and a point for each sample by themselves.
+
+    Parameters, and errors raised, are those of `attribute`.
+    """
     from captum.attr import GradientShap
 
-    if n_samples < 2:
-        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
+    _check(n_samples)
     refuse_lookups("gradient_shap", model, rows, background)
     network = on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
@@ -64,7 +101,42 @@ def attribute(
         samples[:, i] = model.encoder.fold(drawn.detach().cpu().numpy())
     return Attribution(
         values=samples.mean(axis=0),
-        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
+        base_values=np.full(len(rows), model.predict(background, scale).mean()),
         evaluations=len(rows) * n_samples,
         standard_errors=samples.std(axis=0, ddof=1) / np.sqrt(n_samples),
     )
+
+
+def _check(n_samples: int) -> None:
+    if n_samples < 2:
+        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
+
+
+def _points(references: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reference that each sample starts from, in turns, and how far along its path it lies, [samples] each.
+
+    A reference's points lie in equal parts of the path, one in each; those of a turn are spread over the part.
+    """
+    rng, count = np.random.default_rng(seed), min(references, samples)
+    drawn, turn = np.resize(rng.permutation(references)[:count], samples), np.arange(samples) // count
+    often = 1 + (samples - 1 - np.arange(samples) % count) // count  # how often the sample's reference is drawn
+    sizes = np.bincount(turn)
+    within = np.concatenate([(rng.permutation(size) + rng.random(size)) / size for size in sizes])
+    return drawn, (turn + within) / often
+
+
+def _mean_and_error(samples: np.ndarray, references: int) -> np.ndarray:
+    """Return the mean over references of what their samples [samples, features] are on average, and its error, [2, features].
+
+    What a point adds by chance is told by its neighbours on the path: by second differences, where there are three points.
+    """
+    turns, order = -(-len(samples) // references), min(2, len(samples) // references - 1)
+    filled = np.full((turns * references, samples.shape[1]), np.nan)
+    filled[: len(samples)] = samples
+    by_turn = filled.reshape(turns, references, -1)
+    mean = np.nanmean(by_turn, axis=0).mean(axis=0)
+    if order < 1:
+        return np.stack([mean, samples.std(axis=0, ddof=1) / np.sqrt(len(samples))])
+    variance = np.nanmean(np.diff(by_turn, n=order, axis=0) ** 2, axis=0) / comb(2 * order, order)
+    often = (~np.isnan(by_turn)).sum(axis=0)
+    return np.stack([mean, np.sqrt((variance / often).sum(axis=0)) / references])

@@ -468,9 +468,10 @@ def test_gradient_shap_says_how_far_it_may_be_off(world):
     sampled = run_case("gradient_shap", "smooth_net", world, n_samples=4000)
     few = run_case("gradient_shap", "smooth_net", world, n_samples=40)
     used = sampled.standard_errors > 0
-    z = (sampled.values - exact.values)[used] / sampled.standard_errors[used]
-    assert 0.3 < np.sqrt((z**2).mean()) < 2.5
-    assert few.standard_errors[used].mean() == pytest.approx(10 * sampled.standard_errors[used].mean(), rel=0.4)
+    for made in (sampled, few):
+        z = (made.values - exact.values)[used] / made.standard_errors[used]
+        assert 0.3 < np.sqrt((z**2).mean()) < 2.5
+    assert few.standard_errors[used].mean() > 10 * sampled.standard_errors[used].mean()
 
 
 # Options that give what the libraries give
