@@ -30,6 +30,7 @@ from sklearn import decomposition, ensemble, impute, linear_model, preprocessing
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import all_estimators
 from torch import nn
@@ -83,7 +84,7 @@ class Lit(lightning.LightningModule):
 def people(kind: str) -> tuple[pd.DataFrame, pd.Series, dlx.Dataset]:
     """Return a table, its outcomes and a Dataset: of "numbers", with "gaps", with "words", "native" categories or "levels".
 
-    Levels are native categories without gaps, which CatBoost and ONNX ask for.
+    Levels are native categories without gaps, which CatBoost and ONNX ask for. Of three classes the Dataset is of the second.
     """
     rng, (columns, task) = np.random.default_rng(0), kind.split(" of ")
     table = pd.DataFrame(
@@ -99,9 +100,13 @@ def people(kind: str) -> tuple[pd.DataFrame, pd.Series, dlx.Dataset]:
         table.loc[(rng.random(ROWS) < 0.15) & (columns != "levels"), "job"] = None
         table["job"] = table["job"].astype(object if columns == "words" else "category")
     outcome = pd.Series(score + rng.normal(size=ROWS) / 2, name="y")
-    outcome = (outcome > 0).astype(int) if task == "classes" else np.exp(outcome / 2)
+    if task == "values":
+        outcome = np.exp(outcome / 2)
+    else:
+        outcome = (outcome > 0).astype(int) + ((outcome > 1) & (task == "three")).astype(int)
     whole = table.assign(y=outcome)
-    return table, outcome, dlx.from_frame(whole, dlx.infer_schema(whole, "y"))
+    case = dlx.from_frame(whole, dlx.infer_schema(whole, "y"))
+    return table, outcome, case.of_class("1") if task == "three" else case
 
 
 def families() -> Iterator[Brought]:
@@ -184,6 +189,35 @@ def boosters() -> Iterator[Brought]:
             yield Brought("boosters", f"CatBoost, native categories, gaps in numbers, {task}", booster.fit, f"levels of {task}")
 
 
+def several() -> Iterator[Brought]:
+    """Yield models of three classes, of which the second is told."""
+    few: dict[str, Any] = {"n_estimators": 20, "n_jobs": 1}
+    made = {
+        "one tree": tree.DecisionTreeClassifier(max_depth=4, random_state=0),
+        "forest": ensemble.RandomForestClassifier(20, max_depth=6, random_state=0),
+        "extra trees": ensemble.ExtraTreesClassifier(20, max_depth=6, random_state=0),
+        "gradient boosting": ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0),
+        "histogram boosting": ensemble.HistGradientBoostingClassifier(max_iter=20),
+        "XGBoost": xgboost.XGBClassifier(max_depth=4, **few),
+        "LightGBM": lightgbm.LGBMClassifier(verbose=-1, **few),
+        "LightGBM, each class against the others": lightgbm.LGBMClassifier(objective="multiclassova", verbose=-1, **few),
+        "logistic regression": linear_model.LogisticRegression(max_iter=5_000),
+        "one forest a class against the others": OneVsRestClassifier(
+            ensemble.RandomForestClassifier(20, max_depth=6, random_state=0)
+        ),
+    }
+    if importlib.util.find_spec("catboost"):
+        cat: dict[str, Any] = {"iterations": 20, "depth": 4, "verbose": 0, "allow_writing_files": False}
+        boosted = importlib.import_module("catboost").CatBoostClassifier
+        made["CatBoost"] = boosted(loss_function="MultiClass", **cat)
+        made["CatBoost, each class against the others"] = boosted(loss_function="MultiClassOneVsAll", **cat)
+    for name, estimator in made.items():
+        yield Brought("one of three classes", name, estimator.fit, "numbers of three")
+    words = make_column_transformer((impute.SimpleImputer(), NUMBERS), (preprocessing.OrdinalEncoder(), WORDS))
+    yield Brought("one of three classes", "ordinal: forest", make_pipeline(words, made["forest"]).fit, "words of three")
+    yield Brought("one of three classes", "torch", lambda *_: small_net(3), "numbers of three")
+
+
 def files(folder: Path) -> Iterator[Brought]:
     """Yield models as files, as `--model` and `dlx.model.open_model` take them."""
     numbers, levels, native = "numbers of classes", "levels of classes", "native of classes"
@@ -249,15 +283,16 @@ def write_boosted_onnx(made: Any, path: Path, table: pd.DataFrame) -> None:
     )
 
 
+def small_net(outputs: int) -> nn.Module:
+    """Return an untrained net of three numbers."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, outputs)).eval()
+
+
 def others() -> Iterator[Brought]:
     """Yield nets, a decision function and a function."""
-
-    def net(*_: Any) -> nn.Module:
-        torch.manual_seed(0)
-        return nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
-
-    yield Brought("nets", "torch", net, "numbers of classes")
-    yield Brought("nets", "Lightning", lambda *_: Lit(net()).eval(), "numbers of classes")
+    yield Brought("nets", "torch", lambda *_: small_net(1), "numbers of classes")
+    yield Brought("nets", "Lightning", lambda *_: Lit(small_net(1)).eval(), "numbers of classes")
     yield Brought(
         "functions", "decision function of an SVM", lambda t, y: svm.SVC().fit(t, y).decision_function, "numbers of classes"
     )
@@ -269,7 +304,12 @@ def others() -> Iterator[Brought]:
 def own_outputs(model: Any) -> tuple[Callable[[pd.DataFrame], np.ndarray], Scale]:
     """Return a model's own outputs of a table, which dlx has no part in, and their scale."""
     if isinstance(model, torch.nn.Module):
-        return lambda t: model(torch.tensor(t.to_numpy(np.float32))).detach().numpy().ravel().astype(float), "logit"
+
+        def outputs(table: pd.DataFrame) -> np.ndarray:
+            given = model(torch.tensor(table.to_numpy(np.float32))).detach().double()
+            return (given if given.shape[1] == 1 else given[:, 1] - given[:, [0, 2]].logsumexp(1)).numpy().ravel()
+
+        return outputs, "logit"
     if hasattr(model, "predict_proba"):
         return lambda t: model.predict_proba(t)[:, 1].astype(float), "probability"
     if hasattr(model, "predict"):
@@ -357,7 +397,7 @@ def main() -> None:
     asked, lines = parser.parse_args(), []
     with warnings.catch_warnings(), one_thread(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")
-        for brought in (*families(), *pipelines(), *boosters(), *others(), *files(Path(folder))):
+        for brought in (*families(), *pipelines(), *boosters(), *several(), *others(), *files(Path(folder))):
             if asked.only in f"{brought.family} {brought.name}":
                 lines.append(line_of(brought))
                 print(f"{brought.name}: {lines[-1]['route']}", flush=True)

@@ -113,6 +113,8 @@ class Model(ABC):
             return self
         if self.siblings is not None:
             return self.siblings.of(level)
+        if self.behind is not None:
+            return replace(self.behind.of(level), trained_on=self.trained_on).renamed(self.name)
         raise DlxError(f"{self.name} answers for {self.target!r} alone; wrap it once more: dlx.wrap(..., target={level!r})")
 
     def probabilities(self, rows: Any) -> np.ndarray:
@@ -124,8 +126,12 @@ class Model(ABC):
         if len(levels) == 2:
             yes = self.predict(rows, "probability")
             return np.column_stack([1 - yes, yes])
-        each = np.column_stack([self.of(level).predict(rows, "probability") for level in levels])
+        each = np.column_stack([self.answering(level).predict(rows, "probability") for level in levels])
         return each / each.sum(axis=1, keepdims=True)
+
+    def answering(self, level: str) -> Model:
+        """Return what predicts as the model of a class does: `of`, or what is had sooner."""
+        return self.of(level)
 
     @property
     def original(self) -> Callable[[Any], np.ndarray] | None:

@@ -211,6 +211,10 @@ class TreeModel(Model):
         if max(asked, self.trees.reading.placed[:, 0].max(initial=0)) >= width:
             raise DlxError(f"the trees ask column {asked} of a table of {width}")
 
+    def answering(self, level: str) -> Model:
+        """Return the user's own model of a class, where there is one: its trees need not be read."""
+        return super().answering(level) if self.behind is None else self.behind.answering(level)
+
     def compute(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of coded rows."""
         return in_chunks(self.trees.predict, rows if self.encoder is None else self.encoder.transform(rows), CHUNK_ROWS)
@@ -318,6 +322,8 @@ class BlackBox(Model):
     companion : DataFrame [1 or rows, carried], optional
         Their values, for rows that are codes: those of the one person that is explained, or of each row; anybody's where the
         function does not look at them.
+    fastest : callable, optional
+        Of one of several classes: what returns the model of a class, read as trees where that is proved.
     """
 
     function: Callable[[pd.DataFrame], Any]
@@ -326,6 +332,7 @@ class BlackBox(Model):
     scales: tuple[Scale, ...] = CLASSIFIER
     carried: tuple[str, ...] = ()
     companion: pd.DataFrame | None = None
+    fastest: Callable[[Any], Model] | None = None
 
     @property
     def target(self) -> str:
@@ -338,6 +345,13 @@ class BlackBox(Model):
         return self.chosen is None and self.schema.target.kind == "multiclass" and self.witness is not None
 
     def of(self, level: str) -> Model:
+        """Return the model of another class, where the function gives all of them: read as trees where it was known how."""
+        other = self.answering(level)
+        if other is self or self.fastest is None:
+            return other
+        return replace(self.fastest(other), trained_on=self.trained_on).renamed(self.name)
+
+    def answering(self, level: str) -> Model:
         """Return the function as that of another class, where it gives all of them."""
         place = self.schema.target.place_of(level)
         if self.chosen == place:

@@ -68,15 +68,12 @@ def _read(box: BlackBox, check: Any, asked: Scale | None) -> Model:
         raise NoRoute("no rows are at hand to hold anything else to; wrap it with a Dataset, or pass check")
     if box.carried and box.companion is None:
         raise NoRoute(f"it reads {', '.join(box.carried)}, which dlx does not explain")
-    if reading.classes is not None and len(reading.classes) > 2:
-        raise NoRoute(f"one of {len(reading.classes)} classes is no sum over columns")
     parts, box = taken_apart(reading.owner), box.typed(check)
+    is_trees = is_sum_of_trees(parts.last) and not hasattr(parts.last, "coef_")
+    if len(reading.levels) > 2 and not is_trees:
+        raise NoRoute(f"one of {len(reading.levels)} classes is no sum over columns")
     encoder, given = _encoder(box, reading, parts, check)
-    model: Model
-    if is_sum_of_trees(parts.last) and not hasattr(parts.last, "coef_"):
-        model = _trees(encoder, reading, parts, given)
-    else:
-        model = _linear(encoder, reading, parts)
+    model: Model = _trees(encoder, reading, parts, given) if is_trees else _linear(encoder, reading, parts)
     if asked is not None and asked != model.scales[0]:
         raise NoRoute(f"it adds up on the scale {model.scales[0]!r}, and {asked!r} was asked for")
     return model
@@ -129,6 +126,8 @@ def _calibrated(parts: Parts) -> Any:
         raise NoRoute(f"it is the mean of {len(members)} calibrated models, which is no sum on the log-odds")
     if members[0].method != "sigmoid":
         raise NoRoute(f"its calibration is {members[0].method}, after which nothing adds up")
+    if len(members[0].calibrators) > 1:
+        raise NoRoute("its calibration divides the classes by their sum, after which nothing adds up")
     (curve,) = members[0].calibrators
     parts.intercept, parts.slope, parts.is_calibrated = -float(curve.b_), -float(curve.a_), True
     return members[0].estimator
@@ -141,10 +140,17 @@ def _score(parts: Parts, reading: Reading, own: Scale) -> tuple[Scale, float, fl
         raise NoRoute("its calibration bends its probabilities, while it adds up on the log-odds")
     intercept, slope = (parts.intercept, parts.slope) if parts.is_calibrated else (0.0, 1.0)
     scale: Scale = "logit" if parts.is_calibrated else reading.scale if own == "value" else own
-    classes, chosen = reading.classes, reading.chosen
-    if chosen is not None and classes is not None and class_position(classes, reading.levels, chosen, reading.name) == 0:
+    classes = reading.classes
+    if len(reading.levels) == 2 and classes is not None and _place(reading) == 0:
         intercept, slope = (1.0 if scale == "probability" else 0.0) - intercept, -slope
     return scale, intercept, slope
+
+
+def _place(reading: Reading) -> int | None:
+    """Return where the chosen class is among an estimator's own; None where none was chosen."""
+    if reading.chosen is None or reading.classes is None:
+        return reading.chosen
+    return class_position(reading.classes, reading.levels, reading.chosen, reading.name)
 
 
 # What the last step is
@@ -171,7 +177,7 @@ def _linear(encoder: PipelineEncoder, reading: Reading, parts: Parts) -> LinearM
 
 def _trees(encoder: PipelineEncoder, reading: Reading, parts: Parts, given: Any) -> TreeModel:
     """Return the trees of a library on what the steps before it give."""
-    foreign = read_trees(parts.last, table=given)
+    foreign = read_trees(parts.last, given, _place(reading) if len(reading.levels) > 2 else None)
     if foreign.count != encoder.width:
         raise NoRoute(f"{type(parts.last).__name__} reads {foreign.count} columns, not the {encoder.width} that it is given")
     scale, intercept, slope = _score(parts, reading, foreign.scale)

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,10 @@ def wrap(
 
     An estimator whose steps make each of their columns of one column of the table, and that ends in trees or is linear, is
     read as that where rows are at hand to prove it on: its contributions are exact and quick, on the scale on which it adds
-    up. A net of `dlx.sklearn`, alone or at the end of a pipeline or a search, is read as the net that it holds. The `route`
-    says what a model was read as, and why as nothing else.
+    up. Of several classes a forest is read for each, and trees that were boosted for each against the others (LightGBM's
+    multiclassova, CatBoost's MultiClassOneVsAll); sums of trees that share a softmax are asked only. A net of `dlx.sklearn`,
+    alone or at the end of a pipeline or a search, is read as the net that it holds. The `route` says what a model was read as,
+    and why as nothing else.
 
     Parameters
     ----------
@@ -141,10 +144,13 @@ def wrap(
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
+    read = partial(fastest, check=check, asked=scale)
     box = _of_reading(replace(reading, frames=frames), schema, check)
+    if schema.target.kind == "multiclass":
+        box = replace(box, fastest=read)
     if is_open and box.witness is not None and reading.has_every_class(box.witness[0]):
         return replace(box, function=replace(reading, frames=frames, chosen=None), chosen=None, trained_on=seen)
-    return replace(fastest(box, check, scale), trained_on=seen)
+    return replace(read(box), trained_on=seen)
 
 
 def _net_within(estimator: Any, schema: Schema) -> tuple[torch.nn.Module, Any] | None:

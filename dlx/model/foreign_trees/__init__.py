@@ -33,14 +33,14 @@ Numbers = dict[int, np.ndarray]  # by column: what each code is in the table
 
 @dataclass(frozen=True)
 class Foreign:
-    """A model of another library, read; it speaks for the second of two classes."""
+    """A model of another library, read; it speaks for the second of two classes, or for one of several."""
 
     trees: Trees  # on the columns as the library numbers them
     scale: Scale  # on which they add up
     predict: Predict  # the library's own prediction of rows of its columns, on that scale
     names: Sequence[str] | None  # of the columns that it was fitted on, if they had any
     count: int  # of these columns
-    classes: Sequence[Any] | None  # the two of a classifier; None for a regression, and for a booster, which knows no names
+    classes: Sequence[Any] | None  # of a classifier; None for a regression, and for a booster, which knows no names
     precision: str = "float64"  # in which the library adds up the leaves
     categories: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # by column: what pandas categories are codes of
 
@@ -135,16 +135,17 @@ def is_sum_of_trees(estimator: Any) -> bool:
     return any(cls.__name__ in known for cls in type(estimator).__mro__)
 
 
-def read_trees(estimator: Any, table: Any = None) -> Foreign:
+def read_trees(estimator: Any, table: Any = None, place: int | None = None) -> Foreign:
     """Return what is to be known of a fitted model of another library; an error of that library's becomes one line.
 
-    Where it was fitted on pandas categories that are no codes 0, 1, ..., it is read for rows in such a table as it is given.
+    Where it was fitted on pandas categories that are no codes 0, 1, ..., it is read for rows in such a table as it is given; of
+    several classes, for the one at a place among the model's own.
     """
     library = library_of(estimator)
     if library is None:
         raise DlxError(f"trees must be of {', '.join(LIBRARIES)}, got a {kind_of(estimator)}; {WAY_OUT}")
     try:
-        read: Foreign = importlib.import_module(f"{__name__}._{library}").read(estimator, table)
+        read: Foreign = importlib.import_module(f"{__name__}._{library}").read(estimator, table, place)
     except DlxError:
         raise
     except (AttributeError, ValueError, KeyError) as error:
@@ -215,15 +216,21 @@ def known_class(estimator: Any, library: str, known: Sequence[str]) -> type:
     return cls
 
 
-def classes_of(estimator: Any, *, is_classifier: bool, outputs: int = 1) -> list[Any] | None:
-    """Return the two classes of a classifier, None of a regression; a `DlxError` if there are more, or several outputs."""
+def classes_of(estimator: Any, place: int | None, *, is_classifier: bool, outputs: int = 1) -> list[Any] | None:
+    """Return the classes of a classifier, None of a regression; a `DlxError` if several outputs, or classes, leave it open."""
     classes = list(estimator.classes_) if is_classifier else None
-    if outputs != 1 or (classes is not None and len(classes) != 2):
+    if outputs != 1 or (classes is not None and len(classes) != 2 and place is None):
         came = f"got {outputs}"
         if classes is not None:
             came = f"of two classes or a regression; it has {outputs} of {len(classes)} classes"
         raise DlxError(f"{kind_of(estimator)} must have one output, {came}; {WAY_OUT}")
     return classes
+
+
+def softmax_of(estimator: Any, count: int) -> DlxError:
+    """Return why trees of several classes are not read whose sums share a softmax."""
+    said = f"{kind_of(estimator)} turns {count} sums of trees into probabilities together (softmax)"
+    return DlxError(f"{said}, so that no class by itself is a sum of trees; {WAY_OUT}")
 
 
 def kind_of(estimator: Any) -> str:

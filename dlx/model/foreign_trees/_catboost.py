@@ -11,22 +11,24 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, known_class
+from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, known_class, softmax_of
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("CatBoostClassifier", "CatBoostRegressor")
 _SCALES: dict[str, Scale] = {
-    **dict.fromkeys(("Logloss", "CrossEntropy"), "logit"),
+    **dict.fromkeys(("Logloss", "CrossEntropy", "MultiClassOneVsAll"), "logit"),
     **dict.fromkeys(("RMSE", "MAE", "Quantile", "Huber", "MAPE", "Expectile", "LogCosh", "Lq"), "value"),
 }
 
 
-def read(estimator: Any, table: Any = None) -> Foreign:
+def read(estimator: Any, table: Any = None, place: int | None = None) -> Foreign:
     """Return what is to be known of a fitted estimator; its categories become statistics of outcomes, which are no splits."""
     del table
     is_classifier = known_class(estimator, "catboost", KNOWN).__name__.endswith("Classifier")
-    classes = classes_of(estimator, is_classifier=is_classifier)
+    classes = classes_of(estimator, place, is_classifier=is_classifier)
     loss = estimator.get_all_params()["loss_function"].partition(":")[0]
+    if loss == "MultiClass" and classes is not None:
+        raise softmax_of(estimator, len(classes))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         estimator.save_model(str(path), format="json")
@@ -35,18 +37,24 @@ def read(estimator: Any, table: Any = None) -> Foreign:
         came = f"{'symmetric' if 'oblivious_trees' in said else 'other'} trees for {loss}"
         raise DlxError(f"CatBoost must have grown symmetric trees for {', '.join(_SCALES)}, got {came}; {WAY_OUT}")
     columns = {column["feature_index"]: column for column in said["features_info"].get("float_features", ())}
-    factor, (start,) = said["scale_and_bias"]
-    grown = [_grown(tree, columns, factor) for tree in said["oblivious_trees"]]
+    factor, starts = said["scale_and_bias"]
+    which = place if len(starts) > 1 and place is not None else 0
+    grown = [_grown(tree, columns, factor, slice(which, None, len(starts))) for tree in said["oblivious_trees"]]
     names = list(estimator.feature_names_)
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        return np.asarray(estimator.predict(rows, prediction_type="RawFormulaVal"), dtype=np.float64)
+        raw = np.asarray(estimator.predict(rows, prediction_type="RawFormulaVal"), dtype=np.float64)
+        return raw[:, which] if raw.ndim > 1 else raw
 
-    return Foreign(concatenate(grown, float(start), Reading("float32")), _SCALES[loss], predict, names, len(names), classes)
+    trees = concatenate(grown, float(starts[which]), Reading("float32"))
+    return Foreign(trees, _SCALES[loss], predict, names, len(names), classes)
 
 
-def _grown(tree: dict[str, Any], columns: dict[int, dict[str, Any]], factor: float) -> dict[str, Any]:
-    """Return a tree's arrays, level by level: bit d of a leaf's number says whether it is above the border of level d."""
+def _grown(tree: dict[str, Any], columns: dict[int, dict[str, Any]], factor: float, which: slice) -> dict[str, Any]:
+    """Return a tree's arrays, level by level: bit d of a leaf's number says whether it is above the border of level d.
+
+    Of the leaves' values, those of one output are read.
+    """
     splits = tree["splits"] or []
     if kinds := {split["split_type"] for split in splits} - {"FloatFeature"}:
         raise DlxError(
@@ -72,6 +80,6 @@ def _grown(tree: dict[str, Any], columns: dict[int, dict[str, Any]], factor: flo
         "feature": np.append(feature, childless),
         "threshold": np.append(borders, zeros),
         "missing_left": np.append(missing_left, zeros),
-        "value": np.append(np.zeros(inner), factor * np.array(tree["leaf_values"], dtype=np.float64)[number]),
+        "value": np.append(np.zeros(inner), factor * np.array(tree["leaf_values"], dtype=np.float64)[which][number]),
         "cover": cover,
     }

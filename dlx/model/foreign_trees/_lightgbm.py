@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class
+from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class, softmax_of
 from dlx.trees import LEAF, Reading, bits_of, concatenate
 
 KNOWN = ("LGBMClassifier", "LGBMRegressor", "Booster")
@@ -23,13 +23,17 @@ _NONE, _AS_ZERO = 0, 1
 Text = dict[str, str]
 
 
-def read(estimator: Any, table: Any = None) -> Foreign:
-    """Return what is to be known of a fitted estimator or booster, of the categories of a table where it is given one."""
+def read(estimator: Any, table: Any = None, place: int | None = None) -> Foreign:
+    """Return what is to be known of a fitted estimator or booster, of a table's categories and one of several classes."""
     is_classifier = known_class(estimator, "lightgbm", KNOWN).__name__.endswith("Classifier")
-    booster, classes = _booster(estimator), classes_of(estimator, is_classifier=is_classifier)
+    booster, classes = _booster(estimator), classes_of(estimator, place, is_classifier=is_classifier)
     head, trees = _parsed(booster.model_to_string())
-    if int(head["num_class"]) > 1 or int(head["num_tree_per_iteration"]) > 1:
-        raise DlxError(f"LightGBM must have one output, got {head['num_class']}; {WAY_OUT}")
+    count, objective = int(head["num_tree_per_iteration"]), head.get("objective", "")
+    if count > 1 and place is None:
+        raise DlxError(f"LightGBM must have one output, got {count}; {WAY_OUT}")
+    if objective.startswith("multiclass "):
+        raise softmax_of(estimator, count)
+    trees = trees[place if count > 1 else 0 :: count]  # a tree of each class in turn
     if any(int(tree.get("is_linear", 0)) for tree in trees):
         raise DlxError("LightGBM must have constant leaves: fit it without linear_tree")
     listed = json.loads(head["pandas_categorical"]) or []
@@ -38,20 +42,21 @@ def read(estimator: Any, table: Any = None) -> Foreign:
         raise DlxError("LightGBM must be fitted on codes 0, 1, 2, ...: pass an array of them, and categorical_feature=[...]")
     if hasattr(estimator, "get_params") and estimator.get_params().get("pred_early_stop"):
         raise DlxError(f"{kind_of(estimator)} must predict with all of its trees: leave out pred_early_stop")
-    scale, factor = _scale(head.get("objective", ""), is_classifier=is_classifier)
+    scale, factor = _scale(objective, is_classifier=is_classifier)
     factor /= len(trees) if "average_output" in head else 1
     together = concatenate([_grown(tree, factor) for tree in trees], reading=Reading("float64", _zeros(trees)))
     names, count = list(booster.feature_name()), int(booster.num_feature())
     categories = dict(zip(grouped, listed, strict=False))
-    return Foreign(together, scale, partial(_raw, estimator, factor), names, count, classes, categories=categories)
+    return Foreign(together, scale, partial(_raw, estimator, factor, place), names, count, classes, categories=categories)
 
 
 def _booster(estimator: Any) -> Any:
     return estimator.booster_ if hasattr(type(estimator), "booster_") else estimator
 
 
-def _raw(estimator: Any, factor: float, rows: np.ndarray) -> np.ndarray:
-    return factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
+def _raw(estimator: Any, factor: float, place: int | None, rows: np.ndarray) -> np.ndarray:
+    raw = factor * np.asarray(_booster(estimator).predict(rows, raw_score=True), dtype=np.float64)
+    return raw[:, place] if raw.ndim > 1 else raw
 
 
 def _parsed(text: str) -> tuple[Text, list[Text]]:
@@ -67,13 +72,13 @@ def _parsed(text: str) -> tuple[Text, list[Text]]:
 def _scale(objective: str, *, is_classifier: bool) -> tuple[Scale, float]:
     """Return the scale of an objective, and what turns the sum of the leaves into it."""
     kind, *settings = objective.split() or ["custom"]
-    if kind == "binary":
+    if kind in ("binary", "multiclassova"):
         return "logit", float(dict(setting.split(":") for setting in settings if ":" in setting)["sigmoid"])
     if kind == "cross_entropy":
         return "logit", 1.0
     if (kind in _REGRESSIONS and "sqrt" not in settings) or (kind == "custom" and not is_classifier):
         return "value", 1.0  # an objective of one's own has no link: the estimator predicts the sum
-    known = ", ".join(("binary", "cross_entropy", *_REGRESSIONS))
+    known = ", ".join(("binary", "cross_entropy", "multiclassova", *_REGRESSIONS))
     raise DlxError(f"LightGBM must be fitted for {known}, got {objective or 'an unnamed objective'}; {WAY_OUT}")
 
 

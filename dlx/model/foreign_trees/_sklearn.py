@@ -9,7 +9,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class
+from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class, softmax_of
 from dlx.trees import LEAF, Reading, Trees, bits_of, concatenate
 
 _GROWERS = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting")
@@ -20,11 +20,11 @@ Values = dict[int, Any]  # by column: the values of its categories, in their ord
 Levels = dict[int, tuple[np.ndarray, np.ndarray]]  # by column: the ordinals that training knew, and the code of each
 
 
-def read(estimator: Any, table: Any = None) -> Foreign:
-    """Return what is to be known of a fitted estimator, of the categories of a table where it is given one."""
+def read(estimator: Any, table: Any = None, place: int | None = None) -> Foreign:
+    """Return what is to be known of a fitted estimator, of a table's categories and of one of several classes."""
     kind = known_class(estimator, "sklearn", KNOWN).__name__
     is_classifier = kind.endswith("Classifier")
-    classes = classes_of(estimator, is_classifier=is_classifier, outputs=getattr(estimator, "n_outputs_", 1))
+    classes = classes_of(estimator, place, is_classifier=is_classifier, outputs=getattr(estimator, "n_outputs_", 1))
     scale: Scale = _scale(estimator) if "Boosting" in kind else "probability" if is_classifier else "value"
     grow, categories = _of_boosting if "Boosting" in kind else _of_forest, {}
     if kind.startswith("Hist"):
@@ -32,53 +32,56 @@ def read(estimator: Any, table: Any = None) -> Foreign:
         grow = partial(_of_histograms, categories)
     names = getattr(estimator, "feature_names_in_", None)
     named = None if names is None else [str(name) for name in names]
-    predict, count = partial(_predicted, estimator, scale), int(estimator.n_features_in_)
-    return Foreign(grow(estimator, scale), scale, predict, named, count, classes, categories=categories)
+    column = 1 if place is None else place
+    predict, count = partial(_predicted, estimator, scale, column), int(estimator.n_features_in_)
+    return Foreign(grow(estimator, scale, column), scale, predict, named, count, classes, categories=categories)
 
 
-def _predicted(estimator: Any, scale: Scale, rows: np.ndarray) -> np.ndarray:
+def _predicted(estimator: Any, scale: Scale, column: int, rows: np.ndarray) -> np.ndarray:
     """Return what an estimator predicts itself of rows of its columns, which it is given by the names that it knows."""
     import pandas as pd
 
     names = getattr(estimator, "feature_names_in_", None)
     table = rows if names is None else pd.DataFrame(rows, columns=names)
     if scale == "probability":
-        return np.asarray(estimator.predict_proba(table)[:, 1])
+        return np.asarray(estimator.predict_proba(table)[:, column])
     return np.asarray(estimator.decision_function(table) if scale == "logit" else estimator.predict(table))
 
 
-def _of_forest(estimator: Any, scale: Scale) -> Trees:
+def _of_forest(estimator: Any, scale: Scale, column: int) -> Trees:
     members = [estimator] if hasattr(estimator, "tree_") else list(estimator.estimators_)
-    grown = [_grown(member.tree_, scale, 1 / len(members)) for member in members]
+    grown = [_grown(member.tree_, scale, column, 1 / len(members)) for member in members]
     try:
-        _predicted(estimator, scale, np.full((1, estimator.n_features_in_), np.nan))
+        _predicted(estimator, scale, column, np.full((1, estimator.n_features_in_), np.nan))
         takes_missing = True
     except ValueError:
         takes_missing = False
     return concatenate(grown, reading=Reading("float32", takes_missing=takes_missing))
 
 
-def _grown(tree: Any, scale: Scale, share: float) -> dict[str, Any]:
-    """Return a tree's arrays; it predicts a share of the second class's share, or of the mean."""
+def _grown(tree: Any, scale: Scale, column: int, share: float) -> dict[str, Any]:
+    """Return a tree's arrays; it predicts a share of a class's share, or of the mean."""
     values, left, right = tree.value[:, 0], tree.children_left, tree.children_right
-    worth = values[:, 1] / values.sum(axis=1) if scale == "probability" else values[:, 0]
+    worth = values[:, column] / values.sum(axis=1) if scale == "probability" else values[:, 0]
     asks = {"feature": tree.feature, "threshold": tree.threshold, "missing_left": tree.missing_go_to_left}
     return {"left": left, "right": right, **asks, "value": share * worth, "cover": tree.weighted_n_node_samples}
 
 
-def _of_boosting(boosted: Any, scale: Scale) -> Trees:
+def _of_boosting(boosted: Any, scale: Scale, column: int) -> Trees:
     if boosted.init is not None and not (isinstance(boosted.init, str) and boosted.init == "zero"):
         raise DlxError(f"{kind_of(boosted)} must start from a constant, not from a model: leave out init={boosted.init}")
     members, rate = [tree for (tree,) in boosted.estimators_], boosted.learning_rate
     anybody = np.zeros((1, boosted.n_features_in_))
-    start = _predicted(boosted, scale, anybody)[0] - rate * sum(tree.predict(anybody)[0] for tree in members)
-    grown = [_grown(tree.tree_, "value", rate) for tree in members]
+    start = _predicted(boosted, scale, column, anybody)[0] - rate * sum(tree.predict(anybody)[0] for tree in members)
+    grown = [_grown(tree.tree_, "value", 0, rate) for tree in members]
     return concatenate(grown, float(start), Reading("float32", takes_missing=False))
 
 
 def _scale(boosted: Any) -> Scale:
     """Return the scale on which boosted trees add up; a loss with another link has none that dlx knows."""
     is_classifier, link = hasattr(boosted, "classes_"), type(boosted._loss.link).__name__
+    if is_classifier and len(boosted.classes_) > 2:
+        raise softmax_of(boosted, len(boosted.classes_))
     if is_classifier and boosted.loss == "log_loss":
         return "logit"
     if is_classifier or boosted.loss not in _IDENTITY or link != "IdentityLink":
@@ -92,7 +95,7 @@ def _scale(boosted: Any) -> Scale:
 # Histogram gradient boosting; scikit-learn offers no public view of its trees
 
 
-def _of_histograms(categories: Values, boosted: Any, _: Scale) -> Trees:
+def _of_histograms(categories: Values, boosted: Any, *_: Any) -> Trees:
     place, levels = _columns(boosted, categories)
     grown = [_grown_on_bins(tree.nodes, tree.raw_left_cat_bitsets, place, levels) for (tree,) in boosted._predictors]
     return concatenate(grown, float(np.ravel(boosted._baseline_prediction)[0]), Reading("float64"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model.base import Scale
-from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class
+from dlx.model.foreign_trees import WAY_OUT, Foreign, classes_of, kind_of, known_class, softmax_of
 from dlx.trees import LEAF, Reading, concatenate
 
 KNOWN = ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor", "Booster")
@@ -22,7 +22,7 @@ _SCALES: dict[str, Scale] = {
 }
 
 
-def read(estimator: Any, table: Any = None) -> Foreign:
+def read(estimator: Any, table: Any = None, place: int | None = None) -> Foreign:
     """Return what is to be known of a fitted estimator or booster, of the categories of a table where it is given one."""
     is_classifier = known_class(estimator, "xgboost", KNOWN).__name__.endswith("Classifier")
     is_estimator = hasattr(estimator, "get_booster")
@@ -32,8 +32,10 @@ def read(estimator: Any, table: Any = None) -> Foreign:
             f"{kind_of(estimator)} must be fitted for an objective of XGBoost's, got one of its user's, which names no link "
             f"from trees to probabilities; {WAY_OUT}"
         )
-    classes = classes_of(estimator, is_classifier=is_classifier)
+    classes = classes_of(estimator, place, is_classifier=is_classifier)
     learner = json.loads(bytes(source.save_raw("json")))["learner"]
+    if place is not None:
+        raise softmax_of(estimator, int(learner["learner_model_param"]["num_class"]))
     scale, booster = _scale(learner), learner["gradient_booster"]
     model = booster["model"] if "model" in booster else booster["gbtree"]["model"]
     categories = {i: values for i, one in enumerate(model.get("cats", {}).get("enc", ())) if (values := _values(one))}
