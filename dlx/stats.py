@@ -3,6 +3,9 @@
 Shares have Wilson's interval, areas DeLong's. Everything else has the bootstrap's, with expanded percentiles (Hesterberg 2015,
 section 5.3): a plain percentile interval of n people is too narrow by √((n − 1) / n), and by the normal distribution where
 Student's t is due. `experiments/coverage_of_intervals.md` has what they cover.
+
+Sample weights [people] make an estimate that of rows repeated so often, and no more people of them: a bootstrap draws people,
+each with their weight, and other intervals are those of as many people as the weights are worth (`effective`).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 RESAMPLES = 1_000
 CLOSE = 1e-9  # areas that differ by less are the same
 CELLS = 4_000_000  # of resamples and rows at once: 32 MB
+Weights = np.ndarray | None  # of people, [people]; None where all count the same
 
 
 class Interval(NamedTuple):
@@ -34,12 +38,34 @@ class Interval(NamedTuple):
         return bool(value < self.low or value > self.high)
 
 
-def interval_of_share(flags: np.ndarray) -> Interval:
+def effective(weights: np.ndarray) -> np.ndarray:
+    """Return weights that sum up to as many people as they are worth (Kish 1965): all 1 where people weigh the same."""
+    return weights * (weights.sum() / max(float(weights @ weights), 1e-300))
+
+
+def quantile(values: np.ndarray, shares: Any, weights: Weights = None, **asked: Any) -> Any:
+    """Return quantiles over people of values [people, ...], NumPy's; by weights, they are values that somebody has.
+
+    How far between two people a quantile lies goes, in NumPy's way, by how many there are, which weights do not say.
+    """
+    method = {"method": "linear"} if weights is None else {"method": "inverted_cdf", "weights": weights}
+    return np.quantile(values, shares, axis=0, **method | asked)
+
+
+def spread(values: np.ndarray, weights: Weights = None) -> float:
+    """Return the standard deviation of values [people], as NumPy's, by their weights."""
+    return float(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)) ** 0.5
+
+
+def interval_of_share(flags: np.ndarray, weights: Weights = None) -> Interval:
     """Return the share of true flags [people] with its 95 % interval (Wilson 1927); NaN where there is nobody."""
-    return share_interval(float(np.sum(flags)), len(flags))
+    if weights is None:
+        return share_interval(float(np.sum(flags)), len(flags))
+    counts = effective(weights)
+    return share_interval(float(counts @ flags), float(counts.sum()))
 
 
-def share_interval(count: float, of: int) -> Interval:
+def share_interval(count: float, of: float) -> Interval:
     """Return a count as a share of all, with its 95 % interval (Wilson 1927), which has a width of none and all, too."""
     if not of:
         return Interval(np.nan, np.nan, np.nan)
@@ -49,22 +75,22 @@ def share_interval(count: float, of: int) -> Interval:
     return Interval(share, low if count > 0 else 0.0, high if count < of else 1.0)
 
 
-def auc(outcomes: np.ndarray, predicted: np.ndarray) -> float:
+def auc(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
     """Return the area under the ROC curve: the chance that a positive ranks above a negative, ties counting half."""
-    return float(placements(outcomes, predicted)[0].mean())
+    above, _ = placements(outcomes, predicted, weights)
+    return float(np.average(above, weights=None if weights is None else weights[outcomes == 1]))
 
 
-def placements(outcomes: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def placements(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of the other class that each person ranks right against, ties half, [positives], [negatives]."""
-    from scipy.stats import rankdata
+    is_event, (_, place) = outcomes == 1, np.unique(predicted, return_inverse=True)
+    counts = np.ones(len(outcomes)) if weights is None else weights
+    yes, no = (np.bincount(place, counts * some) for some in (is_event, ~is_event))
+    below, above = ((some.cumsum() - some / 2) / some.sum() for some in (no, yes))
+    return below[place[is_event]], 1 - above[place[~is_event]]
 
-    is_event, ranks = outcomes == 1, rankdata(predicted)
-    above = (ranks[is_event] - rankdata(predicted[is_event])) / (~is_event).sum()
-    below = 1 - (ranks[~is_event] - rankdata(predicted[~is_event])) / is_event.sum()
-    return above, below
 
-
-def auc_interval(outcomes: np.ndarray, predicted: np.ndarray) -> Interval:
+def auc_interval(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> Interval:
     """Return the area under the ROC curve with its 95 % interval; no interval where a class has one row.
 
     DeLong's variance (1988) on the log-odds of the area, and Student's t with Satterthwaite's degrees of freedom (Brunner and
@@ -73,36 +99,37 @@ def auc_interval(outcomes: np.ndarray, predicted: np.ndarray) -> Interval:
     """
     from scipy.special import expit, logit
 
-    classes = placements(outcomes, predicted)
-    area, sizes = float(classes[0].mean()), tuple(len(some) for some in classes)
-    if min(sizes) < 2:
+    classes, counts = placements(outcomes, predicted, weights), _by_class(outcomes, weights)
+    area = float(np.average(classes[0], weights=counts[0]))
+    if min(map(len, classes)) < 2:
         return Interval(area, np.nan, np.nan)
-    error, quantile = _error(classes)
+    error, reached = _error(classes, counts)
     if not error or not 0 < area < 1:
-        return Interval(area, *_newcombe(area, *sizes))
-    reach = quantile * error / (area * (1 - area))
+        return Interval(area, *_newcombe(area, *(float(effective(some).sum()) for some in counts)))
+    reach = reached * error / (area * (1 - area))
     return Interval(area, float(expit(logit(area) - reach)), float(expit(logit(area) + reach)))
 
 
-def auc_difference(outcomes: np.ndarray, one: np.ndarray, other: np.ndarray) -> Interval:
+def auc_difference(outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, weights: Weights = None) -> Interval:
     """Return the area under the ROC curve of one ranking less that of another, of the same people, with its 95 % interval.
 
     DeLong's paired variance (1988), with Student's t as in `auc_interval`; no interval where a class has one row. Where it saw
     no variation the interval has no width if both rank everybody alike, and else is put together from those of both areas, as
     if these were of different people (Newcombe 1998, method 10), which is wider.
     """
-    classes = [a - b for a, b in zip(placements(outcomes, one), placements(outcomes, other), strict=True)]
-    gain = float(classes[0].mean())
+    both, counts = (placements(outcomes, some, weights) for some in (one, other)), _by_class(outcomes, weights)
+    classes = [a - b for a, b in zip(*both, strict=True)]
+    gain = float(np.average(classes[0], weights=counts[0]))
     if not any(some.any() for some in classes):
         return Interval(0.0, 0.0, 0.0)
     if min(len(some) for some in classes) < 2:
         return Interval(gain, np.nan, np.nan)
-    error, quantile = _error(classes)
+    error, reached = _error(classes, counts)
     if not error:
-        (mine, worst, best), (theirs, lowest, highest) = (auc_interval(outcomes, some) for some in (one, other))
+        (mine, worst, best), (theirs, lowest, highest) = (auc_interval(outcomes, some, weights) for some in (one, other))
         reach = np.hypot((mine - worst, best - mine), (highest - theirs, theirs - lowest))
         return Interval(gain, float(gain - reach[0]), float(gain + reach[1]))
-    return Interval(gain, max(gain - quantile * error, -1.0), min(gain + quantile * error, 1.0))
+    return Interval(gain, max(gain - reached * error, -1.0), min(gain + reached * error, 1.0))
 
 
 def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -122,9 +149,10 @@ def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
     return np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
-def auc_with_error(outcomes: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
+def auc_with_error(outcomes: np.ndarray, scores: np.ndarray, weights: Weights = None) -> tuple[float, float]:
     """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
-    return auc_of_counts(scores, outcomes.astype(float), (~outcomes).astype(float))
+    counts = np.ones(len(outcomes)) if weights is None else effective(weights)
+    return auc_of_counts(scores, outcomes * counts, ~outcomes * counts)
 
 
 def auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
@@ -146,11 +174,22 @@ def normal_interval(estimate: float, error: float, *, within: tuple[float, float
     return Interval(estimate, max(estimate - Z * error, within[0]), min(estimate + Z * error, within[1]))
 
 
-def _error(classes: Sequence[np.ndarray]) -> tuple[float, float]:
+def _by_class(outcomes: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much each positive and each negative counts."""
+    counts = np.ones(len(outcomes)) if weights is None else weights
+    return counts[outcomes == 1], counts[outcomes != 1]
+
+
+def _error(classes: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> tuple[float, float]:
     """Return the standard error of the sum of two means, and the quantile of Student's t for it (Satterthwaite)."""
     from scipy.stats import t
 
-    parts = [float(some.var(ddof=1)) / len(some) if np.ptp(some) > 1e-12 else 0.0 for some in classes]
+    def variance_of(some: np.ndarray, shares: np.ndarray) -> float:
+        if np.ptp(some) <= 1e-12:
+            return 0.0
+        return float((shares * (some - shares @ some)) @ (shares * (some - shares @ some)) * len(some) / (len(some) - 1))
+
+    parts = [variance_of(some, each / each.sum()) for some, each in zip(classes, counts, strict=True)]
     variance = sum(parts)
     if not variance:
         return 0.0, np.nan
@@ -158,7 +197,7 @@ def _error(classes: Sequence[np.ndarray]) -> tuple[float, float]:
     return variance**0.5, float(t.ppf((1 + LEVEL) / 2, freedom))
 
 
-def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float]:
+def _newcombe(area: float, positives: float, negatives: float) -> tuple[float, float]:
     """Return the ends of the interval of an area: which may give the one found by chance (Newcombe 2006, method 5)."""
     from scipy.optimize import brentq
 
@@ -171,7 +210,9 @@ def _newcombe(area: float, positives: int, negatives: int) -> tuple[float, float
     return low, high
 
 
-def interval_of_mean(values: np.ndarray, *, within: tuple[float, float] | None = None, seed: int = 0) -> Interval:
+def interval_of_mean(
+    values: np.ndarray, weights: Weights = None, *, within: tuple[float, float] | None = None, seed: int = 0
+) -> Interval:
     """Return the mean of values [rows] or [replicates, rows] with its interval over resampled rows, and replicates.
 
     Rows with a NaN are left out; one row has no interval: its ends are NaN. Where all are alike none varies, which is no proof
@@ -179,17 +220,23 @@ def interval_of_mean(values: np.ndarray, *, within: tuple[float, float] | None =
     that such values may have); without them it has no width.
     """
     values = np.atleast_2d(values)
-    values = values[:, ~np.isnan(values).any(axis=0)]
+    known = ~np.isnan(values).any(axis=0)
+    values, weights = values[:, known], None if weights is None else weights[known]
     count, rows = values.shape
     if rows < 2:
         return Interval(float(values.mean()) if rows else np.nan, np.nan, np.nan)
     if within is not None and np.ptp(values) == 0:
-        width = within[1] - within[0]
-        low, high = share_interval(rows * (values[0, 0] - within[0]) / width, rows)[1:]
+        width, people = within[1] - within[0], rows if weights is None else float(effective(weights).sum())
+        low, high = share_interval(people * (values[0, 0] - within[0]) / width, people)[1:]
         return Interval(float(values[0, 0]), within[0] + width * low, within[0] + width * high)
     chosen, replicates = _resampled_shares(rows, count, seed)
+    chosen = chosen if weights is None else _shares(chosen * weights)
     resampled = np.einsum("sc,cr,sr->s", replicates, values, chosen, optimize=True)
-    return Interval(float(values.mean()), *ends_of(resampled, people=rows))
+    return Interval(float(np.average(values.mean(axis=0), weights=weights)), *ends_of(resampled, people=rows))
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return counts / counts.sum(axis=1, keepdims=True)
 
 
 @functools.lru_cache(maxsize=4)
@@ -214,13 +261,16 @@ def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, 
     return Interval(estimate, *ends_of(resampled, people=people))
 
 
-def interval_over(statistic: Callable[[np.ndarray], np.ndarray], outcomes: np.ndarray, *, seed: int = 0) -> Interval:
-    """Return what `interval_of` does, for a statistic [resamples] of how often each row was drawn, [resamples, rows]."""
+def interval_over(
+    statistic: Callable[[np.ndarray], np.ndarray], outcomes: np.ndarray, weights: Weights = None, *, seed: int = 0
+) -> Interval:
+    """Return what `interval_of` does, for a statistic [resamples] of how much each row counts, [resamples, rows]."""
     is_class, people = np.unique(outcomes)[:, None] == outcomes, rarest(outcomes)
     if people < 2:
-        return Interval(float(statistic(np.ones((1, len(outcomes))))[0]), np.nan, np.nan)
+        everybody = np.ones((1, len(outcomes))) if weights is None else weights[None]
+        return Interval(float(statistic(everybody)[0]), np.nan, np.nan)
     found = []
-    for counts in counts_in_chunks(len(outcomes), seed=seed):
+    for counts in counts_in_chunks(len(outcomes), weights, seed=seed):
         has_all = (counts @ is_class.T > 0).all(axis=1)
         found.append(statistic(counts[has_all]))
     estimate, *resampled = np.concatenate(found)
@@ -273,14 +323,18 @@ def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Inter
     return Interval(float(estimates[0]), float(low), float(high))
 
 
-def resampled_counts(rows: int, *, seed: int | np.random.Generator = 0, groups: np.ndarray | None = None) -> np.ndarray:
-    """Return how often each bootstrap resample draws each row, float64 [resamples, rows], read-only.
+def resampled_counts(
+    rows: int, weights: Weights = None, *, seed: int | np.random.Generator = 0, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Return how much each row counts in each bootstrap resample, float64 [resamples, rows], read-only.
 
-    With `groups` [rows], each group is resampled for itself, in the order of their values.
+    That is how often it is drawn, times its weight. With `groups` [rows], each group is resampled for itself, in the order of
+    their values.
     """
     codes = b"" if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.int64).tobytes()
     is_held = isinstance(seed, int) and rows * RESAMPLES <= CELLS  # drawing takes longer than all that is done with it
-    return (_counts if is_held else _counts.__wrapped__)(rows, seed, codes)
+    counts = (_counts if is_held else _counts.__wrapped__)(rows, seed, codes)
+    return counts if weights is None else counts * weights
 
 
 @functools.lru_cache(maxsize=4)
@@ -293,20 +347,26 @@ def _counts(rows: int, seed: int | np.random.Generator, codes: bytes) -> np.ndar
     return drawn
 
 
-def resampled_means(values: np.ndarray, *, seed: int | np.random.Generator = 0) -> np.ndarray:
+def means_of(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the means of values [rows, ...] by how much each row counts [samples, rows], [samples, ...]."""
+    return (counts @ values) / counts.sum(axis=1).reshape(-1, *(1,) * (values.ndim - 1))
+
+
+def resampled_means(values: np.ndarray, weights: Weights = None, *, seed: int | np.random.Generator = 0) -> np.ndarray:
     """Return the mean of values [rows, ...], and then that of each bootstrap resample of the rows, [1 + resamples, ...]."""
-    return np.concatenate([counts @ values for counts in counts_in_chunks(len(values), seed=seed)]) / len(values)
+    return np.concatenate([means_of(counts, values) for counts in counts_in_chunks(len(values), weights, seed=seed)])
 
 
-def counts_in_chunks(rows: int, *, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield how often each row is drawn, float64 [resamples, rows], in chunks; the very first is "once each"."""
+def counts_in_chunks(rows: int, weights: Weights = None, *, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield how much each row counts in each resample, float64 [resamples, rows], in chunks; the very first has all once."""
     rng = np.random.default_rng(seed)
     left, first = RESAMPLES, True
     while left:
         some = min(left, max(1, CELLS // rows))
         drawn = rng.integers(rows, size=(some, rows)) + rows * np.arange(some)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=some * rows).reshape(some, rows).astype(np.float64)
-        yield np.vstack([np.ones(rows), counts]) if first else counts
+        counts = np.vstack([np.ones(rows), counts]) if first else counts
+        yield counts if weights is None else counts * weights
         left, first = left - some, False
 
 

@@ -13,7 +13,7 @@ from dlx.audit.miscalibration import Calibration, calibration_of
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.model import Model, Transformed
-from dlx.stats import share_interval
+from dlx.stats import interval_of_share
 
 
 def confusion_of_classes(model: Model, people: Dataset) -> pd.DataFrame:
@@ -29,20 +29,19 @@ def confusion_of_classes(model: Model, people: Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line a pair of classes, `outcome` and `taken_for`: `count` of `of` people of that outcome, and the share with Wilson's
-        95 % interval; NaN where there are no such people.
+        A line a pair of classes, `outcome` and `taken_for`: `count` of `of` people of that outcome, and the share that they
+        weigh with Wilson's 95 % interval; NaN where there are no such people.
 
     Raises
     ------
     DlxError
         If outcomes are unknown or all alike, or the model answers for one of the classes alone.
     """
-    counts, labels = _counts(model, people), people.schema.target.level_labels
-    lines: list[dict[str, Any]] = []
-    for outcome, row in zip(labels, counts, strict=True):
-        for taken_for, count in zip(labels, row, strict=True):
-            line = {"model": model.name, "outcome": outcome, "taken_for": taken_for, "count": int(count), "of": int(row.sum())}
-            lines.append(line | share_interval(float(count), int(row.sum()))._asdict())
+    is_class, is_named = _memberships(model, people)
+    labels, lines = people.schema.target.level_labels, list[dict[str, Any]]()
+    for outcome, own in zip(labels, is_class.T, strict=True):
+        for taken_for, named in zip(labels, is_named.T, strict=True):
+            lines.append({"model": model.name, "outcome": outcome, "taken_for": taken_for} | _share(named, own, people))
     return pd.DataFrame(lines)
 
 
@@ -52,12 +51,12 @@ def class_rates(model: Model, people: Dataset) -> pd.DataFrame:
     A line a class and quantity: recall, the share of its people who are taken for it; precision, the share of those taken for
     it who are of it. `count` of `of` people; `too_few` where these are fewer than ten.
     """
-    counts, lines = _counts(model, people), list[dict[str, Any]]()
-    for code, label in enumerate(people.schema.target.level_labels):
-        for quantity, of in (("recall", counts[code].sum()), ("precision", counts[:, code].sum())):
-            right = float(counts[code, code])
-            line = {"model": model.name, "class": label, "quantity": quantity, "count": int(right), "of": int(of)}
-            lines.append(line | share_interval(right, int(of))._asdict() | {"too_few": bool(of < MIN_CASES)})
+    is_class, is_named = _memberships(model, people)
+    lines = list[dict[str, Any]]()
+    for label, own, named in zip(people.schema.target.level_labels, is_class.T, is_named.T, strict=True):
+        for quantity, found in (("recall", _share(named, own, people)), ("precision", _share(own, named, people))):
+            line = {"model": model.name, "class": label, "quantity": quantity} | found
+            lines.append(line | {"too_few": bool(found["of"] < MIN_CASES)})
     return pd.DataFrame(lines)
 
 
@@ -67,8 +66,8 @@ def top_label(model: Model, people: Dataset, *, seed: int = 0) -> Calibration | 
     The calibration of the largest probability of each row: its "events" are the rows whose class is the one named.
     """
     outcomes, predicted = answers(model, people, "the calibration")
-    right = (predicted.argmax(axis=1) == outcomes).astype(float)
-    return calibration_of(model.name, right, predicted.max(axis=1), seed=seed) if 0 < right.sum() < len(right) else None
+    right, sure = (predicted.argmax(axis=1) == outcomes).astype(float), predicted.max(axis=1)
+    return calibration_of(model.name, right, sure, people.weights, seed=seed) if 0 < right.sum() < len(right) else None
 
 
 def likeliest_classes(model: Model, people: Dataset) -> pd.DataFrame:
@@ -99,9 +98,14 @@ def recourse_to_class(model: Model, people: Dataset, level: str, *, observed: Da
     return recourse(others, people, observed=observed, **asked)
 
 
-def _counts(model: Model, people: Dataset) -> np.ndarray:
-    """Return how many people of each class are taken for which, [classes, classes]."""
+def _memberships(model: Model, people: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return of which class people are, and for which a model takes them, bool [people, classes] each."""
     outcomes, predicted = answers(model, people, "the confusion")
-    counts = np.zeros((predicted.shape[1],) * 2)
-    np.add.at(counts, (outcomes.astype(int), predicted.argmax(axis=1)), 1)
-    return counts
+    codes = np.arange(predicted.shape[1])
+    return outcomes[:, None] == codes, predicted.argmax(axis=1)[:, None] == codes
+
+
+def _share(some: np.ndarray, among: np.ndarray, people: Dataset) -> dict[str, Any]:
+    """Return how many people are among others, and which share of them that is."""
+    share = interval_of_share(some[among], None if people.weights is None else people.weights[among])
+    return {"count": int((some & among).sum()), "of": int(among.sum())} | share._asdict()

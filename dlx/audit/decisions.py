@@ -16,7 +16,7 @@ from dlx.audit.metrics import cost_ratio, costs
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
-from dlx.stats import interval_among, rarest, resampled_means, share_interval
+from dlx.stats import Weights, interval_among, interval_of_share, rarest, resampled_means
 
 POINTS = 50
 FURTHEST = 0.8  # a needless act would weigh more than four missed events
@@ -54,10 +54,11 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
     for i, (threshold, ratio) in enumerate(zip(asked, ratios, strict=True)):
         everybody = outcomes - (1 - outcomes) / ratio
         mine = decided(predicted, threshold) * everybody
-        gains[..., i] = mine, everybody, mine - (everybody if everybody.mean() > 0 else 0.0)
+        is_worth = np.average(everybody, weights=people.weights) > 0
+        gains[..., i] = mine, everybody, mine - (everybody if is_worth else 0.0)
     table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": ratios, "none": 0.0})
     for name, each in zip(("net_benefit", "all", "advantage"), gains, strict=True):
-        table[[name, f"{name}_low", f"{name}_high"]] = _means(each, rarest(outcomes), seed)
+        table[[name, f"{name}_low", f"{name}_high"]] = _means(each, people.weights, rarest(outcomes), seed)
     return table
 
 
@@ -77,21 +78,22 @@ def expected_cost(model: Model, people: Dataset, *, threshold: float | None = No
     ratio = cost_ratio(threshold)
     outcomes, predicted = judged(model, people, "the expected cost")
     acted = {"flagged": decided(predicted, threshold), "everybody": np.ones_like(outcomes), "nobody": np.zeros_like(outcomes)}
-    ends = _means(np.stack([costs(outcomes, some, threshold) for some in acted.values()], axis=1), rarest(outcomes), seed)
+    each = np.stack([costs(outcomes, some, threshold) for some in acted.values()], axis=1)
+    ends = _means(each, people.weights, rarest(outcomes), seed)
     table = pd.DataFrame({"model": model.name, "acted_on": list(acted), "threshold": threshold, "cost_ratio": ratio})
     return table.join(pd.DataFrame(ends, columns=["cost", "cost_low", "cost_high"]))
 
 
-def _means(values: np.ndarray, people: int, seed: int) -> np.ndarray:
+def _means(values: np.ndarray, weights: Weights, people: int, seed: int) -> np.ndarray:
     """Return the means of values [rows, columns] with the ends of their 95 % intervals, [columns, 3]."""
-    return np.array([interval_among(column, people=people) for column in resampled_means(values, seed=seed).T])
+    return np.array([interval_among(column, people=people) for column in resampled_means(values, weights, seed=seed).T])
 
 
 def confusion(model: Model, people: Dataset, *, threshold: float | None = None) -> pd.DataFrame:
     """Return the counts at a threshold, and the shares made of them with Wilson's 95 % intervals; a line a quantity.
 
-    `count` of `of` rows, `estimate`, `low` and `high`; NaN where there are no such rows. From the threshold on a person is
-    flagged; the target's by default. Errors are those of `decision_curve`.
+    `count` of `of` rows, and the share that they weigh, `estimate`, `low` and `high`; NaN where there are no such rows. From
+    the threshold on a person is flagged; the target's by default. Errors are those of `decision_curve`.
     """
     threshold = people.schema.target.threshold if threshold is None else threshold
     cost_ratio(threshold)
@@ -111,7 +113,7 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
     }
     lines: list[dict[str, Any]] = []
     for name, (some, among) in shares.items():
-        count, of = int((some & among).sum()), int(among.sum())
-        line = {"model": model.name, "threshold": threshold, "quantity": name, "count": count, "of": of}
-        lines.append(line | share_interval(count, of)._asdict())
+        line = {"model": model.name, "threshold": threshold, "quantity": name, "count": int((some & among).sum())}
+        found = interval_of_share(some[among], None if people.weights is None else people.weights[among])
+        lines.append(line | {"of": int(among.sum())} | found._asdict())
     return pd.DataFrame(lines)

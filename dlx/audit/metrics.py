@@ -15,13 +15,10 @@ import numpy as np
 from dlx.errors import DlxError
 from dlx.model import decided
 from dlx.schema import Target
-from dlx.stats import Interval, auc, auc_difference, auc_interval, interval_over, weighted_auc
+from dlx.stats import Interval, Weights, auc, auc_difference, auc_interval, interval_over, quantile, weighted_auc
 
 SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts, [resamples, rows], in; [resamples] out
-
-
-Weights = np.ndarray | None  # of rows, [rows]
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,15 @@ class Metric:
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
         """Return the metric with its 95 % interval, a bootstrap over people, each with their weight."""
-        scaled, metric = 1.0 if weights is None else weights, self.of(outcomes, predicted)
-        _, *ends = interval_over(lambda counts: metric(counts * scaled), self._kinds(outcomes), seed=seed)
+        _, *ends = interval_over(self.of(outcomes, predicted), self._kinds(outcomes), weights, seed=seed)
         return Interval(self(outcomes, predicted, weights), *ends)
 
     def gain(
         self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, weights: Weights = None, seed: int = 0
     ) -> Interval:
         """Return the metric of some predictions less that of others, of the same people, with its 95 % interval."""
-        scaled, mine, theirs = 1.0 if weights is None else weights, self.of(outcomes, one), self.of(outcomes, other)
-        both = interval_over(lambda counts: mine(counts * scaled) - theirs(counts * scaled), self._kinds(outcomes), seed=seed)
+        mine, theirs = self.of(outcomes, one), self.of(outcomes, other)
+        both = interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), weights, seed=seed)
         return Interval(self(outcomes, one, weights) - self(outcomes, other, weights), *both[1:])
 
     def _kinds(self, outcomes: np.ndarray) -> np.ndarray:
@@ -77,30 +73,24 @@ class Area(Metric):
 
     def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the area."""
-        return auc(outcomes, predicted) if weights is None else super().__call__(outcomes, predicted, weights)
+        return auc(outcomes, predicted, weights)
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
-        """Return the area with its 95 % interval; a bootstrap where people weigh something else."""
-        if weights is None:
-            return auc_interval(outcomes, predicted)
-        return super().interval(outcomes, predicted, weights=weights, seed=seed)
+        """Return the area with its 95 % interval."""
+        del seed
+        return auc_interval(outcomes, predicted, weights)
 
     def gain(
         self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, weights: Weights = None, seed: int = 0
     ) -> Interval:
         """Return the area of one ranking less that of another, with its 95 % interval."""
-        if weights is None:
-            return auc_difference(outcomes, one, other)
-        return super().gain(outcomes, one, other, weights=weights, seed=seed)
+        del seed
+        return auc_difference(outcomes, one, other, weights)
 
 
 def _median(values: np.ndarray, weights: Weights) -> float:
     """Return a median of values, of which each may weigh something else."""
-    if weights is None:
-        return float(np.median(values))
-    order = values.argsort()
-    heavier = np.cumsum(weights[order]) >= weights.sum() / 2
-    return float(values[order][heavier.argmax()])
+    return float(quantile(values, 0.5, weights))
 
 
 def _mean(losses: np.ndarray) -> Statistic:

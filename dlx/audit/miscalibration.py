@@ -19,7 +19,7 @@ from scipy.stats import chi2
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.stats import LEVEL, Interval, counts_in_chunks, interval_among, rarest, share_interval
+from dlx.stats import LEVEL, Interval, Weights, counts_in_chunks, effective, interval_among, interval_of_share, quantile, rarest
 
 SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
@@ -90,25 +90,30 @@ def calibration(model: Model, people: Dataset, *, seed: int = 0) -> Calibration:
     DlxError
         If the outcomes are unknown or all alike.
     """
-    return calibration_of(model.name, *judged(model, people, "the calibration"), seed=seed)
+    return calibration_of(model.name, *judged(model, people, "the calibration"), people.weights, seed=seed)
 
 
-def calibration_of(name: str, outcomes: np.ndarray, predicted: np.ndarray, *, seed: int = 0) -> Calibration:
-    """Return the calibration of the probabilities [rows] that a model of a name gives to outcomes of 0 and 1 [rows]."""
-    odds, (lowest, highest) = log_odds(predicted), np.quantile(predicted, SHOWN)
-    grid = np.linspace(lowest, highest, POINTS)
-    curves = _curves(odds, outcomes, log_odds(grid), seed)
+def calibration_of(
+    name: str, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None, *, seed: int = 0
+) -> Calibration:
+    """Return the calibration of the probabilities [rows] that a model of a name gives to outcomes of 0 and 1 [rows].
+
+    Of weighted rows the likelihood is that of as many people as the weights are worth.
+    """
+    odds, (lowest, highest) = log_odds(predicted), quantile(predicted, SHOWN, weights)
+    grid, counts = np.linspace(lowest, highest, POINTS), None if weights is None else effective(weights)
+    curves = _curves(odds, outcomes, log_odds(grid), weights, seed)
     band = pd.DataFrame([interval_among(point, people=rarest(outcomes)) for point in curves.T])
     return Calibration(
         model=name,
         rows=len(outcomes),
         events=int(outcomes.sum()),
         certain=int(((predicted < SURE) | (predicted > 1 - SURE)).sum()),
-        expected=float(predicted.mean()),
-        observed=share_interval(float(outcomes.sum()), len(outcomes)),
-        intercept=intercept_interval(odds, outcomes),
-        slope=slope_interval(odds, outcomes),
-        p_value=fitted_stretch(odds, outcomes)[2],
+        expected=float(np.average(predicted, weights=weights)),
+        observed=interval_of_share(outcomes == 1, weights),
+        intercept=intercept_interval(odds, outcomes, counts),
+        slope=slope_interval(odds, outcomes, counts),
+        p_value=fitted_stretch(odds, outcomes, counts)[2],
         curve=band.rename(columns={"estimate": "observed"}).assign(predicted=grid)[["predicted", "observed", "low", "high"]],
     )
 
@@ -118,12 +123,12 @@ def log_odds(predicted: np.ndarray) -> np.ndarray:
     return logit(np.clip(predicted, SURE, 1 - SURE))
 
 
-def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, seed: int) -> np.ndarray:
+def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, weights: Weights, seed: int) -> np.ndarray:
     """Return the chance of the outcome at some log-odds, of the people and of resamples, by a spline, [1 + resamples, points].
 
     A line where the quantiles of the log-odds coincide, a shift where all log-odds do; NaN where a resample has no fit.
     """
-    first, second, third = knots = np.quantile(odds, KNOTS)
+    first, second, third = knots = quantile(odds, KNOTS, weights)
 
     def design(some: np.ndarray) -> np.ndarray:
         columns = [np.ones_like(some)] + ([] if np.ptp(odds) < CLOSE else [some - odds.mean()])
@@ -133,7 +138,7 @@ def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, seed: int
             columns.append((cubes[0] - ends) / (third - first) ** 2)
         return np.column_stack(columns)
 
-    chunks = counts_in_chunks(len(outcomes), seed=seed)
+    chunks = counts_in_chunks(len(outcomes), weights, seed=seed)
     fits = np.vstack([logistic_fits(design(odds), outcomes, odds, counts) for counts in chunks])
     fits[~np.isfinite(fits).all(axis=1)] = np.nan
     return expit(where + fits @ design(where).T)
@@ -166,36 +171,41 @@ def logistic_fits(design: np.ndarray, outcomes: np.ndarray, offset: np.ndarray, 
     return found
 
 
-def fitted_stretch(odds: np.ndarray, outcomes: np.ndarray) -> tuple[float, float, float]:
-    """Return slope and log-likelihood of outcome ~ intercept + slope · odds, and the p-value of intercept 0 and slope 1."""
-    middle = odds - odds.mean()
+def fitted_stretch(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = None) -> tuple[float, float, float]:
+    """Return slope and log-likelihood of outcome ~ intercept + slope · odds, and the p-value of intercept 0 and slope 1.
+
+    `counts` [rows] is how much each row adds to the likelihood, 1 by default.
+    """
+    middle, every = odds - odds.mean(), np.ones(len(odds)) if counts is None else counts
     if np.ptp(odds) < CLOSE:
-        slope, likelihood, freedom = np.nan, _shifted(odds, outcomes)[1], 1
+        slope, likelihood, freedom = np.nan, _shifted(odds, outcomes, counts)[1], 1
     else:
         design = np.column_stack([np.ones_like(odds), middle])
-        ((shift, extra),) = logistic_fits(design, outcomes, odds, np.ones((1, len(odds))))
+        ((shift, extra),) = logistic_fits(design, outcomes, odds, every[None])
         slope, freedom = float(1 + extra), 2
-        is_finite = np.isfinite(slope) and np.isfinite(shift)
-        likelihood = _likelihood(odds + shift + extra * middle, outcomes) if is_finite else _separated(odds, outcomes)
-    return slope, likelihood, float(chi2.sf(max(2 * (likelihood - _likelihood(odds, outcomes)), 0.0), freedom))
+        if np.isfinite(slope) and np.isfinite(shift):
+            likelihood = _likelihood(odds + shift + extra * middle, outcomes, counts)
+        else:
+            likelihood = _separated(odds, outcomes, every)
+    return slope, likelihood, float(chi2.sf(max(2 * (likelihood - _likelihood(odds, outcomes, counts)), 0.0), freedom))
 
 
-def intercept_interval(odds: np.ndarray, outcomes: np.ndarray) -> Interval:
+def intercept_interval(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = None) -> Interval:
     """Return what must be added to the log-odds for their greatest likelihood, with its 95 % profile interval."""
-    estimate, likelihood = _shifted(odds, outcomes)
-    return Interval(estimate, *_ends(lambda shift: _likelihood(odds + shift, outcomes), estimate, likelihood))
+    estimate, likelihood = _shifted(odds, outcomes, counts)
+    return Interval(estimate, *_ends(lambda shift: _likelihood(odds + shift, outcomes, counts), estimate, likelihood))
 
 
-def slope_interval(odds: np.ndarray, outcomes: np.ndarray) -> Interval:
+def slope_interval(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = None) -> Interval:
     """Return the factor of the log-odds of greatest likelihood, beside a free shift, with its 95 % profile interval.
 
     NaN where all log-odds are alike; the estimate and one end are infinite where they separate the outcomes.
     """
-    slope, likelihood, _ = fitted_stretch(odds, outcomes)
+    slope, likelihood, _ = fitted_stretch(odds, outcomes, counts)
     if np.isnan(slope):
         return Interval(np.nan, np.nan, np.nan)
     middle = odds - odds.mean()
-    return Interval(slope, *_ends(lambda factor: _shifted(factor * middle, outcomes)[1], slope, likelihood))
+    return Interval(slope, *_ends(lambda factor: _shifted(factor * middle, outcomes, counts)[1], slope, likelihood))
 
 
 def _ends(profile: Callable[[float], float], estimate: float, likelihood: float) -> tuple[float, float]:
@@ -217,18 +227,23 @@ def _ends(profile: Callable[[float], float], estimate: float, likelihood: float)
     return ends[0], ends[1]
 
 
-def _shifted(odds: np.ndarray, outcomes: np.ndarray) -> tuple[float, float]:
+def _shifted(odds: np.ndarray, outcomes: np.ndarray, counts: Weights) -> tuple[float, float]:
     """Return the shift of the log-odds of greatest likelihood, and the log-likelihood there."""
-    shift = float(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, np.ones((1, len(odds))))[0, 0])
-    return shift, _likelihood(odds + shift, outcomes)
+    every = np.ones(len(odds)) if counts is None else counts
+    shift = float(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, every[None])[0, 0])
+    return shift, _likelihood(odds + shift, outcomes, counts)
 
 
-def _likelihood(odds: np.ndarray, outcomes: np.ndarray) -> float:
-    return float(-np.logaddexp(0, np.where(outcomes == 1, -odds, odds)).sum())
+def _likelihood(odds: np.ndarray, outcomes: np.ndarray, counts: Weights) -> float:
+    losses = np.logaddexp(0, np.where(outcomes == 1, -odds, odds))
+    return -float(losses.sum() if counts is None else counts @ losses)
 
 
-def _separated(odds: np.ndarray, outcomes: np.ndarray) -> float:
+def _separated(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> float:
     """Return the limit of the log-likelihood as the slope grows without end: only people on the border, all alike, count."""
     no, yes = odds[outcomes == 0], odds[outcomes == 1]
-    among = outcomes[odds == (no.max() if no.max() <= yes.min() else yes.max())]
-    return float(-len(among) * (entr(among.mean()) + entr(1 - among.mean()))) if len(among) else 0.0
+    among = odds == (no.max() if no.max() <= yes.min() else yes.max())
+    if not among.any():
+        return 0.0
+    share = float(np.average(outcomes[among], weights=counts[among]))
+    return float(-counts[among].sum() * (entr(share) + entr(1 - share)))

@@ -55,7 +55,7 @@ def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     if metrics is not METRICS:  # a width of 0 would be no proof that nothing varies
         flat = table["low"] == table["high"]
         table.loc[flat, ["low", "high", "note"]] = np.nan, np.nan, "no interval: nothing was seen to vary"
-    if not note and metrics is METRICS and weights is None and intervals[0].estimate in (0, 1):
+    if not note and metrics is METRICS and intervals[0].estimate in (0, 1):
         table.loc[0, "note"] = "no pair of outcomes is ranked otherwise: interval by Newcombe's method"
     return table
 
@@ -68,7 +68,7 @@ def answers(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nd
     refuse_bare(people, "people")
     target = people.schema.target
     if target.kind == "binary":
-        return judged(model, people, what, serves_weights=True)
+        return judged(model, people, what)
     outcomes = people.outcomes
     if outcomes is None or len(np.unique(outcomes)) < 2:
         got = "none" if outcomes is None else f"{len(outcomes)} that are all alike"
@@ -76,17 +76,13 @@ def answers(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nd
     return outcomes, model.probabilities(people) if target.levels else model.predict(people, "value")
 
 
-def judged(model: Model, people: Dataset, what: str, *, serves_weights: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the outcomes of people, and the probabilities that a model of two classes predicts: [rows], [rows].
 
-    `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike, or rows count
-    differently, which only some measures serve.
+    `what` is asked for, as an error begins: "the performance". A `DlxError` if outcomes are unknown or all alike.
     """
     refuse_bare(people, "people")
     outcomes = people.outcomes
-    if people.weights is not None and not serves_weights:
-        weighed = people.schema.weights
-        raise DlxError(f"{people.name}: {what} counts all rows the same, but {weighed!r} weighs them; leave weights out")
     if outcomes is None or not np.array_equal(np.unique(outcomes), (0, 1)):
         got = "got none; pass rows whose outcome is known"
         if outcomes is not None:

@@ -60,7 +60,8 @@ def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.Da
     lines = [{"model": model.name, **seen_by(model, case)._asdict(), "knows_too_well": False} for model in models]
     own = [(model, line) for model, line in zip(models, lines, strict=True) if line["by"] != "dlx"]
     metric = next(iter(metrics_of(case.schema.target).values()))
-    others = max(_of_training_rows(case, seed), key=lambda predicted: metric(_known(case.test), predicted)) if own else None
+    weights = case.test.weights
+    others = max(_of_training_rows(case, seed), key=lambda some: metric(_known(case.test), some, weights)) if own else None
     for model, line in own:
         assert others is not None
         line |= _compared(model, case.test, others)
@@ -69,9 +70,10 @@ def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.Da
 
 def _compared(model: Model, test: Dataset, others: np.ndarray) -> dict[str, float | bool]:
     """Return how a model ranks the outcomes of the test rows, beside others that have not seen them."""
-    outcomes, predicted = _known(test), model.predict(test, model.scales[0])
+    outcomes, predicted, weights = _known(test), model.predict(test, model.scales[0]), test.weights
     name, metric = next(iter(metrics_of(test.schema.target).items()))
-    own, reached, gain = metric(outcomes, predicted), metric(outcomes, others), metric.gain(outcomes, predicted, others)
+    own, reached = (metric(outcomes, some, weights) for some in (predicted, others))
+    gain = metric.gain(outcomes, predicted, others, weights=weights)
     found = {name: own, f"{name}_of_others": reached, "low": gain.low, "high": gain.high}
     return found | {"knows_too_well": bool(gain.low > 0 and own > (1 + reached) / 2)}
 
@@ -93,6 +95,6 @@ def _of_training_rows(case: Dataset, seed: int) -> list[np.ndarray]:
         linear, grown = RidgeCV(np.logspace(-3, 3, 13)), HistGradientBoostingRegressor(random_state=seed)
     ask = "predict" if is_value else "decision_function"
     with one_thread():
-        linear.fit(encoder.transform(train.rows, np.float64), train.outcomes)
-        grown.fit(train.rows, train.outcomes)
+        linear.fit(encoder.transform(train.rows, np.float64), train.outcomes, sample_weight=train.weights)
+        grown.fit(train.rows, train.outcomes, sample_weight=train.weights)
         return [getattr(linear, ask)(encoder.transform(case.test.rows, np.float64)), getattr(grown, ask)(case.test.rows)]

@@ -35,9 +35,9 @@ DIRECTIONS = {"up": 1, "down": -1}
 
 Monotone = Annotated[
     list[str] | None,
-    typer.Option(help="Column with which the risk must not fall or rise, as age:up or age:down. Boosted trees only."),
+    typer.Option(help="Column with which predictions must not fall or rise, as age:up or age:down. Boosted trees only."),
 ]
-Weights = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")]
+Reweigh = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")]
 
 
 def fix(
@@ -46,8 +46,8 @@ def fix(
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
     merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
     monotone: Monotone = None,
-    weights: Weights = "",
-    recalibrate: Annotated[bool, typer.Option(help="Stretch the probabilities on the validation rows.")] = False,
+    reweigh: Reweigh = "",
+    recalibrate: Annotated[bool, typer.Option(help="Stretch predictions on the validation rows.")] = False,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     background: Background = 100,
@@ -72,8 +72,8 @@ def fix(
     known_models(model)
     kept_below(checkpoints)
     data = table.data
-    refuse_other_tasks(data, "a remedy")
-    remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, weights, recalibrate)
+    refuse_other_tasks(data, "a remedy", serves=("binary", "regression"))
+    remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, reweigh, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
     models = [opened(name, data, trust, trained_on) for name in model]
@@ -97,17 +97,17 @@ def fix(
 
 
 def _remedy(
-    data: Dataset, drop: list[str], merge: int | None, monotone: list[str] | None, weights: str, recalibrate: bool
+    data: Dataset, drop: list[str], merge: int | None, monotone: list[str] | None, reweigh: str, recalibrate: bool
 ) -> Remedy:
     """Return the remedy that the options name, or the one that the case is known to need."""
     from dlx.remedies import Remedy, known_remedy
 
-    if drop or merge is not None or monotone or weights or recalibrate:
+    if drop or merge is not None or monotone or reweigh or recalibrate:
         bound = by_name(monotone, "--monotone", ":", DIRECTIONS.__getitem__, "column:up or column:down")
-        return Remedy(tuple(drop), merge, bound, weights, recalibrate)
+        return Remedy(tuple(drop), merge, bound, reweigh, recalibrate)
     if (known := known_remedy(data)) is None:
         raise DlxError(
             f"no remedy is known for {data.name}, whose levels are all frequent enough; name one: --drop, --merge, "
-            "--monotone, --weights or --recalibrate"
+            "--monotone, --reweigh or --recalibrate"
         )
     return known

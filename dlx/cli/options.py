@@ -88,7 +88,7 @@ class Table:
     id: Annotated[list[str] | None, _own("A column that tells cases apart, and is no feature; repeat.")] = None
     special: Annotated[list[str] | None, _own("A code that is no number: COLUMN=CODE:meaning; repeat.")] = None
     protected: Annotated[list[str] | None, _own("A column that the law protects; repeat.")] = None
-    weights: Annotated[str | None, _own("The column that says how much each row counts; a page refuses it.")] = None
+    weights: Annotated[str | None, _own("The column that says how much each row counts.")] = None
     split: Annotated[str | None, _own("What is tested on: random, time:COLUMN, group:COLUMN or column:COLUMN.")] = None
     test: Annotated[Path | None, _own("A file of its own with the test rows.")] = None
 

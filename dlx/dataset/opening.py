@@ -268,18 +268,13 @@ def refuse_bare(rows: Any, what: str) -> None:
 
 
 def refuse_other_tasks(case: Dataset, what: str, *, serves: Collection[str] = ("binary",)) -> None:
-    """Raise a `SchemaError` where the target of a case is of another kind than is served, or rows are to be weighed."""
+    """Raise a `SchemaError` where the target of a case is of another kind than is served."""
     target = case.schema.target
     if target.kind not in serves:
         held = "a value" if target.kind == "regression" else f"one of {len(target.levels)} classes"
         raise SchemaError(
             f"{what} needs a binary outcome, but {target.name!r} is {target.kind}, {held}; make two outcomes of it, "
             "or wrap a model of your own: dlx.explain and dlx.compare take any"
-        )
-    if case.schema.weights:
-        raise SchemaError(
-            f"{what} counts all rows the same, but {case.schema.weights!r} weighs them, which dlx does not do yet; "
-            "leave weights out, and the column too (--drop), or wrap a model of your own"
         )
 
 

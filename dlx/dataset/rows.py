@@ -129,7 +129,8 @@ class Dataset:
         if self.outcomes is not None:
             object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
         if self.weights is not None:
-            object.__setattr__(self, "weights", frozen(self.weights, np.float64))
+            alike = len(self.weights) > 0 and np.ptp(self.weights) == 0
+            object.__setattr__(self, "weights", None if alike else frozen(self.weights, np.float64))
         for what, column in {
             "outcomes": self.outcomes,
             "index": index,

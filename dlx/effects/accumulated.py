@@ -14,11 +14,11 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from dlx.arrays import frozen, same
-from dlx.effects.partial import grid_of
+from dlx.effects.partial import grid_of, weights_of
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature, Schema
-from dlx.stats import ends_of, resampled_counts
+from dlx.stats import Weights, ends_of, resampled_counts
 
 __all__ = ["AccumulatedEffects", "accumulated_local_effects"]
 
@@ -68,7 +68,7 @@ def accumulated_local_effects(
     model : Model
         Any model.
     rows : Dataset, DataFrame or ndarray [rows, features]
-        The people.
+        The people; each step is a mean by the weights of a Dataset that has some.
     feature : str
         Name of the column.
     scale : {"logit", "probability", "value"}
@@ -83,17 +83,18 @@ def accumulated_local_effects(
         raise DlxError(f"accumulated local effects need at least 1 row and 1 bin, got {len(people)} and {bins}")
     position = model.schema.position(feature)
     chain = chain_of(model.schema, people, position, bins)
-    steps, everybody = _steps(model, people, position, chain, scale), np.full((1, len(people)), 1 / len(people))
-    resampled = _accumulated(resampled_counts(len(people), seed=seed) / len(people), steps, chain)
+    steps, own = _steps(model, people, position, chain, scale), weights_of(rows)
+    everybody = np.ones((1, len(people))) if own is None else own[None]
+    resampled = _accumulated(resampled_counts(len(people), own, seed=seed), steps, chain, own)
     low, high = ends_of(resampled, people=len(people))
     return AccumulatedEffects(
         feature=model.schema.features[position],
         values=chain.values,
-        effects=_accumulated(everybody, steps, chain)[0],
+        effects=_accumulated(everybody, steps, chain, own)[0],
         low=low,
         high=high,
         counts=chain.stands.sum(axis=0),
-        mean_output=float(model.predict(people, scale).mean()),
+        mean_output=float(np.average(model.predict(people, scale), weights=own)),
         scale=scale,
         model=model.name,
     )
@@ -175,15 +176,16 @@ def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale:
     return steps
 
 
-def _accumulated(weights: np.ndarray, steps: np.ndarray, chain: Chain) -> np.ndarray:
-    """Return the effect at each value for some weights of people [samples, people], as [samples, points].
+def _accumulated(counts: np.ndarray, steps: np.ndarray, chain: Chain, own: Weights = None) -> np.ndarray:
+    """Return the effect at each value by how much each person counts [samples, people], as [samples, points].
 
     A step that nobody of a sample takes is as long as it is for everybody.
     """
-    takers, usual = weights @ chain.takes, steps.sum(axis=0) / chain.takes.sum(axis=0)
-    mean = np.where(takers > 0, weights @ steps / np.where(takers > 0, takers, 1.0), usual)
+    shares, everybody = counts / counts.sum(axis=1, keepdims=True), np.ones(len(steps)) if own is None else own
+    takers, usual = shares @ chain.takes, everybody @ steps / (everybody @ chain.takes)
+    mean = np.where(takers > 0, shares @ steps / np.where(takers > 0, takers, 1.0), usual)
     reached = mean @ chain.paths.T
-    return reached - ((weights @ chain.stands) * reached).sum(axis=1, keepdims=True)
+    return reached - ((shares @ chain.stands) * reached).sum(axis=1, keepdims=True)
 
 
 def by_similarity(schema: Schema, rows: np.ndarray, position: int) -> np.ndarray:

@@ -12,10 +12,11 @@ import pandas as pd
 
 from dlx.arrays import check_seed, frozen, same
 from dlx.background import sample
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model, Scale, as_rows
 from dlx.schema import Feature
-from dlx.stats import ends_of, resampled_counts
+from dlx.stats import Weights, ends_of, means_of, quantile, resampled_counts
 
 __all__ = ["PairDependence", "PartialDependence", "friedman_h", "gaps", "pair_dependence", "partial_dependence", "people_at"]
 
@@ -36,6 +37,7 @@ class PartialDependence:
     scale: str
     model: str
     counts: np.ndarray | None = None  # [points], how many people have each level, or are nearest to each number
+    weights: Weights = None  # [rows], where people weigh something else
 
     def __post_init__(self) -> None:
         for name in ("grid", "curves"):
@@ -46,7 +48,7 @@ class PartialDependence:
     @property
     def mean(self) -> np.ndarray:
         """Mean output at each value, [points]."""
-        return self.curves.mean(axis=0)
+        return np.average(self.curves, axis=0, weights=self.weights)
 
     @property
     def anchor(self) -> int:
@@ -69,17 +71,18 @@ class PartialDependence:
     def interval(self, *, centred: bool = False, seed: int = 0) -> np.ndarray:
         """Return both ends of the 95 % bootstrap interval over people of the mean, [2, points]; NaN of one person."""
         curves, people = self.centred if centred else self.curves, len(self.curves)
-        return ends_of(resampled_counts(people, seed=seed) / people @ curves, people=people)
+        return ends_of(means_of(resampled_counts(people, self.weights, seed=seed), curves), people=people)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""
-        quartile_low, quartile_high = np.quantile(self.curves, (0.25, 0.75), axis=0)
-        (low, high), (least, most) = self.interval(), np.quantile(self.centred, (0.1, 0.9), axis=0)
+        quartile_low, quartile_high = quantile(self.curves, (0.25, 0.75), self.weights)
+        (low, high), (least, most) = self.interval(), quantile(self.centred, (0.1, 0.9), self.weights)
+        middle = np.average(self.centred, axis=0, weights=self.weights)
         return pd.DataFrame(
             {"model": self.model, "feature": self.feature.name, "label": self.feature.label}
             | {"value": [self.feature.format(x) for x in self.grid], "code": self.grid, "mean": self.mean}
             | {"low": low, "high": high, "quartile_low": quartile_low, "quartile_high": quartile_high}
-            | {"centred_mean": self.centred.mean(axis=0), "centred_decile_low": least, "centred_decile_high": most}
+            | {"centred_mean": middle, "centred_decile_low": least, "centred_decile_high": most}
             | {"people": np.nan if self.counts is None else self.counts, "scale": self.scale}
         )
 
@@ -94,7 +97,7 @@ def partial_dependence(
     model : Model
         Any model.
     rows : Dataset, DataFrame or ndarray [rows, features]
-        The people over whom the output is averaged.
+        The people over whom the output is averaged, by the weights of a Dataset that has some.
     feature : str
         Name of the column; a `SchemaError` if there is none.
     scale : {"logit", "probability", "value"}
@@ -107,7 +110,8 @@ def partial_dependence(
     column = model.schema.features[position]
     grid = grid_of(column, people[:, position], grid_points)
     curves = _outputs_at(model, people, grid[:, None], [position], scale).T
-    return PartialDependence(column, grid, curves, scale, model.name, people_at(column, grid, people[:, position]))
+    counts = people_at(column, grid, people[:, position])
+    return PartialDependence(column, grid, curves, scale, model.name, counts, weights_of(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,10 +171,12 @@ def pair_dependence(
     places = np.array([_nearest_on(f, g, seen[:, i]) for f, g, i in zip((one, other), grids, positions, strict=True)])
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     np.add.at(counts, tuple(places[:, (places >= 0).all(axis=0)]), 1)
-    own = [_outputs_at(model, people, g[:, None], [i], scale).mean(axis=1) for g, i in zip(grids, positions, strict=True)]
+    by_weight: dict[str, Any] = {"axis": -1, "weights": weights_of(rows)}
+    each = (_outputs_at(model, people, g[:, None], [i], scale) for g, i in zip(grids, positions, strict=True))
+    own = [np.average(outputs, **by_weight) for outputs in each]
     cells = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
-    mean = _outputs_at(model, people, cells, positions, scale).mean(axis=1).reshape(counts.shape)
-    beyond = mean - own[0][:, None] - own[1][None] + float(model.predict(people, scale).mean())
+    mean = np.average(_outputs_at(model, people, cells, positions, scale), **by_weight).reshape(counts.shape)
+    beyond = mean - own[0][:, None] - own[1][None] + float(np.average(model.predict(people, scale), **by_weight))
     return PairDependence(one, other, grids[0], grids[1], mean, beyond, counts, scale, model.name)
 
 
@@ -205,10 +211,13 @@ def friedman_h(
         A line a pair: `h` and `size` with the ends of their 95 % intervals; `h` is NaN where the model does not react.
     """
     positions = _positions_of(model, features, "Friedman's H")
-    people = sample(as_rows(model.schema, rows), most_people, seed=check_seed(seed))
+    people, own = as_rows(model.schema, rows), weights_of(rows)
+    chosen = sample(np.arange(len(people)), most_people, seed=check_seed(seed))
+    people, own = people[chosen], None if own is None else own[chosen]
     if len(people) < 2:
         raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
-    weights = np.vstack([np.ones(len(people)), resampled_counts(len(people), seed=seed)]) / len(people)
+    counts = np.vstack([np.ones(len(people)) if own is None else own, resampled_counts(len(people), own, seed=seed)])
+    weights = counts / counts.sum(axis=1, keepdims=True)
     alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
     floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
     lines = []
@@ -228,10 +237,15 @@ def friedman_h(
     return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
 
 
-def people_at(feature: Feature, grid: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return how many people are nearest to each value of a grid, [points]."""
+def weights_of(rows: Any) -> Weights:
+    """Return how much each row of a Dataset counts; None where all count the same, as in any other table."""
+    return rows.weights if isinstance(rows, Dataset) else None
+
+
+def people_at(feature: Feature, grid: np.ndarray, column: np.ndarray, weights: Weights = None) -> np.ndarray:
+    """Return how many people are nearest to each value of a grid, or what these weigh, [points]."""
     found = _nearest_on(feature, grid, column)
-    return np.bincount(found[found >= 0], minlength=len(grid))
+    return np.bincount(found[found >= 0], None if weights is None else weights[found >= 0], minlength=len(grid))
 
 
 def _most_common(counts: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
 from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.stats import Interval, ends_of, interval_of_mean, rarest, resampled_counts, weighted_auc
+from dlx.stats import Interval, Weights, ends_of, interval_of_mean, rarest, resampled_counts, weighted_auc
 
 __all__ = ["permutation_importance"]
 
@@ -46,7 +46,7 @@ def permutation_importance(
     model : Model
         A classifier with two outcomes, or a model of a value.
     people : Dataset
-        Rows with outcomes, not seen in training.
+        Rows with outcomes, not seen in training; the metric counts them by their weights.
     features : sequence of str, optional
         Names of columns; all by default.
     metric : {"log_loss", "auc", "absolute_error", "squared_error"}, optional
@@ -95,7 +95,7 @@ def permutation_importance(
         changed = np.tile(people.rows, (repeats, 1))
         for place in places:
             changed[:, place] = people.rows[orders, place].ravel()
-        return _COSTS[scale][of](outcomes, own, asked.predict(changed, scale).reshape(orders.shape), seed)
+        return _COSTS[scale][of](outcomes, own, asked.predict(changed, scale).reshape(orders.shape), people.weights, seed)
 
     lines = []
     for done, position in enumerate(positions):
@@ -115,15 +115,18 @@ def permutation_importance(
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-Cost = Callable[[np.ndarray, np.ndarray, np.ndarray, int], tuple[Interval, float]]
+Cost = Callable[[np.ndarray, np.ndarray, np.ndarray, Weights, int], tuple[Interval, float]]
 
 
 def _rise(losses: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Cost:
     """Return what gives the rise of a mean loss with its interval, and the loss of the model itself."""
 
-    def rise(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
+    def rise(
+        outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, seed: int
+    ) -> tuple[Interval, float]:
         before = losses(outcomes, own)
-        return interval_of_mean(losses(outcomes, shuffled) - before, seed=seed), float(before.mean())
+        found = interval_of_mean(losses(outcomes, shuffled) - before, weights, seed=seed)
+        return found, float(np.average(before, weights=weights))
 
     return rise
 
@@ -133,13 +136,15 @@ def _log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
 
-def _auc_drop(outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, seed: int) -> tuple[Interval, float]:
+def _auc_drop(
+    outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, seed: int
+) -> tuple[Interval, float]:
     """Return the drop of the AUC and its interval; each class is resampled for itself."""
-    rng = np.random.default_rng(seed)
-    weights = np.vstack([np.ones(len(outcomes)), resampled_counts(len(outcomes), seed=rng, groups=outcomes)])
+    rng, each = np.random.default_rng(seed), np.ones(len(outcomes)) if weights is None else weights
+    counts = np.vstack([each, resampled_counts(len(outcomes), weights, seed=rng, groups=outcomes)])
     repeats = np.vstack([np.ones(len(shuffled)), resampled_counts(len(shuffled), seed=rng)]) / len(shuffled)
-    base = weighted_auc(outcomes, own, weights)
-    after = np.column_stack([weighted_auc(outcomes, one, weights) for one in shuffled])
+    base = weighted_auc(outcomes, own, counts)
+    after = np.column_stack([weighted_auc(outcomes, one, counts) for one in shuffled])
     drop = base - (repeats * after).sum(axis=1)
     return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dlx.background import sample
-from dlx.effects.partial import GRID_POINTS, partial_dependence
+from dlx.dataset import Dataset
+from dlx.effects.partial import GRID_POINTS, partial_dependence, people_at, weights_of
 from dlx.errors import DlxError
 from dlx.model import Model, as_rows
 from dlx.schema import Feature
@@ -27,7 +28,7 @@ class ShapeFunction:
     feature: Feature
     grid: np.ndarray  # [points], coded; special values and NaN for missing last
     curves: np.ndarray  # [trainings, points]; the first is the model itself
-    counts: np.ndarray  # [points], how many people are nearest to each value
+    counts: np.ndarray  # [points], how many people are nearest to each value, or what these weigh
     scale: str
     model: str
 
@@ -64,11 +65,11 @@ def shape_functions(models: Sequence[Model], rows: Any, *, grid_points: int = GR
     if not models:
         raise DlxError("shape functions are those of a model; pass at least one")
     model, scale = models[0], models[0].scales[0]
-    people, found = sample(as_rows(model.schema, rows), MOST_PEOPLE, seed=0), []
-    for name in model.schema.names:
+    people: Any = sample(rows, MOST_PEOPLE) if isinstance(rows, Dataset) else sample(as_rows(model.schema, rows), MOST_PEOPLE)
+    columns, weights, found = as_rows(model.schema, people).T, weights_of(people), []
+    for name, column in zip(model.schema.names, columns, strict=True):
         each = [partial_dependence(one, people, name, scale=scale, grid_points=grid_points) for one in models]
-        counts = each[0].counts
-        assert counts is not None
+        counts = people_at(each[0].feature, each[0].grid, column, weights)
         means = np.stack([one.mean for one in each])
         curves = means - np.average(means, weights=counts, axis=1)[:, None]
         found.append(ShapeFunction(each[0].feature, each[0].grid, curves, counts, scale, model.name))

@@ -1,7 +1,7 @@
 """A model before and after a remedy, on the same test rows: accuracy, calibration, fairness, explanations.
 
 Every difference has a paired 95 % interval: DeLong's of the AUC, else a bootstrap, which judges both models on the same
-resampled rows. It tells what other people would change, not what another training seed would.
+resampled rows, each by its weight. It tells what other people would change, not what another training seed would.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit.fairness.groups import Partition, compared
-from dlx.audit.metrics import METRICS
+from dlx.audit.metrics import metrics_of
 from dlx.audit.miscalibration import log_odds, logistic_fits
-from dlx.audit.scores import judged
+from dlx.audit.scores import answers
+from dlx.audit.values import slope_of
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
 from dlx.remedies.recoding import RemedyError
 from dlx.runner import explain
-from dlx.stats import Interval, counts_in_chunks, interval_among, rarest
+from dlx.stats import Interval, counts_in_chunks, interval_among, means_of, rarest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +45,8 @@ def before_after(
 
     A line has `topic`, `quantity`, `of` (a group or a column), `before` and `after` with `_low` and `_high`, `difference` with
     `low` and `high`, `rows` (people it is made of) and `note` (why there is no number). Rates are those of the test rows at
-    the target's threshold; the importance of a column is its mean absolute contribution by the Shapley value, on the scale of
-    the model before: of the five most important columns, and of those left out.
+    the target's threshold, of a value mean errors of groups; the importance of a column is its mean absolute contribution by
+    the Shapley value, on the scale of the model before: of the five most important columns, and of those left out.
 
     Parameters
     ----------
@@ -65,24 +66,31 @@ def before_after(
 
     if before.schema.sha256 != after.schema.sha256:
         raise RemedyError(f"{before.name} and {after.name} must read the same columns to be compared")
-    outcomes, old = judged(before, case.test, "the comparison")
-    new, lines = after.predict(case.test, "probability"), []
-    for name, metric in METRICS.items():
-        one, other = (metric.interval(outcomes, some, seed=seed) for some in (old, new))
-        gain = metric.gain(outcomes, new, old, seed=seed)
+    outcomes, old = answers(before, case.test, "the comparison")
+    (_, new), weights, lines = answers(after, case.test, "the comparison"), case.test.weights, []
+    for name, metric in metrics_of(case.schema.target).items():
+        one, other = (metric.interval(outcomes, some, weights=weights, seed=seed) for some in (old, new))
+        gain = metric.gain(outcomes, new, old, weights=weights, seed=seed)
         lines.append(_line("accuracy", name, "", len(outcomes), one, other, gain))
-    counts = np.concatenate(list(counts_in_chunks(len(outcomes), seed=seed)))
-    fits = [_calibration(outcomes, log_odds(some), counts) for some in (old, new)]
+    counts, is_value = np.concatenate(list(counts_in_chunks(len(outcomes), weights, seed=seed))), case.schema.target.is_value
+    fits = [(_line_of if is_value else _calibration)(outcomes, some, counts) for some in (old, new)]
+    fewest = len(outcomes) if is_value else rarest(outcomes)
     for quantity, *both in zip(("intercept", "slope"), *fits, strict=True):
-        lines.append(_resampled("calibration", quantity, "", len(outcomes), both, people=rarest(outcomes)))
+        lines.append(_resampled("calibration", quantity, "", len(outcomes), both, people=fewest))
     for partition in compared(case):
         lines += _fairness(partition, case.test, outcomes, (old, new), counts)
     lines += _explanations(before, after, case, background, people, left_out, seed)
     return pd.DataFrame(lines).assign(model=after.name)
 
 
-def _calibration(outcomes: np.ndarray, odds: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _line_of(outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much values are predicted too low, and the slope of outcomes on them, of each resample."""
+    return means_of(counts, outcomes - predicted), slope_of(outcomes, predicted)(counts)
+
+
+def _calibration(outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return intercept and slope of each resample, [1 + resamples] each; a model that predicts one number has no slope."""
+    odds = log_odds(predicted)
     intercept = logistic_fits(np.ones((len(outcomes), 1)), outcomes, odds, counts)[:, 0]
     if np.ptp(odds) < 1e-9:
         return intercept, np.full(len(counts), np.nan)
@@ -93,46 +101,50 @@ def _calibration(outcomes: np.ndarray, odds: np.ndarray, counts: np.ndarray) -> 
 def _fairness(
     by: Partition, people: Dataset, outcomes: np.ndarray, both: Sequence[np.ndarray], counts: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rates of each group at the threshold; those of an outcome are of the group's people with that outcome."""
+    """Yield the rates of each group at the threshold, those of an outcome of the group's people with it; or its mean errors."""
     if by.objection:
         yield _line("fairness", "all rates", by.label, len(people), note=by.objection)
         return
-    codes, flags = by.codes(people), [decided(predicted, people.schema.target.threshold) for predicted in both]
+    codes, everybody = by.codes(people), np.ones(len(people), dtype=bool)
+    if people.schema.target.is_value:
+        errors = [predicted - outcomes for predicted in both]
+        told = [("mean error", everybody, errors), ("mean absolute error", everybody, [np.abs(error) for error in errors])]
+    else:
+        flags = [decided(predicted, people.schema.target.threshold) for predicted in both]
+        told = [("flagged", everybody, flags), ("flagged of those without the event", outcomes == 0, flags)]
+        told.append(("missed of those with the event", outcomes == 1, [~flagged for flagged in flags]))
     for code in np.unique(codes):
-        for quantity, counted, is_flagged in (
-            ("flagged", np.ones(len(codes), dtype=bool), True),
-            ("flagged of those without the event", outcomes == 0, True),
-            ("missed of those with the event", outcomes == 1, False),
-        ):
+        for quantity, counted, each in told:
             among, of = (codes == code) & counted, f"{by.label}: {by.groups[code]}"
             if (size := int(among.sum())) < FEWEST:
                 yield _line("fairness", quantity, of, size, note=f"fewer than {FEWEST} such people: too few to judge")
                 continue
             weight = counts[:, among]
             total = np.where(weight.sum(axis=1) > 0, weight.sum(axis=1), np.nan)
-            rates = [weight @ (some[among] == is_flagged) / total for some in flags]
-            yield _resampled("fairness", quantity, of, size, rates)
+            yield _resampled("fairness", quantity, of, size, [weight @ some[among] / total for some in each])
 
 
 def _explanations(
     before: Model, after: Model, case: Dataset, background: int, people: int, left_out: Sequence[str], seed: int
 ) -> Iterator[dict[str, Any]]:
     """Yield the importance of the columns that are among the most important ones before or after, or left out."""
-    rows, reference = sample(case.test, people, seed=seed).rows, case.background(background, seed=seed).rows
+    some, target = sample(case.test, people, seed=seed), case.schema.target
+    rows, reference = some.rows, case.background(background, seed=seed).rows
     unread = [case.schema.position(name) for name in left_out]
     blank_rows, blank_reference = rows.copy(), reference.copy()  # so that a sampled Shapley value of what is unread is 0
-    for some in (blank_rows, blank_reference):
-        some[:, unread] = reference[0, unread]
-    if not np.array_equal(after.predict(blank_rows, "probability"), after.predict(rows, "probability")):
+    for blank in (blank_rows, blank_reference):
+        blank[:, unread] = reference[0, unread]
+    if not np.array_equal(after.predict(blank_rows, target.scale), after.predict(rows, target.scale)):
         raise RemedyError(f"{after.name} must not read the columns that are left out, but its predictions depend on them")
     scale, sizes = before.scales[0], []
-    for model, some, against in ((before, rows, reference), (after, blank_rows, blank_reference)):
+    for model, asked, against in ((before, rows, reference), (after, blank_rows, blank_reference)):
         method = explainers.best_shapley(model, scale)
-        sizes.append(np.abs(explain(model, some, method=method, background=against, scale=scale, seed=seed).values))
-    ranked = [np.argsort(-size.mean(axis=0), kind="stable")[:TOP] for size in sizes]
-    counts = np.concatenate(list(counts_in_chunks(len(rows), seed=seed)))
+        sizes.append(np.abs(explain(model, asked, method=method, background=against, scale=scale, seed=seed).values))
+    mean = [np.average(size, axis=0, weights=some.weights) for size in sizes]
+    ranked = [np.argsort(-size, kind="stable")[:TOP] for size in mean]
+    counts = np.concatenate(list(counts_in_chunks(len(rows), some.weights, seed=seed)))
     for i in dict.fromkeys([*ranked[0], *ranked[1], *unread]):
-        means, quantity = [counts @ size[:, i] / len(rows) for size in sizes], f"mean absolute contribution, {scale}"
+        means, quantity = [means_of(counts, size[:, i]) for size in sizes], f"mean absolute contribution, {scale}"
         yield _resampled("explanations", quantity, case.schema.labels[i], len(rows), means)
 
 

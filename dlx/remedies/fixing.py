@@ -14,7 +14,7 @@ import numpy as np
 
 from dlx import architectures, checkpoint, training
 from dlx.audit.fairness.groups import partition
-from dlx.audit.metrics import METRICS
+from dlx.audit.metrics import metrics_of
 from dlx.audit.mispredictions.slicing import either
 from dlx.audit.recalibration import recalibrated
 from dlx.audit.scores import performance
@@ -24,7 +24,7 @@ from dlx.errors import plural
 from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.progress import Narrator
 from dlx.remedies.comparing import before_after
-from dlx.remedies.mitigation import reweighing
+from dlx.remedies.mitigation import balanced, reweighing
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
 from dlx.remedies.refitting import COMPARED, can_be_refitted, refitted
 
@@ -39,15 +39,15 @@ RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a
 class Remedy:
     """What is changed before a model is trained again.
 
-    By `weights`, "outcome" lets both outcomes count the same in training; with a protected column its groups and the outcomes
-    count as if they were independent (reweighing).
+    By `reweigh`, "outcome" lets the outcomes count the same in training; with a protected column its groups and the outcomes
+    count as if they were independent (reweighing), of a value its groups the same. Rows that have weights keep these beside it.
     """
 
     drop: tuple[str, ...] = ()  # columns that are left out
     merge: int | None = None  # training rows that a level must have to stand alone; rarer ones are merged
     monotone: Mapping[str, int] = field(default_factory=dict)  # columns with which the risk must not fall (1) or rise (-1)
-    weights: str = ""  # "outcome", a protected column, or nothing: rows count the same
-    recalibrate: bool = False  # whether the probabilities are stretched on the validation rows (Platt)
+    reweigh: str = ""  # "outcome", a protected column, or nothing
+    recalibrate: bool = False  # whether probabilities (Platt) or values are stretched on the validation rows
     because: str = ""  # why this is a remedy, a sentence
 
     def __post_init__(self) -> None:
@@ -57,12 +57,12 @@ class Remedy:
         if not self.to_dict() and self.merge is None:
             raise RemedyError(
                 "a remedy must change something: columns to leave out, a count below which levels are merged, columns bound to "
-                "be monotone, weights, or recalibration"
+                "be monotone, other weights, or recalibration"
             )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is changed as plain values, without what is left as it is."""
-        plain = {"drop": list(self.drop), "merge": self.merge, "monotone": dict(self.monotone), "weights": self.weights}
+        plain = {"drop": list(self.drop), "merge": self.merge, "monotone": dict(self.monotone), "reweigh": self.reweigh}
         return {name: value for name, value in (plain | {"recalibrate": self.recalibrate}).items() if value}
 
     @property
@@ -77,7 +77,7 @@ class Remedy:
         done = [f"without {either(dropped)}"] if dropped else []
         done += [f"with rare levels of {plural(len(recoded.groups), 'column')} merged"] if recoded.groups else []
         done += [f"bound to rise or fall with {', '.join(bound)}"] if bound else []
-        done += ["with other weights"] if self.weights else []
+        done += ["with other weights"] if self.reweigh else []
         done += ["and recalibrated" if done else "as before and recalibrated"] if self.recalibrate else []
         return ", ".join(done) or "as before"
 
@@ -92,8 +92,8 @@ class Remedy:
         if self.merge is not None and not recoded.groups:
             done.append(f"merged nothing: no level that could be has fewer than {self.merge} training rows")
         done += [f"bound to {'rise' if way > 0 else 'fall'} with: {schema[name].label}" for name, way in self.monotone.items()]
-        if self.weights:
-            by = "outcomes" if self.weights == BY_OUTCOME else f"groups of {schema[self.weights].label}"
+        if self.reweigh:
+            by = "outcomes" if self.reweigh == BY_OUTCOME else f"groups of {schema[self.reweigh].label}"
             done.append(f"weighted: {by}")
         return done + ["recalibrated on the validation rows"] * self.recalibrate
 
@@ -138,9 +138,9 @@ class Fixed:
                 made_by = replace(self.made_by, seed=seed)
                 before = recoding_of(self.case.train).trained(self.case, made_by, device="cpu").model
                 both = before, _mended(self.case, made_by, self.remedy, self.recoding, before, device="cpu")[0]
-            old, new = (model.predict(test, "probability") for model in both)
-            for name, metric in METRICS.items():
-                one, other = (metric(test.outcomes, predicted) for predicted in (old, new))
+            old, new = (model.predict(test, test.schema.target.scale) for model in both)
+            for name, metric in metrics_of(test.schema.target).items():
+                one, other = (metric(test.outcomes, predicted, test.weights) for predicted in (old, new))
                 lines.append((self.model.name, seed, name, one, other, other - one))
         return pd.DataFrame(lines, columns=["model", "seed", "quantity", "before", "after", "difference"])
 
@@ -191,7 +191,7 @@ def fix(
     drop: Sequence[str] = (),
     merge: int | None = None,
     monotone: Mapping[str, int] | None = None,
-    weights: str = "",
+    reweigh: str = "",
     recalibrate: bool = False,
     remedy: Remedy | None = None,
     seed: int = 0,
@@ -205,13 +205,13 @@ def fix(
     Parameters
     ----------
     case : Dataset
-        Rows with outcomes of two classes, or one class of several (`Dataset.of_class`).
+        Rows with outcomes of two classes, one class of several (`Dataset.of_class`), or values.
     architecture : str or Model
         One of `dlx.architectures()`, whose checkpoint is the model before, trained where there is none; a model that dlx
         trained on the case, whose options and seed are those of the fixed one; or an estimator of your own, wrapped: clones
         of it are fitted on the training rows, without and with the remedy (`dlx.remedies.refitting`), unless it was trained
         on these rows itself (``dlx.wrap(..., trained_on="train")``).
-    drop, merge, monotone, weights, recalibrate, remedy
+    drop, merge, monotone, reweigh, recalibrate, remedy
         What is changed, as in `Remedy`; or all of that in one.
     seed, device : int, {"auto", "cpu", "cuda"}
         Seed of the training, and where a net is trained.
@@ -230,7 +230,7 @@ def fix(
     TrainingError
         If the architecture cannot be bound to be monotone, or the table or the device does not do.
     """
-    remedy = remedy or Remedy(tuple(drop), merge, dict(monotone or {}), weights, recalibrate)
+    remedy = remedy or Remedy(tuple(drop), merge, dict(monotone or {}), reweigh, recalibrate)
     narrator, recoded = narrator or Narrator(), recoding_of(case.train, drop=remedy.drop, merge=remedy.merge)
     if isinstance(architecture, Model):
         before = architecture
@@ -282,7 +282,7 @@ def _mended(
 ) -> tuple[Model, dict[str, Any]]:
     """Return the model with the remedy, of the original columns, and the options of its training."""
     model, settings = before, training.options(made_by.architecture) | dict(made_by.config)
-    if remedy.drop or remedy.monotone or remedy.weights or recoded.groups:
+    if remedy.drop or remedy.monotone or remedy.reweigh or recoded.groups:
         trained = recoded.trained(case, made_by, weights=_weights(case, remedy), monotone=remedy.monotone, **asked)
         model, settings = recoded.restored(trained.model), trained.settings
     if remedy.recalibrate:
@@ -293,13 +293,16 @@ def _mended(
 
 def _weights(case: Dataset, remedy: Remedy) -> np.ndarray | None:
     """Return how much each training row counts, [rows]; None where all count the same."""
-    from sklearn.utils.class_weight import compute_sample_weight
-
-    if not remedy.weights:
-        return None
-    if remedy.weights == BY_OUTCOME:
-        return np.asarray(compute_sample_weight("balanced", case.whole.train.outcomes))
-    return reweighing(partition(case, remedy.weights).codes(case.train), case.whole.train.outcomes)
+    train, own = case.whole.train, case.train.weights
+    outcomes = train.outcomes
+    if not remedy.reweigh:
+        return own
+    by_outcome, is_value = remedy.reweigh == BY_OUTCOME, case.schema.target.is_value
+    if by_outcome and is_value:
+        raise RemedyError(f"values of {case.schema.target.name!r} cannot weigh the same; reweigh a protected column's groups")
+    if by_outcome or is_value:
+        return balanced(outcomes if by_outcome else partition(case, remedy.reweigh).codes(train), own)
+    return reweighing(partition(case, remedy.reweigh).codes(train), outcomes, own)
 
 
 def _refitted(case: Dataset, model: Model, remedy: Remedy, recoded: Recoding) -> Fixed:

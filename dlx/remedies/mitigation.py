@@ -13,6 +13,7 @@ from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset
 from dlx.model import Model, Provenance
 from dlx.remedies.recoding import recoding_of
+from dlx.stats import Weights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ def mitigations(
         EQUAL_SELECTION: lambda: fair_rule(model, case.validation, by, constraint="demographic_parity").treat(case.test),
     }
     if made_by is not None:
-        remedies[REWEIGHED] = lambda: trained(made_by, weights=reweighing(by.codes(case.train), case.whole.train.outcomes))
+        weights = reweighing(by.codes(case.train), case.whole.train.outcomes, case.train.weights)
+        remedies[REWEIGHED] = lambda: trained(made_by, weights=weights)
         remedies[DROPPED] = lambda: trained(made_by, by.columns)
         remedies |= {DROPPED_PROXIES: lambda: trained(made_by, (*by.columns, *proxies))} if proxies else {}
     favourable, tables = CLEARED if target.adverse_action else SELECTED, []
@@ -77,13 +79,22 @@ def mitigations(
     return table.reindex(columns=["model", "attribute", "remedy", "measure", *numbers, "objection"])
 
 
-def reweighing(groups: np.ndarray, outcomes: Any) -> np.ndarray:
+def reweighing(groups: np.ndarray, outcomes: Any, weights: Weights = None) -> np.ndarray:
     """Return weights [rows] under which group and outcome are independent (Kamiran and Calders 2012, reweighing).
 
     A training row of group g with outcome y weighs P(g) P(y) / P(g, y): as many people as if the outcome did not depend on
-    the group, over as many as there are.
+    the group, over as many as there are; times its own weight, where it has one, which then counts in these shares too.
     """
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    _, outcome, totals = np.unique(outcomes, return_inverse=True, return_counts=True)
-    _, cell, together = np.unique(group * len(totals) + outcome, return_inverse=True, return_counts=True)
-    return sizes[group] * totals[outcome] / (len(groups) * together[cell])
+    group, outcome = (np.unique(some, return_inverse=True)[1] for some in (groups, outcomes))
+    _, cell = np.unique(group * (outcome.max() + 1) + outcome, return_inverse=True)
+    own = np.ones(len(group)) if weights is None else weights
+    sizes, totals, together = (np.bincount(some, own) for some in (group, outcome, cell))
+    return own * sizes[group] * totals[outcome] / (own.sum() * together[cell])
+
+
+def balanced(groups: Any, weights: Weights = None) -> np.ndarray:
+    """Return weights [rows] under which all groups count the same, times their own weights, where rows have some."""
+    _, group = np.unique(groups, return_inverse=True)
+    own = np.ones(len(group)) if weights is None else weights
+    sizes = np.bincount(group, own)
+    return own * own.sum() / (len(sizes) * sizes[group])

@@ -45,7 +45,7 @@ def refitted(model: Model, case: Dataset, recoded: Recoding, weights: np.ndarray
     """
     before, is_known = model, model.trained_on is not None and same(model.trained_on, row_ids(case.train.rows)).all()
     if not is_known:
-        before = _fitted(model, case, None, None)
+        before = _fitted(model, case, None, case.train.weights)
     changed = _alteration(case, recoded)
     return before, _fitted(model, case, changed, weights)
 

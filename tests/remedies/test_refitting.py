@@ -68,7 +68,7 @@ def test_a_column_left_out_is_none_that_the_estimator_was_never_shown():
 
 
 def test_levels_are_merged_with_the_most_frequent_and_rows_weighed():
-    fixed = fix(CASE, own(), merge=20, weights="outcome")
+    fixed = fix(CASE, own(), merge=20, reweigh="outcome")
     rare = TRAIN["town"].value_counts().pipe(lambda counts: counts[counts < 20].index)
     most = TRAIN.loc[TRAIN["town"].isin(rare), "town"].value_counts().idxmax()
     merged = [table.assign(town=table["town"].where(~table["town"].isin(rare), most)) for table in (X, TEST)]
@@ -76,7 +76,7 @@ def test_levels_are_merged_with_the_most_frequent_and_rows_weighed():
     expected = pipeline(LogisticRegression()).fit(merged[0], TRAIN["y"], logisticregression__sample_weight=weights)
     assert len(rare) > 1
     np.testing.assert_allclose(told(fixed.model), chances(expected, merged[1]), atol=1e-9)
-    alone = fix(CASE, own(), weights="sex").model
+    alone = fix(CASE, own(), reweigh="sex").model
     assert isinstance(alone, LinearModel) and np.abs(told(alone) - told(fixed.before)).max() > 1e-4
 
 
@@ -84,7 +84,7 @@ def test_who_was_trained_on_the_training_rows_is_the_model_before_and_recalibrat
     forest = RandomForestClassifier(20, random_state=0, min_samples_leaf=5)
     fitted = pipeline(forest).fit(X, TRAIN["y"])
     model = dlx.wrap(fitted, CASE, name="mine", trained_on="train")
-    fixed = fix(CASE, model, recalibrate=True, weights="outcome")
+    fixed = fix(CASE, model, recalibrate=True, reweigh="outcome")
     assert fixed.before is model and np.abs(told(fixed.model) - told(model)).max() > 1e-3
     assert fix(CASE, own(clone(forest)), drop=["sex"]).before is not model
 
@@ -94,7 +94,7 @@ def test_who_was_trained_on_the_training_rows_is_the_model_before_and_recalibrat
     [
         (
             lambda: own(KNeighborsClassifier()),
-            {"weights": "outcome"},
+            {"reweigh": "outcome"},
             "fit of KNeighborsClassifier takes no sample_weight; fit it",
         ),
         (own, {"monotone": {"age": 1}}, "bound to rise or fall by its own option: monotonic_cst"),

@@ -214,7 +214,7 @@ def fixed_of(table, architecture="gradient_boosting", **asked):
 @pytest.mark.parametrize("architecture", ["gradient_boosting", "additive", "tabm"])
 def test_a_fixed_model_is_kept_and_loaded_like_any_other(table, tmp_path, architecture):
     bound = {"age": 1} if architectures.can_be_monotone(architecture) else {}
-    fixed = fixed_of(table, architecture, drop=["sex"], merge=30, monotone=bound, weights="outcome", recalibrate=True)
+    fixed = fixed_of(table, architecture, drop=["sex"], merge=30, monotone=bound, reweigh="outcome", recalibrate=True)
     path = fixed.save(tmp_path)
     config = FAST.get(architecture)
     loaded = checkpoint.load_model(table, architecture, config=config, checkpoints=tmp_path)
@@ -244,10 +244,10 @@ def test_a_recalibrated_forest_cannot_be_kept(table, tmp_path):
 
 
 def test_weights_by_a_protected_column_are_reweighing_and_others_are_refused(table):
-    plain, weighted = (fixed_of(table, weights=by).model.predict(table.test, "logit") for by in ("outcome", "sex"))
+    plain, weighted = (fixed_of(table, reweigh=by).model.predict(table.test, "logit") for by in ("outcome", "sex"))
     assert np.abs(plain - weighted).max() > 1e-3
     with pytest.raises(DlxError, match="'town' is not"):
-        fixed_of(table, weights="town")
+        fixed_of(table, reweigh="town")
 
 
 def test_the_table_tells_what_performance_and_counting_tell_and_pairs_the_people(table):

@@ -297,14 +297,6 @@ def test_a_table_of_one_s_own_with_models_trained_on_the_spot(tmp_path, monkeypa
     assert files(tmp_path) == before
 
 
-def test_a_report_weighs_no_rows(tmp_path):
-    schema = dataclasses.replace(worlds.NUMERIC, weights="counts")
-    case = Dataset(schema, worlds.table("numeric").rows, worlds.table("numeric").outcomes, name="table")
-    with pytest.raises(SchemaError, match="a report counts all rows the same, but 'counts' weighs them"):
-        dlx.report(case, models=["mlp"], path=tmp_path / "r.html", narrator=QUIET)
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_report_needs_outcomes(tmp_path):
     numeric = worlds.table("numeric")
     case = Dataset(numeric.schema, numeric.rows, name="table")

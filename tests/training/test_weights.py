@@ -15,7 +15,6 @@ from sklearn.linear_model import Ridge
 from dlx import training
 from dlx.audit import performance
 from dlx.audit.metrics import CLASS_METRICS, METRICS, VALUE_METRICS
-from dlx.audit.miscalibration import calibration
 from dlx.audit.scores import advantages
 from dlx.dataset import from_frame
 from dlx.encoder import Encoder
@@ -106,13 +105,11 @@ def test_trees_of_weighted_rows_differ_from_those_of_rows_that_count_the_same(na
     assert np.abs(plain.probabilities(case.test) - heavy.probabilities(case.test)).max() > 1e-3
 
 
-def test_advantages_weigh_rows_and_other_measures_refuse_to_ignore_weights():
+def test_advantages_weigh_rows():
     case = weighted("binary")
     one, other = (training.train(case, name).model for name in ("logistic_regression", "decision_tree"))
     table, often = (advantages([one], [other], rows) for rows in (case.test, repeated(case.test)))
     np.testing.assert_allclose(table["advantage"], often["advantage"], atol=1e-9)
-    with pytest.raises(DlxError, match="the calibration counts all rows the same, but 'times' weighs them"):
-        calibration(one, case.test)
 
 
 def test_weights_must_be_positive_numbers():

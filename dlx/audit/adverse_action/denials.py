@@ -16,7 +16,7 @@ from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.model import Model, check_model, decided
-from dlx.stats import interval_of_mean, interval_of_share
+from dlx.stats import Weights, interval_of_mean, interval_of_share
 
 MOST = 4  # more "is not likely to be helpful", says the commentary on 12 CFR 1002.9(b)(2); no number is prescribed
 ROUNDING = 1e-5  # on the logit: of the outputs of a float32 net in another batch
@@ -186,13 +186,25 @@ class Source(NamedTuple):
     background: str  # whom the denied are compared with
 
 
-def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: int, seed: int = 0) -> pd.DataFrame:
+def weights_of(denials: Sequence[Denial], weights: Mapping[Any, float] | None) -> Weights:
+    """Return how much each denied person counts [people], by the names of their rows; None where all count the same."""
+    return None if weights is None else np.array([weights[denial.person] for denial in denials])
+
+
+def reason_stability(
+    denials: Mapping[Source, tuple[Denial, ...]],
+    *,
+    groups: int,
+    weights: Mapping[Any, float] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Return how far two sources that differ in one thing give the same reasons, over the people whom both deny.
 
     A line a pair of sources that deny somebody in common: what `differs`, both sources, `people`, `same` (the share with the
     same set of reasons) and `overlap` (the mean of shared reasons over the larger set's size), each with a 95 % bootstrap
     interval, `first` (the share whose first reason is the same), and `chance` (the overlap of sets of these sizes drawn at
-    random from so many `groups` of columns). Fewer than two sources are a `ReasonsError`.
+    random from so many `groups` of columns); by the `weights` of people, given by the names of their rows. Fewer than two
+    sources are a `ReasonsError`.
     """
     if len(denials) < 2:
         raise ReasonsError(f"stability compares at least two sources of reasons, got {len(denials)}")
@@ -203,15 +215,16 @@ def reason_stability(denials: Mapping[Source, tuple[Denial, ...]], *, groups: in
         pairs = [(denial, theirs[denial.person]) for denial in denials[one] if denial.person in theirs]
         if len(differs) > 1 or not pairs:
             continue
-        sets = [(a.groups, b.groups) for a, b in pairs]
-        same = interval_of_share(np.array([a == b for a, b in sets]))
+        sets, each = [(a.groups, b.groups) for a, b in pairs], weights_of([a for a, _ in pairs], weights)
+        same = interval_of_share(np.array([a == b for a, b in sets]), each)
         shared = np.array([len(a & b) / max(len(a), len(b)) if a or b else 1.0 for a, b in sets])
-        overlap = interval_of_mean(shared, seed=seed)
+        overlap = interval_of_mean(shared, each, seed=seed)
         first = [bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group for a, b in pairs]
         lines.append(
             {"differs": differs[0], "one": getattr(one, differs[0]), "other": getattr(other, differs[0]), **one._asdict()}
             | {"people": len(pairs), "same": same.estimate, "same_low": same.low, "same_high": same.high}
             | {"overlap": overlap.estimate, "overlap_low": overlap.low, "overlap_high": overlap.high}
-            | {"first": np.mean(first), "chance": np.mean([min(len(a), len(b)) / groups for a, b in sets])}
+            | {"first": np.average(first, weights=each)}
+            | {"chance": np.average([min(len(a), len(b)) / groups for a, b in sets], weights=each)}
         )
     return pd.DataFrame(lines)

@@ -24,7 +24,7 @@ from dlx.model.kinds import accompanied
 from dlx.rounding import side_true
 from dlx.schema import Schema
 from dlx.schema.features import Direction
-from dlx.stats import Interval, interval_of, interval_of_mean, interval_of_share
+from dlx.stats import Interval, Weights, interval_of, interval_of_mean, interval_of_share, quantile
 from dlx.threads import one_thread
 
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
@@ -93,14 +93,18 @@ class Recourse:
         """Return a line a measure, with 95 % intervals over the denied: how many have recourse, and how hard it is."""
         having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
         changed = np.array([len(some[0].columns) for some in having], float)
-        median = Interval(np.nan, np.nan, np.nan)
+        median, weights = Interval(np.nan, np.nan, np.nan), self._weights_of_having
+
+        def middle(rows: np.ndarray) -> float:
+            return float(quantile(changed[rows], 0.5, None if weights is None else weights[rows]))
+
         if having:
-            median = interval_of(lambda rows: float(np.median(changed[rows])), np.zeros(len(changed)), seed=seed)
+            median = interval_of(middle, np.zeros(len(changed)), seed=seed)
         measures = {
-            "share_with_recourse": interval_of_share(self.found),
+            "share_with_recourse": interval_of_share(self.found, self.people.weights),
             "median_columns_changed": median,
-            "mean_distance": interval_of_mean(np.array([some[0].distance for some in having]), seed=seed),
-            "mean_counterfactuals": interval_of_mean(np.array([len(some) for some in having], float), seed=seed),
+            "mean_distance": interval_of_mean(np.array([some[0].distance for some in having]), weights, seed=seed),
+            "mean_counterfactuals": interval_of_mean(np.array([len(some) for some in having], float), weights, seed=seed),
         }
         return pd.DataFrame([{"model": self.model, "measure": name, **one._asdict()} for name, one in measures.items()])
 
@@ -109,7 +113,8 @@ class Recourse:
         having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
         lines = []
         for name in (self.schema.names[action.column] for action in self.actions.actions):
-            share = interval_of_share(np.array([any(name in one.columns for one in some) for some in having]))
+            changes = np.array([any(name in one.columns for one in some) for some in having])
+            share = interval_of_share(changes, self._weights_of_having)
             lines.append((self.model, name, *share))
         return pd.DataFrame(lines, columns=["model", "column", *Interval._fields])
 
@@ -121,9 +126,14 @@ class Recourse:
         having, best, lines = self.people[self.found], self.best(), []
         for model in models:
             both = self._denies(model, having) if len(having) else np.zeros(0, bool)
-            granted = interval_of_share(~self._denies(model, best[both]) if both.any() else np.zeros(0, bool))
+            theirs = best[both]
+            granted = interval_of_share(~self._denies(model, theirs) if both.any() else np.zeros(0, bool), theirs.weights)
             lines.append((self.model, model.name, int(both.sum()), *granted))
         return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])
+
+    @property
+    def _weights_of_having(self) -> Weights:
+        return None if self.people.weights is None else self.people.weights[self.found]
 
     def _denies(self, model: Model, people: Dataset) -> np.ndarray:
         """Return whom a model denies, or predicts outside of the range, bool [people]."""
@@ -373,7 +383,7 @@ def column_shifts(
         settled = _with_values(people[moves], moved[moves])
         change = model.predict(settled, scale) - risk[moves]
         place = (model.name, observed.schema.names[column], direction, actions.format.text(column, value), len(change))
-        lines.append((*place, *interval_of_mean(change, seed=seed)))
+        lines.append((*place, *interval_of_mean(change, settled.weights, seed=seed)))
     return pd.DataFrame(lines, columns=["model", "column", "direction", "to", "people", "change", "low", "high"])
 
 

@@ -2,13 +2,13 @@
 
 A group is told from the rest by the area under the ROC curve (AUC), which has the 95 % normal interval of its error (DeLong
 1988): .5 is chance, 1 the group in other words. Any shape of a column counts, and what is missing counts as a value. Judged on
-people who were not learned from; nothing is random but the folds, which are seeded.
+people who were not learned from, each with their weight; nothing is random but the folds, which are seeded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.explanation import Explanation
 from dlx.schema import Feature
-from dlx.stats import auc_of_counts, auc_with_error, ends_of, normal_interval, resampled_counts
+from dlx.stats import Weights, auc_of_counts, auc_with_error, effective, ends_of, means_of, normal_interval, resampled_counts
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
         inside, found = codes == group, (np.nan,) * 3
         if not (objection := _too_few(inside)):
             with one_thread():
-                scores = cross_val_predict(boosting, rows, inside, cv=folds, method="predict_proba")[:, 1]
-            found = ProxyStrength.of(*auc_with_error(inside, scores))[:3]
+                asked: dict[str, Any] = {"method": "predict_proba", "params": {"sample_weight": case.weights}}
+                scores = cross_val_predict(boosting, rows, inside, cv=folds, **asked)[:, 1]
+            found = ProxyStrength.of(*auc_with_error(inside, scores, case.weights))[:3]
         lines.append((by.name, by.groups[group], int(inside.sum()), *found, objection))
     return pd.DataFrame(lines, columns=["attribute", "group", "people", "auc", "low", "high", "objection"])
 
@@ -92,26 +93,28 @@ def column_proxies(case: Dataset, by: Partition, group: str, *, seed: int = 0) -
         raise FairnessError(f"{group!r} of {by.name} is {objection}")
     lines = []
     for place in _others(case, by):
-        (found,) = strengths_alone(case.schema.features[place], case.rows[:, place], inside[:, None], seed=seed)
+        column = case.schema.features[place], case.rows[:, place]
+        (found,) = strengths_alone(*column, inside[:, None], case.weights, seed=seed)
         lines.append((by.name, group, case.schema.names[place], *(2 * number - 1 for number in found[:3]), 2 * found.error))
     table = pd.DataFrame(lines, columns=["attribute", "group", "column", "tells", "low", "high", "error"])
     return table.sort_values("tells", ascending=False, kind="stable", ignore_index=True)
 
 
-def carriers(explanation: Explanation, told: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def carriers(explanation: Explanation, told: pd.DataFrame, weights: Weights = None, *, seed: int = 0) -> pd.DataFrame:
     """Return through which columns a model could know a group: what they tell of it × how much the model uses them.
 
     A line a column of `told`, which are the `column_proxies` of the group, strongest first: `tells`; `importance`, the mean
-    |contribution| in units of the scale; and `carried`, importance × tells (no less than 0), all with 95 % bootstrap
-    intervals, those of carried from both.
+    |contribution| in units of the scale, by people's weights; and `carried`, importance × tells (no less than 0), all with
+    95 % bootstrap intervals, those of carried from both.
     """
     names, tells = list(explanation.schema.names), told["tells"].to_numpy()
+    weights = None if weights is None else weights[~explanation.failed]
     sizes = np.abs(explanation.values[~explanation.failed])[:, [names.index(column) for column in told["column"]]]
-    drawn = resampled_counts(len(sizes), seed=seed) @ sizes / len(sizes)  # [resamples, columns]
+    drawn = means_of(resampled_counts(len(sizes), weights, seed=seed), sizes)  # [resamples, columns]
     noise = np.random.default_rng(seed).normal(size=drawn.shape) * told["error"].to_numpy()
     table = told.drop(columns="error").rename(columns={"low": "tells_low", "high": "tells_high"})
     table.insert(0, "model", explanation.model)
-    importance = sizes.mean(axis=0)
+    importance = np.average(sizes, axis=0, weights=weights)
     for name, estimate, draws in (
         ("importance", importance, drawn),
         ("carried", importance * np.maximum(tells, 0), drawn * np.maximum(tells + noise, 0)),
@@ -129,7 +132,9 @@ def _too_few(inside: np.ndarray) -> str:
     return f"too few to judge: {fewest} of {MIN_PEOPLE} people" if fewest < MIN_PEOPLE else ""
 
 
-def strengths_alone(feature: Feature, column: np.ndarray, inside: np.ndarray, *, seed: int = 0) -> list[ProxyStrength]:
+def strengths_alone(
+    feature: Feature, column: np.ndarray, inside: np.ndarray, weights: Weights = None, *, seed: int = 0
+) -> list[ProxyStrength]:
     """Return how well one column alone tells groups [rows, groups], by a tree with a leaf a value, in five folds.
 
     The leaves are the levels, or bins of a number with 25 people each (at most 64), in which each value that repeats is a
@@ -138,13 +143,14 @@ def strengths_alone(feature: Feature, column: np.ndarray, inside: np.ndarray, *,
     fine, coarse = _leaves(feature, column)
     leaves = int(fine.max()) + 1
     cell = np.random.default_rng(seed).permutation(len(column)) % FOLDS * leaves + fine
-    people = np.bincount(cell, minlength=FOLDS * leaves).reshape(FOLDS, leaves).astype(float)
+    each = np.ones(len(column)) if weights is None else effective(weights)
+    people = np.bincount(cell, each, minlength=FOLDS * leaves).reshape(FOLDS, leaves)
     others = people.sum(axis=0) - people  # [folds, leaves], of the four other folds
     above = np.zeros((leaves, int(coarse.max()) + 1))
     above[fine, coarse] = 1
     found = []
     for group in inside.T:
-        counts = np.bincount(cell, group, minlength=FOLDS * leaves).reshape(FOLDS, leaves)
+        counts = np.bincount(cell, group * each, minlength=FOLDS * leaves).reshape(FOLDS, leaves)
         learned = counts.sum(axis=0) - counts
         prior = learned.sum(axis=1, keepdims=True) / others.sum(axis=1, keepdims=True)
         wide = (learned @ above + BELIEF * prior) / (others @ above + BELIEF)
@@ -218,14 +224,16 @@ def explained_gap(
         raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
     if not np.array_equal(explanation.rows, people.rows, equal_nan=True):
         raise FairnessError(f"the explanation is of other rows than the {plural(len(people), 'person')} passed; explain these")
-    told, sides = np.column_stack([explanation.values, explanation.outputs]), []
+    told, sides, counts = np.column_stack([explanation.values, explanation.outputs]), [], []
     for name in (group, against):
         members = by.members(people, name) & ~explanation.failed
         if members.sum() < MIN_PEOPLE:
             raise FairnessError(f"a gap needs {MIN_PEOPLE} people of either group, got {members.sum()} of {name!r}")
         sides.append(told[members])
-    gaps = sides[0].mean(axis=0) - sides[1].mean(axis=0)
-    drawn = np.subtract(*(resampled_counts(len(side), seed=seed + i) @ side / len(side) for i, side in enumerate(sides)))
+        counts.append(None if people.weights is None else people.weights[members])
+    gaps = np.subtract(*(np.average(side, axis=0, weights=each) for side, each in zip(sides, counts, strict=True)))
+    both = enumerate(zip(sides, counts, strict=True))
+    drawn = np.subtract(*(means_of(resampled_counts(len(side), each, seed=seed + i), side) for i, (side, each) in both))
     low, high = ends_of(drawn, people=min(map(len, sides)))
     said = {"model": explanation.model, "method": explanation.method, "scale": explanation.scale, "attribute": by.name}
     columns = {"group": group, "against": against, "column": [*explanation.schema.names, "all columns"], "difference": gaps}
@@ -236,6 +244,6 @@ def explained_gap(
 
 def contrasts(people: Dataset, by: Partition) -> list[tuple[str, str]]:
     """Return pairs of a group and the largest one, for every other group of at least 30 people; the larger groups first."""
-    sizes = np.bincount(by.codes(people), minlength=len(by.groups))
-    order = [int(group) for group in np.argsort(-sizes, kind="stable") if sizes[group] >= MIN_PEOPLE]
+    sizes, weights = (np.bincount(by.codes(people), each, minlength=len(by.groups)) for each in (None, people.weights))
+    order = [int(group) for group in np.argsort(-weights, kind="stable") if sizes[group] >= MIN_PEOPLE]
     return [(by.groups[group], by.groups[order[0]]) for group in order[1:]]

@@ -15,7 +15,7 @@ import numpy as np
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
-from dlx.stats import RESAMPLES, ends_of, resampled_counts
+from dlx.stats import RESAMPLES, Weights, ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,12 @@ class Treated:
     outcomes: np.ndarray  # [rows], 0 or 1
     flags: np.ndarray  # [rows], 1 where flagged, 0 where not; between them the chance of it, where a rule draws lots
     predicted: np.ndarray  # [rows], probability of the event
+    weights: Weights = None  # [rows], where people weigh something else
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How much each person counts [rows]."""
+        return np.ones(len(self.codes)) if self.weights is None else self.weights
 
     def terms(self, rate: str) -> tuple[np.ndarray, np.ndarray]:
         """Return what a rate sums, and what it divides by, a number a person: [rows], [rows]."""
@@ -53,11 +59,11 @@ class Treated:
     def rates(self, rate: str, groups: Sequence[int], drawn: np.ndarray | None = None) -> np.ndarray:
         """Return a rate of each group, [groups], or of each resample of the people too, [resamples, groups].
 
-        `drawn` is how often each resample draws each person, as of `resampled_counts`. NaN where nobody counts.
+        `drawn` is how much each person counts in each resample, as of `resampled_counts`. NaN where nobody counts.
         """
-        weights = np.ones((1, len(self.codes))) if drawn is None else drawn
+        counts = self.counts[None] if drawn is None else drawn
         members = self.codes[:, None] == np.asarray(groups)
-        tops, bottoms = (weights @ (term[:, None] * members) for term in self.terms(rate))
+        tops, bottoms = (counts @ (term[:, None] * members) for term in self.terms(rate))
         found = np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms > 0)
         return found[0] if drawn is None else found
 
@@ -86,7 +92,8 @@ def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float 
     if not 0 < cutoff < 1:
         raise FairnessError(f"threshold must lie in (0, 1), got {cutoff}")
     predicted = model.predict(people, "probability")
-    return Treated(by.codes(people), people.outcomes, decided(predicted, cutoff).astype(float), predicted)
+    flags = decided(predicted, cutoff).astype(float)
+    return Treated(by.codes(people), people.outcomes, flags, predicted, people.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +172,7 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     The rates are the share of people flagged (selection) and not flagged (clearance), of people flagged among those with the
     event (true positive) and without it (false positive), of decisions that were right (accuracy), the mean of predicted −
     observed (calibration), and the share with the event. Intervals are those of the mid-P distribution for shares, which
-    holds where counts are small, and of a bootstrap for calibration.
+    holds where counts are small, of as many people as the weights are worth, and of a bootstrap for calibration.
 
     Parameters
     ----------
@@ -185,11 +192,13 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     present, codes = np.unique(found.codes, return_inverse=True)
     treated = replace(found, codes=codes)
     rng, members = np.random.default_rng(seed), codes[:, None] == np.arange(len(present))
-    counts = resampled_counts(len(codes), seed=seed, groups=codes)
+    counts = resampled_counts(len(codes), people.weights, seed=seed, groups=codes)
     draws = {CALIBRATION: treated.rates(CALIBRATION, range(len(present)), counts)}
     for rate in (rate for rate in RATES if rate != CALIBRATION):
-        top, bottom = (term @ members for term in treated.terms(rate))
-        draws[rate] = np.where(bottom > 0, _drawn_shares(top, bottom, rng), np.nan)
+        (term, of), own = treated.terms(rate), treated.counts
+        top, bottom, squares = (each @ members for each in (own * term, own * of, own**2 * of))
+        worth = np.divide(bottom, squares, out=np.ones(len(present)), where=squares > 0)  # `effective`, of each group
+        draws[rate] = np.where(bottom > 0, _drawn_shares(worth * top, worth * bottom, rng), np.nan)
     return GroupRates(model.name, by.name, tuple(by.groups[code] for code in present), treated, draws)
 
 

@@ -13,7 +13,7 @@ from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, SELECTED, TRUE
 from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.model import Model
-from dlx.stats import auc, auc_difference, ends_of, rarest, resampled_counts
+from dlx.stats import auc, auc_difference, ends_of, means_of, rarest, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ Constraint = Literal["equalized_odds", "demographic_parity"]
 OBJECTIVES = {"equalized_odds": "accuracy_score", "demographic_parity": "balanced_accuracy_score"}
 
 AUC, COST = "auc", "cost"
+MOST_TIMES = 20  # that fairlearn, which takes no weights, is shown a person on average
 RATIO, TRUE_GAP, FALSE_GAP = "selection_ratio", "true_positive_gap", "false_positive_gap"
 
 
@@ -78,7 +79,9 @@ def fair_rule(model: Model, people: Dataset, by: Partition, *, constraint: Const
     asked: dict[str, Any] = {"constraints": constraint, "objective": OBJECTIVES[constraint], "predict_method": "predict_proba"}
     optimizer = ThresholdOptimizer(estimator=_Scores(), prefit=True, **asked)
     weight = max(1, round((1 - cutoff) / cutoff)) if constraint == "equalized_odds" else 1
-    repeated = np.repeat(np.arange(len(people)), np.isin(treated.codes, fit) * np.where(treated.outcomes == 1, weight, 1))
+    unit = max(float(treated.counts.min()), float(treated.counts.mean()) / MOST_TIMES)
+    times = np.maximum(1, np.rint(treated.counts / unit).astype(int)) * np.where(treated.outcomes == 1, weight, 1)
+    repeated = np.repeat(np.arange(len(people)), np.isin(treated.codes, fit) * times)
     risks, groups = treated.predicted[repeated, None], treated.codes[repeated]
     optimizer.fit(risks, treated.outcomes[repeated], sensitive_features=groups)
     return Rule(model, by, tuple(by.groups[code] for code in fit), optimizer)
@@ -121,16 +124,16 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
     """
     import pandas as pd
 
-    outcomes, codes, both = before.outcomes, before.codes, (before, after)
-    drawn = np.vstack([np.ones(len(codes)), resampled_counts(len(codes), seed=seed, groups=codes)])
+    outcomes, codes, weights, both = before.outcomes, before.codes, before.weights, (before, after)
+    drawn = np.vstack([before.counts, resampled_counts(len(codes), weights, seed=seed, groups=codes)])
 
     def line(measure: str, people: int, was: np.ndarray, now: np.ndarray) -> tuple[Any, ...]:
         return measure, was[0], now[0], now[0] - was[0], *ends_of(now[1:] - was[1:], people=people), ""
 
-    ranked = (auc(outcomes, one.predicted) for one in both)
-    lines = [(AUC, *ranked, *auc_difference(outcomes, after.predicted, before.predicted), "")]
+    ranked = (auc(outcomes, one.predicted, weights) for one in both)
+    lines = [(AUC, *ranked, *auc_difference(outcomes, after.predicted, before.predicted, weights), "")]
     missed, needless = (1 - threshold) / threshold * outcomes, 1 - outcomes
-    costs = (drawn @ (missed * (1 - one.flags) + needless * one.flags) / len(codes) for one in both)
+    costs = (means_of(drawn, missed * (1 - one.flags) + needless * one.flags) for one in both)
     lines.append(line(COST, rarest(outcomes), *costs))
     for measure, rate in ((RATIO, favourable), (TRUE_GAP, TRUE_POSITIVE), (FALSE_GAP, FALSE_POSITIVE)):
         groups = [int(group) for group in np.unique(codes) if not before.why_not(rate, int(group))]

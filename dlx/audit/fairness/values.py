@@ -84,7 +84,7 @@ def group_errors(model: Model, people: Dataset, by: Partition, *, seed: int = 0)
     """Return how a model predicts the values of groups of people.
 
     The means are of the error (predicted less observed: above 0 a group is predicted too high), of its size, of the prediction
-    and of the outcome. Intervals are a bootstrap of each group.
+    and of the outcome, by people's weights. Intervals are a bootstrap of each group.
 
     Parameters
     ----------
@@ -104,8 +104,9 @@ def group_errors(model: Model, people: Dataset, by: Partition, *, seed: int = 0)
         raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
     outcomes, predicted = answers(model, people, "the errors of groups")
     present, codes, sizes = np.unique(by.codes(people), return_inverse=True, return_counts=True)
-    counts = np.vstack([np.ones(len(codes)), resampled_counts(len(codes), seed=seed, groups=codes)])
+    weights = np.ones(len(codes)) if people.weights is None else people.weights
+    counts = np.vstack([weights, resampled_counts(len(codes), people.weights, seed=seed, groups=codes)])
     members = codes[:, None] == np.arange(len(present))
-    told = (predicted - outcomes, np.abs(predicted - outcomes), predicted, outcomes)
-    means = np.stack([counts @ (one[:, None] * members) / sizes for one in told], axis=2)
+    told, totals = (predicted - outcomes, np.abs(predicted - outcomes), predicted, outcomes), counts @ members
+    means = np.stack([counts @ (one[:, None] * members) / totals for one in told], axis=2)
     return GroupErrors(model.name, by.name, tuple(by.groups[code] for code in present), sizes, means)

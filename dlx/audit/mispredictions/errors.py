@@ -26,7 +26,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel, Transformed, decided
 from dlx.runner import explain
-from dlx.stats import ends_of, interval_of_mean, resampled_counts
+from dlx.stats import Weights, ends_of, interval_of_mean, means_of, resampled_counts
 
 if TYPE_CHECKING:
     from dlx.audit.mispredictions.values import Predictions
@@ -109,13 +109,18 @@ class Decisions:
         found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": self.expected_losses}
         return found | {"observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
 
+    @property
+    def counts(self) -> np.ndarray:
+        """How much each person counts, 1 where all count the same [rows]."""
+        return np.ones(len(self)) if self.people.weights is None else self.people.weights
+
     def off(self, members: np.ndarray) -> np.ndarray:
-        """Return how far the events of slices [rows, slices] are from those predicted, [slices]."""
-        return np.abs(self.residuals @ members)
+        """Return how far the events of slices [rows, slices] are from those predicted, by people's weights, [slices]."""
+        return np.abs((self.counts * self.residuals) @ members)
 
     def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Return how far they are if outcomes are drawn from the model's own probabilities, [draws, slices]."""
-        return np.abs(((rng.random(shape) < self.predicted) - self.predicted) @ members)
+        return np.abs((self.counts * ((rng.random(shape) < self.predicted) - self.predicted)) @ members)
 
 
 def decisions_of(model: Model, people: Dataset) -> Decisions:
@@ -169,7 +174,8 @@ def overconfidence(decisions: Decisions, *, seed: int = 0) -> pd.DataFrame:
     """Return how often the model gave little probability to what happened, beside how often it should have; a line a level.
 
     Were the probabilities right, each person's outcome would be a draw from them: `expected` people, with the 95 % range of
-    10,000 draws (`low`, `high`); `p` is the share of draws with at least as many as `observed`.
+    10,000 draws (`low`, `high`); `p` is the share of draws with at least as many as `observed`. These are people, whatever they
+    weigh.
     """
     rng, chance, lines = np.random.default_rng(seed), decisions.predicted, []
     given, rarer = np.where(decisions.outcomes == 1, chance, 1 - chance), np.minimum(chance, 1 - chance)
@@ -197,13 +203,15 @@ def pushes(decisions: Decisions | Predictions, explanation: Explanation, *, seed
     refuse_others(explanation, decisions)
     lines: list[tuple[Any, ...]] = []
     for kind in decisions.kinds:
-        both = [explanation.values[mask(kind) & ~explanation.failed] for mask in (decisions.errors, decisions.hits)]
-        sizes = [len(some) for some in both]
+        places = [mask(kind) & ~explanation.failed for mask in (decisions.errors, decisions.hits)]
+        both = [(explanation.values[some], decisions.counts[some]) for some in places]
+        sizes = [len(some) for some, _ in both]
         if min(sizes) < FEWEST:
             continue
         rng, sign = np.random.default_rng(seed), 1 if kind == decisions.kinds[0] else -1
-        resampled = np.subtract(*(resampled_counts(len(some), seed=rng) @ some / len(some) for some in both))
-        ends, means = ends_of(sign * resampled, people=min(sizes)).T, [some.mean(axis=0) for some in both]
+        resampled = np.subtract(*(means_of(resampled_counts(len(some), each, seed=rng), some) for some, each in both))
+        ends = ends_of(sign * resampled, people=min(sizes)).T
+        means = [np.average(some, axis=0, weights=each) for some, each in both]
         difference, schema = means[0] - means[1], explanation.schema
         said = decisions.model, explanation.method, explanation.scale, kind
         for i in np.argsort(-sign * difference, kind="stable"):
@@ -244,7 +252,9 @@ def explained_losses(
     return dataclasses.replace(parts[0], model=f"log loss of {model.name}", **joined)
 
 
-def loss_by_slice(explained: Explanation, masks: Mapping[str, np.ndarray], *, seed: int = 0) -> pd.DataFrame:
+def loss_by_slice(
+    explained: Explanation, masks: Mapping[str, np.ndarray], weights: Weights = None, *, seed: int = 0
+) -> pd.DataFrame:
     """Return what each column adds to the mean loss (nats) of some parts of the table, with 95 % bootstrap intervals.
 
     A line a part and column, those that cost most first; then all columns together, the mean loss, and the mean loss of the
@@ -254,13 +264,15 @@ def loss_by_slice(explained: Explanation, masks: Mapping[str, np.ndarray], *, se
     for words, mask in masks.items():
         if not mask.any():
             continue
-        values = explained.values[mask]
+        values, each = explained.values[mask], None if weights is None else weights[mask]
+        order = np.argsort(-np.average(values, axis=0, weights=each), kind="stable")
         told = [
-            *((schema.names[i], schema.labels[i], values[:, i]) for i in np.argsort(-values.mean(axis=0), kind="stable")),
+            *((schema.names[i], schema.labels[i], values[:, i]) for i in order),
             (TOTAL, "all columns", values.sum(axis=1)),
             (REACHED, "mean loss", explained.outputs[mask]),
             (START, "mean loss of the background", explained.base_values[mask]),
         ]
         for column, label, numbers in told:
-            lines.append((explained.model, words, int(mask.sum()), column, label, *interval_of_mean(numbers, seed=seed)))
+            mean = interval_of_mean(numbers, each, seed=seed)
+            lines.append((explained.model, words, int(mask.sum()), column, label, *mean))
     return pd.DataFrame(lines, columns=["model", "slice", "rows", "column", "label", "mean", "low", "high"])

@@ -20,7 +20,7 @@ from dlx.audit.mispredictions.errors import Decisions
 from dlx.audit.mispredictions.values import Predictions
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
-from dlx.stats import ends_of, holm, resampled_means
+from dlx.stats import Weights, effective, ends_of, holm, means_of, resampled_means
 
 Measure = Literal["loss", "risk"]
 Judged = Decisions | Predictions
@@ -99,8 +99,8 @@ class Slice:
 class Slices:
     """Slices that were tested, those with the smallest p-value first.
 
-    The table has a line a slice, on the test rows: `slice`, `columns`, `rows`, `share`; `error_rate`, `loss` here and
-    `_elsewhere`; `expected_loss`, were the model's probabilities right: a slice of high loss may be wrong, or only hard;
+    The table has a line a slice, on the test rows: `slice`, `columns`, `rows`, `share` (by weight); `error_rate`, `loss` here
+    and `_elsewhere`; `expected_loss`, were the model's probabilities right: a slice of high loss may be wrong, or only hard;
     `observed` and `predicted` share of events; `difference` of the measure (loss here minus elsewhere, or observed minus
     predicted) with `low` and `high` (95 % bootstrap); `p`, `adjusted` (Holm) and `found`.
     """
@@ -150,7 +150,8 @@ def slices(discovery: Judged, test: Judged, *, of: Measure = "loss", seed: int =
     measures = [discovery.losses] if of == "loss" else [discovery.residuals, -discovery.residuals]
     schema, rows = discovery.people.schema, discovery.people.rows
     with config_context(skip_parameter_validation=True):  # which takes half of the time of a small tree
-        leaves = dict.fromkeys(leaf for measure in measures for leaf in candidates(schema, rows, measure, least=least))
+        asked: dict[str, Any] = {"weights": discovery.people.weights, "least": least}
+        leaves = dict.fromkeys(leaf for measure in measures for leaf in candidates(schema, rows, measure, **asked))
     chosen = _outstanding([Slice(leaf) for leaf in leaves], discovery, test, of)
     table = _table(chosen, test, of, seed)
     order = table["p"].argsort(kind="stable").to_numpy()
@@ -167,11 +168,14 @@ class Column(NamedTuple):
     ranks: dict[int, float]  # of levels, and of -1 for missing where that is a level of its own
 
 
-def candidates(schema: Schema, rows: np.ndarray, measure: np.ndarray, *, least: int) -> Iterator[tuple[Condition, ...]]:
+def candidates(
+    schema: Schema, rows: np.ndarray, measure: np.ndarray, *, weights: Weights = None, least: int
+) -> Iterator[tuple[Condition, ...]]:
     """Yield the leaves of trees of depth 2 on every column and every pair of columns, each at most once.
 
-    Rows are coded [rows, features]; the measure [rows] is high in the slices that are looked for. A leaf has at least so many
-    rows. A column without an order is split on the rank of its levels by their mean (Fisher 1958).
+    Rows are coded [rows, features], and may weigh something else [rows]; the measure [rows] is high in the slices that are
+    looked for. A leaf has at least so many rows. A column without an order is split on the rank of its levels by their mean
+    (Fisher 1958).
     """
     from sklearn.tree import DecisionTreeRegressor
 
@@ -180,14 +184,16 @@ def candidates(schema: Schema, rows: np.ndarray, measure: np.ndarray, *, least: 
         values, ranks = feature.numbers(rows[:, position]), {code: float(code) for code in range(len(feature.levels))}
         if feature.is_categorical and not feature.ordered:
             levels, codes = np.unique(np.where(np.isnan(values), -1.0, values), return_inverse=True)
-            means = np.array([measure[codes == code].mean() for code in range(len(levels))])
+            members = [codes == code for code in range(len(levels))]
+            each = [None if weights is None else weights[some] for some in members]
+            means = np.array([np.average(measure[some], weights=w) for some, w in zip(members, each, strict=True)])
             by_mean = np.argsort(np.argsort(means, kind="stable")).astype(float)
             values, ranks = by_mean[codes], dict(zip(levels.astype(int).tolist(), by_mean.tolist(), strict=True))
         if len(np.unique(values)) > 1:
             columns.append(Column(position, values, ranks))
     for chosen in [*((one,) for one in columns), *combinations(columns, 2)]:
         grown = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
-        tree = grown.fit(np.column_stack([column.values for column in chosen]), measure).tree_
+        tree = grown.fit(np.column_stack([column.values for column in chosen]), measure, sample_weight=weights).tree_
         for asked in _paths(tree, 0, {}):
             conditions = tuple(_condition(schema, chosen[which], *bounds) for which, bounds in sorted(asked.items()))
             if conditions and conditions not in seen:
@@ -252,29 +258,38 @@ def _outstanding(every: Sequence[Slice], discovery: Judged, test: Judged, of: Me
 
 def _score(decisions: Judged, mask: np.ndarray, of: Measure) -> float:
     """Return how far a slice stands out: Welch's t of its losses, or standard deviations of its events from those predicted."""
+    each, residuals = decisions.counts, decisions.residuals[mask]
     if of == "risk":
-        return float(abs(decisions.residuals[mask].sum()) / np.sqrt(max(decisions.variances[mask].sum(), SMALLEST)))
-    here, elsewhere = decisions.losses[mask], decisions.losses[~mask]
-    variance = here.var(ddof=1) / len(here) + elsewhere.var(ddof=1) / len(elsewhere)
-    return float((here.mean() - elsewhere.mean()) / np.sqrt(max(variance, SMALLEST)))
+        variance = max(float(each[mask] ** 2 @ decisions.variances[mask]), SMALLEST)
+        return float(abs(each[mask] @ residuals) / np.sqrt(variance))
+    (here, here_error), (there, there_error) = (_mean_with_error(decisions.losses[some], each[some]) for some in (mask, ~mask))
+    return float((here - there) / np.sqrt(max(here_error + there_error, SMALLEST)))
+
+
+def _mean_with_error(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Return a mean and the variance of its error, of as many people as the weights are worth."""
+    counts = effective(weights)
+    mean = float(counts @ values / counts.sum())
+    return mean, float(counts @ (values - mean) ** 2 / (counts.sum() * max(counts.sum() - 1, 1e-9)))
 
 
 def _table(chosen: Sequence[Slice], test: Judged, of: Measure, seed: int) -> pd.DataFrame:
     masks = np.array([one.holds(test.people.rows) for one in chosen], dtype=bool).reshape(len(chosen), len(test))
     measures, is_value = test.measures, isinstance(test, Predictions)
-    sizes, values = masks.sum(axis=1)[:, None], np.column_stack(list(measures.values())).astype(float)
-    here = pd.DataFrame(masks @ values / sizes, columns=list(measures))
-    elsewhere = pd.DataFrame(~masks @ values / (len(test) - sizes), columns=list(measures))
-    table = here.join(elsewhere.add_suffix("_elsewhere")).assign(model=test.model, of=of, rows=sizes, share=sizes / len(test))
+    values, counts = np.column_stack(list(measures.values())).astype(float), test.counts
+    here = pd.DataFrame(means_of(masks * counts, values), columns=list(measures))
+    elsewhere = pd.DataFrame(means_of(~masks * counts, values), columns=list(measures))
+    table = here.join(elsewhere.add_suffix("_elsewhere")).assign(model=test.model, of=of, rows=masks.sum(axis=1))
+    table["share"] = masks @ counts / counts.sum()
     table["slice"] = [one.words for one in chosen]
     table["columns"] = [", ".join(condition.feature.name for condition in one.conditions) for one in chosen]
     measured, is_apart, ends = ("loss" if of == "loss" else "residual"), of == "loss" or is_value, []
     table["difference"] = table[measured] - table[f"{measured}_elsewhere"] * is_apart
     for mask in masks:
         rng = np.random.default_rng(seed)
-        sides = (measures[measured][mask], measures[measured][~mask]) if is_apart else (measures[measured][mask],)
-        means = [resampled_means(side, seed=rng)[1:] for side in sides]
-        ends.append(ends_of(means[0] - means[1] if is_apart else means[0], people=min(map(len, sides))))
+        sides = (mask, ~mask) if is_apart else (mask,)
+        means = [resampled_means(measures[measured][side], counts[side], seed=rng)[1:] for side in sides]
+        ends.append(ends_of(means[0] - means[1] if is_apart else means[0], people=min(int(side.sum()) for side in sides)))
     table[["low", "high"]] = np.reshape(ends, (len(chosen), 2))
     adjusted = holm(p_values := chances(test, masks, of, seed))
     table = table.assign(p=p_values, adjusted=adjusted, found=adjusted <= SIGNIFICANT)
@@ -284,12 +299,13 @@ def _table(chosen: Sequence[Slice], test: Judged, of: Measure, seed: int) -> pd.
 def chances(test: Judged, masks: np.ndarray, of: Measure, seed: int) -> np.ndarray:
     """Return how likely slices as bad as these are by chance, p-values [slices].
 
-    Of the loss: the share of permutations in which it is at least as high there; the sums decide, since the size of a slice
-    and the sum of all losses are the same in each. Of the risk: the share of outcomes drawn from the model's own
+    Of the loss: the share of permutations in which it is at least as high there; sums of how far people are from the mean loss,
+    by their weights, decide. Of the risk: the share of outcomes drawn from the model's own
     probabilities in which events are at least as far from those predicted; of the error of a value, that of permutations.
     """
-    rng, members, reached, losses = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks)), test.losses
-    rounding = 1e-9 * max(1.0, float(np.abs(test.outcomes).max()))  # of sums, by their order
+    rng, members, reached = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks))
+    losses = test.counts * (test.losses - np.average(test.losses, weights=test.counts))
+    rounding = 1e-9 * max(1.0, float(np.abs(test.outcomes).max())) * float(test.counts.max())  # of sums, by their order
     limit = (losses @ members if of == "loss" else test.off(members)) - rounding
     for start in range(0, DRAWS, BLOCK):
         shape = min(BLOCK, DRAWS - start), len(test)

@@ -14,6 +14,7 @@ from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.stats import quantile
 
 HIGH, LOW = "too_high", "too_low"
 FAR = 0.2  # share of the people who are predicted too high by most, or too low, that counts as far off
@@ -51,9 +52,14 @@ class Predictions:
         return np.abs(self.residuals)
 
     @property
+    def counts(self) -> np.ndarray:
+        """How much each person counts, 1 where all count the same [rows]."""
+        return np.ones(len(self)) if self.people.weights is None else self.people.weights
+
+    @property
     def variances(self) -> np.ndarray:
         """The variance of each residual, were the model right on average and its errors alike everywhere [rows]."""
-        return np.full(len(self), (self.residuals**2).mean())
+        return np.full(len(self), np.average(self.residuals**2, weights=self.counts))
 
     @property
     def measures(self) -> dict[str, np.ndarray]:
@@ -68,7 +74,7 @@ class Predictions:
     def errors(self, kind: str) -> np.ndarray:
         """Return the fifth of the people who are predicted too high by most, or too low by most, bool [rows]."""
         residuals = self.residuals
-        low, high = np.quantile(residuals, (FAR, 1 - FAR))
+        low, high = quantile(residuals, (FAR, 1 - FAR), self.people.weights, method="inverted_cdf")
         return (residuals <= min(low, 0.0)) if kind == HIGH else (residuals >= max(high, 0.0))
 
     def hits(self, kind: str) -> np.ndarray:
@@ -78,12 +84,15 @@ class Predictions:
 
     def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """Return how far the residuals of slices [rows, slices] are from the mean, if they fall anywhere, [draws, slices]."""
-        residuals = self.residuals - self.residuals.mean()
-        return np.abs(rng.permuted(np.broadcast_to(residuals, shape), axis=1) @ members)
+        return np.abs(rng.permuted(np.broadcast_to(self._from_mean, shape), axis=1) @ members)
 
     def off(self, members: np.ndarray) -> np.ndarray:
-        """Return how far the residuals of slices [rows, slices] are from the mean, summed, [slices]."""
-        return np.abs((self.residuals - self.residuals.mean()) @ members)
+        """Return how far the residuals of slices [rows, slices] are from the mean, summed by people's weights, [slices]."""
+        return np.abs(self._from_mean @ members)
+
+    @property
+    def _from_mean(self) -> np.ndarray:
+        return self.counts * (self.residuals - np.average(self.residuals, weights=self.counts))
 
 
 def predictions_of(model: Model, people: Dataset) -> Predictions:

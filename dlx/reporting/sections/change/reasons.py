@@ -22,7 +22,7 @@ from dlx.audit.adverse_action import (
     near_cutoff,
     reason_stability,
 )
-from dlx.audit.adverse_action.denials import MOST, to_frame
+from dlx.audit.adverse_action.denials import MOST, to_frame, weights_of
 from dlx.audit.adverse_action.rules import SAME_REASON
 from dlx.audit.compatibility import preflight
 from dlx.audit.counterfactuals import denied
@@ -69,8 +69,14 @@ def measure_reasons(
         tables |= _shown(context, {source: denials[source] for source in shown.values()}, about)
         if len(denials) > 1:
             printable = {group for group, name in zip(groups.group, schema.names, strict=True) if name not in groups.withheld}
-            tables |= _stability(reason_stability(denials, groups=len(printable), seed=context.seed))
+            asked: dict[str, Any] = {"groups": len(printable), "weights": _by_person(context.case.test), "seed": context.seed}
+            tables |= _stability(reason_stability(denials, **asked))
     return {name: table for name, table in tables.items() if len(table)}
+
+
+def _by_person(people: Dataset) -> dict[Any, float] | None:
+    """Return what each person weighs, by the name of the row; None where all weigh the same."""
+    return None if people.weights is None else dict(zip(people.index.tolist(), people.weights.tolist(), strict=True))
 
 
 def _denials(
@@ -122,19 +128,24 @@ def _trusted(
 def _shown(context: RunContext, denials: Mapping[Source, tuple[Denial, ...]], about: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return how often each reason is given, by the sources shown, what was withheld, and the reasons of one person."""
     schema, given, review, withheld = context.case.schema, [], [], []
+    by_person_weights = _by_person(context.case.test)
     for source, some in denials.items():
+        weights = weights_of(some, by_person_weights)
         words = Counter(word for denial in some for word in dict.fromkeys(reason.words for reason in denial.reasons))
-        columns = Counter(name for denial in some for name in denial.review)
+        columns = dict.fromkeys(name for denial in some for name in denial.review)
         place = {"model": source.model, "background": source.background, "people": len(some)}
         for word in words:
             has = [any(reason.words == word for reason in denial.reasons) for denial in some]
-            given.append(place | {"reason": word} | interval_of_share(np.array(has))._asdict())
+            given.append(place | {"reason": word} | interval_of_share(np.array(has), weights)._asdict())
         review += [
-            place | {"column": name, "label": schema[name].label, "words": schema[name].reason, "share": count / len(some)}
-            for name, count in columns.items()
+            place
+            | {"column": name, "label": schema[name].label, "words": schema[name].reason}
+            | {"share": np.average([name in denial.review for denial in some], weights=weights)}
+            for name in columns
         ]
         place |= {"none": sum(not denial.reasons for denial in some)}
-        place |= {what: float(np.mean([bool(getattr(d, what)) for d in some])) for what in ("flagged", "joint_proxy")}
+        for what in ("flagged", "joint_proxy"):
+            place[what] = float(np.average([bool(getattr(denial, what)) for denial in some], weights=weights))
         withheld.append(place)
     by_person = {source: {denial.person: denial for denial in some} for source, some in denials.items()}
     first = next(iter(by_person.values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dlx.audit.counterfactuals import Range, Recourse, recourse_into
@@ -17,6 +16,7 @@ from dlx.plots import decimals_of_values
 from dlx.reporting.phrases import amount
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.change.measure import FEW, MANY, WANTED, WIDE, About, changing_columns, example_of, searched
+from dlx.stats import quantile
 
 COVERS = ("recourse",)
 TOP = 0.75  # quantile of the training outcomes above which people are to be brought down, where no range was asked for
@@ -27,7 +27,7 @@ def measure(context: RunContext) -> Measured:
     models = [model for model in context.told_of if is_black_box(model)] or context.told_of
     schema, outcomes = context.case.schema, context.case.train.outcomes
     assert outcomes is not None
-    top = round(float(np.quantile(outcomes, TOP)), decimals_of_values(2))  # as it is printed
+    top = round(float(quantile(outcomes, TOP, context.case.train.weights)), decimals_of_values(2))  # as it is printed
     into = context.into or Range(high=top)
     tables, facts, about = changing_columns(context, models)
     facts |= {"low": into.low, "high": into.high, "is_asked": float(context.into is not None), "top": 1 - TOP}

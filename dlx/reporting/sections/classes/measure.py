@@ -86,9 +86,14 @@ def _sureness(model: Model, test: Dataset, right: Interval, found: Calibration |
     """Return how sure a model is of the class that it names, how often it is right, and the difference, with intervals."""
     predicted = model.probabilities(test)
     sure, hits = predicted.max(axis=1), predicted.argmax(axis=1) == test.outcomes
-    numbers = {"right": right, "beyond": interval_of_mean(sure - hits, within=(-1, 1), seed=seed)}
+    numbers = {"right": right, "beyond": interval_of_mean(sure - hits, test.weights, within=(-1, 1), seed=seed)}
     numbers["slope"] = Interval(np.nan, np.nan, np.nan) if found is None else found.slope
-    line: dict[str, object] = {"model": model.name, "people": len(test), "hits": int(hits.sum()), "sure": float(sure.mean())}
+    line: dict[str, object] = {
+        "model": model.name,
+        "people": len(test),
+        "hits": int(hits.sum()),
+        "sure": float(np.average(sure, weights=test.weights)),
+    }
     for name, number in numbers.items():
         line |= {name: number.estimate, f"{name}_low": number.low, f"{name}_high": number.high}
     is_off = found is not None and found.needs_recalibration

@@ -216,11 +216,12 @@ def _hidden(about: About) -> pd.DataFrame:
     """Return the column of the main model whose mean effect has the wrong sign for the largest share of people."""
     lines: list[dict[str, Any]] = []
     for curve in (one for some in about.curves for one in some if one.model == about.models[0].name and len(one.grid) > 1):
-        mean = curve.centred.mean(axis=0)
+        mean = np.average(curve.centred, axis=0, weights=curve.weights)
         at = int(np.abs(mean).argmax())
         line: dict[str, Any] = {"model": curve.model, "label": curve.feature.label, "move": mean[at], "size": abs(mean[at])}
         line |= {"start": curve.feature.format(curve.grid[curve.anchor]), "end": curve.feature.format(curve.grid[at])}
-        lines.append(line | {"against": float((curve.centred[:, at] * mean[at] < 0).mean()), "people": len(curve.curves)})
+        against = np.average(curve.centred[:, at] * mean[at] < 0, weights=curve.weights)
+        lines.append(line | {"against": float(against), "people": len(curve.curves)})
     return pd.DataFrame(sorted(lines, key=lambda line: -line["against"])[:1])
 
 

@@ -133,7 +133,8 @@ def _rates(decisions: Decisions) -> pd.DataFrame:
     lines = []
     for kind in KINDS:
         wrong, right = decisions.errors(kind), decisions.hits(kind)
-        share = interval_of_share(wrong[wrong | right])
+        weights, those = decisions.people.weights, wrong | right
+        share = interval_of_share(wrong[those], None if weights is None else weights[those])
         lines.append((decisions.model, kind, int(wrong.sum()), int(right.sum()), int((wrong | right).sum()), *share))
     return pd.DataFrame(lines, columns=["model", "kind", "wrong", "right", "of", "estimate", "low", "high"])
 
@@ -170,6 +171,6 @@ def _losses(context: RunContext, model: Model, decisions: Decisions, searched: S
     explained = explained_losses(model, some, context.background, seed=context.seed, explain=context.keeper.explain)
     masks = {EVERYBODY: np.ones(len(some), dtype=bool)}
     masks |= {one.words: one.holds(some.people.rows) for tested in searched for one in tested.found}
-    found = loss_by_slice(explained, masks, seed=context.seed).assign(model=model.name)
+    found = loss_by_slice(explained, masks, some.people.weights, seed=context.seed).assign(model=model.name)
     is_column = ~found["column"].str.startswith("(")
     return found.assign(helps=is_column & (found["high"] < 0), costs=is_column & (found["low"] > 0), is_column=is_column)

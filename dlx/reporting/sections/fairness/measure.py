@@ -157,7 +157,7 @@ def explained_groups(
             told.append(found.assign(is_best=found["auc"] == found["auc"].max()))
             for group in found.loc[found["objection"] == "", "group"]:
                 alone = column_proxies(context.case, by, group, seed=context.seed)
-                carried += [carriers(explanation, alone, seed=context.seed) for explanation in explained]
+                carried += [carriers(one, alone, people.weights, seed=context.seed) for one in explained]
             of_each = [(group, against, explanation) for group, against in contrasts(people, by) for explanation in explained]
             gaps = [explained_gap(made, people, by, group, against, seed=context.seed) for group, against, made in of_each]
             parts += _widest_marked(gaps)

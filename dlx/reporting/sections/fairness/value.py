@@ -17,7 +17,7 @@ from dlx.model import Model
 from dlx.plots import unit_of
 from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.fairness.measure import ALL, About, explained_groups, named_tables, single_proxies
-from dlx.stats import LEVEL
+from dlx.stats import LEVEL, spread
 
 COVERS = ("proxies",)
 
@@ -48,7 +48,7 @@ def measure(context: RunContext) -> Measured:
     tables = {"rates": means, "gaps": gaps, "shown": _shown(shown, names, means, gaps), "proxies": proxies}
     tables |= {"carriers": carried, "single_proxies": single_proxies(context, shown, carried, labels), "gap_columns": parts}
     about = About(tuple(shown), others, crossed, refused, names, ERROR, "", labels, units, (), ())
-    widest = _widest(gaps, means, shown, float(case.test.outcomes.std()))
+    widest = _widest(gaps, means, shown, spread(case.test.outcomes, case.test.weights))
     return Measured(named_tables(tables, about) | {"fairness_lights": widest}, facts, about)
 
 

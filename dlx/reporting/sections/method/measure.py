@@ -68,9 +68,8 @@ def _of_outcomes(case: Dataset) -> dict[str, float]:
     """Return how many events there are, or the mean and the range of values."""
     outcomes = np.array([np.nan]) if case.outcomes is None else case.outcomes
     if case.schema.target.is_value:
-        return {
-            name: float(number) for name, number in zip(VALUE, (outcomes.mean(), outcomes.min(), outcomes.max()), strict=True)
-        }
+        numbers = np.average(outcomes, weights=case.weights), outcomes.min(), outcomes.max()
+        return {name: float(number) for name, number in zip(VALUE, numbers, strict=True)}
     return {"events": float((outcomes == 1).sum()) if case.outcomes is not None else np.nan}
 
 

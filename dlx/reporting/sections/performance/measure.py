@@ -98,11 +98,12 @@ def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str,
     labels, train, test = known_columns(case)
     if not labels:
         return (), {}
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)).fit(train, case.train.outcomes)
-    alone = fitted.predict_proba(test)[:, 1]
-    assert case.test.outcomes is not None
-    gain = auc_difference(case.test.outcomes, use.predict(case.test, "probability"), alone)
-    facts = {"baseline_auc": auc(case.test.outcomes, alone), "added": gain.estimate, "added_low": gain.low}
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+    fitted.fit(train, case.train.outcomes, logisticregression__sample_weight=case.train.weights)
+    alone, outcomes, weights = fitted.predict_proba(test)[:, 1], case.test.outcomes, case.test.weights
+    assert outcomes is not None
+    gain = auc_difference(outcomes, use.predict(case.test, "probability"), alone, weights)
+    facts = {"baseline_auc": auc(outcomes, alone, weights), "added": gain.estimate, "added_low": gain.low}
     return labels, facts | {"added_high": gain.high}
 
 
@@ -138,7 +139,8 @@ def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: d
     found = []
     for model in context.models:
         of_model = costs[costs["model"] == model.name].set_index("acted_on")
-        counts = tables["confusion"].query("model == @model.name").set_index("quantity")["count"]
+        found_by = tables["confusion"].query("model == @model.name").set_index("quantity")
+        counts, shares = found_by["count"], found_by["estimate"]
         curve = tables["decision_curves"]
         at = curve[(curve["model"] == model.name) & (curve["threshold"] == threshold)].iloc[0]
         without = min(("everybody", "nobody"), key=lambda rule: of_model.loc[rule, "cost"])
@@ -149,11 +151,11 @@ def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: d
         line |= {"is_clear": not low <= 0 <= high, "missed": counts["false_negative"]}
         line |= {"events": counts["false_negative"] + counts["true_positive"], "flagged": counts["flagged"]}
         line |= {"false_alarms": counts["false_positive"], "people": len(context.case.test)}
-        flagged = max(counts["flagged"], 1)
-        line |= {"flagged_share": counts["flagged"] / len(context.case.test)}
+        line |= {"flagged_share": shares["flagged"]}
         slope = calibrations[model.name].slope.estimate  # infinite where the order is the wrong one
         line |= {"stretch": np.nan if np.isnan(slope) else max(slope, 1 / slope) if slope > 0 else np.inf}
-        line |= {"false_share": counts["false_positive"] / flagged, "true_share": counts["true_positive"] / flagged}
+        true = shares["ppv"] if counts["flagged"] else 0.0
+        line |= {"false_share": 1 - true if counts["flagged"] else 0.0, "true_share": true}
         found.append(line)
     return pd.DataFrame(found)
 
@@ -176,7 +178,7 @@ def _recalibrated(
     scores, changes = [], []
     for model in (one for one in context.models if one.name in needing):
         try:
-            kind = better_kind(*judged(model, validation, "the recalibration"), seed=seed)
+            kind = better_kind(*judged(model, validation, "the recalibration"), validation.weights, seed=seed)
             mended = recalibrated(model, validation, kind=kind)
             scale, method = mended.scales[0], explainers.preferred(mended, mended.scales[0])  # of the model before, too
             before, now = (context.explain(one, context.panel, method, scale=scale) for one in (model, mended))

@@ -13,7 +13,7 @@ from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.performance.measure import known_columns
-from dlx.stats import LEVEL
+from dlx.stats import LEVEL, spread
 
 COVERS = ("discrimination", "calibration", "interpretable")
 
@@ -35,7 +35,7 @@ def measure(context: RunContext) -> Measured:
     facts = {"certain": LEVEL, "test_rows": float(len(test))}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
-    facts |= {"mean": float(test.outcomes.mean()), "spread": float(test.outcomes.std())}
+    facts |= {"mean": float(np.average(test.outcomes, weights=test.weights)), "spread": spread(test.outcomes, test.weights)}
     predicted = {model.name: model.predict(test, "value") for model in context.models}
     tables = {"performance": context.performance, "seen_rows": context.seen_rows}
     tables["test_predictions"] = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
@@ -92,8 +92,8 @@ def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str,
     if not labels:
         return (), {}
     assert case.test.outcomes is not None
-    alone = LinearRegression().fit(train, case.train.outcomes).predict(test)
-    share = VALUE_METRICS["r2"]
-    gain = share.gain(case.test.outcomes, use.predict(case.test, "value"), alone, seed=context.seed)
-    facts = {"baseline_r2": share(case.test.outcomes, alone), "added": gain.estimate, "added_low": gain.low}
+    alone = LinearRegression().fit(train, case.train.outcomes, sample_weight=case.train.weights).predict(test)
+    share, weights = VALUE_METRICS["r2"], case.test.weights
+    gain = share.gain(case.test.outcomes, use.predict(case.test, "value"), alone, weights=weights, seed=context.seed)
+    facts = {"baseline_r2": share(case.test.outcomes, alone, weights), "added": gain.estimate, "added_low": gain.low}
     return labels, facts | {"added_high": gain.high}
