@@ -35,7 +35,7 @@ DIRECTIONS = {"up": 1, "down": -1}
 
 Monotone = Annotated[
     list[str] | None,
-    typer.Option(help="Column with which predictions must not fall or rise, as age:up or age:down. Boosted trees only."),
+    typer.Option(help="Column with which predictions must not fall or rise, as age:up or age:down; not of every model."),
 ]
 Reweigh = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a protected column: its groups are reweighed.")]
 

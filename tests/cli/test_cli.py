@@ -256,12 +256,11 @@ def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
     assert "no level 'maybe'" in refused("report", own, "--target", "churned", "--positive", "maybe")
 
 
-def test_a_remedy_of_a_value_and_of_several_classes_is_refused_before_anything_is_made(refused, own):
+def test_a_remedy_of_several_classes_is_refused_before_anything_is_made(refused, own):
     lines = own.read_text().splitlines()
     own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 5}" for i, line in enumerate(lines[1:]))]) + "\n")
-    for outcome, held in (("usage", "regression, a value"), ("grade", "multiclass, one of 5 classes")):
-        line = refused("fix", own, "--target", outcome, "--model", "mlp")
-        assert f"a remedy needs a binary outcome, but '{outcome}' is {held}" in line
+    line = refused("fix", own, "--target", "grade", "--model", "mlp")
+    assert "a remedy needs a binary outcome, but 'grade' is multiclass, one of 5 classes" in line
     assert "say which with --class" in refused("explain", own, "--target", "grade", "--model", "mlp", "--method", "lime")
 
 
@@ -279,8 +278,11 @@ def test_classes_and_values_are_trained_and_explained(run, own):
         explained = run("explain", *named, *asked, "--people", "5", "--background", "10")
         assert explained.status == 0 and "own" in explained.out[-1]
         assert run("train", *named, "--weights", "times", "--name", "weighed").status == 0
-    asked = ["--target", "churned", "--model", "decision_tree", "--weights", "times"]
-    assert "a report counts all rows the same, but 'times' weighs them" in run("report", own, *asked).err[-1]
+    asked = ["--target", "usage", "--model", "linear_regression", "--weights", "times", "--name", "weighed"]
+    fixed = run("fix", own, *asked, "--drop", "plan", "--recalibrate")
+    assert fixed.status == 0 and {"Left out: plan", "Recalibrated on the validation rows"} <= {*fixed.out}
+    assert any("rmse" in line for line in fixed.out) and "fixed-" in fixed.out[-1]
+    assert "values of 'usage' cannot weigh the same" in run("fix", own, *asked, "--reweigh", "outcome").err[-1]
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "manifest.json"])

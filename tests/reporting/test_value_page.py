@@ -62,7 +62,7 @@ def test_the_page_speaks_of_a_value_in_its_unit_and_not_of_classes(pages):
         "A typical person",
         "What would bring a prediction to at most 200.0 points",
         "nothing is decided by a value",
-        "Remedies are tried on models of two classes only",
+        "No remedy is known for this table",
         "above the median of the training rows or not",
     ):
         assert said in words, said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,15 +74,32 @@ def measure(context: RunContext) -> Measured:
 
 def _about(context: RunContext, found: Sequence[_Found], remedy: Remedy | None) -> About:
     fixed = {one.model.name: one.fixed for one in found if one.fixed is not None}
-    command = ""
-    if fixed and context.case.name in cases.names():
-        first = next(iter(fixed.values()))
-        seed = f" --seed {first.made_by.seed}" if first.made_by.seed else ""
-        chosen = " ".join(f"--model {one.made_by.architecture}" for one in fixed.values())
-        command = f"dlx fix {context.case.name} {chosen}{seed}"
     units = {one.model.name: unit_of(one.model.scales[0]) for one in found}
     no_slices = {one.model.name: one.no_slices for one in found if one.no_slices}
-    return About(tuple(units), units, no_slices, remedy, fixed, command)
+    return About(tuple(units), units, no_slices, remedy, fixed, command_of(context, fixed))
+
+
+def command_of(context: RunContext, fixed: Mapping[str, Fixed]) -> str:
+    """Return the command that trains models so again; "" for a table of one's own."""
+    if not fixed or context.case.name not in cases.names():
+        return ""
+    first = next(iter(fixed.values()))
+    seed = f" --seed {first.made_by.seed}" if first.made_by.seed else ""
+    chosen = " ".join(f"--model {one.made_by.architecture}" for one in fixed.values())
+    return f"dlx fix {context.case.name} {chosen}{seed}"
+
+
+def remedied(context: RunContext, model: Model, remedy: Remedy | None) -> tuple[dict[str, pd.DataFrame], Fixed | None]:
+    """Return what a remedy changes about a model that dlx trained, whatever its name, as tables, and that model."""
+    if remedy is None or recipe_of(model, context.case) is None:
+        return {}, None
+    fixed = fix(context.case, model, remedy=remedy, device="cpu", narrator=context.narrator)
+    change = fixed.before_after(background=len(context.background))
+    clear = (change["low"] > 0) | (change["high"] < 0)
+    tables = {"before_after": change.assign(model=model.name, is_clear=clear)}
+    if context.budget.is_thorough and architectures.is_net(fixed.made_by.architecture):  # boosted trees depend on no seed
+        tables["training_seeds"] = fixed.over_seeds(SEEDS).assign(model=model.name)
+    return tables, fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,16 +127,8 @@ class _Found:
         pushed = pushes(some, context.contributions[model.name], seed=context.seed)
         tables["pushes"] = pushed.assign(is_clear=pushed["low"] > 0)
         tables["losses"] = _losses(context, model, decisions, searched)
-        fixed = None
-        if remedy is not None and recipe_of(model, context.case) is not None:  # dlx trained it, whatever its name
-            fixed = fix(context.case, model, remedy=remedy, device="cpu", narrator=context.narrator)
-            change = fixed.before_after(background=len(context.background))
-            clear = (change["low"] > 0) | (change["high"] < 0)
-            tables["before_after"] = change.assign(model=model.name, is_clear=clear)
-            if context.budget.is_thorough and architectures.is_net(
-                fixed.made_by.architecture
-            ):  # boosted trees depend on no seed
-                tables["training_seeds"] = fixed.over_seeds(SEEDS).assign(model=model.name)
+        more, fixed = remedied(context, model, remedy)
+        tables |= more
         return cls(model, tables, why, fixed)
 
 

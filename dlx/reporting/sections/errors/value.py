@@ -14,20 +14,25 @@ from dlx.background import sample
 from dlx.context import MOST_AUDITED, RunContext, is_black_box
 from dlx.errors import DlxError
 from dlx.model import Model
+from dlx.remedies import Fixed, Remedy, known_remedy
 from dlx.reporting.sections import Measured, joined
+from dlx.reporting.sections.errors.measure import command_of, remedied
 from dlx.stats import LEVEL
 
-COVERS = ("slices", "error_causes")
+COVERS = ("slices", "error_causes", "remedies")
 OF = {"risk": "error"}  # what a value has in place of it
 WORST = 5  # people who are told of, of each model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class About:
     """What the prose and the figures need beside numbers."""
 
     models: tuple[str, ...]  # those that were looked into
     no_slices: dict[str, str]  # why a model has none
+    remedy: Remedy | None  # None where none is known for the table
+    fixed: dict[str, Fixed]  # the models that were trained again
+    command: str  # that trains them so; "" for a table of one's own
 
 
 def measure(context: RunContext) -> Measured:
@@ -38,14 +43,21 @@ def measure(context: RunContext) -> Measured:
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
     models = [model for model in context.told_of if is_black_box(model)] or context.told_of
-    found, why = list[dict[str, pd.DataFrame]](), dict[str, str]()
+    remedy, found, why, fixed = (
+        known_remedy(context.case),
+        list[dict[str, pd.DataFrame]](),
+        dict[str, str](),
+        dict[str, Fixed](),
+    )
     with context.narrator.step("Finding where models err, and why", "models") as update:
         for model in models:
-            found.append(_of(context, model, why))
+            more, mended = remedied(context, model, remedy)
+            fixed |= {model.name: mended} if mended is not None else {}
+            found.append(_of(context, model, why) | more)
             update(len(found), len(models))
     names = dict.fromkeys(name for one in found for name in one)
     tables = {f"errors_{name}": joined(one.get(name) for one in found) for name in names}
-    about = About(tuple(model.name for model in models), why)
+    about = About(tuple(model.name for model in models), why, remedy, fixed, command_of(context, fixed))
     return Measured({name: table for name, table in tables.items() if len(table)}, facts, about)
 
 
