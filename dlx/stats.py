@@ -23,6 +23,7 @@ CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 RESAMPLES = 1_000
 CLOSE = 1e-9  # areas that differ by less are the same
 CELLS = 4_000_000  # of resamples and rows at once: 32 MB
+BETWEEN: Any = "linear"  # of quantiles of people who weigh the same
 Weights = np.ndarray | None  # of people, [people]; None where all count the same
 
 
@@ -43,13 +44,14 @@ def effective(weights: np.ndarray) -> np.ndarray:
     return weights * (weights.sum() / max(float(weights @ weights), 1e-300))
 
 
-def quantile(values: np.ndarray, shares: Any, weights: Weights = None, **asked: Any) -> Any:
+def quantile(values: np.ndarray, shares: Any, weights: Weights = None) -> Any:
     """Return quantiles over people of values [people, ...], NumPy's; by weights, they are values that somebody has.
 
     How far between two people a quantile lies goes, in NumPy's way, by how many there are, which weights do not say.
     """
-    method = {"method": "linear"} if weights is None else {"method": "inverted_cdf", "weights": weights}
-    return np.quantile(values, shares, axis=0, **method | asked)
+    if weights is None:
+        return np.quantile(values, shares, axis=0, method=BETWEEN)
+    return np.quantile(values, shares, axis=0, method="inverted_cdf", weights=weights)
 
 
 def spread(values: np.ndarray, weights: Weights = None) -> float:

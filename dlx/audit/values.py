@@ -17,7 +17,6 @@ from dlx.dataset import Dataset
 from dlx.model import Model
 from dlx.stats import interval_of, interval_of_mean, interval_over, quantile
 
-SOMEBODY = "inverted_cdf"  # of quantiles: what somebody has, so that people may weigh something else
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of errors
 MOST_BINS, FEWEST_IN_BIN = 10, 15  # of the prediction
 ALIKE = 1e-12  # of the size of predictions, their variance below which they are all alike
@@ -32,7 +31,7 @@ def error_sizes(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
     size, found = np.abs(predicted - outcomes), {"bias": interval_of_mean(predicted - outcomes, weights, seed=seed)}
 
     def below(rows: np.ndarray, level: float) -> float:
-        return float(quantile(size[rows], level, None if weights is None else weights[rows], method=SOMEBODY))
+        return float(quantile(size[rows], level, None if weights is None else weights[rows]))
 
     for name, level in (("half", 0.5), ("nine_tenths", 0.9)):
         found[name] = interval_of(partial(below, level=level), np.zeros(len(size)), seed=seed)
@@ -77,7 +76,7 @@ def by_prediction(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFra
     """
     (outcomes, predicted), weights = answers(model, people, "the calibration"), people.weights
     count = int(np.clip(len(outcomes) // FEWEST_IN_BIN, 1, MOST_BINS))
-    edges = np.unique(quantile(predicted, np.arange(1, count) / count, weights, method=SOMEBODY))
+    edges = np.unique(quantile(predicted, np.arange(1, count) / count, weights))
     codes, lines = np.searchsorted(edges, predicted), []
     for place, code in enumerate(np.unique(codes), 1):
         here = codes == code
@@ -85,5 +84,5 @@ def by_prediction(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFra
         observed, middle = interval_of_mean(outcomes[here], each, seed=seed), np.average(predicted[here], weights=each)
         line = {"model": model.name, "part": place, "people": int(here.sum()), "predicted": float(middle)}
         line |= {"observed": observed.estimate, "low": observed.low, "high": observed.high}
-        lines.append(line | {f"q{100 * q:.0f}": float(quantile(off, q, each, method=SOMEBODY)) for q in QUANTILES})
+        lines.append(line | {f"q{100 * q:.0f}": float(quantile(off, q, each)) for q in QUANTILES})
     return pd.DataFrame(lines)

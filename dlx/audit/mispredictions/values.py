@@ -74,7 +74,7 @@ class Predictions:
     def errors(self, kind: str) -> np.ndarray:
         """Return the fifth of the people who are predicted too high by most, or too low by most, bool [rows]."""
         residuals = self.residuals
-        low, high = quantile(residuals, (FAR, 1 - FAR), self.people.weights, method="inverted_cdf")
+        low, high = quantile(residuals, (FAR, 1 - FAR), self.people.weights)
         return (residuals <= min(low, 0.0)) if kind == HIGH else (residuals >= max(high, 0.0))
 
     def hits(self, kind: str) -> np.ndarray:
