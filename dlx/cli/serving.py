@@ -55,6 +55,7 @@ def serve(
     from dlx.context import RunContext, default_models
     from dlx.dataset import refuse_other_tasks
     from dlx.progress import Narrator
+    from dlx.reporting.glossary import glossary_data
     from dlx.workbench.serving import serve as serve_
 
     named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
@@ -70,4 +71,4 @@ def serve(
         if browser:
             webbrowser.open(address)
 
-    serve_(context, table.people(data, people), host=host, port=port, ready=ready)
+    serve_(context, table.people(data, people), host=host, port=port, ready=ready, words=glossary_data())

@@ -88,6 +88,17 @@ class Disagreement:
         ]
         return pd.concat(frames, ignore_index=True)
 
+    def by_setting(self) -> pd.DataFrame:
+        """Return a line a measure and combination of aligned settings: the mean distance of people for whom all are defined."""
+        lines = []
+        for measure, table in self.distances.items():
+            known = table[~np.isnan(table).any(axis=1)]
+            for aligned, column in zip(all_coalitions(len(self.switches)), known.T, strict=True):
+                names = " ".join(name for name, is_aligned in zip(self.switches, aligned, strict=True) if is_aligned)
+                line = {"measure": measure, "settings": " ".join(self.switches), "aligned": names, "k": self.k}
+                lines.append(self._pair | line | {"mean": column.mean() if len(column) else np.nan, "people": len(column)})
+        return pd.DataFrame(lines)
+
     @property
     def _pair(self) -> dict[str, object]:
         return {"model": self.model, "method": self.method, "other_method": self.other_method}

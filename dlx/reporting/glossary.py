@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -45,6 +46,11 @@ def glossary_lines() -> tuple[Term, ...]:
     methods = [explainers.method(name) for name in explainers.names()]
     terms += [Term(one.LABEL, f"A method of explaining. It asks: {one.QUESTION}") for one in methods]
     return tuple(sorted(terms, key=lambda term: term.name.lower()))
+
+
+def glossary_data() -> list[dict[str, Any]]:
+    """Return all entries as plain data, for the workbench: {name, also, means}."""
+    return [{"name": term.name, "also": [*term.also], "means": term.means} for term in glossary_lines()]
 
 
 def linked(html: Markup, *, page: str = "") -> Markup:

@@ -29,5 +29,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 window.addEventListener("beforeprint", () => {
+  if (document.documentElement.classList.contains("prints-person")) return; // a sheet of its own
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });

@@ -15,7 +15,7 @@ from dlx.errors import BugError
 from dlx.files import csv_text, recover, write_together
 from dlx.plots import models_of_page
 from dlx.reporting.frame import opening, sign
-from dlx.reporting.glossary import glossary_lines, linked
+from dlx.reporting.glossary import glossary_data, glossary_lines, linked
 from dlx.reporting.prose import layout
 from dlx.reporting.sections import Links, Told, UnfinishedError, longest, names, tell
 from dlx.workbench import IN_PAGE, PAGE_STYLE, STYLE, book, joined
@@ -103,7 +103,8 @@ def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) 
     shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
     first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
     if any(one.key == ASK and one.about.rows for one in told):
-        first |= {"book": json.dumps(book(context, tables)).replace("<", "\\u003c"), "workbench": joined(IN_PAGE)}
+        held = book(context, tables, glossary_data())
+        first |= {"book": json.dumps(held).replace("<", "\\u003c"), "workbench": joined(IN_PAGE)}
         first["style"] += STYLE.read_text(encoding="utf-8")
     first |= {"sign": signed.page, "glossary": glossary_lines(), "card": context.case.card}
     pages = {

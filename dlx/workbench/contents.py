@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PEOPLE = 2_000  # in a page; of more test rows, a sample
+ALIGNED = {  # settings of `dlx.comparison.causes`, as somebody reads them who may align them
+    "unit": "unit: contributions, not slopes of a surrogate",
+    "scale": "scale: log-odds for both",
+    "background": "background and baseline: the same people",
+    "sampling": "sampling: no cut to ten columns, more samples",
+    "grouping": "one-hot columns: put together again",
+    "all": "everything: unit, scale, background, sampling and one-hot columns",
+}
+Words = Sequence[Mapping[str, Any]]
 BARS = 24  # of a number's histogram
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
 
@@ -50,7 +59,7 @@ def holding(context: RunContext) -> Holding:
     return Holding(len(people), len(context.case.test), len(context.background) if len(people) else 0)
 
 
-def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words = ()) -> dict[str, Any]:
     """Return everything that the interface shows, as JSON holds it.
 
     Whose rows are in it is said by `RunContext.people_in_page`: nobody's ("0"), and then no background and no model either;
@@ -62,24 +71,28 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame]) -> dict[str, A
     context : RunContext
         The case, its models, and what was explained of its people.
     tables : mapping of str to DataFrame
-        Tables of sections that were told: "panel_reasons", "recourse_changes".
+        Tables of sections that were told: "panel_reasons", "recourse_changes", "alignment", "library_defaults".
+    words : sequence of dict
+        Terms that the interface explains: {"name", "also", "means"}.
     """
     people = _people(context)
     explained = [_explanation(one, people) for one in _explanations(context)] if len(people) else []
     known = {
         "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
         "ways": _ways(tables.get("recourse_changes"), people),
+        "alignment": {"words": ALIGNED, "pairs": aligned_distances(tables)},
+        "words": [*words],
     }
     background = context.background[: len(context.background) if len(people) else 0]
-    models = [_model(model, place, people) | _written(model) for place, model in enumerate(context.models)]
+    models = [_model(model, place, people) | as_data(model) for place, model in enumerate(context.models)]
     return _common(context, people, background) | {"models": models, "explanations": explained} | known
 
 
-def served_book(context: RunContext, people: Dataset) -> dict[str, Any]:
+def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict[str, Any]:
     """Return what the interface shows of some people at first where a server answers all that is asked."""
     models = [_model(model, place, people) | {"methods": _methods(model)} for place, model in enumerate(context.models)]
     held = _common(context, people, context.background)
-    return held | {"models": models, "explanations": [], "reasons": {}, "ways": {}}
+    return held | {"models": models, "explanations": [], "reasons": {}, "ways": {}, "words": [*words]}
 
 
 def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[str, Any]:
@@ -200,7 +213,7 @@ def answered_on(model: Model) -> Scale:
     return "value" if model.scales[0] == "value" else "probability"
 
 
-def _written(model: Model) -> dict[str, Any]:
+def as_data(model: Model) -> dict[str, Any]:
     """Return the model itself as data, or why that cannot be."""
     try:
         return {"written": written(model), "why": ""}
@@ -251,4 +264,35 @@ def _ways(table: pd.DataFrame | None, people: Dataset) -> dict[str, list[dict[st
             way = ways.setdefault((line["model"], line["counterfactual"]), {"model": line["model"], "risk": line["new_risk"]})
             way.setdefault("changes", {})[line["column"]] = line["code"]
         found[name] = list(ways.values())
+    return found
+
+
+def aligned_distances(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return pairs of methods, with their distances in every combination of settings: bit i of a place is setting i, aligned.
+
+    Where only the ends were measured, as libraries come and all aligned, these are the only two.
+    """
+    table, settings = tables.get("alignment"), tables.get("library_defaults")
+    if table is None and settings is not None:
+        known = settings[settings["measure"].isin(["placed differently", "feature_agreement"])]
+        is_top = known["measure"] == "feature_agreement"
+        table = known.assign(
+            measure=np.where(is_top, "top differs", known["measure"]),
+            mean=np.where(is_top, 1 - known["mean"], known["mean"]),
+            settings="all",
+            aligned=np.where(known["setting"] == "aligned", "all", ""),
+        )
+    found: list[dict[str, Any]] = []
+    pairs = ["model", "method", "other_method", "settings"]
+    for (model, *methods, names), lines in [] if table is None else table.groupby(pairs, sort=False):
+        means = lines.pivot(index="aligned", columns="measure", values="mean")
+        if means.isna().any(axis=None):
+            continue
+        switches = names.split()
+        aligned = [" ".join(name for i, name in enumerate(switches) if place >> i & 1) for place in range(2 ** len(switches))]
+        labels = [explainers.method(method).LABEL for method in methods]
+        pair = {"model": model, "labels": labels, "switches": switches, "k": int(lines["k"].iloc[0])}
+        ends = {"placed": "placed differently", "top": "top differs"}
+        distances = {name: means.loc[aligned, measure].round(4).tolist() for name, measure in ends.items()}
+        found.append(pair | distances | {"people": int(lines["people"].min())})
     return found

@@ -27,7 +27,7 @@ from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
-from dlx.workbench.contents import answered_on, served_book
+from dlx.workbench.contents import Words, answered_on, as_data, served_book
 from dlx.workbench.joining import PAGE_STYLE, SERVED, STYLE, joined
 
 if TYPE_CHECKING:
@@ -79,13 +79,15 @@ class Workbench:
         Who can be looked up.
     hosts : collection of str
         The names, with the port, by which the server may be called.
+    words : sequence of dict
+        Terms that the interface explains, as of `book`.
     """
 
-    def __init__(self, context: RunContext, people: Dataset, hosts: set[str]) -> None:
+    def __init__(self, context: RunContext, people: Dataset, hosts: set[str], words: Words = ()) -> None:
         self.context, self.hosts, self.style = context, hosts, PAGE_STYLE.read_text("utf-8") + STYLE.read_text("utf-8")
         self.token = secrets.token_urlsafe(24)
         self.models = {model.name: model for model in context.models}
-        self.script, self.book = joined(SERVED), json.dumps(served_book(context, people))
+        self.script, self.book = joined(SERVED), json.dumps(served_book(context, people, words))
         self._turn, self._waiting = threading.Lock(), 0
 
     def app(self) -> Starlette:
@@ -95,6 +97,7 @@ class Workbench:
             Route("/workbench.js", self._script),
             Route("/workbench.css", self._style),
             Route("/book", self._book),
+            Route("/model", self._model, methods=["POST"]),
             Route("/risks", self._risks, methods=["POST"]),
             Route("/explain", self._explain, methods=["POST"]),
         ]
@@ -120,23 +123,35 @@ class Workbench:
     async def _risks(self, request: Request) -> Response:
         said = await _said(request)
         rows = self._rows(said.get("rows"))
-        return JSONResponse({"risks": await anyio.to_thread.run_sync(self._predicted, rows)})
+        asked = [(model, answered_on(model)) for model in self.context.models]
+        if "model" in said:
+            asked = [self._model_and_scale(said)]
+        return JSONResponse({"risks": await anyio.to_thread.run_sync(self._predicted, rows, asked)})
 
-    def _predicted(self, rows: np.ndarray) -> list[list[float]]:
+    def _predicted(self, rows: np.ndarray, asked: list[tuple[Model, Scale]]) -> list[list[float]]:
         with one_thread():
-            return np.column_stack([model.predict(rows, answered_on(model)) for model in self.context.models]).tolist()
+            return np.column_stack([model.predict(rows, scale) for model, scale in asked]).tolist()
+
+    async def _model(self, request: Request) -> Response:
+        model, _ = self._model_and_scale(await _said(request))
+        return JSONResponse(await anyio.to_thread.run_sync(as_data, model))
+
+    def _model_and_scale(self, said: dict[str, Any]) -> tuple[Model, Scale]:
+        """Return which model is asked and on which scale, its first one if none is said."""
+        model = self.models.get(str(said.get("model", "")))
+        if model is None:
+            raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(self.models)}")
+        scale = said.get("scale") or model.scales[0]
+        check_scale(model, scale)
+        return model, scale
 
     async def _explain(self, request: Request) -> Response:
         from dlx import explainers
 
         said = await _said(request)
-        model = self.models.get(said.get("model", ""))
-        if model is None:
-            raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(self.models)}")
+        model, scale = self._model_and_scale(said)
         method, row = str(said.get("method")), self._rows([said.get("row")])
         explainers.method(method)
-        scale = said.get("scale") or model.scales[0]
-        check_scale(model, scale)
         background = self.context.background if said.get("against") is None else self._rows(said["against"])
         if self._waiting >= AT_ONCE:
             raise RequestError("too many questions at once; ask again in a while")
@@ -291,7 +306,9 @@ def _is_cell(cell: Any) -> bool:
     return cell is None or (isinstance(cell, (int, float)) and not isinstance(cell, bool) and abs(cell) < 1e300)
 
 
-def serve(context: RunContext, people: Dataset, *, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(
+    context: RunContext, people: Dataset, *, host: str, port: int, ready: Callable[[str], None], words: Words = ()
+) -> None:
     """Answer until Ctrl-C; `ready` is called with the address, the token in it, once the port is bound.
 
     Raises
@@ -305,18 +322,18 @@ def serve(context: RunContext, people: Dataset, *, host: str, port: int, ready: 
         raise DlxError(
             f"port {port} of {host} cannot be used: {in_a_line(error)}; pass another --port, or 0 for any"
         ) from error
-    server, address = prepared(context, people, bound)
+    server, address = prepared(context, people, bound, words)
     ready(address)
     with contextlib.suppress(KeyboardInterrupt), bound:
         server.run(sockets=[bound])
 
 
-def prepared(context: RunContext, people: Dataset, bound: socket.socket) -> tuple[uvicorn.Server, str]:
+def prepared(context: RunContext, people: Dataset, bound: socket.socket, words: Words = ()) -> tuple[uvicorn.Server, str]:
     """Return the server of a bound socket, which waits to be run, and its address with the token."""
     import uvicorn
 
     host, port = bound.getsockname()[:2]
     names = {host, *(("localhost",) if host == "127.0.0.1" else ())}
-    bench = Workbench(context, people, {f"{name}:{port}" for name in names})
+    bench = Workbench(context, people, {f"{name}:{port}" for name in names}, words)
     config = uvicorn.Config(bench.app(), log_level="error", access_log=False, server_header=False, timeout_graceful_shutdown=1)
     return uvicorn.Server(config), f"http://{host}:{port}/?token={bench.token}"

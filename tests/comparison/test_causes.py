@@ -128,6 +128,14 @@ def test_people_without_a_distance_are_left_out_and_counted():
     }
 
 
+def test_every_combination_of_settings_has_its_mean_distance():
+    table = planted([[1.0, 0.6, 0.7, 0.2], [0.8, 0.4, 0.5, 0.0], [np.nan, 0.4, 0.5, 0.1]]).by_setting()
+    lines = table[table["measure"] == "placed differently"].set_index("aligned")
+    assert lines["mean"].to_dict() == pytest.approx({"": 0.9, "unit": 0.5, "scale": 0.6, "unit scale": 0.1})
+    assert set(table["people"]) == {2} and set(table["settings"]) == {"unit scale"}
+    assert planted([[np.nan] * 4]).by_setting()["mean"].isna().all()
+
+
 def test_parts_of_a_person_are_lines_with_their_name():
     tables = np.random.default_rng(0).random((3, 4))
     table = planted(tables, index=np.array(["L-7", "9001", "ü"])).by_person()

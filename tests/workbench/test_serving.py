@@ -89,7 +89,7 @@ def test_risks_and_contributions_are_those_of_python(server):
         ({}, "é"),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/book", "/workbench.js", "/risks"])
+@pytest.mark.parametrize("path", ["/", "/book", "/workbench.js", "/risks", "/model"])
 def test_strangers_are_turned_away(server, path, headers, token):
     token = token if token is None or token.isascii() else "%C3%A9"
     status, text, said = asked(server, path, token=token, **headers)
@@ -217,8 +217,39 @@ def test_a_value_is_answered_in_its_unit(browser):
         page.goto(f"http://127.0.0.1:{port}/?token={token}")
         page.wait_for_selector("#workbench .waterfall")
         said = page.locator("#workbench .verdict").inner_text()
+        page.locator("#workbench summary", has_text="How does this method").click()
+        page.wait_for_selector(".learn .steps-picture")
+        assert "EUR" in page.locator(".learn .step").inner_text()
+        page.locator(".learn .choices select").first.select_option("everybody")
+        page.wait_for_selector(".learn .step:has-text('are given')")
+        assert "EUR on average" in page.locator(".learn .step").inner_text()
+        assert "does not say what “price” of this" in page.locator("#workbench .who .says").first.inner_text()
         page.close()
     predicted = model.predict(case.test[:1], "value")[0]
     assert float(said.split("says ")[1].split(" EUR")[0].replace("−", "-").replace(",", "")) == pytest.approx(
         predicted, abs=0.5
     )
+
+
+def test_a_method_is_shown_step_by_step_of_nets_here_and_of_black_boxes_by_asking(server, browser):
+    case = worlds.table("mixed")
+    status, text, _ = asked(server, "/model", {"model": "net"})
+    assert status == 200 and json.loads(text)["written"]["kind"] == "net"
+    assert asked(server, "/model", {"model": "none"})[0] == 400
+    net, row = worlds.net("mixed"), case.test.rows[:1]
+    found = json.loads(asked(server, "/risks", {"model": "net", "scale": "logit", "rows": [sent(row[0])]})[1])
+    assert found["risks"] == [[pytest.approx(net.predict(row, "logit")[0], abs=1e-9)]]
+    with served(case, net, worlds.model("function", "mixed")) as (port, token):
+        page = browser.new_page(reduced_motion="reduce")
+        complaints = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        for model, method in (("net", "integrated_gradients"), (worlds.model("function", "mixed").name, "shapley")):
+            page.goto(f"http://127.0.0.1:{port}/?token={token}#model={model}&method={method}")
+            page.reload()
+            page.wait_for_selector("#workbench .waterfall")
+            page.locator("#workbench summary", has_text="How does this method").click()
+            page.wait_for_selector(".learn .steps-picture")
+            page.locator(".learn .steps input").press("End")
+            assert "the largest difference is" in page.locator(".learn .step").inner_text()
+        page.close()
+    assert not complaints

@@ -31,16 +31,12 @@ export function integratedGradients(model, row, background, { scale = model.scal
   const fronts = frontOfRows(net, model.columns, [row, ...background]);
   const at = (i) => rowOf(fronts, i, net.frontWidth);
   const inner = innerNonlinear(net);
-  const isFinite = inner.every((i) => hasOneKink(net.steps[i]));
-  const gradient = (reference) => {
-    const path = { start: at(reference + 1), change: at(0).map((end, k) => end - at(reference + 1)[k]) };
-    return isFinite ? meanByPieces(net, path, inner) : meanByRule(net, path);
-  };
+  const gradient = (reference) => meanGradients(net, pathBetween(at(reference + 1), at(0)), inner)[0];
   return averaged(model, net, row, background, gradient, scale);
 }
 
 /** Return the net that answers on a scale, of rows that fit its columns: with a sigmoid at its end, where it answers in log-odds itself. */
-function netOnScale(model, scale, rows) {
+export function netOnScale(model, scale, rows) {
   checkScale(model, scale);
   for (const row of rows) checkRow(model.columns, row);
   if (model.kind !== "net") throw new EngineError(`${model.name} is no net`);
@@ -121,8 +117,20 @@ function slopesBetween(step, start, end, rows, isOneForAll = false) {
   return slopes;
 }
 
+/** Return the straight line between two fronts. */
+export function pathBetween(start, end) {
+  return { start, change: end.map((value, k) => value - start[k]) };
+}
+
+/** Return the mean gradients with respect to the front between cuts of a path: exact where they take finitely many values. */
+export function meanGradients(net, path, inner, cuts = [0, 1]) {
+  if (inner.every((i) => hasOneKink(net.steps[i]))) return meanByPieces(net, path, inner, cuts);
+  const at = (share) => path.start.map((value, k) => value + share * path.change[k]);
+  return cuts.slice(1).map((cut, i) => meanByRule(net, pathBetween(at(cuts[i]), at(cut))));
+}
+
 /** Return the nonlinear steps that other nonlinear steps depend on. */
-function innerNonlinear(net) {
+export function innerNonlinear(net) {
   const isNonlinear = (i) => !["given", "dense", "scaled", "added"].includes(net.steps[i].op);
   const before = [];
   net.steps.forEach((step, i) => {
@@ -142,9 +150,9 @@ function valuesAlong(net, { start, change }, points) {
   return stepValues(net, fronts, 0, points.length);
 }
 
-/** Return the mean gradient along a path, piece by piece between the points where a unit of the inner steps switches. */
-function meanByPieces(net, path, inner) {
-  let knots = [0, 1];
+/** Return the mean gradients between cuts of a path, piece by piece between the points where a unit of the inner steps switches. */
+function meanByPieces(net, path, inner, cuts) {
+  let knots = cuts;
   for (const i of inner) {
     const { width, from } = net.steps[i];
     const values = valuesAlong(net, path, knots)[from[0]];
@@ -163,7 +171,11 @@ function meanByPieces(net, path, inner) {
   const slopesOf = (step, source) =>
     slopesBetween(step, values[source], values[source].subarray(isHead(step) ? step.inputs : step.width), knots.length - 1);
   const lengths = knots.slice(1).map((knot, i) => knot - knots[i]);
-  return weighted(pulled(net, slopesOf, lengths.length), lengths, net.frontWidth);
+  const gradients = pulled(net, slopesOf, lengths.length);
+  return cuts.slice(1).map((cut, i) => {
+    const shares = lengths.map((length, k) => (knots[k] >= cuts[i] && knots[k + 1] <= cut ? length / (cut - cuts[i]) : 0));
+    return weighted(gradients, shares, net.frontWidth);
+  });
 }
 
 /** Return the same by Gauss and Legendre's rule on more and more pieces, until the path adds up. */
@@ -181,6 +193,8 @@ function meanByRule(net, path) {
 
 function weighted(gradients, weights, width) {
   const mean = new Float64Array(width);
-  weights.forEach((weight, i) => addRow(weight, gradients, i * width, mean, 0, width));
+  weights.forEach((weight, i) => {
+    if (weight !== 0) addRow(weight, gradients, i * width, mean, 0, width);
+  });
   return mean;
 }

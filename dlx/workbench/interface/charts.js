@@ -10,7 +10,7 @@ const SHOWN = 9;
 export function riskBars(lines, threshold, at, words) {
   return h(
     "div",
-    { class: "risks" },
+    { class: "risks", "data-figure": "risks" },
     lines.map((line) =>
       h(
         "div",
@@ -92,7 +92,7 @@ export function waterfall(columns, row, one, order, number) {
     );
   return h(
     "table",
-    { class: "waterfall" },
+    { class: "waterfall", "data-figure": "contributions" },
     h("caption", {}, one.caption),
     h("tbody", {}, edge("Starts from", one.base), bars, edge("Prediction", one.output)),
   );
@@ -121,7 +121,7 @@ export function methodsOnOneAxis(columns, row, all, order) {
   );
   const labels = few.map((i) => h("li", { title: valueWords(columns[i], row[i]) }, columns[i].label));
   const key = all.map((one, k) => h("li", {}, h("span", { class: `mark m${k % 9}`, "aria-hidden": "true" }, MARKS[k % 9]), ` ${one.label}`));
-  return h("div", { class: "methods" }, h("div", { class: "axis-and-labels" }, h("ul", {}, labels), picture), h("ul", { class: "key" }, key));
+  return h("div", { class: "methods", "data-figure": "methods-on-one-axis" }, h("div", { class: "axis-and-labels" }, h("ul", {}, labels), picture), h("ul", { class: "key" }, key));
 }
 
 /** Where a value lies among the training rows. */

@@ -6,7 +6,7 @@ import { valueWords } from "./book.js";
 
 /** Return the form: every column with its value now, what it was, and where that lies among the training rows. */
 export function changeForm(columns, row, original, change) {
-  return h("div", { class: "form" }, columns.map((column) => field(column, row[column.place], original[column.place], change)));
+  return h("div", { class: "form", "data-figure": "curves" }, columns.map((column) => field(column, row[column.place], original[column.place], change)));
 }
 
 function field(column, code, own, change) {
@@ -14,13 +14,15 @@ function field(column, code, own, change) {
   const id = `change-${column.place}`;
   const put = (value) => change(column.name, value);
   const notes = [];
-  if (column.protected) notes.push(h("span", { class: "chip", title: "The law protects it: it is no reason to give" }, "protected"));
-  if (column.follows.length) notes.push(h("span", { class: "chip", title: `It follows from ${column.follows.join(", ")}` }, "follows"));
+  const note = (name, means) => notes.push(h("button", { type: "button", class: "term chip", "data-term": name, "data-means": means }, name));
+  if (column.protected) note("protected", "The law protects it: it is no reason to give.");
+  if (column.follows.length) note("follows", `It follows from ${column.follows.join(", ")}.`);
   const refused = isChanged ? objection(column, own, code) : "";
   return h(
     "div",
     { class: `field${isChanged ? " changed" : ""}` },
-    h("label", { for: id, title: column.description || null }, column.label, notes),
+    h("label", { for: id, title: column.description || null }, column.label),
+    notes,
     spread(column, code),
     column.kind === "categorical" ? levels(column, code, id, put) : numbers(column, code, id, put),
     isChanged ? h("button", { type: "button", class: "undo", onclick: () => put(own) }, `was ${valueWords(column, own)}`) : null,

@@ -1,6 +1,7 @@
 // Answers from the page's own file: models evaluated in this thread, contributions bit by bit in a worker.
 
 import { readModel } from "../engine/model.js";
+import { inParts } from "./parts.js";
 
 const COMPUTED = [
   { value: "shapley", words: "Shapley values", is_shapley: true, fits: () => true },
@@ -8,7 +9,7 @@ const COMPUTED = [
   { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
 ];
 
-/** Return what can be asked: `methods(model)`, `risks(rows)` and `explain(question, update)`, which returns how to stop it. */
+/** Return what can be asked: `methods(model)`, `risks(rows)`, `model(name)` and `explain(question, update)`, which returns how to stop it. */
 export function answersHere(book, source) {
   const written = new Map(book.models.filter((one) => one.written).map((one) => [one.name, one.written]));
   const models = new Map(Array.from(written, ([name, one]) => [name, readModel(one)]));
@@ -33,5 +34,12 @@ export function answersHere(book, source) {
     return () => mine.terminate();
   }
 
-  return { methods, risks, explain };
+  /** Return a model that can be asked about many rows at once: {engine, predict}; or why not. */
+  async function model(name) {
+    const engine = models.get(name) ?? null;
+    if (!engine) return { engine, predict: null, why: book.models.find((one) => one.name === name).why };
+    return { engine, predict: (rows, scale) => inParts(rows, (some) => engine.predict(some, scale)) };
+  }
+
+  return { methods, risks, explain, model };
 }

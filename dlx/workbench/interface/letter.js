@@ -3,7 +3,7 @@
 import { capital, download, h, percent } from "./dom.js";
 import { valueWords } from "./book.js";
 
-export function takeAlong(bench, view, lines, found) {
+export function takeAlong(bench, view, lines, found, print) {
   const { book } = bench;
   const { target } = book;
   const given = lines.filter((line) => line.moved === "raises" && line.given === "reason").slice(0, 4);
@@ -26,6 +26,6 @@ export function takeAlong(bench, view, lines, found) {
     view.isFlagged && !view.isChanged && target.adverse_action
       ? h("div", {}, h("pre", { class: "letter" }, letter), h("p", { class: "quiet" }, withheld.length ? `Must not be in it: ${withheld.join(", ")}.` : ""))
       : null,
-    h("p", {}, h("button", { type: "button", onclick: () => download(`${name}.csv`, "text/csv", `\ufeff${csv()}`) }, "This person as CSV"), " ", h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(location.href) }, "Copy the link to what is shown")),
+    h("p", {}, h("button", { type: "button", onclick: print }, "This person on one page"), " ", h("button", { type: "button", onclick: () => download(`${name}.csv`, "text/csv", `\ufeff${csv()}`) }, "This person as CSV"), " ", h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(location.href) }, "Copy the link to what is shown")),
   ];
 }

@@ -2,6 +2,8 @@
 
 import { capital, choice, h, percent, signed } from "./dom.js";
 import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
+import { alignmentPart } from "./alignment.js";
+import { saysOfContributions, saysOfMethods, saysOfRisks, unitsOf } from "./learn_words.js";
 import { reasonWords, valueWords } from "./book.js";
 
 const REASONS = 4;
@@ -42,6 +44,7 @@ export function verdict(bench, view) {
       book.at,
       ({ now, before }) => (before === null ? "" : `${book.says(before, view.threshold)} → `) + book.says(now, view.threshold),
     ),
+    saysOfRisks(book, view),
     view.unlike ? h("p", { class: "objection" }, view.unlike) : null,
   ];
 }
@@ -97,14 +100,11 @@ export function contributions(bench, view, found, against) {
   if (found.failed) return [h("p", { class: "objection" }, found.failed)];
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
-  const points = found.scale === "probability";
-  const number = (value) => (points ? signed(100 * value, 1) : signed(value));
-  const unit = points ? "percent points" : found.scale === "logit" ? "log-odds" : book.target.unit || "its unit";
+  const { unit, add: number, at: shown } = unitsOf(book, found.scale);
   const noise = found.errors ? (found.isExact ? " Exact." : ` ± two standard errors; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
   const caption = `What each column adds by ${found.label}, in ${unit}, against ${against}.${noise}`;
-  const shown = (value) => (points ? percent(value) : book.isValue ? book.says(value) : signed(value));
-  const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number)];
-  if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order)));
+  const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number), saysOfContributions(book, view, found, against)];
+  if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order), saysOfMethods(book, all, number), alignmentPart(book, view.model)));
   return drawn;
 }
 
@@ -121,7 +121,7 @@ export function waysOut({ book }, view, ways, take) {
     const agreeing = others.filter((one) => one.answer < view.threshold).length;
     return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${book.says(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
   });
-  return [h("p", { class: "quiet" }, "A click puts it into the form. It says what the model would answer, not what would become of the person."), h("ul", { class: "ways" }, lines)];
+  return [h("p", { class: "quiet" }, "A click puts a way out into the form. It says what the model would answer, not what would become of the person."), h("ul", { class: "ways" }, lines)];
 }
 
 export function waysOf({ book }, view) {

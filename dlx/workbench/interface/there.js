@@ -1,18 +1,28 @@
 // Answers from the server that sent the page: every method of every model, black boxes included.
 
+import { readModel } from "../engine/model.js";
+import { inParts } from "./parts.js";
+
+const MOST_AT_ONCE = 200; // rows of a question
+
 function posted(path, said, signal) {
   return fetch(path + location.search, { method: "POST", body: JSON.stringify(said), headers: { "content-type": "application/json" }, signal });
 }
 
 const asNumbers = (row) => Array.from(row, (code) => (Number.isNaN(code) ? null : code));
 
+async function answered(path, said) {
+  const answer = await posted(path, said);
+  const found = await answer.json();
+  if (!answer.ok) throw new Error(found.error);
+  return found;
+}
+
 export function answersThere(book) {
   const methods = (name) => book.models.find((one) => one.name === name).methods;
 
   async function risks(rows) {
-    const answer = await posted("risks", { rows: rows.map(asNumbers) });
-    const said = await answer.json();
-    if (!answer.ok) throw new Error(said.error);
+    const said = await answered("risks", { rows: rows.map(asNumbers) });
     return said.risks.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] })));
   }
 
@@ -37,5 +47,20 @@ export function answersThere(book) {
     return () => leaving.abort();
   }
 
-  return { methods, risks, explain };
+  const known = new Map();
+
+  /** Return a model that can be asked about many rows: {engine, predict}; by this browser, where it can be written down. */
+  function model(name) {
+    if (!known.has(name)) known.set(name, fetched(name));
+    return known.get(name);
+  }
+
+  async function fetched(name) {
+    const { written } = await answered("model", { model: name });
+    const engine = written ? readModel(written) : null;
+    const ask = async (rows, scale) => (await answered("risks", { model: name, scale, rows: rows.map(asNumbers) })).risks.map(([one]) => one);
+    return { engine, predict: (rows, scale) => (engine ? inParts(rows, (some) => engine.predict(some, scale)) : inParts(rows, (some) => ask(some, scale), MOST_AT_ONCE)) };
+  }
+
+  return { methods, risks, explain, model };
 }

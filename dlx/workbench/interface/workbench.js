@@ -7,8 +7,13 @@ import { peopleList } from "./list.js";
 import { changeForm } from "./form.js";
 import { drawCurve } from "./charts.js";
 import { consequences, sideBySide } from "./crowd.js";
+import { learnPart } from "./learn.js";
+import { saysOfCurves } from "./learn_words.js";
 import { takeAlong } from "./letter.js";
 import { againstChoice, backgrounds, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
+import { printSheet } from "./take_sheet.js";
+import { offerPictures } from "./take_picture.js";
+import { explainTerms } from "./terms.js";
 import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waysOf, waysOut } from "./person.js";
 
 const SECONDS = 1; // after which contributions are sharp enough
@@ -56,16 +61,17 @@ export function openWorkbench(place, book, answers) {
   const count = h("output", { class: "count", "aria-live": "polite" });
   const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }) });
   const [filters, top, why] = [h("div", { class: "choices" }), h("div"), h("div")];
+  const [learnFold, learnOf] = learnPart(bench);
   const [changePart, redrawForm] = folded("Change something", drawForm);
   const [waysPart, redrawWays] = folded("Ways out", drawWays);
   const [othersPart, redrawOthers] = folded("Beside others", () => [...nearestOthers(bench, view, state.set), h("h4", {}, "Where models differ about this one"), ...whereModelsDiffer(bench, view)]);
-  const [takePart, redrawTake] = folded("Take along", () => takeAlong(bench, view, reasonLines(bench, view, known()), known()));
+  const [takePart, redrawTake] = folded("Take along", () => takeAlong(bench, view, reasonLines(bench, view, known()), known(), () => printSheet(bench, view, place)));
   const [thresholdPart, redrawThreshold] = folded("The threshold", drawThreshold);
   const [cohortPart, redrawCohorts] = folded("Cohorts", drawCohorts);
   place.replaceChildren(
     h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count, h("button", { type: "button", onclick: () => state.set({ person: NEW }) }, "Somebody new")),
     filters,
-    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, book.isValue ? "" : waysPart, othersPart, takePart)),
+    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, learnFold, book.isValue ? "" : waysPart, othersPart, takePart)),
     book.isValue ? "" : thresholdPart,
     cohortPart,
   );
@@ -179,6 +185,7 @@ export function openWorkbench(place, book, answers) {
     const parts = [reasons(bench, view, known()), choices, ...contributions(bench, view, found, against)];
     keepFocus(() => why.replaceChildren(...parts));
     redrawTake();
+    learnOf({ view, found: known(), background: known_[view.against]?.rows ?? book.background });
   }
 
   function drawForm() {
@@ -189,8 +196,9 @@ export function openWorkbench(place, book, answers) {
     };
     const back = h("button", { type: "button", onclick: () => state.set({ changes: {} }) }, "Take all changes back");
     const form = changeForm(book.columns, view.row, view.original, change);
-    curves(view, form);
-    return [h("p", {}, ...(view.isChanged ? [back, " "] : []), pasting()), h("p", { class: "quiet" }, `The line over each column is what ${view.model} would say if only that column changed; grey: the training rows.`), form];
+    const says = h("div");
+    curves(view, form).then((said) => said && says.replaceChildren(said));
+    return [h("p", {}, ...(view.isChanged ? [back, " "] : []), pasting()), h("p", { class: "quiet" }, `The line over each column is what ${view.model} would say if only that column changed (ICE); grey: the training rows.`), form, says];
   }
 
   /** A field into which a row is pasted: all values in the table's order, or name: value. */
@@ -216,10 +224,12 @@ export function openWorkbench(place, book, answers) {
     for (let i = 0; i < rows.length; i += 200) risks.push(...(await answers.risks(rows.slice(i, i + 200))));
     const model = book.models.findIndex((one) => one.name === drawn.model);
     let at = 0;
-    grid.forEach((values, place) => {
+    const all = grid.map((values, place) => {
       const said = values.map(() => risks[at++][model].answer);
       if (said[0] !== null) drawCurve(form.children[place].querySelector("svg"), said, book.at, book.columns[place].kind === "categorical");
+      return said;
     });
+    return all[0][0] === null ? null : saysOfCurves(book, drawn, all);
   }
 
   function drawWays() {
@@ -270,6 +280,8 @@ export function openWorkbench(place, book, answers) {
     if (is("person", "model", "method", "changes", "threshold")) look();
     if (is("find", "decision", "group", "model", "threshold")) [redrawThreshold, redrawCohorts].forEach(keepFocus);
   });
+  explainTerms(place, book.words);
+  offerPictures(place, (figure) => `${book.case.name}-${view.name}-${figure}`);
   drawFilters();
   drawList();
   look();

@@ -51,6 +51,7 @@ def measure(context: RunContext) -> Measured:
         "training_seeds": found.siblings,
         "library_defaults": found.settings,
         "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
+        "alignment": joined(one.by_setting() for one in found.disagreements),
         "causes_by_person": joined(one.by_person() for one in found.disagreements),
         "components": joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
         "components_by_person": joined(one.by_person().assign(design=title) for title, one in designs),
