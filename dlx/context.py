@@ -343,7 +343,8 @@ class RunContext:
     @cached_property
     def compatibility(self) -> pd.DataFrame:
         """Which methods fit which model, as `dlx.audit.preflight`."""
-        methods = [method for method in explainers.names() if method not in explainers.ground_truths()]
+        beside = {*explainers.ground_truths(), *explainers.true_to_data()}
+        methods = [method for method in explainers.names() if method not in beside]
         return self._of_every_model(
             "Checking which methods fit which model",
             lambda model: preflight(model, self.panel, self.background, methods=methods, seed=self.seed),

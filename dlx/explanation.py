@@ -60,6 +60,7 @@ class Attribution:
     evaluations: int = 0  # rows that the model was evaluated on
     standard_errors: np.ndarray | None = None  # sampling error of the values, [rows, features]
     extras: dict[str, np.ndarray] = field(default_factory=dict)  # what else the method says of each row, [rows] by name
+    settled: dict[str, Any] = field(default_factory=dict)  # options that were left to the method, as it chose them
 
 
 class ExplanationError(DlxError):

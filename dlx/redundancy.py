@@ -15,6 +15,7 @@ import numpy as np
 from dlx.schema import Feature, Schema
 from dlx.stats import auc_interval
 
+CORRELATED = 0.5  # beyond which two columns go together
 ALIKE = 0.95  # correlation, or share of errors that are spared, beyond which two columns say the same
 SURELY_ALIKE = 1 - 1e-9
 TELLS_ALL = 0.98  # AUC from which on a column alone tells the outcome
@@ -43,8 +44,8 @@ class Leak(NamedTuple):
     strength: float  # the AUC, the lowest of several outcomes; or the share of the variance of a numeric one
 
 
-def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = None) -> list[Copy]:
-    """Return pairs of columns that say the same, in the order of the schema.
+def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = None, beyond: float = ALIKE) -> list[Copy]:
+    """Return pairs of columns that say the same, or go together that strongly, in the order of the schema.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
         Coded, NaN where missing. Fewer than 30 rows in which two are known say nothing.
     of : collection of str, optional
         Columns of which either must be one; all by default.
+    beyond : float
+        The strength beyond which a pair is told.
     """
     if len(rows) > MOST_ROWS:
         rows = rows[np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]]
@@ -71,8 +74,8 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
         if not enough[i, j] or (of is not None and names[i] not in of and names[j] not in of):
             continue
         related = float(correlations[i, j])
-        strength = related if abs(related) > ALIKE else float(max(follows[i, j], follows[j, i]))
-        if abs(strength) > ALIKE:
+        strength = related if abs(related) > beyond else float(max(follows[i, j], follows[j, i]))
+        if abs(strength) > beyond:
             found.append(Copy(names[i], names[j], strength, is_correlation=strength == related))
     return found
 

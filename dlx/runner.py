@@ -120,8 +120,10 @@ def explain(
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     with _one_line(method, model):
         attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
+    found = dict(vars(attribution))
     explanation = Explanation(
-        **vars(attribution),
+        options=explainers.options(method) | options | found.pop("settled"),
+        **found,
         outputs=rescaled(outputs, own, scale, model.name),
         rows=coded,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
@@ -129,7 +131,6 @@ def explain(
         scale=scale,
         method=method,
         implementation=f"{made_by} {version(made_by)}",
-        options=explainers.options(method) | options,
         promise=str(module.PROMISE),
         model=model.name,
         target=model.target,
@@ -281,4 +282,5 @@ def _joined(parts: list[Attribution]) -> Attribution:
         evaluations=sum(part.evaluations for part in parts),
         standard_errors=every([part.standard_errors for part in parts], values),
         extras={name: every([part.extras.get(name) for part in parts], base_values) for name in extras},
+        settled={name: chosen for part in parts for name, chosen in part.settled.items()},
     )

@@ -33,6 +33,7 @@ CAUSES = {
     "scale": "output scale: probability or log-odds",
     "background": "baseline and background",  # zeros, k-means centres, training rows or shares; or one for all
     "sampling": "the cut to ten columns, and sampling noise",  # as the library samples; or so much that the noise is small
+    "dependence": "true to the data, or to the model",  # columns go along with the known ones or not (Chen et al. 2020)
     "grouping": "one-hot columns alone or together",  # alone, a reader takes the tallest bar of a group for its column
     REST: "the methods themselves",
 }
@@ -136,6 +137,15 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
         distances["top differs"][:, column] = 1 - metrics_by_row(a, b, k)["feature_agreement"]
     index = np.asarray(laboratory.people.index)
     return Disagreement(model.name, method, other_method, touched, distances, index, min(k, len(model.schema)))
+
+
+def placed_by_dependence(model: Model, laboratory: Laboratory) -> np.ndarray:
+    """Return the share of a model's Shapley values that lies elsewhere if they are true to the data, not to it, [people].
+
+    All other settings are aligned: what a column is credited with for its companions, and nothing else.
+    """
+    method, aligned = explainers.true_to_data()[0], frozenset(SWITCHES)
+    return placed_differently(*(laboratory.contributions(model, method, to) for to in (aligned, aligned - {"dependence"})))
 
 
 def as_libraries_come(

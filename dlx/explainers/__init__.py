@@ -3,13 +3,14 @@
 What is to be known of a method stands in its file:
 
 - `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy;
-- `IS_SHAPLEY`: it sets out to give Shapley values; `IS_RANDOM`: another seed gives other numbers; `KNOWS_ERROR`: it gives
-  standard errors;
+- `IS_SHAPLEY`: it sets out to give Shapley values, true to the model; `IS_RANDOM`: another seed gives other numbers;
+  `KNOWS_ERROR`: it gives standard errors;
 - `COST`; its `PREFERENCE`, 1 the first choice where it is exact; `EVALUATES`: the rows that it asks the model about;
 - where there is more to know: `exact_for(model, scale)`, whether it gives exactly what it sets out to give, where that is not
   just whether it is random; `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
   valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults;
-  `remedy_for(model, background)`, what to do where contributions do not add up;
+  `remedy_for(model, background)`, what to do where contributions do not add up; `TRUE_TO_DATA`, whether a column gets credit
+  for what it tells of others, so that its answer is to another question than those of methods that are true to the model;
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
@@ -113,6 +114,11 @@ def by_preference(some: Iterable[str]) -> list[str]:
 def having(**facts: object) -> list[str]:
     """Return the names of the methods of which some facts hold, the preferred first: `having(IS_SHAPLEY=True)`."""
     return by_preference(name for name in names() if all(getattr(method(name), fact) == is_ for fact, is_ in facts.items()))
+
+
+def true_to_data() -> list[str]:
+    """Return the methods whose question is another: they credit a column with what it tells of others, read or not."""
+    return by_preference(name for name in names() if getattr(method(name), "TRUE_TO_DATA", False))
 
 
 def exact_for(name: str, model: Model, scale: Scale) -> bool:

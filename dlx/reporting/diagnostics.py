@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -26,6 +26,7 @@ from dlx.comparison import (
     faithfulness,
     ground_truth,
     noise_floor,
+    placed_by_dependence,
     replicate,
     sanity_check,
     stability,
@@ -35,11 +36,13 @@ from dlx.comparison import (
 from dlx.context import Pair, RunContext, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
+from dlx.redundancy import CORRELATED, copies
 from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import joined
 
 PARITY_PEOPLE = 5
 FEW_SEEDS = 3
+TOGETHER, WIDEST = 400, 60  # training rows that tell how columns go together; columns of which that takes a second
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Diagnostics:
     parity: pd.DataFrame  # of our kernels and the reference libraries
     replicates: list[Replicates]  # explanations of the first people of the panel, again
     settings: pd.DataFrame  # agreement as the libraries come, and aligned
+    dependence: pd.DataFrame  # of the main model: how much lies elsewhere if told true to the data; none where nothing does
     disagreements: list[Disagreement]
     designs: dict[str, VarianceComponents]  # models by methods by training seeds
     siblings: pd.DataFrame  # ROC AUC or R2 of every training seed; explanations are made again by those that are as good
@@ -101,6 +105,7 @@ def _measured(context: RunContext) -> Diagnostics:
         "ground_truths": [partial(_ground_truth, context, model) for model in models],
         "parity": [partial(_parity, context)],
         "settings": [partial(_as_they_come, context, model) for model in close],
+        "dependence": [partial(_dependence, context)],
         "checks": [partial(_checks, context, model) for model in checked],
         "disagreements": [partial(_disagreements, context, model) for model in checked],
         "designs": [partial(_designs, context, black_boxes)] if is_thorough else [],
@@ -119,6 +124,7 @@ def _measured(context: RunContext) -> Diagnostics:
         top=context.top,
         replicates=found["replicates"],
         settings=joined(found["settings"]),
+        dependence=found["dependence"][0],
         disagreements=[one for some in found["disagreements"] for one in some],
         designs={title: components for some in found["designs"] for title, components in some.items()},
         siblings=scores,
@@ -210,6 +216,23 @@ def _as_they_come(context: RunContext, model: Model) -> pd.DataFrame:
         return as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed)
 
 
+def _dependence(context: RunContext) -> pd.DataFrame:
+    """Return how much of the main model's contributions lies elsewhere if true to the data, where columns go together."""
+    case, model = context.case, context.main
+    pairs = copies(case.schema, case.train.rows, beyond=CORRELATED) if len(case.schema) <= WIDEST else []
+    if not pairs:
+        return pd.DataFrame()
+    with context.narrator.step(f"Explaining {model.name} true to the data", "times") as update:
+        laboratory = context.laboratory(counting(context.keeper.explain, update, 2))
+        reference = case.background(TOGETHER, seed=context.seed)
+        placed = placed_by_dependence(model, replace(laboratory, background=reference))
+    most = max(pairs, key=lambda pair: abs(pair.strength))
+    line: dict[str, object] = {"model": model.name, "one": case.schema[most.one].label, "other": case.schema[most.other].label}
+    line |= {"r": most.strength if most.is_correlation else np.nan, "more": len(pairs) - 1, "placed": float(np.nanmean(placed))}
+    line |= {"people": len(placed), "references": len(reference)}
+    return pd.DataFrame([line] if np.nanmax(placed) > 0 else [])
+
+
 def _disagreements(context: RunContext, model: Model) -> list[Disagreement]:
     """Return what the distance of each pair of methods is made of."""
     found, laboratory = [], context.laboratory(context.keeper.explain)
@@ -225,7 +248,8 @@ def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, Variance
     """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
     scale, siblings = models[0].scales[0], context.siblings
     alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
-    surrogates = [name for name in explainers.reading(Model) if not explainers.method(name).IS_SHAPLEY]
+    others = [name for name in explainers.reading(Model) if name not in explainers.true_to_data()]
+    surrogates = [name for name in others if not explainers.method(name).IS_SHAPLEY]
     any_model = [explainers.ground_truth_for(models[0], scale), *surrogates]
     of_nets = [*(name for name in explainers.reading(NeuralModel) if explainers.method(name).COST == "low"), *any_model]
     nets, found = [model for model in alike if isinstance(model, NeuralModel)], {}

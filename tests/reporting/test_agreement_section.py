@@ -14,6 +14,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import BlackBox
 from dlx.progress import Narrator
+from dlx.reporting.diagnostics import _dependence
 from dlx.reporting.sections.agreement.measure import measure
 from dlx.runner import explain
 
@@ -148,3 +149,20 @@ def test_an_explanation_that_does_not_belong_to_the_report_is_refused(made, mess
     brought = made(case, model, case.test, case.background(5))
     with pytest.raises(DlxError, match=message):
         RunContext.of(case, [model], people=12, background=5, brought=[brought])
+
+
+def test_where_columns_go_together_the_page_says_how_much_would_lie_elsewhere(context, told):
+    case = worlds.table("numeric")
+    rows = case.rows.copy()
+    rows[:, 1] = rows[:, 0] + 0.3 * rows[:, 1]
+    table = _dependence(worlds.context(dataclasses.replace(case, rows=rows), worlds.model("net", "numeric"), people=8))
+    assert table[["one", "other", "more"]].iloc[0].tolist() == ["age", "amount", 0] and table["r"][0] > 0.9
+    assert table["placed"][0] > 0.05 and table["people"][0] == context.budget.settings_people
+    assert "dependence" not in told.tables  # there no two columns go together
+    known = dict(context._known)
+    del context._known["section agreement"]
+    context._known["diagnostics"] = dataclasses.replace(known["diagnostics"], dependence=table)
+    with_it = told_of("agreement", context)
+    context._known.update(known)
+    assert "“age” and “amount” go together (r = 0.9" in words_of(with_it.page)
+    assert len(numbers_of(with_it.page, with_it.tables)) == len(numbers_of(told.page, told.tables)) + 3

@@ -50,6 +50,7 @@ def measure(context: RunContext) -> Measured:
         "noise_floors": joined(noise_floor(some, k=k) for some in found.replicates),
         "training_seeds": found.siblings,
         "library_defaults": found.settings,
+        "dependence": found.dependence,
         "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
         "alignment": joined(one.by_setting() for one in found.disagreements),
         "causes_by_person": joined(one.by_person() for one in found.disagreements),
@@ -67,7 +68,8 @@ def measure(context: RunContext) -> Measured:
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     scale = OWN if context.case.schema.target.is_value else ""
-    tables["_defaults"] = pd.DataFrame([_default(method, scale) for method in explainers.with_library_defaults()])
+    known = [method for method in explainers.with_library_defaults() if method not in explainers.true_to_data()]
+    tables["_defaults"] = pd.DataFrame([_default(method, scale) for method in known])
     for name in ABOUT:
         if len(table := tables[name]):
             tables[f"_{name}"] = table.assign(about=_about(table))
