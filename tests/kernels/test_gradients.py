@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dlx.architectures import mlp, resnet
 from dlx.errors import DlxError
-from dlx.kernels.gradients import breakpoints, paths, running_sums
+from dlx.kernels.gradients import breakpoints, cells, paths, running_sums
 from dlx.kernels.gradients.graph import BLOCK_NUMBERS
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
 from dlx.kernels.gradients.paths import integrated_gradients
@@ -207,9 +207,9 @@ def test_gap_is_what_is_missing_in_each_row():
 
 def test_path_across_very_many_kinks():
     torch.manual_seed(0)
-    network = trained(lambda: mlp.build(WIDTH, [-0.85], hidden=96, depth=4))
+    network = trained(lambda: mlp.build(WIDTH, [-0.85], hidden=96, depth=3))
     made = integrated_gradients(network, 20 * rows(4), -20 * rows(3, 1))
-    assert made.is_exact and made.evaluations > 4 * 3 * 100
+    assert made.is_exact and made.evaluations > 4 * 3 * 60
     assert np.abs(made.gaps).max() < 1e-6 * np.abs(made.values).sum(axis=1).max()
 
 
@@ -384,6 +384,54 @@ def test_module_that_is_not_what_it_seems_is_not_written_down():
     assert record(network, rows(2)) is None
     made = integrated_gradients(network, rows(3), rows(2, 1), tolerance=1e-3)
     assert off(made.values, by_halves(network, rows(3), rows(2, 1))) < 3e-3
+
+
+# Nets that are too deep to be walked
+
+
+@pytest.fixture
+def unwalked(monkeypatch):
+    """No net is quick to walk, so that all are cut into cells."""
+    monkeypatch.setattr(paths, "is_quick", lambda _: False)
+
+
+def exactly(network, persons, references):
+    graph = record(copy.deepcopy(network).double(), references.double())
+    with torch.no_grad():
+        return breakpoints.exact_on_average(graph, persons.double(), references.double())[0].numpy()
+
+
+@pytest.mark.parametrize("scale", ["logit", "probability"])
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_cells_are_as_close_as_they_say_and_add_up(depth, scale, unwalked):
+    torch.manual_seed(depth)
+    network = mlp.build(WIDTH, [-0.85], hidden=32, depth=depth)
+    network = nn.Sequential(network, *[nn.Sigmoid()] * (scale == "probability")).eval()
+    persons, references = 2 * rows(12), 2 * rows(40, 1)
+    expected = exactly(network, persons, references)
+    made = integrated_gradients(network, persons, references)
+    errors = np.abs(made.values - expected).max(axis=1) / np.abs(expected).max(axis=1)
+    assert not made.is_exact and (made.errors <= paths.CELL_ERROR).all()
+    assert (errors < made.errors).mean() > 0.7 and errors.max() < 4 * paths.CELL_ERROR
+    assert np.abs(made.gaps).max() < 1e-5
+    finer = integrated_gradients(network, persons, references, pieces=4)
+    assert np.abs(finer.values - expected).max() < 0.5 * np.abs(made.values - expected).max()
+    assert (finer.errors < 0.2 * made.errors + 1e-9).all() and finer.evaluations > made.evaluations
+
+
+@pytest.mark.parametrize("references", [1, 3])
+def test_cells_of_one_layer_are_exact_and_rows_stand_for_themselves(references, unwalked, monkeypatch):
+    shallow, deep = (mlp.build(WIDTH, [-0.85], hidden=24, depth=depth).eval() for depth in (1, 4))
+    persons, starts = rows(5), rows(references, 1)
+    np.testing.assert_allclose(
+        integrated_gradients(shallow, persons, starts).values, exactly(shallow, persons, starts), atol=1e-6
+    )
+    made = integrated_gradients(deep, persons, starts)
+    monkeypatch.setattr(cells, "CHUNK_PAIRS", 1)
+    alone = np.concatenate([integrated_gradients(deep, row[None], starts).values for row in persons])
+    np.testing.assert_allclose(made.values, alone, atol=1e-6)
+    at_a_reference = integrated_gradients(deep, starts[:1], starts[:1])
+    assert not at_a_reference.values.any() and not at_a_reference.errors.any()
 
 
 # Through explain()

@@ -30,6 +30,7 @@ from dlx.kernels.gradients.graph import Dense, Graph, Values, blocks, slope_betw
 from dlx.kernels.gradients.nonlinearities import ONE_KINK
 from dlx.threads import in_chunks
 
+MOST_OF_THREE, MOST_OF_MORE = 512, 128  # units of three levels, and of more, of which walking is as quick as a rule
 MOST_UNITS = 2_048  # with more, a rule of a few hundred points costs less
 CHUNK_PAIRS = 2_048  # of persons and references that are walked on one core
 
@@ -45,6 +46,12 @@ def can_be_walked(graph: Graph, device: torch.device) -> bool:
     return (
         device.type == "cpu" and kinds.issubset(ONE_KINK) and bool(steps) and len(graph.nonlinear) > 1 and units <= MOST_UNITS
     )
+
+
+def is_quick(graph: Graph) -> bool:
+    """Whether walking costs less than a rule: a switch of one of many levels, or of wide ones, takes products of matrices."""
+    steps = _steps(graph)
+    return len(steps) <= 2 or sum(graph.widths[step] for step in steps) <= (MOST_OF_THREE if len(steps) == 3 else MOST_OF_MORE)
 
 
 def _steps(graph: Graph) -> tuple[int, ...]:

@@ -129,10 +129,10 @@ class _Predicted:
         """Draw so many people, who depend on the seed and the background only, and predict them."""
         law = Neighbourhood(model.schema, background)
         samples = law.draw(count, seed)
-        outputs, few = model.predict(samples.rows, scale), samples.rows[:WITNESSES]
+        outputs, few = model.predict(samples.rows, scale, checked=True), samples.rows[:WITNESSES]
         holds = np.zeros((len(law.sizes), law.sizes.max()), dtype=bool)
         holds[np.arange(len(holds)), samples.bins] = True
-        bins, witness = samples.bins.astype(np.int32), model.predict(few, scale)
+        bins, witness = samples.bins.astype(np.int32), model.predict(few, scale, checked=True)
         return cls(law, samples.rows[:PAIRED_SAMPLES].copy(), bins, outputs, *_centre_and_unit(outputs), holds, witness)
 
 
@@ -143,7 +143,11 @@ def _pool_of(model: Model, background: np.ndarray, scale: Scale, seed: int, coun
     """
     asked = array_id(background), scale, seed, count
     known, kept = _KEPT.get(model, (None, None))
-    if kept is not None and known == asked and np.array_equal(model.predict(kept.rows[:WITNESSES], scale), kept.witness):
+    if (
+        kept is not None
+        and known == asked
+        and np.array_equal(model.predict(kept.rows[:WITNESSES], scale, checked=True), kept.witness)
+    ):
         return kept
     made = _Predicted.of(model, background, scale, seed, count)
     if made.bins.nbytes <= KEPT_BYTES and not isinstance(model, (BlackBox, Transformed)):
