@@ -49,7 +49,7 @@ export function alignmentPart(book, model) {
     );
   }
   draw();
-  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, switches.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes), place);
+  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, switches.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes, switches.length > 1 ? null : h("p", { class: "quiet" }, "dlx report --thorough measures each setting by itself.")), place);
 }
 
 /** Return the measured distance of a pair with some settings aligned; those that its libraries share count as aligned. */

@@ -101,7 +101,7 @@ export function contributions(bench, view, found, against) {
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
   const { unit, add: number, at: shown } = unitsOf(book, found.scale);
-  const noise = found.errors ? (found.isExact ? " Exact." : ` ± two standard errors; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
+  const noise = found.errors ? (found.isExact ? " Exact." : ` Noise bands: two standard errors either way; ${found.evaluations.toLocaleString("en-US")} predictions so far.`) : "";
   const caption = `What each column adds by ${found.label}, in ${unit}, against ${against}.${noise}`;
   const drawn = [waterfall(book.columns, view.row, { ...found, caption, shown }, order, number), saysOfContributions(book, view, found, against)];
   if (all.length > 1) drawn.push(h("details", {}, h("summary", {}, `The same by ${all.length} methods on one axis`), methodsOnOneAxis(book.columns, view.row, all, order), saysOfMethods(book, all, number), alignmentPart(book, view.model)));
