@@ -172,7 +172,8 @@ def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale:
     if len(who):
         before, after = people[who].copy(), people[who].copy()
         before[:, position], after[:, position] = chain.values[chain.starts[which]], chain.values[chain.ends[which]]
-        steps[who, which] = model.predict(after, scale) - model.predict(before, scale)
+        outputs = model.predict(np.concatenate([before, after]), scale, checked=True)
+        steps[who, which] = outputs[len(who) :] - outputs[: len(who)]
     return steps
 
 

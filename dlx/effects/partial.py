@@ -302,7 +302,7 @@ def _outputs_at(model: Model, people: np.ndarray, values: np.ndarray, positions:
     """Return everybody's output with some columns set to each of some values [settings, columns]: [settings, people]."""
     changed = np.tile(people, (len(values), 1))
     changed[:, positions] = np.repeat(values, len(people), axis=0)
-    return model.predict(changed, scale).reshape(len(values), len(people))
+    return model.predict(changed, scale, checked=True).reshape(len(values), len(people))
 
 
 def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: np.ndarray, scale: Scale) -> np.ndarray:

@@ -84,7 +84,7 @@ def permutation_importance(
     positions = [model.schema.position(name) for name in (model.schema.names if features is None else dict.fromkeys(features))]
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
-    own = model.predict(people, scale)
+    own, rows = model.predict(people, scale), model.schema.check(people.rows)
     asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
@@ -92,10 +92,11 @@ def permutation_importance(
     @functools.cache
     def cost(*places: int) -> tuple[Interval, float]:
         """Return the importance of columns shuffled by the same orders, and the metric of the model itself."""
-        changed = np.tile(people.rows, (repeats, 1))
+        changed = np.tile(rows, (repeats, 1))
         for place in places:
-            changed[:, place] = people.rows[orders, place].ravel()
-        return _COSTS[scale][of](outcomes, own, asked.predict(changed, scale).reshape(orders.shape), people.weights, seed)
+            changed[:, place] = rows[orders, place].ravel()
+        shuffled = asked.predict(changed, scale, checked=True).reshape(orders.shape)
+        return _COSTS[scale][of](outcomes, own, shuffled, people.weights, seed)
 
     lines = []
     for done, position in enumerate(positions):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import worlds
 from torch import nn
+from torch.nn import functional
 
 from dlx.architectures import mlp, resnet
 from dlx.dataset import Dataset
@@ -21,6 +22,25 @@ from dlx.runner import explain
 from dlx.schema import Feature, Schema
 
 
+class Own(nn.Module):
+    """A net as people write them: no sequence, a norm, activations that are functions, a residual."""
+
+    def __init__(self, width, beside=False):
+        super().__init__()
+        self.front, self.norm, self.inner, self.head = (
+            nn.Linear(width, 16),
+            nn.LayerNorm(16),
+            nn.Linear(16, 16),
+            nn.Linear(16, 1),
+        )
+        self.beside = nn.Linear(width, 1) if beside else None
+
+    def forward(self, dense):
+        hidden = functional.gelu(self.norm(self.front(dense)))
+        out = self.head(hidden + functional.silu(self.inner(hidden))).squeeze(-1)
+        return out if self.beside is None else out + self.beside(dense).squeeze(-1)
+
+
 def nets(world):
     width = worlds.encoder(world).width
     torch.manual_seed(0)
@@ -29,6 +49,7 @@ def nets(world):
         "resnet": resnet.build(width, [-0.85]),
         "one of three classes": nn.Sequential(mlp.build(width, [0.0, 0.2, -0.2]), AgainstOthers(1)),
         "one layer": nn.Linear(width, 1),
+        "own": Own(width).eval(),
         "no bias": nn.Sequential(nn.Identity(), nn.Sequential(nn.Linear(width, 9, bias=False), nn.Tanh()), nn.Linear(9, 1)),
     }
     return {name: NeuralModel(network, worlds.encoder(world), name) for name, network in made.items()}
@@ -44,7 +65,7 @@ def all_pairs(played):
 
 
 @pytest.mark.parametrize("world", worlds.SCHEMAS)
-@pytest.mark.parametrize("name", ["mlp", "resnet", "one of three classes", "one layer", "no bias"])
+@pytest.mark.parametrize("name", ["mlp", "resnet", "one of three classes", "one layer", "own", "no bias"])
 @pytest.mark.parametrize("scale", ["logit", "probability"])
 def test_split_first_layer_gives_what_mixed_rows_give(name, world, scale):
     fast = game(nets(world)[name], world, scale)
@@ -102,6 +123,7 @@ def hooked(width):
         lambda width: nn.Sequential(Doubling(width, 3), nn.Linear(3, 1)),
         lambda width: Reversed(nn.Linear(width, 3), nn.Linear(3, 1)),
         lambda width: nn.Sequential(nn.ReLU(), nn.Linear(width, 1)),
+        lambda width: Own(width, beside=True).eval(),
         hooked,
     ],
 )

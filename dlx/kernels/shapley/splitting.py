@@ -7,6 +7,7 @@ float64, evaluations are in the net's own precision.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+FEW = 8  # people, and references, that a network behind its first layer is tried on
 BLOCK_ROWS = 2_048  # evaluations at a time: a layer's activations stay in the cache
 
 
@@ -116,24 +118,55 @@ class SplitNet:
 
 
 def split(model: Model, rows: np.ndarray, background: np.ndarray) -> SplitNet | None:
-    """Return the model with its first layer split; None if it is no chain of layers, in evaluation mode, that starts linear.
+    """Return the model with its first layer split; None if no linear layer alone reads the dense columns.
 
-    Dropout and identities before the linear layer pass rows on as they are. A chain with hooks, or with classes derived
-    from torch's, may do more than its layers: it is left whole.
+    Dropout and identities before the layer pass rows on as they are. A chain of layers is taken apart; any other network is
+    tried out on a few rows, behind its layer. One with hooks may do more: it is left whole.
     """
     from torch import nn
 
-    if not isinstance(model, NeuralModel):
+    if not isinstance(model, NeuralModel) or model.device.type not in ("cpu", "cuda"):
         return None
     layers = _chain(model.network)
     while layers and type(layers[0]) in (nn.Identity, nn.Dropout) and not layers[0].training:
         layers = layers[1:]
-    if not layers or type(layers[0]) is not nn.Linear or any(layer.training or _hooked(layer) for layer in layers):
+    if any(layer.training or _hooked(layer) for module in layers for layer in module.modules()):
         return None
-    first = layers[0]
-    if first.in_features != model.encoder.width or model.device.type not in ("cpu", "cuda"):
+    if layers and type(layers[0]) is not nn.Linear:
+        layers = _opened(model.network, model.dense(np.concatenate([background[:FEW], rows[:FEW]])))
+    first = layers[0] if layers else None
+    if not isinstance(first, nn.Linear) or first.in_features != model.encoder.width:
         return None
     return SplitNet(model, first, layers[1:], rows, background)
+
+
+def _opened(network: nn.Module, dense: torch.Tensor) -> list[nn.Module]:
+    """Return the linear layer that alone reads a network's input, and the network behind it; nothing where there is none."""
+    import torch
+    from torch import nn
+
+    from dlx.model.networks import to_hook
+
+    copied, heard = to_hook(network), list[tuple[str, bool]]()
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for path, module in copied.named_modules():
+            if type(module) is nn.Linear:
+                hooks.callback(
+                    module.register_forward_pre_hook(lambda _, given, p=path: heard.append((p, given[0] is dense))).remove
+                )
+        expected = copied(dense)
+    reading = [path for path, is_input in heard if is_input]
+    if len(reading) != 1 or sum(path == reading[0] for path, _ in heard) != 1:
+        return []
+    first = copied.get_submodule(reading[0])
+    copied.set_submodule(reading[0], nn.Identity())
+    try:
+        with torch.no_grad():
+            found = copied(first(dense))
+    except Exception:  # the user's code, which reads its input otherwise too
+        return []
+    is_same = found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-5, atol=1e-6)
+    return [first, copied] if is_same else []
 
 
 def _chain(module: nn.Module) -> list[nn.Module]:
