@@ -24,8 +24,10 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation, ExplanationError
 from dlx.kept import Keeper
 from dlx.model import AdditiveModel, LinearModel, Model, NeuralModel, TreeModel, decided
+from dlx.plots import decimals_of_values
 from dlx.processes import side_by_side
 from dlx.progress import Narrator, Update
+from dlx.stats import quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,7 @@ PANEL = 40
 USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
 MOST_AUDITED = 1_200  # test rows whose contributions the audit looks at
 MOST_TOP = 5
+TOP = 0.75  # quantile of the training outcomes above which people are to be brought down, where no range was asked for
 TRAINING_SEEDS = 5  # besides the model's own
 PEOPLE_IN_PAGE = ("0", "featured", "all")
 Pair = tuple[str, str]
@@ -286,6 +289,14 @@ class RunContext:
         """Return an explanation on the model's own scale, unless another is asked for."""
         shared: dict[str, Any] = {"background": self.background, "scale": model.scales[0], "seed": self.seed}
         return self.keeper.explain(model, rows, method=method, **(shared | asked))
+
+    @cached_property
+    def wanted(self) -> Range:
+        """Where people want to be predicted: in the range that was asked for, else out of the top quarter of training rows."""
+        outcomes = self.case.train.outcomes
+        assert outcomes is not None
+        top = float(quantile(outcomes, TOP, self.case.train.weights))
+        return self.into or Range(high=round(top, decimals_of_values(2)))  # as it is printed
 
     def laboratory(self, explain: Callable[..., Explanation]) -> Laboratory:
         """Return some people, to be explained as the libraries come."""

@@ -22,7 +22,7 @@ class BugError(Exception):
         )
 
 
-CALLERS = ("dlx.model", "dlx.explainers", "dlx.kernels", "dlx.runner")  # of models and libraries, which are not dlx's own
+CALLERS = ("dlx.model", "dlx.explainers", "dlx.kernels", "dlx.runner", "dlx.workbench.jobs")  # of others' code
 
 
 def is_own_fault(error: BaseException) -> bool:

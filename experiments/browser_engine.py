@@ -74,12 +74,12 @@ def changed(case: Dataset, count: int, seed: int = 0) -> np.ndarray:
     return rows
 
 
-def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray) -> dict[str, Any]:
+def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray, seed: int) -> dict[str, Any]:
     """Return every measure of a model."""
     scale = model.scales[0]
     theirs = model.predict(rows, scale)
     off = np.abs(ask("predictions", model, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
-    answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=0, most=1e9, seconds=1)
+    answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=seed, most=1e9, seconds=1)
     values, errors = (np.array([steps[-1][name] for steps in answers]) for name in ("values", "errors"))
     best = best_shapley(model, scale)
     method = best if exact_for(best, model, scale) else ground_truth_for(model, scale)
@@ -109,12 +109,14 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="by default all that are shipped")
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--background", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the people, of what is changed, and of the engine's draws")
     options = parser.parse_args()
     case = dlx.load(options.case)
     shipped = ("mlp", "resnet", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression")
-    rows, background = changed(case, options.people), case.background(options.background, seed=0).rows
+    rows, background = changed(case, options.people, options.seed), case.background(options.background, seed=0).rows
     with running_engine() as ask:
-        table = {name: measured(ask, dlx.load_model(options.case, name), rows, background) for name in options.model or shipped}
+        asked = {name: dlx.load_model(options.case, name) for name in options.model or shipped}
+        table = {name: measured(ask, model, rows, background, options.seed) for name, model in asked.items()}
     print(pd.DataFrame(table).T.to_string())
 
 

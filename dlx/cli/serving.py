@@ -11,14 +11,13 @@ from dlx.cli.options import (
     Background,
     Checkpoints,
     Device,
-    OneClass,
     Seed,
     Table,
+    ToldClass,
     ToldModels,
     TrainedOn,
     Trust,
     known_models,
-    one_class,
     opened,
 )
 
@@ -33,7 +32,7 @@ Host = Annotated[
 def serve(
     table: Table,
     model: ToldModels = None,
-    level: OneClass = None,
+    level: ToldClass = None,
     trust: Trust = None,
     trained_on: TrainedOn = None,
     people: People = str(MOST_PEOPLE),
@@ -55,10 +54,12 @@ def serve(
     from dlx.context import RunContext, default_models
     from dlx.dataset import refuse_other_tasks
     from dlx.progress import Narrator
+    from dlx.reporting import of_page
     from dlx.reporting.glossary import glossary_data
     from dlx.workbench.serving import serve as serve_
 
-    named, narrator, data = known_models(model), Narrator(), one_class(table.data, level)
+    named, narrator = known_models(model), Narrator()
+    data = of_page(table.data, level, narrator)
     refuse_other_tasks(data, "the workbench", serves=("binary", "regression"))
     found = [opened(name, data, trust, trained_on) for name in named or default_models(data)]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}

@@ -8,9 +8,10 @@ What is to be known of a method stands in its file:
 - `COST`; its `PREFERENCE`, 1 the first choice where it is exact; `EVALUATES`: the rows that it asks the model about;
 - where there is more to know: `exact_for(model, scale)`, whether it gives exactly what it sets out to give, where that is not
   just whether it is random; `RESTS_ON`, the method of which it is a sample; `INSTEAD`, what to try first where it is not
-  valid; `quick_options(columns)`, a budget on which it still adds up; `AS_IT_COMES`, its library's defaults;
-  `remedy_for(model, background)`, what to do where contributions do not add up; `TRUE_TO_DATA`, whether a column gets credit
-  for what it tells of others, so that its answer is to another question than those of methods that are true to the model;
+  valid; `quick_options(columns)`, a budget on which it still adds up; `evaluations_for(columns, references)`, what a person
+  costs; `AS_IT_COMES`, its library's defaults; `remedy_for(model, background)`, what to do where contributions do not add up;
+  `TRUE_TO_DATA`, whether a column gets credit for what it tells of others, so that its answer is to another question than
+  those of methods that are true to the model;
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
@@ -174,6 +175,12 @@ def quick_options(name: str, columns: int) -> dict[str, Any]:
     """Return options on which a method is quick and still keeps its promise; none where its defaults are."""
     options: Callable[[int], dict[str, Any]] | None = getattr(method(name), "quick_options", None)
     return {} if options is None else options(columns)
+
+
+def evaluations_for(name: str, columns: int, references: int) -> int:
+    """Return about how many rows a method asks a model about for one person; as many as there are references where unstated."""
+    stated: Callable[[int, int], int] | None = getattr(method(name), "evaluations_for", None)
+    return references if stated is None else stated(columns, references)
 
 
 def options(name: str) -> dict[str, Any]:

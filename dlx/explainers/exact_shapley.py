@@ -30,6 +30,11 @@ def exact_for(model: Model, scale: Scale) -> bool:
     return len(model.schema) <= MOST_PLAYERS
 
 
+def evaluations_for(columns: int, references: int) -> int:
+    """Return of how many mixed rows the model is asked for a row that differs in all columns, or in as many as are taken."""
+    return references << min(columns, MOST_DIFFERING)
+
+
 def pairs_for(columns: int, evaluations: int) -> int:
     """Return how many pairs of a person and a reference row may be tried on a budget of evaluations, at least one."""
     return max(1, evaluations >> columns)

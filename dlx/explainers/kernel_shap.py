@@ -36,6 +36,11 @@ def quick_options(columns: int) -> dict[str, int]:
     return {"n_samples": max(512, 2 * columns)}
 
 
+def evaluations_for(columns: int, references: int) -> int:
+    """Return of how many mixed rows the model is asked for a row on the quick budget."""
+    return references * min(2**columns, quick_options(columns)["n_samples"])
+
+
 def attribute(
     model: Model,
     rows: np.ndarray,

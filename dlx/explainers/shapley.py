@@ -30,6 +30,11 @@ def exact_for(model: Model, scale: Scale) -> bool:
     return bool(2 ** len(model.schema) <= 64 + 4 * len(model.schema))
 
 
+def evaluations_for(columns: int, references: int) -> int:
+    """Return of how many mixed rows the model is asked by default for a row that differs in all columns."""
+    return references * min(2**columns, 64 + 4 * columns)
+
+
 def attribute(
     model: Model,
     rows: np.ndarray,

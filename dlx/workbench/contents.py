@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlx import explainers
-from dlx.audit.adverse_action import ReasonRules, grouping
-from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError, ValueFormat
 from dlx.audit.fairness.groups import compared
+from dlx.audit.mispredictions import decisions_of, error_tree, predictions_of
 from dlx.background import sample
 from dlx.context import RunContext
 from dlx.dataset import Dataset
+from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
 from dlx.plots.looks import MODEL_COLOURS
-from dlx.schema import Feature
+from dlx.schema import Target
+from dlx.threads import one_thread
+from dlx.workbench.alignments import ALIGNED, aligned_distances
+from dlx.workbench.columns import columns_of
 from dlx.workbench.writing import CannotBeWritten, written
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlx.audit.mispredictions.slicing import Condition
+
 MOST_PEOPLE = 2_000  # in a page; of more test rows, a sample
-ALIGNED = {  # settings of `dlx.comparison.causes`, as somebody reads them who may align them
-    "unit": "unit: contributions, not slopes of a surrogate",
-    "scale": "scale: log-odds for both",
-    "background": "background and baseline: the same people",
-    "sampling": "sampling: no cut to ten columns, more samples",
-    "grouping": "one-hot columns: put together again",
-    "all": "everything: unit, scale, background, sampling and one-hot columns",
-}
 Words = Sequence[Mapping[str, Any]]
-BARS = 24  # of a number's histogram
+MOST_OF_CLASSES = 2_000_000  # characters that a page holds of classes which it does not tell of
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
 
 
@@ -79,33 +78,103 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
     explained = [_explanation(one, people) for one in _explanations(context)] if len(people) else []
     known = {
         "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
-        "ways": _ways(tables.get("recourse_changes"), people),
+        "ways": ways_of(tables.get("recourse_changes"), people),
         "alignment": {"words": ALIGNED, "pairs": aligned_distances(tables)},
         "words": [*words],
     }
     background = context.background[: len(context.background) if len(people) else 0]
-    models = [_model(model, place, people) | as_data(model) for place, model in enumerate(context.models)]
-    return _common(context, people, background) | {"models": models, "explanations": explained} | known
+    said = _of_task(context, people) | {"explanations": explained} | known
+    for model, one in zip(context.models, said["models"], strict=True):
+        one |= as_data(model)
+    return _common(context, people, background) | said | {"classes": _classes(context, people)}
 
 
 def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict[str, Any]:
     """Return what the interface shows of some people at first where a server answers all that is asked."""
-    models = [_model(model, place, people) | {"methods": _methods(model)} for place, model in enumerate(context.models)]
-    held = _common(context, people, context.background)
-    return held | {"models": models, "explanations": [], "reasons": {}, "ways": {}, "words": [*words]}
+    names = None if context.case.several is None else {"others": {}} | _named(context, context.case.several)
+    return _common(context, people, context.background) | served_part(context, people) | {"classes": names, "words": [*words]}
 
 
-def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[str, Any]:
-    """Return what a book holds of a case and of people, whoever answers."""
+def served_part(context: RunContext, people: Dataset) -> dict[str, Any]:
+    """Return what of that is another for each of several classes."""
+    said = _of_task(context, people) | {"explanations": [], "reasons": {}, "ways": {}}
+    for model, one in zip(context.models, said["models"], strict=True):
+        one["methods"] = _methods(model)
+    return said
+
+
+def context_of_class(context: RunContext, level: str) -> RunContext:
+    """Return the context of another of several classes, with those of its models that answer for it."""
+    models = list[Model]()
+    for model in context.models:
+        with contextlib.suppress(DlxError):  # it answers for one class alone
+            models.append(model.of(level))
+    of_it = {name: getattr(context, name).of_class(level) for name in ("case", "people", "background")}
+    return replace(context, models=tuple(models), brought=(), _known={}, **of_it)
+
+
+def _classes(context: RunContext, people: Dataset) -> dict[str, Any] | None:
+    """Return what a page holds of the classes that it does not tell of, as many as there is room for; None without several."""
+    several = context.case.several
+    if several is None:
+        return None
+    named, others, room = _named(context, several), dict[str, Any](), MOST_OF_CLASSES
+    for level, name in zip(several.levels, several.level_labels, strict=True):
+        if name == named["told"] or not len(people):
+            continue
+        of_it = context_of_class(context, level)
+        if not of_it.models:
+            continue
+        part = _of_task(of_it, people.of_class(level)) | {"explanations": [], "reasons": {}, "ways": {}}
+        for model, one in zip(of_it.models, part["models"], strict=True):
+            one |= as_data(model)
+        room -= len(json.dumps(part))
+        if room < 0:
+            break
+        others[name] = part
+    return named | {"names": [name for name in named["names"] if name in others or name == named["told"]], "others": others}
+
+
+def _named(context: RunContext, several: Target) -> dict[str, Any]:
+    told = several.level_labels[several.levels.index(context.case.schema.target.levels[1])]
+    return {"label": several.label, "names": list(several.level_labels), "told": told}
+
+
+def _of_task(context: RunContext, people: Dataset) -> dict[str, Any]:
+    """Return what a book holds of the target: its words, the models' answers, what happened, and where they err."""
     target = context.case.schema.target
     words = {name: getattr(target, name) for name in ("kind", "label", "person", "event", "risk", "flagged", "cleared", "unit")}
     words |= {"threshold": target.threshold, "reason": target.threshold_reason, "adverse_action": target.adverse_action}
     words["output"] = "prediction" if target.is_value else "probability" if context.case.several else "risk"
+    if target.is_value:
+        words["range"] = ":".join(f"{end:.10g}" if np.isfinite(end) else "" for end in context.wanted)
+    models = [_model(model, place, people) | {"errors": _errors(context, model)} for place, model in enumerate(context.models)]
+    outcomes = None if people.outcomes is None else packed(people.outcomes, np.float64)
+    return {"target": words, "models": models, "main": context.main.name, "outcomes": outcomes}
+
+
+def _errors(context: RunContext, model: Model) -> list[dict[str, Any]]:
+    """Return the nodes of a model's error tree, grown on the validation rows."""
+    rows = context.case.validation
+    if rows.outcomes is None or not len(rows):
+        return []
+    judged = predictions_of if context.case.schema.target.is_value else decisions_of
+    with one_thread():
+        return [{"above": node.above, "split": _split(node.split)} for node in error_tree(judged(model, rows))]
+
+
+def _split(split: Condition | None) -> dict[str, Any] | None:
+    if split is None:
+        return None
+    ends = {name: getattr(split, name) if np.isfinite(getattr(split, name)) else None for name in ("low", "high")}
+    return ends | {"column": split.position, "levels": list(split.levels), "missing": split.missing, "words": split.words}
+
+
+def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[str, Any]:
+    """Return what a book holds of a case and of people, whoever answers."""
     return {
         "case": {"name": context.case.name, "title": context.case.card.title or context.case.name},
-        "target": words,
-        "columns": _columns(context),
-        "main": context.main.name,
+        "columns": columns_of(context),
         "people": _of_people(context, people),
         "background": packed(background.rows, np.float64),
     }
@@ -136,71 +205,9 @@ def _of_people(context: RunContext, people: Dataset) -> dict[str, Any]:
     return {
         "names": [str(name) for name in names],
         "rows": packed(people.rows, np.float64),
-        "outcomes": None if people.outcomes is None else packed(people.outcomes, np.float64),
         "told": {str(name): key for name, key in told.items() if name in names},
         "groups": groups,
     }
-
-
-def _columns(context: RunContext) -> list[dict[str, Any]]:
-    train, schema = context.case.train, context.case.schema
-    form, rules = ValueFormat.of(train), ReasonRules.of(schema, grouping(train), context.background)
-    withheld = rules.grouping.withheld if schema.target.adverse_action else frozenset()
-    try:
-        actions = {action.column: action for action in ActionSet.of(train).actions}
-    except RecourseError:  # nothing can be changed
-        actions = {}
-    found = []
-    for i, feature in enumerate(schema.features):
-        said = {name: getattr(feature, name) for name in ("name", "label", "unit", "kind", "description", "protected", "date")}
-        said |= {
-            "levels": list(feature.level_labels),
-            "spelled": list(feature.levels),
-            "ordered": feature.ordered,
-            "decimals": max(0, form.decimals[i]),
-        }
-        said |= {"missing": feature.missing_label if feature.missing else None}
-        said |= {"special": [[float(code), words] for code, words in feature.special.items()]}
-        said |= {"actionable": feature.actionable, "direction": feature.direction, "withheld": feature.name in withheld}
-        said |= {"bounds": [b if np.isfinite(b) else None for b in feature.bounds], "follows": list(feature.derived_from)}
-        said |= {
-            "forbidden": {str(code): codes for code in range(len(feature.levels)) if (codes := feature.forbidden_from(code))}
-        }
-        said |= {"farthest": float(actions[i].farthest) if i in actions and np.isfinite(actions[i].farthest) else None}
-        found.append(said | _spread(feature, train.rows[:, i]) | {"words": _words(rules, i, train.rows[:, i])})
-    return found
-
-
-def _spread(feature: Feature, column: np.ndarray) -> dict[str, Any]:
-    """Return where the training rows lie: counts of levels, or of bins between two ends; and of what is beside."""
-    beside = np.bincount(feature.beside(column), minlength=1 + len(feature.labels_beside))[1:].tolist()
-    known = column[feature.beside(column) == 0]
-    if feature.is_categorical:
-        return {"counts": np.bincount(known.astype(int), minlength=len(feature.levels)).tolist(), "beside": beside}
-    if not len(known):
-        return {"low": 0.0, "high": 0.0, "counts": [], "beside": beside}
-    counts, edges = np.histogram(known, BARS)
-    return {
-        "low": float(known.min()),
-        "high": float(known.max()),
-        "middle": float(np.quantile(known, 0.5, method="nearest")),
-        "edges": edges.tolist(),
-    } | {
-        "counts": counts.tolist(),
-        "beside": beside,
-    }
-
-
-def _words(rules: ReasonRules, column: int, codes: np.ndarray) -> list[list[Any]]:
-    """Return the words of an adverse reason by value: [code, words, goes against], of levels, or of a number from code on."""
-    feature = rules.schema.features[column]
-    places = np.arange(len(feature.levels), dtype=float) if feature.is_categorical else np.unique(codes[~np.isnan(codes)])
-    found: list[list[Any]] = []
-    for code in [*places.tolist(), *([np.nan] if feature.missing else [])]:
-        line = [None if np.isnan(code) else code, rules.words(column, code), rules.goes_against(column, code)]
-        if not found or feature.is_categorical or line[0] is None or found[-1][1:] != line[1:]:
-            found.append(line)
-    return found
 
 
 def _model(model: Model, place: int, people: Dataset) -> dict[str, Any]:
@@ -255,44 +262,14 @@ def _by_person(table: pd.DataFrame | None, people: Dataset, key: str) -> dict[st
     return found
 
 
-def _ways(table: pd.DataFrame | None, people: Dataset) -> dict[str, list[dict[str, Any]]]:
-    """Return ways out by person: the model, the codes that change, and the risk then."""
+def ways_of(table: pd.DataFrame | None, people: Dataset) -> dict[str, list[dict[str, Any]]]:
+    """Return ways out by person: the model, the codes that change, and the answer then."""
     found: dict[str, list[dict[str, Any]]] = {}
     for name, lines in _by_person(table, people, "person").items():
+        answer = "new_risk" if "new_risk" in lines[0] else "new_prediction"
         ways: dict[tuple[Any, Any], dict[str, Any]] = {}
         for line in lines:
-            way = ways.setdefault((line["model"], line["counterfactual"]), {"model": line["model"], "risk": line["new_risk"]})
+            way = ways.setdefault((line["model"], line["counterfactual"]), {"model": line["model"], "risk": line[answer]})
             way.setdefault("changes", {})[line["column"]] = line["code"]
         found[name] = list(ways.values())
-    return found
-
-
-def aligned_distances(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return pairs of methods, with their distances in every combination of settings: bit i of a place is setting i, aligned.
-
-    Where only the ends were measured, as libraries come and all aligned, these are the only two.
-    """
-    table, settings = tables.get("alignment"), tables.get("library_defaults")
-    if table is None and settings is not None:
-        known = settings[settings["measure"].isin(["placed differently", "feature_agreement"])]
-        is_top = known["measure"] == "feature_agreement"
-        table = known.assign(
-            measure=np.where(is_top, "top differs", known["measure"]),
-            mean=np.where(is_top, 1 - known["mean"], known["mean"]),
-            settings="all",
-            aligned=np.where(known["setting"] == "aligned", "all", ""),
-        )
-    found: list[dict[str, Any]] = []
-    pairs = ["model", "method", "other_method", "settings"]
-    for (model, *methods, names), lines in [] if table is None else table.groupby(pairs, sort=False):
-        means = lines.pivot(index="aligned", columns="measure", values="mean")
-        if means.isna().any(axis=None):
-            continue
-        switches = names.split()
-        aligned = [" ".join(name for i, name in enumerate(switches) if place >> i & 1) for place in range(2 ** len(switches))]
-        labels = [explainers.method(method).LABEL for method in methods]
-        pair = {"model": model, "labels": labels, "switches": switches, "k": int(lines["k"].iloc[0])}
-        ends = {"placed": "placed differently", "top": "top differs"}
-        distances = {name: means.loc[aligned, measure].round(4).tolist() for name, measure in ends.items()}
-        found.append(pair | distances | {"people": int(lines["people"].min())})
     return found

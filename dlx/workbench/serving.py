@@ -11,8 +11,7 @@ import contextlib
 import json
 import secrets
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dlx.errors import DlxError, in_a_line, is_own_fault
-from dlx.explainers import LibraryError
+from dlx.audit.counterfactuals import Range
+from dlx.errors import DlxError, in_a_line
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
-from dlx.workbench.contents import Words, answered_on, as_data, served_book
+from dlx.workbench.contents import Words, answered_on, as_data, context_of_class, served_book, served_part
+from dlx.workbench.jobs import Job, Queue, contributions, ways_out
 from dlx.workbench.joining import PAGE_STYLE, SERVED, STYLE, joined
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from dlx.context import RunContext
     from dlx.dataset import Dataset
-    from dlx.explanation import Explanation
 
 LARGEST = 1_000_000  # bytes of a request
 MOST_ROWS = 200  # of a question about risks
@@ -64,10 +63,6 @@ class RequestError(DlxError):
     """A request that asks for nothing that there is."""
 
 
-class _GoneError(Exception):
-    """Nobody waits for the answer any longer."""
-
-
 class Workbench:
     """What the server answers: predictions at once, contributions one after another in a queue.
 
@@ -85,10 +80,10 @@ class Workbench:
 
     def __init__(self, context: RunContext, people: Dataset, hosts: set[str], words: Words = ()) -> None:
         self.context, self.hosts, self.style = context, hosts, PAGE_STYLE.read_text("utf-8") + STYLE.read_text("utf-8")
-        self.token = secrets.token_urlsafe(24)
-        self.models = {model.name: model for model in context.models}
+        self.token, self.people, self.queue = secrets.token_urlsafe(24), people, Queue()
         self.script, self.book = joined(SERVED), json.dumps(served_book(context, people, words))
-        self._turn, self._waiting = threading.Lock(), 0
+        self._of_class: dict[str, RunContext] = {}
+        self._threads = anyio.CapacityLimiter(AT_ONCE)  # of those who wait; others are answered meanwhile
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -97,9 +92,10 @@ class Workbench:
             Route("/workbench.js", self._script),
             Route("/workbench.css", self._style),
             Route("/book", self._book),
-            Route("/model", self._model, methods=["POST"]),
+            Route("/model", self._written, methods=["POST"]),
             Route("/risks", self._risks, methods=["POST"]),
             Route("/explain", self._explain, methods=["POST"]),
+            Route("/ways", self._ways, methods=["POST"]),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(_Door, self)
@@ -117,60 +113,87 @@ class Workbench:
     async def _style(self, _request: Request) -> Response:
         return Response(self.style, media_type="text/css")
 
-    async def _book(self, _request: Request) -> Response:
-        return Response(self.book, media_type="application/json")
+    async def _book(self, request: Request) -> Response:
+        if (name := request.query_params.get("class")) is None:
+            return Response(self.book, media_type="application/json")
+        context = self._told_of(name)
+        people = self.people.of_class(context.case.schema.target.levels[1])
+        return JSONResponse(await anyio.to_thread.run_sync(served_part, context, people) | {"class": name})
+
+    def _told_of(self, name: Any) -> RunContext:
+        """Return the context of a class by its label; that which the server was started with where none is named."""
+        several = self.context.case.several
+        if name is None:
+            return self.context
+        if several is None or name not in several.level_labels:
+            raise RequestError(f"there is no class {name!r}")
+        if name not in self._of_class:
+            self._of_class[name] = context_of_class(self.context, several.levels[several.level_labels.index(name)])
+        return self._of_class[name]
 
     async def _risks(self, request: Request) -> Response:
         said = await _said(request)
-        rows = self._rows(said.get("rows"))
-        asked = [(model, answered_on(model)) for model in self.context.models]
-        if "model" in said:
-            asked = [self._model_and_scale(said)]
-        return JSONResponse({"risks": await anyio.to_thread.run_sync(self._predicted, rows, asked)})
+        context, rows = self._told_of(said.get("class")), self._rows(said.get("rows"))
+        asked = [(model, answered_on(model)) for model in context.models]
+        if said.get("model") is not None:
+            model = self._model(context, said)
+            asked = [(model, said.get("scale") or answered_on(model))]
+            check_scale(*asked[0])
+        return JSONResponse({"risks": await anyio.to_thread.run_sync(_predicted, asked, rows)})
 
-    def _predicted(self, rows: np.ndarray, asked: list[tuple[Model, Scale]]) -> list[list[float]]:
-        with one_thread():
-            return np.column_stack([model.predict(rows, scale) for model, scale in asked]).tolist()
+    async def _written(self, request: Request) -> Response:
+        said = await _said(request)
+        return JSONResponse(await anyio.to_thread.run_sync(as_data, self._model(self._told_of(said.get("class")), said)))
 
-    async def _model(self, request: Request) -> Response:
-        model, _ = self._model_and_scale(await _said(request))
-        return JSONResponse(await anyio.to_thread.run_sync(as_data, model))
-
-    def _model_and_scale(self, said: dict[str, Any]) -> tuple[Model, Scale]:
-        """Return which model is asked and on which scale, its first one if none is said."""
-        model = self.models.get(str(said.get("model", "")))
-        if model is None:
-            raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(self.models)}")
-        scale = said.get("scale") or model.scales[0]
-        check_scale(model, scale)
-        return model, scale
+    def _model(self, context: RunContext, said: dict[str, Any]) -> Model:
+        models = {model.name: model for model in context.models}
+        if said.get("model") not in list(models):
+            raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(models)}")
+        return models[said["model"]]
 
     async def _explain(self, request: Request) -> Response:
         from dlx import explainers
 
         said = await _said(request)
-        model, scale = self._model_and_scale(said)
+        context = self._told_of(said.get("class"))
+        model = self._model(context, said)
         method, row = str(said.get("method")), self._rows([said.get("row")])
         explainers.method(method)
+        scale = said.get("scale") or model.scales[0]
+        check_scale(model, scale)
         background = self.context.background if said.get("against") is None else self._rows(said["against"])
-        if self._waiting >= AT_ONCE:
-            raise RequestError("too many questions at once; ask again in a while")
-        return StreamingResponse(
-            self._lines(request, partial(_Job, self, model, method, scale, row, background)), media_type="application/x-ndjson"
-        )
+        return self._queued(request, said, contributions(model, method, scale, row, background, context.seed))
 
-    async def _lines(self, request: Request, made: Callable[[], _Job]) -> AsyncIterator[str]:
-        """Yield a line of JSON now and then: how far it is, and at last what was found."""
-        job = made()
+    async def _ways(self, request: Request) -> Response:
+        said = await _said(request)
+        context = self._told_of(said.get("class"))
+        model, place = self._model(context, said), said.get("person")
+        if not isinstance(place, int) or not 0 <= place < len(self.people):
+            raise RequestError(f"person must be a place from 0 to {len(self.people) - 1}")
+        if context.case.schema.target.is_value:
+            line: float | Range = Range.of(str(said.get("range")))
+        else:
+            line = said["threshold"] if isinstance(said.get("threshold"), float) else context.case.schema.target.threshold
+        people = self.people if context is self.context else self.people.of_class(context.case.schema.target.levels[1])
+        return self._queued(request, said, ways_out(model, people[[place]], context.case.train, line))
+
+    def _queued(self, request: Request, said: dict[str, Any], work: Callable[[Job], dict[str, Any]]) -> Response:
+        if len(self.queue.waiting) >= AT_ONCE:
+            raise RequestError("too many questions at once; ask again in a while")
+        job = Job(self.queue, work, is_agreed=said.get("agreed") is True)
+        return StreamingResponse(self._lines(request, job), media_type="application/x-ndjson")
+
+    async def _lines(self, request: Request, job: Job) -> AsyncIterator[str]:
+        """Yield a line of JSON now and then: how far it is, and at last what was found, or what it would cost."""
         async with anyio.create_task_group() as group:
-            group.start_soon(anyio.to_thread.run_sync, job.run)
+            group.start_soon(partial(anyio.to_thread.run_sync, job.run, limiter=self._threads))
             try:
                 while not job.is_done.is_set():
                     await anyio.sleep(GLANCE if job.told else 0.01)
                     if await request.is_disconnected():
                         return
                     if job.told and not job.is_done.is_set():
-                        yield json.dumps({"progress": job.told}) + "\n"
+                        yield json.dumps({"progress": job.told, "share": job.share}) + "\n"
                 yield json.dumps(job.answer) + "\n"
             finally:
                 job.is_wanted = False
@@ -184,68 +207,6 @@ class Workbench:
             if not isinstance(row, list) or len(row) != len(schema) or not all(_is_cell(cell) for cell in row):
                 raise RequestError(f"a row must be a list of {len(schema)} numbers, null where one is missing")
         return schema.check(np.array([[np.nan if cell is None else float(cell) for cell in row] for row in said]))
-
-
-class _Job:
-    """One question about contributions; it waits for its turn, and ends when nobody wants the answer."""
-
-    def __init__(
-        self, bench: Workbench, model: Model, method: str, scale: Scale, row: np.ndarray, background: Dataset | np.ndarray
-    ) -> None:
-        self.bench, self.model, self.method, self.scale, self.row, self.background = (
-            bench,
-            model,
-            method,
-            scale,
-            row,
-            background,
-        )
-        self.is_wanted, self.is_done, self.told, self.answer = True, threading.Event(), "", dict[str, Any]()
-
-    def run(self) -> None:
-        """Explain the row when it is its turn."""
-        self.bench._waiting += 1
-        try:
-            self.told = "Waiting for another question to be answered …" if self.bench._turn.locked() else ""
-            with self.bench._turn, one_thread():
-                self.told = "Computing …"
-                self.answer = self._found()
-        except _GoneError:
-            self.answer = {"failed": "nobody waited for the answer"}
-        except Exception as error:  # of the user's model, or of a library: told, and the server goes on
-            known = isinstance(error, (DlxError, LibraryError)) or not is_own_fault(error)
-            self.answer = {"failed": in_a_line(error) if known else f"dlx failed: {type(error).__name__}"}
-        finally:
-            self.bench._waiting -= 1
-            self.is_done.set()
-
-    def _found(self) -> dict[str, Any]:
-        from dlx import explainers
-        from dlx.runner import explain
-
-        if not self.is_wanted:
-            raise _GoneError
-        context = self.bench.context
-        asked: dict[str, Any] = {"method": self.method, "background": self.background, "scale": self.scale}
-        options = explainers.quick_options(self.method, len(context.case.schema))
-        made: Explanation = explain(self.model, self.row, **asked, **options, seed=context.seed, progress=self._update)
-        if made.failures:
-            return {"failed": made.failures[0]}
-        errors = made.standard_errors
-        return {
-            "values": made.values[0].tolist(),
-            "errors": None if errors is None else errors[0].tolist(),
-            "base": float(made.base_values[0]),
-            "prediction": float(made.outputs[0]),
-            "evaluations": int(made.evaluations),
-            "isExact": not explainers.method(self.method).IS_RANDOM,
-            "isLast": True,
-        }
-
-    def _update(self, done: int, total: int) -> None:
-        if not self.is_wanted:
-            raise _GoneError
-        self.told = f"Computing: {done:,} of {total:,}"
 
 
 class _Door:
@@ -300,6 +261,11 @@ async def _said(request: Request) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise RequestError("a request must be a JSON object")
     return said
+
+
+def _predicted(asked: Sequence[tuple[Model, Scale]], rows: np.ndarray) -> list[list[float]]:
+    with one_thread():
+        return np.column_stack([model.predict(rows, scale) for model, scale in asked]).tolist()
 
 
 def _is_cell(cell: Any) -> bool:

@@ -16,9 +16,11 @@ import dlx
 from dlx.audit.metrics import METRICS
 from dlx.audit.mispredictions import (
     Decisions,
+    Node,
     Slice,
     confident_errors,
     decisions_of,
+    error_tree,
     explained_losses,
     loss_by_slice,
     overconfidence,
@@ -300,3 +302,27 @@ def test_losses_by_slice_are_means_and_a_part_without_people_has_no_line():
     total = table.loc["(mean loss)", "mean"] - table.loc["(mean loss of the background)", "mean"]
     assert table.loc["(all columns)", "mean"] == pytest.approx(total)
     assert table.loc["(mean loss)", "mean"] == pytest.approx(judged.losses[half].mean())
+
+
+def test_the_error_tree_parts_the_rows_it_was_grown_on_and_finds_what_was_planted():
+    case = people(5, size=600)
+    predicted = np.where((case.rows[:, 0] > 60) & (case.rows[:, 1] == 2), 1 - case.outcomes, case.outcomes).astype(float)
+    nodes = error_tree(Decisions("planted", case, case.outcomes, predicted))
+    inside = members_of(nodes, case.rows)
+    below = [[i for i, node in enumerate(nodes) if node.above == place] for place in range(len(nodes))]
+    for place, halves in enumerate(below):
+        if halves:
+            assert len(halves) == 2 and (inside[halves].sum(axis=0) == inside[place]).all()
+    wrong = np.array([(predicted != case.outcomes)[mask].mean() for mask in inside])
+    worst = int(wrong.argmax())
+    assert wrong[worst] == 1 and inside[worst].sum() == (predicted != case.outcomes).sum()
+    assert {nodes[worst].split.feature.name, nodes[nodes[worst].above].split.feature.name} == {"age", "city"}
+    assert len(error_tree(Decisions("right", case, case.outcomes, case.outcomes))) == 1  # nothing is wrong: nothing parts
+
+
+def members_of(nodes: list[Node], rows: np.ndarray) -> np.ndarray:
+    """Return which rows are in which nodes, bool [nodes, rows]."""
+    found = np.ones((len(nodes), len(rows)), bool)
+    for place, node in enumerate(nodes[1:], start=1):
+        found[place] = found[node.above] & node.split.holds(rows)
+    return found

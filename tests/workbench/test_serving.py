@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import wines
 import worlds
 
 import dlx
@@ -21,6 +23,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
+from dlx.reporting import of_page
 from dlx.schema import Feature, Schema, Target
 from dlx.workbench import serving
 
@@ -160,6 +163,78 @@ def test_a_model_that_raises_is_told_in_a_line_and_the_server_goes_on():
         assert asked(server, "/risks", {"rows": [row]})[0] == 200
 
 
+class Slow:
+    """A function of which each row takes time, and that knows how many rows it was asked."""
+
+    def __init__(self, seconds):
+        self.seconds, self.asked = seconds, 0
+
+    def __call__(self, rows):
+        self.asked += len(rows)
+        time.sleep(self.seconds * len(rows))
+        return rows["amount"].to_numpy()
+
+
+def test_a_slow_method_says_what_it_costs_then_how_far_it_is_and_is_cancelled(browser):
+    case, function = worlds.table("numeric"), Slow(0.02)
+    model = BlackBox(function, case.schema, "slow", ("logit", "probability"))
+    with served(case, model, people=case.test[:3]) as server:
+        port, token = server
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/?token={token}")
+        page.locator("#workbench-compute").wait_for()
+        cost = page.locator("#workbench p", has_text="This takes about").inner_text()
+        asked = function.asked
+        time.sleep(0.5)
+        assert function.asked == asked  # nobody agreed yet
+        seconds, predictions = (float(text.replace(",", "")) for text in re.findall(r"[\d,]+", cost))
+        assert seconds == pytest.approx(predictions * function.seconds, rel=1) and seconds > 3
+        page.locator("#workbench-compute").click()
+        page.locator("#workbench progress").wait_for()
+        body = {"model": "slow", "method": "shapley", "row": sent(case.test.rows[0]), "agreed": True}
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(lines_until, server, body, "before this one")
+            assert "1 question before this one" in waiting.result(timeout=10)
+        page.locator("#workbench-cancel").click()
+        time.sleep(1.5)
+        asked = function.asked
+        time.sleep(0.5)
+        assert function.asked == asked and function.asked < predictions  # it was given up, and so was the one behind it
+        page.close()
+
+
+def lines_until(server, body, words):
+    """The first line about a computation that says some words; then nobody waits for the answer any longer."""
+    port, token = server
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request("POST", f"/explain?token={token}", json.dumps(body).encode())
+        answer = connection.getresponse()
+        while line := answer.readline().decode():
+            if words in line:
+                return line
+    return ""
+
+
+def test_every_class_of_several_is_answered_for(browser):
+    case = of_page(wines.wines(), None, Narrator(quiet=True))
+    models = [model.of(case.schema.target.levels[1]) for model in wines.models()]
+    with served(case, *models) as server:
+        port, token = server
+        row = case.test.rows[0]
+        for level in wines.LEVELS:
+            status, text, _ = asked(server, "/risks", {"rows": [sent(row)], "class": level})
+            expected = [model.of(level).predict(row[None], "probability")[0] for model in models]
+            assert status == 200 and json.loads(text)["risks"][0] == pytest.approx(expected, abs=1e-9)
+        assert asked(server, "/risks", {"rows": [sent(row)], "class": "riesling"})[0] == 400
+        assert asked(server, "/risks", {"rows": [sent(row)], "class": ["barolo"]})[0] == 400
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/?token={token}")
+        page.locator("#choose-cultivar").select_option("barbera")
+        page.locator("#workbench .verdict", has_text="barbera").wait_for()
+        page.wait_for_selector("#workbench .waterfall")
+        page.close()
+
+
 def test_markup_in_every_name_is_text(browser):
     features = (
         Feature("age", label=MARKUP, unit="<b>", description=MARKUP),
@@ -229,6 +304,30 @@ def test_a_value_is_answered_in_its_unit(browser):
     assert float(said.split("says ")[1].split(" EUR")[0].replace("−", "-").replace(",", "")) == pytest.approx(
         predicted, abs=0.5
     )
+
+
+def test_ways_out_are_looked_for_when_they_are_asked_for_and_flip_the_decision(browser):
+    case, model = dlx.load("bank_loan"), dlx.load_model("bank_loan", "logistic_regression")
+    denied = dlx.counterfactuals.denied(model, case.test)
+    name = denied.index.tolist()[0]
+    place = case.test.index.tolist().index(name)
+    expected = dlx.counterfactuals.recourse(model, case.test[[place]], observed=case.train, wanted=3).to_frame()
+    with served(case, model, people=case.test) as server:
+        said = {"model": model.name, "person": place, "threshold": case.schema.target.threshold}
+        status, text, _ = asked(server, "/ways", said)
+        ways = json.loads(text.splitlines()[-1])["ways"]
+        assert (
+            status == 200 and [way["risk"] for way in ways] == expected.groupby("counterfactual")["new_risk"].first().tolist()
+        )
+        for wrong in ({"person": -1}, {"person": "1"}, {"person": 10**9}, {"model": "none"}):
+            assert asked(server, "/ways", said | wrong)[0] == 400
+        port, token = server
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{port}/?token={token}#person={name}")
+        page.locator("#workbench summary", has_text="Ways out").click()
+        page.locator("#workbench .ways button").first.click()
+        page.locator("#workbench .verdict", has_text=f"({case.schema.target.cleared})").wait_for()
+        page.close()
 
 
 def test_a_method_is_shown_step_by_step_of_nets_here_and_of_black_boxes_by_asking(server, browser):

@@ -10,15 +10,18 @@ from dlx.audit.mispredictions.errors import (
     pushes,
 )
 from dlx.audit.mispredictions.slicing import Slice, Slices, slices
+from dlx.audit.mispredictions.tree import Node, error_tree
 from dlx.audit.mispredictions.values import Predictions, largest_errors, predictions_of
 
 __all__ = [
     "Decisions",
+    "Node",
     "Predictions",
     "Slice",
     "Slices",
     "confident_errors",
     "decisions_of",
+    "error_tree",
     "explained_losses",
     "largest_errors",
     "loss_by_slice",

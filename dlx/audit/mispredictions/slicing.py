@@ -179,7 +179,20 @@ def candidates(
     """
     from sklearn.tree import DecisionTreeRegressor
 
-    columns, seen = [], set()
+    columns, seen = columns_for_trees(schema, rows, measure, weights), set()
+    for chosen in [*((one,) for one in columns), *combinations(columns, 2)]:
+        grown = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
+        tree = grown.fit(np.column_stack([column.values for column in chosen]), measure, sample_weight=weights).tree_
+        for asked in _paths(tree, 0, {}):
+            conditions = tuple(condition_of(schema, chosen[which], *bounds) for which, bounds in sorted(asked.items()))
+            if conditions and conditions not in seen:
+                seen.add(conditions)
+                yield conditions
+
+
+def columns_for_trees(schema: Schema, rows: np.ndarray, measure: np.ndarray, weights: Weights = None) -> list[Column]:
+    """Return the columns of coded rows [rows, features], by their weights, that trees on a measure [rows] can split."""
+    columns = []
     for position, feature in enumerate(schema.features):
         values, ranks = feature.numbers(rows[:, position]), {code: float(code) for code in range(len(feature.levels))}
         if feature.is_categorical and not feature.ordered:
@@ -191,14 +204,7 @@ def candidates(
             values, ranks = by_mean[codes], dict(zip(levels.astype(int).tolist(), by_mean.tolist(), strict=True))
         if len(np.unique(values)) > 1:
             columns.append(Column(position, values, ranks))
-    for chosen in [*((one,) for one in columns), *combinations(columns, 2)]:
-        grown = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
-        tree = grown.fit(np.column_stack([column.values for column in chosen]), measure, sample_weight=weights).tree_
-        for asked in _paths(tree, 0, {}):
-            conditions = tuple(_condition(schema, chosen[which], *bounds) for which, bounds in sorted(asked.items()))
-            if conditions and conditions not in seen:
-                seen.add(conditions)
-                yield conditions
+    return columns
 
 
 def _paths(tree: Any, node: int, asked: dict[int, tuple[float, float, bool]]) -> Iterator[dict[int, tuple[float, float, bool]]]:
@@ -212,7 +218,8 @@ def _paths(tree: Any, node: int, asked: dict[int, tuple[float, float, bool]]) ->
     yield from _paths(tree, tree.children_right[node], asked | {which: (max(low, threshold), high, missing and not left)})
 
 
-def _condition(schema: Schema, column: Column, low: float, high: float, missing: bool) -> Condition:
+def condition_of(schema: Schema, column: Column, low: float, high: float, missing: bool) -> Condition:
+    """Return what a path in a tree asks of a column: above, at most, and whether missing values pass."""
     feature, missing = schema.features[column.position], missing and bool(np.isnan(column.values).any())
     if feature.is_categorical:
         inside = [level for level, rank in column.ranks.items() if low < rank <= high]

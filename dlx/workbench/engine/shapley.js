@@ -10,7 +10,7 @@ import { randomNumbers, shuffle } from "./random.js";
 import { readForTrees, treeShapleyValues } from "./trees.js";
 
 const FIRST_ANSWER = 50; // milliseconds of work
-const NEXT_ANSWER = 150;
+const NEXT_ANSWER = 30;
 const MOST_EVALUATIONS = 500_000;
 const ALWAYS_WHOLE = 6; // players, of whom all combinations are tried
 const MOST_WHOLE = 12; // of whom they are where all games together take no more evaluations than
@@ -21,7 +21,8 @@ const STUDENT = 3; // over the degrees of freedom: what the square of Student's 
 const ROUNDING = 1e-6; // of an output: Python's nets compute in float32
 
 /**
- * Yield {values, errors, base, prediction, evaluations, isExact, isLast}: better and better, the first after 50 ms of work.
+ * Yield {values, errors, base, prediction, evaluations, isExact, isLast}: better and better, the first after 50 ms of work,
+ * if need be from some references only.
  *
  * Linear models and trees are exact on their own scale, and so is any model whose combinations are few. Of others, every
  * reference is visited in turn, and the columns join it in a random order and in the reverse of it (Mitchell et al. 2022,
@@ -77,11 +78,17 @@ function* sharpened(games, width, random, most) {
   const orders = counts.map((count) => shuffle(Int32Array.from({ length: count }, (_, place) => place), random));
   let evaluations = 1 + counts.length;
   let due = performance.now() + FIRST_ANSWER;
-  counts.forEach((count, reference) => {
+  const begun = [];
+  for (const reference of shuffle([...counts.keys()], random)) {
+    if (performance.now() >= due && begun.length >= FEWEST_DRAWS) {
+      yield { ...answerOfSome(games, told, begun), evaluations };
+      due = performance.now() + NEXT_ANSWER;
+    }
     const found = isWhole[reference] ? ofAll(games, reference) : ofOrders(games, reference, [orders[reference]]);
     told.begin(reference, games.players[reference], found);
-    evaluations += isWhole[reference] ? 2 ** count : count - 1;
-  });
+    evaluations += isWhole[reference] ? 2 ** counts[reference] : counts[reference] - 1;
+    begun.push(reference);
+  }
   const sampled = counts.map((_, reference) => reference).filter((reference) => !isWhole[reference]);
   const isDone = () => sampled.length === 0 || evaluations >= most;
   for (let turn = 0; !isDone(); turn += 1) {
@@ -106,6 +113,17 @@ function answerOf(games, told, evaluations) {
   const least = isExact ? 0 : ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
   const errors = told.errors().map((error) => Math.hypot(error, least));
   return { values: told.values(), errors, base, prediction, evaluations, isExact, isLast: false };
+}
+
+/** Return what the references that were visited give: a sample of all, whose mean output is known; the gap goes by variance. */
+function answerOfSome({ prediction, outputs }, told, begun) {
+  const { values, squares } = told.ofSome(begun);
+  const total = squares.reduce((sum, square) => sum + square, 0) || 1;
+  const base = meanOf(outputs);
+  const gap = base - meanOf(begun.map((reference) => outputs[reference]));
+  const freedom = begun.length - 1;
+  const errors = squares.map((square) => Math.sqrt((square / freedom / begun.length) * (1 + STUDENT / freedom)));
+  return { values: values.map((value, j) => value - (gap * squares[j]) / total), errors, base, prediction, isExact: false, isLast: false };
 }
 
 /** Return what each of a game's players adds when it joins, the mean over some orders. */
@@ -188,6 +206,18 @@ class Tally {
       values[cell % this.width] += mean / this.counts.length;
     });
     return values;
+  }
+
+  /** The mean over some references, a column each, and the squares of the distances from it. */
+  ofSome(references) {
+    const values = new Float64Array(this.width);
+    const squares = new Float64Array(this.width);
+    for (let j = 0; j < this.width; j += 1) {
+      const own = references.map((reference) => this.means[reference * this.width + j]);
+      values[j] = meanOf(own);
+      squares[j] = own.reduce((sum, value) => sum + (value - values[j]) ** 2, 0);
+    }
+    return { values, squares };
   }
 
   /** Of each column: squares, their degrees of freedom, these as they count, and the sum of 1 / draws over references. */

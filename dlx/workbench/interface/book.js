@@ -19,19 +19,19 @@ function rowsOf(packed) {
 
 /** How answers are said and drawn: risks in per cent on a line from 0 to 1, values in their unit on that of all answers. */
 function manner(target, predictions) {
-  if (target.kind !== "regression") return { isValue: false, scale: "probability", says: percent, at: (risk) => 100 * risk };
+  if (target.kind !== "regression") return { isValue: false, scale: "probability", decimals: 0, says: percent, at: (risk) => 100 * risk };
   let [low, high] = [Infinity, -Infinity];
   for (const all of predictions.values()) for (const one of all) [low, high] = [Math.min(low, one), Math.max(high, one)];
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(high - low || 1)));
   const at = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low || 1)));
-  return { isValue: true, scale: "value", says: (value) => `${digits(value, decimals)} ${target.unit}`.trim(), at };
+  return { isValue: true, scale: "value", decimals, says: (value) => `${digits(value, decimals)} ${target.unit}`.trim(), at };
 }
 
 export function openBook(held) {
   const predictions = new Map(held.models.map((one) => [one.name, unpacked(one.predictions)]));
   const columns = held.columns.map((column, place) => ({ ...column, place }));
   const rows = rowsOf(held.people.rows);
-  const outcomes = held.people.outcomes ? unpacked(held.people.outcomes) : null;
+  const outcomes = held.outcomes ? unpacked(held.outcomes) : null;
   const explanations = held.explanations.map((one) => {
     const of = unpacked(one.of);
     const values = unpacked(one.values);
@@ -46,6 +46,7 @@ export function openBook(held) {
   return {
     ...held,
     columns,
+    everybody: Array.from(rows.keys()),
     explanations,
     ...manner(held.target, predictions),
     predictions,

@@ -6,8 +6,8 @@ import { valueWords } from "./book.js";
 const MARKS = ["●", "■", "◆", "▲", "▼", "✚", "✖", "★", "⬢"];
 const SHOWN = 9;
 
-/** One bar a model: [{name, colour, now, before, shown}], with the threshold where there is one. */
-export function riskBars(lines, threshold, at, words) {
+/** One bar a model: [{name, colour, now, before, shown}], with the line, or both ends of a range. */
+export function riskBars(lines, ends, at, words) {
   return h(
     "div",
     { class: "risks", "data-figure": "risks" },
@@ -21,7 +21,7 @@ export function riskBars(lines, threshold, at, words) {
           { class: "track", "aria-hidden": "true" },
           h("span", { class: "bar", style: `width:${at(line.now)}%;background:${line.colour}` }),
           line.before === null ? null : h("span", { class: "before", style: `left:${at(line.before)}%` }),
-          threshold === null ? null : h("span", { class: "line", style: `left:${at(threshold)}%` }),
+          ends.map((end) => h("span", { class: "line", style: `left:${at(end)}%` })),
         ),
         h("span", { class: "number" }, words(line)),
       ),

@@ -1,103 +1,113 @@
-// Many people at once: what follows from a threshold, and two cohorts side by side.
+// Many people at once: what follows from where the line is, and cohorts side by side.
 
-import { digits, h, percent } from "./dom.js";
+import { capital, digits, h, percent, signed } from "./dom.js";
 import { intervalWords } from "./charts.js";
 
-const FEW = 30;
+export const FEW = 30;
+const NORMAL = 1.959964; // within so many standard deviations of the mean are 95 %
+const COLUMNS_SHOWN = 8;
 
 /** A share with its 95 % interval (Wilson 1927). */
 export function wilson(hits, count) {
-  const z = 1.959964;
   const share = hits / count;
-  const middle = (share + (z * z) / (2 * count)) / (1 + (z * z) / count);
-  const reach = (z / (1 + (z * z) / count)) * Math.sqrt((share * (1 - share)) / count + (z * z) / (4 * count * count));
+  const middle = (share + NORMAL ** 2 / (2 * count)) / (1 + NORMAL ** 2 / count);
+  const reach = (NORMAL / (1 + NORMAL ** 2 / count)) * Math.sqrt((share * (1 - share)) / count + NORMAL ** 2 / (4 * count * count));
   return [share, Math.max(0, middle - reach), Math.min(1, middle + reach)];
 }
 
-function shareCell(hits, count) {
+/** A mean with its 95 % interval, by its standard error. */
+export function meanWithInterval(numbers) {
+  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const squares = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0);
+  const reach = NORMAL * Math.sqrt(squares / (numbers.length - 1) / numbers.length);
+  return [mean, mean - reach, mean + reach];
+}
+
+function cell(count, words) {
   if (!count) return "–";
-  const words = intervalWords(...wilson(hits, count));
-  return count < FEW ? h("span", { class: "few", title: `Only ${count}: too few to tell` }, words) : words;
+  return count < FEW ? h("span", { class: "few" }, `${words}, too few`) : words;
+}
+
+function shareCell(hits, count) {
+  return cell(count, count && intervalWords(...wilson(hits, count)));
+}
+
+function meanCell(numbers, says) {
+  const [mean, low, high] = meanWithInterval(numbers);
+  return cell(numbers.length, numbers.length > 1 ? `${says(mean)} (${says(low)} to ${says(high)})` : says(mean));
 }
 
 function table(caption, headers, lines) {
   return h(
     "div",
     { class: "table", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, headers.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, lines.map(([first, ...cells]) => h("tr", {}, h("th", { scope: "row" }, first), cells.map((cell) => h("td", {}, cell)))))),
+    h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, headers.map((one) => h("th", { scope: "col" }, one)))), h("tbody", {}, lines.map(([first, ...cells]) => h("tr", {}, h("th", { scope: "row" }, first), cells.map((one) => h("td", {}, one)))))),
   );
 }
 
-/** What follows from a threshold: right and wrong decisions, and who is flagged in which group. */
-export function consequences(book, places, risk, threshold) {
+/** What follows from a threshold, or from a range: right and wrong decisions, and who is flagged in which group. */
+export function consequences(book, places, risk, line, threshold) {
   const { target, people } = book;
-  const flagged = places.filter((i) => risk(i) >= threshold);
+  const flagged = places.filter((i) => line.isFlagged(risk(i)));
   const parts = [];
   if (people.outcomes) {
-    const had = (some) => some.filter((i) => people.outcomes[i] === 1).length;
+    const had = (some) => some.filter((i) => line.happened(people.outcomes[i])).length;
     const cleared = places.length - flagged.length;
     const hits = had(flagged);
     const all = had(places);
+    const caption = book.isValue ? `Predicted and observed, of ${places.length} people` : `Decisions at ${percent(threshold)}, of ${places.length} people`;
+    parts.push(
+      table(caption, [book.isValue ? "Predicted" : "Decision", capital(line.hadWords), capital(line.hadNotWords), "In all"], [
+        [line.flagged, String(hits), String(flagged.length - hits), String(flagged.length)],
+        [line.cleared, String(all - hits), String(cleared - all + hits), String(cleared)],
+      ]),
+    );
     const cost = (1 - threshold) / threshold;
     const paid = flagged.length - hits + cost * (all - hits);
-    parts.push(
-      table(`Decisions at ${percent(threshold)}, of ${places.length} people`, ["Decision", `Had ${target.event}`, "Had not", "In all"], [
-        [target.flagged, String(hits), String(flagged.length - hits), String(flagged.length)],
-        [target.cleared, String(all - hits), String(cleared - all + hits), String(cleared)],
-      ]),
-      h("p", {}, `A threshold of ${percent(threshold)} says that a missed one costs ${digits(cost, 1)} times as much as a needless act: ${digits(paid, 0)} such acts in all.`),
-    );
+    if (!book.isValue) parts.push(h("p", {}, `A threshold of ${percent(threshold)} says that a missed one costs ${digits(cost, 1)} times as much as a needless act: ${digits(paid, 0)} such acts in all.`));
   }
+  const who = book.isValue ? `predicted ${line.cleared}` : target.cleared;
   for (const group of people.groups) {
     const lines = group.names.map((name, code) => {
       const inside = places.filter((i) => group.of[i] === code);
-      const clear = inside.filter((i) => risk(i) < threshold).length;
+      const clear = inside.filter((i) => !line.isFlagged(risk(i))).length;
       return [name, String(inside.length), shareCell(clear, inside.length), inside.length ? clear / inside.length : NaN];
     });
-    const best = Math.max(...lines.filter((line) => Number(line[1]) >= FEW).map((line) => line[3]));
-    parts.push(table(`${group.label}: who is ${target.cleared}`, ["Group", "People", target.cleared, "Ratio to the best group"], lines.map(([name, count, share, rate]) => [name, count, share, Number(count) >= FEW && best > 0 ? digits(rate / best, 2) : "too few"])));
+    const best = Math.max(...lines.filter((one) => Number(one[1]) >= FEW).map((one) => one[3]));
+    parts.push(table(`${group.label}: who is ${who}`, ["Group", "People", capital(who), "Ratio to the best group"], lines.map(([name, count, share, rate]) => [name, count, share, Number(count) >= FEW && best > 0 ? digits(rate / best, 2) : "too few"])));
   }
   return parts;
 }
 
-/** Two cohorts side by side: how many, what happened, what is predicted, how often that is right. */
-export function sideBySide(book, cohorts, risk, threshold, shown) {
+/** Cohorts {name, places} side by side: how many, what happened, what is predicted, how often that is right, what counts. */
+export function sideBySide(book, cohorts, risk, line, shown) {
   const { target, people } = book;
-  const count = (places, test) => shareCell(places.filter(test).length, places.length);
-  const mean = (places) => (places.length ? percent(places.reduce((sum, i) => sum + risk(i), 0) / places.length) : "–");
-  const average = (of) => (places) => (places.length ? book.says(places.reduce((sum, i) => sum + of(i), 0) / places.length) : "–");
+  const { outcomes } = people;
   const row = (words, tell) => [words, ...cohorts.map(({ places }) => tell(places))];
-  const values = [row("People", (places) => String(places.length)), row("Mean prediction", average(risk))];
-  if (book.isValue && people.outcomes) {
-    values.push(row(`Mean ${target.label}`, average((i) => people.outcomes[i])));
-    values.push(row("Mean size of the error", average((i) => Math.abs(risk(i) - people.outcomes[i]))));
-  }
-  const lines = book.isValue ? values : [
-    ["People", ...cohorts.map(({ places }) => String(places.length))],
-    [capitalised(`mean ${target.risk}`), ...cohorts.map(({ places }) => mean(places))],
-    [capitalised(target.flagged), ...cohorts.map(({ places }) => count(places, (i) => risk(i) >= threshold))],
+  const share = (words, test) => row(words, (places) => shareCell(places.filter(test).length, places.length));
+  const mean = (words, of, says) => row(words, (places) => meanCell(places.map(of), says));
+  const whole = (value) => (book.isValue ? book.says(value) : percent(value));
+  const apart = (value) => (book.isValue ? signed(value, book.decimals) : `${signed(100 * value, 0)} points`);
+  const lines = [
+    row("People", (places) => String(places.length)),
+    mean(book.isValue ? "Mean prediction" : capital(`mean ${target.risk}`), risk, whole),
+    share(capital(book.isValue ? `predicted ${line.flagged}` : line.flagged), (i) => line.isFlagged(risk(i))),
   ];
-  if (people.outcomes && !book.isValue) {
-    lines.push([`Had ${target.event}`, ...cohorts.map(({ places }) => count(places, (i) => people.outcomes[i] === 1))]);
-    lines.push(["Decided rightly", ...cohorts.map(({ places }) => count(places, (i) => risk(i) >= threshold === (people.outcomes[i] === 1)))]);
+  if (outcomes) {
+    lines.push(book.isValue ? mean(`Mean ${target.label}`, (i) => outcomes[i], whole) : share(capital(line.hadWords), (i) => line.happened(outcomes[i])));
+    lines.push(mean("Observed less predicted", (i) => outcomes[i] - risk(i), apart));
+    lines.push(book.isValue ? mean("Mean size of the error", (i) => Math.abs(risk(i) - outcomes[i]), whole) : share("Decided rightly", (i) => !line.isWrong(risk(i), outcomes[i])));
   }
-  const drawn = [table("Cohorts side by side", ["Measure", ...cohorts.map(({ name }) => name)], lines)];
-  if (shown) {
-    const sizes = cohorts.map(({ places }) => importance(book, places, shown));
-    const order = Array.from(book.columns.keys()).sort((a, b) => sizes[0].mean[b] - sizes[0].mean[a]).slice(0, 8);
-    const caption = `Mean size of contributions by ${shown.label}, of those whom it explains`;
-    drawn.push(table(caption, ["Column", ...cohorts.map(({ name }, k) => `${name} (${sizes[k].count})`)], order.map((i) => [book.columns[i].label, ...sizes.map(({ mean: of, count: n }) => (n ? digits(of[i], 3) : "–"))])));
-  }
-  return drawn;
+  const drawn = [table("Cohorts side by side, with 95 % intervals", ["Measure", ...cohorts.map(({ name }) => name)], lines)];
+  return shown ? [...drawn, importanceTable(book, cohorts, shown)] : drawn;
 }
 
-function capitalised(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-function importance(book, places, explanation) {
-  const mean = new Float64Array(book.columns.length);
-  const known = places.filter((i) => explanation.place.has(i));
-  for (const person of known) explanation.valuesAt(explanation.place.get(person)).forEach((value, i) => (mean[i] += Math.abs(value) / known.length));
-  return { mean, count: known.length };
+function importanceTable({ columns }, cohorts, shown) {
+  const known = cohorts.map(({ places }) => places.filter((i) => shown.place.has(i)).map((i) => shown.valuesAt(shown.place.get(i))));
+  const sizes = (all, i) => all.map((values) => Math.abs(values[i]));
+  const mean = (all, i) => sizes(all, i).reduce((sum, size) => sum + size, 0) / (all.length || 1);
+  const order = columns.map(({ place }) => place).sort((a, b) => mean(known.at(-1), b) - mean(known.at(-1), a));
+  const caption = `Mean size of contributions by ${shown.label}, of those whom it explains`;
+  const heads = cohorts.map(({ name }, k) => `${name} (${known[k].length})`);
+  return table(caption, ["Column", ...heads], order.slice(0, COLUMNS_SHOWN).map((i) => [columns[i].label, ...known.map((all) => meanCell(sizes(all, i), (size) => digits(size, 2)))]));
 }

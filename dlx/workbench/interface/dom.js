@@ -26,14 +26,15 @@ export function folded(title, draw) {
   const inside = h("div");
   const part = h("details", {}, h("summary", {}, title), inside);
   const redraw = () => {
-    if (part.open) inside.replaceChildren(...[draw()].flat());
+    if (part.open) inside.replaceChildren(...[draw()].flat().filter(Boolean));
   };
   part.addEventListener("toggle", redraw);
   return [part, redraw];
 }
 
+/** A list to choose from, which keeps the focus when it is drawn again. */
 export function choice(label, options, chosen, change) {
-  const select = h("select", { onchange: () => change(select.value) });
+  const select = h("select", { id: `choose-${label.toLowerCase().replaceAll(/\W+/g, "-")}`, onchange: () => change(select.value) });
   for (const { value, words, why } of options) {
     select.append(h("option", { value, selected: value === chosen, disabled: Boolean(why), title: why || null }, words));
   }

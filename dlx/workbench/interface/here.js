@@ -1,4 +1,4 @@
-// Answers from the page's own file: models evaluated in this thread, contributions bit by bit in a worker.
+// Answers from the page's own file: models evaluated in this thread, contributions bit by bit in a worker that lasts.
 
 import { readModel } from "../engine/model.js";
 import { inParts } from "./parts.js";
@@ -9,29 +9,52 @@ const COMPUTED = [
   { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
 ];
 
-/** Return what can be asked: `methods(model)`, `risks(rows)`, `model(name)` and `explain(question, update)`, which returns how to stop it. */
+/**
+ * Return what can be asked: `methods(model)`, `risks(rows)` of every model, `answersOf(model, rows)`, `model(name)`,
+ * `explain(question, update)`, which returns how to stop it, and `close()`.
+ */
 export function answersHere(book, source) {
   const written = new Map(book.models.filter((one) => one.written).map((one) => [one.name, one.written]));
   const models = new Map(Array.from(written, ([name, one]) => [name, readModel(one)]));
+  const waiting = new Map(); // what is called with the answers to a question, by its number
   let worker = null;
+  let count = 0;
+
+  function started() {
+    worker = new Worker(source);
+    worker.onmessage = ({ data: { id, ...found } }) => {
+      waiting.get(id)?.(found);
+      if (found.isLast || found.failed) waiting.delete(id);
+    };
+    worker.onerror = (event) => {
+      for (const update of waiting.values()) update({ failed: event.message || "it failed" });
+      worker.terminate();
+      worker = null;
+    };
+    worker.postMessage({ models: Object.fromEntries(written), background: book.background });
+  }
 
   function methods(name) {
     return written.has(name) ? COMPUTED.filter((one) => one.fits(written.get(name))) : [];
   }
 
-  async function risks(rows) {
-    const each = book.models.map(({ name }) => (models.has(name) ? models.get(name).predict(rows, book.scale) : null));
-    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, answer: each[k] ? each[k][i] : null })));
+  async function answersOf(name, rows) {
+    return models.has(name) ? Array.from(models.get(name).predict(rows, book.scale)) : rows.map(() => null);
   }
 
-  function explain(question, update) {
-    worker?.terminate();
-    const mine = new Worker(source);
-    worker = mine;
-    mine.onmessage = ({ data }) => update(data);
-    mine.onerror = (event) => update({ failed: event.message || "it failed" });
-    mine.postMessage({ written: written.get(question.model), ...question, background: question.against ?? book.background });
-    return () => mine.terminate();
+  async function risks(rows) {
+    const each = await Promise.all(book.models.map(({ name }) => answersOf(name, rows)));
+    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, answer: each[k][i] })));
+  }
+
+  function explain({ against, ...question }, update) {
+    if (!worker) started();
+    const id = (count += 1);
+    waiting.set(id, update);
+    worker.postMessage({ id, ...question, against });
+    return () => {
+      if (waiting.delete(id)) worker?.postMessage({ stop: id });
+    };
   }
 
   /** Return a model that can be asked about many rows at once: {engine, predict}; or why not. */
@@ -41,5 +64,6 @@ export function answersHere(book, source) {
     return { engine, predict: (rows, scale) => inParts(rows, (some) => engine.predict(some, scale)) };
   }
 
-  return { methods, risks, explain, model };
+  if (written.size) started(); // it reads the models while the page is drawn
+  return { methods, risks, answersOf, model, explain, close: () => worker?.terminate() };
 }

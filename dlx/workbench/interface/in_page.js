@@ -1,8 +1,7 @@
 // The workbench in a page's own file: filled when the fold around it is opened, or a link leads to somebody.
 
-import { openBook } from "./book.js";
+import { openClasses } from "./classes.js";
 import { answersHere } from "./here.js";
-import { openWorkbench } from "./workbench.js";
 import { work } from "./worker.js";
 
 function start() {
@@ -13,8 +12,8 @@ function start() {
   const fill = () => {
     if (!fold.open || isFilled) return;
     isFilled = true;
-    const book = openBook(JSON.parse(document.getElementById("workbench-book").textContent));
-    openWorkbench(place, book, answersHere(book, source));
+    const held = JSON.parse(document.getElementById("workbench-book").textContent);
+    openClasses(place, held, (name) => (name && held.classes.others[name]) ?? {}, (book) => answersHere(book, source));
   };
   const follow = () => {
     if (location.hash.includes("=")) fold.open = true;

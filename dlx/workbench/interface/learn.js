@@ -43,7 +43,7 @@ export function learnPart(bench) {
     if (mine !== turn) return; // somebody or something else was asked for meanwhile
     const options = Object.entries(DEMOS).map(([value, one]) => ({ value, words: one.words, why: one.fits(engine) ? "" : `not of ${now.view.model}` }));
     const named = options.some(({ value, why: not }) => value === demoOf() && !not) ? demoOf() : "orders";
-    const select = choice("Method", options, named, (demo) => {
+    const select = choice("Shown", options, named, (demo) => {
       asked = demo;
       drawn = "";
       draw();

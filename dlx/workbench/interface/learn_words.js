@@ -1,6 +1,6 @@
 // Beside each plot: what it says here, and what it does not (people trust such plots too much: Kaur et al. 2020).
 
-import { h, percent, signed } from "./dom.js";
+import { digits, h, percent, signed } from "./dom.js";
 
 /** Return how numbers of a scale are written: {unit, add, at, said}, of contributions, of answers, and of answers in a sentence. */
 export function unitsOf(book, scale) {
@@ -9,7 +9,7 @@ export function unitsOf(book, scale) {
   const withShare = (value) => `${signed(value)} (${percent(1 / (1 + Math.exp(-value)))})`;
   if (scale === "probability") return { unit: "percent points", add: (value) => signed(100 * value, 1), at: share, said: share };
   if (scale === "logit") return { unit: "log-odds", add: number, at: number, said: withShare };
-  return { unit: book.target.unit || "its unit", add: number, at: book.says, said: book.says };
+  return { unit: book.target.unit || "its unit", add: number, at: (value) => digits(value, book.decimals), said: book.says };
 }
 
 /** Return a sentence of what a plot shows and one of what it does not say. */
@@ -22,9 +22,9 @@ const outcomeOf = ({ isValue, target }) => (isValue ? `what â€œ${target.label}â€
 export function saysOfRisks(book, view) {
   const all = view.answers.map((one) => one.answer);
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  const says = (answer) => book.says(answer, view.threshold);
+  const { says, isFlagged } = view.line;
   const range = says(low) === says(high) ? says(low) : `from ${says(low)} to ${says(high)}`;
-  const above = all.filter((answer) => answer >= view.threshold).length;
+  const above = all.filter(isFlagged).length;
   const sides = above === 0 ? "below" : above === all.length ? "above" : "on both sides of";
   const line = book.isValue ? "" : `, ${all.length > 1 && sides !== "on both sides of" ? "all " : ""}${sides} the threshold of ${percent(view.threshold)}`;
   const who = all.length > 1 ? `what ${all.length} models predict, ${range}` : `what ${view.answers[0].name} predicts, ${range}`;

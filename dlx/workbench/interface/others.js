@@ -2,28 +2,30 @@
 
 import { capital, choice, h, signed } from "./dom.js";
 import { valueWords } from "./book.js";
+import { distance } from "./seen.js";
 
 const MOST = 100; // people of a background
 const NEAREST = 3;
+const NEAR_LINE = 20; // people about whom a decision is closest
 
 /** Return whom contributions are measured against: {words, rows} by a key; rows are null for the background of the page. */
-export function backgrounds(bench, view, listed) {
+export function backgrounds(bench, view, listed, cohorts) {
   const { book } = bench;
-  const { people, target } = book;
+  const { people, everybody } = book;
+  const { line } = view;
   const risk = (i) => book.predictions.get(view.model)[i];
-  const everybody = Array.from(people.names.keys());
-  const near = [...everybody].sort((a, b) => Math.abs(risk(a) - view.threshold) - Math.abs(risk(b) - view.threshold));
-  const decided = {
-    cleared: { words: `those ${target.cleared}`, places: everybody.filter((i) => risk(i) < view.threshold) },
-    near: { words: "those nearest the threshold", places: near.slice(0, 20) },
-  };
+  const off = (i) => Math.min(...line.ends.map((end) => Math.abs(risk(i) - end)));
+  const near = [...everybody].sort((a, b) => off(a) - off(b));
+  const kept = cohorts.map(({ name, places }) => [`cohort:${name}`, { words: `cohort ${name}`, places }]);
   const found = {
     "": { words: `${book.background.length} training rows`, rows: null },
-    ...(book.isValue ? {} : decided),
+    cleared: { words: `those ${book.isValue ? "predicted " : ""}${line.cleared}`, places: everybody.filter((i) => !line.isFlagged(risk(i))) },
+    near: { words: book.isValue ? "those nearest the range's ends" : "those nearest the threshold", places: near.slice(0, NEAR_LINE) },
     listed: { words: "the people in the list", places: listed },
+    ...Object.fromEntries(kept),
   };
   const [, name] = view.against.match(/^person:(.*)$/) ?? [];
-  if (name !== undefined && people.names.includes(name)) found[view.against] = { words: `${target.person} ${name}`, places: [people.names.indexOf(name)] };
+  if (name !== undefined && people.names.includes(name)) found[view.against] = { words: `${book.target.person} ${name}`, places: [people.names.indexOf(name)] };
   for (const one of Object.values(found)) {
     if (one.places) one.rows = one.places.filter((i) => i !== view.person).slice(0, MOST).map((i) => people.rows[i]);
   }
@@ -35,24 +37,12 @@ export function againstChoice(bench, view, known, set) {
   return choice("Against", options, view.against in known ? view.against : "", (against) => set({ against }));
 }
 
-/** How far two rows are apart: the mean over columns of the difference as a share of the range, 1 for another level (Gower 1971). */
-function distance(columns, one, other) {
-  let total = 0;
-  for (const column of columns) {
-    const [a, b] = [one[column.place], other[column.place]];
-    const isNumber = column.kind !== "categorical" && !Number.isNaN(a) && !Number.isNaN(b) && ![a, b].some((code) => column.special.some(([own]) => own === code));
-    if (isNumber) total += Math.min(1, Math.abs(a - b) / (column.high - column.low || 1));
-    else total += Object.is(a, b) ? 0 : 1;
-  }
-  return total / columns.length;
-}
-
 /** The nearest real people whom the model decides otherwise about, and what sets them apart. */
 export function nearestOthers({ book }, view, set) {
   const { people, columns, target } = book;
+  const { line } = view;
   const risk = (i) => book.predictions.get(view.model)[i];
-  const isOther = (i) => (book.isValue ? i !== view.person : risk(i) >= view.threshold !== view.isFlagged);
-  const others = Array.from(people.names.keys()).filter(isOther);
+  const others = book.everybody.filter((i) => line.isFlagged(risk(i)) !== view.isFlagged);
   const nearest = others.map((i) => [distance(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);
   const lines = nearest.slice(0, NEAREST).map(([, i]) => {
     const apart = columns.filter((column) => !Object.is(view.row[column.place], people.rows[i][column.place]));
@@ -61,13 +51,13 @@ export function nearestOthers({ book }, view, set) {
     return h(
       "li",
       {},
-      `${capital(target.person)} ${name}, ${book.says(risk(i), view.threshold)}: ${words}. `,
+      `${capital(target.person)} ${name}, ${line.says(risk(i))}: ${words}. `,
       h("button", { type: "button", onclick: () => set({ against: `person:${name}` }) }, "Why not this one?"),
       " ",
       h("button", { type: "button", onclick: () => set({ person: name, against: "" }) }, "Look"),
     );
   });
-  const who = book.isValue ? "Real people in this file who are" : `Real people in this file who are ${view.isFlagged ? target.cleared : target.flagged} and`;
+  const who = `Real people in this file who are ${book.isValue ? "predicted " : ""}${view.isFlagged ? line.cleared : line.flagged} and`;
   const words = `${who} most like this one, by the mean share of each column's range; what is different.`;
   return lines.length ? [h("p", { class: "quiet" }, words), h("ul", { class: "ways" }, lines)] : [h("p", {}, "Nobody here is decided otherwise about.")];
 }

@@ -1,6 +1,6 @@
 // One person: what the models say, the reasons that may be given, why, and the ways out.
 
-import { capital, choice, h, percent, signed } from "./dom.js";
+import { capital, choice, digits, h, percent, signed } from "./dom.js";
 import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
 import { alignmentPart } from "./alignment.js";
 import { saysOfContributions, saysOfMethods, saysOfRisks, unitsOf } from "./learn_words.js";
@@ -31,18 +31,19 @@ export function verdict(bench, view) {
   const { book } = bench;
   const { target } = book;
   const said = view.answers.find((one) => one.name === view.model);
-  const decided = book.isValue ? "" : ` (${said.answer >= view.threshold ? target.flagged : target.cleared})`;
+  const { line } = view;
+  const decided = ` (${line.isFlagged(said.answer) ? line.flagged : line.cleared})`;
   const who = view.isNew ? view.name : view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
   const isKnown = book.people.outcomes && !view.isChanged && !view.isNew;
   const happened = isKnown ? ` In the data ${outcomeWords(book, book.people.outcomes[view.person])}.` : "";
   return [
     h("h3", { tabindex: -1 }, capital(who)),
-    h("p", { class: "verdict" }, `${view.model} says ${book.says(said.answer, view.threshold)}${decided}.${happened}`),
+    h("p", { class: "verdict" }, `${view.model} says ${line.says(said.answer)}${decided}.${happened}`),
     riskBars(
       view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.answer, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
-      view.threshold,
+      line.ends,
       book.at,
-      ({ now, before }) => (before === null ? "" : `${book.says(before, view.threshold)} → `) + book.says(now, view.threshold),
+      ({ now, before }) => (before === null ? "" : `${line.says(before)} → `) + line.says(now),
     ),
     saysOfRisks(book, view),
     view.unlike ? h("p", { class: "objection" }, view.unlike) : null,
@@ -89,15 +90,32 @@ function alone(bench, view, found) {
   });
 }
 
+const button = (words, id, act) => h("button", { type: "button", id, onclick: act }, words);
+
+function costWords({ seconds, evaluations }, { goOn }) {
+  const long = seconds < 90 ? `${digits(seconds, 0)} seconds` : `${digits(seconds / 60, 0)} minutes`;
+  return h("p", {}, `This takes about ${long}: ${digits(evaluations, 0)} predictions. `, button("Compute", "workbench-compute", goOn));
+}
+
+function progressWords({ progress, share }, { cancel }) {
+  const bar = share === undefined ? null : h("progress", { value: share, max: 1, "aria-label": "How far it is" });
+  return h("p", { role: "status" }, `${progress} `, bar, " ", button("Cancel", "workbench-cancel", cancel));
+}
+
+/** What is said in place of an answer that is not there yet, or never will be: its cost, how far it is, why there is none. */
+export function waiting(found, act) {
+  if (found.cost) return [costWords(found.cost, act)];
+  return [found.progress ? progressWords(found, act) : h("p", { class: "objection" }, found.failed)];
+}
+
 /** The chosen method as a waterfall, and all methods on one axis. */
-export function contributions(bench, view, found, against) {
+export function contributions(bench, view, found, against, act) {
   const { book } = bench;
   const known = book.explanations
     .filter((one) => !view.isChanged && !view.isOther && one.model === view.model && one.place.has(view.person))
     .map((one) => ({ ...one, values: one.valuesAt(one.place.get(view.person)) }));
   if (!found) return [h("p", { class: "quiet" }, view.method ? "Computing …" : "No method can tell of this person here.")];
-  if (found.progress) return [h("p", { class: "quiet" }, found.progress)];
-  if (found.failed) return [h("p", { class: "objection" }, found.failed)];
+  if (!found.values) return waiting(found, act);
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
   const { unit, add: number, at: shown } = unitsOf(book, found.scale);
@@ -111,23 +129,27 @@ export function contributions(bench, view, found, against) {
 /** The ways out, each with how many other models would clear the person, too: {way, row, risks} of each. */
 export function waysOut({ book }, view, ways, take) {
   const { target } = book;
-  if (!ways.length) return [h("p", {}, view.isFlagged ? `No way out was found for this ${target.person}, or none was looked for.` : `This ${target.person} is ${target.cleared}: no way out is needed.`)];
+  const { line } = view;
+  if (!ways.length) return [h("p", {}, view.isFlagged ? `No way out was found for this ${target.person}, or none was looked for.` : `This ${target.person} is ${line.cleared}: no way out is needed.`)];
   const lines = ways.map(({ way, risks }) => {
     const words = Object.entries(way.changes).map(([name, code]) => {
       const column = book.columns.find((one) => one.name === name);
       return `${column.label}: ${valueWords(column, view.original[column.place])} → ${valueWords(column, code)}`;
     });
     const others = risks.filter((one) => one.name !== view.model && one.answer !== null);
-    const agreeing = others.filter((one) => one.answer < view.threshold).length;
-    return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${book.says(way.risk, view.threshold)}; ${agreeing} of ${others.length} other models agree`);
+    const agreeing = others.filter((one) => !line.isFlagged(one.answer)).length;
+    return h("li", {}, h("button", { type: "button", onclick: () => take(way.changes) }, words.join("; ")), ` ${line.says(way.risk)}; ${agreeing} of ${others.length} other models agree`);
   });
   return [h("p", { class: "quiet" }, "A click puts a way out into the form. It says what the model would answer, not what would become of the person."), h("ul", { class: "ways" }, lines)];
 }
 
+/** The ways out that the page knows for the model in view. */
 export function waysOf({ book }, view) {
-  return (book.ways[view.name] ?? [])
-    .filter((way) => way.model === view.model)
-    .map((way) => ({ way, row: changed(book.columns, view.original, way.changes) }));
+  return (book.ways[view.name] ?? []).filter((way) => way.model === view.model);
+}
+
+export function withRows({ book }, view, ways) {
+  return ways.map((way) => ({ way, row: changed(book.columns, view.original, way.changes) }));
 }
 
 /** A row with other codes in some columns, by their names. */

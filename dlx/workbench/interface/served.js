@@ -1,12 +1,11 @@
 // The workbench on a page that a server sent.
 
-import { openBook } from "./book.js";
-import { answersThere } from "./there.js";
-import { openWorkbench } from "./workbench.js";
+import { answersThere, fetched } from "./there.js";
+import { openClasses } from "./classes.js";
 
 async function start() {
-  const book = openBook(await (await fetch(`book${location.search}`)).json());
-  openWorkbench(document.getElementById("workbench"), book, answersThere(book));
+  const held = await fetched("book");
+  openClasses(document.getElementById("workbench"), held, (name) => (name === held.classes?.told ? {} : fetched("book", { class: name })), answersThere);
 }
 
 start();

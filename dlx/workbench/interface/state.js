@@ -1,40 +1,69 @@
 // What is on the screen, in one object; a link holds all of it that is not as it was opened.
 
-const HELD = ["person", "model", "method", "unit", "against", "threshold", "find", "sort", "decision", "group"];
+import { NO_FILTER } from "./filters.js";
+
+const HELD = ["class", "person", "model", "method", "unit", "against", "threshold", "range", "find", "sort", "decision", "group", "part", "possible", "tree"];
+const MOST_STEPS = 100; // that can be undone
+const ONE_STEP = 800; // milliseconds: a slider that is pulled is one step
 
 export function makeState(opened, columns) {
-  let now = { ...opened, changes: {} };
+  let now = { ...opened, changes: {}, cohorts: [] };
   const listeners = [];
+  let steps = []; // changes as they were before, the last one at the end
 
   function set(patch) {
     const before = now;
     now = { ...now, ...patch };
-    if ("person" in patch && patch.person !== before.person && !("changes" in patch)) now.changes = {};
-    for (const listener of listeners) listener(now, before);
-    const isMoved = HELD.some((name) => now[name] !== opened[name]) || Object.keys(now.changes).length;
+    if ("person" in patch && patch.person !== before.person) {
+      steps = [];
+      if (!("changes" in patch)) now.changes = {};
+    } else if ("changes" in patch) remember(before.changes, patch.changes);
+    tell(before);
+  }
+
+  function tell(before) {
+    const isMoved = HELD.some((name) => now[name] !== opened[name]) || Object.keys(now.changes).length || now.cohorts.length;
     if (isMoved || location.hash.includes("=")) history.replaceState(null, "", `#${asText()}`);
+    for (const listener of listeners) listener(now, before);
+  }
+
+  function remember(before, after) {
+    const which = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => !Object.is(before[name], after[name])).join();
+    const last = steps.at(-1);
+    if (!last || last.which !== which || performance.now() - last.at > ONE_STEP) steps = [...steps.slice(1 - MOST_STEPS), { changes: before, which, at: 0 }];
+    steps.at(-1).at = performance.now();
+  }
+
+  function undo() {
+    if (!steps.length) return;
+    const before = now;
+    now = { ...now, changes: steps.at(-1).changes };
+    steps = steps.slice(0, -1);
+    tell(before);
   }
 
   function asText() {
     const parts = HELD.filter((name) => name === "person" || now[name] !== opened[name]).map((name) => [name, now[name]]);
     const changed = Object.entries(now.changes).map(([name, code]) => [`c.${name}`, Number.isNaN(code) ? "missing" : code]);
-    return new URLSearchParams([...parts, ...changed]).toString();
+    const cohorts = now.cohorts.map((one) => ["cohort", new URLSearchParams(one).toString()]);
+    return new URLSearchParams([...parts, ...changed, ...cohorts]).toString();
   }
 
   /** Take up what a link says; a column may be named with or without "c." before it. */
   function read(text) {
     if (!text.includes("=")) return false;
-    const found = { ...opened, changes: {} };
+    const found = { ...opened, changes: {}, cohorts: [] };
     for (const [name, value] of new URLSearchParams(text)) {
       const column = columns.find((one) => one.name === name.replace(/^c\./, ""));
-      if (HELD.includes(name)) found[name] = name === "threshold" ? Number(value) : value;
+      if (name === "cohort") found.cohorts.push({ ...NO_FILTER, ...Object.fromEntries(new URLSearchParams(value)) });
+      else if (HELD.includes(name)) found[name] = name === "threshold" ? Number(value) : value;
       else if (column) found.changes[column.name] = value === "missing" ? NaN : codeOf(column, value);
     }
     set(found);
     return true;
   }
 
-  return { get: () => now, set, read, asText, listen: (listener) => listeners.push(listener) };
+  return { get: () => now, set, undo, read, asText, listen: (listener) => listeners.push(listener), canUndo: () => steps.length > 0 };
 }
 
 /** Return the code of what somebody typed: a level by its label or as the table spells it, a number, or missing. */

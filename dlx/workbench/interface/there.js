@@ -1,5 +1,11 @@
 // Answers from the server that sent the page: every method of every model, black boxes included.
 
+export async function fetched(path, asked = {}) {
+  const said = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(asked)) if (value !== undefined) said.set(name, value);
+  return (await fetch(`${path}?${said}`)).json();
+}
+
 import { readModel } from "../engine/model.js";
 import { inParts } from "./parts.js";
 
@@ -21,16 +27,41 @@ async function answered(path, said) {
 export function answersThere(book) {
   const methods = (name) => book.models.find((one) => one.name === name).methods;
 
+  const asked = async (rows, of = {}) => (await answered("risks", { rows: rows.map(asNumbers), class: book.class, ...of })).risks;
+
   async function risks(rows) {
-    const said = await answered("risks", { rows: rows.map(asNumbers) });
-    return said.risks.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] })));
+    const said = await asked(rows);
+    return said.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] })));
   }
 
-  /** Ask; each line of the answer says how far it is, or what was found. Leaving stops the work on the server, too. */
+  const answersOf = async (model, rows) => (await asked(rows, { model })).map(([one]) => one);
+  const known = new Map();
+
+  /** Return a model that can be asked about many rows: {engine, predict}; by this browser, where it can be written down. */
+  function model(name) {
+    if (!known.has(name)) known.set(name, opened(name));
+    return known.get(name);
+  }
+
+  async function opened(name) {
+    const { written } = await answered("model", { model: name, class: book.class });
+    const engine = written ? readModel(written) : null;
+    const ask = async (rows, scale) => (await asked(rows, { model: name, scale })).map(([one]) => one);
+    return { engine, predict: (rows, scale) => (engine ? inParts(rows, (some) => engine.predict(some, scale)) : inParts(rows, (some) => ask(some, scale), MOST_AT_ONCE)) };
+  }
+
+  /** Ask; each line of the answer says what it costs, how far it is, or what was found. Leaving stops the work on the server, too. */
   function explain(question, update) {
+    return queued("explain", { ...question, row: asNumbers(question.row), against: question.against?.map(asNumbers) ?? null }, update);
+  }
+
+  /** Ask for ways out of somebody: {model, person, threshold, range}. */
+  const ways = (question, update) => queued("ways", question, update);
+
+  function queued(path, question, update) {
     const leaving = new AbortController();
     const read = async () => {
-      const answer = await posted("explain", { ...question, row: asNumbers(question.row), against: question.against?.map(asNumbers) ?? null }, leaving.signal);
+      const answer = await posted(path, { ...question, class: book.class }, leaving.signal);
       if (!answer.ok) return update({ failed: (await answer.json()).error });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
@@ -47,20 +78,5 @@ export function answersThere(book) {
     return () => leaving.abort();
   }
 
-  const known = new Map();
-
-  /** Return a model that can be asked about many rows: {engine, predict}; by this browser, where it can be written down. */
-  function model(name) {
-    if (!known.has(name)) known.set(name, fetched(name));
-    return known.get(name);
-  }
-
-  async function fetched(name) {
-    const { written } = await answered("model", { model: name });
-    const engine = written ? readModel(written) : null;
-    const ask = async (rows, scale) => (await answered("risks", { model: name, scale, rows: rows.map(asNumbers) })).risks.map(([one]) => one);
-    return { engine, predict: (rows, scale) => (engine ? inParts(rows, (some) => engine.predict(some, scale)) : inParts(rows, (some) => ask(some, scale), MOST_AT_ONCE)) };
-  }
-
-  return { methods, risks, explain, model };
+  return { methods, risks, answersOf, model, explain, ways, close: () => {} };
 }

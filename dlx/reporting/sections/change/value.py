@@ -10,25 +10,19 @@ from dlx.audit.counterfactuals import Range, Recourse, recourse_into
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import NEIGHBOURS, ORDINARY_PEOPLE
 from dlx.background import sample
-from dlx.context import RunContext, is_black_box
+from dlx.context import TOP, RunContext, is_black_box
 from dlx.model import Model
-from dlx.plots import decimals_of_values
 from dlx.reporting.phrases import amount
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.change.measure import FEW, MANY, WANTED, WIDE, About, changing_columns, example_of, searched
-from dlx.stats import quantile
 
 COVERS = ("recourse",)
-TOP = 0.75  # quantile of the training outcomes above which people are to be brought down, where no range was asked for
 
 
 def measure(context: RunContext) -> Measured:
     """Return what would bring people into the range by the black boxes, or by all models where none is."""
     models = [model for model in context.told_of if is_black_box(model)] or context.told_of
-    schema, outcomes = context.case.schema, context.case.train.outcomes
-    assert outcomes is not None
-    top = round(float(quantile(outcomes, TOP, context.case.train.weights)), decimals_of_values(2))  # as it is printed
-    into = context.into or Range(high=top)
+    schema, into = context.case.schema, context.wanted
     tables, facts, about = changing_columns(context, models)
     facts |= {"low": into.low, "high": into.high, "is_asked": float(context.into is not None), "top": 1 - TOP}
     if any(feature.actionable for feature in schema.features) and not schema.target.past:
