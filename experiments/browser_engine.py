@@ -2,10 +2,10 @@
 
     uv run --locked --group test python experiments/browser_engine.py bank_loan --people 200
 
-It runs in node, whose JavaScript is Chromium's. Of each model: what it weighs in a page, the largest difference of a
-prediction, the median time of one; of Shapley values the time to the first answer, and what is known after a second: how
-many lie within two standard errors of `exact_shapley` or a long run of `shapley`, the furthest, and the median standard
-error.
+It runs in node, whose JavaScript is Chromium's; seconds are those of the processor. Of each model: what it weighs in a page,
+the largest difference of a prediction, the median time of one; of Shapley values the time to the first answer, and how many lie
+within two standard errors of `exact_shapley` or a long run of `shapley`, and the furthest; then what is known after a second,
+and its median standard error.
 """
 
 from __future__ import annotations
@@ -80,15 +80,13 @@ def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray, s
     theirs = model.predict(rows, scale)
     off = np.abs(ask("predictions", model, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
     answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=seed, most=1e9, seconds=1)
-    values, errors = (np.array([steps[-1][name] for steps in answers]) for name in ("values", "errors"))
     best = best_shapley(model, scale)
     method = best if exact_for(best, model, scale) else ground_truth_for(model, scale)
     options = {} if exact_for(method, model, scale) else {"budget": LONG_RUN * len(background)}
     truth = dlx.explain(model, rows, method=method, background=background, scale=scale, **options)
     largest = np.abs(truth.values).max(axis=1, keepdims=True)
-    known = np.zeros_like(errors) if truth.standard_errors is None else truth.standard_errors
-    sure = np.array([steps[-1]["isExact"] for steps in answers])
-    apart = np.abs(values - truth.values)[~sure] / np.hypot(errors, known)[~sure]
+    known = np.zeros_like(truth.values) if truth.standard_errors is None else truth.standard_errors
+    (_, _, *first), (values, errors, *last) = (_told(answers, which, truth.values, known) for which in (0, -1))
     return {
         "KB": len(json.dumps(writing.written(model))) // 1024,
         "prediction off": f"{off.max():.0e}",
@@ -97,9 +95,19 @@ def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray, s
         "evaluations": int(np.median([steps[-1]["evaluations"] for steps in answers])),
         "off / largest": f"{np.median(np.abs(values - truth.values) / largest):.1e}",
         "standard error / largest": f"{np.median(errors / largest):.1e}",
-        "within 2": (apart <= 2).mean().round(3) if apart.size else "exact",
-        "furthest": apart.max().round(1) if apart.size else "exact",
+        "within 2 at first": first[0],
+        "furthest at first": first[1],
+        "within 2": last[0],
+        "furthest": last[1],
     }
+
+
+def _told(answers: list[list[Any]], which: int, truth: np.ndarray, known: np.ndarray) -> tuple[Any, ...]:
+    """Return values and standard errors of an answer to each row, how many values are within two of them, and the furthest."""
+    values, errors = (np.array([steps[which][name] for steps in answers]) for name in ("values", "errors"))
+    sampled = ~np.array([steps[which]["isExact"] for steps in answers])
+    apart = np.abs(values - truth)[sampled] / np.hypot(errors, known)[sampled]
+    return values, errors, *(((apart <= 2).mean().round(3), apart.max().round(1)) if apart.size else ("exact", "exact"))
 
 
 def main() -> None:
