@@ -28,6 +28,7 @@ from dlx.plots import decimals_of_values
 from dlx.processes import side_by_side
 from dlx.progress import Narrator, Update
 from dlx.stats import quantile
+from dlx.threads import cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 PANEL = 40
 USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
+FEWEST_AGAIN = 4  # and they are explained again so often
 MOST_AUDITED = 1_200  # test rows whose contributions the audit looks at
 MOST_TOP = 5
 TOP = 0.75  # quantile of the training outcomes above which people are to be brought down, where no range was asked for
@@ -75,6 +77,13 @@ class Budget:
     def is_thorough(self) -> bool:
         """Whether everything is measured, of every black box."""
         return self.name == "thorough"
+
+    def of_columns(self, columns: int) -> Budget:
+        """Return the budget for a table of so many columns: of more than 100, less is made again in proportion."""
+        again, as_they_come = (
+            in_proportion(some, columns, at_least=FEWEST_AGAIN) for some in (self.replicates, self.settings_people)
+        )
+        return replace(self, replicates=again, settings_people=as_they_come)
 
 
 QUICK = Budget("quick", noise_people=8, replicates=10, truth_tolerance=0.02, settings_people=6)
@@ -211,7 +220,7 @@ class RunContext:
             chosen,
             reference,
             seed,
-            budget,
+            budget.of_columns(len(case.schema)),
             keeper,
             narrator,
             siblings,
@@ -388,9 +397,11 @@ class RunContext:
         people = sample(self.case.test, self.fewer(MOST_AUDITED), seed=self.seed)
         told = [model for model in self.told_of if is_black_box(model)] or self.told_of
         models = list(dict.fromkeys([*told, self.to_use[0]]))
-        tasks = [partial(self.explain, model, people, explainers.best_shapley(model, model.scales[0])) for model in models]
-        found = self.side_by_side(tasks, "Explaining test rows by the audited models", "models")
-        return {model.name: made for model, made in zip(models, found, strict=True)}
+        parts = [people[some] for some in np.array_split(np.arange(len(people)), min(cores(), len(people)))]
+        best = {model: explainers.best_shapley(model, model.scales[0]) for model in models}
+        tasks = [partial(self.explain, model, part, best[model]) for model in models for part in parts]
+        found = iter(self.side_by_side(tasks, "Explaining test rows by the audited models", "parts"))
+        return {model.name: Explanation.concatenate([next(found) for _ in parts]) for model in models}
 
     def methods_of(self, model: Model) -> list[str]:
         """Return the methods by which a model was explained."""
@@ -452,7 +463,12 @@ def default_models(case: Dataset, models: Sequence[str] = DEFAULT_MODELS) -> lis
 
 def fewer_people(people: int, columns: int) -> int:
     """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
-    return people if columns <= USUAL_COLUMNS else min(people, max(FEWEST, people * USUAL_COLUMNS // columns))
+    return in_proportion(people, columns, at_least=FEWEST)
+
+
+def in_proportion(count: int, columns: int, *, at_least: int) -> int:
+    """Return a count, in proportion less for a table of more than 100 columns."""
+    return count if columns <= USUAL_COLUMNS else min(count, max(at_least, count * USUAL_COLUMNS // columns))
 
 
 def is_black_box(model: Model) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -42,33 +43,48 @@ def association(observed: Dataset) -> pd.DataFrame:
 
     Between numbers and ordered levels it is |Spearman's rank correlation|; between such a column and one of levels without
     order the correlation ratio of its ranks, the root of the share of their variance that lies between levels; between
-    two of the latter Cramér's V. Rows in which either is no number and no level are left out;
-    a constant column goes with nothing.
+    two of the latter Cramér's V. Ranks are those among all rows with a number; rows in which either is no number and no level
+    are left out; a constant column goes with nothing.
     """
-    features, columns = observed.schema.features, observed.rows.T
-    found = np.eye(len(features))
-    for i, one in enumerate(features):
-        for j in range(i):
-            found[i, j] = found[j, i] = pair_association(one, columns[i], features[j], columns[j])
+    features = observed.schema.features
+    found = _associations(features, observed.schema.numbers(observed.rows))
     return pd.DataFrame(found, index=observed.schema.names, columns=observed.schema.names)
 
 
 def pair_association(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
     """Return how strongly two columns of codes [rows] go together, 0 to 1; see `association`."""
-    left, right = one.numbers(left), other.numbers(right)
-    known = ~np.isnan(left) & ~np.isnan(right)
-    left, right = left[known], right[known]
-    if len(left) < LEAST_PAIRS or np.ptp(left) == 0 or np.ptp(right) == 0:
-        return 0.0
-    ordered = [not some.is_categorical or some.ordered or len(some.levels) == 2 for some in (one, other)]
-    if all(ordered):
-        return float(abs(stats.spearmanr(left, right).statistic))
-    if not any(ordered):
-        return float(stats.contingency.association(stats.contingency.crosstab(left, right).count, method="cramer"))
-    levels, ranked = (right, stats.rankdata(left)) if ordered[0] else (left, stats.rankdata(right))
-    _, which, counts = np.unique(levels, return_inverse=True, return_counts=True)
-    means = np.bincount(which, ranked) / counts
-    return float(np.sqrt(counts @ (means - ranked.mean()) ** 2 / np.square(ranked - ranked.mean()).sum()))
+    return float(_associations((one, other), np.column_stack([one.numbers(left), other.numbers(right)]))[0, 1])
+
+
+def _associations(features: Sequence[Feature], rows: np.ndarray) -> np.ndarray:
+    """Return the `association` of columns [rows, features], by products of all with all: a table may have hundreds."""
+    is_known = ~np.isnan(rows)
+    known, middle = is_known.astype(float), (is_known.sum(axis=0) + 1) / 2
+    ranks = np.where(is_known, stats.rankdata(rows, axis=0, nan_policy="omit") - middle, 0.0)
+    counts, sums, squares = known.T @ known, ranks.T @ known, (ranks**2).T @ known  # of pairs: where both are known
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = squares - sums**2 / counts
+        found = np.abs(ranks.T @ ranks - sums * sums.T / counts) / np.sqrt(spread * spread.T)
+        levels = {
+            i: (rows[:, i, None] == np.unique(rows[is_known[:, i], i])).astype(float)
+            for i, feature in enumerate(features)
+            if feature.is_categorical and not (feature.ordered or len(feature.levels) == 2)
+        }
+        for i, inside in levels.items():
+            between = np.nansum((ranks.T @ inside) ** 2 / (known.T @ inside), axis=1) - sums[:, i] ** 2 / counts[i]
+            found[i] = found[:, i] = np.sqrt(np.maximum(between, 0) / spread[:, i])
+    for i, j in combinations(levels, 2):
+        found[i, j] = found[j, i] = _cramer(levels[i].T @ levels[j])
+    varies = (counts >= LEAST_PAIRS) & np.isfinite(found)
+    found = np.where(varies, np.minimum(found, 1.0), 0.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _cramer(table: np.ndarray) -> float:
+    """Return Cramér's V of how often two columns have each pair of levels; 0 where one has a single level."""
+    table = table[table.any(axis=1)][:, table.any(axis=0)]
+    return float(stats.contingency.association(table.astype(int), method="cramer")) if min(table.shape, default=0) > 1 else 0.0
 
 
 def bin_edges(feature: Feature, known: np.ndarray, bins: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -66,13 +67,15 @@ def measure(context: RunContext) -> Measured:
         update(len(context.models), len(context.models))
     if readable and context.black_boxes:
         tables["advantages"] = context.advantages
-    with context.narrator.step("Calibration"):
-        both = len(np.unique(validation.outcomes)) > 1
-        validated = {m.name: calibration(m, validation, seed=seed) for m in context.models} if both else {}
-        tested = {model.name: calibration(model, test, seed=seed) for model in context.models}
-        tables["worth"] = _worth(context, tables, tested)
-        needing = {name for name, one in validated.items() if one.needs_recalibration}
-        after, more, refused = _recalibrated(context, needing)
+    parts = (test, validation) if len(np.unique(validation.outcomes)) > 1 else (test,)
+    tasks = [partial(calibration, model, some, seed=seed) for some in parts for model in context.models]
+    calibrated = context.side_by_side(tasks, "Calibration", "models")
+    tested, validated = (
+        {one.model: one for one in some} for some in (calibrated[: len(context.models)], calibrated[len(context.models) :])
+    )
+    tables["worth"] = _worth(context, tables, tested)
+    needing = {name for name, one in validated.items() if one.needs_recalibration}
+    after, more, refused = _recalibrated(context, needing)
     curves = (one.curve.assign(model=one.model) for one in (*tested.values(), *after.values()))
     tables |= {"calibration_curves": joined(curves), **more}
     tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
@@ -174,24 +177,28 @@ def _recalibrated(
     context: RunContext, needing: set[str]
 ) -> tuple[dict[str, Calibration], dict[str, pd.DataFrame], dict[str, str]]:
     """Return models recalibrated on the validation rows, judged on the test rows, and why others could not be."""
-    test, validation, seed, after, refused = context.case.test, context.case.validation, context.seed, {}, {}
-    scores, changes = [], []
-    for model in (one for one in context.models if one.name in needing):
-        try:
-            kind = better_kind(*judged(model, validation, "the recalibration"), validation.weights, seed=seed)
-            mended = recalibrated(model, validation, kind=kind)
-            scale, method = mended.scales[0], explainers.preferred(mended, mended.scales[0])  # of the model before, too
-            before, now = (context.explain(one, context.panel, method, scale=scale) for one in (model, mended))
-            change = explained_change(before, now, top=context.top, seed=seed).assign(kind=kind, model=model.name)
-            judged_again = calibration(mended, test, seed=seed), performance(mended, test, seed=seed)
-        except DlxError as error:
-            refused[model.name] = str(error)
-        else:
-            after[model.name] = judged_again[0]
-            scores.append(judged_again[1])
-            changes.append(change)
-    tables = {"performance_recalibrated": joined(scores), "explanations_recalibrated": joined(changes)} if after else {}
-    return after, tables, refused
+    asked = [model for model in context.models if model.name in needing]
+    made = context.side_by_side([partial(_mended, context, model) for model in asked], "Recalibration", "models")
+    found = {model.name: one for model, one in zip(asked, made, strict=True)}
+    refused = {name: one for name, one in found.items() if isinstance(one, str)}
+    kept = {name: one for name, one in found.items() if not isinstance(one, str)}
+    after = {name: calibrated for name, (calibrated, _, _) in kept.items()}
+    scores, changes = (joined(one[place] for one in kept.values()) for place in (1, 2))
+    return after, {"performance_recalibrated": scores, "explanations_recalibrated": changes} if after else {}, refused
+
+
+def _mended(context: RunContext, model: Model) -> tuple[Calibration, pd.DataFrame, pd.DataFrame] | str:
+    """Return a model's calibration, scores and changed contributions after recalibration; or why it could not be."""
+    test, validation, seed = context.case.test, context.case.validation, context.seed
+    try:
+        kind = better_kind(*judged(model, validation, "the recalibration"), validation.weights, seed=seed)
+        mended = recalibrated(model, validation, kind=kind)
+        scale, method = mended.scales[0], explainers.preferred(mended, mended.scales[0])  # of the model before, too
+        before, now = (context.explain(one, context.panel, method, scale=scale) for one in (model, mended))
+        change = explained_change(before, now, top=context.top, seed=seed).assign(kind=kind, model=model.name)
+        return calibration(mended, test, seed=seed), performance(mended, test, seed=seed), change
+    except DlxError as error:
+        return str(error)
 
 
 def explained_change(before: Explanation, after: Explanation, *, top: int, seed: int = 0) -> pd.DataFrame:
