@@ -39,9 +39,11 @@ def k_means(rows: np.ndarray, count: int, *, seed: int = 0) -> tuple[np.ndarray,
     known = filled_by_column(rows)
     with one_thread():
         fitted = KMeans(min(count, len(np.unique(known, axis=0))), random_state=seed, n_init=10).fit(known)
-    gap = np.where(np.isnan(rows)[:, None], np.inf, np.abs(known[:, None] - fitted.cluster_centers_))
-    centres = np.take_along_axis(rows, gap.argmin(axis=0), axis=0)
-    return centres, np.bincount(fitted.labels_, minlength=len(centres))
+    missing, centres = np.isnan(rows), []
+    for centre in fitted.cluster_centers_:
+        closest = np.where(missing, np.inf, np.abs(known - centre)).argmin(axis=0)
+        centres.append(rows[closest, np.arange(rows.shape[1])])
+    return np.array(centres), np.bincount(fitted.labels_, minlength=len(centres))
 
 
 def k_means_background(rows: np.ndarray, count: int, size: int, *, seed: int = 0) -> np.ndarray:

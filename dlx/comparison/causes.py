@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.background import k_means_background
+from dlx.background import CELLS, k_means_background, sample
 from dlx.comparison.metrics import METRICS, SHARE, metrics_by_row, summary
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -233,7 +233,8 @@ class Laboratory:
             elif come.background == "training rows":
                 background = training
             elif come.background != "training shares":
-                background = k_means_background(training, CENTRES, len(background), seed=self.seed)
+                some = sample(training, max(len(background), CELLS // training.shape[1]), seed=self.seed)
+                background = k_means_background(some, CENTRES, len(background), seed=self.seed)
         is_complete = not (np.isnan(rows).any() or np.isnan(background).any())
         for setting, of_library in come.options.items():
             options |= come.aligned.get(setting, {}) if setting in aligned else of_library
