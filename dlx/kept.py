@@ -52,7 +52,7 @@ class Keeper:
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
-        name = _name_of(model, rows, **asked)
+        name = name_of(model, rows, **asked)
         if self.folder is None:
             return self._held.get(name)
         path = self.folder / f"{name}.safetensors"
@@ -70,7 +70,7 @@ class Keeper:
 
     def is_from_before(self, model: Model, rows: Any, **asked: Any) -> bool:
         """Return whether an explanation was kept by an earlier run."""
-        return f"{_name_of(model, rows, **asked)}.safetensors" in self._from_before
+        return f"{name_of(model, rows, **asked)}.safetensors" in self._from_before
 
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
@@ -79,7 +79,7 @@ class Keeper:
         found = self.find(model, rows, **asked)
         if found is None:
             found = explain(model, rows, strict=False, progress=progress, **asked)
-            name = _name_of(model, rows, **asked)
+            name = name_of(model, rows, **asked)
             if self.folder is None:
                 self._held[name] = found
             else:
@@ -115,7 +115,7 @@ def _is_asked(
     return said == (method, model.name, scale, seed, array_id(coded), array_id(reference))
 
 
-def _name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
+def name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
     """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
     answers = np.concatenate([model.predict(some, scale) for some in (rows, background)])

@@ -12,7 +12,7 @@ import signal
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,7 +20,7 @@ from typing import TypeVar, cast
 
 from rich.console import Console
 
-from dlx.progress import Narrator, Update
+from dlx.progress import Narrator
 from dlx.threads import cores
 
 Made = TypeVar("Made")
@@ -45,9 +45,29 @@ def side_by_side(tasks: Sequence[Task[Made]], narrator: Narrator, step: str, uni
     """
     if not can_fork() or len(tasks) < 2:
         return [task() for task in tasks]
+    found: dict[int, Made] = {}
     with narrator.step(step, unit, is_still=True) as update:
-        found = _forked(tasks, narrator, update)
-    return [found[i] if i in found else task() for i, task in enumerate(tasks)]
+        for place, made in as_completed(tasks, narrator, glance=lambda: update(len(found), len(tasks))):
+            found[place] = made
+            update(len(found), len(tasks))
+    return [found[place] for place in range(len(tasks))]
+
+
+def as_completed(
+    tasks: Sequence[Task[Made]], narrator: Narrator, *, glance: Callable[[], None], is_forked: bool = True
+) -> Iterator[tuple[int, Made]]:
+    """Yield the place of a task and what it returned, as they are done; parameters as of `side_by_side`.
+
+    `glance` is called ten times a second; a user's code may not be forked, since its libraries' threads hang there.
+    """
+    done = set()
+    if is_forked and can_fork() and len(tasks) > 1:
+        for place, made in _forked(tasks, narrator, glance):
+            done.add(place)
+            yield place, made
+    for place, task in enumerate(tasks):
+        if place not in done:
+            yield place, task()
 
 
 def can_fork() -> bool:
@@ -59,9 +79,9 @@ def can_fork() -> bool:
     return not torch.cuda.is_available()  # autograd's threads for a GPU do not survive
 
 
-def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, update: Update) -> dict[int, Made]:
-    """Return what each task returned, by its place; without those that failed."""
-    todo, running, found, over = deque(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]](), dict[int, Made](), 0
+def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, glance: Callable[[], None]) -> Iterator[tuple[int, Made]]:
+    """Yield the place of each task and what it returned; nothing of those that failed."""
+    todo, running = deque(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]]()
     gc.freeze()  # or each process would look through, and so copy, all that this one holds
     try:
         while todo or running:
@@ -75,18 +95,16 @@ def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, update: Update) -> 
                     kind, what = pickle.loads(pipe.recv_bytes())  # noqa: S301 (from a fork of this process)
                 except EOFError:
                     running.pop(pipe)
-                    over += 1
                     continue
                 if kind == "said":
                     narrator.say(what)
                 else:
-                    found[running[pipe][0]] = what
-            update(over, len(tasks))
+                    yield running[pipe][0], what
+            glance()
     finally:
         gc.unfreeze()
         for _, process in running.values():
             process.terminate()
-    return found
 
 
 def _started(task: Task[Made], narrator: Narrator) -> tuple[Connection, BaseProcess]:

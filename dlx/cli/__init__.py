@@ -14,6 +14,7 @@ from dlx.cli.describing import WithKeys, schema
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
     OWN_MODELS,
+    PEOPLE,
     Background,
     Checkpoints,
     Debug,
@@ -47,6 +48,7 @@ from dlx.cli.printing import (
     print_check,
     print_importance,
     print_metrics,
+    print_sizes,
     sign_of_life,
 )
 from dlx.cli.serving import serve
@@ -178,7 +180,7 @@ def explain(
     model: Annotated[str, typer.Option("--model", "-m", help=OWN_MODELS)],
     method: Annotated[str, typer.Option(help="How to explain it, see `dlx list methods`.")],
     level: OneClass = None,
-    people: Annotated[str, typer.Option(help="How many test rows to explain, or a .csv or .parquet file of people.")] = "200",
+    people: Annotated[str, typer.Option(help=PEOPLE)] = "200",
     scale: Annotated[str | None, typer.Option(help="logit or probability; by default that on which the model adds up.")] = None,
     background: Background = 100,
     option: Annotated[list[str] | None, typer.Option(help="An option of the method, name=number, as n_steps=100.")] = None,
@@ -191,8 +193,11 @@ def explain(
     """Explain a model by one method; writes the explanation, and a table of it as CSV.
 
     Example: `dlx explain bank_loan --model mlp --method deeplift`
+
+    A folder of .parquet files, or one of more than 65,536 rows, is explained in fragments, on all cores, in little memory; a
+    run that was stopped goes on: `dlx explain bank_loan --people applications/ --model mlp --method deeplift --output why/`
     """
-    from dlx import checkpoint, explainers
+    from dlx import bulk, checkpoint, explainers
     from dlx.files import csv_text, file_name, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
@@ -207,10 +212,15 @@ def explain(
     trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
+    stem = f"{file_name(trained.name)}-{method}-{asked['scale']}-{seed}"
+    stem += f"-{file_name(level)}" if level is not None else ""
+    if bulk.is_bulk(people):
+        told = bulk.explain(trained, people, output=folder / stem, narrator=Narrator(), **asked, **options)["summary"]
+        print_sizes(f"Mean size of the contribution to {trained.name}, {told['rows']:,} people", told["importance"])
+        print(folder / stem)
+        return
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:
         made = explain_(trained, table.people(data, people), progress=update, **asked, **options)
-    stem = f"{file_name(trained.name)}-{method}-{made.scale}-{seed}"
-    stem += f"-{file_name(level)}" if level is not None else ""
     path = folder / f"{stem}.safetensors"
     write_together({path: made.packed(), folder / f"{stem}.csv": csv_text(made.to_frame())})
     print_importance(made)

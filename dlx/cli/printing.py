@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -106,10 +106,15 @@ def print_importance(explanation: Any) -> None:
     """Print the ten columns that matter most."""
     from dlx.comparison import importance
 
-    table = importance(explanation).sort_values("importance", ascending=False, kind="stable").head(10)
-    lines = [[line.label, f"{line.importance:.4f}", f"{line.share:.0%}"] for line in table.itertuples()]
+    table = importance(explanation)
     title = f"Mean size of the contribution to {explanation.model}, {explanation.scale}, {len(explanation)} people"
-    _print_table(title, ["column", "size", "share"], lines)
+    print_sizes(title, dict(zip(table["label"], table["importance"], strict=True)))
+
+
+def print_sizes(title: str, sizes: Mapping[str, float]) -> None:
+    """Print the ten columns of the largest mean contributions, with their share of all."""
+    whole, most = sum(sizes.values()), sorted(sizes.items(), key=lambda one: -one[1])[:10]
+    _print_table(title, ["column", "size", "share"], [[n, f"{size:.4f}", f"{size / (whole or 1):.0%}"] for n, size in most])
 
 
 def print_before_after(model: str, done: list[str], table: pd.DataFrame) -> None:

@@ -1,0 +1,170 @@
+"""explain(): fragment by fragment, each by whoever is free, and written before the next begins."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlx import explainers
+from dlx.bulk import folder as folders
+from dlx.bulk.fragments import Fragment, coded, drift, fragments_of
+from dlx.comparison import compare
+from dlx.dataset import Dataset, refuse_bare
+from dlx.errors import DlxError
+from dlx.explanation import Explanation
+from dlx.files import refuse_unwritable
+from dlx.kept import name_of
+from dlx.model import Model, Scale
+from dlx.processes import as_completed
+from dlx.progress import Narrator
+from dlx.runner import explain as explain_
+
+FRAGMENT_ROWS = 65_536
+BLOCK_ROWS = 4_096  # explained in one call, from fixed places of a fragment on: whoever does it, the numbers are the same
+SAMPLE = 50  # rows of the first fragment that are explained by Shapley values, too
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of every fragment."""
+
+    model: Model
+    background: Dataset
+    output: Path
+    asked: dict[str, Any] = field(default_factory=dict)  # of `dlx.explain`
+
+    def explained(self, fragment: Fragment) -> folders.Entry:
+        """Return the entry of a fragment: it is explained and written, unless it was before."""
+        people, refused = coded(fragment.read(), self.background.schema)
+        key = "none" if people is None else name_of(self.model, people, background=self.background, **self.asked)
+        stem = folders.stem_of(fragment, key)
+        found = folders.kept(self.output, stem)
+        if found is None:
+            made = None if people is None else self._values(fragment, people)
+            found = folders.write(self.output, stem, fragment, made, refused)
+        return found
+
+    def _values(self, fragment: Fragment, people: Dataset) -> Explanation:
+        blocks = (np.asarray(people.index) - fragment.start) // BLOCK_ROWS
+        shared: dict[str, Any] = {"background": self.background, "strict": False, **self.asked}
+        parts = [explain_(self.model, people[blocks == block], **shared) for block in np.unique(blocks)]
+        return dataclasses.replace(Explanation.concatenate(parts), seconds=0.0)  # or no two runs would write the same
+
+    def agreement(self, fragment: Fragment) -> dict[str, float]:
+        """Return how far the method agrees with Shapley values about a few people, by the metrics of `dlx.compare`."""
+        best = explainers.best_shapley(self.model, self.asked["scale"])
+        people, _ = coded(
+            dataclasses.replace(fragment, stop=min(fragment.stop, fragment.start + SAMPLE)).read(), self.background.schema
+        )
+        if best == self.asked["method"] or people is None:
+            return {}
+        shared: dict[str, Any] = {
+            "background": self.background,
+            "strict": False,
+            "seed": self.asked["seed"],
+            "scale": self.asked["scale"],
+        }
+        ours, theirs = (
+            explain_(self.model, people, **(shared | self.asked)),
+            explain_(self.model, people, method=best, **shared),
+        )
+        table = compare([ours, theirs]).agreement()
+        return {"with": best, "rows": len(people)} | dict(zip(table["metric"], table["mean"], strict=True))
+
+
+def is_bulk(people: str | Path) -> bool:
+    """Return whether people are so many that they are explained in fragments: a folder, or a Parquet file of many rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(people)
+    if not path.is_file() or path.suffix not in (".parquet", ".pq"):
+        return path.is_dir()
+    with contextlib.suppress(pa.ArrowException, OSError):
+        return bool(pq.read_metadata(path).num_rows > FRAGMENT_ROWS)
+    return False
+
+
+def explain(
+    model: Model,
+    people: str | Path,
+    *,
+    method: str,
+    background: Dataset,
+    output: str | Path,
+    scale: Scale | None = None,
+    seed: int = 0,
+    fragment_rows: int = FRAGMENT_ROWS,
+    narrator: Narrator | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Explain the rows of a Parquet file, or of a folder of them, into a folder; return its manifest.
+
+    Rows are read, explained and written a fragment at a time, on all cores, so that memory does not grow with the table. A
+    fragment that was written is not made again, as long as its rows and all that was asked are the same; a run that was
+    killed loses what it was at. The files of values are the same, byte for byte, for any number of cores.
+
+    Parameters
+    ----------
+    model : Model
+        As of `dlx.explain`, and so are `method`, `scale` (by default the model's own), `seed` and the options.
+    people : path
+        A .parquet file, or a folder of them. Rows that do not fit the schema are left out and told of, with the reason, in a
+        .csv beside the values; a file that lacks a column is left out whole.
+    background : Dataset
+        The reference rows, whose schema the rows are read with.
+    output : path
+        Folder of the results, see `dlx.bulk.read`.
+    fragment_rows : int
+        Rows of a fragment. The values of another size agree but for rounding.
+    narrator : Narrator, optional
+        Shows progress.
+
+    Returns
+    -------
+    dict
+        `settings`, `drift` (files whose columns are not as in the first), `summary` (rows, failed, refused; the mean size
+        of each column's contributions), `agreement` with Shapley values of a few rows, and `fragments`.
+
+    Raises
+    ------
+    DlxError
+        If there are no rows, a file is none of Parquet, or the folder cannot be written to; as of `dlx.explain`.
+    """
+    refuse_bare(background, "background")
+    if fragment_rows < 1:
+        raise DlxError(f"fragment_rows must be at least 1, got {fragment_rows}")
+    narrator, output, started = narrator or Narrator(quiet=True), Path(output), time.perf_counter()
+    refuse_unwritable(output, "pass another folder")
+    job = Job(model, background, output, {"method": method, "scale": scale or model.scales[0], "seed": seed, **options})
+    fragments = fragments_of(Path(people), fragment_rows)
+    changed = drift(fragments, background.schema)
+    for line in changed:
+        narrator.say(line)
+    agreement = job.agreement(fragments[0])
+    entries: dict[int, folders.Entry] = {}
+    with narrator.step(f"Explaining {model.name} by {explainers.method(method).LABEL}", "rows", is_still=True) as update:
+
+        def glance() -> None:
+            update(sum(len(fragments[i]) for i in entries), sum(map(len, fragments)))
+
+        tasks = [partial(job.explained, fragment) for fragment in fragments]
+        is_forked = model.original is None or model.provenance is not None
+        for place, entry in as_completed(tasks, narrator, glance=glance, is_forked=is_forked):
+            entries[place] = entry
+            glance()
+    settings = {"model": model.name, "background": len(background), "fragment_rows": fragment_rows, **job.asked}
+    about = {"settings": settings, "drift": changed, "agreement": agreement}
+    manifest = folders.write_manifest(output, [entries[i] for i in range(len(fragments))], model.schema.names, about)
+    told, spent = manifest["summary"], time.perf_counter() - started
+    left_out = f"{told['refused']:,} refused, {told['failed']:,} failed"
+    left_out += f", see the .csv files in {output}" * bool(told["refused"] or told["failed"])
+    narrator.say(f"{told['rows']:,} rows explained, {told['rows'] / spent:,.0f} a second; {left_out}")
+    return manifest
