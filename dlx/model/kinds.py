@@ -248,6 +248,10 @@ class LinearModel(Model):
             lambda some: self.encoder.transform(some).astype(np.float64) @ self.coefficients, rows, CHUNK_ROWS
         )
 
+    def parts(self, rows: np.ndarray) -> np.ndarray:
+        """Return what each column of coded rows adds to the intercept, [rows, features]."""
+        return self.encoder.fold(self.encoder.transform(rows).astype(np.float64) * self.coefficients)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EachClass(Model):

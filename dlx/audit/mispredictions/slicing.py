@@ -246,9 +246,10 @@ def _shortest(threshold: float, values: np.ndarray) -> float:
     below, above = values[values <= threshold], values[values > threshold]
     if not np.isfinite(threshold) or not len(below) or not len(above):
         return threshold
+    highest, lowest = below.max(), above.min()
     for digits in range(-6, 12):
         for rounded in (round(threshold, digits), math.floor(threshold * 10.0**digits) / 10.0**digits):
-            if below.max() <= rounded < above.min():
+            if highest <= rounded < lowest:
                 return float(rounded)
     return threshold
 

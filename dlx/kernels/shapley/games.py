@@ -18,13 +18,27 @@ import numpy as np
 
 from dlx.kernels.shapley.splitting import SplitNet, split
 from dlx.kernels.trees import MixedTrees, coalition_worth, mixed_trees
-from dlx.model import Model, Scale, Transformed, TreeModel, check_scale, rescaled
+from dlx.model import LinearModel, Model, Scale, Transformed, TreeModel, check_scale, rescaled
 from dlx.threads import in_chunks
 from dlx.trees import Trees
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
 PLAYERS_AT_ONCE = 32  # of a pattern: with the number of a row, they fit 64 bits
 CHUNK_ROWS = 8_192  # evaluations of a split net that a thread is given at a time
+
+
+@dataclass(frozen=True, eq=False)
+class MixedSums:
+    """A linear model's outputs of mixed rows, none of which is made: what each column of either row adds."""
+
+    intercept: float
+    people: np.ndarray  # [people, players]
+    references: np.ndarray  # [references, players]
+
+    def outputs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Return the outputs of pairs' mixtures, [pairs, coalitions]; parameters as of `Game.pairs`."""
+        more = np.take_along_axis(self.people[people] - self.references[references], players, axis=1)
+        return self.intercept + self.references[references].sum(axis=1)[:, None] + more @ members.T.astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +110,7 @@ class Game:
             found = coalition_worth(trees, people, references, members)
             if found is not None:
                 return found, 0
-        of_person = self._by_rows if self.net is None else self._by_pairs
+        of_person = self._by_rows if self.net is None and self.sums is None else self._by_pairs
         worth, asked = zip(*(of_person(person, members) for person in range(len(self.rows))), strict=True)
         return np.array(worth), sum(asked)
 
@@ -135,7 +149,7 @@ class Game:
             return np.empty((len(people), len(members)))
         if isinstance(self.model, Transformed):
             return self.model.change(self.within.pairs(people, references, players, members))
-        fast = self.net or self.trees
+        fast = self.net or self.trees or self.sums
         if fast is None:
             return self._mixed(people, references, players, members)
 
@@ -160,6 +174,13 @@ class Game:
         return mixed_trees(trees, people, references)
 
     @cached_property
+    def sums(self) -> MixedSums | None:
+        """The model's fast path: what its columns add, where it is linear."""
+        if not isinstance(self.model, LinearModel):
+            return None
+        return MixedSums(self.model.intercept, *map(self.model.parts, (self.rows, self.background)))
+
+    @cached_property
     def within(self) -> Game:
         """The game of the model whose output this one's is made of."""
         assert isinstance(self.model, Transformed)
@@ -172,10 +193,9 @@ class Game:
         pairs = max(1, size // len(members))
         for start, first in product(range(0, len(people), pairs), range(0, len(members), size)):
             some, joined = slice(start, start + pairs), members[first : first + size]
-            mixed = np.repeat(self.background[references[some], None], len(joined), axis=1)
-            which = np.arange(len(mixed))
-            for player, present in zip(players[some].T, joined.T, strict=True):
-                mixed[which, :, player] = np.where(present, self.rows[people[some], player, None], mixed[which, :, player])
+            given = np.zeros((len(people[some]), len(joined), self.players), dtype=bool)
+            np.put_along_axis(given, players[some, None], joined[None], axis=2)
+            mixed = np.where(given, self.rows[people[some], None], self.background[references[some], None])
             predicted = self.model.predict(mixed.reshape(-1, self.players), self.scale, checked=True)
             worth[some, first : first + size] = predicted.reshape(mixed.shape[:2])
         return worth
