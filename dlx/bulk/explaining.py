@@ -57,7 +57,7 @@ class Job:
         parts = [explain_(self.model, people[blocks == block], **shared) for block in np.unique(blocks)]
         return dataclasses.replace(Explanation.concatenate(parts), seconds=0.0)  # or no two runs would write the same
 
-    def agreement(self, fragment: Fragment) -> dict[str, float]:
+    def agreement(self, fragment: Fragment) -> dict[str, Any]:
         """Return how far the method agrees with Shapley values about a few people, by the metrics of `dlx.compare`."""
         best = explainers.best_shapley(self.model, self.asked["scale"])
         people, _ = coded(

@@ -66,9 +66,10 @@ def _spread(feature: Feature, column: np.ndarray) -> dict[str, Any]:
 
 def _words(rules: ReasonRules, column: int, codes: np.ndarray) -> list[list[Any]]:
     """Return the words of an adverse reason by value: [code, words, goes against], of levels, or of a number from code on."""
-    feature = rules.schema.features[column]
-    places = np.arange(len(feature.levels), dtype=float) if feature.is_categorical else np.unique(codes[~np.isnan(codes)])
-    found: list[list[Any]] = []
+    feature, known = rules.schema.features[column], np.unique(codes[~np.isnan(codes)])
+    cuts, found = rules.cuts(column), list[list[Any]]()
+    at = np.r_[0, np.searchsorted(known, cuts, "left"), np.searchsorted(known, cuts, "right")]
+    places = np.arange(len(feature.levels), dtype=float) if feature.is_categorical else known[np.unique(at[at < len(known)])]
     for code in [*places.tolist(), *([np.nan] if feature.missing else [])]:
         line = [None if np.isnan(code) else code, rules.words(column, code), rules.goes_against(column, code)]
         if not found or feature.is_categorical or line[0] is None or found[-1][1:] != line[1:]:

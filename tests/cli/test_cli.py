@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import dlx
+import dlx.bulk
 from dlx import cases, checkpoint, cli
 from dlx.cli.printing import ALIVE
 
@@ -142,6 +143,17 @@ def test_explain_takes_people_from_a_file_and_a_scale_an_option_and_a_folder(run
     assert Path(ended.out[-1]).parent == Path("deep/er")
     assert len(explanation) == 3
     assert explanation.options["n_steps"] == 70
+
+
+def test_explain_takes_a_folder_of_parquet_files_and_ends_with_that_of_its_results(run, tmp_path, people):
+    (tmp_path / "people").mkdir()
+    for name in ("a", "b"):
+        people.to_parquet(tmp_path / "people" / f"{name}.parquet")
+    ended = run(*TREES, "--people", tmp_path / "people", "--output", tmp_path / "why")
+    assert ended.status == 0
+    folder = Path(ended.out[-1])
+    assert folder == tmp_path / "why" / "gradient_boosting-tree_shap-logit-0" and "6 rows explained" in words(ended.err)
+    assert len(dlx.bulk.read(folder).to_table()) == 6 and "status" in words(ended.out)
 
 
 def test_compare_writes_tables_and_ends_with_their_folder(run, explained):

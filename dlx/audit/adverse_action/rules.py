@@ -278,6 +278,13 @@ class ReasonRules:
             return feature.label
         return (feature.level_reasons[int(value)] if feature.level_reasons and not is_missing else "") or feature.reason
 
+    def cuts(self, column: int) -> np.ndarray:
+        """Return the numbers of a column, rising, beside which its words may be others, and only there."""
+        edges = self.grouping.favourable[column][0] if self.grouping.favourable else np.empty(0)
+        special = self.schema.features[column].special_codes
+        found = np.unique([*edges, *special, self.usual[column]])
+        return found[~np.isnan(found)]
+
     def _is_known(self, column: int, value: float) -> bool:
         """Whether a value is a number or a level: words of little or much are true of no special value."""
         return not self.schema.features[column].beside(np.array([value]))[0]

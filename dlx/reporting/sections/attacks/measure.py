@@ -19,7 +19,7 @@ from dlx.reporting.sections import Measured
 from dlx.schema import Feature
 from dlx.stats import LEVEL
 
-TITLE, PLACE, TASKS, PART = "Fooling explanations", 80, ("binary", "regression"), "audit"
+TITLE, PLACE, TASKS, PART, IS_LONG = "Fooling explanations", 80, ("binary", "regression"), "audit", True
 COVERS = ("robustness",)
 SEEDS = 3  # of the scaffold, where the run is thorough
 HIDDEN = 0.9  # share of people from whose top columns a column must be missing for the explainer to count as fooled
