@@ -140,8 +140,9 @@ class RunContext:
         Of these models on the panel, made by other tools.
     people_in_page : {"0", "featured", "all"}
         Whose rows a page may hold.
-    into : Range, optional
-        Of a value: where people want to be predicted; where nobody said, out of the top quarter of the training rows.
+    into : Range or str, optional
+        Where people want to be predicted: of a value a range, out of the top quarter of the training rows where nobody said; of
+        one class of several another class, any where nobody said.
     """
 
     case: Dataset
@@ -157,7 +158,7 @@ class RunContext:
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     brought: tuple[Explanation, ...] = ()
     people_in_page: str = "all"
-    into: Range | None = None
+    into: Range | str | None = None
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -174,7 +175,7 @@ class RunContext:
         left_out: Mapping[str, str] = MappingProxyType({}),
         brought: Sequence[Explanation] = (),
         people_in_page: str = "all",
-        into: Range | None = None,
+        into: Range | str | None = None,
         keep: Path | None = None,
         narrator: Narrator | None = None,
     ) -> RunContext:
@@ -200,7 +201,7 @@ class RunContext:
             Made by other tools, of all who may be in the panel: of the test rows.
         people_in_page : {"0", "featured", "all"}
             Whose rows a page may hold: nobody's, those of the people whom it tells of by name, or all.
-        into : Range, optional
+        into : Range or str, optional
             As of the class.
         keep : Path, optional
             Folder where finished explanations are kept, and taken from if nothing that made them has changed.
@@ -305,7 +306,7 @@ class RunContext:
         outcomes = self.case.train.outcomes
         assert outcomes is not None
         top = float(quantile(outcomes, TOP, self.case.train.weights))
-        return self.into or Range(high=round(top, decimals_of_values(2)))  # as it is printed
+        return self.into if isinstance(self.into, Range) else Range(high=round(top, decimals_of_values(2)))  # as it is printed
 
     def laboratory(self, explain: Callable[..., Explanation]) -> Laboratory:
         """Return some people, to be explained as the libraries come."""

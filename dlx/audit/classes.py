@@ -93,9 +93,13 @@ def recourse_to_class(model: Model, people: Dataset, level: str, *, observed: Da
     **asked
         What else `recourse` takes.
     """
+    return recourse(any_but(model, level), people, observed=observed, **asked)
+
+
+def any_but(model: Model, level: str) -> Model:
+    """Return a model of two outcomes: any other of several classes than one, or that one."""
     of = model.of(level)
-    others = Transformed(of, "probability", lambda chance: 1 - chance, of.schema, of.name, ("probability", "logit"))
-    return recourse(others, people, observed=observed, **asked)
+    return Transformed(of, "probability", lambda chance: 1 - chance, of.schema, of.name, ("probability", "logit"))
 
 
 def _memberships(model: Model, people: Dataset) -> tuple[np.ndarray, np.ndarray]:

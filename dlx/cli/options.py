@@ -56,7 +56,12 @@ Thorough = Annotated[
 ]
 Into = Annotated[
     str | None,
-    typer.Option("--range", metavar="LOW:HIGH", help="Of a value: where people want to be predicted, as :150 or 100:150."),
+    typer.Option(
+        "--range",
+        "--into",
+        metavar="LOW:HIGH|LEVEL",
+        help="Where people want to be predicted: of a value a range, as :150 or 100:150; of several classes another class.",
+    ),
 ]
 OneClass = Annotated[str | None, typer.Option("--class", metavar="LEVEL", help="Which of several classes is explained.")]
 ToldClass = Annotated[

@@ -15,7 +15,7 @@ from dlx.audit.counterfactuals import Range
 from dlx.checkpoint import obtain, refuse_unkept
 from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, default_models, fewer_people, is_black_box
 from dlx.dataset import Dataset, shipped
-from dlx.errors import DlxError
+from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.files import file_name
 from dlx.model import AdditiveModel, Model, is_own, open_model, told_of
@@ -112,8 +112,8 @@ def report(
         The
         rows of the background are in it, too, unless it is "0".
     into : str, optional
-        Of a value: the range into which people want to be predicted, "100:150", ":150" or "200:"; out of the top quarter by
-        default.
+        Where people want to be predicted: of a value a range, "100:150", ":150" or "200:", out of the top quarter by default;
+        of one class of several another class, any by default.
     command : str, optional
         The command that the page names as its origin.
     narrator : Narrator, optional
@@ -134,7 +134,7 @@ def report(
     case = of_page(case, target, narrator or Narrator())
     models = default_models(case) if models is None else models
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
-    wanted = range_of(case, into)
+    wanted = wanted_of(case, into)
     opened = _opened(case, models, page, trusted, trained_on)
     found, obtained = _models(case, opened, seed, retrain, device, checkpoints, narrator)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
@@ -212,7 +212,7 @@ def audit_report(
     page = Path(path) if path is not None else page_of(f"{file_name(case.name)}-audit", target)
     case = of_page(case, target, narrator or Narrator())
     models = default_models(case, AUDITED_MODELS) if models is None else models
-    wanted = range_of(case, into)
+    wanted = wanted_of(case, into)
     opened = _opened(case, models, page, trusted, trained_on)
     found, _ = _models(case, opened, seed, False, device, checkpoints, narrator)
     asked: dict[str, Any] = {"seed": seed, "background": background}
@@ -240,13 +240,18 @@ def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
     return case.of_class(level)
 
 
-def range_of(case: Dataset, into: str | None) -> Range | None:
-    """Return the range that was asked for; None if nobody asked, and an error if nothing has a value."""
-    if into is not None and not case.schema.target.is_value:
+def wanted_of(case: Dataset, into: str | None) -> Range | str | None:
+    """Return the range or the class that was asked for; None if nobody asked, and an error if there is no such one."""
+    target, several = case.schema.target, case.several
+    if into is None or target.is_value:
+        return None if into is None else Range.of(into)
+    if several is None:
+        raise DlxError(f"a range is of a value, but {target.name!r} is {target.kind}; leave --range out")
+    if into not in (others := [level for level in several.levels if level != target.positive]):
         raise DlxError(
-            f"a range is of a value, but {case.schema.target.name!r} is {case.schema.target.kind}; leave --range out"
+            f"who is taken for {target.positive!r} may want into another class, one of {listed(others)}, got {into!r}"
         )
-    return None if into is None else Range.of(into)
+    return into
 
 
 def _opened(

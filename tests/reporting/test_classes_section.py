@@ -18,7 +18,7 @@ from dlx.context import RunContext
 from dlx.dataset import from_frame
 from dlx.errors import DlxError
 from dlx.model import wrap
-from dlx.reporting import sections
+from dlx.reporting import sections, wanted_of
 from dlx.runner import explain
 from dlx.schema import infer_schema
 
@@ -130,6 +130,23 @@ def test_who_leaves_a_class_goes_to_another_or_stays_the_likeliest_and_reasons_m
     assert "Their likeliest class is then" in words and f"“{last['class']}” for {last['count']}." in words
     assert "No decision about a wine is defined here: to be taken for barolo is none" in words
     numbers_of(told.page, told.tables)
+
+
+def test_who_leaves_a_class_may_ask_for_another_one():
+    case = wines.wines()
+    features = tuple(replace(one, actionable=one.name in ("flavanoids", "proline")) for one in case.schema.features)
+    case = from_frame(wines.table(), replace(case.schema, features=features), name="wine").of_class("barolo")
+    models = [wrap(wines.quick(scale), case.whole, name=name).of("barolo") for scale, name in ((1.0, "plain"), (0.5, "timid"))]
+    told = told_of("change", replace(worlds.context(case, *models), into="grignolino"))
+    words, searched = words_of(told.page), told.tables["recourse_search"].iloc[0]
+    assert "be taken for grignolino" in words and searched["found"] > 0
+    then = told.tables["recourse_classes"].query("model == 'plain'").set_index("class")["count"]
+    assert then["grignolino"] == searched["found"]
+    granted = told.tables["recourse_other_models"].query("model == 'plain' and other == 'timid'").iloc[0]
+    assert 0 < granted["granted"] <= 1 and granted["people"] == searched["found"]
+    numbers_of(told.page, told.tables)
+    with pytest.raises(DlxError, match=r"taken for 'barolo' may want into another class, one of barbera, grignolino, got"):
+        wanted_of(case, "merlot")
 
 
 def test_an_explanation_of_another_class_has_no_place_on_the_page():

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.audit.adverse_action import ReasonMap, Source, association
-from dlx.audit.classes import likeliest_classes
+from dlx.audit.classes import any_but, likeliest_classes
 from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, recourse
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED, NEIGHBOURS, ORDINARY_PEOPLE, Correlations
@@ -45,6 +45,7 @@ class About:
     held: tuple[tuple[str, str], ...]  # columns that stay, since the one that each is bound to cannot change
     nobody: tuple[str, ...] = ()  # models that flag nobody
     against: tuple[str, ...] = ()  # columns on whose better side all models put a higher risk
+    into: str = ""  # the class that they want to be taken for; "" where any other will do
     example: Mapping[str, str] = field(default_factory=dict)  # of recourse: model and person
     sources: tuple[Source, ...] = ()  # of the reasons that are shown: one a model and background
     background: str = ""  # whom those are compared with that the first page tells of
@@ -128,20 +129,22 @@ def _shifts(context: RunContext, models: Sequence[Model], about: dict[str, Any])
 def _recourse(
     context: RunContext, models: Sequence[Model], facts: dict[str, float], about: dict[str, Any]
 ) -> dict[str, pd.DataFrame]:
-    case, lines = context.case, []
+    case, lines, into = context.case, [], context.into if isinstance(context.into, str) else ""
+    judges = {model.name: any_but(model, into) if into else model for model in context.told_of}
     wide = sum(feature.actionable for feature in case.schema.features) > WIDE
     found: list[Recourse] = []
     for model in models:
-        flagged = denied(model, case.test)
+        flagged = denied(judges[model.name], denied(model, case.test))
         people = sample(flagged, FEW if wide and not context.budget.is_thorough else MANY, seed=context.seed)
         if len(people):
             with context.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
-                found.append(recourse(model, people, observed=case.train, wanted=WANTED, progress=update))
+                found.append(recourse(judges[model.name], people, observed=case.train, wanted=WANTED, progress=update))
             lines.append({"model": model.name, "denied": len(flagged)} | searched(found[-1]))
     about["nobody"] = tuple(model.name for model in models if model.name not in {one.model for one in found})
     if not found:
         return {}
-    others = [one.transferability([m for m in context.told_of if m.name != one.model]) for one in found]
+    others = [one.transferability([m for name, m in judges.items() if name != one.model]) for one in found]
+    about["into"] = into
     odds = [p / (1 - p) for p in (found[0].goal, found[0].threshold)]
     facts |= {"goal": found[0].goal, "margin": 1 - odds[0] / odds[1], "near": found[0].limit, "neighbours": NEIGHBOURS}
     facts |= {"ordinary": ORDINARY_PEOPLE, "from_quantile": ORDINARY[0], "to_quantile": ORDINARY[1], "wanted": WANTED}
