@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy.stats import binomtest, norm, t
 from sklearn.metrics import roc_auc_score
 
@@ -19,8 +21,13 @@ from dlx.stats import (
     interval_of,
     interval_of_mean,
     interval_of_share,
+    interval_over,
+    means_of,
+    quantile,
     resampled_counts,
+    resampled_means,
     share_interval,
+    spread,
     tails,
     weighted_auc,
 )
@@ -196,3 +203,51 @@ def test_interval_of_means_leaves_out_rows_with_nan_and_one_row_has_no_ends(valu
     estimate, low, high = interval_of_mean(np.array(values, dtype=float))
     np.testing.assert_equal(estimate, expected)
     assert np.isnan([low, high]).all() if expected != 2.5 else low < expected < high
+
+
+WHOLE = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5), st.integers(1, 4)), min_size=6, max_size=30)
+
+
+@given(WHOLE)
+def test_estimates_by_weights_are_those_of_repeated_people_whatever_their_unit(people):
+    outcomes, predicted, weights = np.array(people, dtype=float).T
+    assume(2 <= outcomes.sum() <= len(outcomes) - 2)
+    many = np.repeat(np.arange(len(people)), weights.astype(int))
+
+    def numbers(outcomes, predicted, weights=None):
+        yield auc(outcomes, predicted, weights)
+        yield auc_difference(outcomes, predicted, -predicted, weights).estimate
+        yield interval_of_share(outcomes == 1, weights).estimate
+        yield interval_of_mean(predicted, weights).estimate
+        yield spread(predicted, weights)
+        yield resampled_means(predicted, weights, seed=0)[0]
+        yield interval_over(lambda counts: means_of(counts, predicted), outcomes, weights).estimate
+
+    found = [*numbers(outcomes, predicted, weights)]
+    np.testing.assert_allclose(found, [*numbers(outcomes[many], predicted[many])], atol=1e-12)
+    np.testing.assert_allclose(found, [*numbers(outcomes, predicted, 0.37 * weights)], atol=1e-12)
+    assert quantile(predicted, 0.3, weights) == np.quantile(predicted[many], 0.3, method="inverted_cdf")
+    alike = np.full(len(people), 2.5)
+    for of, asked in (
+        (auc_interval, (outcomes, predicted)),
+        (interval_of_mean, (predicted,)),
+        (interval_of_share, (outcomes,)),
+    ):
+        np.testing.assert_allclose(of(*asked, alike), of(*asked), atol=1e-12)
+
+
+def test_intervals_of_weighted_people_hold_as_often_as_they_say():
+    """People who weigh more have higher values; the interval is of the whole population, which weights restore."""
+    rng, held = np.random.default_rng(0), np.zeros(3)
+    for _ in range(400):
+        weights = rng.choice([1.0, 5.0], size=60, p=[0.7, 0.3])
+        values = rng.normal(size=60) + (weights > 1)
+        outcomes, truth = (values + rng.normal(size=60) > 0.7).astype(float), 0.3 * 5 / (0.3 * 5 + 0.7)
+        _, low, high = interval_of_mean(values, weights)
+        held[0] += low <= truth <= high
+        true = (1 - truth) * norm.sf(0.7 / 2**0.5) + truth * norm.sf(-0.3 / 2**0.5)
+        _, low, high = interval_of_share(outcomes == 1, weights)
+        held[1] += low <= true <= high
+        _, low, high = auc_interval(rng.permutation(outcomes), values, weights)
+        held[2] += low <= 0.5 <= high
+    assert (held / 400 > 0.92).all(), held / 400

@@ -234,7 +234,7 @@ class Dataset:
         return row_ids(np.vstack([self.train.rows, self.validation.rows]))
 
     def background(self, size: int = 100, *, seed: int = 0) -> Dataset:
-        """Return reference rows, drawn from the training rows without replacement; all of them if there are fewer."""
+        """Return reference rows, drawn from the training rows without replacement, whatever they weigh; all if fewer."""
         if size < 1:
             raise DlxError(f"a background needs at least 1 row, got size={size}")
         train = self.train
