@@ -3,9 +3,10 @@
 python experiments/benchmark.py --quick takes some minutes; without --quick, more rounds and columns, half an hour; --growth
 explains the whole of credit_default instead. Writes table and growth (md, csv) and frontier (csv, svg, png) to --output.
 Peer and dlx alternate on one thread; medians of the rounds count. Nets have two hidden layers of 128, random ones and those
-of two cases, against 100 background rows; integrated gradients also of held-out nets, which --seed draws; trees are 200
-boosted ones of depth 6. Shapley values are computed on the least budget that is as good as the peer's default. notes.md says
-what was tried, what was kept and what was dropped.
+of two cases, against 100 background rows; gradients and LIME also of the held-out nets of benchmarking/settings.py, which
+--seed draws; trees are 200 boosted ones of depth 6. Memory is what a forked process adds to its peak. Shapley values are
+computed on the least budget that is as good as the peer's default. notes.md says what was tried, what was kept and what was
+dropped.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.progress import Narrator
 from dlx.threads import one_thread
 
+WHY = {  # by the beginning of a quantity
+    "integrated gradients": "cells cost two passes over the net each, and narrow nets need two dozen of them",
+    "DeepLIFT of one row": "what a call costs whatever its size: checks, three predictions, the explanation itself",
+    "DeepLIFT": "the products of the net itself are most of the time on both sides",
+    "Gradient SHAP": "the products of the net itself are most of the time on both sides",
+    "LIME": "the pool is predicted once a call of many rows",
+    "exact Shapley": "the machine's matrix products are the limit, see notes.md",
+    "Shapley values": "of equal errors the budget grows with the columns; its products are at the share of the peak shown",
+    "partial dependence": "most of the time is the net's own, which both ask about as many rows",
+    "permutation importance": "intervals, copies and leaks are told too; most of the time is the model's own",
+}
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "shapiq", "scikit-learn", "numpy")
 
 
@@ -87,12 +99,16 @@ def markdown(tables: dict[str, pd.DataFrame]) -> str:
     """Return the tables as markdown, with the machine and the versions."""
     parts = []
     if "table" in tables:
-        header = "| quantity | net, columns | peer | error: peer | error: dlx | ratio | asked for | share of peak |"
-        parts += [header, "|---" * 8 + "|"]
+        header = (
+            "| quantity | net, columns | peer | error: peer | error: dlx | MB: peer | MB: dlx | ratio | goal | share of peak |"
+        )
+        parts += [header, "|---" * 10 + "|"]
         for t in tables["table"].itertuples():
             errors, net = f"{t.peer_error:.2g} | {t.error:.2g}", f"{t.net}, {t.columns}"
+            memory_ = f"{_or_dash(t.peer_mb, '.0f')} | {_or_dash(t.mb, '.0f')}"
             rest = f"**{t.ratio:.1f}** | {_or_dash(t.target, 'g')} | {_or_dash(t.share_of_peak, '.2f')}"
-            parts.append(f"| {t.quantity} ({t.measure}) | {net} | {t.peer} | {errors} | {rest} |")
+            parts.append(f"| {t.quantity} ({t.measure}) | {net} | {t.peer} | {errors} | {memory_} | {rest} |")
+        parts += below_goals(tables["table"])
     if "growth" in tables:
         parts += ["", "| credit_default, mlp | rows | CPU s | wall s | peak MB above idle | standard error |", "|---" * 6 + "|"]
         parts += [
@@ -101,6 +117,17 @@ def markdown(tables: dict[str, pd.DataFrame]) -> str:
         ]
     made_by = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return "\n".join([*parts, "", f"{platform.machine()}, Python {platform.python_version()}, {made_by}.", ""])
+
+
+def below_goals(table: pd.DataFrame) -> list[str]:
+    """Return a line of markdown for each quantity that is below its goal somewhere, with the reason."""
+    below = table[table["ratio"] < table["target"]]
+    lines = [""] if len(below) else []
+    for quantity, some in below.groupby("quantity", sort=False):
+        why = next((why for start, why in WHY.items() if str(quantity).startswith(start)), "not known")
+        least, cases = some["ratio"].min(), ", ".join(some["net"])
+        lines.append(f"- Below its goal of {some['target'].iloc[0]:g}: {quantity}, {least:.1f} at least ({cases}). Why: {why}.")
+    return lines
 
 
 def _or_dash(number: float, form: str) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shap
+import sklearn.inspection
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
@@ -58,6 +65,68 @@ class Contest:
     flops: float = np.nan
 
 
+def effect_contests(case: str) -> Iterator[Contest]:
+    """Yield partial dependence and permutation importance of a shipped net and trees, against scikit-learn."""
+    table = dlx.load(case)
+    people = table.test
+    column = int(np.argmax([len(np.unique(values)) for values in people.rows.T]))
+    for architecture in ("mlp", "gradient_boosting"):
+        model = dlx.load_model(case, architecture)
+        estimator = _Estimator(model).fit(people.rows, people.outcomes)
+        grid = dlx.effects.partial_dependence(model, people, model.schema.names[column], scale="probability").grid
+        asked = {"model": model, "scale": "probability", "feature": model.schema.names[column]}
+
+        def dependence(n: int, estimator: object = estimator, grid: np.ndarray = grid) -> np.ndarray:
+            how = {"method": "brute", "custom_values": {column: grid}, "kind": "individual"}
+            return sklearn.inspection.partial_dependence(estimator, people.rows[:n], [column], **how)["individual"][0]
+
+        def curves(n: int, asked: dict[str, Any] = asked) -> np.ndarray:
+            return dlx.effects.partial_dependence(rows=people[:n], **asked).curves
+
+        expected, drop = dependence(len(people)), _by_sklearn(estimator, people)(len(people))
+        for quantity, peer, ours, error, target in (
+            ("partial dependence of a column", dependence, curves, lambda v, e=expected: float(np.abs(v - e).max()), 6),
+            (
+                *("permutation importance", _by_sklearn(estimator, people)),
+                *(_by_us(model, people), lambda v, e=drop: float(np.abs(np.sort(v) - np.sort(e)).max()), 4),
+            ),
+        ):
+            rows = len(people)
+            yield Contest(
+                quantity, f"{case} {architecture}", "scikit-learn", len(model.schema), peer, ours, rows, rows, error,
+                "largest difference", target,
+            )  # fmt: skip
+
+
+class _Estimator(ClassifierMixin, BaseEstimator):
+    """A model of dlx as scikit-learn asks it."""
+
+    def __init__(self, model: dlx.Model) -> None:
+        self.model = model
+
+    def fit(self, rows: np.ndarray, outcomes: np.ndarray) -> _Estimator:
+        """Know the classes."""
+        del rows
+        self.classes_ = np.unique(outcomes)
+        return self
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Return the probability of both outcomes, [rows, 2]."""
+        yes = self.model.predict(rows, "probability")
+        return np.column_stack([1 - yes, yes])
+
+
+def _by_sklearn(estimator: object, people: dlx.Dataset) -> Values:
+    how = {"scoring": "roc_auc", "n_repeats": 5, "random_state": 0}
+    return lambda n: sklearn.inspection.permutation_importance(estimator, people.rows[:n], people.outcomes[:n], **how)[
+        "importances_mean"
+    ]
+
+
+def _by_us(model: dlx.Model, people: dlx.Dataset) -> Values:
+    return lambda n: dlx.effects.permutation_importance(model, people[:n], metric="auc", repeats=5)["importance"].to_numpy()
+
+
 def all_contests(columns: tuple[int, ...]) -> Iterator[Contest]:
     """Yield every contest on random nets of so many columns, and Shapley values of two trained nets."""
     for d in columns:
@@ -69,11 +138,14 @@ def all_contests(columns: tuple[int, ...]) -> Iterator[Contest]:
             yield from tree_contests(world)
     for case in ("bank_loan", "credit_default"):
         yield from shapley_contests(trained_world(case))
+    yield from effect_contests("bank_loan")
 
 
-def lime_contest(world: World) -> Contest:
+def lime_contest(
+    world: World, quantity: str = "LIME, 5,000 samples", peer_rows: int = 10, rows: int = 1_000, target: float = np.nan
+) -> Contest:
     """Return LIME: its error is the distance from lime's mean over 20 seeds, in units of lime's seed-to-seed spread."""
-    judged = 2
+    judged = min(2, rows)
     seeds = np.array([world.by_lime(judged, seed) for seed in range(20)])
     mean, spread = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
 
@@ -81,9 +153,10 @@ def lime_contest(world: World) -> Contest:
         return float(np.sqrt(np.square((values[:judged] - mean) / spread).mean()))
 
     return Contest(
-        "LIME, 5,000 samples", world.name, "lime", world.columns,
+        quantity, world.name, "lime", world.columns,
         lambda n: world.by_lime(n, seed=99), lambda n: world.explain("lime", n, units="lime", seed=99).values,
-        10, 1_000, error, "distance from lime's mean, in its own spreads", {20: 80, 50: 40}.get(world.columns, np.nan),
+        peer_rows, rows, error, "distance from lime's mean, in its own spreads",
+        {20: 80, 50: 40}.get(world.columns, np.nan) if np.isnan(target) else target,
     )  # fmt: skip
 
 
@@ -180,8 +253,8 @@ def tree_contests(world: World) -> Iterator[Contest]:
     def gap(values: np.ndarray) -> float:
         return float(np.abs(outputs[: len(values)] - base - values.sum(axis=1)).max())
 
-    for rows, target in ((1_500, 15), (100, 10)):
-        name = f"Shapley values of {TREES} trees of depth {DEPTH}, {rows:,} rows"
+    for rows, target in ((1_500, 15), (100, 10), (1, 10)):
+        name = f"Shapley values of {TREES} trees of depth {DEPTH}, {rows:,} row{'s' * (rows > 1)}"
         yield Contest(
             name,
             "boosted trees",
@@ -227,6 +300,8 @@ def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int]
         "peer_error": contest.error(peers[-1][0]),
         "error": contest.error(ours[-1][0]),
         "measure": contest.measure,
+        "peer_mb": peak_mb(contest.peer, contest.peer_rows),
+        "mb": peak_mb(contest.ours, contest.rows),
         "peer_cpu_per_row": peer_cpu / contest.peer_rows,
         "cpu_per_row": our_cpu / contest.rows,
         "peer_wall_per_row": peer_wall / contest.peer_rows,
@@ -235,6 +310,26 @@ def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int]
         "target": contest.target,
         "share_of_peak": contest.flops * contest.rows / our_cpu / peak,
     }
+
+
+def peak_mb(function: Values, rows: int) -> float:
+    """Return by how much a function that was called before raises the peak of the memory of a process forked for it, in MB."""
+
+    def measured(to: Connection) -> None:
+        before = Path("/proc/self/statm").read_text().split()[1]
+        function(rows)
+        to.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - int(before) * resource.getpagesize() / 2**20)
+
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=measured, args=(theirs,))
+    process.start()
+    theirs.close()
+    try:
+        return max(0.0, float(ours.recv()))
+    except EOFError:  # it cannot be forked
+        return np.nan
+    finally:
+        process.join()
 
 
 def timed(function: Values, rows: int) -> tuple[np.ndarray, float, float]:

@@ -1,73 +1,138 @@
-"""Integrated gradients of nets that nothing was tuned for, against the fairest peer: captum with its outputs summed."""
+"""What is asked of nets that nothing was tuned for, beside the fairest peers: for gradients captum with its outputs summed."""
 
 from __future__ import annotations
 
 import copy
+import functools
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
+from captum.attr import DeepLift, DeepLiftShap, GradientShap, IntegratedGradients
 from torch import nn
 
 import dlx
-from benchmarking.contests import Contest
-from benchmarking.worlds import BACKGROUND, World, trained_world
-from dlx.architectures import mlp, resnet
-from dlx.encoder import Encoder
+from benchmarking.contests import Contest, lime_contest
+from benchmarking.settings import SETTINGS, Setting
+from benchmarking.worlds import World, trained_world
 from dlx.kernels.gradients.breakpoints import exact_on_average
+from dlx.kernels.gradients.nonlinearities import ONE_KINK
 from dlx.kernels.gradients.recording import record
-from dlx.model import NeuralModel
-from dlx.schema import Feature, Schema, Target
 
-COLUMNS, STEPS, JUDGED, PAIRS = 20, 50, 2, 512
-SHAPES = ((64, 2), (128, 2), (256, 2), (512, 2), (128, 3), (128, 5))  # units of a hidden layer, and how many there are
-LEAST = {2: 2.5}  # the ratio that is asked for, by depth
+STEPS, JUDGED, PAIRS = 50, 2, 512
+SAMPLES = 1_000  # of captum's Gradient SHAP; ours is given as few as leave no larger error
+FEWER = (250, 350, 500, 700, 1_000)
+GAUSS = np.polynomial.legendre.leggauss(64)
+TWO_LAYERS, DEEPER = 2.5, 2.0  # the ratios that are asked for of integrated gradients
+Values = Callable[[int], np.ndarray]
 
 
 def held_out_contests(seed: int) -> Iterator[Contest]:
-    """Yield integrated gradients over a background, on both scales, of nets of many shapes and of two shipped ones."""
-    for width, depth in SHAPES:
-        world = _world(f"mlp {width} x {depth}", lambda w=width, d=depth: mlp.build(COLUMNS, [-0.85], hidden=w, depth=d), seed)
-        yield from on_both_scales(world, LEAST.get(depth, np.nan), 1 if width * depth > 500 else 4)
-    yield from on_both_scales(_world("resnet", lambda: resnet.build(COLUMNS, [-0.85]), seed), np.nan, 4)
+    """Yield gradients and LIME of nets of every kind, and integrated gradients of two shipped ones."""
+    for setting in SETTINGS:
+        yield from contests_of(setting, setting.world(seed))
     for architecture in ("mlp", "resnet"):
-        yield from on_both_scales(trained_world("bank_loan", architecture), np.nan, 4)
+        yield from on_both_scales(trained_world("bank_loan", architecture), DEEPER, 4)
 
 
-def _world(name: str, make: Callable[[], nn.Module], seed: int) -> World:
-    """Return a net that was not trained, and people whose columns are independent."""
-    torch.manual_seed(seed)
-    schema = Schema(tuple(Feature(f"x{i}") for i in range(COLUMNS)), Target("y", levels=("0", "1")))
-    rng = np.random.default_rng(seed)
-    model = NeuralModel(make().eval(), Encoder.identity(schema), "net")
-    return World(name, model, rng.normal(size=(100, COLUMNS)), rng.normal(size=(BACKGROUND, COLUMNS)))
+def contests_of(setting: Setting, world: World) -> Iterator[Contest]:
+    """Yield the contests of one setting."""
+    depth = sum(isinstance(module, nn.Linear) for module in world.model.network.modules()) - 1
+    yield from on_both_scales(world, TWO_LAYERS if depth == 2 else DEEPER, 2)
+    network = _on_scale(world, setting.scale)
+    if setting.has_rules:
+        yield from _lifts(world, network, setting.scale)
+    yield _sampled_gradients(world, network, setting.scale)
+    if not setting.categories and setting.columns == 20:
+        yield lime_contest(world, "LIME, 5,000 samples, one row after another", 1, 1, 4)
+
+
+def _on_scale(world: World, scale: str) -> nn.Module:
+    return nn.Sequential(world.model.network, *[nn.Sigmoid()] * (scale == "probability")).eval()
+
+
+def _by_us(world: World, method: str, scale: str, background: np.ndarray, **options: int) -> Values:
+    how = {"method": method, "background": background, "scale": scale, **options}
+    return lambda rows: dlx.explain(world.model, world.rows[:rows], **how).values
 
 
 def on_both_scales(world: World, target: float, rows: int) -> Iterator[Contest]:
     """Yield integrated gradients of a net of logits as it is, and of its probabilities."""
     for scale in ("logit", "probability"):
-        network = nn.Sequential(world.model.network, *[nn.Sigmoid()] * (scale == "probability")).eval()
+        network = _on_scale(world, scale)
+        truth = functools.cache(functools.partial(exactly, world, network))
 
-        def error(values: np.ndarray, network: nn.Module = network) -> float:
-            truth = _in_doubles(world, network)
-            return float(np.abs(values[:JUDGED] - truth[: len(values)]).max() / np.abs(truth[: len(values)]).max())
+        def error(values: np.ndarray, truth: Callable[[], np.ndarray] = truth) -> float:
+            few = truth()[: len(values)]
+            return float(np.abs(values[: len(few)] - few).max() / np.abs(few).max())
 
         yield Contest(
             f"integrated gradients over the background, {scale}", world.name, f"captum, summed, {STEPS} steps", world.columns,
             lambda n, network=network: _by_captum(world, network, n),
-            lambda n, scale=scale: _by_us(world, scale, n),
-            rows, 4 * rows, error, "largest error, as a share of the largest", target,
+            _by_us(world, "integrated_gradients", scale, world.background),
+            rows, rows, error, "largest error, as a share of the largest", target,
         )  # fmt: skip
 
 
-def _by_us(world: World, scale: str, rows: int) -> np.ndarray:
-    how = {"method": "integrated_gradients", "background": world.background, "scale": scale}
-    return dlx.explain(world.model, world.rows[:rows], **how).values
+def _lifts(world: World, network: nn.Module, scale: str) -> Iterator[Contest]:
+    """Yield DeepLIFT of one row from one reference, and of ten rows over the background."""
+
+    def by_captum(rows: int, over: bool) -> np.ndarray:
+        persons, references = world.model.dense(world.rows[:rows]), world.model.dense(world.background)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kind = DeepLiftShap(network) if over else DeepLift(network)
+            made = kind.attribute(persons, references if over else references[:1].expand_as(persons))
+        return world.model.encoder.fold(made.detach().double().numpy())
+
+    for quantity, over, rows, target in (
+        ("DeepLIFT of one row, one reference", False, 1, 2.0),
+        ("DeepLIFT of 10 rows over the background", True, 10, 8.0),
+    ):
+        expected = by_captum(rows, over)
+
+        def distance(values: np.ndarray, expected: np.ndarray = expected) -> float:
+            return float(np.linalg.norm(values - expected[: len(values)]) / np.linalg.norm(expected[: len(values)]))
+
+        yield Contest(
+            quantity, world.name, "captum", world.columns, functools.partial(by_captum, over=over),
+            _by_us(world, "deeplift", scale, world.background if over else world.background[:1]),
+            rows, rows, distance, "distance from captum", target,
+        )  # fmt: skip
+
+
+def _sampled_gradients(world: World, network: nn.Module, scale: str) -> Contest:
+    """Return Gradient SHAP, ours on the fewest samples that leave no larger error than captum's."""
+    rows = 4
+    truth = dlx.explain(
+        world.model, world.rows[:rows], method="integrated_gradients", background=world.background, scale=scale, n_steps=400
+    ).values
+
+    def error(values: np.ndarray) -> float:
+        return float(np.linalg.norm(values - truth[: len(values)]) / np.linalg.norm(truth[: len(values)]))
+
+    def by_captum(n: int, seed: int = 0) -> np.ndarray:
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        persons, references = world.model.dense(world.rows[:n]), world.model.dense(world.background)
+        made = GradientShap(network).attribute(persons, references, n_samples=SAMPLES, stdevs=0.0)
+        return world.model.encoder.fold(made.detach().double().numpy())
+
+    theirs = np.mean([error(by_captum(rows, seed)) for seed in range(2)])
+
+    def ours(samples: int, seed: int = 0) -> Values:
+        return _by_us(world, "gradient_shap", scale, world.background, n_samples=samples, seed=seed)
+
+    fewest = next((n for n in FEWER if np.mean([error(ours(n, s)(rows)) for s in range(2)]) <= theirs), SAMPLES)
+    return Contest(
+        f"Gradient SHAP, as good as {SAMPLES:,} samples", world.name, "captum GradientShap", world.columns, by_captum,
+        ours(fewest), rows, rows, error, "relative error", 5,
+    )  # fmt: skip
 
 
 def _by_captum(world: World, network: nn.Module, rows: int) -> np.ndarray:
-    """Return captum's values, which has one sum to differentiate in place of an output a row."""
+    """Return captum's integrated gradients, which has one sum to differentiate in place of an output a row."""
     gradients = IntegratedGradients(lambda dense: network(dense).sum().reshape(1))
     persons, references = (world.model.dense(some) for some in (world.rows[:rows], world.background))
     total = torch.zeros(persons.shape, dtype=torch.float64)
@@ -78,9 +143,19 @@ def _by_captum(world: World, network: nn.Module, rows: int) -> np.ndarray:
     return world.model.encoder.fold((total / len(references)).numpy())
 
 
-def _in_doubles(world: World, network: nn.Module) -> np.ndarray:
-    """Return the exact values of the first people, by evaluating every piece of every path in float64."""
+def exactly(world: World, network: nn.Module) -> np.ndarray:
+    """Return the values of the first people in float64: by every piece of every path, or 64 Gauss points of a smooth net."""
+    double = copy.deepcopy(network).double()
     persons, references = (world.model.dense(some).double() for some in (world.rows[:JUDGED], world.background))
-    with torch.no_grad():
-        values, _ = exact_on_average(record(copy.deepcopy(network).double(), references), persons, references)
-    return world.model.encoder.fold(values.numpy())
+    graph = record(double, references)
+    if graph is not None and any(type(graph.module(step)) in ONE_KINK for step in graph.nonlinear):
+        with torch.no_grad():
+            values, _ = exact_on_average(graph, persons, references)
+        return world.model.encoder.fold(values.numpy())
+    share, weight = ((torch.from_numpy(part) + one) / 2 for part, one in zip(GAUSS, (1, 0), strict=True))
+    values = torch.zeros_like(persons)
+    for person, end in enumerate(persons):
+        path = torch.lerp(references[:, None], end, share[:, None]).requires_grad_()
+        (slopes,) = torch.autograd.grad(double(path.flatten(0, 1)).sum(), path)
+        values[person] = ((end - references) * torch.einsum("rpw,p->rw", slopes, weight)).mean(dim=0)
+    return world.model.encoder.fold(values.detach().numpy())

@@ -20,10 +20,10 @@ def benchmarking():
     """The benchmark's own modules, found as `python experiments/benchmark.py` finds them."""
     sys.path.insert(0, str(EXPERIMENTS))
     import benchmark
-    from benchmarking import contests, frontier, held_out, limits, worlds
+    from benchmarking import contests, frontier, held_out, limits, settings, worlds
 
     modules = {"benchmark": benchmark, "contests": contests, "frontier": frontier, "held_out": held_out}
-    yield modules | {"limits": limits, "worlds": worlds}
+    yield modules | {"limits": limits, "settings": settings, "worlds": worlds}
     sys.path.remove(str(EXPERIMENTS))
 
 
@@ -55,6 +55,20 @@ def test_integrated_gradients_are_exact_beside_captums(benchmarking, world):
             assert contest.error(ours) < 5e-7 < contest.error(theirs) < 0.02
 
 
+def test_a_held_out_setting_holds_every_gradient_method_against_captum(benchmarking):
+    settings = benchmarking["settings"]
+    small = settings.Setting("small", settings._relu(8, 3), 6, 2, 12, "probability", True)
+    world = small.world(0)
+    assert world.model.encoder.width == 4 + 2 * 4 and len(world.background) == 12
+    with one_thread():
+        tried = list(benchmarking["held_out"].contests_of(small, world))
+        for contest in tried:
+            theirs, ours = contest.peer(contest.peer_rows), contest.ours(contest.rows)
+            np.testing.assert_allclose(ours, theirs, atol=0.1 * np.abs(theirs).max())
+            assert contest.error(ours) <= max(1.2 * contest.error(theirs), 3e-3)
+    assert len(tried) == 5 and {one.name for one in settings.SETTINGS} > {"residual net", "tanh 128 x 3"}
+
+
 def test_lime_s_own_runs_lie_within_its_spread(benchmarking, world):
     contest = benchmarking["contests"].lime_contest(world)
     assert contest.error(contest.ours(2)) < 2
@@ -73,7 +87,9 @@ def test_a_line_has_times_errors_and_a_share_of_the_peak(benchmarking, world):
     assert 0 < line["share_of_peak"] < 1.5
     assert line["ratio"] == pytest.approx(line["peer_cpu_per_row"] / line["cpu_per_row"])
     text = benchmarking["benchmark"].markdown({"table": pd.DataFrame([line])})
-    assert "| exact Shapley values (relative error) | small, 6 | shap Exact |" in text
+    assert "| exact Shapley values (relative error) | small, 6 | shap Exact |" in text and line["mb"] >= 0
+    slow = benchmarking["benchmark"].below_goals(pd.DataFrame([line | {"ratio": 0.5, "target": 2}]))
+    assert "Below its goal of 2: exact Shapley values, 0.5 at least (small). Why: the machine's matrix" in slow[-1]
 
 
 def test_the_frontier_falls_with_the_budget(benchmarking, world, tmp_path):
