@@ -25,7 +25,7 @@ from dlx.explainers._functions import is_of_torch, nonlinear_functions
 from dlx.explainers._lookups import EMBEDDINGS, refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
-from dlx.kernels.gradients.recording import in_a_row
+from dlx.kernels.gradients.recording import record
 from dlx.kernels.gradients.rescale import deeplift
 from dlx.model import Model, NeuralModel, Scale
 from dlx.model.heads import HEADS
@@ -74,10 +74,12 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
         rule, or looks up codes, where gradients are 0.
     """
     del seed
-    network, persons = on_scale(model, scale), model.dense(rows)
-    refuse_lookups("deeplift", model, rows, background)
-    refuse_unwritten_rules(model.name, network, persons[:1])
-    found = deeplift(network, persons, model.dense(background))
+    network, persons, references = on_scale(model, scale), model.dense(rows), model.dense(background)
+    graph = record(network, references, functions=False)
+    if graph is None or graph.is_reusing:  # else all that it does is known, and has a rule
+        refuse_lookups("deeplift", model, rows, background)
+        refuse_unwritten_rules(model.name, network, persons[:1])
+    found = deeplift(network, persons, references, graph)
     return Attribution(
         values=model.encoder.fold(found.values),
         base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
@@ -147,8 +149,6 @@ def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Te
 
 def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -> None:
     """Raise a `MethodError` that names the modules that dlx has no rule for, captum or not, or that are used more than once."""
-    if _is_chain_of_rules(network):
-        return
     uses, own = nonlinear_uses(network, dense), leaves(network).items()
     unwritten = {path: module for path, module in own if type(module) not in WITH_RULES and uses.get(path, 1)}
     if unwritten:
@@ -158,12 +158,6 @@ def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -
             "implementation='reference' for captum's, or use integrated_gradients"
         )
     _refuse_reused(name, network, uses)
-
-
-def _is_chain_of_rules(network: nn.Module) -> bool:
-    """Whether a network is modules with rules, each once, one after the other: then nothing else happens in it."""
-    row = list(in_a_row(network))
-    return all(type(module) in WITH_RULES for module in row) and len({*map(id, row)}) == len(row)
 
 
 def _refuse_reused(name: str, network: nn.Module, uses: Mapping[str, int]) -> None:

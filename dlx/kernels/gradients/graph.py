@@ -169,6 +169,11 @@ class Graph:
         """The nonlinear steps."""
         return tuple(i for i, step in enumerate(self.steps) if isinstance(step, Nonlinear))
 
+    @property
+    def is_reusing(self) -> bool:
+        """Whether two nonlinear steps are of one module."""
+        return len({id(self.module(step)) for step in self.nonlinear}) < len(self.nonlinear)
+
     @cached_property
     def inner_nonlinear(self) -> tuple[int, ...]:
         """The nonlinear steps that other nonlinear steps depend on."""

@@ -64,13 +64,13 @@ def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -
     return graph if torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True) else None
 
 
-def in_a_row(network: nn.Module) -> Iterator[nn.Module]:
+def _in_a_row(network: nn.Module) -> Iterator[nn.Module]:
     """Yield the modules of nested sequences in their order; anything else, or what is hooked, is yielded whole."""
     if type(network) is not nn.Sequential or _is_heard(network):
         yield network
         return
     for child in network:
-        yield from in_a_row(child)
+        yield from _in_a_row(child)
 
 
 def _is_heard(module: nn.Module) -> bool:
@@ -80,7 +80,7 @@ def _is_heard(module: nn.Module) -> bool:
 def _graph_of_chain(network: nn.Module, width: int) -> Graph | None:
     """Return the steps of modules in a row, without running them; None where that is not all that the network is."""
     steps: list[Step] = [Given()]
-    for module in in_a_row(network):
+    for module in _in_a_row(network):
         make = None if _is_heard(module) else _maker(module)
         if make is None:
             return None

@@ -37,7 +37,7 @@ class Lifted(NamedTuple):
     evaluations: int
 
 
-def deeplift(network: nn.Module, persons: torch.Tensor, references: torch.Tensor) -> Lifted:
+def deeplift(network: nn.Module, persons: torch.Tensor, references: torch.Tensor, graph: Graph | None = None) -> Lifted:
     """Return contributions by the rescale rule, averaged over the references.
 
     Any nonlinearity but the modules of `NONLINEARITIES` counts as its plain gradient, so that contributions do not add up.
@@ -48,8 +48,10 @@ def deeplift(network: nn.Module, persons: torch.Tensor, references: torch.Tensor
         Dense rows [rows, width] to outputs [rows] or [rows, 1], in evaluation mode; left as it is.
     persons, references : Tensor [rows, width], [references, width]
         Whom to explain, and compared to whom.
+    graph : Graph, optional
+        The network, where it is written down already, with no nonlinearity that is no module.
     """
-    graph = record(network, references, functions=False)
+    graph = graph or record(network, references, functions=False)
     if graph is None:
         return Lifted(_by_autograd(network, persons, references), 2 * len(persons) * len(references))
     with torch.no_grad():
