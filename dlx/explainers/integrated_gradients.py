@@ -1,4 +1,4 @@
-"""Integrated gradients of a net, averaged over the background: exact for nets of ReLUs, and by captum as the reference.
+"""Integrated gradients of a net, averaged over the background: exact for a few layers of ReLUs; by captum as the reference.
 
 Sundararajan, Taly and Yan (2017), "Axiomatic Attribution for Deep Networks", equation 1. The average over references is
 the expectation of Erion et al. (2021), so that the base value is the one of SHAP. The path is straight in the dense

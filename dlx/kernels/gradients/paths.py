@@ -1,4 +1,4 @@
-"""Integrated gradients of a network: exact where the integral is a finite sum, by adaptive rules elsewhere.
+"""Integrated gradients of a network: exact where the integral is a finite sum of few pieces, by adaptive rules elsewhere.
 
 Sundararajan, Taly and Yan (2017), "Axiomatic Attribution for Deep Networks", equation 1, averaged over references (Erion
 et al. 2021). Evaluations are in the network's precision, sums over references in float64.
