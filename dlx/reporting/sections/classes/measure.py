@@ -32,7 +32,7 @@ class About:
     models: list[str]  # that answer for all classes
     alone: dict[str, str]  # why others have no place here
     shown: list[str]  # the classes of the figure, by name
-    calibrations: dict[str, Calibration]  # of the class that is named, by model; none of one that is always right
+    calibrations: dict[str, Calibration]  # of the class that is named, by model; none of one without a curve
 
 
 def measure(context: RunContext) -> Measured:
@@ -58,7 +58,7 @@ def measure(context: RunContext) -> Measured:
         tables["class_rates"] = rates.sort_values("class", key=lambda of: of.map(target.level_labels.index), kind="stable")
         tables["class_predictions"] = joined(_predictions(model, test) for model in told)
         found = {model.name: top_label(model, test, seed=seed) for model in told}
-    named = {name: one for name, one in found.items() if one is not None}
+    named = {name: one for name, one in found.items() if one is not None and one.curve["observed"].notna().any()}
     right = tables["class_performance"].query("metric == 'accuracy'").set_index("model")[["estimate", "low", "high"]]
     lines = [_sureness(model, test, Interval(*right.loc[model.name]), found[model.name], seed) for model in told]
     tables["class_sureness"] = pd.DataFrame(lines)
