@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx import explainers
+from dlx.comparison.causes import CAUSES, SWITCHES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ALIGNED = {  # settings of `dlx.comparison.causes`, as somebody reads them who may align them
-    "unit": "unit: contributions, not slopes of a surrogate",
-    "scale": "scale: log-odds for both",
-    "background": "background and baseline: the same people",
-    "sampling": "sampling: no cut to ten columns, more samples",
-    "grouping": "one-hot columns: put together again",
-    "all": "everything: unit, scale, background, sampling and one-hot columns",
-}
+ALIGNED = {name: CAUSES[name] for name in SWITCHES} | {"all": "all of it: unit, scale, background, sampling, one-hot columns"}
 
 
 def aligned_distances(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:

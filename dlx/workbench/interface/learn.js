@@ -27,7 +27,7 @@ export function learnPart(bench) {
   let turn = 0;
 
   const keyOf = () => JSON.stringify([now.view.model, now.view.method, now.view.unit, now.view.against, Array.from(now.view.row, String), now.background.length]);
-  const demoOf = () => asked || (SHOWN_BY[now.view.method] ?? "orders");
+  const demoOf = () => asked || (ownDemo(now.view) ?? "orders");
 
   async function draw() {
     if (!part.open || !now) return;
@@ -50,7 +50,8 @@ export function learnPart(bench) {
     });
     if (!predict) return inside.replaceChildren(h("p", { class: "quiet" }, `This page cannot evaluate ${now.view.model}: ${why}.`));
     const place = h("div", {}, h("p", { class: "quiet" }, "Computing …"));
-    inside.replaceChildren(h("div", { class: "choices" }, select), place);
+    const other = named === ownDemo(now.view) || asked ? null : h("p", { class: "quiet" }, `${now.found.label} is not shown step by step; this is another method.`);
+    inside.replaceChildren(h("div", { class: "choices" }, select), ...(other ? [other] : []), place);
     try {
       const demo = await DEMOS[named].make(questionOf(bench, now, engine, predict, named));
       if (mine !== turn) return;
@@ -74,12 +75,17 @@ export function learnPart(bench) {
   return [part, show];
 }
 
+/** Return which demonstration is of the method that is shown; undefined where none is. */
+function ownDemo(view) {
+  const isShapley = view.options.some((one) => one.value === view.method && one.is_shapley);
+  return isShapley ? "orders" : SHOWN_BY[view.method];
+}
+
 /** Return all that a demonstration needs of the person, the model and the method as they are shown. */
 function questionOf({ book }, { view, found, background }, engine, predict, demo) {
   const { scales } = book.models.find((one) => one.name === view.model);
   const scale = found?.scale ?? (view.unit && scales.includes(view.unit) ? view.unit : scales[0]);
-  const isShapley = view.options.some((one) => one.value === view.method && one.is_shapley);
-  const isOwn = demo === (isShapley ? "orders" : SHOWN_BY[view.method]);
+  const isOwn = demo === ownDemo(view);
   const stored = isOwn || view.isChanged || view.isOther ? null : storedFor(book, view, demo, scale);
   const values = isOwn ? found : stored && { values: stored.valuesAt(stored.place.get(view.person)), label: stored.label };
   return {

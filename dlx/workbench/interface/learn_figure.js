@@ -5,6 +5,7 @@ import { svg } from "./dom.js";
 const LINE = 22; // height of a column's line
 const ROOF = 14; // above them
 const OWN_LINES = 10; // columns of their own; the others are one line
+const KEPT = 1e-4; // of the largest contribution: how closely a page keeps them
 const LETTER = 7; // width of a letter of a label
 
 /** Return which columns have a line, the largest first, and which share the last: {few, rest}. */
@@ -117,7 +118,8 @@ export function endWords(values, errors, shown, units) {
   if (shown.isRandom) return ` ${shown.label} draws points of these paths at random: its values, the ticks, are up to ${largest} from here.`;
   const whose = shown.isOwn ? "the values shown above" : "this method's values in the page";
   if (!errors) return ` The ticks are ${whose}: the largest difference is ${largest}.`;
-  const inside = gaps.filter((gap, i) => gap <= 2 * errors[i] + 1e-6).length;
+  const kept = KEPT * Math.max(...shown.values.map(Math.abs));
+  const inside = gaps.filter((gap, i) => gap <= 2 * errors[i] + kept).length;
   return ` The ticks are ${whose}: ${inside} of ${gaps.length} columns are within two standard errors of them, the largest difference is ${largest}.`;
 }
 
