@@ -2,6 +2,7 @@
 
 import { digits, h } from "./dom.js";
 import { FEW, meanWithInterval, wilson } from "./crowd.js";
+import { saysOfErrors } from "./learn_words.js";
 
 /** Return a test of rows: whether they are in a part, "model:place" in its tree; all are where it names none. */
 export function isInPart(book, part) {
@@ -45,7 +46,8 @@ export function errorTree(book, { model, part }, line, choose) {
   const what = book.isValue ? "how far off it is" : "how often it decides wrongly";
   return [
     h("p", { class: "quiet" }, `Where ${model} errs more: parts found on rows that are not in this list; ${what} is counted on those who are, with 95 % intervals. A click shows the people.`),
-    h("ul", { class: "tree" }, draw(0)),
+    h("ul", { class: "tree", "data-figure": "error-tree" }, draw(0)),
+    saysOfErrors(model, told),
   ];
 }
 
@@ -58,5 +60,5 @@ function nodeOf(book, model, place, line) {
   const [size, low, high] = book.isValue ? meanWithInterval(known.map((i) => Math.abs(risk(i) - book.people.outcomes[i]))) : wilson(known.filter((i) => line.isWrong(risk(i), book.people.outcomes[i])).length, known.length);
   const said = book.isValue ? `${book.says(size)}, ${known.length} people` : `${digits(100 * size, 0)} % of ${known.length}`;
   const number = !known.length ? "nobody" : `${said}${known.length < FEW ? ", too few" : ""}`;
-  return { words: split ? split.words : "everybody", size: size || 0, low: low || 0, high: high || 0, number };
+  return { words: split ? split.words : "everybody", size: size || 0, low: low || 0, high: high || 0, number, isFew: known.length < FEW };
 }

@@ -72,3 +72,11 @@ export function saysOfCurves(book, view, answers) {
     `that the other columns would stay as they are if one changed, or ${outcomeOf(book)} then`,
   );
 }
+
+/** Of an error tree: the part of enough people that is worst, and whether it is so beyond chance. */
+export function saysOfErrors(model, [everybody, ...parts]) {
+  const worst = parts.filter((one) => !one.isFew).sort((a, b) => b.size - a.size)[0];
+  const isBeyond = worst && worst.low > everybody.size;
+  const where = worst ? `where ${model} errs most: “${worst.words}”, ${worst.number} against ${everybody.number} in all${isBeyond ? "" : ", within chance"}` : `no part with enough people to tell where ${model} errs most`;
+  return saysOnly(where, "why it errs there, or that the column is to blame");
+}

@@ -2,7 +2,7 @@
 
 import { download, h, svg } from "./dom.js";
 
-const LEAVE = "button:not(.term), input[type=range], summary, .tip, .quiet-in-figure";
+const LEAVE = "button:not(.term, .tree *), input[type=range], summary, .tip, .quiet-in-figure";
 const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "fill-opacity", "font-size", "font-weight", "font-family", "text-anchor"];
 const FONT = '"DejaVu Sans", system-ui, sans-serif';
 
