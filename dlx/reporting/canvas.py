@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,8 @@ from dlx.reporting.phrases import method_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+
+LETTER = 0.65  # width of a letter of a title, as a share of its height
 
 
 def canvas_of(
@@ -86,6 +89,23 @@ def legend(canvas: Canvas, axes: np.ndarray, *, methods: bool = False, columns: 
     canvas.legend(list(handles.values()), labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
+def _broke_titles(canvas: Canvas) -> bool:
+    """Break titles that reach beyond the next axes, or the figure, into lines; return whether there were any."""
+    from matplotlib.text import Text
+
+    titled, broke = [ax for ax in canvas.axes if ax.get_visible() and ax.get_title(loc="left")], False
+    for ax in titled:
+        text = next(one for one in ax.findobj(Text) if one.get_text() == ax.get_title(loc="left"))
+        left = ax.get_position().x0
+        room = min((other.get_position().x0 for other in titled if other.get_position().x0 > left + 1e-3), default=1.0) - left
+        letters = int(room * canvas.get_figwidth() * 72 / (LETTER * float(text.get_fontsize())))
+        lines = [textwrap.fill(line, max(letters, 8)) for line in text.get_text().split("\n")]
+        if (broken := "\n".join(lines)) != text.get_text():
+            text.set_text(broken)
+            broke = True
+    return broke
+
+
 def embedded(canvas: Canvas) -> str:
     """Return a figure as the data URI of an SVG; axes without data are left out."""
     for ax in canvas.axes:
@@ -96,6 +116,8 @@ def embedded(canvas: Canvas) -> str:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # text stays text, and browsers have the glyphs
         layout.execute(canvas)
+        if _broke_titles(canvas):
+            layout.execute(canvas)
         canvas.set_layout_engine("none")  # or savefig would draw it twice, once to lay it out
         canvas.savefig(drawn, format="svg", metadata={"Date": None})
     # Verdana is as wide as the font that the figure was laid out with, where that one is not at hand
