@@ -16,7 +16,7 @@ from dlx.schema import infer_schema
 @functools.cache
 def weighted(kind):
     """People who weigh 1 to 3, of each kind of target; a column says in which part they are."""
-    rng, count = np.random.default_rng(0), 480
+    rng, count = np.random.default_rng(0), 360
     table = pd.DataFrame({"debt": rng.integers(0, 8, count), "height": rng.integers(0, 8, count)})
     table["sex"] = rng.choice(["f", "m"], count, p=[0.6, 0.4])
     table["town"] = rng.choice(["a", "b", "c"], count, p=[0.5, 0.3, 0.2])

@@ -23,7 +23,7 @@ def trained(architecture):
     return training.train(CASE, architecture, device="cpu", config=QUICK.get(architecture)).model
 
 
-@pytest.mark.parametrize("architecture", ["linear_regression", "gradient_boosting", "random_forest", "decision_tree", "mlp"])
+@pytest.mark.parametrize("architecture", ["linear_regression", "gradient_boosting", "random_forest", "mlp"])
 def test_recalibrated_values_are_on_the_line_of_least_squares_and_kept_as_their_kind(architecture, tmp_path):
     fixed = fix(CASE, trained(architecture), recalibrate=True, device="cpu")
     before, known = (fixed.before.predict(rows, "value")[:, None] for rows in (CASE.validation, CASE.test))

@@ -22,6 +22,7 @@ SECTIONS += [("binary", name, "measure") for name in ("performance", "errors", "
 SECTIONS += [("value", name, "value") for name in ("performance", "errors", "fairness")]
 # what tells of people one by one, or of some who were drawn or chosen by their number
 PEOPLE = {"performance": ["test_predictions", "explanations_recalibrated"], "classes": ["class_predictions", "class_mistakes"]}
+PEOPLE["performance"] += ["performance_recalibrated"]  # whether by steps goes by folds of people
 PEOPLE["errors"] = ["errors_confident", "errors_largest", "errors_overconfidence"]  # a test of the model, not of a population
 PEOPLE["errors"] += ["errors_slices", "errors_search", "errors_losses"]  # leaves have a least number of people
 PEOPLE["fairness"] = ["fairness_proxies", "fairness_carriers"]  # five folds of people
