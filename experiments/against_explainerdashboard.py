@@ -34,8 +34,9 @@ from running import run
 import dlx
 
 CHANGES = 50
-CASE, COLUMN, VALUES = "bank_loan", "duration", (12, 36)
-PATIENCE = 120.0  # seconds
+THEIR_FIELD = "input[id^='feature-input-duration-input']"
+CASE, COLUMN, VALUES = "bank_loan", "duration", (6, 60)
+PATIENCE = 300.0  # seconds
 LABELS = {
     "ready": "server ready, s",
     "start": "page answers, s",
@@ -113,6 +114,8 @@ def memory(process: subprocess.Popen[str]) -> float:
 def changed(page: Page, put: Callable[[int], None], shown: Callable[[], str], more: Callable[[], str]) -> dict[str, float]:
     """Return how long changes take until another answer is shown, and until other contributions are, in milliseconds."""
     first, then = [], []
+    put(VALUES[-1])  # so that each of the fifty is a change
+    page.wait_for_timeout(5_000)
     for turn in range(CHANGES):
         before, parts = shown(), more()
         began = time.perf_counter()
@@ -134,17 +137,16 @@ def until(page: Page, is_so: Callable[[], bool]) -> None:
 
 
 def asked_of_theirs(page: Page) -> dict[str, float]:
-    """Return how long explainerdashboard takes for a change in its What if tab."""
-    field = page.locator(f"input[id*='{COLUMN}']").last
-    parts = page.locator("[id^='contributions-graph'] svg").first
+    """Return how long explainerdashboard takes for a change of somebody in its What if tab."""
+    parts = page.locator("div[id^='contributions-table-db']").last
+    page.get_by_role("button", name="Random Index").click()
+    until(page, lambda: COLUMN in parts.inner_text())
 
     def put(value: int) -> None:
-        field.fill(str(value))
-        field.press("Enter")
+        page.locator(THEIR_FIELD).fill(str(value))
+        page.locator(THEIR_FIELD).press("Enter")
 
-    return changed(
-        page, put, page.locator("[id^='clas-prediction-div'] table").last.inner_text, lambda: str(parts.text_content())
-    )
+    return changed(page, put, page.locator("div[id^='clas-prediction-div'] table").inner_text, parts.inner_text)
 
 
 def asked_of_ours(page: Page) -> dict[str, float]:
@@ -202,13 +204,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("theirs", help="the Python of an environment that has explainerdashboard")
     theirs = [str(Path(parser.parse_args().theirs).absolute()), str(THEIRS)]
-    chromium, field = shutil.which("chromium") or shutil.which("google-chrome"), f"input[id*='{COLUMN}']"
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
         folder = Path(made)
         prepared(folder)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         port, own = free_port(), free_port()
-        found = measured([*theirs, made, str(port)], folder, port, browser, field, asked_of_theirs)
+        found = measured([*theirs, made, str(port)], folder, port, browser, THEIR_FIELD, asked_of_theirs)
         serve = [*typed("serve"), "--no-browser", "--port", str(own)]
         ours = measured(serve, folder, own, browser, "#workbench .waterfall", asked_of_ours)
         subprocess.run([*theirs, made, "0"], check=True, capture_output=True)

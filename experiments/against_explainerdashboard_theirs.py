@@ -1,4 +1,4 @@
-"""The other side of `against_explainerdashboard.py`: its What if tab, served; it runs where explainerdashboard is installed."""
+"""The other side of `against_explainerdashboard.py`: the What if tab, served, or the export."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from boosted import model  # noqa: E402
 
 rows = pd.read_csv(folder / "test.csv")
 explainer = ClassifierExplainer(model, rows.drop(columns="outcome"), rows["outcome"], labels=["good", "bad"])
-dashboard = ExplainerDashboard(explainer, title="theirs", **dict.fromkeys(LEFT_OUT, False))
 if port:
+    dashboard = ExplainerDashboard(explainer, title="theirs", **dict.fromkeys(LEFT_OUT, False))
     dashboard.run(port=port, host="127.0.0.1", use_waitress=True)
-else:
+else:  # the export has no What if tab
+    dashboard = ExplainerDashboard(explainer, title="theirs", shap_interaction=False)
     (folder / "theirs.html").write_text(dashboard.to_html(), encoding="utf-8")

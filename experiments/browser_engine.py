@@ -4,8 +4,8 @@
 
 It runs in node, whose JavaScript is Chromium's; seconds are those of the processor. Of each model: what it weighs in a page,
 the largest difference of a prediction, the median time of one; of Shapley values the time to the first answer, and how many lie
-within two standard errors of `exact_shapley` or a long run of `shapley`, and the furthest; then what is known after a second,
-and its median standard error.
+within two standard errors of `exact_shapley` or a long run of `shapley`, and the furthest; then what is known after a second
+(--seconds), and its median standard error.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def changed(case: Dataset, count: int, seed: int = 0) -> np.ndarray:
     return rows
 
 
-def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray, seed: int) -> dict[str, Any]:
+def measured(ask: Ask, model: Model, rows: np.ndarray, background: np.ndarray, seed: int, seconds: float) -> dict[str, Any]:
     """Return every measure of a model."""
     scale = model.scales[0]
     theirs = model.predict(rows, scale)
     off = np.abs(ask("predictions", model, rows=rows, scale=scale) - theirs) / np.maximum(1, np.abs(theirs))
-    answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=seed, most=1e9, seconds=1)
+    answers = ask("shapley", model, rows=rows, background=background, scale=scale, seed=seed, most=1e9, seconds=seconds)
     best = best_shapley(model, scale)
     method = best if exact_for(best, model, scale) else ground_truth_for(model, scale)
     options = {} if exact_for(method, model, scale) else {"budget": LONG_RUN * len(background)}
@@ -118,13 +118,14 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--background", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the people, of what is changed, and of the engine's draws")
+    parser.add_argument("--seconds", type=float, default=1.0, help="after which the last answer is taken")
     options = parser.parse_args()
     case = dlx.load(options.case)
     shipped = ("mlp", "resnet", "gradient_boosting", "random_forest", "decision_tree", "logistic_regression")
     rows, background = changed(case, options.people, options.seed), case.background(options.background, seed=0).rows
     with running_engine() as ask:
         asked = {name: dlx.load_model(options.case, name) for name in options.model or shipped}
-        table = {name: measured(ask, model, rows, background, options.seed) for name, model in asked.items()}
+        table = {name: measured(ask, model, rows, background, options.seed, options.seconds) for name, model in asked.items()}
     print(pd.DataFrame(table).T.to_string())
 
 

@@ -110,9 +110,13 @@ function answerOf(games, told, evaluations) {
   const { prediction } = games;
   const base = meanOf(games.outputs);
   const isExact = told.players.every((players) => players.length === 0);
-  const least = isExact ? 0 : ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
+  const least = isExact ? 0 : roundingOf(prediction, base);
   const errors = told.errors().map((error) => Math.hypot(error, least));
   return { values: told.values(), errors, base, prediction, evaluations, isExact, isLast: false };
+}
+
+function roundingOf(prediction, base) {
+  return ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
 }
 
 /** Return what the references that were visited give: a sample of all, whose mean output is known; the gap goes by variance. */
@@ -122,7 +126,8 @@ function answerOfSome({ prediction, outputs }, told, begun) {
   const base = meanOf(outputs);
   const gap = base - meanOf(begun.map((reference) => outputs[reference]));
   const freedom = begun.length - 1;
-  const errors = squares.map((square) => Math.sqrt((square / freedom / begun.length) * (1 + STUDENT / freedom)));
+  const least = roundingOf(prediction, base);
+  const errors = squares.map((square) => Math.hypot(least, Math.sqrt((square / freedom / begun.length) * (1 + STUDENT / freedom))));
   return { values: values.map((value, j) => value - (gap * squares[j]) / total), errors, base, prediction, isExact: false, isLast: false };
 }
 
@@ -169,8 +174,9 @@ function ofAll(games, reference) {
  *
  * The variance of a draw is pooled over the references in which a column plays: of draws of one reference where there are two
  * of some, before that of different references, which is larger. A column that plays in few games is believed to vary as the
- * others do, by a weight of `BELIEVED` draws. Where few games make most of a column's variance it is known less well than the
- * number of draws says (Satterthwaite 1946): standard errors are larger then, as Student's quantiles are.
+ * others do, by a weight of `BELIEVED` draws, unless it is seen to vary more. Where few games make most of a column's variance
+ * it is known less well than the number of draws says (Satterthwaite 1946): standard errors are larger then, as Student's
+ * quantiles are.
  */
 class Tally {
   constructor(players, width) {
@@ -265,7 +271,7 @@ class Tally {
     const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
     const usual = total(squares) / Math.max(1, total(freedom));
     return squares.map((sum, j) => {
-      const variance = (sum + BELIEVED * usual) / (freedom[j] + BELIEVED);
+      const variance = Math.max(sum / Math.max(1, freedom[j]), (sum + BELIEVED * usual) / (freedom[j] + BELIEVED));
       return Math.sqrt(variance * inDraws[j] * (1 + STUDENT / counting[j])) / this.counts.length;
     });
   }
