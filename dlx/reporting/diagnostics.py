@@ -225,12 +225,14 @@ def _dependence(context: RunContext) -> pd.DataFrame:
     with context.narrator.step(f"Explaining {model.name} true to the data", "times") as update:
         laboratory = context.laboratory(counting(context.keeper.explain, update, 2))
         reference = case.background(TOGETHER, seed=context.seed)
-        placed = placed_by_dependence(model, replace(laboratory, background=reference))
+        found = placed_by_dependence(model, replace(laboratory, background=reference))
+    placed = found[~np.isnan(found)]  # of whom the model says something
+    if not placed.any():
+        return pd.DataFrame()
     most = max(pairs, key=lambda pair: abs(pair.strength))
     line: dict[str, object] = {"model": model.name, "one": case.schema[most.one].label, "other": case.schema[most.other].label}
-    line |= {"r": most.strength if most.is_correlation else np.nan, "more": len(pairs) - 1, "placed": float(np.nanmean(placed))}
-    line |= {"people": len(placed), "references": len(reference)}
-    return pd.DataFrame([line] if np.nanmax(placed) > 0 else [])
+    line |= {"r": most.strength if most.is_correlation else np.nan, "more": len(pairs) - 1, "placed": float(placed.mean())}
+    return pd.DataFrame([line | {"people": len(placed), "references": len(reference)}])
 
 
 def _disagreements(context: RunContext, model: Model) -> list[Disagreement]:

@@ -115,7 +115,7 @@ def test_columns_on_another_scale_say_the_same():
     def shrunk(x):
         return np.column_stack([np.log(x[:, 0]), np.cbrt(x[:, 1]), *x[:, 2:].T]) @ WEIGHTS
 
-    rows = background = normal(200)
+    rows = background = normal(80)
     one = asked(LINEAR, rows, background, route="copula")
     other = asked(model_of(shrunk), stretched(rows), stretched(background), route="copula")
     np.testing.assert_allclose(one.values, other.values, atol=0.01)  # between two values, either is read as a line
@@ -200,7 +200,7 @@ def together(size, seed):
 @pytest.mark.parametrize("route", ["copula", "neighbours"])
 @pytest.mark.parametrize("kind", ["net", "boosted", "function"])
 def test_levels_and_gaps_add_up_whatever_the_batch(kind, route):
-    model, rows, background = worlds.model(kind, "mixed"), together(6, 1), together(60, 0)
+    model, rows, background = worlds.model(kind, "mixed"), together(4, 1), together(40, 0)
     found = asked(model, rows, background, route=route)
     np.testing.assert_allclose(found.base_values, model.predict(background, model.scales[0]).mean(), atol=1e-7)
     assert np.abs(found.residuals).max() < 1e-6
@@ -236,8 +236,8 @@ def test_a_small_memory_gives_the_same_numbers(monkeypatch):
 
 
 def test_it_is_one_more_cause_of_a_disagreement():
-    train = Dataset(NUMBERS, normal(300))
-    laboratory = Laboratory(Dataset(NUMBERS, normal(5, seed=1)), train[:120], train)
+    train = Dataset(NUMBERS, normal(120))
+    laboratory = Laboratory(Dataset(NUMBERS, normal(3, seed=1)), train[:90], train)
     table = disagreement(LINEAR, "kernel_shap", METHOD, laboratory, k=2).to_frame().query("measure == 'placed differently'")
     parts = table.set_index("cause")["part"]
     assert parts.sum() == pytest.approx(table["naive"].iloc[0]) and parts["dependence"] > 0.6 * table["naive"].iloc[0]

@@ -159,6 +159,8 @@ def test_where_columns_go_together_the_page_says_how_much_would_lie_elsewhere(co
     assert table[["one", "other", "more"]].iloc[0].tolist() == ["age", "amount", 0] and table["r"][0] > 0.9
     assert table["placed"][0] > 0.05 and table["people"][0] == context.budget.settings_people
     assert "dependence" not in told.tables  # there no two columns go together
+    same = BlackBox(lambda table: np.zeros(len(table)), case.schema, "same", scales=("logit",))
+    assert not len(_dependence(worlds.context(dataclasses.replace(case, rows=rows), same, people=8)))
     known = dict(context._known)
     del context._known["section agreement"]
     context._known["diagnostics"] = dataclasses.replace(known["diagnostics"], dependence=table)

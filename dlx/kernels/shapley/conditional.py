@@ -24,7 +24,7 @@ WIDTHS = (0.1, 0.2, 0.4)  # of the kernel
 FEWEST = 30  # reference rows, of which fewer do not tell how columns go together
 FOLDS, TRIED, MOST_HELD, MOST_SEEN = 3, 3, 120, 200  # tried: pairs of coalitions; held, seen: rows
 BEYOND_CHANCE = 2.0  # standard errors of what a route gains on independence
-GROUPS = 10  # of reference rows, each with coalitions of its own
+GROUPS = 20  # of reference rows, each with coalitions of its own
 
 Worth = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -149,7 +149,7 @@ def copula_worth(game: Game, dependence: Dependence, members: np.ndarray, refere
     people, count = len(game.rows), game.players
     start = dependence.scores[references]
     apart = (dependence.scores_of(game.rows, references) - start).reshape(-1, count)
-    worth, size = np.empty((people, len(members))), max(1, BLOCK_BYTES // (8 * apart.size))
+    worth, size = np.empty((people, len(members))), max(1, BLOCK_BYTES // (8 * max(apart.size, count**2)))
     for first in range(0, len(members), size):
         known = members[first : first + size]
         moved = (apart @ dependence.moves(known).transpose(1, 0, 2).reshape(count, -1)).reshape(people, len(start), -1, count)
