@@ -139,7 +139,7 @@ def test_who_leaves_a_class_may_ask_for_another_one():
     models = [wrap(wines.quick(scale), case.whole, name=name).of("barolo") for scale, name in ((1.0, "plain"), (0.5, "timid"))]
     told = told_of("change", replace(worlds.context(case, *models), into="grignolino"))
     words, searched = words_of(told.page), told.tables["recourse_search"].iloc[0]
-    assert "be taken for grignolino" in words and searched["found"] > 0
+    assert "of them would be over the threshold for grignolino" in words and searched["found"] > 0
     then = told.tables["recourse_classes"].query("model == 'plain'").set_index("class")["count"]
     assert then["grignolino"] == searched["found"]
     granted = told.tables["recourse_other_models"].query("model == 'plain' and other == 'timid'").iloc[0]
