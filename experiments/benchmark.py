@@ -31,16 +31,16 @@ from dlx.progress import Narrator
 from dlx.threads import one_thread
 
 WHY = {  # by the beginning of a quantity
-    "integrated gradients": "of two rows of a small net a third is what a call costs; deep nets need a dozen or two of cells",
+    "integrated gradients": "of two rows of a small net what a call costs counts; deep nets need a dozen or two of cells",
     "DeepLIFT of one row": "what a call costs whatever its size: checks, three predictions, the explanation itself",
-    "DeepLIFT": "of ten rows a third is what a call costs; then captum has six times the products, and no more",
+    "DeepLIFT": "of ten rows what a call costs counts; captum has six times the products of dlx, and no more",
     "Gradient SHAP": "the products of the net itself are most of the time on both sides",
     "LIME": "the pool is predicted once a call of many rows",
     "exact Shapley": "the machine's matrix products are the limit, see notes.md",
     "Shapley values of 200 trees": "each call reads the background at every leaf, whatever its rows",
     "Shapley values": "of equal errors the budget grows with the columns; its products are at the share of the peak shown",
     "partial dependence": "most of the time is the net's own, which both ask about as many rows",
-    "permutation importance": "intervals, copies and leaks are told too; most of the time is the model's own",
+    "permutation importance": "a bootstrap of the AUC, copies and leaks are told too, which cost more than the predictions",
 }
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "shapiq", "scikit-learn", "numpy")
 
