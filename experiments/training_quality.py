@@ -1,15 +1,18 @@
 """How far the best net is from the best other model, on repeated folds; winners are chosen on validation rows.
 
 In each fold a fifth of the training rows is set aside: nets stop by it, and of the nets, and of all other models, the one is
-taken whose log loss is smallest there; the others are then fitted on all training rows. What both reach on the fold's test rows
-is compared, with an interval that is corrected for folds that share training rows (Nadeau and Bengio 2003). Lines are kept in a
-CSV file as they come, and what it holds is not measured again: a run can be stopped and taken up.
+taken whose log loss is smallest there; the others are then fitted on all training rows. What both reach on the fold's test
+rows is compared: the net as it stopped, which saw fewer rows than the others, and fitted again on all training rows, with as
+many passes as it took to its best (Goodfellow, Bengio and Courville 2016, algorithm 7.2). Intervals are corrected for folds
+that share training rows (Nadeau and Bengio 2003). Lines are kept in a CSV file as they come, and what it holds is not measured
+again: a run can be stopped and taken up.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +24,14 @@ from sklearn.model_selection import train_test_split
 from dlx import architectures, cases, training
 from dlx.dataset import Dataset
 from dlx.files import write_atomically
+from dlx.model import Model
 from dlx.progress import Narrator
 
 HERE = Path(__file__).parent
 GOAL = -0.003  # of the mean difference in AUC
-KEY = ["case", "model", "repeat", "fold"]
+FOLD = ["case", "repeat", "fold"]
+COLUMNS = [*FOLD, "model", "fit", "passes", "validation_log_loss", *SCORES]
+FITS = {"first": "four fifths", "again": "all"}  # of the training rows, that the net was fitted on
 
 
 def main() -> None:
@@ -44,39 +50,78 @@ def main() -> None:
     for case in arguments.case or cases.names():
         with narrator.step(f"Training on {case}", "folds") as update:
             for done, (repeat, fold, rest, test) in enumerate(splits(cases.load(case), repeats), 1):
+                place = {"case": case, "repeat": repeat, "fold": fold}
                 for model in arguments.model or architectures.names("binary"):
-                    _measure(arguments.output, {"case": case, "model": model, "repeat": repeat, "fold": fold}, rest, test)
+                    _measure(arguments.output, place, model, rest, test)
+                _fit_again(arguments.output, place, rest, test)
                 update(done, repeats * FOLDS)
     table = markdown(pd.read_csv(arguments.output))
     print(table)
     write_atomically(arguments.output.with_suffix(".md"), table)
 
 
-def _measure(path: Path, key: dict[str, str | int], rest: Dataset, test: Dataset) -> None:
+def _measure(path: Path, place: dict[str, Any], name: str, rest: Dataset, test: Dataset) -> None:
     """Add a line to the file: the log loss of a model on the validation rows of a fold, its scores on the test rows."""
-    known = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEY)
-    if (known[KEY] == pd.Series(key)[KEY]).all(axis=1).any():
+    if (_known(path, place)["model"] == name).any():
         return
-    seed, name = FOLDS * int(key["repeat"]) + int(key["fold"]), str(key["model"])
+    seed, train, validation = _parts(place, rest)
+    fitted = training.fit(name, train, validation, seed=seed, device="cpu")
+    chosen_by = SCORES["log_loss"](validation.outcomes, fitted.model.predict(validation, "probability"))
+    if not architectures.is_net(name):
+        fitted = training.fit(name, rest, validation, seed=seed, device="cpu")
+    told = {"model": name, "fit": "first", "passes": fitted.best_epoch, "validation_log_loss": chosen_by}
+    _add(path, place | told, fitted.model, test)
+
+
+def _fit_again(path: Path, place: dict[str, Any], rest: Dataset, test: Dataset) -> None:
+    """Add a line: the net that the validation rows of a fold choose, fitted again on all training rows."""
+    lines = _known(path, place)
+    nets = lines[lines["model"].map(architectures.is_net)].sort_values("validation_log_loss", kind="stable")
+    if not len(nets) or (nets["fit"][nets["model"] == nets["model"].iloc[0]] == "again").any():
+        return
+    chosen, (seed, _, validation) = nets.iloc[0], _parts(place, rest)
+    passes = {"max_epochs": int(chosen["passes"]), "patience": int(chosen["passes"])}
+    fitted = training.fit(str(chosen["model"]), rest, validation, seed=seed, device="cpu", config=passes)
+    _add(path, chosen[COLUMNS[:-3]].to_dict() | {"fit": "again"}, fitted.model, test)
+
+
+def _parts(place: dict[str, Any], rest: Dataset) -> tuple[int, Dataset, Dataset]:
+    """Return the seed of a fold, the rows that nets learn from, and those that they stop by."""
+    seed = FOLDS * int(place["repeat"]) + int(place["fold"])
     parts = train_test_split(np.arange(len(rest)), test_size=STOPPING_SHARE, stratify=rest.outcomes, random_state=seed)
     train, validation = (rest[np.sort(part)] for part in parts)
-    model = training.fit(name, train, validation, seed=seed, device="cpu").model
-    chosen_by = SCORES["log_loss"](validation.outcomes, model.predict(validation, "probability"))
-    if not architectures.is_net(name):
-        model = training.fit(name, rest, validation, seed=seed, device="cpu").model
+    return seed, train, validation
+
+
+def _known(path: Path, place: dict[str, Any]) -> pd.DataFrame:
+    """Return the lines of a fold that the file holds."""
+    known = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
+    return known[(known[FOLD] == pd.Series(place)[FOLD]).all(axis=1)]
+
+
+def _add(path: Path, line: dict[str, Any], model: Model, test: Dataset) -> None:
+    """Write a line with a model's scores on the test rows."""
     predicted = model.predict(test, "probability")
     scores = {metric: score(test.outcomes, predicted) for metric, score in SCORES.items()}
-    line = pd.DataFrame([key | {"validation_log_loss": chosen_by} | scores]).round(6)
-    line.to_csv(path, mode="a", header=not path.exists(), index=False)
+    pd.DataFrame([line | scores], columns=COLUMNS).round(6).to_csv(path, mode="a", header=not path.exists(), index=False)
 
 
 def differences(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each fold, the AUC of the net and of the other model that the validation rows choose, and the difference."""
-    lines = lines.assign(is_net=lines["model"].map(architectures.is_net)).sort_values("validation_log_loss", kind="stable")
-    chosen = lines.groupby(["case", "repeat", "fold", "is_net"]).first()[["model", "auc"]].unstack("is_net")
-    chosen = chosen.reindex(columns=pd.MultiIndex.from_product([["model", "auc"], [True, False]]))
-    found = pd.DataFrame({"net": chosen["model"][True], "other": chosen["model"][False]})
-    return found.assign(difference=chosen["auc"][True] - chosen["auc"][False]).dropna().reset_index()
+    """Return, for each fold, the net and the other model that the validation rows choose, and by how much the net is ahead.
+
+    The columns "first" and "again" are differences in AUC, of the net as it stopped and as it was fitted again.
+    """
+    again = lines[lines["fit"] == "again"].set_index([*FOLD, "model"])["auc"].rename("again")
+    first = lines[lines["fit"] == "first"].assign(is_net=lines["model"].map(architectures.is_net))
+    chosen = first.sort_values("validation_log_loss", kind="stable").groupby([*FOLD, "is_net"]).first()
+    chosen = (
+        chosen[["model", "auc"]]
+        .unstack("is_net")
+        .reindex(columns=pd.MultiIndex.from_product([["model", "auc"], [True, False]]))
+    )
+    found = pd.DataFrame({"net": chosen["model"][True], "first": chosen["auc"][True], "other": chosen["model"][False]})
+    found = found.assign(auc=chosen["auc"][False]).dropna().reset_index().join(again, on=[*FOLD, "net"])
+    return found.assign(first=found["first"] - found["auc"], again=found["again"] - found["auc"])
 
 
 def corrected_interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -91,7 +136,7 @@ def corrected_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def markdown(lines: pd.DataFrame) -> str:
     """Return what was found as two tables: how good each model is, and how far the best net is from the best other one."""
-    means = lines.pivot_table(index="case", columns="model", values="auc").round(4)
+    means = lines[lines["fit"] == "first"].pivot_table(index="case", columns="model", values="auc").round(4)
     text = [
         "# How good the nets are",
         "",
@@ -103,17 +148,21 @@ def markdown(lines: pd.DataFrame) -> str:
         "|---" * (1 + len(means.columns)) + "|",
         *(f"| {case} | {' | '.join(f'{value:.4f}' for value in scores)} |" for case, *scores in means.itertuples()),
         "",
-        "Best net - best other model, each chosen on validation rows (net: how often which):",
+        "Best net - best other model, each chosen on validation rows (how often which):",
         "",
-        f"| case | folds | difference in AUC | 95 % interval | at least {GOAL} | nets chosen | others chosen |",
-        "|---|---|---|---|---|---|---|",
+        f"| case | folds | net fitted on | difference in AUC | 95 % interval | at least {GOAL} | nets chosen | others chosen |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for case, some in differences(lines).groupby("case"):
-        mean, low, high = corrected_interval(some["difference"].to_numpy())
-        verdict = "yes" if mean >= GOAL else f"no, by {GOAL - mean:.4f}"
         chosen = (", ".join(f"{k} {v}" for k, v in some[which].value_counts().items()) for which in ("net", "other"))
-        interval = f"{low:+.4f} to {high:+.4f}"
-        text.append(f"| {case} | {len(some)} | {mean:+.4f} | {interval} | {verdict} | {' | '.join(chosen)} |")
+        both = " | ".join(chosen)
+        for fit, rows in FITS.items():
+            if len(values := some[fit].dropna().to_numpy()) > 1:
+                mean, low, high = corrected_interval(values)
+                verdict = "yes" if mean >= GOAL else f"no, by {GOAL - mean:.4f}"
+                text.append(
+                    f"| {case} | {len(values)} | {rows} | {mean:+.4f} | {low:+.4f} to {high:+.4f} | {verdict} | {both} |"
+                )
     return "\n".join(text) + "\n"
 
 

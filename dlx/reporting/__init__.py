@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlx.audit.counterfactuals import Range
-from dlx.checkpoint import obtain, refuse_unkept
+from dlx.checkpoint import describe, find, load, obtain, refuse_unkept
 from dlx.context import QUICK, THOROUGH, TRAINING_SEEDS, RunContext, default_models, fewer_people, is_black_box
 from dlx.dataset import Dataset, shipped
 from dlx.errors import DlxError, listed
@@ -144,9 +144,10 @@ def report(
     asked["people"] = fewer_people(people, len(case.schema))
     whom = people_in_page or ("all" if case.name in shipped() else "featured")
     written = partial(_written, case, found, parts, page, command, brought=explanations, people_in_page=whom, into=wanted)
+    at_hand = _at_hand(case, found, checkpoints)
     if not thorough:
-        return written(**asked, narrator=narrator)
-    written(**asked, budget=EARLY, narrator=narrator)
+        return written(**asked, siblings=at_hand, narrator=narrator)
+    written(**asked, budget=EARLY, siblings=at_hand, narrator=narrator)
     (narrator or Narrator()).say(f"{page} can be read; what is thorough is added to it when all is measured")
     return written(**asked, budget=THOROUGH, siblings=_siblings(case, found, obtained), narrator=narrator)
 
@@ -302,6 +303,19 @@ def _measure_shared(context: RunContext, parts: Sequence[str]) -> None:
         diagnosed(context)
     if "audit" in parts:
         _ = context.contributions
+
+
+def _at_hand(case: Dataset, found: Sequence[Model], checkpoints: str | Path | None) -> dict[str, list[Model]]:
+    """Return what was trained before as the additive models were, with other seeds, by the name of the model."""
+    siblings = {}
+    for model in found:
+        made_by = recipe_of(model, case) if isinstance(model, AdditiveModel) else None
+        if made_by is not None and not made_by.config:
+            seeds = range(made_by.seed + 1, made_by.seed + TRAINING_SEEDS + 1)
+            paths = [find(case.name, made_by.architecture, seed=seed, checkpoints=checkpoints) for seed in seeds]
+            same = [path for path in paths if path is not None and describe(path)["data_sha256"] == case.sha256]
+            siblings[model.name] = [load(path, case=case) for path in same]
+    return siblings
 
 
 def _siblings(case: Dataset, found: Sequence[Model], trained: Obtain) -> dict[str, list[Model]]:

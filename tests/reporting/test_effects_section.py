@@ -246,6 +246,7 @@ def test_columns_that_say_the_same_or_tell_the_outcome_are_named():
 def test_an_additive_model_is_drawn_whole():
     asked = worlds.context(worlds.table("mixed"), worlds.model("additive", "mixed"), people=8, background=4)
     told = told_of("effects", dataclasses.replace(asked, siblings={"additive": [worlds.model("additive", "mixed", 1)]}))
+    assert "The curves that are all of additive, every person's contributions" in words_of(told.page)
     assert "What a column adds to additive, on average over people nothing" in words_of(told.evidence)
     assert "Bands hold 2 trainings" in words_of(told.evidence)
     assert set(told.tables["shape_functions"]["feature"]) == set(worlds.MIXED.names)

@@ -15,6 +15,7 @@ from dlx.dataset import Dataset
 from dlx.model import wrap, wrap_trees
 from dlx.reporting.sections.performance.measure import explained_change, measure
 from dlx.rounding import threshold_in_percent
+from dlx.stats import auc_difference
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,20 @@ def test_black_boxes_are_compared_with_each_model_that_can_be_read(told, context
     pairs = told.tables["advantages"]
     assert set(pairs["model"]) == {"boosted", "forest"} and set(pairs["interpretable"]) == {"linear", "tree"}
     alone = measure(worlds.context(context.case, context.models[0]))
-    assert "advantages" not in alone.tables and alone.about.best == ""
+    assert "advantages" not in alone.tables and "opacity" not in alone.tables
+
+
+def test_what_opacity_buys_is_the_best_black_box_against_the_best_model_that_can_be_read(told, context):
+    (line,) = told.tables["opacity"].to_dict("records")
+    losses = context.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
+    assert (line["model"], line["interpretable"]) == tuple(
+        losses[some].idxmin() for some in (["boosted", "forest"], ["linear", "tree"])
+    )
+    one, other = (next(model for model in context.models if model.name == line[of]) for of in ("model", "interpretable"))
+    test = context.case.test
+    difference = auc_difference(test.outcomes, *(model.predict(test, "probability") for model in (one, other)))
+    assert (line["auc"], line["auc_low"], line["auc_high"]) == pytest.approx(difference)
+    assert f"{one.name}, the best black box, is ahead of {other.name}, the best model that can be read" in words_of(told.page)
 
 
 def rare(events):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,6 @@ class About:
 
     calibrations: dict[str, Calibration]  # on the test rows, by model
     recalibrated: dict[str, Calibration]  # on the test rows, by the model that was recalibrated
-    best: str  # the interpretable model with the smallest log loss; "" where there is none
     refused: dict[str, str]  # why models that should have been recalibrated could not be
     use: str  # the model to use
     why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
@@ -56,7 +56,7 @@ def measure(context: RunContext) -> Measured:
     }
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
-    scores, readable = context.performance, context.interpretable
+    scores = context.performance
     predicted = {model.name: model.predict(test, "probability") for model in context.models}
     predictions = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
     tables = {"performance": scores, "test_predictions": predictions, "seen_rows": context.seen_rows}
@@ -65,7 +65,7 @@ def measure(context: RunContext) -> Measured:
         tables["confusion"] = _of_all(context, lambda model: confusion(model, test))
         tables["decision_curves"] = _of_all(context, lambda model: decision_curve(model, test, seed=seed))
         update(len(context.models), len(context.models))
-    if readable and context.black_boxes:
+    if context.interpretable and context.black_boxes:
         tables["advantages"] = context.advantages
     parts = (test, validation) if len(np.unique(validation.outcomes)) > 1 else (test,)
     tasks = [partial(calibration, model, some, seed=seed) for some in parts for model in context.models]
@@ -80,15 +80,30 @@ def measure(context: RunContext) -> Measured:
     tables |= {"calibration_curves": joined(curves), **more}
     tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
     tables["_summary"] = _summary(tables)
-    losses = scores[scores["metric"] == "log_loss"].set_index("model")["estimate"]
-    best = min((model.name for model in readable), key=lambda name: losses[name], default="")
     facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
     use, why = context.to_use
+    if "advantages" in tables:
+        tables["opacity"] = opacity(tables["advantages"], use.name, "log_loss", "auc")
     known, added = _added_to_what_is_known(context, use)
     ours = tuple(
         one.name for one in context.models if recipe_of(one, context.case) is not None and context.case.several is None
     )
-    return Measured(tables, facts | added, About(tested, after, best, refused, use.name, why, ours, known))
+    return Measured(tables, facts | added, About(tested, after, refused, use.name, why, ours, known))
+
+
+def opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
+    """Return how much better the best black box is than the best interpretable model: of each the one of the smallest loss.
+
+    A black box that is the model to use stands for all.
+    """
+    losses = advantages[advantages["metric"] == loss]
+    best = losses.loc[losses["of_interpretable"].idxmin(), "interpretable"]
+    pairs = advantages[advantages["interpretable"] == best].set_index(["metric", "model"])
+    rival = use if use in set(losses["model"]) else str(pairs.loc[loss, "advantage"].idxmax())
+    line: dict[str, Any] = {"model": rival, "interpretable": best}
+    for metric in (loss, also):
+        line[metric], line[f"{metric}_low"], line[f"{metric}_high"] = pairs.loc[(metric, rival), ["advantage", "low", "high"]]
+    return pd.DataFrame([line])
 
 
 def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:

@@ -12,7 +12,7 @@ from dlx.audit.values import by_prediction, error_sizes, value_calibration
 from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.sections import Measured, joined
-from dlx.reporting.sections.performance.measure import known_columns
+from dlx.reporting.sections.performance.measure import known_columns, opacity
 from dlx.stats import LEVEL, spread
 
 COVERS = ("discrimination", "calibration", "interpretable")
@@ -22,7 +22,6 @@ COVERS = ("discrimination", "calibration", "interpretable")
 class About:
     """The models behind the numbers."""
 
-    best: str  # the interpretable model with the smallest RMSE; "" where there is none
     use: str  # the model to use
     why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
     known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_r2`
@@ -46,13 +45,11 @@ def measure(context: RunContext) -> Measured:
         tables["calibration"] = joined(value_calibration(model, test, seed=seed) for model in context.models)
         tables["by_prediction"] = joined(by_prediction(model, test, seed=seed) for model in context.models)
     tables["value_summary"] = _summary(context, tables)
-    errors = tables["value_summary"].set_index("model")["rmse"]
-    best = min((model.name for model in context.interpretable), key=lambda name: errors[name], default="")
-    if best and context.black_boxes:
-        tables["nearest"] = _nearest(context.advantages, best)
     use, why = context.to_use
+    if "advantages" in tables:
+        tables["opacity"] = opacity(tables["advantages"], use.name, "rmse", "mae")
     known, added = _added_to_what_is_known(context, use)
-    return Measured(tables, facts | added, About(best, use.name, why, known))
+    return Measured(tables, facts | added, About(use.name, why, known))
 
 
 def _summary(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -72,15 +69,6 @@ def _summary(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFra
     )
     off = np.select([found["bias_low"] > 0, found["bias_high"] < 0], ["high", "low"], "")
     return found.assign(less=1 - found["mae"] / found["guessed"], stretch=stretch, bent=bent, off=off, size=found["bias"].abs())
-
-
-def _nearest(advantages: pd.DataFrame, best: str) -> pd.DataFrame:
-    """Return the black box with the smallest mean absolute error, and how far that is from the best other model's."""
-    lines = advantages[(advantages["interpretable"] == best) & (advantages["metric"] == "mae")]
-    nearest = lines.loc[lines["advantage"].idxmax()]
-    ends = sorted(np.sign(nearest["advantage"] or 1) * nearest[["low", "high"]].to_numpy(dtype=float))
-    line = {"model": nearest["model"], "is_better": nearest["advantage"] > 0, "size": abs(nearest["advantage"])}
-    return pd.DataFrame([line | {"size_low": ends[0], "size_high": ends[1]}])
 
 
 def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
