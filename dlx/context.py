@@ -33,7 +33,7 @@ from dlx.threads import cores
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "additive", "logistic_regression", "decision_tree")
+DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
 PANEL = 40
 USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
 FEWEST_AGAIN = 4  # and they are explained again so often
