@@ -80,6 +80,8 @@ def _fit_again(path: Path, place: dict[str, Any], rest: Dataset, test: Dataset) 
     if not len(nets) or (nets["fit"][nets["model"] == nets["model"].iloc[0]] == "again").any():
         return
     chosen, (seed, _, validation) = nets.iloc[0], _parts(place, rest)
+    if np.isnan(chosen["passes"]):  # a line from before passes were counted
+        return
     passes = {"max_epochs": int(chosen["passes"]), "patience": int(chosen["passes"])}
     fitted = training.fit(str(chosen["model"]), rest, validation, seed=seed, device="cpu", config=passes)
     _add(path, chosen[COLUMNS[:-3]].to_dict() | {"fit": "again"}, fitted.model, test)
