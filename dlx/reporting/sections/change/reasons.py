@@ -183,9 +183,11 @@ def _stability(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the stability of reasons, and of each kind of choice the pair that agrees least and the one that agrees most."""
     if not len(table):  # nobody is denied by two sources that differ in one thing
         return {}
+    interval = ["same", "same_low", "same_high"]
     ends = [
-        {"differs": differs, "end": end, "pairs": len(some)} | some.loc[place, ["same", "same_low", "same_high"]].to_dict()
+        {"differs": differs, "end": end, "pairs": len(some)}
+        | some.sort_values(interval, kind="stable")[interval].iloc[place].to_dict()
         for differs, some in table.groupby("differs", sort=False)
-        for end, place in (("least", some["same"].idxmin()), ("most", some["same"].idxmax()))
+        for end, place in (("least", 0), ("most", -1))
     ]
     return {"reason_stability": table, "reason_stability_ends": pd.DataFrame(ends)}
