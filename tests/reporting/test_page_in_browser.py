@@ -193,4 +193,4 @@ def test_a_screenshot_is_not_blank(page, tmp_path):
 
 def test_nothing_was_complained_of_or_asked_for_in_the_end(opened):
     assert opened.complaints == []
-    assert not [url for url in opened.asked if not url.startswith(("file:", "data:"))]
+    assert not [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))]
