@@ -64,7 +64,7 @@ export function reasons(bench, view, found) {
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
     const words = given.map((line) => h("li", {}, line.words, line.words_say_value ? "" : `: ${line.value}`, line.methods && line.support < line.methods ? ` (${line.support} of ${line.methods} methods)` : ""));
-    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", {}, "Nothing."));
+    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", {}, "Nothing among the first."));
   };
   const withheld = lines.filter((line) => line.given === "withheld");
   const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
