@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import time
+import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,8 @@ class Job:
         """Return the entry of a fragment: it is explained and written, unless it was before."""
         people, refused = coded(fragment.read(), self.background.schema)
         key = "none" if people is None else name_of(self.model, people, background=self.background, **self.asked)
+        if refused:  # what is told of them is made again, too, where they are others
+            key += f"-{zlib.crc32(json.dumps(refused).encode()):08x}"
         stem = folders.stem_of(fragment, key)
         found = folders.kept(self.output, stem)
         if found is None:

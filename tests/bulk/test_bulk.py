@@ -162,6 +162,17 @@ def test_rows_that_do_not_fit_are_left_out_and_told_of(case, model, people, aske
     assert sorted(rows) == sorted(set(range(700)) - {3, 5, 450})
 
 
+def test_what_is_told_of_refused_rows_is_made_again_where_they_are_others(model, people, asked, tmp_path):
+    whole = pd.read_parquet(people / "a.parquet")
+    for purpose in ("yacht", "opera"):
+        table = whole.assign(purpose=whole["purpose"].astype(object))
+        table.loc[3, "purpose"] = purpose
+        table.to_parquet(people / "a.parquet")
+        made = bulk.explain(model, people, output=tmp_path / "out", **asked)
+        told = (tmp_path / "out" / made["fragments"][1]["file"]).with_suffix(".csv")
+        assert made["summary"]["refused"] == 1 and purpose in pd.read_csv(told)["why"][0]
+
+
 def test_a_full_disk_is_told_and_loses_nothing_that_was_written(model, people, asked, tmp_path, monkeypatch):
     monkeypatch.setattr("dlx.processes.can_fork", lambda: False)
     whole, written = folder.write_together, []

@@ -11,12 +11,9 @@ import subprocess
 import sys
 import urllib.request
 
-import pytest
-
 SMALL = ("serve", "heart_disease", "--model", "decision_tree", "--people", "5", "--background", "5", "--no-browser")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent otherwise there")
 def test_it_prints_its_address_answers_and_ends_with_ctrl_c(tmp_path):
     command = [sys.executable, "-m", "dlx", *SMALL]
     own = {"cwd": tmp_path, "env": os.environ, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
