@@ -115,12 +115,14 @@ def auc_interval(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights =
 def auc_difference(outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, weights: Weights = None) -> Interval:
     """Return the area under the ROC curve of one ranking less that of another, of the same people, with its 95 % interval.
 
+    The other may be several, [rankings, people], of whose areas the mean counts.
     DeLong's paired variance (1988), with Student's t as in `auc_interval`; no interval where a class has one row. Where it saw
     no variation the interval has no width if both rank everybody alike, and else is put together from those of both areas, as
     if these were of different people (Newcombe 1998, method 10), which is wider.
     """
-    both, counts = (placements(outcomes, some, weights) for some in (one, other)), _by_class(outcomes, weights)
-    classes = [a - b for a, b in zip(*both, strict=True)]
+    others, counts = np.atleast_2d(other), _by_class(outcomes, weights)
+    own, *each = [placements(outcomes, some, weights) for some in (one, *others)]
+    classes = [np.mean([own[of] - some[of] for some in each], axis=0) for of in (0, 1)]
     gain = float(np.average(classes[0], weights=counts[0]))
     if not any(some.any() for some in classes):
         return Interval(0.0, 0.0, 0.0)
@@ -128,7 +130,7 @@ def auc_difference(outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, wei
         return Interval(gain, np.nan, np.nan)
     error, reached = _error(classes, counts)
     if not error:
-        (mine, worst, best), (theirs, lowest, highest) = (auc_interval(outcomes, some, weights) for some in (one, other))
+        (mine, worst, best), (theirs, lowest, highest) = (auc_interval(outcomes, some, weights) for some in (one, others[0]))
         reach = np.hypot((mine - worst, best - mine), (highest - theirs, theirs - lowest))
         return Interval(gain, float(gain - reach[0]), float(gain + reach[1]))
     return Interval(gain, max(gain - reached * error, -1.0), min(gain + reached * error, 1.0))

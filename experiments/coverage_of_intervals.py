@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from running import run
 from scipy.special import expit
 
@@ -21,6 +22,7 @@ from dlx.audit.fairness.rates import FALSE_POSITIVE, SELECTED, TRUE_POSITIVE
 from dlx.audit.metrics import METRICS
 from dlx.audit.miscalibration import fitted_stretch, intercept_interval, log_odds, slope_interval
 from dlx.dataset import Dataset
+from dlx.effects import permutation_importance
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, Target
 from dlx.stats import Interval, interval_of, interval_of_mean
@@ -125,6 +127,26 @@ def _rates(outcomes: np.ndarray, risks: np.ndarray) -> dict[str, float]:
     }
 
 
+def of_importance(people: int, share: float) -> Callable[[np.random.Generator], Found]:
+    """Return what draws people of two columns and gives the intervals of their permutation importance; a share has outcomes."""
+    slopes, schema = np.array([1.0, 0.3]), Schema((Feature("strong"), Feature("weak")))
+    model = BlackBox(lambda table: expit(table.to_numpy() @ slopes), schema, scales=("probability", "logit"))
+
+    def drop(rng: np.random.Generator, count: int, repeats: int) -> pd.DataFrame:
+        rows = rng.normal(size=(count, 2))
+        outcomes = (rng.random(count) < expit(rows @ slopes + np.log(share / (1 - share)))).astype(float)
+        asked = {"metric": "auc", "repeats": repeats, "seed": int(rng.integers(2**31))}
+        return permutation_importance(model, Dataset(schema, rows, outcomes), **asked).set_index("feature")
+
+    truth = drop(np.random.default_rng(0), MANY // 5, 3)["importance"]
+
+    def drawn(rng: np.random.Generator) -> Found:
+        for line in drop(rng, people, 5).itertuples():
+            yield f"importance of a {line.Index} column", Interval(line.importance, line.low, line.high), truth[line.Index]
+
+    return drawn
+
+
 def of_agreement(people: int, share: float) -> Callable[[np.random.Generator], Found]:
     """Return what draws how many of five top columns two methods share, person by person."""
 
@@ -151,14 +173,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="only of whom this text tells, to the screen")
     asked = parser.parse_args()
     settings: list[tuple[str, Callable[[np.random.Generator], Found]]] = [
         (str(world), made(world, asked.seed)) for world in WORLDS for made in (of_metrics, of_calibration, of_groups)
     ]
+    settings += [
+        (f"{n} people, about {n * p:.0f} events", of_importance(n, p))
+        for n, p in ((60, 0.3), (150, 0.5), (150, 0.15), (400, 0.1))
+    ]
     settings += [(f"{n} people", partial(of_agreement(n, share))) for n in (8, 20, 40) for share in (0.5, 0.9)]
     lines = []
     with one_thread():
-        for words, draw in settings:
+        for words, draw in [setting for setting in settings if asked.only in setting[0]]:
             found = cover(draw, asked.repeats, asked.seed)
             lines += [f"| {what} | {words} | {held:.3f} | {width:.3f} | {n:,} |" for what, (held, width, n) in found.items()]
     header = f"""# What the intervals cover
@@ -171,6 +198,9 @@ lets pass. Where fewer samples are named, the others had too few in a group, of 
 | what | of whom | covers | width | samples |
 |---|---|---|---|---|
 """
+    if asked.only:
+        print("\n".join(lines))
+        return
     (HERE / "coverage_of_intervals.md").write_text(header + "\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from dlx.errors import DlxError
 from dlx.model import Model
 from dlx.model.kinds import accompanied
 from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.stats import Interval, Weights, ends_of, interval_of_mean, rarest, resampled_counts, weighted_auc
+from dlx.stats import Interval, Weights, auc, auc_difference, interval_of_mean
 
 __all__ = ["permutation_importance"]
 
@@ -138,16 +138,10 @@ def _log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def _auc_drop(
-    outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, seed: int
+    outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, _seed: int
 ) -> tuple[Interval, float]:
-    """Return the drop of the AUC and its interval; each class is resampled for itself."""
-    rng, each = np.random.default_rng(seed), np.ones(len(outcomes)) if weights is None else weights
-    counts = np.vstack([each, resampled_counts(len(outcomes), weights, seed=rng, groups=outcomes)])
-    repeats = np.vstack([np.ones(len(shuffled)), resampled_counts(len(shuffled), seed=rng)]) / len(shuffled)
-    base = weighted_auc(outcomes, own, counts)
-    after = np.column_stack([weighted_auc(outcomes, one, counts) for one in shuffled])
-    drop = base - (repeats * after).sum(axis=1)
-    return Interval(float(drop[0]), *ends_of(drop[1:], people=rarest(outcomes))), float(base[0])
+    """Return the drop of the AUC and its interval, DeLong's: shuffling moves each person's share of it, so it is in there."""
+    return auc_difference(outcomes, own, shuffled, weights), auc(outcomes, own, weights)
 
 
 _COSTS: dict[str, dict[str, Cost]] = {

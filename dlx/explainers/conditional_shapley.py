@@ -18,7 +18,17 @@ import numpy as np
 
 from dlx.explainers import MIXTURES, AsItComes, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.kernels.shapley import FEWEST, INDEPENDENCE, NEIGHBOURS, ROUTES, Game, best_route, conditional_values, held_out_errors
+from dlx.kernels.shapley import (
+    FEWEST,
+    INDEPENDENCE,
+    NEIGHBOURS,
+    ROUTES,
+    Game,
+    best_route,
+    conditional_values,
+    held_out_errors,
+    judging,
+)
 from dlx.model import Model, Scale
 
 LABEL = "Conditional Shapley values"
@@ -31,6 +41,11 @@ COST, PREFERENCE, EVALUATES = "medium", 9, MIXTURES
 AS_IT_COMES = AsItComes("training rows", options={"dependence": {}}, aligned={"dependence": {"route": INDEPENDENCE}})
 QUESTION = "How much does each column tell of the prediction, with all that it tells of the other columns?"
 BATCH_ROWS = 256  # each batch judges anew how columns go together
+
+
+def evaluations_for(columns: int, references: int) -> int:
+    """Return of how many mixed rows the model is asked by default: to judge the routes, once, and for a row."""
+    return judging(references) + references * min(2**columns, 64 + 4 * columns)
 
 
 def attribute(

@@ -173,6 +173,15 @@ def test_the_route_that_was_chosen_can_be_asked_for_and_gives_the_same():
     np.testing.assert_allclose(alone.values[:, 0], rows[:, 0] - background[:, 0].mean(), atol=1e-12)
 
 
+@pytest.mark.parametrize("name", explainers.names_for(LINEAR))
+def test_a_method_asks_about_as_often_as_it_says_before(name):
+    asked_for = []
+    model = model_of(lambda x: asked_for.append(len(x)) or np.tanh(x).sum(axis=1), Schema(tuple(map(Feature, "abcdefg"))))
+    rows, background = normal(1, 7, seed=1), normal(60, 7)
+    explain(model, rows, method=name, background=background, scale="logit", **explainers.quick_options(name, 7))
+    assert 0.8 < sum(asked_for) / explainers.evaluations_for(name, 7, 60) < 1.2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

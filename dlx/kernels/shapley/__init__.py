@@ -8,6 +8,7 @@ from dlx.kernels.shapley.conditional import (
     best_route,
     conditional_values,
     held_out_errors,
+    judging,
 )
 from dlx.kernels.shapley.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
 from dlx.kernels.shapley.games import Game
@@ -30,6 +31,7 @@ __all__ = [
     "interaction_values",
     "interactions_among",
     "interactions_of_table",
+    "judging",
     "sampled_values",
     "shapley_of_table",
     "tolerated_values",

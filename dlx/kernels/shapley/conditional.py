@@ -54,6 +54,14 @@ def held_out_errors(game: Game, *, seed: int = 0) -> dict[tuple[str, float], np.
     return dict(zip(routes, np.concatenate(found, axis=1), strict=True))
 
 
+def judging(references: int) -> int:
+    """Return of how many rows `held_out_errors` asks a model: by neighbours, whatever their width, and by the copula."""
+    if references < FEWEST:
+        return 0
+    held, rest = min(references, MOST_HELD), min(references - references // FOLDS, MOST_SEEN)
+    return 2 * held * rest * 2 * TRIED
+
+
 def best_route(errors: dict[tuple[str, float], np.ndarray], name: str | None = None) -> tuple[str, float]:
     """Return the route, and its width, of the smallest error; independence, where nothing gains on it beyond chance.
 
