@@ -364,7 +364,7 @@ class RunContext:
     @cached_property
     def compatibility(self) -> pd.DataFrame:
         """Which methods fit which model, as `dlx.audit.preflight`."""
-        beside = {*explainers.ground_truths(), *explainers.true_to_data()}
+        beside = {*explainers.ground_truths(), *explainers.apart()}
         methods = [method for method in explainers.names() if method not in beside]
         return self._of_every_model(
             "Checking which methods fit which model",

@@ -33,10 +33,10 @@ assert dlx.load_model(case, "shallow").provenance.architecture == "shallow"
 people, background = case.test[:8], case.background(10)
 assert abs(net.predict(people, "probability") - case.test.outcomes[:8]).mean() < 0.2
 
-assert "occlusion" in explainers.names_for(net)
-told = dlx.explain(net, people, method="occlusion", background=background, scale="logit")
+assert "first_in" in explainers.names_for(net)
+told = dlx.explain(net, people, method="first_in", background=background, scale="logit")
 assert told.values.shape == (8, 30) and abs(told.values).max() > 0.1
-assert explainers.exact_for("occlusion", net, "logit") and explainers.preferred(net, "logit") != "occlusion"
+assert explainers.exact_for("first_in", net, "logit") and explainers.preferred(net, "logit") != "first_in"
 
 other = dlx.explain(net, people, method="deeplift", background=background, scale="logit")
 agreement = dlx.compare([told, other]).agreement().set_index("metric")

@@ -11,7 +11,8 @@ What is to be known of a method stands in its file:
   valid; `quick_options(columns)`, a budget on which it still adds up; `evaluations_for(columns, references)`, what a person
   costs; `AS_IT_COMES`, its library's defaults; `remedy_for(model, background)`, what to do where contributions do not add up;
   `TRUE_TO_DATA`, whether a column gets credit for what it tells of others, so that its answer is to another question than
-  those of methods that are true to the model;
+  those of methods that are true to the model; `ONE_AT_A_TIME`, whether it takes a column away and leaves
+  the rest, so that what it gives is how far the prediction falls, and no part of it;
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
@@ -122,6 +123,16 @@ def true_to_data() -> list[str]:
     return by_preference(name for name in names() if getattr(method(name), "TRUE_TO_DATA", False))
 
 
+def one_at_a_time() -> list[str]:
+    """Return the methods that take a column away and leave the rest: what they give is no part of the prediction."""
+    return by_preference(name for name in names() if getattr(method(name), "ONE_AT_A_TIME", False))
+
+
+def apart() -> list[str]:
+    """Return the methods that pages hold against no other: what they give is true to the data, or no part of a prediction."""
+    return [*true_to_data(), *one_at_a_time()]
+
+
 def exact_for(name: str, model: Model, scale: Scale) -> bool:
     """Whether a method gives exactly what it sets out to give, for a model that it takes, on a scale."""
     depends: Callable[[Model, Scale], bool] | None = getattr(method(name), "exact_for", None)
@@ -130,7 +141,8 @@ def exact_for(name: str, model: Model, scale: Scale) -> bool:
 
 def preferred(model: Model, scale: Scale) -> str:
     """Return the first choice among the methods that read a model as it is; where there is none, that of any model."""
-    return next((name for name in by_preference(names_for(model)) if exact_for(name, model, scale)), any_model())
+    some = by_preference(set(names_for(model)).difference(apart()))
+    return next((name for name in some if exact_for(name, model, scale)), any_model())
 
 
 def best_shapley(model: Model, scale: Scale, among: Iterable[str] | None = None) -> str:

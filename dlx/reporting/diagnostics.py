@@ -250,7 +250,7 @@ def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, Variance
     """Return nets and trees by the methods that take any model, and the nets by all of theirs, each by training seeds."""
     scale, siblings = models[0].scales[0], context.siblings
     alike = [model for model in models if siblings.get(model.name) and scale in model.scales]
-    others = [name for name in explainers.reading(Model) if name not in explainers.true_to_data()]
+    others = [name for name in explainers.reading(Model) if name not in explainers.apart()]
     surrogates = [name for name in others if not explainers.method(name).IS_SHAPLEY]
     any_model = [explainers.ground_truth_for(models[0], scale), *surrogates]
     of_nets = [*(name for name in explainers.reading(NeuralModel) if explainers.method(name).COST == "low"), *any_model]

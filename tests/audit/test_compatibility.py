@@ -94,7 +94,7 @@ def test_nets_of_dlx_are_fine(architecture, world):
     model = as_model(architecture.build(worlds.encoder(world).width, [-0.4]), world)
     table = checked(model, world)
     assert found(model, world) == []
-    fine = {"deeplift", "integrated_gradients", *explainers.true_to_data(), *explainers.having(IS_SHAPLEY=True)}
+    fine = {"deeplift", "integrated_gradients", *explainers.apart(), *explainers.having(IS_SHAPLEY=True)}
     assert set(table.index[table["verdict"] == "fine"]) == fine & set(explainers.names_for(model))
     assert set(table.index[table["verdict"] == "approximate"]) == {"gradient_shap", "lime"}
     assert (table.loc[table["verdict"] != "not valid", "fallback"] == "").all()
@@ -591,7 +591,7 @@ def test_a_dataset_and_a_table_are_taken_as_arrays_are(world):
     ("spoil", "error", "message"),
     [
         ({"seed": -1}, DlxError, "a seed must be 0 to"),
-        ({"methods": ["no such"]}, MethodError, "no method 'no such'; the methods are additive_shap, conditional_shapley, "),
+        ({"methods": ["no such"]}, MethodError, "no method 'no such'; the methods are ablation, additive_shap, "),
         ({"scale": "value"}, ScaleError, "net has no scale 'value'"),
         ({"rows": np.empty((0, 5))}, DlxError, "rows must have at least 1 row, got 0 rows"),
         ({"background": np.empty((0, 5))}, DlxError, "background must have at least 1 row, got 0 rows"),

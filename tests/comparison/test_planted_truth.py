@@ -186,7 +186,7 @@ def test_square_times_a_column_tells_the_methods_apart():
 def test_column_that_is_never_used_gets_nothing(kind, world):
     model, case = worlds.model(kind, world), worlds.table(world)
     methods = [method for method in dlx.explainers.names_for(model) if method != "gradient_shap"]
-    comparison, exact = held(model, methods, case[20:25], case[:9], n_steps=100, n_samples=1500)
+    comparison, exact = held(model, methods, case[20:25], case[:9], n_steps=100, n_samples=1500, window=1)
     assert np.abs(exact[:, worlds.IDLE]).max() < 1e-7  # a net's rounding
     table = comparison.importance()
     idle = table[table["feature"] == "idle"].set_index("method")

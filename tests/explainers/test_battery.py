@@ -29,9 +29,10 @@ pytestmark = pytest.mark.battery
 
 RANDOM = set(explainers.having(IS_RANDOM=True))  # methods that draw; no other may depend on the seed
 SHAPLEY = set(explainers.having(IS_SHAPLEY=True))  # exact, or up to their standard errors
-TO_DATA = set(explainers.true_to_data())  # of so few references they can't tell a dependence, and take columns for independent
-SURROGATES = set(explainers.reading(Model)) - SHAPLEY - TO_DATA  # methods whose base value is a fit, not the mean prediction
+APART = set(explainers.apart())  # of so few references a dependence can't be told: columns are taken for independent
+SURROGATES = set(explainers.reading(Model)) - SHAPLEY - APART  # methods whose base value is a fit, not the mean prediction
 CHEAPER = {"n_samples": 1500}  # fewer samples, for methods that draw
+ALONE = {"window": 1}  # columns that are taken away together share what any of them does: see test_withheld.py
 FINER = {"n_steps": 300}  # a ReLU net of eight units against few references is rough: more steps, for methods that follow paths
 
 CASES = [
@@ -82,13 +83,14 @@ def test_methods_are_chosen_by_their_facts(kind, scale, shapley, preferred):
 def test_choices_of_a_wide_table_and_among_some():
     wide = BlackBox(lambda t: t["x0"], Schema(tuple(Feature(f"x{i}") for i in range(17))), scales=("logit",))
     assert explainers.ground_truth_for(wide, "logit") == explainers.any_model() == "shapley"
+    assert explainers.preferred(wide, "logit") == "shapley"
     assert explainers.best_shapley(wide, "logit", ["lime", "kernel_shap"]) == "kernel_shap"
     assert explainers.best_shapley(wide, "logit", ["lime"]) == "shapley"
     assert explainers.reading(NeuralModel) == ["integrated_gradients", "deeplift", "gradient_shap"]
 
 
 def run(method, model, rows, background, *, scale=None, seed=0, batch_size=32, **options):
-    wanted = FINER | (CHEAPER if explainers.options(method).get("n_samples") else {}) | options
+    wanted = ALONE | FINER | (CHEAPER if explainers.options(method).get("n_samples") else {}) | options
     known = explainers.options(method)
     return explain(
         model, rows, method=method, background=background, scale=scale or model.scales[0], seed=seed,

@@ -263,7 +263,8 @@ def test_its_noise_is_measured_by_other_backgrounds_and_it_can_be_kept(tmp_path)
     assert kept.options == found.options and kept.extras.keys() == found.extras.keys()
 
 
-def test_it_is_not_asked_where_pages_ask_what_the_model_reads():
+def test_it_is_not_asked_where_pages_ask_what_a_prediction_is_made_of():
     assert explainers.true_to_data() == [METHOD]
     context = worlds.context(worlds.table("numeric"), worlds.net("numeric"), people=8, background=5)
-    assert METHOD not in set(dataclasses.replace(context).compatibility["method"])
+    asked = set(dataclasses.replace(context).compatibility["method"])
+    assert explainers.apart() == [METHOD, "ablation", "occlusion"] and not asked & set(explainers.apart())

@@ -68,6 +68,15 @@ def test_lights_are_of_the_methods_whose_word_counts(told):
     assert line["distance"] < 1e-6 and line["furthest_distance"] > 0.1  # trees are exact, another question is far
 
 
+def test_methods_that_take_columns_away_stand_in_the_evidence_alone(context, told):
+    table = told.tables["taken_away"].set_index(["model", "method"])
+    assert [*table.index] == [(model, method) for model in ("net", "boosted") for method in ("ablation", "occlusion")]
+    made = explain(worlds.model("net", "mixed"), context.panel, method="ablation", background=context.background, scale="logit")
+    missed = np.abs(made.residuals).mean() / np.abs(made.outputs - made.base_values).mean()
+    assert table.loc[("net", "ablation"), "off"] == pytest.approx(missed)
+    assert "Ablation" in words_of(told.evidence) and "Ablation" not in words_of(told.page)
+
+
 def test_a_quick_run_says_nothing_of_what_it_did_not_measure(told):
     assert "Do the models differ, or the methods?" not in told.evidence and "faithfulness" not in told.tables
     assert "--thorough" not in f"{told.page}{told.evidence}"

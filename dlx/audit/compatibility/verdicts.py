@@ -127,7 +127,8 @@ def tried(bench: Bench, method: str) -> Trial:
         unit = "" if made.scale == "value" else f" {made.scale}"
         on = ", ".join([plural(len(made), "row"), *(f"{name}={value}" for name, value in options.items())])
         said = f"{module.PROMISE}: off by up to {largest:.1e}{unit}, {lost_words(lost, 2)} of the mean effect ({on})"
-        return Trial("approximate" if module.PROMISE.relative is None else "fine", lost, said)
+        is_sound = module.PROMISE.relative is not None or explainers.exact_for(method, bench.model, bench.scale)
+        return Trial("fine" if is_sound else "approximate", lost, said)
     is_refused = isinstance(made, DlxError) and not isinstance(made, explainers.LibraryError)
     partly = made if is_refused else attempted(lambda: explain(bench.model, rows, strict=False, **asked))
     if isinstance(partly, Explanation) and not partly.failed.all():

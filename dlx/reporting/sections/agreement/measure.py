@@ -9,6 +9,7 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.comparison import METRICS, compare, noise_floor
+from dlx.comparison.metrics import metrics_by_row
 from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, SOURCES
 from dlx.context import RunContext
 from dlx.explanation import Explanation
@@ -51,6 +52,7 @@ def measure(context: RunContext) -> Measured:
         "training_seeds": found.siblings,
         "library_defaults": found.settings,
         "dependence": found.dependence,
+        "taken_away": pd.DataFrame(_taken_away(context)),
         "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
         "alignment": joined(one.by_setting() for one in found.disagreements),
         "causes_by_person": joined(one.by_person() for one in found.disagreements),
@@ -68,7 +70,7 @@ def measure(context: RunContext) -> Measured:
     tables["asked_alike"] = _asked_alike(found.settings)
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     scale = OWN if context.case.schema.target.is_value else ""
-    known = [method for method in explainers.with_library_defaults() if method not in explainers.true_to_data()]
+    known = [method for method in explainers.with_library_defaults() if method not in explainers.apart()]
     tables["_defaults"] = pd.DataFrame([_default(method, scale) for method in known])
     for name in ABOUT:
         if len(table := tables[name]):
@@ -84,6 +86,22 @@ def _shapley(context: RunContext, model: Model) -> Explanation | None:
     if not given or model.scales[0] != context.main.scales[0]:
         return None
     return context.on_panel[model.name, explainers.best_shapley(model, model.scales[0], given)]
+
+
+def _taken_away(context: RunContext) -> list[dict[str, Any]]:
+    """Return a line a method that takes columns away: how its falls compare with the Shapley values of the shown models."""
+    lines: list[dict[str, Any]] = []
+    for model in filter(None, (context.main, context.other)):
+        exact = _shapley(context, model)
+        if exact is None or not (effect := np.abs(exact.outputs - exact.base_values).mean()):
+            continue
+        for method in explainers.one_at_a_time():
+            made = context.explain(model, context.panel, method)
+            line = {"model": exact.model, "method": method, "question": explainers.method(method).QUESTION}
+            line["off"] = np.abs(made.residuals).mean() / effect
+            shared = metrics_by_row(made.values, exact.values, context.top)
+            lines.append(line | {name: float(np.nanmean(shared[name])) for name in (TOP, "sign_agreement")})
+    return lines
 
 
 def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

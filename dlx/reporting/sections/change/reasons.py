@@ -111,7 +111,8 @@ def _trusted(
     What is measured here is whether they add up and how far they are from the Shapley values, not their own noise: none has
     earned trust, see `dlx.comparison.trust`.
     """
-    quick = [name for name in explainers.names_for(model) if explainers.method(name).COST != "high"]  # for many people
+    some = set(explainers.names_for(model)).difference(explainers.apart())
+    quick = [name for name in some if explainers.method(name).COST != "high"]  # for many people
     fitting = explainers.by_preference(name for name in quick if not hasattr(explainers.method(name), "RESTS_ON"))
     compatibility = preflight(model, people, background, scale=model.scales[0], methods=fitting, seed=context.seed)
     is_lost = compatibility["verdict"] == "not valid"
