@@ -1,0 +1,99 @@
+"""Each lesson runs small, its numbers stay, its exercises tell unattempted from wrong from right, its notebook is its own."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import course
+import pandas as pd
+import pytest
+
+SOURCES = course.sources()
+STEMS = [source.stem for source in SOURCES]
+WORDS_A_MINUTE = 200
+
+
+@pytest.fixture(scope="module", params=SOURCES, ids=STEMS)
+def source(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def lesson(source):
+    """A lesson that ran at its small size, exercises not answered."""
+    return course.run(source)["lesson"]
+
+
+def test_numbers_are_what_they_were(lesson):
+    assert lesson.numbers
+    assert not course.moved(lesson)
+
+
+def test_exercises_tell_unattempted_from_wrong_from_right(lesson):
+    exercises = course.exercises(lesson.source)
+    assert len(exercises) == 3
+    assert lesson.states == dict.fromkeys((1, 2, 3), "unattempted")
+    calls = [cell.text for cell in course.cells(lesson.source) if cell.kind == "exercise"]
+    for exercise, ((solution, mistakes), call) in enumerate(zip(exercises, calls, strict=True), 1):
+        assert mistakes
+        for cell, state in ((solution, "right"), *((mistake, "wrong") for mistake in mistakes)):
+            names = dict(lesson.names)
+            exec(cell.text, names)
+            told = eval(call.splitlines()[-1], names)
+            assert lesson.states[exercise] == state, cell.text
+            assert state == "right" or cell.text.splitlines()[0].removeprefix("# ") in told
+        for nonsense in ("no such answer", -1e9, None, [1, 2, 3, 4, 5, 6, 7]):
+            lesson.check(exercise, nonsense)
+            assert lesson.states[exercise] == "wrong"
+
+
+def test_a_notebook_is_made_from_its_lesson_and_ran(source):
+    kept = json.loads((course.HERE / f"{source.stem}.ipynb").read_text("utf-8"))
+    made = course.notebook(source)["cells"]
+    assert [(cell["cell_type"], "".join(cell["source"])) for cell in kept["cells"]] == [
+        (cell["cell_type"], cell["source"]) for cell in made
+    ]
+    outputs = [output for cell in kept["cells"] for output in cell.get("outputs", [])]
+    assert outputs and not [output for output in outputs if output["output_type"] in ("error", "stream")]
+
+
+def test_a_lesson_takes_thirty_minutes(source):
+    prose = " ".join(cell.text for cell in course.cells(source) if cell.kind in ("markdown", "hint"))
+    said = int(re.search(r"\*\*(\d+) minutes\*\*", prose)[1])
+    assert len(prose.split()) / WORDS_A_MINUTE < said <= 30
+    headings = [line for cell in course.cells(source) for line in cell.text.splitlines() if re.match("##? ", line)]
+    for part in ("# Lesson", "## By hand", "## When not to believe this", "dlx"):
+        assert [line for line in headings if part in line], part
+
+
+def test_the_path_of_half_a_day_takes_less_than_four_hours():
+    openings = [source.read_text("utf-8")[:600] for source in SOURCES]
+    minutes = [int(re.search(r"\*\*(\d+) minutes\*\*", text)[1]) for text in openings if "on the half-day path" in text]
+    assert minutes and sum(minutes) < 240
+
+
+def test_images_take_three_megabytes_at_most():
+    kept = [json.loads((course.HERE / f"{stem}.ipynb").read_text("utf-8")) for stem in STEMS]
+    outputs = [output.get("data", {}) for book in kept for cell in book["cells"] for output in cell.get("outputs", [])]
+    assert 0 < sum(len(data.get(kind, "")) for data in outputs for kind in ("image/png", "image/svg+xml")) < 3e6
+
+
+def table(page, name: str, **where: object) -> pd.DataFrame:
+    """Return the lines of a report's table that are of somebody or something."""
+    found = pd.read_csv(page.parent / "report-tables" / f"{name}.csv")
+    for column, value in where.items():
+        found = found[found[column] == value]
+    assert len(found)
+    return found
+
+
+def test_lesson_3_says_what_the_report_says(bank_loan_page):
+    """The same person, background and model: the page's tables hold what the lesson's first figure draws."""
+    numbers = course.kept(course.LESSONS / "03_one_prediction.py")
+    person = table(bank_loan_page, "people", row=522)
+    assert numbers["risk of applicant 522"] == pytest.approx(person["risk_by_mlp"].item(), abs=1e-5)
+    shares = table(bank_loan_page, "contributions", model="mlp", method="kernel_shap", row=522).set_index("feature")
+    for name in ("status", "duration"):
+        assert numbers[f"share of {name}, Kernel SHAP"] == pytest.approx(shares["contribution"][name], abs=1e-3)
+        assert numbers[f"share of {name}"] == pytest.approx(shares["contribution"][name], abs=0.02)
