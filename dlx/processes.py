@@ -21,7 +21,7 @@ from typing import TypeVar, cast
 from rich.console import Console
 
 from dlx.progress import Narrator
-from dlx.threads import cores
+from dlx.threads import cores, one_thread
 
 Made = TypeVar("Made")
 Task = Callable[[], Made]
@@ -123,7 +123,7 @@ def _work(task: Task[Made], narrator: Narrator, pipe: Connection) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # whoever forked says that it was interrupted
     narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), one_thread():  # OpenMP's threads of the other process are not here: it would wait
         made = task()
         if not isinstance(made, Exception):  # whose cause and traceback would be lost
             _send(pipe, made, kind="made")

@@ -67,3 +67,16 @@ def test_chunks_of_rows_are_computed_in_a_fork_of_a_process_whose_threads_have_r
 def test_tasks_of_a_fork_run_one_after_another() -> None:
     nested = side_by_side([lambda: (os.getpid(), side_by_side([os.getpid] * 2, QUIET, "", ""))] * 2, QUIET, "", "")
     assert all(inner == [outer] * 2 for outer, inner in nested)
+
+
+def test_a_fork_computes_on_one_thread_since_those_of_openmp_are_not_in_it() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.ones(300, 300) @ torch.ones(300, 300)  # starts the threads, for which a fork would wait without end
+        assert side_by_side([torch.get_num_threads] * 2, QUIET, "counting", "threads") == [1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
