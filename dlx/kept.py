@@ -93,12 +93,12 @@ class Keeper:
         self._is_swept = True
         for path in kept:
             found = KEPT.fullmatch(path.name)
-            if found and found["maker"] != _maker():
+            if found and found["maker"] != maker():
                 path.unlink(missing_ok=True)
 
 
 @functools.cache
-def _maker() -> str:
+def maker() -> str:
     """Return a hash of what explanations are made by: all code that computes, and the versions of the libraries."""
     package = Path(__file__).parent
     sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in APART]
@@ -123,4 +123,4 @@ def name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Sca
     made_by.append(repr(sorted((explainers.options(method) | options).items())))
     data = [array_id(answers), array_id(coded), array_id(reference), model.schema.sha256]
     names = map(str, getattr(rows, "index", ()))
-    return f"{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}-{_maker()}"
+    return f"{method}-{hashlib.sha256('/'.join([*made_by, *data, *names]).encode()).hexdigest()[:16]}-{maker()}"

@@ -59,7 +59,9 @@ def _pools(modules: int) -> ThreadpoolController:  # noqa: ARG001 (what tells th
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use; DLX_CORES says so where others have processes of their own."""
+    if "DLX_CORES" in os.environ:
+        return int(os.environ["DLX_CORES"])
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

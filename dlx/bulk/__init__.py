@@ -4,7 +4,7 @@ What is explained lies in `output`: a Parquet file a fragment, named by all that
 run that was stopped goes on where it was; beside it a table of the rows that were refused, and why; and a manifest.
 """
 
-from dlx.bulk.explaining import FRAGMENT_ROWS, explain, is_bulk
+from dlx.bulk.explaining import FRAGMENT_ROWS, LOCAL, explain, is_bulk
 from dlx.bulk.folder import read
 
-__all__ = ["FRAGMENT_ROWS", "explain", "is_bulk", "read"]
+__all__ = ["FRAGMENT_ROWS", "LOCAL", "explain", "is_bulk", "read"]

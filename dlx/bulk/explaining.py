@@ -7,6 +7,7 @@ import dataclasses
 import json
 import time
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.bulk import folder as folders
-from dlx.bulk.fragments import Fragment, coded, drift, fragments_of
+from dlx.bulk.fragments import Fragment, drift, fragments_of, people_of
 from dlx.comparison import compare
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
@@ -30,6 +31,7 @@ from dlx.runner import explain as explain_
 
 FRAGMENT_ROWS = 65_536
 BLOCK_ROWS = 4_096  # explained in one call, from fixed places of a fragment on: whoever does it, the numbers are the same
+LOCAL = "local"  # the engine of this machine's cores
 SAMPLE = 50  # rows of the first fragment that are explained by Shapley values, too
 
 
@@ -44,7 +46,7 @@ class Job:
 
     def explained(self, fragment: Fragment) -> folders.Entry:
         """Return the entry of a fragment: it is explained and written, unless it was before."""
-        people, refused = coded(fragment.read(), self.background.schema)
+        people, refused = people_of(fragment, self.background.schema)
         key = "none" if people is None else name_of(self.model, people, background=self.background, **self.asked)
         if refused:  # what is told of them is made again, too, where they are others
             key += f"-{zlib.crc32(json.dumps(refused).encode()):08x}"
@@ -61,12 +63,23 @@ class Job:
         parts = [explain_(self.model, people[blocks == block], **shared) for block in np.unique(blocks)]
         return dataclasses.replace(Explanation.concatenate(parts), seconds=0.0)  # or no two runs would write the same
 
+    def all_explained(
+        self, fragments: Sequence[Fragment], engine: str, narrator: Narrator, glance: Callable[[], None]
+    ) -> Iterator[tuple[int, folders.Entry]]:
+        """Yield the place of a fragment and its entry, as they are done, by whoever is free."""
+        if engine != LOCAL:
+            from dlx.bulk import over_ray
+
+            return over_ray.as_completed(self, fragments, engine, glance)
+        tasks = [partial(self.explained, fragment) for fragment in fragments]
+        is_forked = self.model.original is None or self.model.provenance is not None
+        return as_completed(tasks, narrator, glance=glance, is_forked=is_forked)
+
     def agreement(self, fragment: Fragment) -> dict[str, Any]:
         """Return how far the method agrees with Shapley values about a few people, by the metrics of `dlx.compare`."""
         best = explainers.best_shapley(self.model, self.asked["scale"])
-        people, _ = coded(
-            dataclasses.replace(fragment, stop=min(fragment.stop, fragment.start + SAMPLE)).read(), self.background.schema
-        )
+        few = dataclasses.replace(fragment, stop=min(fragment.stop, fragment.start + SAMPLE))
+        people, _ = people_of(few, self.background.schema)
         if best == self.asked["method"] or people is None:
             return {}
         shared: dict[str, Any] = {
@@ -106,6 +119,7 @@ def explain(
     scale: Scale | None = None,
     seed: int = 0,
     fragment_rows: int = FRAGMENT_ROWS,
+    engine: str = LOCAL,
     narrator: Narrator | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -121,13 +135,18 @@ def explain(
         As of `dlx.explain`, and so are `method`, `scale` (by default the model's own), `seed` and the options.
     people : path
         A .parquet file, or a folder of them. Rows that do not fit the schema are left out and told of, with the reason, in a
-        .csv beside the values; a file that lacks a column is left out whole.
+        .csv beside the values; so is what of a file cannot be read, and a file that lacks a column, whole.
     background : Dataset
         The reference rows, whose schema the rows are read with.
     output : path
         Folder of the results, see `dlx.bulk.read`.
     fragment_rows : int
         Rows of a fragment. The values of another size agree but for rounding.
+    engine : str
+        Who explains: "local", the cores of this machine; "ray", a Ray cluster: that which this process is connected to, that of
+        RAY_ADDRESS, or one of these cores; or its address, "ray://host:10001". Its workers open the model for themselves, so
+        that it must have come from a checkpoint or by `dlx.model.open_model`; people and output must lie where all machines see
+        them. The files of values are the same, byte for byte, on machines of one type.
     narrator : Narrator, optional
         Shows progress.
 
@@ -140,15 +159,18 @@ def explain(
     Raises
     ------
     DlxError
-        If there are no rows, a file is none of Parquet, or the folder cannot be written to; as of `dlx.explain`.
+        If there are no rows, a file is none of Parquet, or the folder cannot be written to; if Ray is not installed, does not
+        answer, or cannot open the model; as of `dlx.explain`.
     """
     refuse_bare(background, "background")
+    if engine not in (LOCAL, "ray") and ":" not in engine:
+        raise DlxError(f"engine must be local, ray, or a Ray cluster's address as ray://host:10001, got {engine!r}")
     if fragment_rows < 1:
         raise DlxError(f"fragment_rows must be at least 1, got {fragment_rows}")
-    narrator, output, started = narrator or Narrator(quiet=True), Path(output), time.perf_counter()
+    narrator, output, started = narrator or Narrator(quiet=True), Path(output).absolute(), time.perf_counter()
     refuse_unwritable(output, "pass another folder")
     job = Job(model, background, output, {"method": method, "scale": scale or model.scales[0], "seed": seed, **options})
-    fragments = fragments_of(Path(people), fragment_rows)
+    fragments = fragments_of(Path(people).absolute(), fragment_rows)
     changed = drift(fragments, background.schema)
     for line in changed:
         narrator.say(line)
@@ -159,9 +181,7 @@ def explain(
         def glance() -> None:
             update(sum(len(fragments[i]) for i in entries), sum(map(len, fragments)))
 
-        tasks = [partial(job.explained, fragment) for fragment in fragments]
-        is_forked = model.original is None or model.provenance is not None
-        for place, entry in as_completed(tasks, narrator, glance=glance, is_forked=is_forked):
+        for place, entry in job.all_explained(fragments, engine, narrator, glance):
             entries[place] = entry
             glance()
     settings = {"model": model.name, "background": len(background), "fragment_rows": fragment_rows, **job.asked}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+CONVERT = "pyarrow.dataset.write_dataset(pyarrow.dataset.dataset('FOLDER', format='csv'), 'OTHER', format='parquet')"
 READ_ROWS = 16_384  # that are decoded at a time
 
 
@@ -59,6 +60,8 @@ def fragments_of(people: Path, rows: int) -> list[Fragment]:
     import pyarrow.parquet as pq
 
     files = sorted(people.rglob("*.parquet")) if people.is_dir() else [people]
+    if not files and any(people.rglob("*.csv")):
+        raise DlxError(f"{people} holds .csv files, and rows are read from .parquet ones in fragments; convert them: {CONVERT}")
     found = []
     for path in files:
         if path.name.startswith((".", "_")):
@@ -94,11 +97,18 @@ def drift(fragments: Sequence[Fragment], schema: Schema) -> list[str]:
     return said
 
 
-def coded(table: pd.DataFrame, schema: Schema) -> tuple[Dataset | None, dict[int, str]]:
+def people_of(fragment: Fragment, schema: Schema) -> tuple[Dataset | None, dict[int, str]]:
     """Return the rows that fit a schema, None where none does, and why the others do not, by their number in the file."""
     import pandas as pd
+    import pyarrow as pa
 
     refused: dict[int, str] = {}
+    try:
+        table = fragment.read()
+    except FileNotFoundError as error:
+        raise DlxError(f"there is no file {fragment.path}; people must lie where every machine sees them") from error
+    except (OSError, pa.ArrowException) as error:
+        return None, dict.fromkeys(range(fragment.start, fragment.stop), f"the file cannot be read there: {one_line(error)}")
     if lacking := [name for name in schema.names if name not in table.columns]:
         refused = dict.fromkeys(table.index.tolist(), f"the file lacks {plural(len(lacking), 'column')}: {', '.join(lacking)}")
     for feature in schema.features if not refused else ():

@@ -151,7 +151,7 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
             if schema.sha256 != case.whole.schema.sha256:
                 raise ValueError("its columns are not those of the data that it names")
             schema = case.whole.schema
-        model = model_of(said, unpack(files[WEIGHTS]), schema)
+        model = dataclasses.replace(model_of(said, unpack(files[WEIGHTS]), schema), origin=(os.path.abspath(path),))
         if case is not None and not model.provenance:
             model = dataclasses.replace(model, trained_on=case.learnt_from)
         return model if case is None else told_of(model, case)

@@ -13,6 +13,7 @@ import typer
 from dlx.cli.describing import WithKeys, schema
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
+    ENGINE,
     OWN_MODELS,
     PEOPLE,
     Background,
@@ -187,6 +188,7 @@ def explain(
     trust: Trust = None,
     implementation: Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's.")] = "dlx",
     seed: Seed = 0,
+    engine: Annotated[str, typer.Option(help=ENGINE)] = "local",
     output: Output = None,
     checkpoints: Checkpoints = None,
 ) -> None:
@@ -204,6 +206,10 @@ def explain(
 
     label, form = explainers.method(method).LABEL, "name=number, for example n_steps=100"
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
+    if engine != bulk.LOCAL and not bulk.is_bulk(people):
+        raise DlxError(
+            f"--engine {engine} takes people in fragments: a folder of .parquet files, or one of many rows, as --people"
+        )
     kept_below(checkpoints)
     known_models([model])
     data = one_class(table.data, level)
@@ -215,7 +221,8 @@ def explain(
     stem = f"{file_name(trained.name)}-{method}-{asked['scale']}-{seed}"
     stem += f"-{file_name(level)}" if level is not None else ""
     if bulk.is_bulk(people):
-        told = bulk.explain(trained, people, output=folder / stem, narrator=Narrator(), **asked, **options)["summary"]
+        asked |= {"engine": engine, "narrator": Narrator()}
+        told = bulk.explain(trained, people, output=folder / stem, **asked, **options)["summary"]
         print_sizes(f"Mean size of the contribution to {trained.name}, {told['rows']:,} people", told["importance"])
         print(folder / stem)
         return

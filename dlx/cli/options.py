@@ -34,6 +34,10 @@ PeopleInPage = Annotated[
 ]
 Background = Annotated[int, typer.Option(help="Training rows that serve as the reference of every method.", min=1)]
 PEOPLE = "How many test rows to explain, a .csv or .parquet file of people, or a folder of .parquet files."
+ENGINE = (
+    "Who explains a folder of people: local, the cores of this machine; ray, a Ray cluster (pip install 'dlx[ray]'), that of "
+    "RAY_ADDRESS or one of these cores; or its address, as ray://host:10001."
+)
 PLACES = "Folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones."
 Checkpoints = Annotated[Path | None, typer.Option(help=PLACES, show_default=False)]
 OWN_MODELS = (

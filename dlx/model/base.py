@@ -60,6 +60,9 @@ class Model(ABC):
         The class that it speaks for, a position among the target's levels; by default the positive one of two.
     siblings : EachClass, optional
         What was trained on several classes, of which this is one.
+    origin : tuple of str
+        Where another process can open it: the folder of its checkpoint; or the text and the trusted types that
+        `dlx.model.open_model` was given. Empty for what is in memory only.
     route : str
         What a wrapped model was read as, and why as nothing else, in a sentence; "" for one that dlx trained.
     """
@@ -70,6 +73,7 @@ class Model(ABC):
     behind: BlackBox | None = field(default=None, kw_only=True)
     chosen: int | None = field(default=None, kw_only=True)
     siblings: EachClass | None = field(default=None, kw_only=True)
+    origin: tuple[str, ...] = field(default=(), kw_only=True)
     route: str = field(default="", kw_only=True)
 
     if TYPE_CHECKING:  # a field of a dataclass, or a property: a class that ran this would hand it on as a default

@@ -278,7 +278,7 @@ class EachClass(Model):
     def of(self, level: str) -> Model:
         """Return the model of a class."""
         place = self.schema.target.place_of(level)
-        kept: dict[str, Any] = {"name": self.name, "provenance": self.provenance, "trained_on": self.trained_on}
+        kept: dict[str, Any] = {name: getattr(self, name) for name in ("name", "provenance", "trained_on", "origin")}
         return replace(self.models[place], **kept, chosen=place, siblings=self)
 
     def compute(self, rows: Any) -> np.ndarray:

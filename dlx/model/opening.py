@@ -92,7 +92,7 @@ def open_model(text: str, case: Dataset, *, trusted: Sequence[str] = (), trained
         If there is no such file or object, it is no model, or a library is not installed.
     """
     refuse_unopenable(text)
-    model = _opened(text, case, trusted)
+    model = replace(_opened(text, case, trusted), origin=(text, *trusted))
     return model if trained_on is None else replace(model, trained_on=ids_of(trained_on, case))
 
 

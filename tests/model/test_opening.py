@@ -136,7 +136,7 @@ def test_functions_and_models_of_dlx_are_taken_and_siblings_are_found_later_too(
     assert set(chances(open_model("mine.py:rule", mine), mine)) == {0.2, 0.8}
     assert set(chances(open_model("mine.py:lazy", mine), mine)) == {0.3}
     wrapped = open_model("mine.py:wrapped", mine)
-    assert wrapped is sys.modules["mine"].wrapped and wrapped.name == "of mine"
+    assert wrapped.coefficients is sys.modules["mine"].wrapped.coefficients and wrapped.name == "of mine"
 
 
 def test_an_object_of_a_module_below_the_current_folder(mine):
