@@ -97,3 +97,17 @@ def test_lesson_3_says_what_the_report_says(bank_loan_page):
     for name in ("status", "duration"):
         assert numbers[f"share of {name}, Kernel SHAP"] == pytest.approx(shares["contribution"][name], abs=1e-3)
         assert numbers[f"share of {name}"] == pytest.approx(shares["contribution"][name], abs=0.02)
+
+
+def test_lesson_1_says_what_the_report_says(bank_loan_page):
+    numbers = course.kept(course.LESSONS / "01_what_can_be_read.py")
+    for name in ("mlp", "gradient_boosting"):
+        area = table(bank_loan_page, "performance", model=name, metric="auc")["estimate"].item()
+        assert numbers[f"AUC of {name}"] == pytest.approx(area, abs=1e-6)
+
+
+def test_lesson_4_says_what_the_report_says(bank_loan_page):
+    numbers = course.kept(course.LESSONS / "04_lime.py")
+    shares = table(bank_loan_page, "contributions", model="mlp", method="lime", row=522).set_index("feature")["contribution"]
+    for name in ("status", "duration"):
+        assert numbers[f"LIME's share of {name}"] == pytest.approx(shares[name], abs=1e-4)
