@@ -56,7 +56,7 @@ class Attribution:
     """Contributions of features as a method returns them, before they are checked."""
 
     values: np.ndarray  # contributions of the original columns, [rows, features]
-    base_values: np.ndarray  # what they start from, [rows]
+    base_values: np.ndarray | None = None  # what they start from, [rows]; the mean output of the background, where None
     evaluations: int = 0  # rows that the model was evaluated on
     standard_errors: np.ndarray | None = None  # sampling error of the values, [rows, features]
     extras: dict[str, np.ndarray] = field(default_factory=dict)  # what else the method says of each row, [rows] by name

@@ -107,6 +107,7 @@ def explain(
         for some, codes in ((rows, coded), (background, reference))
     )
     held(model, [(rows, outputs), (background, references)])
+    base = rescaled(references, own, scale, model.name)
     carried: tuple[str, ...] = ()  # columns that are no features and go along with each person
     if isinstance(model, BlackBox):
         if model.companion is not None and not np.array_equal(model.predict(coded, own), outputs):
@@ -115,7 +116,8 @@ def explain(
 
     def attribute(which: slice) -> Attribution:
         asked = accompanied(model, rows, which) if carried else model
-        return run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
+        made = run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
+        return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), base.mean()))
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
     with _one_line(method, model):
@@ -139,8 +141,7 @@ def explain(
         seconds=time.perf_counter() - started,
         carried=carried,
     )
-    computed, references = np.concatenate([outputs, references]), rescaled(references, own, scale, model.name)
-    limit = _largest_residual(explanation, module.PROMISE, model, computed, references)
+    limit = _largest_residual(explanation, module.PROMISE, model, np.concatenate([outputs, references]), base)
     remedy, remedy_for = module.PROMISE.remedy, getattr(module, "remedy_for", None)
     if remedy_for is not None and (np.abs(explanation.residuals) > limit).any():
         remedy = remedy_for(model, reference) or remedy
@@ -181,7 +182,8 @@ def _checked_request(
 def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
     if len(rows) == 0:
         raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    return model.schema.check(as_rows(model.schema, rows))
+    coded = as_rows(model.schema, rows)
+    return coded if isinstance(rows, np.ndarray) else model.schema.check(coded)  # an array was checked when it was read
 
 
 @contextlib.contextmanager
@@ -274,7 +276,7 @@ def _joined(parts: list[Attribution]) -> Attribution:
         there = (np.full(one.shape, np.nan) if array is None else array for array, one in zip(arrays, like, strict=True))
         return None if all(array is None for array in arrays) else np.concatenate(list(there))
 
-    values, base_values = [part.values for part in parts], [part.base_values for part in parts]
+    values, base_values = [part.values for part in parts], [np.asarray(part.base_values) for part in parts]
     extras = dict.fromkeys(name for part in parts for name in part.extras)
     return Attribution(
         values=np.concatenate(values),

@@ -40,7 +40,6 @@ def average_over(
     model: NeuralModel,
     rows: np.ndarray,
     background: np.ndarray,
-    scale: Scale,
     *,
     evaluations_per_pair: int,
 ) -> Attribution:
@@ -54,8 +53,6 @@ def average_over(
         Its encoder folds dense columns back to features, with their signs.
     rows, background : ndarray [rows, features], [references, features]
         Coded.
-    scale : str
-        The scale of the base value.
     evaluations_per_pair : int
         How often `attribute` evaluates the network for one pair.
     """
@@ -66,8 +63,5 @@ def average_over(
         some = references[start : start + step]
         pairs = attribute(persons.repeat_interleave(len(some), dim=0), some.repeat(len(persons), 1))
         total += pairs.detach().double().reshape(len(persons), len(some), -1).sum(dim=1).cpu().numpy()
-    return Attribution(
-        values=model.encoder.fold(total / len(references)),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
-        evaluations=len(rows) * len(background) * evaluations_per_pair,
-    )
+    folded = model.encoder.fold(total / len(references))
+    return Attribution(folded, evaluations=len(rows) * len(background) * evaluations_per_pair)

@@ -80,11 +80,7 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
         refuse_lookups("deeplift", model, rows, background)
         refuse_unwritten_rules(model.name, network, persons[:1])
     found = deeplift(network, persons, references, graph)
-    return Attribution(
-        values=model.encoder.fold(found.values),
-        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
-        evaluations=found.evaluations,
-    )
+    return Attribution(model.encoder.fold(found.values), evaluations=found.evaluations)
 
 
 def remedy_for(model: NeuralModel, background: np.ndarray) -> str:
@@ -131,7 +127,7 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
             warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
             return lift.attribute(persons.requires_grad_(), references)
 
-    return average_over(one, model, rows, background, scale, evaluations_per_pair=2)
+    return average_over(one, model, rows, background, evaluations_per_pair=2)
 
 
 def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:

@@ -74,7 +74,6 @@ def attribute(
     found = in_chunks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples))
     return Attribution(
         values=found[:, 0],
-        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
         evaluations=len(rows) * n_samples,
         standard_errors=found[:, 1],
     )
@@ -101,7 +100,6 @@ def reference(
         samples[:, i] = model.encoder.fold(drawn.detach().cpu().numpy())
     return Attribution(
         values=samples.mean(axis=0),
-        base_values=np.full(len(rows), model.predict(background, scale).mean()),
         evaluations=len(rows) * n_samples,
         standard_errors=samples.std(axis=0, ddof=1) / np.sqrt(n_samples),
     )

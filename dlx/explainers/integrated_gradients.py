@@ -72,7 +72,6 @@ def attribute(
     )
     return Attribution(
         values=model.encoder.fold(found.values),
-        base_values=np.full(len(rows), model.predict(background, scale, checked=True).mean()),
         evaluations=found.evaluations,
         extras={} if found.errors is None else {"integration_error": found.errors},
     )
@@ -102,7 +101,7 @@ def reference(
         def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
             return gradients.attribute(persons, references, n_steps=steps, method="riemann_middle")
 
-        return average_over(one, model, some, background, scale, evaluations_per_pair=steps)
+        return average_over(one, model, some, background, evaluations_per_pair=steps)
 
     return _until_it_adds_up(integrated, n_steps, rows, model.predict(rows, scale), model.predict(background, scale))
 
@@ -124,15 +123,15 @@ def _until_it_adds_up(
     A row's steps depend on itself and the background alone, so that they do not change with the rows beside it.
     """
     found = integrated(rows, n_steps)
-    values, evaluations = found.values, found.evaluations
-    spread = np.abs(references - references.mean()).mean()
-    effect = np.full(len(rows), spread) if spread > 0 else np.abs(outputs - found.base_values)
+    values, evaluations, base = found.values, found.evaluations, references.mean()
+    spread = np.abs(references - base).mean()
+    effect = np.full(len(rows), spread) if spread > 0 else np.abs(outputs - base)
     for doubling in range(1, MOST_DOUBLINGS + 1):
-        gap = np.abs(outputs - found.base_values - values.sum(axis=1))
+        gap = np.abs(outputs - base - values.sum(axis=1))
         open_rows = np.flatnonzero(gap > 0.5 * PROMISE.limit(1.0) * effect)
         if not len(open_rows):
             break
         finer = integrated(rows[open_rows], n_steps * 2**doubling)
         values[open_rows] = finer.values
         evaluations += finer.evaluations
-    return Attribution(values, found.base_values, evaluations)
+    return Attribution(values, evaluations=evaluations)

@@ -94,7 +94,7 @@ class Bench:
 
     def lost(self, made: Attribution, outputs: np.ndarray) -> float:
         """Return the largest residual of contributions as a share of the mean effect."""
-        return self.share(outputs - made.base_values - made.values.sum(axis=1))
+        return self.share(outputs - self.outputs[len(self.rows) :].mean() - made.values.sum(axis=1))
 
 
 def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed: int) -> Bench:
