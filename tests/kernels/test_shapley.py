@@ -57,6 +57,20 @@ def test_sampled_values_add_up_whatever_the_budget(pairs):
     assert found.evaluations == 4 * 8 * 2 * pairs and not found.enumerated.any()
 
 
+def test_coalitions_of_many_players_are_chosen_as_those_of_few():
+    players, count = 70, 200  # so that some are let go of
+    candidates = designs._candidates(players, 260, np.random.default_rng(0))
+    left = []
+    for choose in (designs._chosen, designs._chosen_of_many):
+        chosen = choose(candidates, count)
+        assert len(set(chosen)) == count
+        known = np.concatenate([np.ones((1, players), dtype=bool), candidates[chosen]])
+        covariance = designs.covariance_of_games(known, known) + designs.REST * np.eye(len(known))
+        with_values = designs.covariance_of_values(known)
+        left.append(designs.variance_of_value(players) - (with_values @ np.linalg.inv(covariance) * with_values).sum(axis=1))
+    assert np.mean(left[1]) == pytest.approx(np.mean(left[0]), rel=0.01)
+
+
 def test_games_of_hundreds_of_columns_share_designs_and_come_near_a_closed_form():
     rng = np.random.default_rng(0)
     rows, background, weights = rng.normal(size=(2, 352)), rng.normal(size=(3, 352)), rng.normal(size=352)

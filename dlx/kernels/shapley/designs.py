@@ -19,6 +19,7 @@ CANDIDATES = 2  # for one that is chosen; with more, the odd part of orders 5 an
 MOST_CANDIDATES = 1_024  # among which is chosen, or a quarter more than are wanted
 OWN_DESIGN = 64  # players: of games of more, all up to the next multiple of it share a design
 SANDWICH = 0.05  # share with which nine in ten to 99 in 100 exact values were within two standard errors
+LET_GO = 64  # steps after which candidates that were chosen are let go of
 SURE = 1e-12  # variance of what is known without noise
 
 
@@ -91,7 +92,8 @@ def designed_for(players: int) -> int:
 def _designed(players: int, pairs: int, seed: int) -> Design:
     rng, least = np.random.default_rng([seed, players, pairs]), pairs + (pairs // 4 if players > OWN_DESIGN else 0)
     candidates = _candidates(players, max(least, min(CANDIDATES * pairs, MOST_CANDIDATES)), rng)
-    members = candidates[_chosen(candidates, pairs)] if len(candidates) > pairs else candidates
+    choose = _chosen if players <= OWN_DESIGN else _chosen_of_many
+    members = candidates[choose(candidates, pairs)] if len(candidates) > pairs else candidates
     known = np.concatenate([np.ones((1, players), dtype=bool), members])
     covariance = covariance_of_games(known, known)
     covariance[np.diag_indices_from(covariance)] += np.where(np.arange(len(known)) == 0, SURE, REST)
@@ -148,4 +150,32 @@ def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
         gain = np.square(left, out=scratch).sum(axis=0) / np.maximum(variance, SURE)
         gain[chosen] = -1.0
         chosen.append(int(gain.argmax()))
+    return np.array(chosen[1 : count + 1]) - 1
+
+
+def _chosen_of_many(candidates: np.ndarray, count: int) -> np.ndarray:
+    """Return what `_chosen` does, for many players: in a third of the time, which is memory's, and with sums in another order.
+
+    Among few players many coalitions are as good as others, and the last bit of a sum decides: their sums stay as they are.
+    """
+    from scipy.linalg.blas import dger
+
+    known = np.concatenate([np.ones((1, candidates.shape[1]), dtype=bool), candidates])
+    left, covariance = np.ascontiguousarray(covariance_of_values(known).T), covariance_of_games(known, known)
+    open_ = np.arange(len(known))  # who may be chosen, or was a little ago
+    variance = np.diag(covariance) + np.where(open_ == 0, SURE, REST)
+    factor, chosen, place = np.empty((len(known), count + 1)), [0], 0
+    for step in range(count + 1):
+        column = covariance[chosen[-1], open_] - factor[:, :step] @ factor[place, :step]
+        column[place] = variance[place]
+        factor[:, step] = column / np.sqrt(column[place])
+        variance -= np.square(factor[:, step])
+        dger(-1.0, left[place] / np.sqrt(column[place]), factor[:, step], a=left.T, overwrite_a=1)
+        variance[place] = np.inf
+        place = int((np.einsum("cp,cp->c", left, left) / np.maximum(variance, SURE)).argmax())
+        chosen.append(int(open_[place]))
+        if step % LET_GO == LET_GO - 1:
+            kept = np.isfinite(variance)
+            place = int(kept[:place].sum())
+            factor, left, variance, open_ = factor[kept], left[kept], variance[kept], open_[kept]
     return np.array(chosen[1 : count + 1]) - 1
