@@ -22,8 +22,4 @@ def withheld(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scal
     game = Game(model, rows, background, scale)
     worth, asked = game.worth(np.vstack([np.ones_like(groups[:1]), ~groups]))
     falls = worth[:, :1] - worth[:, 1:]
-    return Attribution(
-        values=falls @ groups / groups.sum(axis=0),
-        base_values=np.full(len(rows), game.references().mean()),
-        evaluations=asked + len(background),
-    )
+    return Attribution(falls @ groups / groups.sum(axis=0), evaluations=asked)

@@ -72,4 +72,4 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
             falls = ablation.attribute(persons, baselines=references, feature_mask=owner)
         return torch.zeros_like(falls).index_copy_(1, first, falls[:, first])  # each column's fall once
 
-    return average_over(one, model, rows, background, scale, evaluations_per_pair=width + 1)
+    return average_over(one, model, rows, background, evaluations_per_pair=width + 1)

@@ -76,8 +76,7 @@ def reference(
         game = Game(model, row[None], background, scale)
         occlusion = Occlusion(lambda some, game=game: torch.as_tensor(game.worth(some.numpy() > 0)[0][0]))
         falls.append(occlusion.attribute(people, sliding_window_shapes=(width,))[0].numpy())
-    base = model.predict(background, scale, checked=True).mean()
-    return Attribution(values=np.array(falls), base_values=np.full(len(rows), base))
+    return Attribution(np.array(falls))
 
 
 def windows(columns: int, window: int) -> np.ndarray:
