@@ -62,7 +62,7 @@ def described(people: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     """Return some columns of some people in the words of the report, a line a column."""
     features = {name: people.schema.features[people.schema.position(name)] for name in columns}
     lines = {
-        feature.label: [feature.format(row[people.schema.position(name)]) for row in people.rows]
+        f"{feature.label} ({name})": [feature.format(row[people.schema.position(name)]) for row in people.rows]
         for name, feature in features.items()
     }
     return pd.DataFrame.from_dict(lines, orient="index", columns=[f"row {one}" for one in people.index])

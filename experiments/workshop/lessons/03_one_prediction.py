@@ -6,7 +6,9 @@
 # A loan officer has a screen that says "denied". The applicant sits in front of her and asks: *why?*
 # She can see the twenty columns that the model saw. She can't see how much each of them counted.
 #
-# At the end of this lesson you can compute such an answer by hand, ask three libraries for it, and say when not to believe it.
+# At the end of this lesson you can compute such an answer by hand, ask the library that most people use for it, and say when not to believe it.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import itertools
@@ -29,7 +31,8 @@ background = case.background(lesson.size(100, small=20))  # real applicants to c
 # %% [markdown]
 # ## The answer first
 #
-# The net gives each applicant a **risk**: its probability that the loan goes bad. The bank denies from a risk of one in six on.
+# Applicant 522 is row 522 of the table. The net gives each applicant a **risk**: its probability that the loan goes bad. For this bank, a bad loan costs
+# as much as turning five good ones away. So it denies from a risk of one in six on.
 
 # %%
 risk = lesson.record("risk of applicant 522", net.predict(applicant, "probability")[0])
@@ -39,10 +42,8 @@ course.say(f"The net says: **{risk:.0%}**. The bank denies from {1 / 6:.0%} on. 
 # Below is one answer to "why?". Read it from the top to the bottom.
 #
 # - It starts at the mean prediction for the applicants that we compare with (the *background*).
-# - Each bar is one column. Red pushes the risk up, blue pulls it down. The bar starts where the one above it ended.
+# - Each bar is one column, and its length is the column's **share**. Red pushes the risk up, blue pulls it down. A bar starts where the one above it ended.
 # - It ends at what the net says of this applicant.
-#
-# The unit is **log-odds**: 0 means a risk of one half, each step up by about 0.7 doubles the odds. Nets and trees add up in this unit.
 
 # %%
 answer = dlx.explain(net, applicant, method="shapley", background=background, scale="logit")
@@ -52,13 +53,21 @@ figure, ax = plt.subplots(figsize=(7.5, 3.4))
 _ = dlx.plots.draw_waterfall(answer, 0, largest, ax)
 
 # %% [markdown]
-# The length of each bar is a **Shapley value**. Where does such a number come from? Take a pencil.
+# The unit below the figure is **log-odds**. It's the risk on another ruler: log(risk / (1 − risk)). Zero is a risk of one half, to the right is more. The ruler
+# has no ends, so a push counts the same everywhere; percent are squeezed near 0 and 100. Here are a few marks of both rulers:
+
+# %%
+marks = np.array([0.05, 1 / 6, 0.5, risk, 0.95])
+pd.DataFrame([np.log(marks / (1 - marks)).round(2)], index=["log-odds"], columns=[f"{mark:.0%}" for mark in marks])
+
+# %% [markdown]
+# Each share in the figure is a **Shapley value**. Where does such a number come from? Take a pencil.
 
 # %% [markdown]
 # ## By hand: three columns, eight questions
 #
 # We compare applicant 522 with one other person, applicant 283, of whom the net thinks well. To keep it small, let them differ in three
-# columns only: the checking account, the length of the loan, and the savings.
+# columns only: the checking account (`status`), the length of the loan (`duration`), and the savings (`savings`). The other seventeen stay 522's.
 
 # %%
 columns = ["status", "duration", "savings"]
@@ -66,8 +75,8 @@ other = case.train[case.train.index == 283]
 course.described(applicant, columns).join(course.described(other, columns))
 
 # %% [markdown]
-# Start with 283's three values. Give back 522's values, one column after the other, and ask the net each time.
-# There are eight ways to pick some of three columns. Such a pick is called a **coalition**.
+# Start with 283's three values. Give back some of 522's, and ask the net for the risk. There are eight ways to pick some of three columns,
+# from none to all. Such a pick is called a **coalition**. Each line of this sheet is one:
 
 
 # %%
@@ -123,20 +132,21 @@ entered = pd.DataFrame(
 entered.round(1)
 
 # %% [markdown]
-# Look at the column `duration`. One difference occurs twice because two orders lead to it: nothing entered before. The same holds for
-# the case that both others entered before. The two in the middle occur once. So the four differences on your paper weigh **1/3, 1/6, 1/6 and 1/3**.
+# Look at the column `duration`. In two of the six orders the length enters first, and in two it enters last. Once it enters after the account only,
+# once after the savings only. So the four differences on your paper weigh **1/3, 1/6, 1/6 and 1/3**. Try it, then look:
 
 # %%
+weights = np.array([1 / 3, 1 / 6, 1 / 6, 1 / 3])
 by_hand = entered.mean()
 whole = worth[frozenset(columns)] - worth[frozenset()]
 lesson.record("three columns: duration", by_hand["duration"])
 course.say(
-    f"The mean of the column `duration` is **{by_hand['duration']:+.1f}** percentage points. The three means together are "
-    f"{by_hand.sum():.1f}, and the way from the first line of your sheet to the last is {whole:.1f}."
+    f"By your rounded numbers the length gets **{steps['difference'] @ weights:.1f}** percentage points, by exact ones **{by_hand['duration']:.1f}**. "
+    f"The shares of all three are together {by_hand.sum():.1f}, and the way from the first line of your sheet to the last is {whole:.1f}."
 )
 
 # %% [markdown]
-# That they add up is no accident. In each line, every step is taken once. This is called **local accuracy**, or efficiency.
+# That they add up is no accident. Each order walks the whole way, step by step. This is called **local accuracy**, or efficiency.
 #
 # Shapley proved more: this is the only rule for which four things hold. The shares add up. Two columns that always do the same get the same.
 # A column that never changes anything gets nothing. And the shares of a sum of two models are the sums of the shares.
@@ -176,7 +186,8 @@ answer_1 = by_hand["status"]
 # %% [markdown]
 # ## Compared with whom?
 #
-# We chose applicant 283. Nobody forced us. Compare with somebody else, and the same applicant gets other reasons:
+# We chose applicant 283. Nobody forced us. Compare with somebody else, and the same applicant gets other reasons. Here are three others, and in the last column
+# the mean over many. From here on the unit is log-odds, as in the first figure.
 
 
 # %%
@@ -199,18 +210,16 @@ persons = {f"applicant {background.index[i]}": against(background.rows[[i]]) for
 pd.DataFrame(persons | {f"the mean over {len(background)}": against(background.rows)}).round(2)
 
 # %% [markdown]
-# Whoever had the same savings as applicant 522 gives savings no share at all. That is not wrong. It answers "why more than *this* person?".
+# Where the other one has the same savings as applicant 522, savings get no share at all. That isn't wrong. It answers "why more than *this* person?".
 #
 # What does a loan officer want? Usually: why more than *an applicant as they come*. So one compares with many of them, and takes the mean.
-# Those rows are the **background**. An explanation without its background is half a sentence.
-#
-# We also changed the unit from percentage points to log-odds. The unit is the other half of the sentence; lesson 6 shows what it does.
+# Those rows are the **background**. An explanation without its background is half a sentence. The other half is its unit; lesson 6 shows what that does.
 
 # %% [markdown]
 # ## The library, three times: shap
 #
 # [shap](https://shap.readthedocs.io) is what most people use. Here is a model that it can take as it is: boosted trees of scikit-learn
-# on our three columns (categories are numbered in their order).
+# that know our three columns only (categories are numbered in their order). It's another model than the net, so expect other shares.
 
 # %%
 rows = {
@@ -234,7 +243,7 @@ def value_of_trees(coalition):
 
 
 ours = shapley_by_hand(value_of_trees)
-pd.DataFrame({"your pencil": ours, "Tree SHAP": exact, "Kernel SHAP": sampled}, index=columns)
+pd.DataFrame({"as by pencil": ours, "Tree SHAP": exact, "Kernel SHAP": sampled}, index=columns)
 
 # %%
 lesson.record("pencil and Tree SHAP differ by at most", np.abs(ours - exact).max(), within=1e-6)
@@ -246,7 +255,7 @@ course.say(
 # %% [markdown]
 # Then why are there three ways? Because of the cost.
 #
-# - **By all coalitions** (exact, any model). Three columns have eight coalitions. Twenty columns have a million, each asked for every background row.
+# - **As by pencil**, all coalitions (exact, any model). Three columns have eight coalitions. Twenty columns have a million, each asked for every background row.
 # - **Tree SHAP** (exact, trees only). It walks through the trees instead of asking them, and is done in milliseconds.
 # - **Kernel SHAP** (any model). It asks for *some* coalitions only, drawn at random, and fits a line through the answers. With few columns it can
 #   afford all of them, as above. With twenty it can't, and the result depends on luck.
@@ -264,13 +273,13 @@ def kernel_shap(seed, samples):
 
 samples = lesson.size(300, small=100)
 few, again = kernel_shap(0, samples), kernel_shap(1, samples)
-table = pd.DataFrame({"seed 0": few, "seed 1": again, "with the exact method": shares}, index=case.schema.names)
+table = pd.DataFrame({"seed 0": few, "seed 1": again, "the first figure": shares}, index=case.schema.names)
 table.loc[largest].round(2)
 
 # %%
 luck = lesson.record("luck of Kernel SHAP, largest", np.abs(few - again).max(), within=0.5)
 course.say(
-    f"Same person, same net, same background, another seed: one column moved by {luck:.2f}. Compare that with the smaller bars of the first figure."
+    f"Same person, same net, same background, another seed: one column moved by {luck:.2f}. That's little beside the longest bars, and much beside the shortest."
 )
 
 # %% [markdown]
@@ -301,7 +310,8 @@ answer_2 = net.predict(applicant, "logit")[0] - net.predict(background, "logit")
 # %% [markdown]
 # ## dlx, and what the difference is
 #
-# dlx computes the same values. One call asks any model, by any method, in a stated unit against a stated background.
+# dlx computes the same values. One call asks any model, by any method, in a stated unit against a stated background. Its method `shapley` made the first figure: for up to 16 columns
+# it asks all coalitions, for more it draws many, until the luck is small, and tells how much luck is left.
 
 # %%
 asked = {"background": background, "scale": "logit"}
@@ -319,7 +329,7 @@ for name in ("status", "duration"):
 course.say(
     "What dlx does that you would have to do yourself:\n\n"
     f"- It **checks that the shares add up** to the prediction: the gap here is {off:.1g}. If they did not, it would refuse.\n"
-    f"- It **says how uncertain a sampled value is**: the largest standard error above is {error:.3f}.\n"
+    f"- It **says how uncertain a sampled value is**: the largest standard error in the first figure is {error:.3f}.\n"
     "- It swaps **whole columns**. A category that became ten columns of zeros and ones for the net is still one column.\n"
     "- It **keeps unit and background** with the values, and refuses to compare two explanations that differ in them."
 )
@@ -361,7 +371,8 @@ pd.DataFrame(pair).round(3)
 # The line "beyond both" is the **interaction**. It belongs to neither column alone. A Shapley value shares it out: half to each.
 # A single bar of the first figure can't show it. The sign and the size of an interaction depend on the unit, too.
 #
-# dlx averages this over all coalitions of the other columns (the *Shapley interaction index*), for all pairs. Main effects are on the diagonal.
+# dlx takes the mean of this over all coalitions of the other columns (the *Shapley interaction index*), for all pairs. Below are those of boosted trees on all twenty columns, for
+# applicant 522. On the diagonal is what a column does alone. Beside it, each pair stands twice, half of its interaction in each place.
 
 # %%
 boosted = dlx.load_model(case, "gradient_boosting")
@@ -374,7 +385,7 @@ _ = dlx.plots.draw_interactions(pairs, largest[:5], ax)
 #
 # - **It is about the model, not about the world.** A red bar doesn't say that the loan went bad because of it, nor that another value would help.
 # - **Some of the questions are about people who can't exist.** A coalition mixes one person's amount with another one's length of the loan.
-#   What a net says of such a mixture is a guess. Lesson 2 shows how that misleads; `conditional_shapley` asks otherwise.
+#   What a net says of such a mixture is a guess. Lesson 2 shows how that misleads. dlx's method `conditional_shapley` asks only about mixtures that could be real.
 # - **Another background, another answer.** If somebody gives you shares without saying "compared with whom", ask.
 # - **The order of nearly equal bars is luck.** Look at the standard error, or run another seed.
 # - **A small bar is not a proof of innocence.** A protected column can act through others that stand in for it (lesson 7).
@@ -386,7 +397,7 @@ _ = dlx.plots.draw_interactions(pairs, largest[:5], ax)
 #
 # - **a** Older applicants pay back better.
 # - **b** If applicant 522 were younger, the loan would go bad.
-# - **c** Given this applicant's age rather than the ages of the background, the net's prediction is lower on average over coalitions.
+# - **c** With this applicant's age in place of the ages of the background, the net's prediction is lower, on average over coalitions.
 # - **d** Age is the least important column.
 
 # %% tags=["exercise"]
