@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import course
 import pandas as pd
 import pytest
+
+import dlx
+from dlx.reporting.sections.performance.measure import _added_to_what_is_known
 
 SOURCES = course.sources()
 STEMS = [source.stem for source in SOURCES]
@@ -111,3 +115,51 @@ def test_lesson_4_says_what_the_report_says(bank_loan_page):
     shares = table(bank_loan_page, "contributions", model="mlp", method="lime", row=522).set_index("feature")["contribution"]
     for name in ("status", "duration"):
         assert numbers[f"LIME's share of {name}"] == pytest.approx(shares[name], abs=1e-4)
+
+
+def test_lesson_6_says_what_the_report_says(bank_loan_page):
+    numbers, line = (
+        course.kept(course.LESSONS / "06_why_do_they_disagree.py"),
+        table(bank_loan_page, "asked_alike", model="mlp"),
+    )
+    assert numbers["as the libraries come"] == pytest.approx(line["naive"].item(), abs=1e-4)
+    assert numbers["aligned"] == pytest.approx(line["aligned"].item(), abs=1e-4)
+
+
+def test_lesson_7_says_what_the_report_says(bank_loan_page):
+    numbers = course.kept(course.LESSONS / "07_the_bank.py")
+    near = {"model": "mlp", "background": "near the cutoff"}
+    given = table(bank_loan_page, "reasons_given", reason="No savings, or savings that cannot be verified", **near)
+    assert numbers["share told of no savings"] == pytest.approx(given["estimate"].item())
+    assert numbers["share flagged"] == pytest.approx(table(bank_loan_page, "reasons_withheld", **near)["flagged"].item())
+    ways = table(bank_loan_page, "recourse", model="mlp", measure="share_with_recourse")
+    assert numbers["share with a way out"] == pytest.approx(ways["estimate"].item())
+    gap = table(bank_loan_page, "fairness_gaps", model="mlp", attribute="age", rate="clearance_rate")
+    assert numbers["ratio of young to older"] == pytest.approx(gap["ratio"].item())
+    known = table(bank_loan_page, "fairness_proxies", attribute="age")
+    assert numbers["others tell the young"] == pytest.approx(known["auc"].item())
+
+
+def test_lesson_8_says_what_a_report_of_the_heart_says():
+    numbers, case = course.kept(course.LESSONS / "08_the_heart.py"), dlx.load("heart_attack")
+    known, facts = _added_to_what_is_known(SimpleNamespace(case=case), dlx.load_model(case, "logistic_regression"))
+    assert known == ("Age", "Sex")
+    assert numbers["age and sex alone"] == pytest.approx(facts["baseline_auc"])
+    assert numbers["linear adds"] == pytest.approx(facts["added"])
+
+
+def test_lesson_9_says_what_the_report_says(bank_loan_page):
+    numbers = course.kept(course.LESSONS / "09_finding_and_fixing.py")
+    trees = {"model": "gradient_boosting"}
+    change = table(bank_loan_page, "errors_before_after", quantity="auc", **trees)
+    assert numbers["rare levels merged, auc"] == pytest.approx(change["difference"].item())
+    assert numbers["parts that stand out"] == table(bank_loan_page, "errors_slices", of="loss", **trees)["found"].sum()
+
+
+def test_lesson_10_says_what_the_report_says(bank_loan_page):
+    numbers = course.kept(course.LESSONS / "10_the_road_ahead.py")
+    shown = table(bank_loan_page, "attacks_shown", way="LIME")
+    assert numbers["real people judged by age alone"] == pytest.approx(shown["fidelity"].item())
+    found = table(bank_loan_page, "attacks_found", defence="flip of the protected column").set_index("model")["estimate"]
+    for name, model in (("fools lime", "fools LIME"), ("fools shap", "fools Kernel SHAP"), ("our net", "mlp")):
+        assert numbers[f"flipped, {name}"] == pytest.approx(found[model], abs=0.03)
