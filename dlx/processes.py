@@ -31,13 +31,13 @@ GLANCE = 0.1  # seconds between two looks at the clock of the progress bar
 def side_by_side(tasks: Sequence[Task[Made]], narrator: Narrator, step: str, unit: str) -> list[Made]:
     """Return what tasks return, in their order, computed on all cores where this process can be forked.
 
-    A process is forked for each task, so that nothing has to be sent to it. What fails there, or returns an error, is done
-    again here: its error is then the one that the task raises by itself.
+    A process is forked for each core, so that nothing but the places of tasks has to be sent to it; it does one after
+    another. What fails there, or returns an error, is done again here: its error is then the one that the task raises.
 
     Parameters
     ----------
     tasks : sequence of callable
-        The longest first, best. What they change stays in their own process; what they return is pickled.
+        The longest first, best. What they change stays in that process; what they return is pickled.
     narrator : Narrator
         Shows how many are done, and says what they say.
     step, unit : str
@@ -81,25 +81,30 @@ def can_fork() -> bool:
 
 def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, glance: Callable[[], None]) -> Iterator[tuple[int, Made]]:
     """Yield the place of each task and what it returned; nothing of those that failed."""
-    todo, running = deque(enumerate(tasks)), dict[Connection, tuple[int, BaseProcess]]()
+    todo, running = deque(range(len(tasks))), dict[Connection, tuple[int, BaseProcess]]()
     gc.freeze()  # or each process would look through, and so copy, all that this one holds
     try:
         while todo or running:
             while todo and len(running) < cores():
-                place, task = todo.popleft()
-                pipe, process = _started(task, narrator)
-                running[pipe] = place, process
+                pipe, process = _started(tasks, narrator)
+                running[pipe] = _given(pipe, todo), process
             for ready in wait(list(running), timeout=GLANCE):
                 pipe = cast(Connection, ready)
                 try:
                     kind, what = pickle.loads(pipe.recv_bytes())  # noqa: S301 (from a fork of this process)
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     running.pop(pipe)
                     continue
                 if kind == "said":
                     narrator.say(what)
+                    continue
+                place, process = running.pop(pipe)
+                if todo:
+                    running[pipe] = _given(pipe, todo), process
                 else:
-                    yield running[pipe][0], what
+                    pipe.close()
+                if kind == "made":
+                    yield place, what
             glance()
     finally:
         gc.unfreeze()
@@ -107,11 +112,11 @@ def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, glance: Callable[[]
             process.terminate()
 
 
-def _started(task: Task[Made], narrator: Narrator) -> tuple[Connection, BaseProcess]:
-    """Return a process that was forked for a task, after the pipe from which what it says and returns can be read."""
+def _started(tasks: Sequence[Task[Made]], narrator: Narrator) -> tuple[Connection, BaseProcess]:
+    """Return a process that was forked for tasks, after the pipe to it: places go in, what tasks say and return comes out."""
     fork = multiprocessing.get_context("fork")
-    ours, theirs = fork.Pipe(duplex=False)
-    process = fork.Process(target=_work, args=(task, narrator, theirs), daemon=True)
+    ours, theirs = fork.Pipe()
+    process = fork.Process(target=_work, args=(tasks, narrator, ours, theirs), daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: ours are not used by a fork, see `dlx.threads`
         process.start()
@@ -119,14 +124,31 @@ def _started(task: Task[Made], narrator: Narrator) -> tuple[Connection, BaseProc
     return ours, process
 
 
-def _work(task: Task[Made], narrator: Narrator, pipe: Connection) -> None:
+def _given(pipe: Connection, todo: deque[int]) -> int:
+    """Return the place of the next task, after the process at the other end of a pipe was told to do it."""
+    place = todo.popleft()
+    with contextlib.suppress(BrokenPipeError):  # it has died: reading from it will say so
+        pipe.send_bytes(pickle.dumps(place))
+    return place
+
+
+def _work(tasks: Sequence[Task[Made]], narrator: Narrator, ours: Connection, pipe: Connection) -> None:
+    """Do one task after another, until nobody is there to ask for more."""
+    ours.close()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # whoever forked says that it was interrupted
     narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)
-    with contextlib.suppress(Exception), one_thread():  # OpenMP's threads of the other process are not here: it would wait
-        made = task()
-        if not isinstance(made, Exception):  # whose cause and traceback would be lost
-            _send(pipe, made, kind="made")
+    with contextlib.suppress(EOFError):
+        while True:
+            task = tasks[pickle.loads(pipe.recv_bytes())]  # noqa: S301 (from whoever forked)
+            try:
+                with one_thread():  # OpenMP's threads of the process that forked are not here: it would wait for them
+                    made = task()
+                if isinstance(made, Exception):  # whose cause and traceback would be lost
+                    raise made
+                _send(pipe, made, kind="made")
+            except Exception:
+                _send(pipe, None, kind="failed")
 
 
 def _send(pipe: Connection, what: object, kind: str = "said") -> None:
