@@ -144,7 +144,7 @@ def compare(
 
 
 def importance(explanation: Explanation) -> pd.DataFrame:
-    """Return mean |contribution| of each feature over all people, in units of the scale, its share of all, and its rank."""
+    """Return the mean absolute contribution of each feature over all people, its share of all of them, and its rank."""
     sizes, total = pd.Series(explanation.importance), explanation.importance.sum()
     return pd.DataFrame(
         {"model": explanation.model, "method": explanation.method, "scale": explanation.scale}

@@ -72,7 +72,7 @@ class VarianceComponents:
         return pd.DataFrame(lines)
 
     def distances(self, *, seed: int = 0) -> pd.DataFrame:
-        """Return the mean distance |φ - φ'| of two explanations that differ in one thing only: a line a pair and setting.
+        """Return the mean distance ``|φ - φ'|`` of two explanations that differ in one thing only: a line a pair and setting.
 
         Two models under one method and two methods on one model are averaged over training seeds, two training seeds
         under one method over all pairs of seeds; in units of the scale.

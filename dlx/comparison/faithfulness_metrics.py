@@ -102,7 +102,7 @@ def faithfulness_by_row(
     With f the model, x the person, φ the contributions, x_S the person with the columns S replaced, and all effects
     averaged over donors, in units of the scale unless stated:
 
-    - ``pgi``, ``pgu``: area over k of |f(x) - f(x_S)|, S the k columns of largest |φ| or all others: prediction gap on
+    - ``pgi``, ``pgu``: area over k of ``|f(x) - f(x_S)|``, S the k columns of largest ``|φ|`` or all others: prediction gap on
       important and unimportant features, Agarwal et al. (2022), OpenXAI, arXiv 2206.11104. The area is the trapezoid
       over k = 1 to d for pgi, 1 to d - 1 for pgu, divided by the width of that range; a single k counts as it is.
     - ``deletion``, ``insertion``: mean over k = 1 to d of s (f(x) - f(x_S)), and of s (f(donor with S taken from x) -

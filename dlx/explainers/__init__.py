@@ -95,7 +95,7 @@ def method(name: str) -> ModuleType:
 
 def fits(name: str, model: Model) -> bool:
     """Whether a method takes the model, by the annotation of its parameter `model`."""
-    return isinstance(model, _kind_of(name))
+    return isinstance(model, kind_of(name))
 
 
 def names_for(model: Model) -> list[str]:
@@ -105,7 +105,7 @@ def names_for(model: Model) -> list[str]:
 
 def reading(kind: type) -> list[str]:
     """Return the names of the methods that read a kind of model, the preferred first; `Model`: those that take any."""
-    return by_preference(name for name in names() if _kind_of(name) is kind)
+    return by_preference(name for name in names() if kind_of(name) is kind)
 
 
 def by_preference(some: Iterable[str]) -> list[str]:
@@ -163,7 +163,7 @@ def any_model() -> str:
 
 def ground_truths() -> list[str]:
     """Return the methods whose values others are held against: Shapley values of any model, of known error."""
-    return [name for name in having(IS_SHAPLEY=True, KNOWS_ERROR=True) if _kind_of(name) is Model]
+    return [name for name in having(IS_SHAPLEY=True, KNOWS_ERROR=True) if kind_of(name) is Model]
 
 
 def ground_truth_for(model: Model, scale: Scale) -> str:
@@ -200,7 +200,8 @@ def options(name: str) -> dict[str, Any]:
     return dict(_own_options(method(name).attribute))
 
 
-def _kind_of(name: str) -> type:
+def kind_of(name: str) -> type:
+    """Return the kind of model that a method takes: `Model` where it takes any."""
     return _types(method(name).attribute)["model"]
 
 

@@ -38,7 +38,7 @@ HIGH, PALEST = "Greens", 0.3  # of a column's values, the darker the higher; red
 
 
 def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> Axes:
-    """Draw mean |contribution| of some features of one model (`Comparison.importance`), a row each, a marker a method."""
+    """Draw the mean absolute contribution of some features of one model (`Comparison.importance`), a marker a method."""
     places = {name: place for place, name in enumerate(features)}
     labels = table.drop_duplicates("feature").set_index("feature")["label"]
     methods = list(table["method"].unique())
@@ -97,7 +97,7 @@ def draw_matrix(
 
 
 def draw_interactions(interactions: Interactions, features: Sequence[str], ax: Axes) -> Axes:
-    """Draw how strongly some features interact, a heat map: mean |interaction|, with main effects on the diagonal.
+    """Draw how strongly some features interact, a heat map: mean absolute values, with main effects on the diagonal.
 
     The colours end at the strongest interaction, since main effects are often larger by far.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -269,6 +269,9 @@ class Schema:
 
     def __getitem__(self, name: str) -> Feature:
         return self.features[self.position(name)]
+
+    def __iter__(self) -> Iterator[Feature]:
+        return iter(self.features)
 
     def position(self, name: str) -> int:
         """Return where a feature stands, or raise a `SchemaError` that lists the names."""

@@ -104,8 +104,8 @@ def carriers(explanation: Explanation, told: pd.DataFrame, weights: Weights = No
     """Return through which columns a model could know a group: what they tell of it × how much the model uses them.
 
     A line a column of `told`, which are the `column_proxies` of the group, strongest first: `tells`; `importance`, the mean
-    |contribution| in units of the scale, by people's weights; and `carried`, importance × tells (no less than 0), all with
-    95 % bootstrap intervals, those of carried from both.
+    absolute contribution in units of the scale, by people's weights; and `carried`, importance × tells (no less than 0), all
+    with 95 % bootstrap intervals, those of carried from both.
     """
     names, tells = list(explanation.schema.names), told["tells"].to_numpy()
     weights = None if weights is None else weights[~explanation.failed]
