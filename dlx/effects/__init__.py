@@ -9,6 +9,7 @@ from typing import Any
 
 _FILES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
 _HOMES = {name: file for file in _FILES for name in importlib.import_module(f"{__name__}.{file}").__all__}
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +19,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOMES)
+    return sorted(__all__)
