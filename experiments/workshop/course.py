@@ -168,7 +168,11 @@ class Lesson:
         if answer is ...:
             return "unattempted", "not answered yet. Put your answer in place of the three dots and run the cell again."
         solution, mistakes = exercises(self.source)[exercise - 1]
-        if _same(answer, self._worked_out(solution, exercise), within):
+        try:
+            right = self._worked_out(solution, exercise)
+        except NameError as error:
+            return "unattempted", f"`{error.name}` isn't there yet. Run the cells above first."
+        if _same(answer, right, within):
             return "right", "right."
         for mistake in mistakes:
             if _same(answer, self._worked_out(mistake, exercise), within):
@@ -186,7 +190,7 @@ def _same(answer: Any, right: Any, within: float | None) -> bool:
     if isinstance(right, str):
         return isinstance(answer, str) and answer.strip().casefold() == right.casefold()
     try:
-        given, wanted = np.asarray(answer, dtype=float), np.asarray(right, dtype=float)
+        given, wanted = (np.asarray(some, dtype=float).squeeze() for some in (answer, right))
     except (TypeError, ValueError):
         return False
     if given.shape != wanted.shape:

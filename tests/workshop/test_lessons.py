@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 import dlx
+from dlx.context import RunContext
+from dlx.progress import Narrator
 from dlx.reporting.sections.performance.measure import _added_to_what_is_known
 
 SOURCES = course.sources()
@@ -50,6 +52,23 @@ def test_exercises_tell_unattempted_from_wrong_from_right(lesson):
         for nonsense in ("no such answer", -1e9, None, [1, 2, 3, 4, 5, 6, 7]):
             lesson.check(exercise, nonsense)
             assert lesson.states[exercise] == "wrong"
+
+
+def test_an_answer_before_its_cells_ran_is_told_so(lesson, monkeypatch):
+    monkeypatch.setattr(lesson, "names", {})
+    for exercise in (1, 2):
+        assert "isn't there yet. Run the cells above first." in lesson.check(exercise, 17.6)
+        assert lesson.states[exercise] == "unattempted"
+
+
+def test_a_number_that_moved_is_named(lesson):
+    name = min(lesson.numbers)
+    lesson.numbers[name] += 1 + 2 * lesson.tolerances[name]
+    lesson.record("new", 1.0)
+    lines = course.moved(lesson)
+    del lesson.numbers["new"]
+    lesson.numbers[name] = course.kept(lesson.source)[name]
+    assert len(lines) == 2 and all(any(of in line for line in lines) for of in (name, "new was None"))
 
 
 def test_a_notebook_is_made_from_its_lesson_and_ran(source):
@@ -163,3 +182,30 @@ def test_lesson_10_says_what_the_report_says(bank_loan_page):
     found = table(bank_loan_page, "attacks_found", defence="flip of the protected column").set_index("model")["estimate"]
     for name, model in (("fools lime", "fools LIME"), ("fools shap", "fools Kernel SHAP"), ("our net", "mlp")):
         assert numbers[f"flipped, {name}"] == pytest.approx(found[model], abs=0.03)
+
+
+def context_of(name: str, models: list[str]) -> RunContext:
+    """Return what a report of a case measures, of few people."""
+    case = dlx.load(name)
+    loaded = [dlx.load_model(case, model) for model in models]
+    return RunContext.of(case, loaded, people=4, background=20, narrator=Narrator(quiet=True))
+
+
+def test_lesson_1_compares_as_the_report_does():
+    numbers = course.kept(course.LESSONS / "01_what_can_be_read.py")
+    readable = ["logistic_regression", "decision_tree", "additive"]
+    pairs = context_of("bank_loan", ["mlp", "gradient_boosting", *readable]).advantages
+    areas = pairs[pairs["metric"] == "auc"]
+    found = {f"advantage of {pair.model} over {pair.interpretable}": pair.advantage for pair in areas.itertuples()}
+    assert len(found) == 6
+    assert found == pytest.approx({name: numbers[name] for name in found}, abs=1e-6)
+
+
+def test_lesson_5_explains_as_the_report_does():
+    numbers = course.kept(course.LESSONS / "05_nets.py")
+    context = context_of("heart_attack", ["mlp"])
+    told = context.explain(context.main, context.people[:1], "integrated_gradients", scale="logit")
+    assert told.index.tolist() == [98413]
+    shares = dict(zip(told.schema.names, told.values[0], strict=True))
+    for name in ("age", "stroke_history"):
+        assert numbers[f"{name}: from real persons"] == pytest.approx(shares[name], abs=1e-3)
