@@ -90,10 +90,15 @@ def test_a_lesson_takes_thirty_minutes(source):
         assert [line for line in headings if part in line], part
 
 
-def test_the_path_of_half_a_day_takes_less_than_four_hours():
+def test_the_timetable_is_that_of_the_lessons_and_its_path_takes_less_than_four_hours():
+    readme = (course.HERE / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[\d+\. [^\]]+\]\((\w+)\.ipynb\) \|.*\| (\d+) \| (yes)? ?\|$", readme, flags=re.MULTILINE)
     openings = [source.read_text("utf-8")[:600] for source in SOURCES]
-    minutes = [int(re.search(r"\*\*(\d+) minutes\*\*", text)[1]) for text in openings if "on the half-day path" in text]
-    assert minutes and sum(minutes) < 240
+    minutes = [int(re.search(r"\*\*(\d+) minutes\*\*", text)[1]) for text in openings]
+    on_path = ["· on the half-day path" in text for text in openings]
+    told = [(stem, str(time), "yes" * is_on) for stem, time, is_on in zip(STEMS, minutes, on_path, strict=True)]
+    assert rows == told
+    assert 0 < sum(time for time, is_on in zip(minutes, on_path, strict=True) if is_on) < 240
 
 
 def test_images_take_three_megabytes_at_most():
