@@ -6,5 +6,6 @@ run that was stopped goes on where it was; beside it a table of the rows that we
 
 from dlx.bulk.explaining import FRAGMENT_ROWS, LOCAL, explain, is_bulk
 from dlx.bulk.folder import read
+from dlx.bulk.fragments import fitting
 
-__all__ = ["FRAGMENT_ROWS", "LOCAL", "explain", "is_bulk", "read"]
+__all__ = ["FRAGMENT_ROWS", "LOCAL", "explain", "fitting", "is_bulk", "read"]

@@ -99,16 +99,25 @@ def drift(fragments: Sequence[Fragment], schema: Schema) -> list[str]:
 
 def people_of(fragment: Fragment, schema: Schema) -> tuple[Dataset | None, dict[int, str]]:
     """Return the rows that fit a schema, None where none does, and why the others do not, by their number in the file."""
-    import pandas as pd
     import pyarrow as pa
 
-    refused: dict[int, str] = {}
     try:
         table = fragment.read()
     except FileNotFoundError as error:
         raise DlxError(f"there is no file {fragment.path}; people must lie where every machine sees them") from error
     except (OSError, pa.ArrowException) as error:
         return None, dict.fromkeys(range(fragment.start, fragment.stop), f"the file cannot be read there: {one_line(error)}")
+    return fitting(table, schema)
+
+
+def fitting(table: pd.DataFrame, schema: Schema) -> tuple[Dataset | None, dict[int, str]]:
+    """Return the rows of a table that fit a schema, None where none does, and why the others do not, by their names.
+
+    The names of the rows, `table.index`, are numbers; no two are the same.
+    """
+    import pandas as pd
+
+    refused: dict[int, str] = {}
     if lacking := [name for name in schema.names if name not in table.columns]:
         refused = dict.fromkeys(table.index.tolist(), f"the file lacks {plural(len(lacking), 'column')}: {', '.join(lacking)}")
     for feature in schema.features if not refused else ():
