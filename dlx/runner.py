@@ -50,6 +50,7 @@ def explain(
     implementation: Implementation = "dlx",
     batch_size: int | None = None,
     strict: bool = True,
+    device: str | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Explanation:
@@ -78,6 +79,9 @@ def explain(
     strict : bool
         Raise where a row cannot be explained as its method promises; otherwise the values of such a row are NaN, and the
         explanation's `failures` say why.
+    device : {"auto", "cpu", "cuda"}, optional
+        Where a net computes, by default where it is; "auto" takes a GPU if there is one and the work is worth its start, see
+        `dlx.model.devices`. Random designs are drawn on the processor, and are the same everywhere.
     progress : callable, optional
         Called after each batch with the rows done and the rows in all.
     **options
@@ -87,6 +91,8 @@ def explain(
     ------
     MethodError
         If there is no such method or option, or it does not take the model.
+    DeviceError
+        If there is no such device.
     FidelityError
         If dlx predicts these rows otherwise than the user's own model, which was wrapped, does.
     SchemaError
@@ -98,6 +104,7 @@ def explain(
     """
     model, rows, background = held_by(model), as_pandas(rows), as_pandas(background)
     model = model if target is None else model.of(target)
+    model = model if device is None else placed(model, device, method, len(rows), len(background))
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
@@ -146,6 +153,11 @@ def explain(
     if remedy_for is not None and (np.abs(explanation.residuals) > limit).any():
         remedy = remedy_for(model, reference) or remedy
     return _checked(explanation, limit, remedy, failures, strict=strict)
+
+
+def placed(model: Model, device: str, method: str, people: int, references: int) -> Model:
+    """Return the model where a method's work on so many people, against so many references, is done soonest."""
+    return model.on(device, people * references * explainers.passes(method))
 
 
 def _checked_request(

@@ -32,11 +32,13 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def in_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int) -> np.ndarray:
-    """Return a function of rows, computed for `size` of them at a time, on all cores; an error waits for what still runs."""
+def in_chunks(
+    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int, *, is_alone: bool = False
+) -> np.ndarray:
+    """Return a function of rows, `size` of them at a time, on all cores unless alone; an error waits for what still runs."""
     if len(rows) <= size:
         return function(rows)
-    if multiprocessing.parent_process() is not None:  # every core has a process of its own, see `dlx.processes`
+    if is_alone or multiprocessing.parent_process() is not None:  # every core has a process of its own, see `dlx.processes`
         return np.concatenate([function(rows[start : start + size]) for start in range(0, len(rows), size)])
     pool = _pool("torch" in sys.modules)
     parts = [pool.submit(function, rows[start : start + size]) for start in range(0, len(rows), size)]

@@ -28,6 +28,7 @@ from dlx.model import Model, Scale
 from dlx.processes import as_completed
 from dlx.progress import Narrator
 from dlx.runner import explain as explain_
+from dlx.runner import placed
 
 FRAGMENT_ROWS = 65_536
 BLOCK_ROWS = 4_096  # explained in one call, from fixed places of a fragment on: whoever does it, the numbers are the same
@@ -120,6 +121,7 @@ def explain(
     seed: int = 0,
     fragment_rows: int = FRAGMENT_ROWS,
     engine: str = LOCAL,
+    device: str | None = None,
     narrator: Narrator | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -147,6 +149,8 @@ def explain(
         RAY_ADDRESS, or one of these cores; or its address, "ray://host:10001". Its workers open the model for themselves, so
         that it must have come from a checkpoint or by `dlx.model.open_model`; people and output must lie where all machines see
         them. The files of values are the same, byte for byte, on machines of one type.
+    device : {"auto", "cpu", "cuda"}, optional
+        As of `dlx.explain`; a net that is on a GPU here is put on one by Ray's workers, too.
     narrator : Narrator, optional
         Shows progress.
 
@@ -169,8 +173,10 @@ def explain(
         raise DlxError(f"fragment_rows must be at least 1, got {fragment_rows}")
     narrator, output, started = narrator or Narrator(quiet=True), Path(output).absolute(), time.perf_counter()
     refuse_unwritable(output, "pass another folder")
-    job = Job(model, background, output, {"method": method, "scale": scale or model.scales[0], "seed": seed, **options})
     fragments = fragments_of(Path(people).absolute(), fragment_rows)
+    if device is not None:
+        model = placed(model, device, method, sum(map(len, fragments)), len(background))
+    job = Job(model, background, output, {"method": method, "scale": scale or model.scales[0], "seed": seed, **options})
     changed = drift(fragments, background.schema)
     for line in changed:
         narrator.say(line)

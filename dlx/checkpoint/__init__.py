@@ -59,6 +59,7 @@ def load_model(
     checkpoints: str | Path | None = None,
     root: str | Path | None = None,
     target: str | None = None,
+    device: str = "cpu",
 ) -> Model:
     """Return a model that was trained before (`dlx.train`), or came with dlx.
 
@@ -78,6 +79,8 @@ def load_model(
         its former name.
     target : str, optional
         Of several classes the one that the model shall speak for; that of a Dataset which tells of one (`Dataset.of_class`).
+    device : {"auto", "cpu", "cuda"}
+        Where a net goes; "auto" takes a GPU if there is one, and the net is so large that a page is worth its start.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def load_model(
         near = did_you_mean(name, cases.names()) if name not in cases.names() else ""
         raise CheckpointError(f"there is no checkpoint {wanted}{only}{near}; {remedy(wanted, table)}")
     model = load(path, case=cases.load(name) if table is None and name in cases.names() else table)
-    return model if target is None else model.of(target)
+    return (model if target is None else model.of(target)).on(device)
 
 
 def find(
@@ -225,7 +228,8 @@ def train(
     checkpoints, root : str or Path, optional
         The folder of all checkpoints; ./checkpoints by default. `root` is its former name.
     device : {"auto", "cpu", "cuda"}
-        Where a net is trained; auto takes CUDA where there is one.
+        Where a net is trained, and where it then is; auto trains on a GPU, where there is one, what has large batches of a
+        large net, see `dlx.model.devices`.
     retrain : bool
         Train anew what is there already.
     logger : Logger of lightning.pytorch.loggers, optional
@@ -260,7 +264,7 @@ def train(
         why = differs(path, case, device=device)
         if not why:
             narrator.say(f"{path} is there already; retrain makes it anew")
-            return load(path, case=case)
+            return load(path, case=case).on(device)
         if remedy_of(path) is not None:
             raise CheckpointError(f"{why}, which training would replace; {ELSEWHERE}, or ask to retrain")
         narrator.say(f"{why}; training anew")
@@ -269,7 +273,7 @@ def train(
         trained = training.train(case, architecture, **asked)
     save(trained, checkpoints)
     claim(path.parent, case)
-    return told_of(trained.model, case)
+    return told_of(trained.model, case).on(device)
 
 
 def obtain(

@@ -285,7 +285,7 @@ def _arrays(model: Model) -> Arrays:
     if isinstance(model, TreeModel):
         return {f"trees.{name}": array for name, array in model.trees.arrays().items()}
     if isinstance(model, NeuralModel):
-        weights = {f"network.{name}": weight.numpy() for name, weight in model.network.state_dict().items()}
+        weights = {f"network.{name}": weight.cpu().numpy() for name, weight in model.network.state_dict().items()}
     else:
         assert isinstance(model, LinearModel)
         weights = {"coefficients": model.coefficients, "intercept": np.array([model.intercept])}

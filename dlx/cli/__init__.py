@@ -189,6 +189,7 @@ def explain(
     implementation: Annotated[str, typer.Option(help="dlx: our kernel where there is one; reference: the library's.")] = "dlx",
     seed: Seed = 0,
     engine: Annotated[str, typer.Option(help=ENGINE)] = "local",
+    device: Device = "auto",
     output: Output = None,
     checkpoints: Checkpoints = None,
 ) -> None:
@@ -216,7 +217,7 @@ def explain(
     folder = writable(output or Path(data.name))
     found = opened(model, data, trust)
     trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
-    asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation}
+    asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation, "device": device}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     stem = f"{file_name(trained.name)}-{method}-{asked['scale']}-{seed}"
     stem += f"-{file_name(level)}" if level is not None else ""

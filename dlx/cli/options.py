@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OWN = "A table of your own"
 _SPECIAL = re.compile(r"(?P<column>.+)=\s*(?P<code>[-+.\deE]+)\s*:\s*(?P<meaning>.*\S)\s*", re.DOTALL)
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=2**32 - 1)]
-Device = Annotated[str, typer.Option(help="Where nets are trained: auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="Where nets compute: cpu, cuda or auto, which takes a GPU that is worth its start.")]
 PeopleInPage = Annotated[
     str | None,
     typer.Option(

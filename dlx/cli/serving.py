@@ -63,7 +63,7 @@ def serve(
     refuse_other_tasks(data, "the workbench", serves=("binary", "regression"))
     found = [opened(name, data, trust, trained_on) for name in named or default_models(data)]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}
-    models = [obtain(data, one, seed=seed, **options) if isinstance(one, str) else one for one in found]
+    models = [(obtain(data, one, seed=seed, **options) if isinstance(one, str) else one).on(device) for one in found]
     context = RunContext.of(data, models, seed=seed, people=1, background=background, narrator=narrator)
 
     def ready(address: str) -> None:

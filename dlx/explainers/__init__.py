@@ -34,6 +34,7 @@ from dlx.model import Model, Scale
 
 Cost = Literal["low", "medium", "high"]  # thousands of people, hundreds, or tens in about a minute
 COSTS: tuple[Cost, ...] = ("low", "medium", "high")
+PASSES = dict(zip(COSTS, (1, 2**5, 2**10), strict=True))  # through a net, of a person and a reference, by magnitude
 ROWS, MIXTURES = "the rows themselves", "mixtures of two people"
 PATHS, RANDOM_PEOPLE = "points between two people", "random people"
 
@@ -193,6 +194,11 @@ def evaluations_for(name: str, columns: int, references: int) -> int:
     """Return about how many rows a method asks a model about for one person; as many as there are references where unstated."""
     stated: Callable[[int, int], int] | None = getattr(method(name), "evaluations_for", None)
     return references if stated is None else stated(columns, references)
+
+
+def passes(name: str) -> int:
+    """Return how often, by magnitude, a method asks a net about a person and a reference."""
+    return PASSES[method(name).COST]
 
 
 def options(name: str) -> dict[str, Any]:

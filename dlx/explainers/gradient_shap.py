@@ -18,7 +18,7 @@ from dlx.explainers._lookups import refuse_lookups
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel, Scale
-from dlx.threads import in_chunks
+from dlx.model.devices import in_blocks
 
 LABEL = "Gradient SHAP"
 LIBRARY = "captum"
@@ -71,7 +71,7 @@ def attribute(
             found.append(_mean_and_error(model.encoder.fold((slopes * (end - starts)).cpu().numpy()), references))
         return np.stack(found)
 
-    found = in_chunks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples))
+    found = in_blocks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples), model.device, 1)
     return Attribution(
         values=found[:, 0],
         evaluations=len(rows) * n_samples,

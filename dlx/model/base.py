@@ -12,6 +12,7 @@ import numpy as np
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.model.devices import place_of
 from dlx.schema import Schema
 from dlx.schema.frames import as_pandas
 
@@ -154,6 +155,11 @@ class Model(ABC):
     def as_it_came(self, rows: Any) -> Any:
         """Return rows as `original` reads them: a table as the user holds it where a function reads tables, else codes."""
         return self.behind.as_it_came(rows) if self.behind else self.as_read(rows)
+
+    def on(self, device: str, evaluations: float = 0.0) -> Self:
+        """Return the model to be computed on a device, "auto", "cpu" or "cuda"; only nets go to another than the processor."""
+        place_of(device, evaluations)
+        return self
 
     def renamed(self, name: str, provenance: Provenance | None = None) -> Self:
         """Return the same model under another name, with what made it, if that is known."""

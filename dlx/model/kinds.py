@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 import numpy as np
 
 from dlx.errors import DlxError
+from dlx.model import devices
 from dlx.model.base import CLASSIFIER, Model, Scale, as_probabilities, as_rows, table_of
 from dlx.model.estimators import Reading
 from dlx.schema import Feature, Schema
@@ -99,9 +100,24 @@ class NeuralModel(Model):
         changes = {"network": network, "behind": None, "witness": None} | changes
         return replace(self, **changes)
 
-    def to(self, device: str) -> NeuralModel:
+    def to(self, device: str) -> Self:
         """Return the model with its network on a device; the network itself is moved."""
+        import torch
+
+        devices.prepared(torch.device(device))
         return replace(self, network=self.network.to(device))
+
+    def on(self, device: str, evaluations: float = devices.EVALUATIONS_OF_A_PAGE) -> Self:
+        """Return the model with a copy of its network on a device, itself where that is there already.
+
+        "auto" is where it is, or a GPU, if there is one and so many evaluations are worth its start (`dlx.model.devices`).
+        """
+        from dlx.model.networks import untrained_copy
+
+        weights = sum(weight.numel() for weight in self.network.parameters())
+        place = devices.place_of(device, weights * evaluations)
+        stays = self.device.type == place or (device == "auto" and devices.is_accelerator(self.device))
+        return self if stays else replace(self, network=untrained_copy(self.network)).to(place)
 
     def on_dense_columns(self) -> NeuralModel:
         """Return the same network as a model whose columns are the dense ones: each column of a one-hot group for itself."""
@@ -125,7 +141,8 @@ class NeuralModel(Model):
             with torch.no_grad():
                 return self.network(self.dense(some)).reshape(-1).double().cpu().numpy()
 
-        return as_probabilities(in_chunks(chunk, rows, CHUNK_ROWS), self.scales[0], self.name)
+        outputs = devices.in_blocks(chunk, rows, CHUNK_ROWS, self.device, devices.widest(self.network))
+        return as_probabilities(outputs, self.scales[0], self.name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,6 +291,10 @@ class EachClass(Model):
     def target(self) -> str:
         """Which outcomes it speaks for: all."""
         return _each(self.schema)
+
+    def on(self, device: str, evaluations: float = devices.EVALUATIONS_OF_A_PAGE) -> Self:
+        """Return the models of all classes on a device, where they are nets."""
+        return replace(self, models=tuple(model.on(device, evaluations) for model in self.models))
 
     def of(self, level: str) -> Model:
         """Return the model of a class."""

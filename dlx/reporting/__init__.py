@@ -97,7 +97,7 @@ def report(
     retrain : bool
         Train the models anew even where there is a checkpoint.
     device : {"auto", "cpu", "cuda"}
-        Where nets are trained, if they are.
+        Where nets are asked, and trained, if they are; "auto" takes a GPU that is worth its start (`dlx.model.devices`).
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     trusted, trained_on : sequence of str, Dataset, DataFrame, list or str
@@ -191,7 +191,7 @@ def audit_report(
     thorough : bool
         Repeat what is random more often.
     device : {"auto", "cpu", "cuda"}
-        Where nets are trained, if they are.
+        Where nets are asked, and trained, if they are; "auto" takes a GPU that is worth its start (`dlx.model.devices`).
     checkpoints : str or Path, optional
         The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
     trusted, trained_on, into : sequence of str, Dataset, DataFrame, list or str
@@ -281,9 +281,9 @@ def _models(
     asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
     def obtained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked)
+        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked).on(device)
 
-    return [obtained(model, seed) if isinstance(model, str) else model for model in given], obtained
+    return [obtained(model, seed) if isinstance(model, str) else model.on(device) for model in given], obtained
 
 
 def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page: Path, command: str, **asked: Any) -> Path:

@@ -17,14 +17,13 @@ from dlx.dataset.parts import TRAIN, VALIDATION, rows_used
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, did_you_mean, plural
 from dlx.model import EachClass, LinearModel, Model, Provenance, TreeModel
+from dlx.model.devices import place_of
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dlx.progress import Update
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class TrainingError(DlxError):
@@ -194,7 +193,8 @@ def fit(
 
     changed = overrides(architecture, config)
     bound: dict[str, Any] = {"monotone": _directions(architecture, train_rows.schema, monotone)} if monotone else {}
-    seed, device, settings = check_seed(seed), _place(device), options(architecture) | changed
+    seed, settings = check_seed(seed), options(architecture) | changed
+    place_of(device)
     check_task(train_rows, architecture)
     _check_outcomes(train_rows, "train ")
     _check_outcomes(validation, "validation ")
@@ -303,16 +303,3 @@ def check_task(rows: Dataset, architecture: str) -> None:
         f"{architecture} is for {other}, but {target.name!r} of {rows.name!r} is {kind}; "
         f"the models of it are {', '.join(architectures.names(target.kind))}"
     )
-
-
-def _place(device: str) -> str:
-    """Return where a net is trained, "cpu" or "cuda"."""
-    if device not in DEVICES:
-        raise TrainingError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
-    if device == "cpu":
-        return "cpu"
-    import torch
-
-    if not torch.cuda.is_available() and device == "cuda":
-        raise TrainingError("device 'cuda' needs a GPU that torch can use, and there is none; pass 'cpu' or 'auto'")
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -24,6 +24,7 @@ from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import one_line
 from dlx.model import EachClass, NeuralModel
+from dlx.model.devices import WORTH_A_STEP, place_of
 from dlx.model.heads import each_class, in_unit
 from dlx.model.kinds import model_of_net
 from dlx.threads import one_thread
@@ -67,6 +68,9 @@ def fit_net(
     stop = EarlyStopping(WATCHED, patience=recipe.patience or 1, min_delta=MIN_IMPROVEMENT)
     limits: dict[str, Any] = {"max_epochs": recipe.max_epochs, "callbacks": [stop], "num_sanity_val_steps": 0, **QUIET}
     limits["logger"] = logger or False
+    with torch.device("meta"):
+        weights_of_net = sum(weight.numel() for weight in _built(architecture, encoder, task.bias, own).parameters())
+    device = place_of(device, (recipe.batch_size or 1) * weights_of_net, least=WORTH_A_STEP)
     devices = [torch.cuda.current_device()] if device == "cuda" else []
     with torch.random.fork_rng(devices=devices), one_thread(), _silent(), _interruptible():
         torch.manual_seed(seed)

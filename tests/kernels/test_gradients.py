@@ -16,7 +16,6 @@ from torch.nn import functional
 from dlx.architectures import mlp, resnet
 from dlx.errors import DlxError
 from dlx.kernels.gradients import breakpoints, cells, paths, running_sums
-from dlx.kernels.gradients.graph import BLOCK_NUMBERS
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES, mean_slope
 from dlx.kernels.gradients.paths import integrated_gradients
 from dlx.kernels.gradients.recording import record
@@ -302,8 +301,8 @@ def test_order_and_blocks_do_not_matter(kernel, make, monkeypatch):
     np.testing.assert_allclose(kernel(network, persons[order], references.flip(0)).values, once[order], atol=2e-6)
     np.testing.assert_allclose(kernel(network, persons[3:4], references).values, once[3:4], atol=2e-6)
     for numbers in (1, 700):
-        monkeypatch.setitem(BLOCK_NUMBERS, "cpu", numbers)
-        monkeypatch.setitem(paths.POINTS_AT_ONCE, "cpu", numbers)
+        monkeypatch.setattr("dlx.kernels.gradients.graph.BLOCK_NUMBERS", numbers)
+        monkeypatch.setattr(paths, "POINTS_AT_ONCE", numbers)
         monkeypatch.setattr(paths, "PAIRS_AT_ONCE", numbers)
         monkeypatch.setattr("dlx.kernels.gradients.rescale.PAIRS_AT_ONCE", min(numbers, 4))
         np.testing.assert_allclose(kernel(network, persons, references).values, once, atol=2e-6)

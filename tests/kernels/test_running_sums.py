@@ -11,7 +11,6 @@ from torch import nn
 from dlx.architectures import mlp, resnet
 from dlx.kernels.gradients import running_sums
 from dlx.kernels.gradients.breakpoints import exact_on_average
-from dlx.kernels.gradients.graph import BLOCK_NUMBERS
 from dlx.kernels.gradients.recording import record
 from dlx.kernels.gradients.running_sums import can_be_walked, walked_on_average
 
@@ -170,7 +169,7 @@ def test_the_same_people_get_the_same_and_a_reference_gets_nothing(name, probabi
     both = walked(network, references, references)[0]
     assert off(both, piece_by_piece(network, references, references)[0]) < 1e-6
     monkeypatch.setattr(running_sums, "CHUNK_PAIRS", 4)  # one person each, on two threads
-    monkeypatch.setitem(BLOCK_NUMBERS, "cpu", 50)
+    monkeypatch.setattr("dlx.kernels.gradients.graph.BLOCK_NUMBERS", 50)
     assert off(walked(network, persons, references)[0], found) < 1e-6
 
 

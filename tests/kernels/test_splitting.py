@@ -95,7 +95,7 @@ def test_large_numbers_keep_their_differences():
 def test_size_of_blocks_does_not_matter(monkeypatch):
     played = game(nets("mixed")["mlp"], "mixed")
     once = exact_values(played)
-    for name, size in (("shapley.splitting.BLOCK_ROWS", 1), ("shapley.games.CHUNK_ROWS", 7), ("shapley.exact.TABLE_CELLS", 40)):
+    for name, size in (("shapley.splitting.BLOCK_ROWS", 1), ("shapley.games.CHUNK_ROWS", 7), ("shapley.games.TABLE_CELLS", 40)):
         monkeypatch.setattr(f"dlx.kernels.{name}", size)
         np.testing.assert_allclose(exact_values(played), once, rtol=0, atol=1e-6)
 

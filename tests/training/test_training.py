@@ -16,6 +16,7 @@ import worlds
 from dlx import architectures, training
 from dlx.audit.metrics import METRICS
 from dlx.errors import DlxError
+from dlx.model.devices import DeviceError
 from dlx.training import Recipe, TrainingError
 
 SHORT = {"max_epochs": 3, "hidden": 16}
@@ -197,10 +198,10 @@ def test_outcomes_are_needed_and_both_of_them(case):
 
 
 def test_devices_are_checked(case):
-    with pytest.raises(TrainingError, match="device must be one of auto, cpu, cuda, got 'tpu'"):
+    with pytest.raises(DeviceError, match="device must be one of auto, cpu, cuda, got 'tpu'"):
         training.train(case, "mlp", device="tpu")
     if not torch.cuda.is_available():
-        with pytest.raises(TrainingError, match="device 'cuda' needs a GPU"):
+        with pytest.raises(DeviceError, match="device 'cuda' needs a GPU"):
             training.train(case, "mlp", device="cuda")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from dlx.kernels.gradients.graph import Graph, blocks, slope_between
-from dlx.threads import in_chunks
+from dlx.model.devices import in_blocks
 
 COUNTS = np.r_[8:33:2, 36:65:4, 80:257:16]  # cells of a path
 JUDGED = 16  # cells with which a row is judged, and half of them
@@ -60,7 +60,8 @@ def by_cells(
             values[rows] = mean.cpu().numpy()
         return np.column_stack([values, error * (JUDGED / cells) ** ORDER, cells])
 
-    found = in_chunks(of_rows, np.arange(len(persons)), max(1, CHUNK_PAIRS // len(references)))
+    size, a_row = max(1, CHUNK_PAIRS // len(references)), max(graph.widths) * len(references)
+    found = in_blocks(of_rows, np.arange(len(persons)), size, persons.device, a_row)
     points = int((found[:, -1] + 1).sum()) * len(references) + len(persons) * min(PILOTS, len(references)) * (
         JUDGED * 3 // 2 + 2
     )

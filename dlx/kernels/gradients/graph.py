@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn import functional
 
 from dlx.kernels.gradients.nonlinearities import applied, mean_slope
+from dlx.model.devices import is_accelerator, numbers_at_once
 from dlx.model.heads import HEADS
 
-BLOCK_NUMBERS = {"cpu": 2**18, "cuda": 2**26}  # of a layer: 1 MB stays in a core's cache, 256 MB keep a GPU busy
+BLOCK_NUMBERS = 2**18  # of a layer: 1 MB stays in a core's cache
 Values = dict[int, torch.Tensor]  # by step
 
 
@@ -248,8 +249,8 @@ def slope_between(graph: Graph, start: Values, end: Values) -> Callable[[int], t
 def blocks(
     graph: Graph, persons: torch.Tensor, references: torch.Tensor, *, points_of_a_pair: int = 1
 ) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of persons and of references, so that a layer's activations of their pairs fit `BLOCK_NUMBERS`."""
-    numbers = BLOCK_NUMBERS.get(persons.device.type, BLOCK_NUMBERS["cuda"])
+    """Yield slices of persons and of references, so that the activations of their pairs fit the cache, or an accelerator."""
+    numbers = numbers_at_once(persons.device) if is_accelerator(persons.device) else BLOCK_NUMBERS
     pairs = max(1, numbers // (max(graph.widths) * points_of_a_pair))
     some, others = max(1, pairs // len(references)), min(len(references), pairs)
     for person in range(0, len(persons), some):

@@ -19,6 +19,7 @@ from dlx.kernels.gradients.graph import Graph
 from dlx.kernels.gradients.nonlinearities import ONE_KINK
 from dlx.kernels.gradients.recording import record
 from dlx.kernels.gradients.running_sums import can_be_walked, is_quick, walked_on_average
+from dlx.model.devices import is_accelerator, numbers_at_once, widest
 
 Rule = tuple[np.ndarray, np.ndarray]  # points of one piece of a path, on [0, 1], and their weights
 MIDPOINTS: Rule = (np.arange(50) + 0.5) / 50, np.full(50, 1 / 50)  # for nets with kinks, where no rule does better
@@ -26,7 +27,7 @@ GAUSS: Rule = (np.polynomial.legendre.leggauss(10)[0] + 1) / 2, np.polynomial.le
 CELL_ERROR = 3e-3  # of a net with kinks that is not integrated exactly, as a share of the largest contribution
 MOST_DOUBLINGS = 5
 PAIRS_AT_ONCE = 4_096  # held until they add up
-POINTS_AT_ONCE = {"cpu": 2**12, "cuda": 2**18}  # evaluated; a layer's activations stay in the cache, or fill a GPU
+POINTS_AT_ONCE = 2**12  # evaluated: a layer's activations stay in the cache
 
 
 class Integrated(NamedTuple):
@@ -147,7 +148,8 @@ def _by_rule(network: nn.Module, ends: torch.Tensor, starts: torch.Tensor, rule:
     """Return the contributions of pairs [pairs, width], by a rule on each of so many pieces of every path."""
     share = torch.from_numpy((rule[0] + np.arange(pieces)[:, None]).ravel() / pieces).to(ends)
     weight = torch.from_numpy(np.tile(rule[1] / pieces, pieces)).to(ends)
-    step = max(1, POINTS_AT_ONCE.get(ends.device.type, 2**18) // len(share))
+    points = numbers_at_once(ends.device) // widest(network) if is_accelerator(ends.device) else POINTS_AT_ONCE
+    step = max(1, points // len(share))
     parts = []
     for start, end in zip(torch.split(starts, step), torch.split(ends, step), strict=True):
         path = torch.lerp(start[:, None], end[:, None], share[:, None]).requires_grad_()  # [pairs, points, width]

@@ -28,6 +28,7 @@ from torch import nn
 
 from dlx.kernels.gradients.graph import Dense, Graph, Values, blocks, slope_between
 from dlx.kernels.gradients.nonlinearities import ONE_KINK
+from dlx.model.devices import is_accelerator
 from dlx.threads import in_chunks
 
 MOST_OF_THREE, MOST_OF_MORE = 512, 128  # units of three levels, and of more, of which walking is as quick as a rule
@@ -44,7 +45,11 @@ def can_be_walked(graph: Graph, device: torch.device) -> bool:
     kinds = {type(graph.module(step)) for step in steps}
     units = sum(graph.widths[step] for step in steps)
     return (
-        device.type == "cpu" and kinds.issubset(ONE_KINK) and bool(steps) and len(graph.nonlinear) > 1 and units <= MOST_UNITS
+        not is_accelerator(device)
+        and kinds.issubset(ONE_KINK)
+        and bool(steps)
+        and len(graph.nonlinear) > 1
+        and units <= MOST_UNITS
     )
 
 

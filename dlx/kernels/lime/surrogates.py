@@ -28,7 +28,8 @@ from dlx.kernels.lime.neighbourhoods import Neighbourhood
 from dlx.kernels.lime.ridge import LoneColumns, local_fits
 from dlx.kernels.lime.weighted_moments import SLAB, TABLE_BYTES, Pool, Sums, kernel, moments, weighted_sums
 from dlx.model import BlackBox, Model, NeuralModel, Scale, Transformed
-from dlx.threads import cores, in_chunks
+from dlx.model.devices import in_blocks, prepared
+from dlx.threads import cores
 
 BUDGET_BYTES = 512 * 2**20
 MOST_ROWS = 512  # people at a time: enough for large products, few enough for the cache
@@ -36,6 +37,7 @@ FITTED_BYTES = 32 * 2**20  # of matrices that are solved at a time
 PAIRED_SAMPLES = 1_024  # that are predicted once more where a bin is in none of them
 WITNESSES = 64  # samples that are predicted again, to know a model that was trained on
 KEPT_BYTES = 64 * 2**20  # of the bins of a pool that is kept for the next call
+NUMBERS_OF_MOMENTS = 16  # in float64, for each pair of columns of a person
 PAIRED_BYTES = 32 * 2**20  # of such samples that are held at a time
 
 _KEPT: weakref.WeakKeyDictionary[Model, tuple[Any, _Predicted]] = weakref.WeakKeyDictionary()  # the last one of each model
@@ -105,8 +107,10 @@ def local_surrogates(
         lone,
         lone_weights / pool.unit,
     )
-    fit = partial(problem.fit, n_features, 1 / (len(background) + 1), device_of(model))
-    fitted = in_chunks(fit, np.arange(len(rows)), _rows_at_a_time(n_samples - 1, rows.shape[1], budget_bytes))
+    prepared(device := device_of(model))
+    fit = partial(problem.fit, n_features, 1 / (len(background) + 1), device)
+    size = _rows_at_a_time(n_samples - 1, rows.shape[1], budget_bytes)
+    fitted = in_blocks(fit, np.arange(len(rows)), size, device, rows.shape[1] ** 2 * NUMBERS_OF_MOMENTS)
     weights, intercepts = fitted[:, 2:] * pool.unit, fitted[:, 0] * pool.unit + pool.centre
     return Surrogates(weights, intercepts, fitted[:, 1], pool.law.shares(bins), evaluations + n_samples - 1 + len(rows))
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from dlx.kernels.lime.ridge import Moments
+from dlx.model.devices import is_accelerator, numbers_at_once
 
 SLAB = 8_192  # samples, at most, whose products are added in float32
 FEW = 8  # people
@@ -66,40 +67,40 @@ def _decay(columns: int) -> float:
 
 def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
     """Return the sums over the pool for people in some bins, int32 [people, columns]; fastest with most bins first."""
-    if len(people) <= FEW:
-        return _sums_of_few(pool, people, device)
+    if len(people) <= FEW or is_accelerator(device):
+        return _sums_one_by_one(pool, people, device)
     indicators = _Indicators.of(pool.bins, people)
     columns = people.shape[1]
-    opposite = torch.from_numpy(indicators.opposite[indicators.own]).to(device)
     sums = Sums(
-        torch.zeros(len(people), columns, columns + 2, dtype=torch.float64, device=device),
-        torch.zeros(len(people), 3, dtype=torch.float64, device=device),
-        opposite,
+        torch.zeros(len(people), columns, columns + 2, dtype=torch.float64),
+        torch.zeros(len(people), 3, dtype=torch.float64),
+        torch.from_numpy(indicators.opposite[indicators.own]),
     )
     size = max(1, min(SLAB, TABLE_BYTES // (16 * len(indicators.bins))))
     for slab in (slice(start, start + size) for start in range(0, len(pool.bins), size)):
         table = indicators.table(pool.bins[slab])
-        outputs = torch.from_numpy(pool.outputs[slab]).float().to(device)[:, None]
-        right = torch.cat([torch.from_numpy(table).to(device), torch.ones_like(outputs), outputs], dim=1)
+        outputs = torch.from_numpy(pool.outputs[slab]).float()[:, None]
+        right = torch.cat([torch.from_numpy(table), torch.ones_like(outputs), outputs], dim=1)
         level, weights = _weights(indicators, right[:, :-2])
         sums.totals.add_(_levelled(weights @ torch.cat([right[:, -2:], outputs**2], dim=1), level))
         _add_products(sums.products, level, weights, table, right, indicators)
     return sums
 
 
-def _sums_of_few(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
-    """Return the same sums person by person, in float64: for a few, a product of all columns is soonest made."""
-    columns, ones = people.shape[1], np.ones(len(pool.outputs))
-    products, totals = np.empty((len(people), columns, columns + 2)), np.empty((len(people), 3))
-    opposite = np.empty(people.shape, dtype=bool)
-    for person, bins in enumerate(people):
-        present = pool.bins == bins
-        weights = kernel(columns - present.sum(axis=1), columns)
-        opposite[person] = present.mean(axis=0) > 0.5
-        indicators = (present != opposite[person]).astype(np.float64)
-        products[person] = indicators.T @ (np.column_stack([indicators, ones, pool.outputs]) * weights[:, None])
-        totals[person] = weights.sum(), weights @ pool.outputs, weights @ pool.outputs**2
-    return Sums(*(torch.from_numpy(array).to(device) for array in (products, totals, opposite)))
+def _sums_one_by_one(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
+    """Return the same sums of each person by itself, in float64: of a few people, and on an accelerator, soonest made."""
+    bins, outputs, everybody = (torch.from_numpy(array).to(device) for array in (pool.bins, pool.outputs, people))
+    ends, found = torch.stack([torch.ones_like(outputs), outputs, outputs**2], dim=1), list[Sums]()
+    size = max(1, numbers_at_once(device) // (4 * bins.numel())) if is_accelerator(device) else 1
+    for some in torch.split(everybody, size):
+        present = bins == some[:, None]  # [people, samples, columns]
+        weights = torch.exp((present.sum(dim=2) - bins.shape[1]) / _decay(bins.shape[1])).to(ends)[:, None]
+        opposite = present.sum(dim=1) > len(bins) / 2
+        indicators = (present != opposite[:, None]).to(ends)
+        weighed = indicators.transpose(1, 2) * weights
+        products = torch.cat([weighed @ indicators, weighed @ ends[:, :2]], dim=2)
+        found.append(Sums(products, (weights @ ends)[:, 0], opposite))
+    return Sums(*map(torch.cat, zip(*found, strict=True)))
 
 
 def moments(sums: Sums, present: torch.Tensor, outputs: torch.Tensor) -> Moments:
@@ -194,17 +195,12 @@ def _add_products(
     """Add the products of each indicator with all of later columns, 1 and the output, to the people who have it."""
     everybody = len(indicators.own)
     last = np.arange(len(indicators.bins), right.shape[1])  # 1 and the output
-    places = torch.from_numpy(np.hstack([indicators.own, np.tile(last, (everybody, 1))])).to(right.device)
+    places = torch.from_numpy(np.hstack([indicators.own, np.tile(last, (everybody, 1))]))
     for indicator, column in enumerate(indicators.columns):
         end = indicators.ends[column]
         people, samples = np.flatnonzero(indicators.own[:, column] == indicator), np.flatnonzero(table[:, indicator])
-        others = right[:, end:].index_select(0, torch.from_numpy(samples).to(right.device))
-        products = _taken(weights, np.append(people, everybody), samples) @ others
+        others = right[:, end:].index_select(0, torch.from_numpy(samples))
+        taken = weights.numpy()[np.append(people, everybody)].take(samples, axis=1)  # three times as fast as torch
+        products = torch.from_numpy(taken) @ others
         found = _levelled(products, level[people]).gather(1, places[people, column + 1 :] - end)
         sums[people, column, column + 1 :] += found
-
-
-def _taken(weights: torch.Tensor, people: np.ndarray, samples: np.ndarray) -> torch.Tensor:
-    if weights.device.type == "cpu":  # numpy takes three times faster
-        return torch.from_numpy(weights.numpy()[people].take(samples, axis=1))
-    return weights[people[:, None], samples]

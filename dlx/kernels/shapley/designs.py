@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from dlx.kernels.shapley.prior import REST, covariance_of_games, covariance_of_values, variance_of_value
+from dlx.model.devices import Array, beside
 
 CANDIDATES = 2  # for one that is chosen; with more, the odd part of orders 5 and up is misjudged
 MOST_CANDIDATES = 1_024  # among which is chosen, or a quarter more than are wanted
@@ -44,23 +45,24 @@ class Design:
     precision: np.ndarray
     variance: np.ndarray
 
-    def values(self, odd: np.ndarray) -> np.ndarray:
+    def values(self, odd: Array) -> Array:
         """Return the Shapley values [games, players] from g of everybody and of the coalitions, [games, 1 + coalitions]."""
-        values = odd @ self.matrix.T
+        values = odd @ beside(odd, self.matrix).T
         return values + (2 * odd[:, :1] - values.sum(axis=1, keepdims=True)) / values.shape[1]
 
-    def variances(self, odd: np.ndarray) -> np.ndarray:
+    def variances(self, odd: Array) -> Array:
         """Return the variance of the values' error, [games, players].
 
         The posterior variance, in the units that the game's own errors of prediction tell, each coalition left out in
         turn; and a share of what the same errors, put where they occurred, make of each value (a sandwich): it alone is
         too large, but knows which players interact.
         """
-        precision = np.diag(self.precision)
-        missed = odd @ self.precision / precision
+        matrix, whole, variance = (beside(odd, array) for array in (self.matrix, self.precision, self.variance))
+        precision = whole.diagonal()
+        missed = odd @ whole / precision
         missed[:, 0] = 0.0
-        unit = (np.square(missed[:, 1:]) * precision[1:]).mean(axis=1, keepdims=True)
-        return unit * self.variance + SANDWICH * (np.square(missed) @ np.square(self.matrix).T)
+        unit = (missed[:, 1:] ** 2 * precision[1:]).mean(axis=1, keepdims=True)
+        return unit * variance + SANDWICH * (missed**2 @ (matrix**2).T)
 
 
 def design(players: int, pairs: int, seed: int) -> Design:

@@ -11,9 +11,9 @@ from math import comb
 import numpy as np
 
 from dlx.kernels.shapley.games import Game
+from dlx.model.devices import Array, as_numpy, beside, columns
 
 MOST_PLAYERS = 16  # with which all coalitions are tried unasked
-TABLE_CELLS = 2**20  # coalitions' worths that are held at a time
 
 
 def exact_values(game: Game) -> np.ndarray:
@@ -24,7 +24,7 @@ def exact_values(game: Game) -> np.ndarray:
     values = np.zeros(game.rows.shape)
     ends = game.references(), game.outputs()
     for people, references, players in game.groups():
-        size = max(1, TABLE_CELLS >> players.shape[1])
+        size = max(1, game.table_cells >> players.shape[1])
         for start in range(0, len(people), size):
             some = slice(start, start + size)
             found = enumerated(game, people[some], references[some], players[some], *ends)
@@ -51,11 +51,10 @@ def enumerated(
     nobody, everybody : ndarray [references], [people]
         What the reference rows and the people are worth.
     """
-    members = all_coalitions(players.shape[1])
-    worth = np.empty((len(people), len(members)))
-    worth[:, 0], worth[:, -1] = nobody[references], everybody[people]
-    worth[:, 1:-1] = game.pairs(people, references, players, members[1:-1])
-    return shapley_of_table(worth)
+    members = all_coalitions(players.shape[1]) if game.net_there is None else game.net_there.all_coalitions(players.shape[1])
+    worth = game.pairs_there(people, references, players, members[1:-1])
+    first, last = (beside(worth, ends)[:, None] for ends in (nobody[references], everybody[people]))
+    return as_numpy(shapley_of_table(columns([first, worth, last])))
 
 
 def evaluations(game: Game) -> int:
@@ -68,23 +67,24 @@ def all_coalitions(players: int) -> np.ndarray:
     return (np.arange(2**players, dtype=np.int32)[:, None] >> np.arange(players, dtype=np.int32) & 1).astype(bool)
 
 
-def shapley_of_table(worth: np.ndarray) -> np.ndarray:
+def shapley_of_table(worth: Array) -> Array:
     """Return the Shapley values [games, players] of games that are given whole.
 
     Parameters
     ----------
-    worth : ndarray [games, 2^players]
+    worth : ndarray or Tensor [games, 2^players]
         What each coalition is worth, in the order of `all_coalitions`.
     """
     games, players = len(worth), worth.shape[1].bit_length() - 1
     size = np.bitwise_count(np.arange(2**players))
     weight = np.array([0.0, *(1 / (players * comb(players - 1, count)) for count in range(players)), 0.0])
     gained = worth - worth[:, :1]  # a large common part would cost digits
-    lost = gained @ weight[size + 1]
-    gained *= weight[size] + weight[size + 1]
-    with_player = np.empty((games, players))
+    lost = gained @ beside(worth, weight[size + 1])
+    gained *= beside(worth, weight[size] + weight[size + 1])
+    with_player = beside(worth, np.empty((games, players)))
     for player in reversed(range(players)):
-        without, joined = np.split(gained, 2, axis=1)  # the last player that is left is in one half of the coalitions
+        half = gained.shape[1] // 2  # the last player that is left is in one half of the coalitions
+        without, joined = gained[:, :half], gained[:, half:]
         with_player[:, player] = joined.sum(axis=1)
         gained = without + joined
     return with_player - lost[:, None]

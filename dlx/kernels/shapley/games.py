@@ -19,10 +19,13 @@ import numpy as np
 from dlx.kernels.shapley.splitting import SplitNet, split
 from dlx.kernels.trees import MixedTrees, coalition_worth, mixed_trees
 from dlx.model import LinearModel, Model, Scale, Transformed, TreeModel, check_scale, rescaled
+from dlx.model.devices import Array, as_numpy, beside, is_accelerator, numbers_at_once
 from dlx.threads import in_chunks
 from dlx.trees import Trees
 
 BLOCK_BYTES = 32 * 2**20  # of mixed rows that are held at a time
+TABLE_CELLS = 2**20  # coalitions' worths that are held at a time
+CELL_NUMBERS = 8  # that a worth takes on an accelerator, in float64 and several times
 PLAYERS_AT_ONCE = 32  # of a pattern: with the number of a row, they fit 64 bits
 CHUNK_ROWS = 8_192  # evaluations of a split net that a thread is given at a time
 
@@ -149,6 +152,8 @@ class Game:
             return np.empty((len(people), len(members)))
         if isinstance(self.model, Transformed):
             return self.model.change(self.within.pairs(people, references, players, members))
+        if self.net_there is not None:
+            return as_numpy(self.pairs_there(people, references, players, members))
         fast = self.net or self.trees or self.sums
         if fast is None:
             return self._mixed(people, references, players, members)
@@ -158,6 +163,26 @@ class Game:
 
         outputs = in_chunks(found, np.arange(len(people)), max(1, CHUNK_ROWS // len(members)))
         return rescaled(outputs, self.model.scales[0], self.scale, self.model.name)
+
+    def pairs_there(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: Array) -> Array:
+        """Return the same as `pairs`: a Tensor where a split net is on an accelerator, which members may lie on, too."""
+        if self.net_there is None:
+            return self.pairs(people, references, players, members)
+        outputs = self.net_there.worth(people, references, players, members)
+        own = self.model.scales[0]
+        if (own, self.scale) == ("logit", "probability"):
+            return outputs.sigmoid()
+        return outputs if own == self.scale else beside(outputs, rescaled(as_numpy(outputs), own, self.scale, self.model.name))
+
+    @cached_property
+    def net_there(self) -> SplitNet | None:
+        """The net with its first layer split, where it is on an accelerator."""
+        return self.net if self.net is not None and is_accelerator(self.net.model.device) else None
+
+    @property
+    def table_cells(self) -> int:
+        """How many coalitions' worths are held at a time."""
+        return TABLE_CELLS if self.net_there is None else max(1, numbers_at_once(self.net_there.model.device) // CELL_NUMBERS)
 
     @cached_property
     def net(self) -> SplitNet | None:

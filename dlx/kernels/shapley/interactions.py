@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.kernels.shapley.designs import Design, design
-from dlx.kernels.shapley.exact import TABLE_CELLS, all_coalitions, shapley_of_table
+from dlx.kernels.shapley.exact import all_coalitions, shapley_of_table
 from dlx.kernels.shapley.games import Game
 from dlx.kernels.shapley.interaction_posterior import posterior_of
 
@@ -77,7 +77,7 @@ def interaction_values(game: Game, *, pairs: int | None = None, seed: int = 0) -
         is_whole = 2 ** (count - 1) - 1 <= wanted
         if not is_whole:
             players = np.take_along_axis(players, order[references[:, None], players].argsort(axis=1), axis=1)
-        size = max(1, TABLE_CELLS // (2**count if is_whole else 2 * wanted))
+        size = max(1, game.table_cells // (2**count if is_whole else 2 * wanted))
         for start in range(0, len(people), size):
             some = people[start : start + size], references[start : start + size], players[start : start + size]
             found, variance = _enumerated(game, *some, *ends) if is_whole else _sampled(game, *some, *ends, wanted, seed)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dlx.kernels.shapley.designs import design, designed_for
-from dlx.kernels.shapley.exact import TABLE_CELLS, enumerated
+from dlx.kernels.shapley.exact import enumerated
 from dlx.kernels.shapley.games import Game
+from dlx.model.devices import as_numpy, beside, columns
 
 LARGEST_DESIGN = 512  # pairs, or the usual ones of as many players; more of them are several designs
 MOST_PAIRS, USUAL_PLAYERS = 8_192, 64  # that a tolerance may cost a reference row; of more players fewer in proportion
@@ -76,7 +77,7 @@ def sampled_values(game: Game, *, pairs: int | None = None, seed: int = 0) -> Sa
         count = players.shape[1]
         wanted = usual_pairs(count) if pairs is None else pairs
         is_whole = 2 ** (count - 1) - 1 <= wanted
-        size = max(1, TABLE_CELLS // (2**count if is_whole else 2 * wanted))
+        size = max(1, game.table_cells // (2**count if is_whole else 2 * wanted))
         if not is_whole:
             players = np.take_along_axis(players, order[references[:, None], players].argsort(axis=1), axis=1)
         for start in range(0, len(people), size):
@@ -152,8 +153,8 @@ def _estimated(
     for turn in range(rounds):
         share = pairs // rounds + (turn < pairs % rounds)
         plan = design(players.shape[1], share, seed + turn)
-        worth = game.pairs(people, references, players, np.concatenate([plan.members, ~plan.members]))
-        odd = np.column_stack([whole, (worth[:, :share] - worth[:, share:]) / 2])
-        values += plan.values(odd) / rounds
-        variances += plan.variances(odd) / rounds**2
+        worth = game.pairs_there(people, references, players, np.concatenate([plan.members, ~plan.members]))
+        odd = columns([beside(worth, whole)[:, None], (worth[:, :share] - worth[:, share:]) / 2])
+        values += as_numpy(plan.values(odd)) / rounds
+        variances += as_numpy(plan.variances(odd)) / rounds**2
     return values, variances

@@ -17,6 +17,7 @@ import numpy as np
 
 from dlx.errors import DlxError
 from dlx.model import Model, NeuralModel
+from dlx.model.devices import Array, as_numpy, is_accelerator, numbers_at_once, widest
 
 if TYPE_CHECKING:
     import torch
@@ -50,21 +51,34 @@ class SplitNet:
 
     def outputs(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Return the network's output of mixed rows, [pairs, coalitions]; the parameters are those of `Game.pairs`."""
+        return as_numpy(self.worth(people, references, players, members))
+
+    def worth(self, people: np.ndarray, references: np.ndarray, players: np.ndarray, members: Array) -> torch.Tensor:
+        """Return the same, float64, where the network is; members may lie there, too."""
         import torch
 
+        device = self.model.device
         with torch.no_grad():
             terms = self._terms(people, references, players)
-            size = max(1, BLOCK_ROWS // len(people))
+            rows = numbers_at_once(device) // widest(self.model.network) if is_accelerator(device) else BLOCK_ROWS
+            size = max(1, rows // len(people))
             blocks = (members[start : start + size] for start in range(0, len(members), size))
-            return torch.cat([self._outputs(block, terms) for block in blocks]).double().cpu().numpy().T
+            return torch.cat([self._outputs(block, terms) for block in blocks]).double().T
 
-    def _outputs(self, members: np.ndarray, terms: torch.Tensor) -> torch.Tensor:
+    def all_coalitions(self, players: int) -> torch.Tensor:
+        """Return `dlx.kernels.shapley.exact.all_coalitions`, made where the network is."""
+        import torch
+
+        numbers, bits = (torch.arange(count, device=self.model.device) for count in (2**players, players))
+        return (numbers[:, None] >> bits & 1).bool()
+
+    def _outputs(self, members: Array, terms: torch.Tensor) -> torch.Tensor:
         """Return outputs [coalitions, pairs] of one block, from the terms [1 + players, pairs, hidden] of its sums."""
         import torch
         from torch import nn
 
         joined = terms.new_ones(len(members), len(terms))
-        joined[:, 1:] = torch.from_numpy(members)
+        joined[:, 1:] = torch.as_tensor(members)
         hidden = (joined @ terms.flatten(1)).view(-1, terms.shape[2])
         for layer in self.rest:
             ours = type(layer) is nn.ReLU and hidden.is_contiguous()
