@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.parse
 from types import SimpleNamespace
 
 import course
@@ -99,6 +100,17 @@ def test_the_timetable_is_that_of_the_lessons_and_its_path_takes_less_than_four_
     told = [(stem, str(time), "yes" * is_on) for stem, time, is_on in zip(STEMS, minutes, on_path, strict=True)]
     assert rows == told
     assert 0 < sum(time for time, is_on in zip(minutes, on_path, strict=True) if is_on) < 240
+
+
+def test_the_workbench_knows_who_and_what_a_lesson_links_to():
+    texts = [source.read_text("utf-8") for source in SOURCES] + [(course.HERE / "README.md").read_text("utf-8")]
+    asked = [dict(urllib.parse.parse_qsl(link)) for text in texts for link in re.findall(r"`#([^`]+)`", text)]
+    people = {name for case in ("bank_loan", "heart_attack") for name in map(str, dlx.load(case).test.index)}
+    assert len(asked) > 4
+    for link in asked:
+        assert link["person"] in people and set(link) <= {"person", "model", "method", "unit"}
+        model = dlx.load_model("bank_loan", link["model"])
+        assert link.get("method", "lime") in dlx.explainers.names_for(model)
 
 
 def test_images_take_three_megabytes_at_most():

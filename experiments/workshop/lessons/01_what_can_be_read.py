@@ -9,6 +9,9 @@
 # > **Do I need a model that nobody can read? What does it buy?**
 #
 # At the end you can read three of the five with your own eyes, you know why the other two can't be read, and you can say what opacity buys.
+#
+# How a lesson works: run cell by cell, from the top. You may skip code that you don't want to read; the text says what it does. Now and then there is an exercise: put your
+# answer in place of the three dots, and run the cell. Hint and solution are folded below it.
 
 # %%
 import course
@@ -186,8 +189,8 @@ sizes.to_frame().join(scores["estimate"].rename("AUC"))
 # ## dlx: a net that can be read
 #
 # An **additive net** has a small net of its own for each column, and adds what they say. Inside each it may bend as it likes.
-# But nothing mixes. So what a column does is *one curve*, and you can draw it. dlx trains such nets (`architecture: additive`),
-# five of them with other seeds too. The band shows how far these differ.
+# But nothing mixes. So what a column does is *one curve*, and you can draw it. dlx trains such nets (the architecture `additive`),
+# here several, each from another random start. The band shows how far they differ. In brackets: how many of the applicants, on whom the curve is drawn, have that level.
 
 # %%
 seeds = range(lesson.size(6, small=2))
@@ -311,7 +314,9 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it
 #
-# - `dlx report bank_loan -m mlp -m logistic_regression -m additive` writes the page: its section on performance holds this comparison.
+# - `dlx serve bank_loan` opens the workbench in a browser. Add `#person=522&model=logistic_regression` to its address, change the length of the loan, and watch
+#   the risk. Then choose another model.
+# - `dlx report bank_loan -m mlp -m logistic_regression -m additive` writes the report. Its section "Performance" holds this comparison.
 # - `dlx train heart_attack --model additive --seed 7` trains a readable net of your own.
 #
 # **In one sentence**: first ask what a model that nobody can read buys; if the answer is "nothing that shows", take one that can be read.

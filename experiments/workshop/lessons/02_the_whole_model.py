@@ -329,8 +329,9 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it
 #
-# - `dlx report heart_attack` draws these curves for every model, with intervals; the section is "What columns do".
-# - `dlx serve heart_attack` moves a column of one person: that is their ICE line, under your hand.
+# - `dlx serve heart_attack` opens the workbench in a browser. Add `#person=98413&model=mlp` to its address, open **"How does this method get its answer?"**,
+#   and choose *Partial dependence*: everybody is moved, one value after the other. Move a slider above: that is one person's ICE line, under your hand.
+# - `dlx report heart_attack` draws these curves for every model, with intervals. Its section is "What the columns do".
 #
 # **In one sentence**: importance says what accuracy rests on, curves say which way the model leans, and both stumble over columns that go together.
 #

@@ -425,8 +425,9 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it on anybody
 #
-# - `dlx serve bank_loan` opens the workbench. Look up row 522, and change the length of the loan: the shares follow.
-# - `dlx report bank_loan` writes the report. Its section "One person" tells of applicant 522, with the same numbers.
+# - `dlx serve bank_loan` opens the workbench in a browser. Add `#person=522&model=mlp&method=shapley` to its address: that is applicant 522. Change the length
+#   of the loan: the shares follow. Then open **"How does this method get its answer?"**: it plays the orders of your sheet, with all twenty columns.
+# - `dlx report bank_loan` writes the report. Its section "One person" tells of applicant 522, against the same background.
 #
 # **In one sentence**: a Shapley value is the mean, over all orders, of what a column changes when its value is swapped in;
 # compared with a background, in a unit.

@@ -78,19 +78,19 @@ for place, column in enumerate(columns):
     which = case.schema.position(column)
     rows[:, which] = np.where(coins[:, place] == 1, rows[:, which], other[which])
 cloud = pd.DataFrame(coins, columns=columns, index=[f"neighbour {place}" for place in range(1, 13)])
-cloud["weight"] = 0.5 ** (3 - cloud[columns].sum(axis=1))
+cloud["nearness"] = 0.5 ** (3 - cloud[columns].sum(axis=1))
 cloud["risk in %"] = (100 * net.predict(rows, "probability")).round()
 cloud
 
 # %% [markdown]
-# A neighbour who is like applicant 522 shall count more. So each has a **weight**: 1 if nothing was changed, a half if one column was, a quarter if
-# two were, an eighth if all three were.
+# A neighbour who is like applicant 522 shall count more. So each has a **nearness**: 1 if nothing was changed, a half if one column was, a quarter if
+# two were, an eighth if all three were. (The rule that turns distance into nearness is called the *kernel*.)
 #
-# Now the account: take the weighted mean of the risk of those who kept it, less that of those who didn't.
+# Now the account: take the mean risk of those who kept it, near ones counting more, less that of those who didn't.
 
 # %%
 kept, changed = cloud[cloud["status"] == 1], cloud[cloud["status"] == 0]
-means = [np.average(part["risk in %"], weights=part["weight"]) for part in (kept, changed)]
+means = [np.average(part["risk in %"], weights=part["nearness"]) for part in (kept, changed)]
 lesson.record("account, by hand", means[0] - means[1], within=0.5)
 course.say(
     f"{means[0]:.1f} − {means[1]:.1f} = **{means[0] - means[1]:+.1f}** percentage points for having no checking account."
@@ -105,16 +105,16 @@ answer_1 = ...
 lesson.check(1, answer_1, within=1)
 
 # %% [markdown] tags=["hint"]
-# Two groups: `duration` is 1, and 0. In each: sum of weight × risk, divided by the sum of the weights.
+# Two groups: `duration` is 1, and 0. In each: sum of nearness × risk, divided by the sum of the nearness.
 
 # %% tags=["solution"]
 with_it, without = cloud[cloud["duration"] == 1], cloud[cloud["duration"] == 0]
-answer_1 = np.average(with_it["risk in %"], weights=with_it["weight"]) - np.average(
-    without["risk in %"], weights=without["weight"]
+answer_1 = np.average(with_it["risk in %"], weights=with_it["nearness"]) - np.average(
+    without["risk in %"], weights=without["nearness"]
 )
 
 # %% tags=["wrong"]
-# You forgot the weights: near neighbours count more.
+# You forgot the nearness: near neighbours count more.
 answer_1 = cloud[cloud["duration"] == 1]["risk in %"].mean() - cloud[cloud["duration"] == 0]["risk in %"].mean()
 
 # %% tags=["wrong"]
@@ -126,17 +126,17 @@ answer_1 = means[0] - means[1]
 # at once, and fits a line: risk = start + a × account + b × length + c × savings, near neighbours counting most. That is a weighted regression.
 
 # %%
-line = LinearRegression().fit(cloud[columns], cloud["risk in %"], sample_weight=cloud["weight"])
-fit = line.score(cloud[columns], cloud["risk in %"], sample_weight=cloud["weight"])
+line = LinearRegression().fit(cloud[columns], cloud["risk in %"], sample_weight=cloud["nearness"])
+fit = line.score(cloud[columns], cloud["risk in %"], sample_weight=cloud["nearness"])
 lesson.record("account, by the line", line.coef_[0], within=0.5)
 shares = ", ".join(f"{name} **{weight:+.1f}**" for name, weight in zip(columns, line.coef_, strict=True))
 course.say(f"The line: {shares}. It explains {fit:.0%} of what differs among the twelve answers (its *R²*).")
 
 # %% [markdown]
-# That is all of LIME. Three choices hide in it:
+# That is all of LIME. The slopes a, b and c are what it calls its **weights**. Three choices hide in it:
 #
 # 1. **The cloud.** Which neighbours are invented, and by whose luck.
-# 2. **The kernel.** How fast the weight falls with the distance.
+# 2. **The kernel.** How fast nearness falls with the distance.
 # 3. **The bins.** What "the same value" means for a number.
 #
 # ## Choice 1: the seed
@@ -302,6 +302,8 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it
 #
+# - `dlx serve bank_loan` opens the workbench in a browser. Add `#person=522&model=mlp&method=lime` to its address, and open **"How does this method get its answer?"**:
+#   it draws the cloud, the weights and the line of applicant 522.
 # - `dlx explain bank_loan --model mlp --method lime --seed 1`, then with `--seed 2`: two files to compare.
 # - `dlx report bank_loan` measures the luck of every method (its "noise floor"), and doesn't call a difference real that is smaller.
 #

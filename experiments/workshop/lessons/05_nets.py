@@ -51,7 +51,8 @@ course.say(f"The net's risk for patient 98413 is **{risk:.0%}**; the mean of all
 #
 # > alarm = 1 − max(0, 1 − 0.7 × old − 0.5 × stroke) + 0.2 × man
 #
-# Try it. Nobody: 1 − 1 + 0 = 0. An old man with a stroke: the bracket is 1 − 1.2, below zero, so it's cut: the alarm is 1 + 0.2.
+# Call *1 − 0.7 × old − 0.5 × stroke* the **bracket**; max(0, bracket) means: where it is below zero, take zero. Try it. Nobody: 1 − 1 + 0 = 0. An old man with a stroke: the bracket
+# is 1 − 1.2, below zero, so zero is taken, and the alarm is 1 + 0.2.
 # Once the bracket is used up, nothing more can come from it. Nets are full of such ceilings.
 
 # %%
@@ -191,7 +192,7 @@ answer_2 = (net.network(zero) - net.network(dense)).item()
 # ## Compared with whom? The baseline
 #
 # Who is `zero`? For numbers it is the mean of the training rows. For words it is *no level at all*: neither man nor woman, neither married nor not.
-# Such a person doesn't exist. Most tutorials use zero. Here are four baselines for the same patient, the same net, the same method:
+# Such a person doesn't exist. Nor does the mean person, who is a bit of a man and a bit of a woman. Many tutorials use zero. Here are four baselines for the same patient, the same net, the same method:
 
 # %%
 train_dense = net.dense(case.train.rows)
@@ -312,7 +313,8 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it
 #
-# - `dlx serve heart_attack`: look up row 98413, and choose the method above the bars.
+# - `dlx serve heart_attack` opens the workbench in a browser. Add `#person=98413&model=mlp&method=integrated_gradients` to its address, and
+#   open **"How does this method get its answer?"**: it walks the path. With `method=deeplift` it shows the ratios instead.
 # - `dlx report heart_attack`: its evidence page shows ablation and occlusion, and how far each method is from the exact answer.
 #
 # **In one sentence**: a slope is not a share; walk from somebody real to the patient, check the sum, and say from whom you came.
