@@ -8,6 +8,8 @@
 #
 # At the end of this lesson you can say what two explanations differ in, measure how much each difference matters, and tell a
 # disagreement from noise.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import course
@@ -30,8 +32,9 @@ background = case.background(lesson.size(100, small=20))
 # %% [markdown]
 # ## Three colleagues, three answers
 #
-# Colleague 1 knows nets and takes **captum**: integrated gradients, with all settings as they come. The net reads zeros and ones for
-# each level of a category, so there are more numbers than columns. He reads off the tallest one of each column.
+# Colleague 1 knows nets and takes **captum**: integrated gradients (lesson 5: slopes added up along a straight way from a start to the person), with all
+# settings as they come. The net reads zeros and ones, one for each level of a category, so there are more numbers than columns. He takes the tallest one of
+# each column.
 
 # %%
 dense = net.dense(applicant.rows)  # what the net reads: [1 row, one number for each level of a category]
@@ -91,11 +94,11 @@ pd.DataFrame({"placed differently": [apart(colleagues[a], colleagues[b]) for a, 
 # %% [markdown]
 # ## By hand: one model, three columns, three right answers
 #
-# Take a model so simple that nobody can call it a black box. A score in log-odds:
+# Take a model so simple that nobody can call it a black box. It adds up a score in log-odds (the ruler of lesson 3):
 #
 # > score = −1 + 1.5 × (no account: 1, else 0) + 0.5 × (years of the loan) − 0.5 × (decades of age)
 #
-# An applicant has no account, wants four years, and is 50. Three others applied, too. All is exact; nothing is sampled. Take a pencil.
+# An applicant has no account, wants a loan for four years, and is 50. Three others applied, too. Nothing here is left to chance. Take a pencil.
 
 # %%
 weights = pd.Series({"no account": 1.5, "years": 0.5, "decades": -0.5})
@@ -119,8 +122,8 @@ sheet = pd.DataFrame(
 sheet.round(2)
 
 # %% [markdown]
-# Each answer puts another column first. None is wrong: **the second compares with a new-born who wants a loan of no years**, the first
-# compares with nobody. So before you ask who is right, ask what was asked.
+# Each answer puts another column first: the account, the age, the years. None is wrong. **The second compares with a new-born who has an account and wants a loan for no years**;
+# the first compares with nobody. So before you ask who is right, ask what was asked.
 #
 # Even the unit matters. In log-odds a column adds the same to everybody. In probability it adds much in the middle and little at the ends:
 
@@ -204,7 +207,7 @@ moved.to_frame().round(3)
 # ## dlx, and what the difference is
 #
 # dlx asks all methods in one unit, against one background, column by column. It also knows what each library does when it is told
-# nothing, and can go there and back. Here are all pairs of methods, on the six people whom the report takes, too.
+# nothing, and can compute that, too. Here are all pairs of four methods, on six people: the same six as in dlx's report of this bank.
 
 # %%
 six = dict(zip(case.test.index.tolist(), range(len(case.test)), strict=True))
@@ -227,9 +230,9 @@ course.say(
 )
 
 # %% [markdown]
-# Which setting did it? Aligning one setting helps more or less, depending on what is aligned already. You know that problem: it is that
-# of three columns that enter in some order. So dlx shares the distance out among the settings by **Shapley values**, this time with settings
-# as the players.
+# Which setting did it? Making one setting the same for both (*aligning* it) helps more or less, depending on what is aligned already. You know that problem
+# from lesson 3, where columns entered in some order. So dlx shares the distance out among the settings by **Shapley values**: this time it is settings that
+# enter, in all orders. The top bar is the distance as the libraries come. Each blue bar takes its part away. What is left is due to the methods themselves.
 
 # %%
 laboratory = Laboratory(people[: lesson.size(4, small=1)], background, case.train)

@@ -8,6 +8,8 @@
 #
 # At the end of this lesson you can turn contributions into reasons that may be printed, tell a reason from a way out, verify a way out,
 # and compare groups without fooling yourself. The rules are those of the United States, as an example: they are the most explicit.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import course
@@ -67,7 +69,7 @@ lost = means.sub(hers, axis=0)
 lost
 
 # %% [markdown]
-# Both columns of this sheet are lawful. They put another reason first. So *say which one you use, and use it for everybody*.
+# The commentary accepts either column of this sheet, and each puts another reason first. So *say which one you use, and use it for everybody*.
 #
 # **What must she change?** That is another question. A reason looks back from where others are; a way out looks forward to the cutoff.
 # Try each single change on the card:
@@ -135,7 +137,8 @@ against_near.head(6).round(2).to_frame("pushes towards denial, log-odds")
 # 1. **Is it specific?** "Insufficient score" or "internal standards" is not enough (12 CFR 1002.9(b)(2)). A column needs words that a
 #    person understands.
 # 2. **Are the words true of this person?** A net may hold a *high* balance against somebody. "Insufficient balance" would be a lie.
-# 3. **Is it allowed to count?** Sex, marital status, race and others may not be used at all (15 U.S.C. 1691(a)); age only within limits.
+# 3. **Is it allowed to count?** Sex, marital status, race, religion and others may not count against anybody (15 U.S.C. 1691(a)). For age there are exceptions
+#    (12 CFR 1002.6(b)(2)).
 # 4. **Does it stand in for something that may not count?**
 # 5. **Is it a reason of its own?** Two columns that say the same are one reason.
 #

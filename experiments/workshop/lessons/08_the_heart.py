@@ -8,6 +8,8 @@
 #
 # At the end of this lesson you can tell a consequence that poses as a cause, turn a probability into people, check whether probabilities come true,
 # and say what a model adds to what every physician knows already.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import course

@@ -8,6 +8,8 @@
 #
 # At the end of this lesson you can search for weak spots without being fooled by luck, ask what pushed the mistakes, try four remedies, and say
 # honestly when one did nothing.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import itertools

@@ -1,13 +1,15 @@
 # %% [markdown]
 # # Lesson 10. Fooled on purpose, and the road ahead
 #
-# **30 minutes** · you need: lessons 3 and 4
+# **30 minutes** · not on the half-day path · you need: lessons 3 and 4
 #
 # A vendor sells the bank a model. With each decision comes an explanation, made with libraries that everybody trusts. Age never appears in it. The reviewer
 # asks: *is that a proof that age is not used?*
 #
 # At the end of this lesson you have built a model that lies to its explainer, you know a test that finds it, and you know what explanations can't do yet,
 # what three laws ask, and what to do on Monday.
+#
+# You may skip code that you don't want to read. The text says what it does.
 
 # %%
 import itertools
@@ -121,6 +123,14 @@ by_lime = pd.Series({name: told.get(place, 0.0) for place, name in enumerate(cas
 place_of_age = int((by_lime.abs() > abs(by_lime["age"])).sum()) + 1
 lesson.record("place of age by lime", place_of_age, within=9)
 by_lime[by_lime.abs().sort_values(ascending=False).index[:6]].round(3).to_frame(f"lime: applicant {young.index[0]}")
+
+# %% [markdown]
+# *Where is age?* It decides everything about real people. lime puts columns first that the model doesn't look at for any real person:
+
+# %%
+course.say(
+    f"Age stands in place **{place_of_age}** of {len(by_lime)}, with {abs(by_lime['age']) / by_lime.abs().max():.0%} of the weight of the first column."
+)
 
 # %% [markdown]
 # And shap: Kernel SHAP with ten centres of the training rows, against a model that was built to fool *it*.
@@ -263,8 +273,9 @@ course.say(
 # |---|---|---|
 # | Equal Credit Opportunity Act, 15 U.S.C. 1691(a), (d) | creditors in the US | no discrimination on listed grounds; a statement of *specific reasons* for an adverse action |
 # | Regulation B, 12 CFR 1002.9(a)(2), (b)(2) | the same | what the notice holds; the *principal* reasons; that a score was too low is not enough |
-# | GDPR, Article 22(1), (3) | whoever decides about people in the EU by machine alone | no such decision with legal or similar effects, save in listed cases; then a human to turn to, a hearing, a way to contest |
+# | GDPR, Article 22(1), (3) | whoever decides about people by machine alone | no such decision with legal or similar effects, save in listed cases; then a human to turn to, a hearing, a way to contest |
 # | GDPR, Articles 13(2)(f), 14(2)(g), 15(1)(h) | the same | *meaningful information about the logic involved*, the significance and the envisaged consequences |
+# | Court of Justice, C-203/22 of 27 February 2025, on Article 15(1)(h) | the same | the procedure and principles *actually applied*, concise and intelligible; a complex formula alone is not enough |
 # | AI Act (EU) 2024/1689, Annex III, point 5(b) | systems that judge the creditworthiness of people | high-risk, except to detect fraud |
 # | AI Act, Articles 10(2)(f), 13, 14 | providers of such systems | data examined for bias; transparency for those who use them; human oversight |
 # | AI Act, Article 86 | those who use them to decide about people | *clear and meaningful explanations of the role of the AI system* in the decision and its *main elements* |
@@ -273,7 +284,7 @@ course.say(
 #
 # ## What to do on Monday
 #
-# 1. **Ask whether you need the black box.** `dlx report` says what it gains, with an interval. Often: nothing beyond chance.
+# 1. **Ask whether you need the black box.** `dlx report` says what it gains, with an interval. In both cases of this course: nothing beyond chance.
 # 2. **Ask for the model, not for its explanations.** Change the protected column for real people, and count.
 # 3. **Write down unit, background and method** next to every explanation. Refuse those that come without.
 # 4. **Compare with whom?** Decide once, for everybody, and say it in the letter.
