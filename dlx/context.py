@@ -33,7 +33,7 @@ from dlx.threads import cores
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "logistic_regression", "decision_tree")
+DEFAULT_MODELS = ("mlp", "resnet", "gradient_boosting", "random_forest", "additive", "logistic_regression", "decision_tree")
 PANEL = 40
 USUAL_COLUMNS, FEWEST = 100, 10  # of a table of more columns fewer people are asked about, but so many
 FEWEST_AGAIN = 4  # and they are explained again so often
@@ -363,13 +363,15 @@ class RunContext:
 
     @cached_property
     def compatibility(self) -> pd.DataFrame:
-        """Which methods fit which model, as `dlx.audit.preflight`."""
+        """Which methods fit which model, as `dlx.audit.preflight`; of those that take it, the ones that are worth asking."""
         beside = {*explainers.ground_truths(), *explainers.apart()}
-        methods = [method for method in explainers.names() if method not in beside]
-        return self._of_every_model(
-            "Checking which methods fit which model",
-            lambda model: preflight(model, self.panel, self.background, methods=methods, seed=self.seed),
-        )
+
+        def checked(model: Model) -> pd.DataFrame:
+            others = set(explainers.names_for(model)) - set(explainers.worth_asking(model))
+            methods = [method for method in explainers.names() if method not in beside | others]
+            return preflight(model, self.panel, self.background, methods=methods, seed=self.seed)
+
+        return self._of_every_model("Checking which methods fit which model", checked)
 
     @cached_property
     def explanations(self) -> dict[Pair, Explanation]:

@@ -44,7 +44,7 @@ OWN_MODELS = (
     "Model: one of `dlx list models`, or your own: file.py:object or package.module:object, whose code is run; .onnx; .json or "
     ".ubj of XGBoost, .txt of LightGBM, .cbm of CatBoost; .skops; Lightning's weights.ckpt:file.py:Class."
 )
-ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; six of ours by default.")]
+ToldModels = Annotated[list[str] | None, typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat; seven of ours by default.")]
 Trust = Annotated[list[str] | None, typer.Option(help="A type that a .skops file may hold, beside those skops trusts; repeat.")]
 TrainedOn = Annotated[
     str | None,

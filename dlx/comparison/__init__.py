@@ -1,7 +1,15 @@
 """Several explanations of the same rows: what they agree on beyond noise, why not, and who is right."""
 
 from dlx.comparison.alignment import AlignmentError, Contrast, contrast
-from dlx.comparison.causes import Disagreement, Laboratory, as_libraries_come, disagreement, placed_by_dependence
+from dlx.comparison.causes import (
+    Disagreement,
+    Laboratory,
+    as_libraries_come,
+    disagreement,
+    one_by_one,
+    placed_by_dependence,
+    switches,
+)
 from dlx.comparison.comparison import Comparison, compare, importance
 from dlx.comparison.components import VarianceComponents, variance_components
 from dlx.comparison.faithfulness_metrics import faithfulness, faithfulness_by_row
@@ -40,10 +48,12 @@ __all__ = [
     "ground_truth",
     "importance",
     "noise_floor",
+    "one_by_one",
     "placed_by_dependence",
     "replicate",
     "sanity_check",
     "stability",
+    "switches",
     "trust",
     "variance_components",
 ]

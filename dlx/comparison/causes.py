@@ -7,8 +7,10 @@ aligned, the methods themselves, add up to the whole distance, person by person.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -91,14 +93,7 @@ class Disagreement:
 
     def by_setting(self) -> pd.DataFrame:
         """Return a line a measure and combination of aligned settings: the mean distance of people for whom all are defined."""
-        lines = []
-        for measure, table in self.distances.items():
-            known = table[~np.isnan(table).any(axis=1)]
-            for aligned, column in zip(all_coalitions(len(self.switches)), known.T, strict=True):
-                names = " ".join(name for name, is_aligned in zip(self.switches, aligned, strict=True) if is_aligned)
-                line = {"measure": measure, "settings": " ".join(self.switches), "aligned": names, "k": self.k}
-                lines.append(self._pair | line | {"mean": column.mean() if len(column) else np.nan, "people": len(column)})
-        return pd.DataFrame(lines)
+        return _by_setting(self._pair, self.switches, _combinations(self.switches), self.distances, self.k)
 
     @property
     def _pair(self) -> dict[str, object]:
@@ -126,17 +121,66 @@ def disagreement(model: Model, method: str, other_method: str, laboratory: Labor
     """
     if method == other_method:
         raise DlxError(f"a disagreement is between two methods, got {method} twice")
-    both = {*switches(method, model), *switches(other_method, model)}
-    touched = tuple(switch for switch in SWITCHES if switch in both)
-    members = all_coalitions(len(touched))
-    distances = {measure: np.empty((len(laboratory.people), len(members))) for measure in MEASURES}
-    for column, aligned in enumerate(members):
-        chosen = frozenset(switch for switch, is_aligned in zip(touched, aligned, strict=True) if is_aligned)
-        a, b = (laboratory.contributions(model, name, chosen) for name in (method, other_method))
-        distances["placed differently"][:, column] = placed_differently(a, b)
-        distances["top differs"][:, column] = 1 - metrics_by_row(a, b, k)["feature_agreement"]
+    touched = _touched(model, method, other_method)
+    distances = _distances(partial(laboratory.contributions, model), (method, other_method), _combinations(touched), k)
     index = np.asarray(laboratory.people.index)
     return Disagreement(model.name, method, other_method, touched, distances, index, min(k, len(model.schema)))
+
+
+def one_by_one(model: Model, methods: Sequence[str], laboratory: Laboratory, *, k: int = 5) -> pd.DataFrame:
+    """Return how far methods are apart with no setting aligned, with each alone, and with all: as `Disagreement.by_setting`.
+
+    Parameters are those of `as_libraries_come`. It takes fewer explanations than all combinations do.
+    """
+    said, tables = functools.cache(partial(laboratory.contributions, model)), []
+    own = {method: frozenset(switches(method, model)) for method in methods}
+    for one, other in combinations(methods, 2):
+        touched = _touched(model, one, other)
+        some = list(dict.fromkeys([frozenset(), *(frozenset([name]) for name in touched), frozenset(touched)]))
+        about: dict[str, object] = {"model": model.name, "method": one, "other_method": other}
+        distances = _distances(lambda name, aligned: said(name, aligned & own[name]), (one, other), some, k)
+        tables.append(_by_setting(about, touched, some, distances, min(k, len(model.schema))))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _touched(model: Model, *methods: str) -> tuple[str, ...]:
+    """Return the settings in which the library's default of one of the methods is not the aligned one."""
+    every = {switch for method in methods for switch in switches(method, model)}
+    return tuple(switch for switch in SWITCHES if switch in every)
+
+
+def _combinations(touched: Sequence[str]) -> list[frozenset[str]]:
+    members = all_coalitions(len(touched))
+    return [frozenset(name for name, is_aligned in zip(touched, row, strict=True) if is_aligned) for row in members]
+
+
+def _distances(
+    said: Callable[[str, frozenset[str]], np.ndarray], pair: tuple[str, str], settings: Sequence[frozenset[str]], k: int
+) -> dict[str, np.ndarray]:
+    """Return the distances of two methods [people, settings] by each measure, by what they say with some settings aligned."""
+    columns: dict[str, list[np.ndarray]] = {measure: [] for measure in MEASURES}
+    for aligned in settings:
+        a, b = (said(name, aligned) for name in pair)
+        columns["placed differently"].append(placed_differently(a, b))
+        columns["top differs"].append(1 - metrics_by_row(a, b, k)["feature_agreement"])
+    return {measure: np.column_stack(some) for measure, some in columns.items()}
+
+
+def _by_setting(
+    about: dict[str, object],
+    touched: Sequence[str],
+    settings: Sequence[frozenset[str]],
+    distances: dict[str, np.ndarray],
+    k: int,
+) -> pd.DataFrame:
+    lines = []
+    for measure, table in distances.items():
+        known = table[~np.isnan(table).any(axis=1)]
+        for aligned, column in zip(settings, known.T, strict=True):
+            names = " ".join(name for name in touched if name in aligned)
+            line = {"measure": measure, "settings": " ".join(touched), "aligned": names, "k": k}
+            lines.append(about | line | {"mean": column.mean() if len(column) else np.nan, "people": len(column)})
+    return pd.DataFrame(lines)
 
 
 def placed_by_dependence(model: Model, laboratory: Laboratory) -> np.ndarray:

@@ -12,7 +12,8 @@ What is to be known of a method stands in its file:
   costs; `AS_IT_COMES`, its library's defaults; `remedy_for(model, background)`, what to do where contributions do not add up;
   `TRUE_TO_DATA`, whether a column gets credit for what it tells of others, so that its answer is to another question than
   those of methods that are true to the model; `ONE_AT_A_TIME`, whether it takes a column away and leaves
-  the rest, so that what it gives is how far the prediction falls, and no part of it;
+  the rest, so that what it gives is how far the prediction falls, and no part of it; `IS_THE_MODEL`, whether it says what
+  the model itself adds up;
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
@@ -102,6 +103,18 @@ def fits(name: str, model: Model) -> bool:
 def names_for(model: Model) -> list[str]:
     """Return the names of the methods that take the model."""
     return [name for name in names() if fits(name, model)]
+
+
+def worth_asking(model: Model) -> list[str]:
+    """Return the methods that take the model and add to each other: beside one that is the model, those of other questions."""
+    taking = names_for(model)
+    own = [name for name in taking if is_the_model(name)]
+    return own + [name for name in reading(Model) if not method(name).IS_SHAPLEY] if own else taking
+
+
+def is_the_model(name: str) -> bool:
+    """Whether a method says what the model itself adds up, so that others that ask for the same have no more to say."""
+    return getattr(method(name), "IS_THE_MODEL", False)
 
 
 def reading(kind: type) -> list[str]:

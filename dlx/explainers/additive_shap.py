@@ -21,6 +21,7 @@ PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 1, ROWS
+IS_THE_MODEL = True
 BATCH_ROWS = 256  # each of which meets each reference row
 QUESTION = "How far does each column's own curve, and its share of pairs, lie from the average person's?"
 

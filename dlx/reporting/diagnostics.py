@@ -26,10 +26,12 @@ from dlx.comparison import (
     faithfulness,
     ground_truth,
     noise_floor,
+    one_by_one,
     placed_by_dependence,
     replicate,
     sanity_check,
     stability,
+    switches,
     trust,
     variance_components,
 )
@@ -54,6 +56,7 @@ class Diagnostics:
     parity: pd.DataFrame  # of our kernels and the reference libraries
     replicates: list[Replicates]  # explanations of the first people of the panel, again
     settings: pd.DataFrame  # agreement as the libraries come, and aligned
+    alignment: pd.DataFrame  # distances with settings aligned, each alone or in every combination
     dependence: pd.DataFrame  # of the main model: how much lies elsewhere if told true to the data; none where nothing does
     disagreements: list[Disagreement]
     designs: dict[str, VarianceComponents]  # models by methods by training seeds
@@ -120,12 +123,14 @@ def _measured(context: RunContext) -> Diagnostics:
     known = {"distances": distances, "noise": noise} | {name: tables[name] for name in ("faithfulness", "sanity")}
     evidence = {name: table if len(table) else None for name, table in known.items()}
     made = [made for model in models for made in _of(context, model)]
+    disagreements = [one for some in found["disagreements"] for one in some]
     return Diagnostics(
         top=context.top,
         replicates=found["replicates"],
-        settings=joined(found["settings"]),
+        settings=joined(ends for ends, _ in found["settings"]),
+        alignment=joined([*(alone for _, alone in found["settings"]), *(one.by_setting() for one in disagreements)]),
         dependence=found["dependence"][0],
-        disagreements=[one for some in found["disagreements"] for one in some],
+        disagreements=disagreements,
         designs={title: components for some in found["designs"] for title, components in some.items()},
         siblings=scores,
         distances=distances,
@@ -139,12 +144,17 @@ def _ground_truth(context: RunContext, model: Model) -> Explanation:
     with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
         asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
         asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
-        return ground_truth(model, context.panel, **asked)
+        is_exact = any(explainers.is_the_model(method) for method in context.methods_of(model))
+        people = context.panel[: context.budget.noise_people] if is_exact else context.panel
+        return ground_truth(model, people, **asked)
 
 
 def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str, Explanation]) -> pd.DataFrame:
     """Return how far each method is from the ground truth; of some models, sampled Shapley values as the library comes too."""
-    tables = [distance_to_truth(context.shown_of(model), truths[model.name], k=context.top) for model in context.models]
+    tables = []
+    for model in context.models:
+        truth = truths[model.name]
+        tables.append(distance_to_truth([one[: len(truth)] for one in context.shown_of(model)], truth, k=context.top))
     for model in close:
         for method in explainers.having(IS_SHAPLEY=True, IS_RANDOM=True, LIBRARY="shap"):
             if (model.name, method) in context.on_panel:
@@ -207,13 +217,19 @@ def _by_siblings(context: RunContext, siblings: Sequence[Model], of: Explanation
         return Replicates(of, "training", tuple(explain(sibling, people, of.method, **of.options) for sibling in siblings))
 
 
-def _as_they_come(context: RunContext, model: Model) -> pd.DataFrame:
-    """Return the agreement of methods as their libraries come, and aligned."""
+def _as_they_come(context: RunContext, model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the agreement of methods as their libraries come, and aligned; and with each setting aligned alone, if quick."""
     if len(methods := _with_known_defaults(context, model)) < 2:
-        return pd.DataFrame()
+        return pd.DataFrame(), pd.DataFrame()
     with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
         laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
-        return as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed)
+        ends = as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed)
+    if context.budget.is_thorough:  # every combination is measured
+        return ends, pd.DataFrame()
+    with context.narrator.step(f"Aligning how methods are asked about {model.name}, one setting at a time", "times") as update:
+        total = sum(2 + len(switches(method, model)) for method in methods)
+        laboratory = context.laboratory(counting(context.keeper.explain, update, total))
+        return ends, one_by_one(model, methods, laboratory, k=context.top)
 
 
 def _dependence(context: RunContext) -> pd.DataFrame:

@@ -70,7 +70,7 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
     context : RunContext
         The case, its models, and what was explained of its people.
     tables : mapping of str to DataFrame
-        Tables of sections that were told: "panel_reasons", "recourse_changes", "alignment", "library_defaults".
+        Tables of sections that were told: "panel_reasons", "recourse_changes", "alignment".
     words : sequence of dict
         Terms that the interface explains: {"name", "also", "means"}.
     """
@@ -79,7 +79,7 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
     known = {
         "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
         "ways": ways_of(tables.get("recourse_changes"), people),
-        "alignment": {"words": ALIGNED, "pairs": aligned_distances(tables)},
+        "alignment": {"words": ALIGNED, "pairs": aligned_distances(tables.get("alignment"))},
         "words": [*words],
     }
     background = context.background[: len(context.background) if len(people) else 0]
@@ -92,7 +92,8 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
 def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict[str, Any]:
     """Return what the interface shows of some people at first where a server answers all that is asked."""
     names = None if context.case.several is None else {"others": {}} | _named(context, context.case.several)
-    return _common(context, people, context.background) | served_part(context, people) | {"classes": names, "words": [*words]}
+    said = {"classes": names, "words": [*words], "alignment": {"words": ALIGNED, "pairs": []}}
+    return _common(context, people, context.background) | served_part(context, people) | said
 
 
 def served_part(context: RunContext, people: Dataset) -> dict[str, Any]:

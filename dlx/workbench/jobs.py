@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.counterfactuals import Range, recourse, recourse_into
+from dlx.comparison import Laboratory, one_by_one, switches
 from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
 from dlx.model import BlackBox, Model, Scale
@@ -75,7 +75,6 @@ class Job:
     work: Callable[[Job], Found]
     is_agreed: bool
     is_wanted: bool = True
-    is_done: threading.Event = field(default_factory=threading.Event)
     told: str = ""
     share: float | None = None
     answer: Found = field(default_factory=dict)
@@ -102,7 +101,6 @@ class Job:
             self.answer = {"failed": in_a_line(error) if known else f"dlx failed: {type(error).__name__}"}
         finally:
             self.queue.waiting.remove(self)
-            self.is_done.set()
 
     def go_on(self) -> None:
         """Raise where nobody wants the answer any longer."""
@@ -159,6 +157,31 @@ def ways_out(model: Model, person: Dataset, observed: Dataset, line: float | Ran
         else:
             found = recourse(asked, person, observed=observed, threshold=line, wanted=WANTED)
         return {"ways": next(iter(ways_of(found.to_frame(), person).values()), [])}
+
+    return work
+
+
+def alignment(model: Model, laboratory: Laboratory, k: int) -> Callable[[Job], Found]:
+    """Return the work of finding how far methods are apart as their libraries come, and with each setting aligned alone."""
+
+    def work(job: Job) -> Found:
+        from dlx import explainers
+        from dlx.context import counting
+        from dlx.workbench.alignments import aligned_distances
+
+        known = [name for name in explainers.with_library_defaults() if explainers.fits(name, model)]
+        methods = [name for name in known if name not in explainers.apart()]
+        people, times = laboratory.people, {name: 2 + len(switches(name, model)) for name in methods}
+        sizes, total = (len(model.schema), len(laboratory.background)), sum(times.values())
+        costs = sum(count * explainers.evaluations_for(name, *sizes) for name, count in times.items())
+        asked = job.afford(model, people.rows, len(people) * costs)
+
+        def update(done: int, of: int) -> None:
+            job.go_on()
+            job.told, job.share = f"Explaining {len(people)} people: {done} of {of} times", done / of
+
+        watched = replace(laboratory, explain=counting(laboratory.explain, update, total))
+        return {"pairs": aligned_distances(one_by_one(asked, methods, watched, k=k))}
 
     return work
 

@@ -12,7 +12,7 @@ import json
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,11 +23,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from dlx.audit.counterfactuals import Range
+from dlx.background import sample
 from dlx.errors import DlxError, in_a_line
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
 from dlx.workbench.contents import Words, answered_on, as_data, context_of_class, served_book, served_part
-from dlx.workbench.jobs import Job, Queue, contributions, ways_out
+from dlx.workbench.jobs import Job, Queue, alignment, contributions, ways_out
 from dlx.workbench.joining import PAGE_STYLE, SERVED, STYLE, joined
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Workbench:
             Route("/risks", self._risks, methods=["POST"]),
             Route("/explain", self._explain, methods=["POST"]),
             Route("/ways", self._ways, methods=["POST"]),
+            Route("/alignment", self._alignment, methods=["POST"]),
         ]
         app = Starlette(routes=routes)
         app.add_middleware(_Door, self)
@@ -177,6 +179,13 @@ class Workbench:
         people = self.people if context is self.context else self.people.of_class(context.case.schema.target.levels[1])
         return self._queued(request, said, ways_out(model, people[[place]], context.case.train, line))
 
+    async def _alignment(self, request: Request) -> Response:
+        said = await _said(request)
+        context = self._told_of(said.get("class"))
+        few = sample(context.case.test, context.budget.settings_people, seed=context.seed)
+        laboratory = replace(context.laboratory(context.keeper.explain), people=few)
+        return self._queued(request, said, alignment(self._model(context, said), laboratory, context.top))
+
     def _queued(self, request: Request, said: dict[str, Any], work: Callable[[Job], dict[str, Any]]) -> Response:
         if len(self.queue.waiting) >= AT_ONCE:
             raise RequestError("too many questions at once; ask again in a while")
@@ -185,14 +194,21 @@ class Workbench:
 
     async def _lines(self, request: Request, job: Job) -> AsyncIterator[str]:
         """Yield a line of JSON now and then: how far it is, and at last what was found, or what it would cost."""
+        is_done = anyio.Event()
+
+        async def answer() -> None:
+            await anyio.to_thread.run_sync(job.run, limiter=self._threads)
+            is_done.set()
+
         async with anyio.create_task_group() as group:
-            group.start_soon(partial(anyio.to_thread.run_sync, job.run, limiter=self._threads))
+            group.start_soon(answer)
             try:
-                while not job.is_done.is_set():
-                    await anyio.sleep(GLANCE if job.told else 0.01)
+                while not is_done.is_set():
+                    with anyio.move_on_after(GLANCE):
+                        await is_done.wait()
                     if await request.is_disconnected():
                         return
-                    if job.told and not job.is_done.is_set():
+                    if job.told and not is_done.is_set():
                         yield json.dumps({"progress": job.told, "share": job.share}) + "\n"
                 yield json.dumps(job.answer) + "\n"
             finally:

@@ -29,6 +29,7 @@ from dlx.comparison.causes import (
     Laboratory,
     as_libraries_come,
     disagreement,
+    one_by_one,
     placed_differently,
     switches,
     tallest,
@@ -182,6 +183,17 @@ def test_parts_add_up_to_the_distance_as_the_libraries_come(kind, world, one, ot
     assert whole["placed differently"].min() > 0.01 and explanations <= most
     assert list(found.index) == [f"id-{i}" for i in range(20, 24)]
     assert set(found.switches) == {*switches(one, model), *switches(other, model)}
+
+
+def test_settings_aligned_one_at_a_time_are_as_among_all_combinations():
+    model, lab, methods = worlds.model("forest", "mixed"), laboratory("mixed"), ["tree_shap", "kernel_shap"]
+    found, every = one_by_one(model, methods, lab, k=2), disagreement_about("forest", "mixed", *methods)[0].by_setting()
+    names = ["", *switches("kernel_shap", model)]
+    assert set(names) < set(found["aligned"]) and found["aligned"].nunique() == len(names) + 1
+    key = ["measure", "aligned", "model", "method", "other_method", "settings", "k"]
+    both = found.merge(every, on=key, how="left", suffixes=("", "_of_all"))
+    np.testing.assert_allclose(both["mean"], both["mean_of_all"], rtol=0, atol=1e-12)
+    assert (both["people"] == both["people_of_all"]).all()
 
 
 def test_disagreement_does_not_depend_on_who_comes_first():

@@ -203,13 +203,20 @@ def test_steps_go_by_keys_and_play_only_where_motion_is_welcome(opened, browser,
 def test_what_aligning_two_methods_leaves_of_their_disagreement_is_what_was_measured(opened, bank_loan_page):
     at(opened, "person=522&model=mlp")
     unfold(opened, "on one axis")
-    table = pd.read_csv(bank_loan_page.with_name("report-tables") / "library_defaults.csv")
-    table = table[(table["model"] == "mlp") & (table["measure"] == "placed differently")]
-    means = table.groupby("setting")["mean"].mean()
+    folder, about = bank_loan_page.with_name("report-tables"), "model == 'mlp' and measure == 'placed differently'"
+    means = pd.read_csv(folder / "library_defaults.csv").query(about).groupby("setting")["mean"].mean()
+    alone = pd.read_csv(folder / "alignment.csv", keep_default_na=False).query(about)
     numbers = opened.locator(".alignment .risk .number")
     assert number(numbers.first.inner_text()) == pytest.approx(100 * means["as the libraries come"], abs=0.51)
-    for box in opened.locator(".alignment input[type=checkbox]").all():
+    for name, box in zip(
+        ("unit", "scale", "background"), opened.locator(".alignment input[type=checkbox]").all()[:3], strict=True
+    ):  # together they were not measured: each is aligned alone
         box.check()
+        touched = [name if name in settings.split() else "" for settings in alone["settings"]]
+        some = alone[alone["aligned"] == touched]
+        assert number(numbers.nth(1).inner_text()) == pytest.approx(100 * float(some["mean"].mean()), abs=0.51)
+        assert opened.locator(".alignment input:checked").count() == 1
+    opened.get_by_role("button", name="All of them").click()
     assert number(numbers.nth(1).inner_text()) == pytest.approx(100 * means["aligned"], abs=0.51)
     assert "does not say which of them is right" in opened.locator(".alignment .says").inner_text()
 
@@ -217,8 +224,9 @@ def test_what_aligning_two_methods_leaves_of_their_disagreement_is_what_was_meas
 def test_each_setting_is_aligned_by_itself(browser, bank_loan_page, tmp_path):
     distances = dict.fromkeys(MEASURES, np.array([[0.9, 0.6, 0.7, 0.2]]))  # nothing aligned, the unit, the scale, both
     planted = Disagreement("mlp", "lime", "kernel_shap", ("unit", "scale"), distances, np.array([522]), 5)
-    pairs = aligned_distances({"alignment": planted.by_setting()})
-    assert pairs[0]["placed"] == [0.9, 0.6, 0.7, 0.2]
+    pairs = aligned_distances(planted.by_setting())
+    placed = dict(zip(pairs[0]["aligned"], pairs[0]["placed"], strict=True))
+    assert placed == {"": 0.9, "unit": 0.6, "scale": 0.7, "unit scale": 0.2}
     before, book, after = re.split(r'(?<=id="workbench-book">)(.*?)(?=</script>)', bank_loan_page.read_text(encoding="utf-8"))
     held = json.loads(book)
     held["alignment"]["pairs"] = pairs

@@ -18,7 +18,10 @@ import wines
 import worlds
 
 import dlx
-from dlx.context import RunContext
+from dlx import explainers
+from dlx.background import sample
+from dlx.comparison import Laboratory, one_by_one
+from dlx.context import QUICK, RunContext
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox
@@ -26,6 +29,7 @@ from dlx.progress import Narrator
 from dlx.reporting import of_page
 from dlx.schema import Feature, Schema, Target
 from dlx.workbench import serving
+from dlx.workbench.alignments import aligned_distances
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -66,6 +70,19 @@ def asked(server, path, body=None, *, token=None, **headers):
 
 def sent(row):
     return [None if np.isnan(code) else code for code in row.tolist()]
+
+
+def test_what_aligning_leaves_of_disagreements_is_measured_when_it_is_asked_for(server):
+    case, trees = worlds.table("mixed"), worlds.boosted("mixed")
+    status, text, _ = asked(server, "/alignment", {"model": trees.name, "agreed": True})
+    *told, found = map(json.loads, text.splitlines())
+    assert status == 200 and found["isLast"] and all("progress" in line for line in told)
+    people = sample(case.test, QUICK.settings_people, seed=0)
+    lab = Laboratory(people, case.background(20), case.train, 0, dlx.explain)
+    methods = [name for name in explainers.with_library_defaults() if explainers.fits(name, trees)]
+    known = one_by_one(trees, [name for name in methods if name not in explainers.apart()], lab, k=2)
+    assert found["pairs"] == aligned_distances(known)
+    assert {"unit", "scale", "background"} < {name for pair in found["pairs"] for name in pair["switches"]}
 
 
 def test_risks_and_contributions_are_those_of_python(server):

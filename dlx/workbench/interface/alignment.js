@@ -7,31 +7,35 @@ const ALL = "all";
 
 /** Return the part for a model: toggles of unit, scale, background and so on; null where nothing was measured of it. */
 export function alignmentPart(book, model) {
-  const pairs = (book.alignment?.pairs ?? []).filter((one) => one.model === model);
+  const pairs = book.alignment.pairs.filter((one) => one.model === model);
   if (!pairs.length) return null;
   const switches = Object.keys(book.alignment.words).filter((name) => pairs.some((one) => one.switches.includes(name)));
   const aligned = new Set();
   let chosen = ALL;
   const place = h("div", {});
   const boxes = switches.map((name) => {
-    const box = h("input", { type: "checkbox", onchange: () => (box.checked ? aligned.add(name) : aligned.delete(name), draw()) });
+    const box = h("input", { type: "checkbox", onchange: () => setTo(box.checked ? [...aligned, name] : [...aligned].filter((one) => one !== name), box.checked ? [name] : []) });
     return h("label", { class: "switch" }, box, ` ${book.alignment.words[name]}`);
   });
-  const every = h("button", { type: "button", onclick: () => setAll(aligned.size < switches.length) }, "All of them");
+  const every = h("button", { type: "button", onclick: () => setTo(aligned.size < switches.length ? switches : []) }, "All of them");
   const options = [{ value: ALL, words: `all ${pairs.length} pairs, on average` }, ...pairs.map((one, i) => ({ value: String(i), words: one.labels.join(" and ") }))];
   const select = choice("Methods", options, chosen, (value) => {
     chosen = value;
-    draw();
+    setTo([...aligned]);
   });
+  const isEvery = pairs.every((one) => one.aligned.length === 2 ** one.switches.length);
 
-  function setAll(are) {
+  const some = () => (chosen === ALL ? pairs : [pairs[Number(chosen)]]);
+  const isMeasured = (names) => some().every((one) => one.aligned.includes(keyOf(one, new Set(names))));
+
+  /** Align these settings and no other; where they were not measured together, these few. */
+  function setTo(names, few = []) {
     aligned.clear();
-    if (are) switches.forEach((name) => aligned.add(name));
+    for (const name of isMeasured(names) ? names : few) aligned.add(name);
     boxes.forEach((label, i) => (label.querySelector("input").checked = aligned.has(switches[i])));
     draw();
   }
 
-  const some = () => (chosen === ALL ? pairs : [pairs[Number(chosen)]]);
   const meanOf = (measure, settings) => some().reduce((sum, one) => sum + measured(one, measure, settings), 0) / some().length;
 
   function draw() {
@@ -49,14 +53,13 @@ export function alignmentPart(book, model) {
     );
   }
   draw();
-  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, switches.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes, switches.length > 1 ? null : h("p", { class: "quiet" }, "dlx report --thorough measures each setting by itself.")), place);
+  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, switches.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes, isEvery ? null : h("p", { class: "quiet" }, "Measured one at a time, and all together; every combination by dlx report --thorough.")), place);
 }
 
-/** Return the measured distance of a pair with some settings aligned; those that its libraries share count as aligned. */
-function measured(pair, measure, aligned) {
-  const settings = pair.switches.reduce((sum, name, i) => sum + (aligned.has(name) ? 2 ** i : 0), 0);
-  return pair[measure][settings];
-}
+/** Return which of a pair's own settings are aligned; those that its libraries share count as aligned. */
+const keyOf = (pair, aligned) => pair.switches.filter((name) => aligned.has(name)).join(" ");
+
+const measured = (pair, measure, aligned) => pair[measure][pair.aligned.indexOf(keyOf(pair, aligned))];
 
 function bar(words, share, before) {
   return h(

@@ -58,6 +58,9 @@ export function answersThere(book) {
   /** Ask for ways out of somebody: {model, person, threshold, range}. */
   const ways = (question, update) => queued("ways", question, update);
 
+  /** Ask how far methods are apart about a model, with settings aligned or not: {model}. */
+  const alignment = (question, update) => queued("alignment", question, update);
+
   function queued(path, question, update) {
     const leaving = new AbortController();
     const read = async () => {
@@ -78,5 +81,5 @@ export function answersThere(book) {
     return () => leaving.abort();
   }
 
-  return { methods, risks, answersOf, model, explain, ways, close: () => {} };
+  return { methods, risks, answersOf, model, explain, ways, alignment, close: () => {} };
 }

@@ -15,6 +15,7 @@ import { printSheet } from "./take_sheet.js";
 import { offerPictures } from "./take_picture.js";
 import { explainTerms } from "./terms.js";
 import { takeAlong } from "./letter.js";
+import { alignmentPart } from "./alignment.js";
 import { againstChoice, backgrounds, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
 import { beforeAndAfter } from "./beside.js";
 import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waiting, waysOf, waysOut, withRows } from "./person.js";
@@ -40,6 +41,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
   let found = null;
   let [stop, stopBefore, stopWays] = [() => {}, () => {}, () => {}];
   let turn = 0;
+  const alignments = new Map(); // what was measured of each model, or is being measured
 
   const risk = (i, model = state.get().model) => book.predictions.get(model)[i];
   const line = () => lineAt(book, state.get());
@@ -63,6 +65,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
     { title: "The range", tasks: ["regression"], draw: () => [...rangePanel(book, state), ...consequences(book, chosen().places, risk, line())] },
     { title: "Cohorts", tasks: EVERY_TASK, draw: () => cohortPanel(book, state.get(), line(), chosen().places, state.set) },
   ]);
+  const ofMethods = panels(answers.alignment ? [{ title: "Do methods disagree, or are they asked differently?", tasks: EVERY_TASK, draw: drawAlignment }] : []);
   const [[changePart], ...otherParts] = ofPerson;
   const [learnFold, learnOf] = learnPart(bench);
   const [beforePart, redrawBefore] = folded("Before and after", drawBefore);
@@ -72,7 +75,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
     {},
     h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count, h("button", { type: "button", onclick: () => state.set({ person: NEW }) }, "Somebody new")),
     filters,
-    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, beforePart, learnFold, otherParts.map(([part]) => part))),
+    h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, beforePart, learnFold, ofMethods.map(([part]) => part), otherParts.map(([part]) => part))),
     ...ofCrowd.map(([part]) => part),
   );
 
@@ -147,7 +150,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     beforePart.hidden = !isChanged || isNew;
     explain();
-    redrawOf(ofPerson.slice(0, -1));
+    redrawOf([...ofPerson.slice(0, -1), ...ofMethods]);
     keepFocus(redrawBefore);
   }
 
@@ -226,6 +229,29 @@ export function openWorkbench(place, book, answers, classes, pick) {
     if (answers.ways && !isNew && line().isFlagged(risk(person, model))) ask(false);
     else show(waysOf(bench, drawn));
     return box;
+  }
+
+  /** Ask the server how far methods are apart about the model in view, once; as it is measured, and what it takes, is shown. */
+  function drawAlignment() {
+    const { model } = view;
+    if (!alignments.has(model)) {
+      const box = h("div");
+      alignments.set(model, box);
+      let stop = () => {};
+      const ask = (agreed) => {
+        stop = answers.alignment({ model, agreed }, (made) => {
+          if (made.pairs) book.alignment.pairs.push(...made.pairs);
+          box.replaceChildren(...(made.pairs ? [alignmentPart(book, model)] : waiting(made, { goOn: () => ask(true), cancel })));
+        });
+      };
+      const cancel = () => {
+        stop();
+        alignments.delete(model);
+        box.replaceChildren("Cancelled.");
+      };
+      ask(false);
+    }
+    return alignments.get(model);
   }
 
   // Many people

@@ -54,7 +54,7 @@ def measure(context: RunContext) -> Measured:
         "dependence": found.dependence,
         "taken_away": pd.DataFrame(_taken_away(context)),
         "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
-        "alignment": joined(one.by_setting() for one in found.disagreements),
+        "alignment": found.alignment,
         "causes_by_person": joined(one.by_person() for one in found.disagreements),
         "components": joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
         "components_by_person": joined(one.by_person().assign(design=title) for title, one in designs),

@@ -113,6 +113,8 @@ def _answers(context: RunContext) -> pd.DataFrame:
         made = {name: one for (name, by), one in context.explanations.items() if by == method}
         facts, first = explainers.method(method), next(iter(made.values()))
         line = {"method": method, "question": facts.QUESTION, "library": first.implementation}
-        line |= {"models": "all" if len(made) == len(context.models) > 1 else ", ".join(made)}
+        others = [model.name for model in context.models if model.name not in made]
+        all_but = f"all but {', '.join(others)}" if others else "all"
+        line |= {"models": all_but if len(others) < len(made) > 1 else ", ".join(made)}
         lines.append(line | {"promised": np.nan if facts.PROMISE.relative is None else facts.PROMISE.relative})
     return pd.DataFrame(lines)
