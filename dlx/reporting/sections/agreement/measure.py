@@ -100,7 +100,7 @@ def _taken_away(context: RunContext) -> list[dict[str, Any]]:
             line = {"model": exact.model, "method": method, "question": explainers.method(method).QUESTION}
             line["off"] = np.abs(made.residuals).mean() / effect
             shared = metrics_by_row(made.values, exact.values, context.top)
-            lines.append(line | {name: float(np.nanmean(shared[name])) for name in (TOP, "sign_agreement")})
+            lines.append(line | {name: float(pd.Series(shared[name]).mean()) for name in (TOP, "sign_agreement")})
     return lines
 
 
