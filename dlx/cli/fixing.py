@@ -15,6 +15,7 @@ from dlx.cli.options import (
     Output,
     Seed,
     Table,
+    ToldClass,
     TrainedOn,
     Trust,
     by_name,
@@ -43,6 +44,7 @@ Reweigh = Annotated[str, typer.Option(help="outcome: outcomes weigh the same; a 
 def fix(
     table: Table,
     model: Annotated[list[str], typer.Option("--model", "-m", help=f"{OWN_MODELS} Repeat for several.")],
+    level: ToldClass = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeat for several.")] = None,
     merge: Annotated[int | None, typer.Option(help="Merge levels with fewer training rows than this.", min=1)] = None,
     monotone: Monotone = None,
@@ -65,14 +67,15 @@ def fix(
     Example: `dlx fix heart_attack --model mlp --drop stroke_history --recalibrate`
     """
     from dlx import remedies
-    from dlx.dataset import refuse_other_tasks
     from dlx.files import csv_text, file_name, write_atomically
+    from dlx.progress import Narrator
     from dlx.remedies.fixing import refuse_replacing
+    from dlx.reporting import of_page
 
     known_models(model)
     kept_below(checkpoints)
-    data = table.data
-    refuse_other_tasks(data, "a remedy", serves=("binary", "regression"))
+    data = of_page(table.data, level, Narrator())
+    of_class = "" if data.several is None else f"-{file_name(data.schema.target.levels[1])}"
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, reweigh, recalibrate)
     folder = writable(output or Path(data.name))
     kept = folder / f"fixed-{remedy.digest}"
@@ -84,12 +87,14 @@ def fix(
         fixed = remedies.fix(data, one, remedy=remedy, seed=seed, device=device, checkpoints=checkpoints)
         compared = fixed.before_after(background=background)
         stem = one if isinstance(one, str) else file_name(one.name)
-        path = folder / f"{stem}-{seed}-fixed-{remedy.digest}.csv"
+        path = folder / f"{stem}-{seed}-fixed-{remedy.digest}{of_class}.csv"
         write_atomically(path, csv_text(compared))
         print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
         if not isinstance(one, str):
             print(f"{fixed.model.name} is not kept as a checkpoint: fit it so where you make it, or ask dlx.fix in Python")
+        elif data.several is not None:
+            print(f"{fixed.model.name} is not kept as a checkpoint: it speaks for one class of {len(data.several.levels)}")
         elif not fixed.can_be_kept:
             print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
         else:

@@ -237,7 +237,7 @@ def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
     if case.outcomes is None:
         return case.of_class(several.levels[-1])
     level = several.levels[int(np.bincount(case.outcomes.astype(int)).argmax())]
-    narrator.say(f"The page tells of {level}, the most frequent of {len(several.levels)} classes; --class asks for another")
+    narrator.say(f"Told of {level}, the most frequent of {len(several.levels)} classes; --class asks for another")
     return case.of_class(level)
 
 

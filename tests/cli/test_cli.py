@@ -268,12 +268,11 @@ def test_a_table_of_one_s_own_needs_a_target_that_it_has(refused, own):
     assert "no level 'maybe'" in refused("report", own, "--target", "churned", "--positive", "maybe")
 
 
-def test_a_remedy_of_several_classes_is_refused_before_anything_is_made(refused, own):
+def test_a_method_of_several_classes_is_told_which(refused, own):
     lines = own.read_text().splitlines()
     own.write_text("\n".join([f"{lines[0]},grade", *(f"{line},{i % 5}" for i, line in enumerate(lines[1:]))]) + "\n")
-    line = refused("fix", own, "--target", "grade", "--model", "mlp")
-    assert "a remedy needs a binary outcome, but 'grade' is multiclass, one of 5 classes" in line
     assert "say which with --class" in refused("explain", own, "--target", "grade", "--model", "mlp", "--method", "lime")
+    assert "its class must be one of '0'" in refused("fix", own, "--target", "grade", "--model", "mlp", "--class", "9")
 
 
 def test_classes_and_values_are_trained_and_explained(run, own):
@@ -290,6 +289,8 @@ def test_classes_and_values_are_trained_and_explained(run, own):
         explained = run("explain", *named, *asked, "--people", "5", "--background", "10")
         assert explained.status == 0 and "own" in explained.out[-1]
         assert run("train", *named, "--weights", "times", "--name", "weighed").status == 0
+    of_class = run("fix", own, "--target", "grade", "--model", "decision_tree", "--class", "2", "--drop", "plan")
+    assert of_class.status == 0 and "-2.csv" in words(of_class.out) and "it speaks for one class of 3" in of_class.out[-1]
     asked = ["--target", "usage", "--model", "linear_regression", "--weights", "times", "--name", "weighed"]
     fixed = run("fix", own, *asked, "--drop", "plan", "--recalibrate")
     assert fixed.status == 0 and {"Left out: plan", "Recalibrated on the validation rows"} <= {*fixed.out}
