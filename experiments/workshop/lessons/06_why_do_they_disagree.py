@@ -71,8 +71,8 @@ for column, slope in found.local_exp[1]:
 
 # %%
 colleagues = pd.DataFrame({"captum": by_captum, "shap": by_shap, "lime": by_lime}, index=case.schema.names)
-top = [", ".join(colleagues[name].abs().sort_values(ascending=False).index[:5]) for name in colleagues]
-pd.DataFrame({"the five most important columns": top}, index=colleagues.columns)
+places = ["first", "second", "third", "fourth", "fifth"]
+pd.DataFrame({name: colleagues[name].abs().nlargest(5).index for name in colleagues}, index=places).T
 
 # %% [markdown]
 # Lists of names hide most of it. So let us agree on one number for how far two answers are apart. Give each answer 100 % of credit
@@ -123,7 +123,8 @@ sheet.round(2)
 
 # %% [markdown]
 # Each answer puts another column first: the account, the age, the years. None is wrong. **The second compares with a new-born who has an account and wants a loan for no years**;
-# the first compares with nobody. So before you ask who is right, ask what was asked.
+# the first compares with nobody. (For our net, zeros are an average applicant who belongs to no category at all. Nobody is like that, either.) So before you ask
+# who is right, ask what was asked.
 #
 # Even the unit matters. In log-odds a column adds the same to everybody. In probability it adds much in the middle and little at the ends:
 
@@ -377,8 +378,10 @@ answer_3 = "d"
 # ## Try it
 #
 # - `dlx report bank_loan --thorough` shows such a figure for every pair of methods, and the noise floors with intervals.
-# - Bring your colleague's numbers: `dlx.Explanation.from_shap`, `from_captum` and `from_lime` turn them into contributions that compare, and
-#   refuse what does not add up.
+# - `dlx serve bank_loan` opens the workbench. Add `#person=522&model=mlp&method=lime` to its address, then choose another method: the bars hardly move, because all of
+#   them are asked the same question.
+# - Bring your colleague's numbers: `dlx.Explanation.from_shap`, `from_captum` and `from_lime` turn them into contributions that can be compared, and
+#   refuse numbers that don't hold what their method claims.
 #
 # **In one sentence**: before you ask which method is right, ask in which unit, against whom, column by column or level by level, with how many
 # questions, and of which of several equally good models.

@@ -312,8 +312,8 @@ lesson.record("ratio of young to older", gap["ratio"], within=0.005)
 proxies = dlx.fairness.proxy_strength(case, by_age).set_index("group").loc["up to 25 years"]
 lesson.record("others tell the young", proxies["auc"], within=0.02)
 course.say(
-    f"The ratio is {gap['ratio']:.2f}, with an interval from {gap['ratio_low']:.2f} to {gap['ratio_high']:.2f}. Whoever says “clearly below four fifths” "
-    f"and whoever says “fine” have both not looked at it.\n\nCould one just delete the age? The other columns together tell the young from the rest with an AUC of "
+    f"The ratio is {gap['ratio']:.2f}, with an interval from {gap['ratio_low']:.2f} to {gap['ratio_high']:.2f}. “Clearly below four fifths” "
+    f"and “fine” both say more than these people can tell.\n\nCould one just delete the age? The other columns together tell the young from the rest with an AUC of "
     f"{proxies['auc']:.2f} (0.5 is chance, 1 is certainty). **A model without the column can still know it.** Lesson 9 tries."
 )
 
@@ -362,7 +362,7 @@ answer_3 = "d"
 # %% [markdown]
 # ## Try it
 #
-# - `dlx serve bank_loan`: look up row 522, change the length and the account, and watch the decision.
+# - `dlx serve bank_loan` opens the workbench. Add `#person=522&model=mlp` to its address, change the length and the account, and watch the decision.
 # - `dlx report bank_loan`: the sections "What would change it" and "Fairness" hold these numbers, and many more.
 #
 # **In one sentence**: a reason compares with others, a way out with the cutoff, fairness compares groups; each needs its own numbers, and none may be

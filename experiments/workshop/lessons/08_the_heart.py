@@ -287,7 +287,7 @@ answer_3 = "d"
 # ## Try it
 #
 # - `dlx report heart_attack`: "What would change it" marks the columns where the models put a higher risk on the better side.
-# - In the workbench (`dlx serve heart_attack`), look up person 98413 and lower the cholesterol. Read what the page says below.
+# - `dlx serve heart_attack` opens the workbench. Add `#person=98413&model=mlp` to its address, raise the cholesterol, and watch the risk fall. Then don't do it.
 #
 # **In one sentence**: an explanation tells what a model uses, and the calendar tells whether that is a cause; count people, not bars.
 #

@@ -142,7 +142,7 @@ where.sort_values("loss where it was searched", ascending=False).round(2)
 # ## dlx, and what the difference is
 #
 # dlx searches on the validation rows and tests on the test rows, too. But a person whose outcome is a toss-up *must* surprise every honest model. So it
-# compares with the loss that the model itself expects there, gives an interval, and demands more of each part the more parts are tested (Holm).
+# compares with the loss that the model itself expects there, gives an interval, and demands more of each part the more parts are tested (Holm's rule).
 
 # %%
 judged, test = mispredictions.decisions_of(trees, case.validation), mispredictions.decisions_of(trees, case.test)

@@ -343,4 +343,6 @@ answer_3 = "d"
 #
 # **In one sentence**: an explanation is an answer to a question about a model; know the question, know who answers, and keep a test that doesn't ask the witness.
 #
+# `dlx serve bank_loan`, with `#person=522&model=mlp&method=conditional_shapley` added to the address of the page that opens, shows the values that are true to the data.
+#
 # You are through. `dlx report your_table.csv --target your_column` starts the same journey with your data.
