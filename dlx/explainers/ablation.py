@@ -63,8 +63,8 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     from captum.attr import FeatureAblation
 
     del seed
-    owner, width = torch.as_tensor(model.encoder.owner)[None], rows.shape[1]
-    network, first = on_scale(model, scale), torch.as_tensor(model.encoder.starts)
+    network, width, device = on_scale(model, scale), rows.shape[1], model.dense(rows[:1]).device
+    owner, first = (torch.as_tensor(places, device=device) for places in (model.encoder.owner[None], model.encoder.starts))
     ablation = FeatureAblation(lambda dense: network(dense).reshape(len(dense)))
 
     def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
