@@ -11,6 +11,7 @@ import argparse
 import base64
 import io
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other make small models slow; kernels inherit it
 
 from course import HERE, KEPT, KERNEL, Lesson, moved, notebook, run, sources
 

