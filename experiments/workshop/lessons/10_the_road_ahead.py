@@ -280,7 +280,7 @@ course.say(
 # | AI Act, Articles 10(2)(f), 13, 14 | providers of such systems | data examined for bias; transparency for those who use them; human oversight |
 # | AI Act, Article 86 | those who use them to decide about people | *clear and meaningful explanations of the role of the AI system* in the decision and its *main elements* |
 #
-# No text names SHAP, LIME or any method. None says that a list of contributions is enough. All of them ask for something that a person can understand, check and contest.
+# No text in this table names SHAP, LIME or any other method. Whether a list of contributions is enough is for a court to say, not for a library.
 #
 # ## What to do on Monday
 #
