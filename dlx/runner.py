@@ -21,6 +21,7 @@ from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
 from dlx.model.base import held_by
+from dlx.model.devices import is_accelerator
 from dlx.model.kinds import accompanied, refuse_open
 from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
@@ -30,6 +31,7 @@ version = functools.cache(metadata.version)  # which reads a file
 Progress = Callable[[int, int], None]
 IMPLEMENTATIONS = ("dlx", "reference")
 BATCH_ROWS = 32
+ROWS_OF_AN_ACCELERATOR = 2_048  # at least: kernels cut them as its memory allows
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
 FLOAT64_ROUNDING = 2.0**-44
 
@@ -127,6 +129,8 @@ def explain(
         return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), base.mean()))
 
     size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
+    if batch_size is None and made_by == "dlx" and isinstance(model, NeuralModel) and is_accelerator(model.device):
+        size = max(size, ROWS_OF_AN_ACCELERATOR)
     with _one_line(method, model):
         attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
     found = dict(vars(attribution))

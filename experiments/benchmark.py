@@ -1,12 +1,12 @@
 """Measures dlx against captum, shap, lime and shapiq: CPU time a row as a ratio in one run, beside the error of both.
 
 python experiments/benchmark.py --quick takes some minutes; without --quick, more rounds and columns, half an hour; --growth
-explains the whole of credit_default instead. Writes table and growth (md, csv) and frontier (csv, svg, png) to --output.
-Peer and dlx alternate on one thread; medians of the rounds count. Nets have two hidden layers of 128, random ones and those
-of two cases, against 100 background rows; gradients and LIME also of the held-out nets of benchmarking/settings.py, which
---seed draws; trees are 200 boosted ones of depth 6. Memory is what a forked process adds to its peak. Shapley values are
-computed on the least budget that is as good as the peer's default. notes.md says what was tried, what was kept and what was
-dropped.
+explains the whole of credit_default instead, and --device cuda measures nets on a GPU. Writes table, growth and the device's
+(md, csv) and frontier (csv, svg, png) to --output. Peer and dlx alternate on one thread; medians of the rounds count. Nets
+have two hidden layers of 128, random ones and those of two cases, against 100 background rows; gradients and LIME also of the
+held-out nets of benchmarking/settings.py, which --seed draws; trees are 200 boosted ones of depth 6. Memory is what a forked
+process adds to its peak. Shapley values are computed on the least budget that is as good as the peer's default. notes.md says
+what was tried, what was kept and what was dropped.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import torch
 from benchmarking.contests import all_contests, held
 from benchmarking.frontier import draw, frontier
 from benchmarking.held_out import held_out_contests
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
+from benchmarking.on_device import markdown_of, name_of, on_device
 from benchmarking.worlds import random_world
 from running import run
 
@@ -52,6 +54,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only quantities that contain this text, and no frontier")
     parser.add_argument("--seed", type=int, default=0, help="of the held-out nets")
     parser.add_argument("--growth", action="store_true", help="only how time and memory grow on credit_default")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="only rows a second of nets on a GPU, or so on the processor")
     parser.add_argument("--output", type=Path, default=Path("experiments/benchmark"), help="folder to write to")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -59,15 +62,21 @@ def main() -> None:
     if asked.measure:
         print(measured_here(asked.measure[0], asked.measure[1], int(asked.measure[2])))
         return
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        print("skipped: there is no GPU that torch can use")
+        return
     narrator, found = Narrator(), {}
-    steps = _growing(narrator) if asked.growth else _measured(asked, narrator)
+    if asked.device is not None:
+        steps, name_of_page = (("device", table) for table in on_device(asked.device, narrator)), f"{asked.device}.md"
+    else:
+        steps, name_of_page = (_growing(narrator), "growth.md") if asked.growth else (_measured(asked, narrator), "table.md")
     for name, table in steps:  # written as they come: an interrupt loses nothing
         found[name] = table
-        write_atomically(asked.output / f"{name}.csv", csv_text(table))
-        write_atomically(asked.output / ("growth.md" if asked.growth else "table.md"), markdown(found))
+        write_atomically(asked.output / f"{asked.device or name}.csv", csv_text(table))
+        write_atomically(asked.output / name_of_page, markdown(found, asked.device))
         if name == "frontier":
             draw(table, asked.output)
-    print(markdown(found))
+    print(markdown(found, asked.device))
     print(asked.output)
 
 
@@ -96,9 +105,10 @@ def _growing(narrator: Narrator) -> Iterator[tuple[str, pd.DataFrame]]:
         yield "growth", table
 
 
-def markdown(tables: dict[str, pd.DataFrame]) -> str:
+def markdown(tables: dict[str, pd.DataFrame], device: str | None = None) -> str:
     """Return the tables as markdown, with the machine and the versions."""
-    parts = []
+    parts = [] if device is None else [f"On {name_of(device)}, by `python experiments/benchmark.py --device {device}`.", ""]
+    parts += markdown_of(tables["device"]) if device is not None else []
     if "table" in tables:
         header = (
             "| quantity | net, columns | peer | error: peer | error: dlx | MB: peer | MB: dlx | ratio | goal | share of peak |"

@@ -9,8 +9,9 @@ from typing import Any
 from configs import Config, read_config
 from running import run
 
-from dlx import cases, checkpoint, training
+from dlx import cases, checkpoint
 from dlx.files import refuse_unwritable
+from dlx.model.devices import DEVICES
 from dlx.progress import Narrator
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("configs", nargs="+", type=Path, help="files with case, models, seeds and [overrides.<model>]")
     parser.add_argument("--output", type=Path, default=checkpoint.ROOT, help="folder of all checkpoints")
-    parser.add_argument("--device", choices=training.DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     arguments = parser.parse_args()
     refuse_unwritable(arguments.output, "pass another --output")

@@ -112,12 +112,19 @@ class NeuralModel(Model):
 
         "auto" is where it is, or a GPU, if there is one and so many evaluations are worth its start (`dlx.model.devices`).
         """
+        from torch import is_tensor
+
         from dlx.model.networks import untrained_copy
 
         weights = sum(weight.numel() for weight in self.network.parameters())
         place = devices.place_of(device, weights * evaluations)
         stays = self.device.type == place or (device == "auto" and devices.is_accelerator(self.device))
-        return self if stays else replace(self, network=untrained_copy(self.network)).to(place)
+        if stays:
+            return self
+        copied = untrained_copy(self.network)
+        for module in copied.modules():  # what is no parameter and no buffer of it is moved by nobody else
+            vars(module).update({name: value.to(place) for name, value in vars(module).items() if is_tensor(value)})
+        return replace(self, network=copied).to(place)
 
     def on_dense_columns(self) -> NeuralModel:
         """Return the same network as a model whose columns are the dense ones: each column of a one-hot group for itself."""

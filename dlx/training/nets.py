@@ -77,6 +77,7 @@ def fit_net(
         network = _built(architecture, encoder, task.bias, own)
         if (adapt := getattr(architectures.architecture(architecture), "adapt", None)) is not None:
             adapt(network, train_rows, train[0].numpy(), **({} if monotone is None else {"monotone": monotone}))
+        train, watched = (tuple(column.to(device) for column in columns) for columns in (train, watched))
         lesson = _Lesson(network, task.loss, recipe, progress)
         batches = _Batches(*train, size=recipe.batch_size, generator=torch.Generator().manual_seed(seed))
         lightning.Trainer(accelerator=device, devices=1, **limits).fit(lesson, batches, _Batches(*watched))
@@ -227,7 +228,7 @@ class _Batches:
         if self.generator is not None:
             order = torch.randperm(self.length, generator=self.generator)
         for some in order.tensor_split(self.count):
-            yield tuple(column[some] for column in self.columns)
+            yield tuple(column[some.to(column.device)] for column in self.columns)
 
 
 @contextlib.contextmanager

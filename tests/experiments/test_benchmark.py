@@ -20,10 +20,10 @@ def benchmarking():
     """The benchmark's own modules, found as `python experiments/benchmark.py` finds them."""
     sys.path.insert(0, str(EXPERIMENTS))
     import benchmark
-    from benchmarking import contests, frontier, held_out, limits, settings, worlds
+    from benchmarking import contests, frontier, held_out, limits, on_device, settings, worlds
 
     modules = {"benchmark": benchmark, "contests": contests, "frontier": frontier, "held_out": held_out}
-    yield modules | {"limits": limits, "settings": settings, "worlds": worlds}
+    yield modules | {"limits": limits, "on_device": on_device, "settings": settings, "worlds": worlds}
     sys.path.remove(str(EXPERIMENTS))
 
 
@@ -46,6 +46,22 @@ def test_both_sides_of_every_contest_compute_the_same(benchmarking, world):
     assert {"integrated gradients, exact", "DeepLIFT over the background", "exact Shapley values"} <= {
         c.quantity for c in tried
     }
+
+
+def test_nets_on_a_device_are_measured_and_held_to_the_processor(benchmarking, monkeypatch, capsys, tmp_path):
+    on_device, benchmark = benchmarking["on_device"], benchmarking["benchmark"]
+    task = on_device.Task("Shapley values", 5, "shapley", 8, 1_000, (3, 4), {})
+    monkeypatch.setattr(on_device.on_device, "__defaults__", ((task,),))
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--device", "cpu", "--output", str(tmp_path)])
+    benchmark.main()
+    table = pd.read_csv(tmp_path / "cpu.csv")
+    assert table["off"][0] == 0 and table["rate"][0] > 0 and table["share_of_peak"][0] > 0
+    assert "| Shapley values | 5 | 8 | 1,000 |" in (tmp_path / "cpu.md").read_text()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--device", "cuda", "--output", str(tmp_path)])
+    capsys.readouterr()
+    benchmark.main()
+    assert capsys.readouterr().out == "skipped: there is no GPU that torch can use\n"
 
 
 def test_integrated_gradients_are_exact_beside_captums(benchmarking, world):

@@ -135,13 +135,18 @@ def test_auto_takes_a_gpu_where_the_work_is_worth_its_start(monkeypatch):
         place_of("gpu")
 
 
-def test_a_net_of_the_user_s_own_is_copied_and_not_moved(case):
+def test_a_net_of_the_user_s_own_is_copied_and_not_moved(case, monkeypatch):
     model = dlx.load_model(case, "mlp")
     assert model.on("cpu") is model is model.on("auto", 0)
     moved = model.on("cuda") if torch.cuda.is_available() else None
     assert moved is None or (moved.device.type, model.device.type) == ("cuda", "cpu")
     there = NeuralModel(nn.Linear(model.encoder.width, 1, device="meta"), model.encoder)
     assert there.on("auto", 0) is there  # where its user put it
+    model.network.shift = torch.zeros(3)  # neither a parameter nor a buffer
+    monkeypatch.setattr("dlx.model.devices.place_of", lambda *_, **__: "meta")
+    copied = model.on("cuda").network
+    assert {copied.shift.device.type, *(weight.device.type for weight in copied.parameters())} == {"meta"}
+    assert {model.network.shift.device.type, model.device.type} == {"cpu"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
