@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cross_validate import FOLDS, SCORES, STOPPING_SHARE, splits
+from cross_validate import CASES, FOLDS, SCORES, STOPPING_SHARE, splits
 from running import run
 from sklearn.model_selection import train_test_split
 from training_quality import corrected_interval
@@ -31,12 +31,12 @@ DIGITS = {"auc": 4, "log_loss": 4, "seconds": 1, "pairs": 1}
 def main() -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", action="append", choices=cases.names(), help="may be given again; all by default")
+    parser.add_argument("--case", action="append", choices=CASES, help="may be given again; all by default")
     parser.add_argument("--repeats", type=int, default=1, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=HERE / "additive_against_ebm.md", help="the table")
     arguments = parser.parse_args()
     lines, narrator = [], Narrator()
-    for case in arguments.case or cases.names():
+    for case in arguments.case or CASES:
         with narrator.step(f"Both on {case}", "folds") as update:
             for done, (repeat, fold, rest, test) in enumerate(splits(cases.load(case), arguments.repeats), 1):
                 for name, fit in (("additive", _additive), ("ebm", _ebm)):

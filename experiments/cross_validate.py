@@ -22,6 +22,7 @@ from dlx.progress import Narrator
 
 FOLDS = 5
 STOPPING_SHARE = 0.2
+CASES = [name for name in cases.names() if cases.load(name).schema.target.kind == "binary"]
 NAMES = architectures.names("binary")
 SCORES = {name: METRICS[name] for name in ("auc", "brier", "log_loss")}
 
@@ -29,14 +30,14 @@ SCORES = {name: METRICS[name] for name in ("auc", "brier", "log_loss")}
 def main() -> None:
     """Print a table a case, and write it as a CSV file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", action="append", choices=cases.names(), help="may be given again; all by default")
+    parser.add_argument("--case", action="append", choices=CASES, help="may be given again; all by default")
     parser.add_argument("--model", action="append", choices=NAMES, help="may be given again; all by default")
     parser.add_argument("--repeats", type=int, default=3, help="how often the rows are shuffled and cut into 5 folds")
     parser.add_argument("--output", type=Path, default=Path("cross_validation"), help="folder of the CSV files")
     arguments = parser.parse_args()
     refuse_unwritable(arguments.output, "pass another --output")
     narrator = Narrator()
-    for case in arguments.case or cases.names():
+    for case in arguments.case or CASES:
         with narrator.step(f"cross-validating {case}", "fits") as progress:
             folds = cross_validate(cases.load(case), arguments.model or NAMES, arguments.repeats, progress)
         table = summary(folds)

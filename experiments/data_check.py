@@ -79,10 +79,10 @@ def shifts(count: int) -> None:
 
 def shipped() -> None:
     """Print what is found in the tables that dlx ships, by their own schemas and by none."""
-    for name in dlx.cases.names():
+    for name, positive in POSITIVE.items():
         target = dlx.load(name).schema.target.name
         path = next(DATA.glob(f"{name}.csv*"))
-        bare = dlx.read_table(path, target=target, positive=POSITIVE[name], name=f"{name} without its schema")
+        bare = dlx.read_table(path, target=target, positive=positive, name=f"{name} without its schema")
         for case in (dlx.load(name), bare):
             check = dlx.check(case)
             print(f"\n### {case.name}: {len(check.to_decide)} to decide, {len(check) - len(check.to_decide)} to know\n")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cross_validate import FOLDS, SCORES, STOPPING_SHARE, splits
+from cross_validate import CASES, FOLDS, SCORES, STOPPING_SHARE, splits
 from running import run
 from scipy.stats import t
 from sklearn.model_selection import train_test_split
@@ -37,7 +37,7 @@ FITS = {"first": "four fifths", "again": "all"}  # of the training rows, that th
 def main() -> None:
     """Measure what is not in the CSV file yet, and write the table beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", action="append", choices=cases.names(), help="may be given again; all by default")
+    parser.add_argument("--case", action="append", choices=CASES, help="may be given again; all by default")
     parser.add_argument(
         "--model", action="append", choices=architectures.names("binary"), help="may be given again; all by default"
     )
@@ -47,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     repeats = 10 if arguments.thorough else arguments.repeats
     narrator = Narrator()
-    for case in arguments.case or cases.names():
+    for case in arguments.case or CASES:
         with narrator.step(f"Training on {case}", "folds") as update:
             for done, (repeat, fold, rest, test) in enumerate(splits(cases.load(case), repeats), 1):
                 place = {"case": case, "repeat": repeat, "fold": fold}
