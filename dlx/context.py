@@ -281,8 +281,8 @@ class RunContext:
 
     @property
     def told_of(self) -> list[Model]:
-        """The models that the sections about errors, fairness and change look at: two black boxes and interpretable ones."""
-        few = (self.main, self.other)
+        """The models that the sections about errors, fairness and change look at: a few, among them the one to use."""
+        few = (self.main, self.other, self.to_use[0])
         return [model for model in self.models if self.budget.is_thorough or model in few or not is_black_box(model)]
 
     @cached_property

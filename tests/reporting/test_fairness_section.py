@@ -18,6 +18,7 @@ from dlx.audit.fairness.rates import group_rates
 from dlx.context import QUICK, THOROUGH
 from dlx.dataset import Dataset
 from dlx.model import wrap
+from dlx.reporting.sections.fairness.measure import measure
 from dlx.schema import Feature, Schema, Target
 
 TABLES = {"rates", "gaps", "shown", "proxies", "single_proxies", "carriers", "gap_columns", "remedies", "tried", "lights"}
@@ -89,6 +90,14 @@ def test_a_quick_report_tries_remedies_with_the_model_to_use():
     assert told.tables["fairness_remedies"]["remedy"].nunique() == 5
     assert f"were tried with {use}." in words_of(told.page)
     assert set(told.tables["fairness_gap_columns"]["model"]) >= {"gradient_boosting", use}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_whichever_model_is_the_one_to_use_is_told_of(place):
+    context = worlds.context(people_of.case(), people_of.model(), people_of.model("random_forest"), own_model())
+    use = context.models[place]
+    vars(context)["to_use"] = use, "better"
+    assert use in context.told_of and use.name in set(measure(context).tables["fairness_shown"]["model"])
 
 
 def test_the_cheapest_remedy_is_one_that_lessens_a_gap_and_the_table_repeats_the_csv(told):

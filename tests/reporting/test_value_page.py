@@ -19,6 +19,7 @@ from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.progress import Narrator
 from dlx.reporting.sections import names
+from dlx.reporting.sections.fairness.value import measure
 
 SECTIONS = names(task="regression")
 OF_CLASSES = r"(?i)probabilit|log-odds|\brisk|\bevent|log loss|ROC AUC|flagged|denied|denial|false alarm|logit"
@@ -132,3 +133,12 @@ def test_a_range_is_of_a_value_and_must_be_one(tmp_path):
     with pytest.raises(DlxError, match=r"a range is LOW:HIGH"):
         dlx.report(values.case(), models=[values.model("ridge")], into="3", **asked)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_whichever_model_is_the_one_to_use_is_told_of(place):
+    others = [wrap(lambda table, by=by: by * table["bmi"], values.case(), name=f"times {by}") for by in (4, 5)]
+    context = worlds.context(values.case(), *others, values.model("boosted"))
+    use = context.models[place]
+    vars(context)["to_use"] = use, "better"
+    assert use in context.told_of and use.name in set(measure(context).tables["fairness_shown"]["model"])
