@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dlx import cases
@@ -289,6 +290,18 @@ def test_heart_attack_cholesterol_runs_backwards_as_its_card_says():
     cholesterol = people.rows[:, people.schema.position("total_chol")]
     means = [np.nanmean(cholesterol[people.outcomes == outcome]) for outcome in (0, 1)]
     assert means == pytest.approx([189, 171], abs=0.5)
+
+
+# blood_pressure
+
+
+def test_blood_pressure_is_the_column_of_the_published_table():
+    people = case("blood_pressure")
+    published = pd.read_csv(cases.DATA / "heart_attack.csv", index_col="SEQN")["sbp_mean"].dropna()
+    np.testing.assert_array_equal(people.outcomes, published)
+    np.testing.assert_array_equal(people.index, published.index)
+    assert not {"sbp_mean", "dbp_mean", "heart_attack"} & set(people.schema.names) and len(people.schema) == 30
+    assert people.card.sha256 == case("heart_attack").card.sha256 and people.card.notice == case("heart_attack").card.notice
 
 
 # heart_disease

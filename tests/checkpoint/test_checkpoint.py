@@ -271,7 +271,7 @@ def test_the_shipped_models_belong_to_the_present_data(case):
     for path in case.iterdir():
         model = checkpoint.load(path, case=dataset)
         assert path.name == (model.name if model.provenance.seed else f"{model.name}-0")
-        assert np.isfinite(model.predict(dataset[:50], "logit")).all()
+        assert all(np.isfinite(model.predict(dataset[:50], scale)).all() for scale in model.scales)
         assert sum(file.stat().st_size for file in path.iterdir()) < 1_500_000
 
 
@@ -281,8 +281,9 @@ def test_each_case_is_trained_kept_explained_and_kept_again(tmp_path, name):
     model = dlx.train(dataset, "decision_tree", checkpoints=tmp_path, device="cpu")
     kept = checkpoint.load(checkpoint.find(name, "decision_tree", checkpoints=tmp_path))
     assert kept.schema == dataset.schema
-    np.testing.assert_array_equal(kept.predict(dataset.test, "probability"), model.predict(dataset.test, "probability"))
-    made = dlx.explain(kept, dataset.test[:3], method="tree_shap", background=dataset.train[:9], scale="probability")
+    scale = kept.scales[0]
+    np.testing.assert_array_equal(kept.predict(dataset.test, scale), model.predict(dataset.test, scale))
+    made = dlx.explain(kept, dataset.test[:3], method="tree_shap", background=dataset.train[:9], scale=scale)
     made.save(tmp_path / "made.safetensors")
     assert dlx.Explanation.load(tmp_path / "made.safetensors").schema == dataset.schema
 
