@@ -24,6 +24,7 @@ from benchmarking.contests import all_contests, held
 from benchmarking.frontier import draw, frontier
 from benchmarking.held_out import held_out_contests
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
+from benchmarking.newer import NEEDED, lacking, newer_contests
 from benchmarking.on_device import markdown_of, name_of, on_device
 from benchmarking.worlds import random_world
 from running import run
@@ -85,7 +86,7 @@ def _measured(asked: argparse.Namespace, narrator: Narrator) -> Iterator[tuple[s
     lines: list[dict[str, object]] = []
     with one_thread():
         peak = matrix_peak()
-        for contest in chain(held_out_contests(asked.seed), all_contests(columns)):
+        for contest in chain(held_out_contests(asked.seed), all_contests(columns), newer_contests(columns)):
             if asked.only in contest.quantity:
                 label = f"{contest.quantity}, {contest.columns} columns, against {contest.peer_name}"
                 with narrator.step(label, "rounds") as update:
@@ -126,7 +127,10 @@ def markdown(tables: dict[str, pd.DataFrame], device: str | None = None) -> str:
             f"| {g.method} | {g.rows:,} | {g.cpu:.1f} | {g.wall:.1f} | {g.above_idle_mb:,.0f} | {_or_dash(g.error, '.3f')} |"
             for g in tables["growth"].itertuples()
         ]
-    made_by = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    missing = lacking()
+    there = [*LIBRARIES, *(name for name in NEEDED if name not in LIBRARIES and not any(m.startswith(name) for m in missing))]
+    made_by = ", ".join(f"{name} {version(name)}" for name in there)
+    parts += ["", f"Not installed here, so not measured (they need Python 3.12): {', '.join(missing)}."] if missing else []
     return "\n".join([*parts, "", f"{platform.machine()}, Python {platform.python_version()}, {made_by}.", ""])
 
 

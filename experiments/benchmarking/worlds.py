@@ -79,8 +79,8 @@ class World:
         explainer = getattr(shap.explainers, f"{kind}Explainer")(self.predict, masker, **seeded)
         return np.asarray(explainer(self.rows[:rows], silent=True, **options).values)
 
-    def by_shapiq(self, rows: int, budget: int) -> np.ndarray:
-        """Return shapiq's KernelSHAP on the same interventional game."""
+    def by_shapiq(self, rows: int, budget: int, estimator: str = "KernelSHAP", **options: object) -> np.ndarray:
+        """Return values by one of shapiq's estimators on the same interventional game."""
         made = np.empty((rows, self.columns))
         for i, row in enumerate(self.rows[:rows]):
 
@@ -89,7 +89,8 @@ class World:
                 return self.predict(mixed.reshape(-1, self.columns)).reshape(len(coalitions), -1).mean(axis=1)
 
             empty = float(worth(np.zeros((1, self.columns), dtype=bool))[0])
-            found = shapiq.KernelSHAP(n=self.columns, random_state=0).approximate(budget, lambda c, e=empty: worth(c) - e)
+            asked = getattr(shapiq, estimator)(n=self.columns, random_state=0, **options)
+            found = asked.approximate(budget, lambda c, e=empty: worth(np.asarray(c, dtype=bool)) - e)
             made[i] = found.get_n_order_values(1)
         return made
 
