@@ -62,7 +62,7 @@ def attribute(
     _check_scale(model, scale)
     trees, (people, references) = model.on_columns(rows, background)
     values = leaf_values(trees, people, references)
-    return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) + len(background))
+    return Attribution(values, evaluations=len(rows) + len(background))
 
 
 def reference(
@@ -79,7 +79,7 @@ def reference(
         return Attribution(values, np.full(len(rows), mean), evaluations=len(rows) * len(background))
     trees, (people, references) = model.on_columns(rows, background)
     values, _ = shap_values(trees, people, references)
-    return Attribution(values, _mean_output(model, rows, background), evaluations=len(rows) * len(background))
+    return Attribution(values, evaluations=len(rows) * len(background))
 
 
 def _check_scale(model: TreeModel, scale: Scale) -> None:
@@ -89,7 +89,3 @@ def _check_scale(model: TreeModel, scale: Scale) -> None:
             f"tree_shap explains {model.name} on the scale on which its trees add up, {model.scales[0]!r}, "
             f"not {scale!r}; use {other} for {scale!r}"
         )
-
-
-def _mean_output(model: TreeModel, rows: np.ndarray, background: np.ndarray) -> np.ndarray:
-    return np.full(len(rows), model.predict(background, model.scales[0]).mean())

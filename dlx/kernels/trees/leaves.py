@@ -64,9 +64,16 @@ def _is_small(trees: Trees, rows: int) -> bool:
     return asked <= MOST_COLUMNS and leaves * rows * asked <= SMALL
 
 
-@functools.cache
 def _is_compiled() -> bool:
-    """Whether the loops were compiled before, in some process: numba keeps a file of that, beside a name of the Python."""
+    """Whether the loops were compiled before, in this process or in some other."""
+    from dlx.kernels.trees import _loops
+
+    return bool(_loops.add_values.signatures) or _is_kept()
+
+
+@functools.cache
+def _is_kept() -> bool:
+    """Whether numba keeps a file of the compiled loops, beside a name of the Python."""
     from dlx.kernels.trees import _loops
 
     python = f"py{sys.version_info[0]}{sys.version_info[1]}"
