@@ -106,7 +106,7 @@ class Trees:
     def _predict_by_levels(self, rows: np.ndarray) -> np.ndarray:
         """Return the same sums, added in the same order, by numpy: for few rows, where nothing is compiled yet."""
         codes, nodes, row = self.codes(rows), np.tile(self.roots, (len(rows), 1)), np.arange(len(rows))[:, None]
-        for _ in range(self._depths.max()):
+        for _ in range(self.depths.max()):
             left = self._sends_left(codes[row, self.feature[nodes]], nodes)
             nodes = np.where(self.feature[nodes] == LEAF, nodes, np.where(left, self.left[nodes], self.right[nodes]))
         return np.cumsum(np.column_stack([np.full(len(rows), self.base), self.value[nodes]]), axis=1)[:, -1]
@@ -131,10 +131,10 @@ class Trees:
         asks_sets = np.logical_or.reduceat(self.has_set, self.roots)
         sets = (self.set_start, self.set_size, self.words)
         walked = (np.maximum(self.feature, 0), threshold, children, self.missing_left, *sets, self.value)
-        return Forest(*walked, self.roots, self._depths, asks_sets)
+        return Forest(*walked, self.roots, self.depths, asks_sets)
 
     @cached_property
-    def _depths(self) -> np.ndarray:
+    def depths(self) -> np.ndarray:
         """Return the longest path of each tree, [trees]."""
         depths, nodes, trees = np.zeros(len(self), dtype=np.int32), self.roots, np.arange(len(self))
         while True:

@@ -15,14 +15,14 @@ import numpy as np
 import shap
 import sklearn.inspection
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from torch import nn
 
 import dlx
 from benchmarking.worlds import World, random_world, trained_world
-from dlx.model import TreeModel, trees_of
+from dlx.model import Scale, TreeModel, trees_of
 
-TREES, DEPTH = 200, 6
+TREES, DEPTH, FOREST = 200, 6, 50
 PAIRS_GROW = 1.08  # step of the budgets among which the cheapest that is as good as the peer is sought
 Values = Callable[[int], np.ndarray]
 
@@ -232,15 +232,36 @@ def as_good(world: World, error: float, people: int = 8) -> int:
 
 
 def tree_contests(world: World) -> Iterator[Contest]:
-    """Yield exact Shapley values of boosted trees, of many rows and of few; the error is how far they are from adding up."""
+    """Yield exact Shapley values of boosted trees, of many rows and of few, and of deep forests, of a few rows."""
     rng = np.random.default_rng(1)
     table = world.rows.astype(np.float32)
     outcomes = table[:, 0] * table[:, 1] + table[:, 2] + rng.normal(size=len(table)) > 0
     boosted = HistGradientBoostingClassifier(
         max_iter=TREES, max_depth=DEPTH, max_leaf_nodes=None, min_samples_leaf=5, early_stopping=False
-    ).fit(table, outcomes)
-    model = TreeModel(trees_of(boosted)[0].in_float32(), world.model.schema, "trees")
-    outputs, base = model.predict(world.rows, "logit"), model.predict(world.background, "logit").mean()
+    )
+    asked: list[tuple[str, Any, Scale, tuple[tuple[int, float], ...]]] = [
+        (f"{TREES} trees of depth {DEPTH}", boosted, "logit", ((1_500, 15), (100, 10), (1, 10)))
+    ]
+    for depth in (12, None):
+        forest = RandomForestClassifier(FOREST, max_depth=depth, random_state=0, n_jobs=1)
+        words = f"a forest of {FOREST} trees of " + (f"depth {depth}" if depth else "any depth")
+        asked.append((words, forest, "probability", ((10, 2), (20, 2))))
+    for words, estimator, scale, sizes in asked:
+        model = TreeModel(
+            trees_of(estimator.fit(table, outcomes))[0].in_float32(), world.model.schema, "trees", _with_first(scale)
+        )
+        for rows, target in sizes:
+            yield _of_trees(world, model, f"{words}, {rows:,} row{'s' * (rows > 1)}", rows, target)
+
+
+def _with_first(scale: Scale) -> tuple[Scale, ...]:
+    return scale, "probability" if scale == "logit" else "logit"
+
+
+def _of_trees(world: World, model: TreeModel, words: str, rows: int, target: float) -> Contest:
+    """Return trees of ours against shap's explainer; the error is how far values are from adding up."""
+    table, scale = world.rows.astype(np.float32), model.scales[0]
+    outputs, base = model.predict(world.rows, scale), model.predict(world.background, scale).mean()
     masker = shap.maskers.Independent(world.background.astype(np.float32), max_samples=len(world.background))
 
     def by_shap(n: int) -> np.ndarray:
@@ -248,26 +269,15 @@ def tree_contests(world: World) -> Iterator[Contest]:
         return explainer.shap_values(table[:n], check_additivity=False)
 
     def by_us(n: int) -> np.ndarray:
-        return dlx.explain(model, world.rows[:n], method="tree_shap", background=world.background, scale="logit").values
+        return dlx.explain(model, world.rows[:n], method="tree_shap", background=world.background, scale=scale).values
 
     def gap(values: np.ndarray) -> float:
         return float(np.abs(outputs[: len(values)] - base - values.sum(axis=1)).max())
 
-    for rows, target in ((1_500, 15), (100, 10), (1, 10)):
-        name = f"Shapley values of {TREES} trees of depth {DEPTH}, {rows:,} row{'s' * (rows > 1)}"
-        yield Contest(
-            name,
-            "boosted trees",
-            "shap TreeExplainer",
-            world.columns,
-            by_shap,
-            by_us,
-            rows,
-            rows,
-            gap,
-            "largest residual",
-            target,
-        )
+    peer, kind = "shap TreeExplainer", "forest" if "forest" in words else "boosted trees"
+    return Contest(
+        f"Shapley values of {words}", kind, peer, world.columns, by_shap, by_us, rows, rows, gap, "largest residual", target
+    )
 
 
 def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int], None]) -> dict[str, object]:

@@ -13,7 +13,18 @@ from hypothesis import given
 
 from dlx.explainers import _shap, tree_shap
 from dlx.kernels.shapley import Game
-from dlx.kernels.trees import _loops, _plan, coalition_worth, coalitions, leaf_values, leaves, mixed_trees, mixing, patterns
+from dlx.kernels.trees import (
+    _loops,
+    _plan,
+    _sets,
+    coalition_worth,
+    coalitions,
+    leaf_values,
+    leaves,
+    mixed_trees,
+    mixing,
+    patterns,
+)
 from dlx.model import Transformed, TreeModel
 from dlx.runner import explain
 from dlx.schema import Feature, Schema
@@ -48,6 +59,8 @@ def check(trees, rows, background, budget=leaves.BUDGET):
             trees, trees.codes(rows), trees.codes(background), leaves.shares(patterns.MOST_COLUMNS)
         )
         np.testing.assert_allclose(by_numpy, values, rtol=0, atol=1e-12)
+    for way in (_plan.PAIRS, _plan.SETS, _plan.TABLE):
+        np.testing.assert_allclose(by_one_way(trees, rows, background, way), values, rtol=0, atol=1e-11)
     members = np.random.default_rng(0).random((20, rows.shape[1])) < 0.5
     worth = coalition_worth(trees, rows, background, members)
     if worth is not None:
@@ -56,6 +69,21 @@ def check(trees, rows, background, budget=leaves.BUDGET):
         np.testing.assert_allclose(worth, mixed, rtol=0, atol=1e-10 + 1e-14 * np.abs(mixed).max())
     check_pairs(model_of(trees, rows.shape[1]), "logit", rows, background, members)
     return values
+
+
+def by_one_way(trees, rows, background, way):
+    """Every leaf by pairs, or every tree by sets of references, or tables where they fit; whatever the plan would take."""
+    nodes, weights = leaves._nodes(trees), leaves.shares(rows.shape[1])
+    ours, theirs = (leaves._in_blocks(trees.codes(some), 1_024) for some in (rows, background))
+    values = np.zeros(ours.shape)
+    if way == _plan.SETS:
+        _sets.add_by_sets(nodes, trees.roots.astype(np.int64), int(trees.depths.max()), ours, theirs, weights, values)
+    else:
+        how, chosen = np.full(len(nodes.feature), way, dtype=np.int8), np.flatnonzero(nodes.feature < 0)
+        if way == _plan.TABLE:
+            how, chosen, _ = _plan.plan(nodes, 10**7, len(background), 2**26)
+        _loops.add_values(nodes, chosen, how, ours, theirs, weights, values)
+    return values.transpose(0, 2, 1).reshape(-1, rows.shape[1])[: len(rows)]
 
 
 def check_pairs(model, scale, rows, background, members):
@@ -148,10 +176,11 @@ def test_ways_that_are_taken_depend_on_the_rows():
         how, chosen, most = _plan.plan(nodes, rows, 100, 2**26)
         taken.append(len(chosen))
         assert most == 9
-        assert set(how[chosen]) == ({_plan.PAIRS} if rows == 1 else {_plan.TABLE} if rows > 100 else {1, 2})
-    assert taken[0] > taken[1] > taken[2]
-    how, chosen, _ = _plan.plan(nodes, 100_000, 100, 0)
-    assert set(how[chosen]) == {_plan.PAIRS} and len(chosen) == (nodes.feature < 0).sum()
+        assert set(how[chosen]) == ({_plan.SETS} if rows == 1 else {_plan.TABLE} if rows > 100 else {1, 2})
+    assert taken[0] == (nodes.parent < 0).sum() and taken[1] > taken[2]
+    for rows in (1, 100, 100_000):
+        how, chosen, _ = _plan.plan(nodes, rows, 100, 0)
+        assert _plan.TABLE not in how[chosen]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -280,7 +309,7 @@ def test_method_is_exact_and_shap_is_its_reference(world):
     np.testing.assert_allclose(explained.values, expected, rtol=0, atol=1e-10)
     np.testing.assert_array_equal(explained.base_values, model.predict(background, "logit").mean())
     assert np.abs(explained.residuals).max() < 1e-12
-    by_shap = tree_shap.reference(model, rows, background, scale="logit")
+    by_shap = explain(model, rows, method="tree_shap", background=background, scale="logit", implementation="reference")
     np.testing.assert_allclose(by_shap.values, explained.values, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(by_shap.base_values, explained.base_values)
 

@@ -1,4 +1,4 @@
-"""How the leaves of trees are best summed: one table for a few neighbours, or row by row; compiled.
+"""How the leaves of trees are best summed: one table for a few neighbours, row by row, or by sets of references; compiled.
 
 Compiled code must not call compiled code of another file: numba's cache would not see it change.
 """
@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 MOST_BITS = 16
-SPLIT, TABLE, PAIRS = 0, 1, 2
+SPLIT, TABLE, PAIRS, SETS = 0, 1, 2, 3
 
 
 class Nodes(NamedTuple):
@@ -34,27 +34,31 @@ def plan(nodes: Nodes, rows: int, references: int, most_bytes: int) -> tuple[np.
     """Return how the leaves below each node are summed, the nodes that stand for all leaves, and the most columns of a path.
 
     Below each node it is whichever is estimated to be quickest: one table for all of its leaves (of at most `most_bytes`),
-    each child for itself, or (a leaf) pairs of a row and a reference.
+    each child for itself, (a leaf) pairs of a row and a reference, or (a whole tree) sets of references.
     """
     size = len(nodes.feature)
     how, leaves, columns = np.zeros(size, np.int8), np.ones(size, np.int64), np.zeros(size, np.int64)
     for node in range(size):
         if nodes.feature[node] >= 0:
             columns[nodes.left[node]] = columns[nodes.right[node]] = columns[node] + _is_new(node, nodes)
-    cost, making = np.zeros(size), np.zeros(size)
+    cost, making, by_sets = np.zeros(size), np.zeros(size), np.zeros(size)
     for node in range(size - 1, -1, -1):
         left, right = nodes.left[node], nodes.right[node]
         if nodes.feature[node] < 0:
             how[node], cost[node] = PAIRS, _cost_of_pairs(columns[node], rows, references)
             making[node] = _cost_of_making(columns[node], references)
+            by_sets[node] = _cost_of_sets(columns[node], rows, references)
         else:
             leaves[node] = leaves[left] + leaves[right]
             cost[node], making[node] = cost[left] + cost[right], making[left] + making[right]
+            by_sets[node] = by_sets[left] + by_sets[right]
         bits = columns[node] + leaves[node] - 1
         if bits <= MOST_BITS and 8 * bits * 2**bits <= most_bytes:
             together = making[node] + _cost_of_using(columns[node], leaves[node], rows)
             if together <= cost[node]:
                 how[node], cost[node] = TABLE, together
+        if nodes.parent[node] < 0 and by_sets[node] < cost[node]:
+            how[node] = SETS
     return how, _chosen(nodes, how), columns.max()
 
 
@@ -65,6 +69,11 @@ def plan(nodes: Nodes, rows: int, references: int, most_bytes: int) -> tuple[np.
 def _cost_of_pairs(columns: int, rows: int, references: int) -> float:
     meet = 0.75**columns  # a guess: every column is satisfied by half of the rows
     return 1000 + 2 * references + rows * (30 + references * (0.3 + 0.45 * columns * meet))
+
+
+@numba.njit(cache=True, nogil=True)
+def _cost_of_sets(columns: int, rows: int, references: int) -> float:
+    return 100 + references + rows * (8 + 12 / (1 / (references * 0.75**columns) + 1 / 1.5**columns))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -9,8 +9,9 @@ column is satisfied by one of them, the leaf is the game "all of A and none of B
 and 0 otherwise (Laberge and Pequignot, 2022, "Understanding interventional TreeSHAP"). They depend on x and b only
 through two patterns of k bits. So the mean over all references is a table over the patterns of x, made once; leaves that
 hang together share one, whose bits are the columns of their common path and the nodes between them. Where that is not
-worth it (long paths, few rows), the leaf is summed over pairs of a row and a reference. All sums are in float64, and of
-what tells the leaves of a tree apart: what they share gives nobody anything, and would cost digits.
+worth it (long paths, few rows), references go down the tree in sets, or the leaf is summed over pairs of a row and a
+reference. All sums are in float64, and of what tells the leaves of a tree apart: what they share gives nobody anything,
+and would cost digits.
 """
 
 from __future__ import annotations
@@ -83,15 +84,17 @@ def _is_kept() -> bool:
 
 def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: int) -> np.ndarray:
     from dlx.kernels.trees._loops import add_values
-    from dlx.kernels.trees._plan import plan
+    from dlx.kernels.trees._plan import SETS, plan
+    from dlx.kernels.trees._sets import add_by_sets
 
     nodes, blocks = _nodes(trees), _in_blocks(rows, BLOCK)
     how, chosen, most = plan(nodes, len(rows), references.shape[2], budget // PARTS)
-    weights = shares(most)
+    weights, depth = shares(most), int(trees.depths.max())
 
     def of_part(some: np.ndarray) -> np.ndarray:
-        values = np.zeros(blocks.shape)
-        add_values(nodes, some, how, blocks, references, weights, values)
+        values, is_tree = np.zeros(blocks.shape), how[some] == SETS
+        add_values(nodes, some[~is_tree], how, blocks, references, weights, values)
+        add_by_sets(nodes, some[is_tree], depth, blocks, references, weights, values)
         return values[None]
 
     values = in_chunks(of_part, chosen, -(-len(chosen) // PARTS)).sum(axis=0)
