@@ -208,6 +208,7 @@ def _of_people(context: RunContext, people: Dataset) -> dict[str, Any]:
         "rows": packed(people.rows, np.float64),
         "told": {str(name): key for name, key in told.items() if name in names},
         "groups": groups,
+        "weights": None if people.weights is None else packed(people.weights, np.float64),
     }
 
 

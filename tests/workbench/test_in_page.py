@@ -113,6 +113,11 @@ def test_filters_give_whom_pandas_gives(page, bank, models):
     risk, line = models["mlp"].predict(bank.test, "probability"), bank.schema.target.threshold
     _, count = names_in_list(page)
     assert count == int(((risk >= line) != (bank.test.outcomes == 1)).sum())
+    page.get_by_label("Show").select_option("")
+    page.locator("#workbench-find").fill("15")
+    assert len(names_in_list(page)[0]) > 1  # 15, and others in whose names it stands
+    page.locator("#workbench-find").press("Enter")
+    assert page.locator("#workbench h3").first.inner_text() == "Applicant 15"
     page.locator("#workbench-find").fill("nothing>3")
     assert "no column nothing" in page.locator("#workbench output").inner_text()
 

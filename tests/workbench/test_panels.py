@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import values
+import weighed
 import wines
 from axe_playwright_python.sync_playwright import Axe
 
@@ -17,6 +18,7 @@ from dlx.audit.mispredictions import decisions_of, error_tree
 from dlx.context import RunContext
 from dlx.progress import Narrator
 from dlx.reporting import of_page
+from dlx.stats import interval_of_share
 
 QUIET = Narrator(quiet=True)
 BELOW = 150.0  # disease progression that is wanted
@@ -337,3 +339,33 @@ def test_what_is_typed_means_whom_pandas_means(bank, bank_file, opened, typed, m
     table = bank.test.frame
     told = table.assign(**{name: table[name].astype(str).map(of) for name, of in labels.items()})
     assert listed(page) == meant(told).sum() > 0
+
+
+def test_people_count_by_their_weights_in_tables_of_many(file_of, opened):
+    case, model = weighed.weighted("binary"), weighed.model("binary")
+    test = case.test
+    flagged, had = model.predict(test, "probability") >= case.schema.target.threshold, test.outcomes == 1
+    page = opened(file_of("weighed", context_of(case, [model])), "find=debt%3E3")
+    is_in = test.rows[:, case.schema.position("debt")] > 3
+    unfold(page, "The threshold")
+    decided = table(page, "by their weights")
+    for which, told in zip((flagged, ~flagged), list(decided.values())[:2], strict=True):
+        cells = [is_in & which & had, is_in & which & ~had, is_in & which]
+        assert [float(one) for one in told] == [test.weights[some].sum() for some in cells]
+    women = is_in & (test.frame["sex"] == "f").to_numpy()
+    granted = interval_of_share(~flagged[women], test.weights[women])
+    by_sex = table(page, "who is")["f"]
+    assert by_sex[0] == str(women.sum()) and by_sex[1].startswith(
+        f"{100 * granted.estimate:.0f} % ({100 * granted.low:.0f} to {100 * granted.high:.0f})"
+    )
+    unfold(page, "Cohorts")
+    page.get_by_role("button", name="Keep").click()
+    page.locator("#workbench table", has_text="Cohorts side by side").wait_for()
+    side = table(page, "Cohorts side by side")
+    right = (flagged == had)[is_in]
+    told = interval_of_share(right, test.weights[is_in])
+    assert side["People"][0] == str(is_in.sum())
+    assert side["Decided rightly"][0].startswith(f"{100 * told.estimate:.0f} % ({100 * told.low:.0f} to {100 * told.high:.0f})")
+    risk = model.predict(test, "probability")
+    mean = np.average(risk[is_in], weights=test.weights[is_in])
+    assert next(value for name, value in side.items() if name.startswith("Mean"))[0].startswith(f"{100 * mean:.0f} %")

@@ -32,6 +32,7 @@ export function openBook(held) {
   const columns = held.columns.map((column, place) => ({ ...column, place }));
   const rows = rowsOf(held.people.rows);
   const outcomes = held.outcomes ? unpacked(held.outcomes) : null;
+  const weights = held.people.weights && unpacked(held.people.weights);
   const explanations = held.explanations.map((one) => {
     const of = unpacked(one.of);
     const values = unpacked(one.values);
@@ -51,6 +52,8 @@ export function openBook(held) {
     ...manner(held.target, predictions),
     predictions,
     background: rowsOf(held.background),
+    weightOf: weights ? (i) => weights[i] : () => 1,
+    byWeights: weights ? ", by their weights" : "",
     people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: unpacked(one.of) })) },
   };
 }

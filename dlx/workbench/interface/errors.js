@@ -1,7 +1,7 @@
 // The error tree: parts of the table in which a model is wrong more often, each a filter by a click.
 
 import { digits, h } from "./dom.js";
-import { FEW, meanWithInterval, wilson } from "./crowd.js";
+import { FEW, meanWithInterval, shareWithInterval } from "./crowd.js";
 import { saysOfErrors } from "./learn_words.js";
 
 /** Return a test of rows: whether they are in a part, "model:place" in its tree; all are where it names none. */
@@ -57,7 +57,7 @@ function nodeOf(book, model, place, line) {
   const places = book.everybody.filter((i) => isPart(book.people.rows[i]));
   const risk = (i) => book.predictions.get(model)[i];
   const known = book.people.outcomes ? places : [];
-  const [size, low, high] = book.isValue ? meanWithInterval(known.map((i) => Math.abs(risk(i) - book.people.outcomes[i]))) : wilson(known.filter((i) => line.isWrong(risk(i), book.people.outcomes[i])).length, known.length);
+  const [size, low, high] = book.isValue ? meanWithInterval(book, known, (i) => Math.abs(risk(i) - book.people.outcomes[i])) : shareWithInterval(book, known, (i) => line.isWrong(risk(i), book.people.outcomes[i]));
   const said = book.isValue ? `${book.says(size)}, ${known.length} people` : `${digits(100 * size, 0)} % of ${known.length}`;
   const number = !known.length ? "nobody" : `${said}${known.length < FEW ? ", too few" : ""}`;
   return { words: split ? split.words : "everybody", size: size || 0, low: low || 0, high: high || 0, number, isFew: known.length < FEW };

@@ -19,7 +19,8 @@ export function methodsFor({ book, answers }, person, model, isChanged) {
     return { value: one.method, words: one.label, is_shapley: one.is_shapley, why: isKnown || isComputed(one.method) ? "" : why };
   });
   const others = computed.filter((one) => !options.some(({ value }) => value === one.value));
-  return [...options, ...others.map((one) => ({ ...one, words: `${one.words}, computed here`, why: "" }))];
+  const here = stored.length ? ", computed here" : "";
+  return [...options, ...others.map((one) => ({ ...one, words: one.words + here, why: "" }))];
 }
 
 function outcomeWords({ target, isValue, says }, outcome) {
@@ -61,13 +62,13 @@ export function reasonLines(bench, view, found) {
 export function reasons(bench, view, found) {
   const stored = agreed(bench, view);
   const lines = reasonLines(bench, view, found);
+  const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
     const words = given.map((line) => h("li", {}, line.words, line.words_say_value ? "" : `: ${line.value}`, line.methods && line.support < line.methods ? ` (${line.support} of ${line.methods} methods)` : ""));
-    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", {}, "Nothing among the first."));
+    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", { class: source ? null : "quiet" }, source ? "Nothing among the first." : "Not known yet."));
   };
   const withheld = lines.filter((line) => line.given === "withheld");
-  const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
   return h(
     "div",
     { class: "why" },

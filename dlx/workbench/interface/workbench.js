@@ -52,13 +52,13 @@ export function openWorkbench(place, book, answers, classes, pick) {
   const panels = (every) => every.filter(({ tasks }) => tasks.includes(target.kind)).map(({ title, draw }) => folded(title, draw));
   const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
   const count = h("output", { class: "count", "aria-live": "polite" });
-  const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }) });
+  const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }), onkeydown: ({ key }) => key === "Enter" && showFound() });
   const [filters, top, why] = [h("div", { class: "choices" }), h("div"), h("div")];
   const ofPerson = panels([
     { title: "Change something", tasks: EVERY_TASK, draw: () => changePanel(bench, view, state) },
     { title: "Ways out", tasks: EVERY_TASK, draw: drawWays },
     { title: "Beside others", tasks: EVERY_TASK, draw: () => [...nearestOthers(bench, view, state.set), h("h4", {}, "Where models differ about this one"), ...whereModelsDiffer(bench, view)] },
-    { title: "Take along", tasks: EVERY_TASK, draw: () => takeAlong(bench, view, reasonLines(bench, view, known()), known(), () => printSheet(bench, view, place)) },
+    { title: "Take along: letter, one page, CSV", tasks: EVERY_TASK, draw: () => takeAlong(bench, view, reasonLines(bench, view, known()), known(), () => printSheet(bench, view, place)) },
   ]);
   const ofCrowd = panels([
     { title: "The threshold", tasks: ["binary"], draw: drawThreshold },
@@ -92,6 +92,13 @@ export function openWorkbench(place, book, answers, classes, pick) {
     const key = by ? (i) => people.rows[i][by.place] : now.sort === "riskiest" ? (i) => -risk(i) : risk;
     if (now.sort !== "listed") places.sort((a, b) => Number(Number.isNaN(key(a))) - Number(Number.isNaN(key(b))) || key(a) - key(b));
     return { places, strange };
+  }
+
+  /** Show who goes by the name that was typed; where nobody does, the first of the list. */
+  function showFound() {
+    const { places } = chosen();
+    const place = places.find((i) => people.names[i] === search.value.trim()) ?? places[0];
+    if (place !== undefined) state.set({ person: people.names[place] });
   }
 
   function drawList() {
