@@ -158,7 +158,8 @@ class Model(ABC):
 
     def on(self, device: str, evaluations: float = 0.0) -> Self:
         """Return the model to be computed on a device, "auto", "cpu" or "cuda"; only nets go to another than the processor."""
-        place_of(device, evaluations)
+        del evaluations
+        place_of(device, 0.0)
         return self
 
     def renamed(self, name: str, provenance: Provenance | None = None) -> Self:

@@ -111,7 +111,7 @@ def test_a_driver_that_is_killed_goes_on(world, asked, cluster, monkeypatch):
         [sys.executable, "-c", code], env=os.environ | {"RAY_ADDRESS": cluster}, stderr=subprocess.PIPE, text=True
     )
     (world / "driver").write_text(str(driver.pid))
-    said = driver.communicate(timeout=100)[1]
+    said = driver.communicate(timeout=300)[1]
     assert driver.returncode == -signal.SIGKILL, said
     output = world / "made" / "mine-exact_shapley-probability-0"
     before = {path: path.stat().st_mtime_ns for path in output.glob("*/*.parquet")}

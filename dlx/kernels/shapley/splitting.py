@@ -137,10 +137,10 @@ def split(model: Model, rows: np.ndarray, background: np.ndarray) -> SplitNet | 
     Dropout and identities before the layer pass rows on as they are. A chain of layers is taken apart; any other network is
     tried out on a few rows, behind its layer. One with hooks may do more: it is left whole.
     """
-    from torch import nn
-
     if not isinstance(model, NeuralModel) or model.device.type not in ("cpu", "cuda"):
         return None
+    from torch import nn
+
     layers = _chain(model.network)
     while layers and type(layers[0]) in (nn.Identity, nn.Dropout) and not layers[0].training:
         layers = layers[1:]
