@@ -17,7 +17,7 @@ OUTCOME, SAME_CUFF = "sbp_mean", "dbp_mean"
 TARGET = Target(
     name=OUTCOME,
     kind="regression",
-    label="Systolic blood pressure",
+    label="systolic blood pressure",
     unit="mmHg",
     fairness_by=("sex", "race_ethnicity", "income_poverty_ratio"),
 )
