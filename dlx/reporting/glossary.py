@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from dlx import explainers
+from dlx.reporting import phrases
 from dlx.reporting.prose import as_html
 
 TERMS = Path(__file__).with_suffix(".toml")
@@ -61,7 +62,7 @@ def linked(html: Markup, *, page: str = "") -> Markup:
     parts, within, seen = TAG.split(str(html)), 0, set[str]()
 
     def link(found: re.Match[str]) -> str:
-        term = next(terms[one] for one in map(_folded, (found[0], found[0].removesuffix("s"))) if one in terms)
+        term = next(terms[one] for one in map(phrases.within, (found[0], found[0].removesuffix("s"))) if one in terms)
         if term.name in seen:
             return found[0]
         seen.add(term.name)
@@ -79,7 +80,7 @@ def linked(html: Markup, *, page: str = "") -> Markup:
 
 @cache
 def _spellings() -> dict[str, Term]:
-    return {_folded(word): term for term in glossary_lines() for word in (term.name, *term.also)}
+    return {phrases.within(word): term for term in glossary_lines() for word in (term.name, *term.also)}
 
 
 @cache
@@ -88,8 +89,3 @@ def _pattern() -> re.Pattern[str]:
     longest = sorted(_spellings(), key=len, reverse=True)
     words = [re.escape(word) if word[0].isupper() else f"[{word[0]}{word[0].upper()}]{re.escape(word[1:])}" for word in longest]
     return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})s?(?![\w-])")
-
-
-def _folded(word: str) -> str:
-    """Return a word as it stands within a sentence: "Log-odds" as "log-odds", "LIME" as it is."""
-    return word if word[1:2].isupper() else word[:1].lower() + word[1:]

@@ -134,3 +134,8 @@ def data_values(line: Sequence[str]) -> str:
     """Return by which numbers a script sorts the cells of a line, apart by semicolons; nothing for one of words."""
     numbers = map(number_in, line)
     return ";".join("" if number is None else repr(number).replace("inf", "Infinity") for number in numbers)
+
+
+def within(word: str) -> str:
+    """Return a word as it stands within a sentence: "Log-odds" as "log-odds", "LIME" and "X1" as they are."""
+    return word[:1].lower() + word[1:] if word[1:2].islower() else word

@@ -121,7 +121,7 @@ def environment() -> Environment:
     made = _templates(finalize=_plain)
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
-    made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital}
+    made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital, "within": phrases.within}
     made.filters |= {"method": phrases.method_label, "article": phrases.article}
     return made
 
