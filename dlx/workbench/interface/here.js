@@ -9,6 +9,8 @@ const COMPUTED = [
   { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
 ];
 
+const AT_A_TIME_HERE = 10; // rows, of which even a slow model's take less than a pause may wait
+
 /**
  * Return what can be asked: `methods(model)`, `risks(rows)` of every model, `answersOf(model, rows)`, `model(name)`,
  * `explain(question, update)`, which returns how to stop it, and `close()`.
@@ -39,7 +41,8 @@ export function answersHere(book, source) {
   }
 
   async function answersOf(name, rows) {
-    return models.has(name) ? Array.from(models.get(name).predict(rows, book.scale)) : rows.map(() => null);
+    if (!models.has(name)) return rows.map(() => null);
+    return Array.from(await inParts(rows, (some) => models.get(name).predict(some, book.scale), AT_A_TIME_HERE));
   }
 
   async function risks(rows) {
