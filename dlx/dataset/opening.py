@@ -93,7 +93,7 @@ def read_table(
     protected : collection of str
         Columns that the law protects.
     weights : str, optional
-        The column that says how much each row counts, in training and in measures of performance; a page refuses it.
+        The column that says how much each row counts, in training and in every measure of people.
     split : str, optional
         How rows become train, validation and test: ``"random"``, ``"time:issued"``, ``"group:customer"`` or ``"column:part"``
         (`dlx.dataset.parts`); what the schema says by default. That column is a feature only if it is one to keep.

@@ -58,7 +58,7 @@ class Facts(Directive):
         method = explainers.method(self.arguments[0])
         takes = explainers.kind_of(self.arguments[0])
         said = {
-            "Name": f'"{self.arguments[0]}"',
+            "Name": self.arguments[0],
             "Explains": "any model" if takes is Model else TAKES[takes.__name__],
             "Local accuracy": str(method.PROMISE),
             "Random": RANDOM[method.IS_RANDOM, method.KNOWS_ERROR],
@@ -77,6 +77,7 @@ class Facts(Directive):
         ]
 
 
+SCROLLS = "overflow: auto hidden; padding: 0.5em 0"  # where a formula is wider than a phone
 TAKES = {
     "NeuralModel": "torch nets",
     "TreeModel": "trees, forests and boosted trees that dlx can read",
@@ -96,7 +97,9 @@ def _row(*texts: str) -> nodes.row:
 
 
 def _formula(translator: Any, node: nodes.Element) -> None:
-    translator.body.append(tex2mathml(node.astext(), as_block=isinstance(node, nodes.math_block)))
+    is_block = isinstance(node, nodes.math_block)
+    made = tex2mathml(node.astext(), as_block=is_block)
+    translator.body.append(f'<p style="{SCROLLS}">{made}</p>' if is_block else made)
     raise nodes.SkipNode
 
 
