@@ -27,7 +27,7 @@ LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "scikit-learn", "numpy", 
 WORDS = {"green": "good", "amber": "mind", "red": "bad", "grey": "not measured"}
 ACT, BANK, CLINIC = "EU AI Act, Annex IV", "SR 26-2", "TRIPOD+AI"
 DOORS = (  # where they lead, their names, and what is behind them
-    ("person", "A person", "why, and what would change it"),
+    ("ask", "A person", "look anybody up: why, and what would change it"),
     ("agreement", "Trust", "do the explanations hold"),
     ("sign", "Sign", "what was run, what is not covered"),
     ("method", "Learn", "how it was done, what the words mean"),
