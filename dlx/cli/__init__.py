@@ -66,7 +66,7 @@ app = typer.Typer(
 
     Start with `dlx report bank_loan`: it explains neural nets and trees by captum, shap and lime, and writes one page.
 
-    A CASE is one of the tables that dlx ships (`dlx list cases`), or a file of your own with `--target`, .csv or .parquet.
+    A CASE is one of the tables that dlx ships (`dlx list cases`), or your own with `--target`: .csv, .tsv, .xlsx, .parquet.
     """,
     epilog="A mistake ends with status 2 and one line that says what to do; `--debug`, anywhere, shows the traceback.",
 )

@@ -37,8 +37,9 @@ def list_cases() -> None:
     for name in cases.names():
         case = cases.load(name)
         assert case.outcomes is not None
-        event = f"{case.schema.target.event}, {case.outcomes.mean():.1%}"
-        lines.append([name, f"{len(case):,}", str(len(case.schema)), event, case.card.title])
+        target, mean = case.schema.target, case.outcomes.mean()
+        predicts = f"{target.label}, {mean:.0f} {target.unit} on average" if target.is_value else f"{target.event}, {mean:.1%}"
+        lines.append([name, f"{len(case):,}", str(len(case.schema)), predicts, case.card.title])
     _print_table("Cases", ["name", "rows", "columns", "predicts", "what it is"], lines)
 
 

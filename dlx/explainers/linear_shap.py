@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import ROWS
+from dlx.explainers import ROWS, any_model
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import LinearModel, Scale, ScaleError
 
@@ -50,7 +50,7 @@ def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, s
     del seed
     if scale != model.scales[0]:
         raise ScaleError(
-            f"{model.name} is linear on the scale {model.scales[0]!r}, not on {scale!r}; use kernel_shap for {scale!r}"
+            f"{model.name} is linear on the scale {model.scales[0]!r}, not on {scale!r}; use {any_model()} for {scale!r}"
         )
     dense = model.encoder.transform(background).astype(np.float64)
     reference = shap.maskers.Independent(dense, max_samples=len(dense))
