@@ -66,6 +66,7 @@ def wine_page(tmp_path_factory):
 
     page, asked = tmp_path_factory.mktemp("reports") / "wine" / "report.html", {"people": 5, "background": 4}
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dlx.comparison.causes.CLOSE", 0.1)
         patched.setattr("dlx.reporting.QUICK", Budget("quick", 2, 2, 0.5, 2))
         patched.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
         return dlx.report(wines.wines(), models=wines.models(), path=page, narrator=Narrator(quiet=True), **asked)

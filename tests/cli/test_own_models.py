@@ -186,7 +186,7 @@ def test_a_page_tells_of_the_most_frequent_class_or_of_the_one_that_is_named(run
     ended = run("report", "wine.csv", *FEW, *(() if named is None else ("--class", named)))
     [(case, models, _, path, _)] = asked
     assert (str(path), case.schema.target.levels[1], models[0].target) == (f"wine/{page}.html", target, target)
-    said = "The page tells of grignolino, the most frequent of 3 classes; --class asks for another"
+    said = "Told of grignolino, the most frequent of 3 classes; --class asks for another"
     assert (said in ended.err) == (named is None)
     assert dlx.report(dlx.read_table(wine, target="cultivar"), models=["mine.py:logistic"], target=named).stem == (
         "wine" if named is None else "wine-barbera"

@@ -36,8 +36,9 @@ QUIET = Narrator(quiet=True)
 
 @pytest.fixture(autouse=True)
 def few_replicates(monkeypatch):
-    """Measure noise on three people, twice: what is measured is the same."""
+    """Measure noise on three people, twice, and causes within larger errors: what is measured is the same."""
     monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
+    monkeypatch.setattr("dlx.comparison.causes.CLOSE", 0.1)
 
 
 @pytest.fixture
@@ -337,6 +338,7 @@ def thorough_page(tmp_path_factory):
     case = dlx.read_table(folder / "own.csv", target="churned", positive="yes")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dlx.reporting.TRAINING_SEEDS", 2)
+        patched.setattr("dlx.comparison.causes.CLOSE", 0.1)
         patched.setattr("dlx.reporting.THOROUGH", dataclasses.replace(THOROUGH, **FEW))
         patched.setattr(sections, "embedded", lambda _: "data:,")
         patched.setattr("dlx.explainers.lime.AS_IT_COMES", QUICK_LIME)
