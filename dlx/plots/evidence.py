@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UP, label_rows, method_looks, percent_axis, shortened, signed, unit_of
+from dlx.plots.looks import DOWN, GREY, INK, UP, label_rows, method_looks, percent_axis, signed, unit_of
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -61,12 +61,13 @@ def draw_causes(table: pd.DataFrame, ax: Axes) -> Axes:
     below, above = (table["high"] - table["part"])[:-1], (table["part"] - table["low"])[:-1]
     ax.hlines(y[1:-1], ends - below, ends + above, color=INK, linewidth=0.9)
     ax.hlines(y[-1], table["low"].iloc[-1], table["high"].iloc[-1], color=INK, linewidth=0.9)
-    for place, (end, text) in enumerate(zip([whole, *np.maximum(starts, ends), parts[-1]], [whole, *parts], strict=True)):
+    beside = [whole, *np.maximum.reduce([starts, ends, ends + above]), max(parts[-1], table["high"].iloc[-1])]
+    for place, (end, text) in enumerate(zip(beside, [whole, *parts], strict=True)):
         shown = signed(-float(text), 1, 100) if 0 < place < len(parts) else rounded(float(text), 1, 100)
         ax.annotate(shown, (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=7)
     ax.set_xlim(0, 1.22 * max(whole, parts[-1], 0.01))
     percent_axis(ax)
-    return label_rows(ax, ["as the libraries come", *[shortened(what, 30) for what in table["what"]]], "", grid=None)
+    return label_rows(ax, ["as the libraries come", *table["what"]], "", grid=None)
 
 
 def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed: int = 0) -> Axes:
