@@ -117,20 +117,14 @@ def explain(
     )
     held(model, [(rows, outputs), (background, references)])
     base = rescaled(references, own, scale, model.name)
-    carried: tuple[str, ...] = ()  # columns that are no features and go along with each person
-    if isinstance(model, BlackBox):
-        if model.companion is not None and not np.array_equal(model.predict(coded, own), outputs):
-            model = replace(model, companion=None)  # these people do not get the same with anybody's values of them
-        carried = model.carried if model.companion is None else ()
+    model, carried = _with_carried(model, coded, outputs)
 
     def attribute(which: slice) -> Attribution:
         asked = accompanied(model, rows, which) if carried else model
         made = run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
         return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), base.mean()))
 
-    size = getattr(module, "BATCH_ROWS", BATCH_ROWS) if batch_size is None else batch_size
-    if batch_size is None and made_by == "dlx" and isinstance(model, NeuralModel) and is_accelerator(model.device):
-        size = max(size, ROWS_OF_AN_ACCELERATOR)
+    size = _batch_rows(module, model, made_by) if batch_size is None else batch_size
     with _one_line(method, model):
         attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
     found = dict(vars(attribution))
@@ -157,6 +151,22 @@ def explain(
     if remedy_for is not None and (np.abs(explanation.residuals) > limit).any():
         remedy = remedy_for(model, reference) or remedy
     return _checked(explanation, limit, remedy, failures, strict=strict)
+
+
+def _with_carried(model: Model, coded: np.ndarray, outputs: np.ndarray) -> tuple[Model, tuple[str, ...]]:
+    """Return a model, and the columns that are no features and must go along with each person: none where any do."""
+    if not isinstance(model, BlackBox):
+        return model, ()
+    if model.companion is not None and not np.array_equal(model.predict(coded, model.scales[0]), outputs):
+        model = replace(model, companion=None)  # these people do not get the same with anybody's values of them
+    return model, model.carried if model.companion is None else ()
+
+
+def _batch_rows(module: ModuleType, model: Model, made_by: str) -> int:
+    """Return of how many rows a method is asked at once."""
+    size: int = getattr(module, "BATCH_ROWS", BATCH_ROWS)
+    is_on_accelerator = made_by == "dlx" and isinstance(model, NeuralModel) and is_accelerator(model.device)
+    return max(size, ROWS_OF_AN_ACCELERATOR) if is_on_accelerator else size
 
 
 def placed(model: Model, device: str, method: str, people: int, references: int) -> Model:
