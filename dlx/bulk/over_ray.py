@@ -146,14 +146,18 @@ def _entry(ray: ModuleType, reference: Any, fragment: Fragment, output: Path) ->
 
 
 def connected(engine: str) -> tuple[ModuleType, bool]:
-    """Return ray, connected, and whether it was connected here."""
+    """Return ray, connected, and whether it was connected here.
+
+    Under `uv run`, Ray would send the folder that one is in to each worker, and start it by the same command there.
+    """
+    for off in ("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "RAY_USAGE_STATS_ENABLED"):  # the former is read by the import
+        os.environ.setdefault(off, "0")
     try:
         import ray
     except ImportError as error:
         raise DlxError("the engine 'ray' needs Ray, which is not installed: pip install 'dlx[ray]'") from error
     if ray.is_initialized():
         return ray, False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     address = os.environ.get("RAY_ADDRESS", LOCAL) if engine == "ray" else engine
     own: dict[str, Any] = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": STORE_BYTES}
     try:
