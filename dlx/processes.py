@@ -128,7 +128,7 @@ def _given(pipe: Connection, todo: deque[int]) -> int:
     """Return the place of the next task, after the process at the other end of a pipe was told to do it."""
     place = todo.popleft()
     with contextlib.suppress(BrokenPipeError):  # it has died: reading from it will say so
-        pipe.send_bytes(pickle.dumps(place))
+        pipe.send_bytes(str(place).encode())
     return place
 
 
@@ -138,9 +138,9 @@ def _work(tasks: Sequence[Task[Made]], narrator: Narrator, ours: Connection, pip
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # whoever forked says that it was interrupted
     narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, OSError):
         while True:
-            task = tasks[pickle.loads(pipe.recv_bytes())]  # noqa: S301 (from whoever forked)
+            task = tasks[int(pipe.recv_bytes())]
             try:
                 with one_thread():  # OpenMP's threads of the process that forked are not here: it would wait for them
                     made = task()

@@ -154,7 +154,7 @@ def explain(
 
 
 def _with_carried(model: Model, coded: np.ndarray, outputs: np.ndarray) -> tuple[Model, tuple[str, ...]]:
-    """Return a model, and the columns that are no features and must go along with each person: none where any do."""
+    """Return a model, and the columns beside the features that go along with each person, if their values matter."""
     if not isinstance(model, BlackBox):
         return model, ()
     if model.companion is not None and not np.array_equal(model.predict(coded, model.scales[0]), outputs):

@@ -208,9 +208,7 @@ def explain(
     label, form = explainers.method(method).LABEL, "name=number, for example n_steps=100"
     options = by_name(option, "--option", "=", lambda text: (int if text.lstrip("-").isdigit() else float)(text), form)
     if engine != bulk.LOCAL and not bulk.is_bulk(people):
-        raise DlxError(
-            f"--engine {engine} takes people in fragments: a folder of .parquet files, or one of many rows, as --people"
-        )
+        raise DlxError(f"--engine {engine} takes people in fragments: --people is a folder of .parquet files, or a large one")
     kept_below(checkpoints)
     known_models([model])
     data = one_class(table.data, level)

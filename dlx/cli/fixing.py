@@ -30,7 +30,7 @@ from dlx.errors import DlxError
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
-    from dlx.remedies import Remedy
+    from dlx.remedies import Fixed, Remedy
 
 DIRECTIONS = {"up": 1, "down": -1}
 
@@ -91,14 +91,17 @@ def fix(
         write_atomically(path, csv_text(compared))
         print_before_after(fixed.model.name, fixed.words, compared)
         print(path)
-        if not isinstance(one, str):
-            print(f"{fixed.model.name} is not kept as a checkpoint: fit it so where you make it, or ask dlx.fix in Python")
-        elif data.several is not None:
-            print(f"{fixed.model.name} is not kept as a checkpoint: it speaks for one class of {len(data.several.levels)}")
-        elif not fixed.can_be_kept:
-            print(f"{fixed.model.name} is not kept as a checkpoint: recalibrated, nothing is known of it but what it predicts")
-        else:
-            print(fixed.save(kept))
+        why_not = _why_not_kept(fixed, data, is_ours=isinstance(one, str))
+        print(f"{fixed.model.name} is not kept as a checkpoint: {why_not}" if why_not else fixed.save(kept))
+
+
+def _why_not_kept(fixed: Fixed, data: Dataset, *, is_ours: bool) -> str:
+    """Return why a model that was trained again does not become a checkpoint; "" where it does."""
+    if not is_ours:
+        return "fit it so where you make it, or ask dlx.fix in Python"
+    if data.several is not None:
+        return f"it speaks for one class of {len(data.several.levels)}"
+    return "" if fixed.can_be_kept else "recalibrated, nothing is known of it but what it predicts"
 
 
 def _remedy(

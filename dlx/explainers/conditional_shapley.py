@@ -28,6 +28,7 @@ from dlx.kernels.shapley import (
     conditional_values,
     held_out_errors,
     judging,
+    usual_evaluations,
 )
 from dlx.model import Model, Scale
 
@@ -45,7 +46,7 @@ BATCH_ROWS = 256  # each batch judges anew how columns go together
 
 def evaluations_for(columns: int, references: int) -> int:
     """Return of how many mixed rows the model is asked by default: to judge the routes, once, and for a row."""
-    return judging(references) + references * min(2**columns, 64 + 4 * columns)
+    return judging(references) + usual_evaluations(columns, references)
 
 
 def attribute(

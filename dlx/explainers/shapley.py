@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.explainers import MIXTURES, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.kernels.shapley import Game, Sampled, sampled_values, tolerated_values
+from dlx.kernels.shapley import Game, Sampled, sampled_values, tolerated_values, usual_evaluations
 from dlx.model import Model, Scale
 
 LABEL = "Sampled Shapley values"
@@ -32,7 +32,7 @@ def exact_for(model: Model, scale: Scale) -> bool:
 
 def evaluations_for(columns: int, references: int) -> int:
     """Return of how many mixed rows the model is asked by default for a row that differs in all columns."""
-    return references * min(2**columns, 64 + 4 * columns)
+    return usual_evaluations(columns, references)
 
 
 def attribute(

@@ -35,6 +35,7 @@ nb_execution_excludepatterns = ["lessons/*"]  # they have their outputs
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_output_stderr = "warn"  # a reader would see it, with paths of the machine that built the page
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

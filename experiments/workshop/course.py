@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,6 @@ import pandas as pd
 
 from dlx.dataset import Dataset
 from dlx.plots.looks import STYLE
-
-warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm, which shap, lime and captum load
 
 HERE = Path(__file__).parent
 LESSONS = HERE / "lessons"

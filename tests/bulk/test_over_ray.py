@@ -56,7 +56,6 @@ MINE = """
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    pytest.importorskip("ray", reason="Ray is not installed")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(over_ray, "cores", lambda: 2)
         ray, is_ours = over_ray.connected("ray")

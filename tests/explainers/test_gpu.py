@@ -149,8 +149,8 @@ def test_a_net_of_the_user_s_own_is_copied_and_not_moved(case, monkeypatch):
     assert {model.network.shift.device.type, model.device.type} == {"cpu"}
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("command", ["explain", "report", "audit", "serve"])
-def test_a_gpu_that_there_is_not_is_told_of(refused, command):
+def test_a_gpu_that_there_is_not_is_told_of(refused, monkeypatch, command):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     more = ("--method", "lime") if command == "explain" else ()
     assert "needs a GPU that torch can use" in refused(command, "bank_loan", "--model", "mlp", *more, "--device", "cuda")

@@ -13,7 +13,7 @@ from dlx.kernels.shapley.conditional import (
 from dlx.kernels.shapley.exact import MOST_PLAYERS, evaluations, exact_values, shapley_of_table
 from dlx.kernels.shapley.games import Game
 from dlx.kernels.shapley.interactions import interaction_values, interactions_among, interactions_of_table
-from dlx.kernels.shapley.sampled import Sampled, sampled_values, tolerated_values
+from dlx.kernels.shapley.sampled import Sampled, sampled_values, tolerated_values, usual_evaluations
 
 __all__ = [
     "FEWEST",
@@ -35,4 +35,5 @@ __all__ = [
     "sampled_values",
     "shapley_of_table",
     "tolerated_values",
+    "usual_evaluations",
 ]

@@ -46,6 +46,11 @@ def usual_pairs(players: int) -> int:
     return 32 + 2 * designed_for(players)
 
 
+def usual_evaluations(players: int, references: int) -> int:
+    """Return of how many mixed rows a model is asked about a person who differs in all columns, with the usual pairs."""
+    return references * min(2**players, 2 * usual_pairs(players))
+
+
 def first_pairs(players: int) -> int:
     """Return the least pairs of coalitions a reference row whose standard errors can be trusted: where a tolerance starts."""
     return 3 * players // 2 + 1

@@ -13,10 +13,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from dlx.kernels.trees._loops import in_set
 from dlx.kernels.trees._plan import Nodes
 
 WORD = 64  # references that a word of a set of them holds
-CODES = 32  # that a word of a node's set holds
 NOBODYS, OURS, THEIRS, NO_MORE = 0, 1, 2, 3  # whose a column is: the row's, the references'
 
 
@@ -155,11 +155,7 @@ def _read(node: int, nodes: Nodes, references: np.ndarray, left: np.ndarray, pla
 def _goes_left(code: int, node: int, nodes: Nodes) -> bool:
     if code < 0:
         return nodes.missing_left[node]
-    if nodes.set_start[node] < 0:
-        return code <= nodes.limit[node]
-    if code >= CODES * nodes.set_size[node]:
-        return False
-    return (nodes.words[nodes.set_start[node] + code // CODES] >> np.uint32(code % CODES)) & 1 == 1
+    return code <= nodes.limit[node] if nodes.set_start[node] < 0 else in_set(code, node, nodes)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
