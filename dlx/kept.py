@@ -52,7 +52,9 @@ class Keeper:
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
-        name = name_of(model, rows, **asked)
+        return self._find(name_of(model, rows, **asked), model, rows, **asked)
+
+    def _find(self, name: str, model: Model, rows: Any, **asked: Any) -> Explanation | None:
         if self.folder is None:
             return self._held.get(name)
         path = self.folder / f"{name}.safetensors"
@@ -76,10 +78,10 @@ class Keeper:
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
     ) -> Explanation:
         """Return the explanation that was kept, or make it; a row that fails is NaN. Parameters as of `dlx.explain`."""
-        found = self.find(model, rows, **asked)
+        name = name_of(model, rows, **asked)
+        found = self._find(name, model, rows, **asked)
         if found is None:
             found = explain(model, rows, strict=False, progress=progress, **asked)
-            name = name_of(model, rows, **asked)
             if self.folder is None:
                 self._held[name] = found
             else:

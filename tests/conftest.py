@@ -59,16 +59,14 @@ def bank_loan_page(tmp_path_factory):
 def wine_page(tmp_path_factory):
     """The page of one class of three, of two models that give all of them; without pictures."""
     import wines
+    from pages import light
 
     import dlx
-    from dlx.context import Budget
     from dlx.progress import Narrator
 
     page, asked = tmp_path_factory.mktemp("reports") / "wine" / "report.html", {"people": 5, "background": 4}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dlx.comparison.causes.CLOSE", 0.1)
-        patched.setattr("dlx.reporting.QUICK", Budget("quick", 2, 2, 0.5, 2))
-        patched.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
+        light(patched)
         return dlx.report(wines.wines(), models=wines.models(), path=page, narrator=Narrator(quiet=True), **asked)
 
 
@@ -91,15 +89,15 @@ def browser():
 def value_page(tmp_path_factory):
     """The page of a small report of a value: boosted trees and ridge regression, wrapped, of scikit-learn's diabetes."""
     import values
+    from pages import light
 
     import dlx
-    from dlx.context import Budget, RunContext
     from dlx.progress import Narrator
 
     page = tmp_path_factory.mktemp("values") / "report.html"
     asked = {"people": 10, "background": 10, "path": page, "narrator": Narrator(quiet=True)}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(RunContext.of.__func__.__kwdefaults__, "budget", Budget("quick", 3, 2, 0.1, 3))
+        light(patched, pictures=True)
         return dlx.report(values.case(), models=[values.model("boosted"), values.model("ridge")], into=":200", **asked)
 
 

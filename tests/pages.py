@@ -5,12 +5,29 @@ from __future__ import annotations
 import html
 import math
 import re
+from dataclasses import replace
 
+from dlx.context import Budget, RunContext
+from dlx.explainers import lime
 from dlx.reporting.phrases import number_in
 from dlx.reporting.sections import Links, tell
 from dlx.threads import one_thread
 
 LINKS = Links("report-tables", "evidence.html")
+
+QUICK = Budget("quick", 2, 2, 0.5, 2)
+
+
+def light(patched, *, pictures=False):
+    """Let a page ask for few people, few samples and, unless asked, no pictures: what is measured and told is the same."""
+    come = lime.AS_IT_COMES
+    few, more = come.options["sampling"] | {"n_samples": 500}, {"n_samples": 1_000}
+    patched.setattr(lime, "AS_IT_COMES", replace(come, options=come.options | {"sampling": few}, aligned={"sampling": more}))
+    patched.setattr("dlx.comparison.causes.CLOSE", 0.5)
+    patched.setattr("dlx.reporting.QUICK", QUICK)
+    patched.setitem(RunContext.of.__func__.__kwdefaults__, "budget", QUICK)
+    if not pictures:
+        patched.setattr("dlx.reporting.sections._drawn", lambda *_: "data:,")
 
 
 def told_of(name, context):

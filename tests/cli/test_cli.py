@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pages import light
 
 import dlx
 import dlx.bulk
@@ -167,7 +168,8 @@ def test_compare_writes_tables_and_ends_with_their_folder(run, explained):
         assert metric in words(ended.out)
 
 
-def test_train_explain_and_report_a_table_of_one_s_own(run, own):
+def test_train_explain_and_report_a_table_of_one_s_own(run, own, monkeypatch):
+    light(monkeypatch)
     target = ("--target", "churned", "--positive", "yes")
     ended = run("train", own, *target, "--model", "decision_tree", "--model", "logistic_regression")
     assert ended.status == 0

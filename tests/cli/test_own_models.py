@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from pages import light
 
 import dlx
 from dlx import reporting
 from dlx.audit.training_rows import seen_by
 from dlx.cli import options
-from dlx.context import Budget
 from dlx.model.model_files import UntrustedError
 
 TARGET = ("--target", "churned", "--positive", "yes")
@@ -43,8 +43,7 @@ def own(tmp_path) -> Path:
 
 
 def test_a_report_tells_of_a_model_of_one_s_own_beside_ours(run, own, monkeypatch):
-    monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
-    monkeypatch.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
+    light(monkeypatch)
     few = ("--people", "6", "--background", "5", "--no-audit")
     command = ("report", "own.csv", *TARGET, "--model", "mine.py:rule", "--model", "logistic_regression", *few)
     ended = run(*command)

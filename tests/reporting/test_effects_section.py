@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import worlds
-from pages import numbers_of, told_of, words_of
+from pages import light, numbers_of, told_of, words_of
 
 import dlx
-from dlx.context import Budget
 from dlx.dataset import Dataset
 from dlx.effects import accumulated_local_effects, partial_dependence
 from dlx.errors import DlxError
@@ -151,8 +150,7 @@ def test_a_model_that_answers_nothing_leaves_remarks_alone():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leave the pictures of a page empty."""
-    monkeypatch.setattr("dlx.reporting.sections.embedded", lambda _: "data:,")
-    monkeypatch.setattr("dlx.reporting.QUICK", Budget("quick", 3, 2, 0.1, 3))
+    light(monkeypatch)
 
 
 def picky(case):
