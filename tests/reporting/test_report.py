@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from dlx.model import NeuralModel
 from dlx.progress import Narrator
 from dlx.reporting import sections
 from dlx.schema import Feature, Schema, SchemaError, Target
+from dlx.training import Recipe
 
 EVERY = sections.names()
 UNAUDITED = sections.names(("models", "explanations"))
@@ -99,9 +101,8 @@ def test_every_link_within_and_between_the_pages_leads_somewhere(bank_loan_page)
 def test_a_page_without_some_sections_has_no_link_to_them(tmp_path):
     assert dead_links(small("mixed", tmp_path / "report.html")) == []
     models = [worlds.model("net", "mixed"), worlds.model("linear", "mixed")]
-    assert (
-        dead_links(dlx.audit_report(worlds.table("mixed"), models=models, path=tmp_path / "audit.html", narrator=QUIET)) == []
-    )
+    audit = dlx.audit_report(worlds.table("mixed"), models=models, path=tmp_path / "audit.html", narrator=QUIET)
+    assert dead_links(audit) == []
     assert len(re.findall('class="light ', audit.read_text())) == 6
 
 
@@ -291,6 +292,7 @@ def thorough_page(tmp_path_factory):
     case = dlx.read_table(folder / "own.csv", target="churned", positive="yes")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("dlx.reporting.TRAINING_SEEDS", 2)
+        patched.setattr(Recipe, "for_rows", lambda asked, _: replace(asked, batch_size=64, max_epochs=4, patience=4))
         patched.setattr("dlx.reporting.THOROUGH", FEW)
         light(patched)
         return dlx.report(
