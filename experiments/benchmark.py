@@ -43,8 +43,9 @@ WHY = {  # by the beginning of a quantity
     "Shapley values of 200 trees": "of one row, checks, predictions and reading the background at every node are most of it",
     "Shapley values of 100 trees": "of one row, checks, predictions and reading the background at every node are most of it",
     "Shapley values": "of equal errors the budget grows with the columns; its products are at the share of the peak shown",
-    "partial dependence": "most of the time is the net's own, which both ask about as many rows",
-    "permutation importance": "a bootstrap of the AUC, copies and leaks are told too, which cost more than the predictions",
+    "partial dependence": "most of the time is that of the layers behind the first, on as many rows as scikit-learn asks about",
+    "permutation importance": "intervals of the AUC, copies and leaks are told too, which cost more than the predictions",
+    "accumulated local effects": "each person takes one step, so that a bootstrap costs as much as the predictions",
 }
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "shapiq", "scikit-learn", "numpy")
 

@@ -101,10 +101,12 @@ class AdditiveNet(nn.Module):
         """Return what the first and the second column of each pair give to its hidden units, [rows, pairs, units] each."""
         return self._halves(self._pieces(dense)[0])
 
-    def joined(self, first: torch.Tensor, second: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Return what pairs add, [..., pairs], to outputs weighed by [1, outputs], of halves of the same row or of two."""
-        weights = (outputs @ self.head.weight)[0, self.width * (self.units + 1) :].view(-1, self.units)
-        return (torch.relu(first + second + self.pair_offset.view(-1, self.units)) * weights).sum(-1)
+    def joined(
+        self, first: torch.Tensor, second: torch.Tensor, outputs: torch.Tensor, pair: int | slice = slice(None)
+    ) -> torch.Tensor:
+        """Return what a pair adds [...], or all [..., pairs], to outputs weighed by [1, outputs], of halves of rows."""
+        weights = (outputs @ self.head.weight)[0, self.width * (self.units + 1) :].view(-1, self.units)[pair]
+        return (torch.relu(first + second + self.pair_offset.view(-1, self.units)[pair]) * weights).sum(-1)
 
     def project(self) -> None:
         """Bind the nets of columns to their directions: rising pieces, weighed by numbers of one sign, rise."""

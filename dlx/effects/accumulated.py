@@ -16,7 +16,9 @@ from scipy.spatial.distance import cdist
 from dlx.arrays import frozen, same
 from dlx.effects.partial import grid_of, weights_of
 from dlx.errors import DlxError
+from dlx.kernels.interventions import intervened
 from dlx.model import Model, Scale, as_rows
+from dlx.model.kinds import accompanied, lent
 from dlx.schema import Feature, Schema
 from dlx.stats import Weights, ends_of, resampled_counts
 
@@ -81,9 +83,9 @@ def accumulated_local_effects(
     people = as_rows(model.schema, rows)
     if not len(people) or bins < 1:
         raise DlxError(f"accumulated local effects need at least 1 row and 1 bin, got {len(people)} and {bins}")
-    position = model.schema.position(feature)
+    position, asked = model.schema.position(feature), accompanied(model, rows, np.arange(len(people)))
     chain = chain_of(model.schema, people, position, bins)
-    steps, own = _steps(model, people, position, chain, scale), weights_of(rows)
+    steps, own = _steps(asked, people, position, chain, scale), weights_of(rows)
     everybody = np.ones((1, len(people))) if own is None else own[None]
     resampled = _accumulated(resampled_counts(len(people), own, seed=seed), steps, chain, own)
     low, high = ends_of(resampled, people=len(people))
@@ -94,7 +96,7 @@ def accumulated_local_effects(
         low=low,
         high=high,
         counts=chain.stands.sum(axis=0),
-        mean_output=float(np.average(model.predict(people, scale), weights=own)),
+        mean_output=float(np.average(asked.predict(people, scale, checked=True), weights=own)),
         scale=scale,
         model=model.name,
     )
@@ -169,11 +171,9 @@ def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale:
     """Return the change of each person's output by each step that they take, [people, steps]; 0 for the others."""
     steps = np.zeros(chain.takes.shape)
     who, which = np.nonzero(chain.takes)
-    if len(who):
-        before, after = people[who].copy(), people[who].copy()
-        before[:, position], after[:, position] = chain.values[chain.starts[which]], chain.values[chain.ends[which]]
-        outputs = model.predict(np.concatenate([before, after]), scale, checked=True)
-        steps[who, which] = outputs[len(who) :] - outputs[: len(who)]
+    ends = np.column_stack([chain.starts[which], chain.ends[which]])
+    outputs = intervened(lent(model, who), people[who], [position], chain.values[:, None], scale, ends)
+    steps[who, which] = outputs[:, 1] - outputs[:, 0]
     return steps
 
 

@@ -14,7 +14,9 @@ from dlx.arrays import check_seed, frozen, same
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.kernels.interventions import distinct, intervened
 from dlx.model import Model, Scale, as_rows
+from dlx.model.kinds import accompanied
 from dlx.schema import Feature
 from dlx.stats import Weights, ends_of, means_of, quantile, resampled_counts
 
@@ -105,11 +107,11 @@ def partial_dependence(
     grid_points : int
         Values of a numeric column: quantiles of those observed.
     """
-    people = _checked(model, rows, grid_points, "partial dependence")
+    people, asked = _checked(model, rows, grid_points, "partial dependence")
     position = model.schema.position(feature)
     column = model.schema.features[position]
     grid = grid_of(column, people[:, position], grid_points)
-    curves = _outputs_at(model, people, grid[:, None], [position], scale).T
+    curves = intervened(asked, people, [position], grid[:, None], scale)
     counts = people_at(column, grid, people[:, position])
     return PartialDependence(column, grid, curves, scale, model.name, counts, weights_of(rows))
 
@@ -159,7 +161,7 @@ def pair_dependence(
     `observed`: the rows (Dataset, DataFrame or ndarray) that are counted at
     each pair of values, for example those that the model was trained on; `rows` by default.
     """
-    people = _checked(model, rows, grid_points, "two-way dependence")
+    people, asked = _checked(model, rows, grid_points, "two-way dependence")
     positions = _positions_of(model, features, "a pair")
     if len(positions) > 2:
         raise DlxError(f"a pair has 2 columns, got {len(positions)}: {', '.join(features)}")
@@ -171,12 +173,12 @@ def pair_dependence(
     places = np.array([_nearest_on(f, g, seen[:, i]) for f, g, i in zip((one, other), grids, positions, strict=True)])
     counts = np.zeros((len(grids[0]), len(grids[1])), dtype=np.int64)
     np.add.at(counts, tuple(places[:, (places >= 0).all(axis=0)]), 1)
-    by_weight: dict[str, Any] = {"axis": -1, "weights": weights_of(rows)}
-    each = (_outputs_at(model, people, g[:, None], [i], scale) for g, i in zip(grids, positions, strict=True))
+    by_weight: dict[str, Any] = {"axis": 0, "weights": weights_of(rows)}
+    each = (intervened(asked, people, [i], g[:, None], scale) for g, i in zip(grids, positions, strict=True))
     own = [np.average(outputs, **by_weight) for outputs in each]
     cells = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 2)
-    mean = np.average(_outputs_at(model, people, cells, positions, scale), **by_weight).reshape(counts.shape)
-    beyond = mean - own[0][:, None] - own[1][None] + float(np.average(model.predict(people, scale), **by_weight))
+    mean = np.average(intervened(asked, people, positions, cells, scale), **by_weight).reshape(counts.shape)
+    beyond = mean - own[0][:, None] - own[1][None] + float(np.average(asked.predict(people, scale, checked=True), **by_weight))
     return PairDependence(one, other, grids[0], grids[1], mean, beyond, counts, scale, model.name)
 
 
@@ -218,12 +220,13 @@ def friedman_h(
         raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
     counts = np.vstack([np.ones(len(people)) if own is None else own, resampled_counts(len(people), own, seed=seed)])
     weights = counts / counts.sum(axis=1, keepdims=True)
-    alone = {i: _at_people(model, people, [i], weights, scale) for i in positions}
-    floor = ROUNDING * float(np.abs(model.predict(people, scale)).max())
+    asked = accompanied(model, rows, chosen)
+    alone = {i: _at_people(asked, people, [i], weights, scale) for i in positions}
+    floor = ROUNDING * float(np.abs(asked.predict(people, scale, checked=True)).max())
     lines = []
     for pair in combinations(positions, 2):
         one, other = (model.schema.features[i] for i in pair)
-        together = _at_people(model, people, list(pair), weights, scale)
+        together = _at_people(asked, people, list(pair), weights, scale)
         parts = (together - alone[pair[0]] - alone[pair[1]], together)
         size, whole = (np.sqrt((weights * part**2).sum(axis=1)) for part in parts)  # the first sample is everybody
         h = np.divide(size, whole, out=np.full(len(whole), np.nan), where=whole > floor)
@@ -281,11 +284,12 @@ def grid_of(feature: Feature, column: np.ndarray, points: int) -> np.ndarray:
     return np.r_[np.unique(np.quantile(known, np.linspace(0, 1, points), method="nearest")), others]
 
 
-def _checked(model: Model, rows: Any, grid_points: int, what: str) -> np.ndarray:
+def _checked(model: Model, rows: Any, grid_points: int, what: str) -> tuple[np.ndarray, Model]:
+    """Return people as coded rows, and the model as it is asked about them."""
     people = as_rows(model.schema, rows)
     if not len(people) or grid_points < 2:
         raise DlxError(f"{what} needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
-    return people
+    return people, accompanied(model, rows, np.arange(len(people)))
 
 
 def _positions_of(model: Model, features: Sequence[str], what: str) -> list[int]:
@@ -298,19 +302,10 @@ def _positions_of(model: Model, features: Sequence[str], what: str) -> list[int]
     return positions
 
 
-def _outputs_at(model: Model, people: np.ndarray, values: np.ndarray, positions: list[int], scale: Scale) -> np.ndarray:
-    """Return everybody's output with some columns set to each of some values [settings, columns]: [settings, people]."""
-    changed = np.tile(people, (len(values), 1))
-    changed[:, positions] = np.repeat(values, len(people), axis=0)
-    return model.predict(changed, scale, checked=True).reshape(len(values), len(people))
-
-
 def _at_people(model: Model, people: np.ndarray, positions: list[int], weights: np.ndarray, scale: Scale) -> np.ndarray:
     """Return the partial dependence at each person's own values, centred, [samples, people], for weights of people."""
-    own = np.where(np.isnan(people[:, positions]), np.inf, people[:, positions])  # people with the same values share a setting
-    values, which = np.unique(own, axis=0, return_inverse=True)
-    settings = np.where(np.isinf(values), np.nan, values)
-    dependence = (weights @ _outputs_at(model, people, settings, positions, scale).T)[:, which.ravel()]
+    values, which = distinct(people[:, positions])  # people with the same values share a setting
+    dependence = (weights @ intervened(model, people, positions, values, scale))[:, which]
     return dependence - (weights * dependence).sum(axis=1, keepdims=True)
 
 

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed
+from dlx.arrays import check_seed, same
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
+from dlx.kernels.interventions import intervened
 from dlx.model import Model
 from dlx.model.kinds import accompanied
 from dlx.redundancy import copies, copies_by_column, leaks
@@ -85,17 +86,16 @@ def permutation_importance(
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
     own, rows = model.predict(people, scale), model.schema.check(people.rows)
-    asked = accompanied(model, people, np.tile(np.arange(len(people)), repeats))
+    asked = accompanied(model, people, np.arange(len(people)))
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
 
     @functools.cache
     def cost(*places: int) -> tuple[Interval, float]:
         """Return the importance of columns shuffled by the same orders, and the metric of the model itself."""
-        changed = np.tile(rows, (repeats, 1))
-        for place in places:
-            changed[:, place] = rows[orders, place].ravel()
-        shuffled = asked.predict(changed, scale, checked=True).reshape(orders.shape)
+        values = rows[:, places]
+        shuffled = intervened(asked, rows, places, values, scale, orders.T).T
+        shuffled = np.where(same(values[orders], values).all(axis=2), own, shuffled)  # who draws the own value stays as is
         return _COSTS[scale][of](outcomes, own, shuffled, people.weights, seed)
 
     lines = []

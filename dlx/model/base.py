@@ -180,7 +180,14 @@ class Model(ABC):
             Whether rows are codes that were mixed from checked ones: they are not checked again.
         """
         check_scale(self, scale)
-        outputs = _checked(self.compute(self.as_read(rows, checked=checked)), len(rows), self.name)
+        return self.on_scale(_one_a_row(self.compute(self.as_read(rows, checked=checked)), len(rows), self.name), scale)
+
+    def on_scale(self, outputs: np.ndarray, scale: Scale) -> np.ndarray:
+        """Return outputs [rows] of `compute` on a scale; a `DlxError` where one is not finite, or would not be."""
+        spoiled = np.flatnonzero(~np.isfinite(outputs))
+        if len(spoiled):
+            found = f"{outputs[spoiled[0]]} for row {spoiled[0]} of {len(outputs)}"
+            raise DlxError(f"{self.name} must return finite numbers, got {found}")
         return rescaled(outputs, self.scales[0], scale, self.name)
 
     def decide(self, rows: Any, threshold: float | None = None) -> np.ndarray:
@@ -255,8 +262,8 @@ def scales_from(own: Scale) -> tuple[Scale, ...]:
     return ("value",) if own == "value" else (own, *(other for other in CLASSIFIER if other != own))
 
 
-def _checked(outputs: Any, count: int, name: str) -> np.ndarray:
-    """Return a model's outputs as float64 [rows], or raise a `DlxError` where one is lacking or not finite."""
+def _one_a_row(outputs: Any, count: int, name: str) -> np.ndarray:
+    """Return a model's outputs as float64 [rows], or raise a `DlxError` where there is not one a row."""
     outputs = np.asarray(outputs, dtype=np.float64)
     if outputs.shape == (count, 1) or (outputs.ndim == 0 and count == 1):  # a column, or a row that was squeezed
         outputs = outputs.reshape(-1)
@@ -265,9 +272,6 @@ def _checked(outputs: Any, count: int, name: str) -> np.ndarray:
             f"{name} must return one number a row, shape [{count}], got {list(outputs.shape)}; "
             "choose one output, for example with dlx.wrap(..., target=1)"
         )
-    spoiled = np.flatnonzero(~np.isfinite(outputs))
-    if len(spoiled):
-        raise DlxError(f"{name} must return finite numbers, got {outputs[spoiled[0]]} for row {spoiled[0]} of {count}")
     return outputs
 
 

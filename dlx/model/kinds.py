@@ -450,6 +450,13 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
     return model if table is None or not model.carried else replace(model, companion=table[list(model.carried)].iloc[which])
 
 
+def lent(model: Model, which: np.ndarray) -> Model:
+    """Return the model for some of the people whose companions it has, by their places; itself where it has none, or one."""
+    if not isinstance(model, BlackBox) or model.companion is None or len(model.companion) == 1:
+        return model
+    return replace(model, companion=model.companion.iloc[which])
+
+
 def refuse_open(model: Model) -> None:
     """Raise a `DlxError` if a model answers for each of several classes, and nobody said for which."""
     if isinstance(model, EachClass) or (isinstance(model, BlackBox) and model.is_open):

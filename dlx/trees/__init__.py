@@ -103,6 +103,41 @@ class Trees:
         sum_leaves(self._read(rows), self._forest, total)
         return total
 
+    def predict_set(
+        self, rows: np.ndarray, settings: np.ndarray, is_set: np.ndarray, which: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the sum of the leaves of rows with some columns set, float64 [rows, settings], without making such rows.
+
+        Parameters
+        ----------
+        rows : ndarray [rows, features]
+            Whose columns are set.
+        settings : ndarray [settings, features]
+            What they are set to.
+        is_set : ndarray of bool [features]
+            Which columns are set.
+        which : ndarray of int [rows, some], optional
+            The settings of each row, [rows, some] of the sums; all of them by default.
+        """
+        count = len(settings) if which is None else which.shape[1]
+        if len(rows) * count * len(self) <= FEW_WALKS and "dlx.trees._walking" not in sys.modules:
+            given = settings[None] if which is None else settings[which]
+            mixed = np.where(is_set, given, rows[:, None])
+            return self._predict_by_levels(mixed.reshape(-1, rows.shape[1])).reshape(len(rows), count)
+        from dlx.trees._walking import sum_leaves, sum_leaves_set
+
+        read, given = self._read(rows), self._read(settings)
+        total = np.zeros((len(rows), count))
+        shared = np.full(len(rows), self.base)
+        if which is None:
+            sum_leaves_set(read, given, is_set, self._forest, shared, total)
+            return total + shared[:, None]
+        asks = np.logical_or.reduceat(is_set[self._forest.feature] & (self.feature != LEAF), self.roots)
+        sum_leaves(read, self._forest.of(~asks), shared)
+        mixed = np.where(is_set, given[which], read[:, None]).reshape(-1, rows.shape[1])
+        sum_leaves(mixed, self._forest.of(asks), total.ravel())
+        return total + shared[:, None]
+
     def _predict_by_levels(self, rows: np.ndarray) -> np.ndarray:
         """Return the same sums, added in the same order, by numpy: for few rows, where nothing is compiled yet."""
         codes, nodes, row = self.codes(rows), np.tile(self.roots, (len(rows), 1)), np.arange(len(rows))[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import multiprocessing
 import resource
 import time
@@ -9,9 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shap
 import sklearn.inspection
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -65,37 +69,58 @@ class Contest:
     flops: float = np.nan
 
 
+EFFECTS_OF = ("mlp", "resnet", "additive", "gradient_boosting", "random_forest")
+
+
 def effect_contests(case: str) -> Iterator[Contest]:
-    """Yield partial dependence and permutation importance of a shipped net and trees, against scikit-learn."""
+    """Yield effects of shipped nets and trees: scikit-learn's, and accumulated ones where PyALE is installed."""
     table = dlx.load(case)
     people = table.test
     column = int(np.argmax([len(np.unique(values)) for values in people.rows.T]))
-    for architecture in ("mlp", "gradient_boosting"):
+    for architecture in EFFECTS_OF:
         model = dlx.load_model(case, architecture)
-        estimator = _Estimator(model).fit(people.rows, people.outcomes)
-        grid = dlx.effects.partial_dependence(model, people, model.schema.names[column], scale="probability").grid
+        estimator, rows = _Estimator(model).fit(people.rows, people.outcomes), len(people)
         asked = {"model": model, "scale": "probability", "feature": model.schema.names[column]}
+        grid = dlx.effects.partial_dependence(rows=people, **asked).grid
+        columns, ours = len(model.schema), (f"{case} {architecture}", "scikit-learn", len(model.schema))
+        dependence, permuted = _dependence(estimator, people, column, grid), _by_sklearn(estimator, people)
+        expected, drop = dependence(rows), np.sort(permuted(rows))
+        yield Contest(
+            "partial dependence of a column", *ours, dependence,
+            lambda n, asked=asked: dlx.effects.partial_dependence(rows=people[:n], **asked).curves,
+            rows, rows, lambda v, e=expected: float(np.abs(v - e).max()), "largest difference", 6,
+        )  # fmt: skip
+        yield Contest(
+            "permutation importance", *ours, permuted, _by_us(model, people),
+            rows, rows, lambda v, e=drop: float(np.abs(np.sort(v) - e).max()), "largest difference", 4,
+        )  # fmt: skip
+        if importlib.util.find_spec("PyALE") is not None:
+            yield _accumulated(asked, people, (ours[0], "PyALE", columns))
 
-        def dependence(n: int, estimator: object = estimator, grid: np.ndarray = grid) -> np.ndarray:
-            how = {"method": "brute", "custom_values": {column: grid}, "kind": "individual"}
-            return sklearn.inspection.partial_dependence(estimator, people.rows[:n], [column], **how)["individual"][0]
 
-        def curves(n: int, asked: dict[str, Any] = asked) -> np.ndarray:
-            return dlx.effects.partial_dependence(rows=people[:n], **asked).curves
+def _dependence(estimator: object, people: dlx.Dataset, column: int, grid: np.ndarray) -> Values:
+    """Return scikit-learn's curves of everybody, by asking the model of each value of the grid."""
+    how = {"method": "brute", "custom_values": {column: grid}, "kind": "individual"}
+    asked = sklearn.inspection.partial_dependence
+    return lambda n: asked(estimator, people.rows[:n], [column], **how)["individual"][0]
 
-        expected, drop = dependence(len(people)), _by_sklearn(estimator, people)(len(people))
-        for quantity, peer, ours, error, target in (
-            ("partial dependence of a column", dependence, curves, lambda v, e=expected: float(np.abs(v - e).max()), 6),
-            (
-                *("permutation importance", _by_sklearn(estimator, people)),
-                *(_by_us(model, people), lambda v, e=drop: float(np.abs(np.sort(v) - np.sort(e)).max()), 4),
-            ),
-        ):
-            rows = len(people)
-            yield Contest(
-                quantity, f"{case} {architecture}", "scikit-learn", len(model.schema), peer, ours, rows, rows, error,
-                "largest difference", target,
-            )  # fmt: skip
+
+def _accumulated(asked: dict[str, Any], people: dlx.Dataset, of: tuple[str, str, int]) -> Contest:
+    """Return accumulated local effects with their intervals; both cut the column into 20 bins, at quantiles of their own."""
+    ale, model, feature, rows = importlib.import_module("PyALE").ale, asked["model"], asked["feature"], len(people)
+    places = dlx.effects.accumulated_local_effects(rows=people, **asked).values
+
+    def by_pyale(n: int) -> np.ndarray:
+        table = pd.DataFrame(people.rows[:n], columns=list(model.schema.names))
+        found = ale(table, SimpleNamespace(predict=lambda t: model.predict(t.to_numpy(), "probability")), [feature], plot=False)
+        return np.interp(places, found.index, found["eff"])
+
+    expected = by_pyale(rows)
+    return Contest(
+        "accumulated local effects", *of, by_pyale,
+        lambda n: dlx.effects.accumulated_local_effects(rows=people[:n], **asked).effects,
+        rows, rows, lambda v: float(np.abs(v - expected).max()), "largest difference", 2,
+    )  # fmt: skip
 
 
 class _Estimator(ClassifierMixin, BaseEstimator):

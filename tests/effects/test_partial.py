@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import worlds
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.inspection import partial_dependence as reference
 from sklearn.linear_model import LogisticRegression
 
 from dlx.dataset import Dataset
 from dlx.effects.partial import GRID_POINTS, partial_dependence
-from dlx.model import BlackBox, wrap
+from dlx.model import BlackBox, LinearModel, TreeModel, wrap
 from dlx.schema import Feature, Schema, SchemaError, Target
 
 EFFECT = {"rent": 0.5, "own": -2.0, "free": 1.0, None: 4.0}
@@ -85,11 +86,16 @@ def test_column_that_no_model_uses_has_no_effect(kind, world, scale):
     np.testing.assert_allclose(effect.curves, alike, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("feature", ["age", "debt"])
-def test_equals_scikit_learn_on_a_wrapped_estimator(feature):
+@pytest.mark.parametrize(
+    ("estimator", "feature"),
+    [(LogisticRegression(), "age"), (RandomForestClassifier(4, max_depth=5, random_state=0), "debt")],
+)
+def test_equals_scikit_learn_on_a_wrapped_estimator(estimator, feature):
     people = worlds.table("numeric")
-    fitted = LogisticRegression().fit(people.frame, people.outcomes)
-    effect = partial_dependence(wrap(fitted, worlds.NUMERIC), people, feature, scale="probability")
+    fitted = estimator.fit(people.frame, people.outcomes)
+    model = wrap(fitted, people)
+    assert isinstance(model, (LinearModel, TreeModel))
+    effect = partial_dependence(model, people, feature, scale="probability")
     expected = reference(fitted, people.frame, [feature], method="brute", kind="both", custom_values={feature: effect.grid})
     np.testing.assert_allclose(effect.mean, expected["average"][0], atol=1e-12)
     np.testing.assert_allclose(effect.curves, expected["individual"][0], atol=1e-12)

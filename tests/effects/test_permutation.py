@@ -68,7 +68,7 @@ def test_importance_equals_the_definition_with_the_same_permutations(world, metr
         shuffled[:, position] = shuffled[rng.permutation(len(people)), position]
         scores.append(score(people.outcomes, model.predict(shuffled, "probability")))
     own = score(people.outcomes, model.predict(people, "probability"))
-    assert found["importance"][0] == pytest.approx(own - np.mean(scores), abs=1e-10)
+    assert found["importance"][0] == pytest.approx(own - np.mean(scores), abs=1e-8)  # a net computes in float32
     assert abs(found["baseline"][0]) == pytest.approx(abs(own), abs=1e-10)
 
 

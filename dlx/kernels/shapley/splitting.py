@@ -75,20 +75,11 @@ class SplitNet:
     def _outputs(self, members: Array, terms: torch.Tensor) -> torch.Tensor:
         """Return outputs [coalitions, pairs] of one block, from the terms [1 + players, pairs, hidden] of its sums."""
         import torch
-        from torch import nn
 
         joined = terms.new_ones(len(members), len(terms))
         joined[:, 1:] = torch.as_tensor(members)
         hidden = (joined @ terms.flatten(1)).view(-1, terms.shape[2])
-        for layer in self.rest:
-            ours = type(layer) is nn.ReLU and hidden.is_contiguous()
-            hidden = torch.relu_(hidden) if ours else layer(hidden)
-        if hidden.numel() != len(joined) * terms.shape[1]:
-            raise DlxError(
-                f"{self.model.name} must return one number a row, got {hidden.numel()} for "
-                f"{len(joined) * terms.shape[1]} rows; add a last layer that picks one output"
-            )
-        return hidden.view(len(joined), -1)
+        return behind(self.rest, hidden, self.model.name).view(len(joined), -1)
 
     def _terms(self, people: np.ndarray, references: np.ndarray, players: np.ndarray) -> torch.Tensor:
         """Return the first layer's output for pairs' references, and what each player adds, [1 + players, pairs, hidden]."""
@@ -129,6 +120,22 @@ class SplitNet:
             ends = np.append(self.model.encoder.starts[1:], self.model.encoder.width)
             blocks = zip(self.model.encoder.starts, ends, strict=True)
             return torch.stack([dense[:, start:end] @ weight[:, start:end].T for start, end in blocks])
+
+
+def behind(layers: Sequence[nn.Module], hidden: torch.Tensor, name: str) -> torch.Tensor:
+    """Return what the layers after the first make of its outputs [rows, hidden], which are overwritten: [rows]."""
+    import torch
+    from torch import nn
+
+    rows = len(hidden)
+    for layer in layers:
+        ours = type(layer) is nn.ReLU and hidden.is_contiguous()
+        hidden = torch.relu_(hidden) if ours else layer(hidden)
+    if hidden.numel() != rows:
+        raise DlxError(
+            f"{name} must return one number a row, got {hidden.numel()} for {rows} rows; add a last layer that picks one output"
+        )
+    return hidden.view(rows)
 
 
 def split(model: Model, rows: np.ndarray, background: np.ndarray) -> SplitNet | None:
