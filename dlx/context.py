@@ -139,7 +139,7 @@ class RunContext:
     brought : tuple of Explanation
         Of these models on the panel, made by other tools.
     people_in_page : {"0", "featured", "all"}
-        Whose rows a page may hold.
+        Whose rows a page may hold: nobody's, those of the people whom it tells of by name, or all.
     into : Range or str, optional
         Where people want to be predicted: of a value a range, out of the top quarter of the training rows where nobody said; of
         one class of several another class, any where nobody said.
@@ -183,30 +183,18 @@ class RunContext:
 
         Parameters
         ----------
-        case : Dataset
-            A table with outcomes.
-        models : sequence of Model
-            With different names.
-        seed : int
-            Seed of the people, the background and the methods.
+        case, models : Dataset, sequence of Model
+            A table with outcomes, and models of different names.
         people : int
             How many test rows the fast methods explain; the slow ones explain the first `PANEL` of them.
         background : int
             How many training rows are the reference.
-        budget : Budget
-            How much is measured.
-        siblings, left_out : mapping
-            As of the class.
         brought : sequence of Explanation
             Made by other tools, of all who may be in the panel: of the test rows.
-        people_in_page : {"0", "featured", "all"}
-            Whose rows a page may hold: nobody's, those of the people whom it tells of by name, or all.
-        into : Range or str, optional
-            As of the class.
         keep : Path, optional
             Folder where finished explanations are kept, and taken from if nothing that made them has changed.
-        narrator : Narrator, optional
-            Says what is going on.
+        seed, budget, siblings, left_out, people_in_page, into, narrator
+            As of the class.
         """
         if people_in_page not in PEOPLE_IN_PAGE:
             raise DlxError(f"the people in a page must be one of {', '.join(PEOPLE_IN_PAGE)}, got {people_in_page!r}")
@@ -214,40 +202,15 @@ class RunContext:
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
         reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
         shown = tuple(_aligned(one, explained[: fewer_people(PANEL, len(case.schema))], reference, models) for one in brought)
-        return cls(
-            case,
-            tuple(models),
-            explained,
-            chosen,
-            reference,
-            seed,
-            budget.of_columns(len(case.schema)),
-            keeper,
-            narrator,
-            siblings,
-            left_out,
-            shown,
-            people_in_page,
-            into,
-        )
+        budget, told = budget.of_columns(len(case.schema)), (siblings, left_out, shown, people_in_page, into)
+        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, *told)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
         """Return the context of fewer models, and why the others have no place in it."""
-        return RunContext.of(
-            self.case,
-            models,
-            seed=self.seed,
-            people=len(self.people),
-            background=len(self.background),
-            budget=self.budget,
-            siblings=self.siblings,
-            left_out=mute,
-            brought=[one for one in self.brought if one.model not in mute],
-            people_in_page=self.people_in_page,
-            into=self.into,
-            keep=self.keeper.folder,
-            narrator=self.narrator,
-        )
+        names = ("seed", "budget", "siblings", "people_in_page", "into", "narrator")
+        asked: dict[str, Any] = {name: getattr(self, name) for name in names} | {"left_out": mute, "keep": self.keeper.folder}
+        asked |= {"people": len(self.people), "background": len(self.background)}
+        return RunContext.of(self.case, models, **asked, brought=[one for one in self.brought if one.model not in mute])
 
     def fewer(self, people: int) -> int:
         """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
@@ -284,6 +247,11 @@ class RunContext:
         """The models that the sections about errors, fairness and change look at: a few, among them the one to use."""
         few = (self.main, self.other, self.to_use[0])
         return [model for model in self.models if self.budget.is_thorough or model in few or not is_black_box(model)]
+
+    @property
+    def audited(self) -> list[Model]:
+        """The black boxes among those that are told of; all of them where none is a black box."""
+        return [model for model in self.told_of if is_black_box(model)] or self.told_of
 
     @cached_property
     def panel(self) -> Dataset:
@@ -398,8 +366,7 @@ class RunContext:
     def contributions(self) -> dict[str, Explanation]:
         """Shapley values of at most `MOST_AUDITED` test rows, by the name of the model: of black boxes and the model to use."""
         people = sample(self.case.test, self.fewer(MOST_AUDITED), seed=self.seed)
-        told = [model for model in self.told_of if is_black_box(model)] or self.told_of
-        models = list(dict.fromkeys([*told, self.to_use[0]]))
+        models = list(dict.fromkeys([*self.audited, self.to_use[0]]))
         parts = [people[some] for some in np.array_split(np.arange(len(people)), min(cores(), len(people)))]
         best = {model: explainers.best_shapley(model, model.scales[0]) for model in models}
         tasks = [partial(self.explain, model, part, best[model]) for model in models for part in parts]

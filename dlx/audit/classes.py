@@ -10,10 +10,9 @@ import pandas as pd
 from dlx.audit.counterfactuals import Recourse, recourse
 from dlx.audit.fairness.rates import MIN_CASES
 from dlx.audit.miscalibration import Calibration, calibration_of
-from dlx.audit.scores import answers
+from dlx.audit.scores import among, answers
 from dlx.dataset import Dataset
 from dlx.model import Model, Transformed
-from dlx.stats import interval_of_share
 
 
 def confusion_of_classes(model: Model, people: Dataset) -> pd.DataFrame:
@@ -41,7 +40,7 @@ def confusion_of_classes(model: Model, people: Dataset) -> pd.DataFrame:
     labels, lines = people.schema.target.level_labels, list[dict[str, Any]]()
     for outcome, own in zip(labels, is_class.T, strict=True):
         for taken_for, named in zip(labels, is_named.T, strict=True):
-            lines.append({"model": model.name, "outcome": outcome, "taken_for": taken_for} | _share(named, own, people))
+            lines.append({"model": model.name, "outcome": outcome, "taken_for": taken_for} | among(own, named, people))
     return pd.DataFrame(lines)
 
 
@@ -54,7 +53,7 @@ def class_rates(model: Model, people: Dataset) -> pd.DataFrame:
     is_class, is_named = _memberships(model, people)
     lines = list[dict[str, Any]]()
     for label, own, named in zip(people.schema.target.level_labels, is_class.T, is_named.T, strict=True):
-        for quantity, found in (("recall", _share(named, own, people)), ("precision", _share(own, named, people))):
+        for quantity, found in (("recall", among(own, named, people)), ("precision", among(named, own, people))):
             line = {"model": model.name, "class": label, "quantity": quantity} | found
             lines.append(line | {"too_few": bool(found["of"] < MIN_CASES)})
     return pd.DataFrame(lines)
@@ -107,9 +106,3 @@ def _memberships(model: Model, people: Dataset) -> tuple[np.ndarray, np.ndarray]
     outcomes, predicted = answers(model, people, "the confusion")
     codes = np.arange(predicted.shape[1])
     return outcomes[:, None] == codes, predicted.argmax(axis=1)[:, None] == codes
-
-
-def _share(some: np.ndarray, among: np.ndarray, people: Dataset) -> dict[str, Any]:
-    """Return how many people are among others, and which share of them that is."""
-    share = interval_of_share(some[among], None if people.weights is None else people.weights[among])
-    return {"count": int((some & among).sum()), "of": int(among.sum())} | share._asdict()

@@ -7,16 +7,15 @@ what errors cost: to act from t on is right if a missed event costs (1 - t) / t 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dlx.audit.metrics import cost_ratio, costs
-from dlx.audit.scores import judged
+from dlx.audit.scores import among, judged
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
-from dlx.stats import Weights, interval_among, interval_of_share, rarest, resampled_means
+from dlx.stats import Weights, interval_among, rarest, resampled_means
 
 POINTS = 50
 FURTHEST = 0.8  # a needless act would weigh more than four missed events
@@ -111,9 +110,5 @@ def confusion(model: Model, people: Dataset, *, threshold: float | None = None) 
         "ppv": (event, flagged),
         "npv": (~event, ~flagged),
     }
-    lines: list[dict[str, Any]] = []
-    for name, (some, among) in shares.items():
-        line = {"model": model.name, "threshold": threshold, "quantity": name, "count": int((some & among).sum())}
-        found = interval_of_share(some[among], None if people.weights is None else people.weights[among])
-        lines.append(line | {"of": int(among.sum())} | found._asdict())
-    return pd.DataFrame(lines)
+    about = {"model": model.name, "threshold": threshold}
+    return pd.DataFrame(about | {"quantity": name} | among(whom, who, people) for name, (who, whom) in shares.items())

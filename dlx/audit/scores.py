@@ -12,7 +12,7 @@ from dlx.audit.metrics import METRICS, cost, metrics_of
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.model import Model
-from dlx.stats import Interval, rarest
+from dlx.stats import Interval, interval_of_share, rarest
 
 
 def performance(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame:
@@ -89,6 +89,12 @@ def judged(model: Model, people: Dataset, what: str) -> tuple[np.ndarray, np.nda
             got = f"got {int((outcomes == 1).sum())} positive of {len(outcomes)}; pass more rows of a binary outcome"
         raise DlxError(f"{people.name}: {what} of {model.name} needs outcomes of both classes, {got}")
     return outcomes, model.predict(people, "probability")
+
+
+def among(whom: np.ndarray, who: np.ndarray, people: Dataset) -> dict[str, Any]:
+    """Return how many of some people [rows] are among others [rows], and which share of these, with its 95 % interval."""
+    share = interval_of_share(who[whom], None if people.weights is None else people.weights[whom])
+    return {"count": int((who & whom).sum()), "of": int(whom.sum())} | share._asdict()
 
 
 def advantages(models: Sequence[Model], interpretable: Sequence[Model], people: Dataset, *, seed: int = 0) -> pd.DataFrame:

@@ -7,7 +7,7 @@ what nobody measured.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlx.comparison.trustworthiness import FAR
 from dlx.reporting.prose import Number, Tables
@@ -44,6 +44,17 @@ class Light:
         return GREEN if sign * number >= sign * self.green else AMBER if sign * number >= sign * self.red else RED
 
 
+CALIBRATION = Light(
+    "Calibration",
+    "performance",
+    "worth",
+    "stretch",
+    "by how much the log-odds must be stretched or shrunk for probabilities to come true",
+    1.25,
+    1.5,
+    "our convention: off by a quarter, by a half",
+    "two",
+)
 OF_A_PROBABILITY = (
     Light(
         "Accuracy",
@@ -57,17 +68,7 @@ OF_A_PROBABILITY = (
         "share",
         "auc",
     ),
-    Light(
-        "Calibration",
-        "performance",
-        "worth",
-        "stretch",
-        "by how much the log-odds must be stretched or shrunk for probabilities to come true",
-        1.25,
-        1.5,
-        "our convention: off by a quarter, by a half",
-        "two",
-    ),
+    CALIBRATION,
     Light(
         "Fairness",
         "fairness",
@@ -93,16 +94,10 @@ OF_A_VALUE = (
         "share",
         "r2",
     ),
-    Light(
-        "Calibration",
-        "performance",
-        "value_summary",
-        "stretch",
-        "by how much the distances of predictions from their mean must be stretched or shrunk to come true",
-        1.25,
-        1.5,
-        "our convention: off by a quarter, by a half",
-        "two",
+    replace(
+        CALIBRATION,
+        table="value_summary",
+        what="by how much the distances of predictions from their mean must be stretched or shrunk to come true",
     ),
     Light(
         "Fairness",

@@ -14,7 +14,7 @@ import pytest
 import dlx
 from dlx.context import RunContext
 from dlx.progress import Narrator
-from dlx.reporting.sections.performance.measure import _added_to_what_is_known
+from dlx.reporting.sections.performance.measure import added_to_what_is_known
 
 SOURCES = course.sources()
 STEMS = [source.stem for source in SOURCES]
@@ -178,7 +178,7 @@ def test_lesson_7_says_what_the_report_says(bank_loan_page):
 
 def test_lesson_8_says_what_a_report_of_the_heart_says():
     numbers, case = course.kept(course.LESSONS / "08_the_heart.py"), dlx.load("heart_attack")
-    known, facts = _added_to_what_is_known(SimpleNamespace(case=case), dlx.load_model(case, "logistic_regression"))
+    known, facts = added_to_what_is_known(SimpleNamespace(case=case), dlx.load_model(case, "logistic_regression"))
     assert known == ("Age", "Sex")
     assert numbers["age and sex alone"] == pytest.approx(facts["baseline_auc"])
     assert numbers["linear adds"] == pytest.approx(facts["added"])

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -45,14 +45,13 @@ COLUMNS = [
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
-    """Decisions of a model about people whose outcome is known."""
+class Judgement:
+    """What a model predicted of people, beside their outcomes."""
 
-    kinds: ClassVar[tuple[str, str]] = KINDS  # of error: the first is pushed upwards
     model: str  # its name
     people: Dataset
-    outcomes: np.ndarray  # [rows], 0 or 1
-    predicted: np.ndarray  # [rows], the probability of 1
+    outcomes: np.ndarray  # [rows]
+    predicted: np.ndarray  # [rows], a probability or a value
 
     def __post_init__(self) -> None:
         for name in ("outcomes", "predicted"):
@@ -61,9 +60,25 @@ class Decisions:
     def __len__(self) -> int:
         return len(self.outcomes)
 
-    def __getitem__(self, rows: np.ndarray) -> Decisions:
-        """Return the decisions about some of the people, by their positions."""
-        return Decisions(self.model, self.people[rows], self.outcomes[rows], self.predicted[rows])
+    def __getitem__(self, rows: np.ndarray) -> Self:
+        """Return what was predicted of some of the people, by their positions."""
+        return type(self)(self.model, self.people[rows], self.outcomes[rows], self.predicted[rows])
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Outcome less prediction [rows]: above 0 it was underestimated."""
+        return self.outcomes - self.predicted
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How much each person counts, 1 where all count the same [rows]."""
+        return np.ones(len(self)) if self.people.weights is None else self.people.weights
+
+
+class Decisions(Judgement):
+    """Decisions of a model about people: outcomes are 0 or 1, predictions the probability of 1."""
+
+    kinds: ClassVar[tuple[str, str]] = KINDS  # of error: the first is pushed upwards
 
     @property
     def flagged(self) -> np.ndarray:
@@ -94,11 +109,6 @@ class Decisions:
         return entr(self.predicted) + entr(1 - self.predicted)
 
     @property
-    def residuals(self) -> np.ndarray:
-        """Outcome minus probability [rows]: above 0 the risk was underestimated."""
-        return self.outcomes - self.predicted
-
-    @property
     def variances(self) -> np.ndarray:
         """The variance of each residual, were the probabilities right [rows]."""
         return self.predicted * (1 - self.predicted)
@@ -108,11 +118,6 @@ class Decisions:
         """What the means of a slice are of, [rows] each."""
         found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": self.expected_losses}
         return found | {"observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
-
-    @property
-    def counts(self) -> np.ndarray:
-        """How much each person counts, 1 where all count the same [rows]."""
-        return np.ones(len(self)) if self.people.weights is None else self.people.weights
 
     def off(self, members: np.ndarray) -> np.ndarray:
         """Return how far the events of slices [rows, slices] are from those predicted, by people's weights, [slices]."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import frozen
-from dlx.audit.mispredictions.errors import pushed_by, refuse_others
+from dlx.audit.mispredictions.errors import Judgement, pushed_by, refuse_others
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -20,41 +18,15 @@ HIGH, LOW = "too_high", "too_low"
 FAR = 0.2  # share of the people who are predicted too high by most, or too low, that counts as far off
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Judgement):
     """Predicted values of people whose own is known; `dlx.audit.mispredictions.slices` and `pushes` take them as decisions."""
 
     kinds: ClassVar[tuple[str, str]] = (HIGH, LOW)  # of error: the first is pushed upwards
-    model: str  # its name
-    people: Dataset
-    outcomes: np.ndarray  # [rows]
-    predicted: np.ndarray  # [rows]
-
-    def __post_init__(self) -> None:
-        for name in ("outcomes", "predicted"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
-
-    def __len__(self) -> int:
-        return len(self.outcomes)
-
-    def __getitem__(self, rows: np.ndarray) -> Predictions:
-        """Return the predictions of some of the people, by their positions."""
-        return Predictions(self.model, self.people[rows], self.outcomes[rows], self.predicted[rows])
-
-    @property
-    def residuals(self) -> np.ndarray:
-        """Observed less predicted [rows]: above 0 the prediction is too low."""
-        return self.outcomes - self.predicted
 
     @property
     def losses(self) -> np.ndarray:
         """The absolute error of each person [rows]."""
         return np.abs(self.residuals)
-
-    @property
-    def counts(self) -> np.ndarray:
-        """How much each person counts, 1 where all count the same [rows]."""
-        return np.ones(len(self)) if self.people.weights is None else self.people.weights
 
     @property
     def variances(self) -> np.ndarray:

@@ -45,11 +45,14 @@ DIGITS = 3  # of the spread of values, with which they are printed
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a section measured."""
+    """What a section measured; a table without lines is none."""
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # all numbers, by the name of their CSV; none of _name
-    facts: dict[str, float] = field(default_factory=dict)  # single numbers of the prose: the table <section>_facts
+    facts: Mapping[str, float] = field(default_factory=dict)  # single numbers of the prose: the table <section>_facts
     about: Any = None  # what the prose and the figures need beside numbers: models, groups, names
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", {name: table for name, table in self.tables.items() if len(table)})
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,7 @@ def unit_after(target: Target) -> Markup:
 def _told(name: str, module: ModuleType, context: RunContext, measured: Measured, links: Links) -> Told:
     tables = dict(measured.tables)
     if measured.facts:
-        tables[f"{name}_facts"] = pd.DataFrame({"name": list(measured.facts), "value": list(measured.facts.values())})
+        tables[f"{name}_facts"] = pd.DataFrame({"name": [*measured.facts], "value": [*map(float, measured.facts.values())]})
     is_apart = context.case.schema.target.is_value and (HERE / name / "value.md.j2").exists()
     template = f"sections/{name}/{'value' if is_apart else 'text'}.md.j2"
     blocks = rendered(template, _Page(name, context, measured, Tables(tables), links).words)

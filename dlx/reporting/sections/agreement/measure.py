@@ -77,7 +77,7 @@ def measure(context: RunContext) -> Measured:
             tables[f"_{name}"] = table.assign(about=_about(table))
     facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
     facts |= {"replicates": context.budget.replicates, "noise_people": min(context.budget.noise_people, len(context.panel))}
-    return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, found)
+    return Measured(tables, facts, found)
 
 
 def _shapley(context: RunContext, model: Model) -> Explanation | None:

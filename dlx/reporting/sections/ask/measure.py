@@ -13,4 +13,4 @@ def measure(context: RunContext) -> Measured:
     """Return how many people's rows the page holds, and how many models it can ask."""
     held: Holding = holding(context)
     facts = {"people": held.people, "of": held.of, "background": held.background, "rows": held.rows}
-    return Measured(facts={name: float(value) for name, value in facts.items()}, about=held)
+    return Measured(facts=facts, about=held)

@@ -80,4 +80,4 @@ def _counts(found: pd.DataFrame) -> dict[str, float]:
         for kind, some in (("attacked", attacked), ("honest", honest)):
             estimates = some.loc[some["defence"] == defence, "estimate"]
             facts |= {f"{name}_{kind}_least": estimates.min(), f"{name}_{kind}_most": estimates.max()}
-    return {name: float(value) for name, value in facts.items()}
+    return facts

@@ -18,7 +18,8 @@ from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, r
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED, NEIGHBOURS, ORDINARY_PEOPLE, Correlations
 from dlx.background import sample
-from dlx.context import RunContext, is_black_box
+from dlx.context import RunContext
+from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model, decided
 from dlx.reporting.phrases import people_word
@@ -58,22 +59,19 @@ class About:
 
 def measure(context: RunContext) -> Measured:
     """Return what would change the answers of the black boxes, or of all models where none is; the others judge the changes."""
-    models = [model for model in context.told_of if is_black_box(model)] or context.told_of
-    schema = context.case.schema
+    models, schema = context.audited, context.case.schema
     can_change = any(feature.actionable for feature in schema.features)
-    tables, facts, about = changing_columns(context, models)
+    tables, facts, about = changing_columns(context)
     if can_change:
         tables |= _shifts(context, models, about)
     if can_change and not schema.target.past:
-        tables |= _recourse(context, models, facts, about)
+        tables |= _recourse(context, facts, about)
     if schema.target.adverse_action:
         tables |= measure_reasons(context, models, facts, about)
     return Measured(tables, facts, About(**about))
 
 
-def changing_columns(
-    context: RunContext, models: Sequence[Model]
-) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
+def changing_columns(context: RunContext) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
     """Return which columns go together, and which may change."""
     schema, train = context.case.schema, context.case.train
     may = {feature.name for feature in schema.features if feature.actionable}
@@ -99,13 +97,13 @@ def changing_columns(
     arrows = {"any": "", "up": " (up)", "down": " (down)"}
     about = {
         "people": people_word(schema.target),
-        "looked_at": tuple(model.name for model in models),
+        "looked_at": tuple(model.name for model in context.audited),
         "actionable": tuple(f.label + arrows[f.direction] for f in schema.features if f.actionable),
         "derived": tuple(f.label for f in schema.features if may & set(f.derived_from)),
         "held": tuple((labels[a], labels[b]) for a, b in tied if schema.names[a] in may and schema.names[b] not in may),
     }
     facts = {"threshold": schema.target.threshold, "correlated": CORRELATED, "bound": BOUND}
-    return {name: table for name, table in tables.items() if len(table)}, facts, about
+    return tables, facts, about
 
 
 def _shifts(context: RunContext, models: Sequence[Model], about: dict[str, Any]) -> dict[str, pd.DataFrame]:
@@ -126,43 +124,63 @@ def _shifts(context: RunContext, models: Sequence[Model], about: dict[str, Any])
     return {"column_shifts": table}
 
 
-def _recourse(
-    context: RunContext, models: Sequence[Model], facts: dict[str, float], about: dict[str, Any]
-) -> dict[str, pd.DataFrame]:
-    case, lines, into = context.case, [], context.into if isinstance(context.into, str) else ""
+def _recourse(context: RunContext, facts: dict[str, float], about: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Return what denied people can change so that they are not, or so that they are taken for another class."""
+    case, into = context.case, context.into if isinstance(context.into, str) else ""
     judges = {model.name: any_but(model, into) if into else model for model in context.told_of}
-    wide = sum(feature.actionable for feature in case.schema.features) > WIDE
-    found: list[Recourse] = []
-    for model in models:
-        flagged = denied(judges[model.name], denied(model, case.test))
-        people = sample(flagged, FEW if wide and not context.budget.is_thorough else MANY, seed=context.seed)
-        if len(people):
-            with context.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
-                found.append(recourse(judges[model.name], people, observed=case.train, wanted=WANTED, progress=update))
-            lines.append({"model": model.name, "denied": len(flagged)} | searched(found[-1]))
-    about["nobody"] = tuple(model.name for model in models if model.name not in {one.model for one in found})
+
+    def flagged(model: Model) -> Dataset:
+        return denied(judges[model.name], denied(model, case.test))
+
+    def search(model: Model, people: Dataset, **asked: Any) -> Recourse:
+        return recourse(judges[model.name], people, **asked)
+
+    found, tables = searched_for(context, about, flagged, search, judges=judges, called="denied")
     if not found:
         return {}
-    others = [one.transferability([m for name, m in judges.items() if name != one.model]) for one in found]
     about["into"] = into
     odds = [p / (1 - p) for p in (found[0].goal, found[0].threshold)]
-    facts |= {"goal": found[0].goal, "margin": 1 - odds[0] / odds[1], "near": found[0].limit, "neighbours": NEIGHBOURS}
-    facts |= {"ordinary": ORDINARY_PEOPLE, "from_quantile": ORDINARY[0], "to_quantile": ORDINARY[1], "wanted": WANTED}
-    tables = {
-        "recourse": pd.concat([one.summary(seed=context.seed) for one in found], ignore_index=True),
-        "recourse_columns": pd.concat([one.by_column() for one in found], ignore_index=True),
-        "recourse_changes": pd.concat([one.to_frame() for one in found], ignore_index=True),
-        "recourse_boundary": pd.concat([one.boundary() for one in found], ignore_index=True),
-        "recourse_other_models": pd.concat(others, ignore_index=True),
-        "recourse_search": pd.DataFrame(lines),
-    }
+    facts |= {"goal": found[0].goal, "margin": 1 - odds[0] / odds[1], **facts_of(found)}
     if case.several is not None:
         tables["recourse_classes"] = _classes_then(context, found)
-    having = next((one for one in found if one.found.any()), None)
-    if having is not None:
-        say = partial(percent_beside, threshold=having.threshold, decimals=1)
-        tables["_recourse_changes"] = example_of(having, about, say)
-    return tables
+    return tables | example_of(found, about, partial(percent_beside, threshold=found[0].threshold, decimals=1))
+
+
+def searched_for(
+    context: RunContext,
+    about: dict[str, Any],
+    needing: Callable[[Model], Dataset],
+    search: Callable[..., Recourse],
+    *,
+    judges: Mapping[str, Model],
+    called: str,
+) -> tuple[list[Recourse], dict[str, pd.DataFrame]]:
+    """Return the recourse from each model, as `search` finds it for some of the people who need it, and its tables."""
+    case, lines, found = context.case, list[dict[str, Any]](), list[Recourse]()
+    wide = sum(feature.actionable for feature in case.schema.features) > WIDE
+    for model in context.audited:
+        every = needing(model)
+        people = sample(every, FEW if wide and not context.budget.is_thorough else MANY, seed=context.seed)
+        if len(people):
+            with context.narrator.step(f"Looking for recourse from {model.name}", "people") as update:
+                found.append(search(model, people, observed=case.train, wanted=WANTED, progress=update))
+            lines.append({"model": model.name, called: len(every)} | _searched(found[-1]))
+    about["nobody"] = tuple(name for name in about["looked_at"] if name not in {one.model for one in found})
+    others = (one.transferability([judge for name, judge in judges.items() if name != one.model]) for one in found)
+    return found, {
+        "recourse": joined(one.summary(seed=context.seed) for one in found),
+        "recourse_columns": joined(one.by_column() for one in found),
+        "recourse_changes": joined(one.to_frame() for one in found),
+        "recourse_boundary": joined(one.boundary() for one in found),
+        "recourse_other_models": joined(others),
+        "recourse_search": pd.DataFrame(lines),
+    }
+
+
+def facts_of(found: Sequence[Recourse]) -> dict[str, float]:
+    """Return what makes a change plausible, and how many ways were looked for."""
+    facts = {"near": found[0].limit, "neighbours": NEIGHBOURS, "ordinary": ORDINARY_PEOPLE}
+    return facts | {"from_quantile": ORDINARY[0], "to_quantile": ORDINARY[1], "wanted": WANTED}
 
 
 def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFrame:
@@ -174,7 +192,7 @@ def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFram
     return joined(tables)
 
 
-def searched(one: Recourse) -> dict[str, float]:
+def _searched(one: Recourse) -> dict[str, float]:
     """Return how many have recourse, how low the risk of the others gets, and what the search cost."""
     without, first = one.boundary(), [answer.counterfactuals[0] for answer in one.answers if answer.counterfactuals]
     rest = without[~without["only_implausible"].astype(bool)]
@@ -201,8 +219,11 @@ def _median_having(one: Recourse) -> Answer:
     return having[len(having) // 2]
 
 
-def example_of(one: Recourse, about: dict[str, Any], say: Callable[[float], str]) -> pd.DataFrame:
-    """Return the ways of the person in the middle."""
+def example_of(found: Sequence[Recourse], about: dict[str, Any], say: Callable[[float], str]) -> dict[str, pd.DataFrame]:
+    """Return the ways of the person in the middle, by the first model from which there are any."""
+    one = next((one for one in found if one.found.any()), None)
+    if one is None:
+        return {}
     answer, form, lines = _median_having(one), one.actions.format, []
     about["example"] = {"model": one.model, "person": str(answer.person)}
     for number, way in enumerate(answer.counterfactuals, 1):
@@ -212,4 +233,4 @@ def example_of(one: Recourse, about: dict[str, Any], say: Callable[[float], str]
             own = form.text(i, answer.row[i], exact=True) if own == to else own  # or it would read as no change
             changes.append(f"{one.schema.labels[i]}: {own} → {to}")
         lines.append((number, "; ".join(changes), say(way.risk), way.distance))
-    return pd.DataFrame(lines, columns=["way", "changes", "risk", "distance"])
+    return {"_recourse_changes": pd.DataFrame(lines, columns=["way", "changes", "risk", "distance"])}

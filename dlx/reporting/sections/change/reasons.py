@@ -71,7 +71,7 @@ def measure_reasons(
             printable = {group for group, name in zip(groups.group, schema.names, strict=True) if name not in groups.withheld}
             asked: dict[str, Any] = {"groups": len(printable), "weights": _by_person(context.case.test), "seed": context.seed}
             tables |= _stability(reason_stability(denials, **asked))
-    return {name: table for name, table in tables.items() if len(table)}
+    return tables
 
 
 def _by_person(people: Dataset) -> dict[Any, float] | None:

@@ -70,8 +70,7 @@ def measure(context: RunContext) -> Measured:
     often = pd.concat([wrong["outcome"], wrong["taken_for"]]).value_counts()
     most = sorted(target.level_labels, key=lambda label: -often.get(label, 0))[:MOST]
     shown = [label for label in target.level_labels if label in most]
-    kept = {name: table for name, table in tables.items() if len(table)}
-    return Measured(kept, facts, About(people_word(target), [one.name for one in told], alone, shown, named))
+    return Measured(tables, facts, About(people_word(target), [one.name for one in told], alone, shown, named))
 
 
 def _predictions(model: Model, test: Dataset) -> pd.DataFrame:

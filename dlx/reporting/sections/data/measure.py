@@ -31,6 +31,5 @@ def measure(context: RunContext) -> Measured:
     }
     decide = len(found.to_decide)
     known = len(found) - decide - len(tables["_accepted"])
-    facts = {"columns": len(found.reading.columns), "to_decide": decide, "to_know": known}
-    facts |= {"told": min(MOST_TOLD, decide)}
-    return Measured({name: table for name, table in tables.items() if len(table)}, {k: float(v) for k, v in facts.items()})
+    facts = {"columns": len(found.reading.columns), "to_decide": decide, "to_know": known, "told": min(MOST_TOLD, decide)}
+    return Measured(tables, facts)

@@ -91,7 +91,7 @@ def measure(context: RunContext) -> Measured:
     if about.joint is not None:
         found = interaction_table(about.joint, seed=context.seed)
         tables |= {"interactions": found, "effects_between": _between(about.joint, found)}
-    return Measured({name: table.reset_index(drop=True) for name, table in tables.items() if len(table)}, facts, about)
+    return Measured(tables, facts, about)
 
 
 def _most(context: RunContext, model: Model) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -21,15 +22,15 @@ from dlx.audit.mispredictions import (
     slices,
 )
 from dlx.audit.mispredictions.errors import FALSE_POSITIVE, KINDS, LEVELS
-from dlx.audit.mispredictions.slicing import MOST_TESTED, SIGNIFICANT
+from dlx.audit.mispredictions.slicing import MOST_TESTED, SIGNIFICANT, Judged, Measure
 from dlx.background import sample
-from dlx.context import MOST_AUDITED, RunContext, is_black_box
+from dlx.context import MOST_AUDITED, RunContext
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.plots import unit_of
 from dlx.remedies import Fixed, Remedy, fix, known_remedy, recipe_of
-from dlx.reporting.sections import Measured
+from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, interval_of_share
 
 TITLE, PLACE, TASKS, PART, IS_LONG = "Where the models err", 60, ("binary", "regression"), "audit", True
@@ -38,48 +39,59 @@ EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
 LOSSES = 250, 1_000  # test rows whose loss is explained, quick and thorough
 SEEDS = 5  # trainings of a net with and without the remedy, of a thorough report
+Found = tuple[dict[str, pd.DataFrame], str]
 
 
 @dataclass(frozen=True, eq=False)
 class About:
     """What the prose and the figures need beside numbers."""
 
-    models: tuple[str, ...]  # those that were looked into
-    units: dict[str, str]  # of the contributions of each model
+    units: dict[str, str]  # of the contributions of each model that was looked into
     no_slices: dict[str, str]  # why a model has none
     remedy: Remedy | None  # None where none is known for the table
     fixed: dict[str, Fixed]  # the models that were trained again
     command: str  # that trains them so; "" for a table of one's own
 
+    @property
+    def models(self) -> list[str]:
+        """Those that were looked into."""
+        return list(self.units)
+
 
 def measure(context: RunContext) -> Measured:
     """Return where each black box is wrong; all models, if none is a black box."""
+    found = looked_into(context, _of)
+    losses = min(context.fewer(LOSSES[context.budget.is_thorough]), len(context.case.test))
+    return replace(found, facts={**found.facts, "little": LEVELS[1], "losses": losses}) if found.tables else found
+
+
+def looked_into(context: RunContext, look: Callable[[RunContext, Model], Found]) -> Measured:
+    """Return the tables that a look at each black box (at all models, if none is one) gives, and what a remedy changes.
+
+    A look gives the tables of one model, by the names of their CSVs without the section's, and why it has no slices.
+    """
     test = context.case.test
     assert test.outcomes is not None
-    facts = {"test_rows": float(len(test)), "certain": LEVEL, "significant": SIGNIFICANT, "most_tested": float(MOST_TESTED)}
+    facts = {"test_rows": len(test), "certain": LEVEL, "significant": SIGNIFICANT, "most_tested": MOST_TESTED}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
-    models = [model for model in context.told_of if is_black_box(model)] or context.told_of
-    remedy, found = known_remedy(context.case), []
+    models, remedy = context.audited, known_remedy(context.case)
+    found, no_slices, fixed = list[dict[str, pd.DataFrame]](), dict[str, str](), dict[str, Fixed]()
     with context.narrator.step("Finding where models err, and why", "models") as update:
         for model in models:
-            found.append(_Found.of(context, model, remedy))
+            tables, why = look(context, model)
+            more, mended = _remedied(context, model, remedy)
+            found.append(tables | more)
+            no_slices |= {model.name: why} if why else {}
+            fixed |= {model.name: mended} if mended is not None else {}
             update(len(found), len(models))
-    names = list(dict.fromkeys(name for one in found for name in one.tables))
-    tables = {f"errors_{name}": [one.tables[name] for one in found if len(one.tables.get(name, ()))] for name in names}
-    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
-    facts |= {"little": LEVELS[1], "losses": float(min(context.fewer(LOSSES[context.budget.is_thorough]), len(test)))}
-    return Measured(joined, facts, _about(context, found, remedy))
+    names = dict.fromkeys(name for one in found for name in one)
+    units = {model.name: unit_of(model.scales[0]) for model in models}
+    about = About(units, no_slices, remedy, fixed, _command_of(context, fixed))
+    return Measured({f"errors_{name}": joined(one.get(name) for one in found) for name in names}, facts, about)
 
 
-def _about(context: RunContext, found: Sequence[_Found], remedy: Remedy | None) -> About:
-    fixed = {one.model.name: one.fixed for one in found if one.fixed is not None}
-    units = {one.model.name: unit_of(one.model.scales[0]) for one in found}
-    no_slices = {one.model.name: one.no_slices for one in found if one.no_slices}
-    return About(tuple(units), units, no_slices, remedy, fixed, command_of(context, fixed))
-
-
-def command_of(context: RunContext, fixed: Mapping[str, Fixed]) -> str:
+def _command_of(context: RunContext, fixed: Mapping[str, Fixed]) -> str:
     """Return the command that trains models so again; "" for a table of one's own."""
     if not fixed or context.case.name not in cases.names():
         return ""
@@ -89,7 +101,7 @@ def command_of(context: RunContext, fixed: Mapping[str, Fixed]) -> str:
     return f"dlx fix {context.case.name} {chosen}{seed}"
 
 
-def remedied(context: RunContext, model: Model, remedy: Remedy | None) -> tuple[dict[str, pd.DataFrame], Fixed | None]:
+def _remedied(context: RunContext, model: Model, remedy: Remedy | None) -> tuple[dict[str, pd.DataFrame], Fixed | None]:
     """Return what a remedy changes about a model that dlx trained, whatever its name, as tables, and that model."""
     if remedy is None or recipe_of(model, context.case) is None:
         return {}, None
@@ -102,39 +114,35 @@ def remedied(context: RunContext, model: Model, remedy: Remedy | None) -> tuple[
     return tables, fixed
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """Where one model is wrong: its tables, by the name of their CSV without the section's."""
-
-    model: Model
-    tables: dict[str, pd.DataFrame]
-    no_slices: str
-    fixed: Fixed | None
-
-    @classmethod
-    def of(cls, context: RunContext, model: Model, remedy: Remedy | None) -> _Found:
-        decisions, tables = decisions_of(model, context.case.test), {}
-        searched, why = _slices(context, model, decisions)
-        some = _some(context, decisions, context.fewer(MOST_AUDITED))
-        tables["rates"] = _rates(decisions)
-        sure = overconfidence(decisions, seed=context.seed)
-        tables["overconfidence"] = sure.assign(is_more=sure["observed"] > sure["high"])
-        tables["confident"] = _confident(context, model, decisions)
-        if searched:
-            tables["slices"] = pd.concat([one.table for one in searched], ignore_index=True)
-            counts = [(one.model, one.of, len(one.table), int(one.table["found"].sum())) for one in searched]
-            tables["search"] = pd.DataFrame(counts, columns=["model", "of", "tested", "found"])
-        pushed = pushes(some, context.contributions[model.name], seed=context.seed)
-        tables["pushes"] = pushed.assign(is_clear=pushed["low"] > 0)
-        tables["losses"] = _losses(context, model, decisions, searched)
-        more, fixed = remedied(context, model, remedy)
-        tables |= more
-        return cls(model, tables, why, fixed)
+def _of(context: RunContext, model: Model) -> Found:
+    """Return where one model decides wrongly."""
+    decisions = decisions_of(model, context.case.test)
+    searched, tables, why = sliced(context, decisions, lambda: decisions_of(model, context.case.validation))
+    sure = overconfidence(decisions, seed=context.seed)
+    tables |= {"rates": _rates(decisions), "overconfidence": sure.assign(is_more=sure["observed"] > sure["high"])}
+    tables |= {"confident": _confident(context, model, decisions), "pushes": pushed(context, model, decisions)}
+    return tables | {"losses": _losses(context, model, decisions, searched)}, why
 
 
-def _some(context: RunContext, decisions: Decisions, most: int) -> Decisions:
-    """Return the decisions about some people, drawn at random, in their order; about all, where there are no more."""
-    return decisions[sample(np.arange(len(decisions)), most, seed=context.seed)]
+def sliced(
+    context: RunContext, judged: Judged, discover: Callable[[], Judged]
+) -> tuple[list[Slices], dict[str, pd.DataFrame], str]:
+    """Return the slices of a model, found on other rows, their tables, and why there are none."""
+    try:
+        discovery = discover()
+        searched = [slices(discovery, judged, of=of, seed=context.seed) for of in get_args(Measure)]
+    except DlxError as error:
+        return [], {}, str(error)
+    counts = [(one.model, one.of, len(one.table), int(one.table["found"].sum())) for one in searched]
+    tables = {"slices": joined(one.table for one in searched)}
+    return searched, tables | {"search": pd.DataFrame(counts, columns=["model", "of", "tested", "found"])}, ""
+
+
+def pushed(context: RunContext, model: Model, judged: Judged) -> pd.DataFrame:
+    """Return which columns pushed the wrong way, among the test rows whose contributions are known."""
+    some = sample(np.arange(len(judged)), context.fewer(MOST_AUDITED), seed=context.seed)
+    found = pushes(judged[some], context.contributions[model.name], seed=context.seed)
+    return found.assign(is_clear=found["low"] > 0)
 
 
 def _rates(decisions: Decisions) -> pd.DataFrame:
@@ -153,28 +161,21 @@ def _confident(context: RunContext, model: Model, decisions: Decisions) -> pd.Da
     surest, target = confident_errors(decisions, most=WORST), context.case.schema.target
     at = np.flatnonzero(np.isin(decisions.people.index, surest["person"]))
     if len(at):
-        surest = confident_errors(decisions[at], explanation=_contributions(context, model, decisions[at]))
+        surest = confident_errors(decisions[at], explanation=contributions_of(context, model, decisions[at]))
     surest["person"] = surest["person"].astype(str)  # the name of a row, also where it is a number
     surest.insert(3, "decision", np.where(surest["kind"] == FALSE_POSITIVE, target.flagged, target.cleared))
     return surest
 
 
-def _contributions(context: RunContext, model: Model, decisions: Decisions) -> Explanation:
+def contributions_of(context: RunContext, model: Model, judged: Judged) -> Explanation:
     """Return Shapley values on the model's own scale, by the method that is exact and quick where there is one."""
-    return context.explain(model, decisions.people, explainers.best_shapley(model, model.scales[0]))
-
-
-def _slices(context: RunContext, model: Model, decisions: Decisions) -> tuple[tuple[Slices, ...], str]:
-    try:
-        discovery = decisions_of(model, context.case.validation)
-        return tuple(slices(discovery, decisions, of=of, seed=context.seed) for of in ("loss", "risk")), ""
-    except DlxError as error:
-        return (), str(error)
+    return context.explain(model, judged.people, explainers.best_shapley(model, model.scales[0]))
 
 
 def _losses(context: RunContext, model: Model, decisions: Decisions, searched: Sequence[Slices]) -> pd.DataFrame:
     """Return the loss explained, of everybody and of the slices that were found."""
-    some = _some(context, decisions, context.fewer(LOSSES[context.budget.is_thorough]))
+    few = context.fewer(LOSSES[context.budget.is_thorough])
+    some = decisions[sample(np.arange(len(decisions)), few, seed=context.seed)]
     if len(np.unique(some.outcomes)) < 2:
         return pd.DataFrame()
     explained = explained_losses(model, some, context.background, seed=context.seed, explain=context.keeper.explain)

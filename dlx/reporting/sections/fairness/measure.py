@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,11 @@ import pandas as pd
 from dlx.audit.adverse_action.rules import strongest_proxies
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, contrasts, explained_gap, proxy_strength
-from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, group_rates
+from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, GroupRates, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
+from dlx.audit.fairness.values import GroupErrors
 from dlx.background import sample
-from dlx.context import MOST_AUDITED, RunContext, is_black_box
+from dlx.context import MOST_AUDITED, RunContext
 from dlx.model import Model
 from dlx.plots import unit_of
 from dlx.remedies import recipe_of
@@ -40,49 +41,82 @@ class About:
     crossed: tuple[Partition, ...]  # pairs of those shown
     refused: tuple[Partition, ...]  # by which nobody may be compared
     models: tuple[str, ...]  # those that were explained: black boxes, and the model to use
-    favourable: str  # the rate that people want to be high
-    word: str  # what it says of them: "granted"
+    favourable: str  # the rate that people want to be high, or the mean by which groups are compared
+    word: str  # what it says of them: "granted"; "" of a value
     labels: dict[str, str]  # of the columns
     units: dict[str, str]  # of the contributions of each model
-    mended: tuple[str, ...]  # for which remedies were tried: the model to use, or all where thorough
-    not_trained_again: tuple[str, ...]  # those of them that no remedy could train again
+    mended: tuple[str, ...] = ()  # for which remedies were tried: the model to use, or all where thorough
+    not_trained_again: tuple[str, ...] = ()  # those of them that no remedy could train again
 
 
 def measure(context: RunContext) -> Measured:
     """Return how the models treat groups of people; no tables where the table has no protected column to compare by."""
-    case, target, every = context.case, context.case.schema.target, compared(context.case)
-    fit = [by for by in every if not by.objection]
-    shown = [by for by in fit if not target.fairness_by or by.name in target.fairness_by]
-    others, refused = [by for by in fit if by not in shown], tuple(by for by in every if by.objection)
-    use = context.to_use[0]
-    told = [model for model in context.told_of if is_black_box(model)] or context.told_of
-    models = told if use in told else [*told, use]
-    mended_models = models if context.budget.is_thorough else [use]
-    names = tuple(model.name for model in models)
+    target, use = context.case.schema.target, context.to_use[0]
+    models = list(dict.fromkeys([*context.audited, use]))
     rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
-    labels = dict(zip(case.schema.names, case.schema.labels, strict=True)) | {ALL: ALL}
-    units, parted = {model.name: unit_of(model.scales[0]) for model in models}, (tuple(shown), tuple(others))
-    facts = {"test_rows": float(len(case.test)), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
-    facts |= {"people": float(MIN_PEOPLE), "cases": float(MIN_CASES), "folds": float(FOLDS), "strongest": float(STRONGEST)}
-    if not shown:
-        return Measured({}, facts, About(*parted, (), refused, names, rate, word, labels, units, (), ()))
-    rates, gaps = _treatment(context, context.told_of, fit)
+    about = about_of(context, models, favourable=rate, word=word)
+    facts = {"test_rows": len(context.case.test), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
+    facts |= {"people": MIN_PEOPLE, "cases": MIN_CASES, "folds": FOLDS, "strongest": STRONGEST}
+    if not about.shown:
+        return Measured({}, facts, about)
+    rates, gaps, crossed = treatment(context, about, group_rates)
+    tables = explained_groups(context, models, about)
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
-    fit_shown = [by for by in shown if by.name in judged]
-    crossed = tuple(partition(case, *pair) for pair in itertools.combinations([by.name for by in fit_shown], 2))
-    if crossed:
-        more = _treatment(context, context.told_of, crossed)
-        rates, gaps = joined([rates, more[0]]), joined([gaps, more[1]])
-    told, carried, parts = explained_groups(context, models, shown)
-    mended = _mended(context, mended_models, fit_shown, carried)
-    tables = {"rates": rates, "gaps": gaps, "shown": _shown(shown, names, rates, gaps, rate), "proxies": told}
-    tables |= {"carriers": carried, "single_proxies": single_proxies(context, shown, carried, labels), "gap_columns": parts}
-    tables |= {"remedies": mended, "tried": _tried(mended)}
+    mended_models = models if context.budget.is_thorough else [use]
+    mended = _mended(context, mended_models, [by for by in about.shown if by.name in judged], tables["carriers"])
+    shown = {"rates": rates, "gaps": gaps, "shown": _shown(about, rates, gaps)}
+    tables = shown | tables | {"remedies": mended, "tried": _tried(mended)}
     again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
     tried = tuple(model.name for model in mended_models)
     left = tuple(name for name in tried if name not in again)
-    about = About(*parted, crossed, refused, names, rate, word, labels, units, tried, left)
-    return Measured(named_tables(tables, about) | {"fairness_lights": _lowest(gaps, shown, rate)}, facts, about)
+    about = replace(about, crossed=crossed, mended=tried, not_trained_again=left)
+    return Measured(named_tables(tables, about) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
+
+
+def about_of(context: RunContext, models: Sequence[Model], *, favourable: str, word: str) -> About:
+    """Return by what people are compared, and by what they must not be."""
+    schema, every = context.case.schema, compared(context.case)
+    fit = [by for by in every if not by.objection]
+    shown = tuple(by for by in fit if not schema.target.fairness_by or by.name in schema.target.fairness_by)
+    return About(
+        shown=shown,
+        others=tuple(by for by in fit if by not in shown),
+        crossed=(),
+        refused=tuple(by for by in every if by.objection),
+        models=tuple(model.name for model in models),
+        favourable=favourable,
+        word=word,
+        labels=dict(zip(schema.names, schema.labels, strict=True)) | {ALL: ALL},
+        units={model.name: unit_of(model.scales[0]) for model in models},
+    )
+
+
+def treatment(
+    context: RunContext, about: About, compare: Callable[..., GroupRates | GroupErrors]
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[Partition, ...]]:
+    """Return what models make of each group, how far groups are apart, and the pairs of columns that part people, too.
+
+    Pairs are of those columns shown of which two groups can be judged.
+    """
+    models, seed = context.told_of, context.seed
+
+    def of(every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        treated = {}
+        with context.narrator.step("Comparing groups", "comparisons") as update:
+            for by in every:  # the models of one after another, so that they share its resamples
+                for model in models:
+                    treated[model.name, by.name] = compare(model, context.case.test, by, seed=seed)
+                    update(len(treated), len(models) * len(every))
+        ordered = [treated[model.name, by.name] for model in models for by in every]
+        return joined(one.to_frame() for one in ordered), joined(one.gaps() for one in ordered)
+
+    rates, gaps = of([by for by in compared(context.case) if not by.objection])
+    judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
+    pairs = itertools.combinations([by.name for by in about.shown if by.name in judged], 2)
+    if crossed := tuple(partition(context.case, *pair) for pair in pairs):
+        more = of(crossed)
+        rates, gaps = joined([rates, more[0]]), joined([gaps, more[1]])
+    return rates, gaps, crossed
 
 
 def named_tables(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
@@ -105,23 +139,10 @@ def _lowest(gaps: pd.DataFrame, shown: Sequence[Partition], rate: str) -> pd.Dat
     return renamed[["model", "attribute", "lowest", "highest", "value", "low", "high"]].reset_index(drop=True)
 
 
-def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    treated = {}
-    with context.narrator.step("Comparing groups", "comparisons") as update:
-        for by in every:  # the models of one after another, so that they share its resamples
-            for model in models:
-                treated[model.name, by.name] = group_rates(model, context.case.test, by, seed=context.seed)
-                update(len(treated), len(models) * len(every))
-    ordered = [treated[model.name, by.name] for model in models for by in every]
-    return joined([one.to_frame() for one in ordered]), joined([one.gaps() for one in ordered])
-
-
-def _shown(
-    shown: Sequence[Partition], models: Sequence[str], rates: pd.DataFrame, gaps: pd.DataFrame, rate: str
-) -> pd.DataFrame:
+def _shown(about: About, rates: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Return, of each partition shown and black box, the two groups furthest apart in the favourable rate, and outcomes."""
-    lines = []
-    for by in shown:
+    lines, rate, models = [], about.favourable, about.models
+    for by in about.shown:
         for model in models:
             gap = gaps.query("model == @model and attribute == @by.name and rate == @rate").iloc[0]
             own = rates.query("model == @model and attribute == @by.name")
@@ -144,11 +165,9 @@ def _shown(
     return table.assign(is_widest=ratios == ratios.min())
 
 
-def explained_groups(
-    context: RunContext, models: Sequence[Model], shown: Sequence[Partition]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def explained_groups(context: RunContext, models: Sequence[Model], about: About) -> dict[str, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
-    people = sample(context.case.test, context.fewer(MOST_AUDITED), seed=context.seed)
+    people, shown = sample(context.case.test, context.fewer(MOST_AUDITED), seed=context.seed), about.shown
     explained = [context.contributions[model.name] for model in models]
     told, carried, parts = [], [], list[pd.DataFrame]()
     with context.narrator.step("Proxies of protected columns and gaps of explanations", "columns") as update:
@@ -162,7 +181,8 @@ def explained_groups(
             gaps = [explained_gap(made, people, by, group, against, seed=context.seed) for group, against, made in of_each]
             parts += _widest_marked(gaps)
             update(count, len(shown))
-    return joined(told), joined(carried), joined(parts)
+    tables = {"proxies": joined(told), "carriers": joined(carried)}
+    return tables | {"single_proxies": _single_proxies(context, about, tables["carriers"]), "gap_columns": joined(parts)}
 
 
 def _widest_marked(gaps: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -174,9 +194,7 @@ def _widest_marked(gaps: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield one.assign(is_widest=is_widest, is_clear=is_clear)
 
 
-def single_proxies(
-    context: RunContext, shown: Sequence[Partition], carried: pd.DataFrame, labels: dict[str, str]
-) -> pd.DataFrame:
+def _single_proxies(context: RunContext, about: About, carried: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that by themselves are a proxy, each with the group that it tells best.
 
     Of a protected number, the groups that reasons are held against are finer than those compared: a column may tell only one
@@ -192,12 +210,12 @@ def single_proxies(
     groups = protected_groups(train)
     finer = [
         (by.name, column, proxy.group, proxy.auc, proxy.low, proxy.high)
-        for by in shown
+        for by in about.shown
         for column, proxy in strongest_proxies(train, [g for g in groups if g.column == by.name and g.can_be_judged]).items()
         if proxy.low > PROXY_AUC and (by.name, column) not in known
     ]
     both = joined([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
-    return both.assign(column_label=both["column"].map(labels)) if len(both) else both
+    return both.assign(column_label=both["column"].map(about.labels)) if len(both) else both
 
 
 def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition
+from dlx.audit.fairness.groups import MIN_PEOPLE, Partition
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC
 from dlx.audit.fairness.values import ERROR, OBSERVED, PREDICTED, SIZE, group_errors
-from dlx.context import RunContext, is_black_box
-from dlx.model import Model
-from dlx.plots import unit_of
-from dlx.reporting.sections import Measured, joined
-from dlx.reporting.sections.fairness.measure import ALL, About, explained_groups, named_tables, single_proxies
+from dlx.context import RunContext
+from dlx.reporting.sections import Measured
+from dlx.reporting.sections.fairness.measure import about_of, explained_groups, named_tables, treatment
 from dlx.stats import LEVEL, spread
 
 COVERS = ("proxies",)
@@ -24,42 +23,17 @@ COVERS = ("proxies",)
 
 def measure(context: RunContext) -> Measured:
     """Return how well the models predict groups of people; no tables where the table has no protected column to compare by."""
-    case, target, every = context.case, context.case.schema.target, compared(context.case)
-    fit = [by for by in every if not by.objection]
-    shown = [by for by in fit if not target.fairness_by or by.name in target.fairness_by]
-    others, refused = tuple(by for by in fit if by not in shown), tuple(by for by in every if by.objection)
-    told, use = [model for model in context.told_of if is_black_box(model)] or context.told_of, context.to_use[0]
-    models = [use, *(model for model in told if model is not use)]
-    names, units = tuple(model.name for model in models), {model.name: unit_of(model.scales[0]) for model in models}
-    labels = dict(zip(case.schema.names, case.schema.labels, strict=True)) | {ALL: ALL}
-    facts = {"test_rows": float(len(case.test)), "certain": LEVEL, "proxy": PROXY_AUC}
-    facts |= {"people": float(MIN_PEOPLE), "folds": float(FOLDS)}
-    if not shown or case.test.outcomes is None or len(np.unique(case.test.outcomes)) < 2:
-        return Measured({}, facts, About((), others, (), refused, names, ERROR, "", labels, units, (), ()))
-    means, gaps = _treatment(context, context.told_of, fit)
-    judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
-    crossed = tuple(
-        partition(case, *pair) for pair in itertools.combinations([by.name for by in shown if by.name in judged], 2)
-    )
-    if crossed:
-        more = _treatment(context, context.told_of, crossed)
-        means, gaps = joined([means, more[0]]), joined([gaps, more[1]])
-    proxies, carried, parts = explained_groups(context, models, shown)
-    tables = {"rates": means, "gaps": gaps, "shown": _shown(shown, names, means, gaps), "proxies": proxies}
-    tables |= {"carriers": carried, "single_proxies": single_proxies(context, shown, carried, labels), "gap_columns": parts}
-    about = About(tuple(shown), others, crossed, refused, names, ERROR, "", labels, units, (), ())
-    widest = _widest(gaps, means, shown, spread(case.test.outcomes, case.test.weights))
+    test, models = context.case.test, list(dict.fromkeys([context.to_use[0], *context.audited]))
+    about = about_of(context, models, favourable=ERROR, word="")
+    facts = {"test_rows": len(test), "certain": LEVEL, "proxy": PROXY_AUC, "people": MIN_PEOPLE, "folds": FOLDS}
+    if not about.shown or test.outcomes is None or len(np.unique(test.outcomes)) < 2:
+        return Measured({}, facts, replace(about, shown=()))
+    means, gaps, crossed = treatment(context, about, group_errors)
+    tables = {"rates": means, "gaps": gaps, "shown": _shown(about.shown, about.models, means, gaps)}
+    tables |= explained_groups(context, models, about)
+    about = replace(about, crossed=crossed)
+    widest = _widest(gaps, means, about.shown, spread(test.outcomes, test.weights))
     return Measured(named_tables(tables, about) | {"fairness_lights": widest}, facts, about)
-
-
-def _treatment(context: RunContext, models: Sequence[Model], every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the means of each group, and how far groups are apart."""
-    with context.narrator.step("Comparing groups", "comparisons") as update:
-        treated = []
-        for model, by in itertools.product(models, every):
-            treated.append(group_errors(model, context.case.test, by, seed=context.seed))
-            update(len(treated), len(models) * len(every))
-    return joined(one.to_frame() for one in treated), joined(one.gaps() for one in treated)
 
 
 def _shown(shown: Sequence[Partition], models: Sequence[str], means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:

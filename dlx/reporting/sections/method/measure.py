@@ -48,20 +48,14 @@ def measure(context: RunContext) -> Measured:
             instead=[method_label(name) if name else "" for name in preflight[is_fit]["fallback"]]
         ),
     }
-    counts = {
-        "rows": case,
-        "train": case.train,
-        "validation": case.validation,
-        "test": case.test,
-        "people": context.people,
-    }
-    facts = {name: float(len(some)) for name, some in counts.items()}
+    counts = {"rows": case, "train": case.train, "validation": case.validation, "test": case.test, "people": context.people}
+    facts: dict[str, float] = {name: len(some) for name, some in counts.items()}
     facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
     facts |= _of_outcomes(case) | {"seed": context.seed}
     facts |= {"usual_columns": USUAL_COLUMNS}
-    facts |= {"drawn": float(case.is_limited and sum(map(len, case.splits)) < len(case))}
+    facts |= {"drawn": case.is_limited and sum(map(len, case.splits)) < len(case)}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
-    return Measured({name: table for name, table in tables.items() if len(table)}, facts, About(scales, routes))
+    return Measured(tables, facts, About(scales, routes))
 
 
 def _of_outcomes(case: Dataset) -> dict[str, float]:

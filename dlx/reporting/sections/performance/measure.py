@@ -12,6 +12,7 @@ import pandas as pd
 
 from dlx import explainers
 from dlx.audit.decisions import confusion, decision_curve, expected_cost
+from dlx.audit.metrics import metrics_of
 from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, recalibrated
 from dlx.audit.scores import judged, performance
@@ -23,7 +24,7 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.remedies import recipe_of
 from dlx.reporting.sections import Measured, joined
-from dlx.stats import LEVEL, Interval, auc, auc_difference, ends_of, interval_of_mean, resampled_means
+from dlx.stats import LEVEL, Interval, ends_of, interval_of_mean, resampled_means
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary", "regression"), "models"
 COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
@@ -48,12 +49,7 @@ def measure(context: RunContext) -> Measured:
     """Return how good the models are on the test rows, and what acting on them is worth."""
     test, validation, seed = context.case.test, context.case.validation, context.seed
     assert test.outcomes is not None and validation.outcomes is not None
-    facts = {
-        "certain": LEVEL,
-        "test_rows": len(test),
-        "test_events": float(test.outcomes.sum()),
-        "validation_rows": len(validation),
-    }
+    facts = {"certain": LEVEL, "test_rows": len(test), "test_events": test.outcomes.sum(), "validation_rows": len(validation)}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
     scores = context.performance
@@ -80,11 +76,11 @@ def measure(context: RunContext) -> Measured:
     tables |= {"calibration_curves": joined(curves), **more}
     tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
     tables["_summary"] = _summary(tables)
-    facts |= {"cost_ratio": float(tables["expected_cost"]["cost_ratio"].iloc[0]), "threshold": test.schema.target.threshold}
+    facts |= {"cost_ratio": tables["expected_cost"]["cost_ratio"].iloc[0], "threshold": test.schema.target.threshold}
     use, why = context.to_use
     if "advantages" in tables:
         tables["opacity"] = opacity(tables["advantages"], use.name, "log_loss", "auc")
-    known, added = _added_to_what_is_known(context, use)
+    known, added = added_to_what_is_known(context, use)
     ours = tuple(
         one.name for one in context.models if recipe_of(one, context.case) is not None and context.case.several is None
     )
@@ -106,31 +102,33 @@ def opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.Data
     return pd.DataFrame([line])
 
 
-def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds."""
-    from sklearn.linear_model import LogisticRegression
+def added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
+    """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds.
+
+    In ROC AUC over a logistic regression, of a value in R2 over a line.
+    """
+    from sklearn.linear_model import LinearRegression, LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    case = context.case
-    labels, train, test = known_columns(case)
-    if not labels:
-        return (), {}
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-    fitted.fit(train, case.train.outcomes, logisticregression__sample_weight=case.train.weights)
-    alone, outcomes, weights = fitted.predict_proba(test)[:, 1], case.test.outcomes, case.test.weights
-    assert outcomes is not None
-    gain = auc_difference(outcomes, use.predict(case.test, "probability"), alone, weights)
-    facts = {"baseline_auc": auc(outcomes, alone, weights), "added": gain.estimate, "added_low": gain.low}
-    return labels, facts | {"added_high": gain.high}
-
-
-def known_columns(case: Dataset) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Return labels of age and sex, else of all protected columns, and these as a linear model takes them, of both parts."""
+    case, target = context.case, context.case.schema.target
     protected = [i for i, feature in enumerate(case.schema.features) if feature.protected]
     known = [i for i in protected if case.schema.names[i] in DEMOGRAPHY] or protected
-    train, test = (_dense(rows, known, case.train) if known else rows.rows[:, :0] for rows in (case.train, case.test))
-    return tuple(case.schema.features[i].label for i in known), train, test
+    if not known:
+        return (), {}
+    train, test = (_dense(rows, known, case.train) for rows in (case.train, case.test))
+    outcomes, weights = case.test.outcomes, case.test.weights
+    assert outcomes is not None
+    if target.is_value:
+        alone = LinearRegression().fit(train, case.train.outcomes, sample_weight=case.train.weights).predict(test)
+    else:
+        fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+        fitted.fit(train, case.train.outcomes, logisticregression__sample_weight=case.train.weights)
+        alone = fitted.predict_proba(test)[:, 1]
+    name, metric = next(iter(metrics_of(target).items()))
+    gain = metric.gain(outcomes, use.predict(case.test, target.scale), alone, weights=weights, seed=context.seed)
+    facts = {f"baseline_{name}": metric(outcomes, alone, weights), "added": gain.estimate}
+    return tuple(case.schema.labels[i] for i in known), facts | {"added_low": gain.low, "added_high": gain.high}
 
 
 def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dlx.audit.metrics import VALUE_METRICS
 from dlx.audit.values import by_prediction, error_sizes, value_calibration
 from dlx.context import RunContext
-from dlx.model import Model
 from dlx.reporting.sections import Measured, joined
-from dlx.reporting.sections.performance.measure import known_columns, opacity
+from dlx.reporting.sections.performance.measure import added_to_what_is_known, opacity
 from dlx.stats import LEVEL, spread
 
 COVERS = ("discrimination", "calibration", "interpretable")
@@ -48,7 +46,7 @@ def measure(context: RunContext) -> Measured:
     use, why = context.to_use
     if "advantages" in tables:
         tables["opacity"] = opacity(tables["advantages"], use.name, "rmse", "mae")
-    known, added = _added_to_what_is_known(context, use)
+    known, added = added_to_what_is_known(context, use)
     return Measured(tables, facts | added, About(use.name, why, known))
 
 
@@ -69,19 +67,3 @@ def _summary(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFra
     )
     off = np.select([found["bias_low"] > 0, found["bias_high"] < 0], ["high", "low"], "")
     return found.assign(less=1 - found["mae"] / found["guessed"], stretch=stretch, bent=bent, off=off, size=found["bias"].abs())
-
-
-def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Return labels of age and sex, else of all protected columns, the R2 of a line through these, and what the model adds."""
-    from sklearn.linear_model import LinearRegression
-
-    case = context.case
-    labels, train, test = known_columns(case)
-    if not labels:
-        return (), {}
-    assert case.test.outcomes is not None
-    alone = LinearRegression().fit(train, case.train.outcomes, sample_weight=case.train.weights).predict(test)
-    share, weights = VALUE_METRICS["r2"], case.test.weights
-    gain = share.gain(case.test.outcomes, use.predict(case.test, "value"), alone, weights=weights, seed=context.seed)
-    facts = {"baseline_r2": share(case.test.outcomes, alone, weights), "added": gain.estimate, "added_low": gain.low}
-    return labels, facts | {"added_high": gain.high}

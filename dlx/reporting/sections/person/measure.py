@@ -73,7 +73,7 @@ def measure(context: RunContext) -> Measured:
         disputed, differs_by = context.people.index[where], [context.case.schema.names[i] for i in largest]
     counting, shown = frozenset(known.believed(main)), {"Column": "label", "Value": "value"} | grid
     about = About(explained, counting, known.is_trusted(main), compared, disputed, differs_by, shown)
-    return Measured({name: table for name, table in tables.items() if len(table)}, facts, about)
+    return Measured(tables, facts, about)
 
 
 def shapley(context: RunContext, model: Model) -> Explanation:
