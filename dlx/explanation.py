@@ -405,11 +405,7 @@ class Explanation:
     @property
     def shown(self) -> np.ndarray:
         """The rows in the words of the schema, object [rows, features]."""
-        words = np.empty(self.rows.shape, dtype=object)
-        for i, (feature, column) in enumerate(zip(self.schema.features, self.rows.T, strict=True)):
-            different, which = words_of(feature, column)
-            words[:, i] = np.array(different, dtype=object)[which]
-        return words
+        return np.array(self._words(), dtype=object).reshape(self.rows.shape)
 
     @property
     def rows_id(self) -> str:

@@ -111,11 +111,7 @@ def explain(
     model = model.typed(rows, background) if isinstance(model, BlackBox) else model
     coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
     started, own = time.perf_counter(), model.scales[0]
-    outputs, references = (
-        predicted(model, some) if isinstance(model, BlackBox) else model.predict(codes, own, checked=True)
-        for some, codes in ((rows, coded), (background, reference))
-    )
-    held(model, [(rows, outputs), (background, references)])
+    outputs, references = _held_to_original(model, (rows, coded), (background, reference))
     base = rescaled(references, own, scale, model.name)
     model, carried = _with_carried(model, coded, outputs)
 
@@ -124,9 +120,9 @@ def explain(
         made = run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
         return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), base.mean()))
 
-    size = _batch_rows(module, model, made_by) if batch_size is None else batch_size
+    size = 1 if carried else _batch_rows(module, model, made_by) if batch_size is None else batch_size
     with _one_line(method, model):
-        attribution, failures = _in_batches(attribute, coded, 1 if carried else size, strict, progress)
+        attribution, failures = _in_batches(attribute, coded, size, strict, progress)
     found = dict(vars(attribution))
     explanation = Explanation(
         options=explainers.options(method) | options | found.pop("settled"),
@@ -147,10 +143,17 @@ def explain(
         carried=carried,
     )
     limit = _largest_residual(explanation, module.PROMISE, model, np.concatenate([outputs, references]), base)
-    remedy, remedy_for = module.PROMISE.remedy, getattr(module, "remedy_for", None)
-    if remedy_for is not None and (np.abs(explanation.residuals) > limit).any():
-        remedy = remedy_for(model, reference) or remedy
-    return _checked(explanation, limit, remedy, failures, strict=strict)
+    return _checked(explanation, limit, lambda: _remedy(module, model, reference), failures, strict=strict)
+
+
+def _held_to_original(model: Model, *parts: tuple[Any, np.ndarray]) -> list[np.ndarray]:
+    """Return what a model predicts of rows, as they came and coded, on its own scale, once it is held to the user's own."""
+    found = [
+        predicted(model, rows) if isinstance(model, BlackBox) else model.predict(coded, model.scales[0], checked=True)
+        for rows, coded in parts
+    ]
+    held(model, [(rows, outputs) for (rows, _), outputs in zip(parts, found, strict=True)])
+    return found
 
 
 def _with_carried(model: Model, coded: np.ndarray, outputs: np.ndarray) -> tuple[Model, tuple[str, ...]]:
@@ -247,17 +250,26 @@ def _largest_residual(
     return max(promise.limit(float(mean_effect)), rounding * float(largest))
 
 
-def _checked(explanation: Explanation, limit: float, remedy: str, failures: Mapping[int, str], *, strict: bool) -> Explanation:
+def _remedy(module: ModuleType, model: Model, background: np.ndarray) -> str:
+    """Return what to do where contributions do not add up as their method promises."""
+    remedy_for = getattr(module, "remedy_for", lambda _model, _background: "")
+    return remedy_for(model, background) or module.PROMISE.remedy or "the method does not fit this model"
+
+
+def _checked(
+    explanation: Explanation, limit: float, remedy: Callable[[], str], failures: Mapping[int, str], *, strict: bool
+) -> Explanation:
     """Return the explanation, rows that do not add up within the limit, or are not finite, as NaN; where strict, raise."""
     reasons = dict(failures)
     for row in np.flatnonzero(explanation.failed):
         reasons.setdefault(int(row), f"{explanation.method} gave values for {explanation.model} that are not finite")
     off = np.abs(np.where(explanation.failed, 0.0, explanation.residuals))
-    for row in np.flatnonzero(off > limit)[np.argsort(-off[off > limit], kind="stable")]:
+    beyond = np.flatnonzero(off > limit)[np.argsort(-off[off > limit], kind="stable")]
+    what_to_do = remedy() if len(beyond) else ""
+    for row in beyond:
         reasons[int(row)] = (
             f"{explanation.method} of {explanation.model}: contributions must add up to {limit:.2g}, but row "
-            f"{explanation.index[row]} is off by {off[row]:.2g} {explanation.scale}; "
-            f"{remedy or 'the method does not fit this model'}"
+            f"{explanation.index[row]} is off by {off[row]:.2g} {explanation.scale}; {what_to_do}"
         )
     if reasons and strict:
         raise LocalAccuracyError(next(iter(reasons.values())))

@@ -255,7 +255,7 @@ def _top(sizes: np.ndarray) -> np.ndarray:
 
 
 def _straight_within_ties(curves: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return curves over k = 0 to d [rows, d + 1], a straight line wherever it is open which k columns are the top."""
+    """Return curves over k = 0 to d [rows, d + 1], straight across ties, within which it is open which columns are the top."""
     every, falling = np.arange(curves.shape[1]), -np.sort(-sizes, axis=1)
     settled = np.pad(falling[:, :-1] > falling[:, 1:], ((0, 0), (1, 1)), constant_values=True)
     return np.array([np.interp(every, every[sure], curve[sure]) for curve, sure in zip(curves, settled, strict=True)])

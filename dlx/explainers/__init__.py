@@ -1,6 +1,10 @@
 """One method a file. The folder is the registry; a file's name is the method's name everywhere, and nothing else names it.
 
-What is to be known of a method stands in its file:
+Its file has ``attribute(model, rows, background, *, scale, seed, <its options>) -> Attribution``: how coded rows
+[rows, features] come to their predictions on the scale, against coded rows [references, features]. The annotation of ``model``
+says which models it takes. Every row sees the same random numbers, so that the order of rows does not matter.
+
+What is to be known of a method stands there, too:
 
 - `LABEL`, the `QUESTION` it answers, its `LIBRARY`, its `PROMISE` of local accuracy;
 - `IS_SHAPLEY`: it sets out to give Shapley values, true to the model; `IS_RANDOM`: another seed gives other numbers;

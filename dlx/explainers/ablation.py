@@ -41,19 +41,7 @@ def evaluations_for(columns: int, references: int) -> int:
 
 
 def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
-    """Return how far the output falls without each column, of coded rows.
-
-    Parameters
-    ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; a column that is taken away has the values of the background, in turn.
-    scale : {"logit", "probability", "value"}
-        Unit of the falls.
-    seed : int
-        Unused: nothing is random.
-    """
+    """Return how far the output falls without each column, of coded rows."""
     del seed
     return withheld(model, rows, background, scale, np.eye(rows.shape[1], dtype=bool))
 

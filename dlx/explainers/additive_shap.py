@@ -34,17 +34,6 @@ def exact_for(model: AdditiveModel, scale: Scale) -> bool:
 def attribute(model: AdditiveModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact Shapley values of coded rows.
 
-    Parameters
-    ----------
-    model : AdditiveModel
-        The net of columns and pairs.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "value"}
-        The scale on which the model adds up.
-    seed : int
-        Unused: nothing is random.
-
     Raises
     ------
     ScaleError

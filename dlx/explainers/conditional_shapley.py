@@ -68,14 +68,8 @@ def attribute(
 
     Parameters
     ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; the background tells how columns go together.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Seed of the combinations, and of the rows that routes are judged by.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`; the background tells how columns go together.
     route : {"copula", "neighbours", "independence"}, optional
         How the mean of unknown columns is judged: by a Gaussian copula of all columns (levels without an order ranked by their
         mean output), by the reference rows most alike, or not at all: then the values are interventional. By default the one

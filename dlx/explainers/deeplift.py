@@ -56,17 +56,6 @@ WITH_RULES = (*LINEAR_MODULES, *NONLINEARITIES, *HEADS)  # of dlx
 def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return DeepLIFT contributions of coded rows.
 
-    Parameters
-    ----------
-    model : NeuralModel
-        The net; its nonlinearities must be modules that captum knows, each used once.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Unused: nothing is random.
-
     Raises
     ------
     MethodError

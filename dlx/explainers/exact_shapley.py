@@ -43,17 +43,6 @@ def pairs_for(columns: int, evaluations: int) -> int:
 def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact interventional Shapley values of coded rows.
 
-    Parameters
-    ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; a person and a reference row may differ in 20 columns at most.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Unused: nothing is random.
-
     Raises
     ------
     MethodError

@@ -39,14 +39,8 @@ def attribute(
 
     Parameters
     ----------
-    model : NeuralModel
-        The net.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Every row sees the same random references and points, so that the order of rows does not matter.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`.
     n_samples : int
         Gradients a row, at least 2.
 

@@ -41,14 +41,8 @@ def attribute(
 
     Parameters
     ----------
-    model : NeuralModel
-        The net.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Unused: nothing is random.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`.
     n_steps : int
         Midpoints on each path, at first; more for rows that do not add up yet. None are needed where the integral is a
         finite sum, and a fifth as many Gauss-Legendre points where the net is smooth. Of more than two or three layers of

@@ -55,14 +55,8 @@ def attribute(
 
     Parameters
     ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Every row sees the same coalitions, so that the order of rows does not matter.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`.
     n_samples : int, optional
         Coalitions a row; shap's own default, 2 d + 2,048, where None.
     n_features : int, optional

@@ -60,15 +60,9 @@ def attribute(
 
     Parameters
     ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; quartiles and samples come from the background. A level, or bin, that nobody in the background has gets the
+    model, rows, background, scale, seed
+        As in `dlx.explainers`; quartiles and samples come from the background. A level, or bin, that nobody in it has gets the
         mean effect of taking it.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Every row sees the same samples, so that the order of rows does not matter.
     n_samples : int
         Samples that all rows share, the row itself included.
     n_features : int, optional
@@ -79,18 +73,7 @@ def attribute(
         Sample a bin that holds one value at that value; lime itself samples it at 0. Without the repair nothing may be
         missing, and the lime package computes.
     """
-    if not repaired:
-        return reference(
-            model,
-            rows,
-            background,
-            scale=scale,
-            seed=seed,
-            n_samples=n_samples,
-            n_features=n_features,
-            units=units,
-            repaired=False,
-        )
+    assert repaired, "see OURS"
     _check_options(n_samples, n_features, units)
     made = local_surrogates(model, rows, background, scale, seed=seed, n_samples=n_samples, n_features=n_features)
     return _attribution(made.weights, made.intercepts, made.r2, made.shares, units, made.evaluations)

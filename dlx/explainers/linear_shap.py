@@ -29,17 +29,6 @@ def exact_for(model: LinearModel, scale: Scale) -> bool:
 def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact Shapley values of coded rows.
 
-    Parameters
-    ----------
-    model : LinearModel
-        Intercept and coefficients on dense columns.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "value"}
-        The scale on which the model is linear.
-    seed : int
-        Unused: nothing is random.
-
     Raises
     ------
     ScaleError

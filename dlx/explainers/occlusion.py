@@ -43,14 +43,8 @@ def attribute(
 
     Parameters
     ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; the columns of a window have the values of one reference row after the other.
-    scale : {"logit", "probability", "value"}
-        Unit of the falls.
-    seed : int
-        Unused: nothing is random.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`; the columns of a window have the values of one reference row after the other.
     window : int
         How many columns are taken away together; all, where there are no more.
 

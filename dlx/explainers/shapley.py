@@ -51,14 +51,8 @@ def attribute(
 
     Parameters
     ----------
-    model : Model
-        Anything that predicts.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    scale : {"logit", "probability", "value"}
-        Unit of the contributions.
-    seed : int
-        Every row sees the same combinations, so that the order of rows does not matter.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`.
     budget : int, optional
         Evaluations of the model a row, at least 2 (columns + 1) for each reference row. By default so many that the error
         is about a hundredth of the contributions of a net: 64 + 4 times the columns that differ, for each reference row.

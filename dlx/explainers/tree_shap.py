@@ -41,14 +41,8 @@ def attribute(
 
     Parameters
     ----------
-    model : TreeModel
-        The trees.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded, as the trees read them.
-    scale : {"logit", "probability", "value"}
-        The trees' own scale.
-    seed : int
-        Unused: nothing is random.
+    model, rows, background, scale, seed
+        As in `dlx.explainers`; the scale is the trees' own.
     path_dependent : bool
         Take the shares of training rows at each split in place of the background.
 
@@ -57,8 +51,8 @@ def attribute(
     ScaleError
         If the scale is not the one on which the trees add up.
     """
-    if path_dependent:
-        return reference(model, rows, background, scale=scale, seed=seed, path_dependent=True)
+    del seed
+    assert not path_dependent, "see OURS"
     _check_scale(model, scale)
     trees, (people, references) = model.on_columns(rows, background)
     values = leaf_values(trees, people, references)

@@ -336,7 +336,7 @@ def test_path_dependent_values_are_those_of_the_shares_of_training_rows(sets, pr
     shape = {"sets": sets, "thresholds": (0.1, 1.7e9 + 0.5) if precision == "float64" else (-1, 0.5)}
     trees = random_trees(4, 3, 5, 3, levels=40, reading=Reading(precision), **shape)
     rows = random_rows(5, 6, 3, levels=40, **shape)
-    made = tree_shap.attribute(model_of(trees, 3), rows, rows, scale="logit", path_dependent=True)
+    made = tree_shap.reference(model_of(trees, 3), rows, rows, scale="logit", path_dependent=True)
     for row, values, base in zip(rows, made.values, made.base_values, strict=True):
         expected, mean = path_dependent(trees, row)
         np.testing.assert_allclose(values, expected, rtol=0, atol=1e-9)
