@@ -285,31 +285,9 @@ def report(
 
     Example: `dlx report heart_attack`
     """
-    named = known_models(model)
-    kept_below(checkpoints)
-    from dlx import reporting
-    from dlx.progress import Narrator
-
-    data = reporting.of_page(table.data, level, Narrator())
-    page = writable(output or Path(data.name)) / reporting.page_of("report", level)
-    print(
-        reporting.report(
-            data,
-            models=[opened(name, data, trust, trained_on) for name in named or reporting.default_models(data)],
-            path=page,
-            seed=seed,
-            people=people,
-            background=background,
-            audit=audit,
-            thorough=thorough,
-            retrain=retrain,
-            device=device,
-            checkpoints=checkpoints,
-            people_in_page=people_in_page,
-            into=into,
-            command=shlex.join(["dlx", *sys.argv[1:]]),
-        )
-    )
+    more = {"people": people, "audit": audit, "retrain": retrain, "people_in_page": people_in_page}
+    asked = {"seed": seed, "background": background, "thorough": thorough, "device": device, "into": into, **more}
+    _print_page("report", table, model, level, output, (trust, trained_on), checkpoints=checkpoints, **asked)
 
 
 @_command()
@@ -331,30 +309,33 @@ def audit(
 
     Example: `dlx audit bank_loan`
     """
+    asked = {"seed": seed, "background": background, "thorough": thorough, "device": device, "into": into}
+    _print_page("audit", table, model, level, output, (trust, trained_on), checkpoints=checkpoints, **asked)
+
+
+def _print_page(
+    kind: str,
+    table: Table,
+    model: list[str] | None,
+    level: str | None,
+    output: Path | None,
+    seen: tuple[list[str] | None, str | None],
+    *,
+    checkpoints: Path | None,
+    **asked: Any,
+) -> None:
+    """Write the page of a command, and print where it is."""
     named = known_models(model)
     kept_below(checkpoints)
     from dlx import reporting
     from dlx.progress import Narrator
 
     data = reporting.of_page(table.data, level, Narrator())
-    page = writable(output or Path(data.name)) / reporting.page_of("audit", level)
-    print(
-        reporting.audit_report(
-            data,
-            models=[
-                opened(name, data, trust, trained_on)
-                for name in named or reporting.default_models(data, reporting.AUDITED_MODELS)
-            ],
-            path=page,
-            seed=seed,
-            background=background,
-            thorough=thorough,
-            device=device,
-            checkpoints=checkpoints,
-            into=into,
-            command=shlex.join(["dlx", *sys.argv[1:]]),
-        )
-    )
+    page = writable(output or Path(data.name)) / reporting.page_of(kind, level)
+    models = [opened(name, data, *seen) for name in named] or None
+    write = {"report": reporting.report, "audit": reporting.audit_report}[kind]
+    command = shlex.join(["dlx", *sys.argv[1:]])
+    print(write(data, models=models, path=page, checkpoints=checkpoints, command=command, **asked))
 
 
 _command()(fix)

@@ -135,8 +135,8 @@ def report(
     models = default_models(case) if models is None else models
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
     wanted = wanted_of(case, into)
-    opened = _opened(case, models, page, trusted, trained_on)
-    found, obtained = _models(case, opened, seed, retrain, device, checkpoints, narrator)
+    made: dict[str, Any] = {"seed": seed, "retrain": retrain, "device": device, "checkpoints": checkpoints}
+    found, obtained = _models(case, models, page, narrator, trusted, trained_on, **made)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "no-audit": not audit}
     more |= {"people-in-page": people_in_page, "range": into, "trust": list(trusted), "trained-on": trained_on}
@@ -178,44 +178,20 @@ def audit_report(
     models : sequence of str or Model
         As of `report`; by default `default_models(case, AUDITED_MODELS)`. The interpretable ones (linear, a single tree) are
         what the others are compared with.
-    target : str, optional
-        As of `report`.
     path : str or Path, optional
         The page; ``<case>-audit.html`` in the current folder by default, ``<case>-audit-<class>.html`` as of `report`.
-        Beside it lie ``<page>-evidence.html`` and
-        ``<page>-tables``.
-    seed : int
-        Seed of the models, the people, the background and everything random.
-    background : int
-        How many training rows are the reference of explanations.
+        Beside it lie ``<page>-evidence.html`` and ``<page>-tables``.
     thorough : bool
         Repeat what is random more often.
-    device : {"auto", "cpu", "cuda"}
-        Where nets are asked, and trained, if they are; "auto" takes a GPU that is worth its start (`dlx.model.devices`).
-    checkpoints : str or Path, optional
-        The folder of trained models, and the only place to look; by default ./checkpoints, then the shipped ones.
-    trusted, trained_on, into : sequence of str, Dataset, DataFrame, list or str
-        As of `report`.
-    command : str, optional
-        The command that the page names as its origin.
-    narrator : Narrator, optional
-        Says what is going on, on standard error.
-
-    Raises
-    ------
-    SchemaError
-        If the case has no outcomes of classes, or not the class.
-    DlxError
-        If there are no models, or two of one name.
-    UnfinishedError
-        If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
+    target, seed, background, device, checkpoints, trusted, trained_on, into, command, narrator
+        As of `report`, and so are the errors.
     """
     page = Path(path) if path is not None else page_of(f"{file_name(case.name)}-audit", target)
     case = of_page(case, target, narrator or Narrator())
     models = default_models(case, AUDITED_MODELS) if models is None else models
     wanted = wanted_of(case, into)
-    opened = _opened(case, models, page, trusted, trained_on)
-    found, _ = _models(case, opened, seed, False, device, checkpoints, narrator)
+    made: dict[str, Any] = {"seed": seed, "device": device, "checkpoints": checkpoints}
+    found, _ = _models(case, models, page, narrator, trusted, trained_on, **made)
     asked: dict[str, Any] = {"seed": seed, "background": background}
     budget = THOROUGH if thorough else QUICK
     more: dict[str, Any] = {"thorough": thorough, "device": device, "checkpoints": checkpoints, "range": into}
@@ -255,33 +231,31 @@ def wanted_of(case: Dataset, into: str | None) -> Range | str | None:
     return into
 
 
-def _opened(
-    case: Dataset, models: Sequence[str | Model], page: Path, trusted: Sequence[str], trained_on: Any
-) -> list[str | Model]:
-    """Return models of one's own opened, others as they are, or raise if there can be no page of them."""
-    refuse_unreportable(case, models, page)
-    asked: dict[str, Any] = {"trusted": trusted, "trained_on": trained_on}
-    return [open_model(model, case, **asked) if isinstance(model, str) and is_own(model) else model for model in models]
-
-
 def _models(
     case: Dataset,
     models: Sequence[str | Model],
+    page: Path,
+    narrator: Narrator | None,
+    trusted: Sequence[str],
+    trained_on: Any,
+    *,
     seed: int,
-    retrain: bool,
+    retrain: bool = False,
     device: str,
     checkpoints: str | Path | None,
-    narrator: Narrator | None,
 ) -> tuple[list[Model], Obtain]:
     """Return the models of a page, and what obtains another one, or raise, before any is trained, if there can be no page."""
-    given = [model if isinstance(model, str) else told_of(model, case) for model in models]
+    refuse_unreportable(case, models, page)
+    asked: dict[str, Any] = {"trusted": trusted, "trained_on": trained_on}
+    opened = [open_model(model, case, **asked) if isinstance(model, str) and is_own(model) else model for model in models]
+    given = [model if isinstance(model, str) else told_of(model, case) for model in opened]
     refuse_same_names([name_of(model, seed, {}) if isinstance(model, str) else model.name for model in given])
     ours = [model for model in given if isinstance(model, str)]
     refuse_unkept(case, ours, seed=seed, retrain=retrain, checkpoints=checkpoints)
-    asked: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
 
     def obtained(architecture: str, seed: int) -> Model:
-        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **asked).on(device)
+        how: dict[str, Any] = {"retrain": retrain, "device": device, "checkpoints": checkpoints}
+        return obtain(case, architecture, seed=seed, narrator=narrator or Narrator(), **how).on(device)
 
     return [obtained(model, seed) if isinstance(model, str) else model.on(device) for model in given], obtained
 
