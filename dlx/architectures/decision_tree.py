@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.architectures.random_forest import placed, smoothed_trees, training_rows
+from dlx.architectures.random_forest import grown
 from dlx.dataset import Dataset
-from dlx.model import Scale, TreeModel
-from dlx.model.base import scales_from
+from dlx.model import TreeModel
 
 READS_ALL = True  # of however many training rows: a draw would cost accuracy, and saves seconds
 
@@ -34,10 +33,6 @@ def fit(
     """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    rows, outcomes = training_rows(train)
-    own: Scale = "value" if train.schema.target.kind == "regression" else "probability"
-    kind = DecisionTreeRegressor if own == "value" else DecisionTreeClassifier
-    tree = kind(max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
-    tree.fit(rows, outcomes, sample_weight=weights)
-    alone = smoothed_trees(tree, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(placed(alone, train.schema), train.schema, "decision_tree", scales=scales_from(own))
+    kinds = (DecisionTreeClassifier, DecisionTreeRegressor)
+    limits = {"max_depth": max_depth, "min_samples_leaf": min_rows, "random_state": seed}
+    return grown("decision_tree", kinds, train, weights, smoothing, **limits)

@@ -39,13 +39,20 @@ def fit(
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+    kinds = (RandomForestClassifier, RandomForestRegressor)
+    limits = {"n_estimators": trees, "max_depth": max_depth, "min_samples_leaf": min_rows, "random_state": seed}
+    return grown("random_forest", kinds, train, weights, smoothing, **limits)
+
+
+def grown(
+    name: str, kinds: tuple[Any, Any], train: Dataset, weights: np.ndarray | None, smoothing: float, **limits: int
+) -> TreeModel:
+    """Return trees of scikit-learn's, of its kind for classes or of that for values, fitted to the training rows."""
     rows, outcomes = training_rows(train)
     own: Scale = "value" if train.schema.target.kind == "regression" else "probability"
-    kind = RandomForestRegressor if own == "value" else RandomForestClassifier
-    forest = kind(trees, max_depth=max_depth, min_samples_leaf=min_rows, random_state=seed)
-    forest.fit(rows, outcomes, sample_weight=weights)
-    smoothed = smoothed_trees(forest, float(np.average(outcomes, weights=weights)), smoothing)
-    return TreeModel(placed(smoothed, train.schema), train.schema, "random_forest", scales=scales_from(own))
+    fitted = kinds[own == "value"](**limits).fit(rows, outcomes, sample_weight=weights)
+    smoothed = smoothed_trees(fitted, float(np.average(outcomes, weights=weights)), smoothing)
+    return TreeModel(placed(smoothed, train.schema), train.schema, name, scales=scales_from(own))
 
 
 def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
