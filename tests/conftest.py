@@ -85,6 +85,19 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def bank_loan_opened(browser, bank_loan_page):
+    """The page as it is opened from disk; what it asked for and complained of is kept on it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
+    page.goto(bank_loan_page.as_uri(), wait_until="load")
+    yield page
+    page.close()
+
+
 @pytest.fixture(scope="session")
 def value_page(tmp_path_factory):
     """The page of a small report of a value: boosted trees and ridge regression, wrapped, of scikit-learn's diabetes."""

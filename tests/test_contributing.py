@@ -22,7 +22,9 @@ from pathlib import Path
 
 import dlx
 from dlx import explainers
+from dlx.context import RunContext
 from dlx.reporting import sections
+from dlx.reporting.page import write_report
 
 assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
 case = dlx.load("breast_cancer")
@@ -47,7 +49,8 @@ one, two = (dlx.effects.average_marginal_effect(linear, people, "mean texture", 
 assert abs(two - 2 * one) < 1e-6 and one > 0
 
 assert "certainty" in sections.names()
-page = dlx.report(case, models=[net, linear], people=8, background=10, audit=False, path="report.html").read_text()
+context = RunContext.of(case, [net, linear], people=8, background=10)
+page = write_report(context, ("models",), Path("report.html"), "dlx report breast_cancer").read_text()  # of few sections
 assert 'id="certainty"' in page and 'data-cell="certainty/1/certain"' in page
 assert len(Path("report-tables/certainty.csv").read_text().splitlines()) == 3
 """

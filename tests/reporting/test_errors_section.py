@@ -159,9 +159,9 @@ def test_a_push_within_chance_is_none_and_the_clearest_part_is_one_that_was_foun
 
 def test_a_command_is_named_only_where_it_can_be_typed():
     case = dlx.load("bank_loan")
-    fixed = dlx.fix(case, dlx.load_model(case, "logistic_regression"), recalibrate=True, device="cpu")
-    found = [measure._Found(fixed.before, {}, "", dataclasses.replace(fixed, made_by=Provenance("mlp", seed=3)))]
-    context = worlds.context(case, fixed.before, background=10)
-    assert measure._about(context, found, None).command == "dlx fix bank_loan --model mlp --seed 3"
+    made = dlx.fix(case, dlx.load_model(case, "logistic_regression"), recalibrate=True, device="cpu")
+    fixed = {made.before.name: dataclasses.replace(made, made_by=Provenance("mlp", seed=3))}
+    context = worlds.context(case, made.before, background=10)
+    assert measure._command_of(context, fixed) == "dlx fix bank_loan --model mlp --seed 3"
     mine = dataclasses.replace(context, case=dataclasses.replace(case, name="my_loans"))
-    assert measure._about(mine, found, None).command == ""
+    assert measure._command_of(mine, fixed) == ""

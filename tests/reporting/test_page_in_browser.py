@@ -14,26 +14,13 @@ from dlx.reporting.sections import names
 SECTIONS = (*names(), "sign")
 
 
-@pytest.fixture(scope="module")
-def opened(browser, bank_loan_page):
-    """The page as it is opened from disk; what it asked for and complained of is kept on it."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page.asked, page.complaints = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
-    page.goto(bank_loan_page.as_uri(), wait_until="load")
-    yield page
-    page.close()
-
-
 @pytest.fixture
-def page(opened):
+def page(bank_loan_opened):
     """The page on a wide screen, with nothing unfolded."""
-    opened.emulate_media(media="screen")
-    opened.set_viewport_size({"width": 1280, "height": 900})
-    opened.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = false; })")
-    return opened
+    bank_loan_opened.emulate_media(media="screen")
+    bank_loan_opened.set_viewport_size({"width": 1280, "height": 900})
+    bank_loan_opened.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = false; })")
+    return bank_loan_opened
 
 
 def unfold(page) -> None:
@@ -191,6 +178,6 @@ def test_a_screenshot_is_not_blank(page, tmp_path):
     assert sum(grey[240:]) > 0.5 * 1280 * 900
 
 
-def test_nothing_was_complained_of_or_asked_for_in_the_end(opened):
-    assert opened.complaints == []
-    assert not [url for url in opened.asked if not url.startswith(("file:", "data:", "blob:"))]
+def test_nothing_was_complained_of_or_asked_for_in_the_end(bank_loan_opened):
+    assert bank_loan_opened.complaints == []
+    assert not [url for url in bank_loan_opened.asked if not url.startswith(("file:", "data:", "blob:"))]

@@ -129,7 +129,7 @@ def test_reasons_are_shared_by_enough_of_the_methods_whose_word_counts(told, ban
         assert (by_method.abs().idxmax(axis=1) == line.first).sum() == line.first_votes
 
 
-@pytest.mark.parametrize("kind", ["net", "boosted", "forest", "linear", "function"])
+@pytest.mark.parametrize("kind", ["net", "forest", "linear", "function"])
 def test_a_single_model_is_told_of_without_another(kind):
     told = told_of("person", context_of(worlds.table("mixed"), worlds.model(kind, "mixed"), people=6, background=8))
     assert told.tables["people"].query("told_as != ''")["told_as"].tolist() == ["clear", "borderline", "wrong"]

@@ -24,26 +24,14 @@ def models(bank):
     return {name: dlx.load_model(bank, name) for name in MODELS}
 
 
-@pytest.fixture(scope="module")
-def opened(browser, bank_loan_page):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page.asked, page.complaints = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("console", lambda message: page.complaints.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: page.complaints.append(f"error: {error}"))
-    page.goto(bank_loan_page.as_uri(), wait_until="load")
-    yield page
-    page.close()
-
-
 @pytest.fixture
-def page(opened, bank_loan_page):
+def page(bank_loan_opened, bank_loan_page):
     """The page as it is opened."""
-    opened.set_viewport_size({"width": 1280, "height": 900})
-    opened.goto(bank_loan_page.as_uri(), wait_until="load")
-    opened.locator("#ask summary").first.click()
-    opened.wait_for_selector("#workbench[data-ready]")
-    return opened
+    bank_loan_opened.set_viewport_size({"width": 1280, "height": 900})
+    bank_loan_opened.goto(bank_loan_page.as_uri(), wait_until="load")
+    bank_loan_opened.locator("#ask summary").first.click()
+    bank_loan_opened.wait_for_selector("#workbench[data-ready]")
+    return bank_loan_opened
 
 
 def at(page, link):
@@ -197,9 +185,10 @@ def test_axe_finds_no_fault_and_nothing_is_wider_than_the_screen(page, width):
     assert not found.violations_count, found.generate_report()
 
 
-def test_it_asks_nobody_and_does_not_complain(opened):
-    assert {url.partition("#")[0] for url in opened.asked if not url.startswith("blob:")} == {opened.url.partition("#")[0]}
-    assert not opened.complaints
+def test_it_asks_nobody_and_does_not_complain(bank_loan_opened):
+    page = bank_loan_opened
+    assert {url.partition("#")[0] for url in page.asked if not url.startswith("blob:")} == {page.url.partition("#")[0]}
+    assert not page.complaints
 
 
 def test_contributions_are_kept_closely_and_weights_not_rounded(bank_loan_page):
