@@ -157,26 +157,28 @@ def _by_net(model: NeuralModel, asked: Intervention) -> np.ndarray:
     """Return outputs by the layers behind the first, where that is linear; else by the whole network."""
     import torch
 
-    net, count = split(model, asked.people, asked.settings), asked.count
+    net, count, device, width = split(model, asked.people, asked.settings), asked.count, model.device, widest(model.network)
     layers = [model.network] if net is None else net.rest
-    is_set = torch.from_numpy(asked.is_set(model.encoder.owner)).to(model.device)
+    is_set = torch.from_numpy(asked.is_set(model.encoder.owner)).to(device)
     terms = model.dense(asked.settings) * is_set
     terms = terms if net is None else terms @ net.first.weight.detach().T
-    size = numbers_at_once(model.device) // widest(model.network) if is_accelerator(model.device) else BLOCK_ROWS
+    step = max(1, (numbers_at_once(device) // width if is_accelerator(device) else BLOCK_ROWS) // count)
 
     def of(some: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             start = model.dense(asked.people[some]) * ~is_set
             start = (start if net is None else net.first(start))[:, None]
-            step, found = max(1, size // count), []
+            hidden = start.new_empty(min(step, len(some)), count, start.shape[2])  # of one block after the other
+            outputs = start.new_empty(len(some), count)
             for first in range(0, len(some), step):
                 block = slice(first, first + step)
-                hidden = (start[block] + asked.of(some[block], terms)).flatten(0, 1)
-                found.append(behind(layers, hidden, model.name))
-            return torch.cat(found).double().view(-1, count).cpu().numpy()
+                here = hidden[: len(some[block])]
+                torch.add(start[block], asked.of(some[block], terms), out=here)
+                outputs[block] = behind(layers, here.flatten(0, 1), model.name).view(-1, count)
+            return outputs.double().cpu().numpy()
 
-    people, numbers = np.arange(len(asked.people)), count * widest(model.network)
-    outputs = in_blocks(of, people, max(1, CHUNK_ROWS // count), model.device, numbers)
+    people = np.arange(len(asked.people))
+    outputs = in_blocks(of, people, max(1, CHUNK_ROWS // count), device, count * width)
     return as_probabilities(outputs, model.scales[0], model.name)
 
 

@@ -85,11 +85,14 @@ def nets(width, owner):
         "tabm": tabm.build(width, [-0.85], groups=owner, hidden=8, members=3),
         "ft_transformer": ft_transformer.build(width, [-0.85], groups=owner, hidden=8, depth=1, heads=2),
         "one of three classes": nn.Sequential(mlp.build(width, [0.0, 0.2, -0.2], hidden=8), AgainstOthers(1)),
+        "one layer": nn.Linear(width, 1),
         "probabilities": nn.Sequential(nn.Linear(width, 8), nn.Tanh(), nn.Linear(8, 1), nn.Sigmoid()),
     }
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet", "tabm", "ft_transformer", "one of three classes", "probabilities"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "resnet", "tabm", "ft_transformer", "one of three classes", "one layer", "probabilities"]
+)
 def test_nets_on_special_missing_and_ordered_values(name, monkeypatch):
     monkeypatch.setattr(interventions, "CHUNK_ROWS", 100)  # several chunks, of several blocks
     monkeypatch.setattr(interventions, "BLOCK_ROWS", 40)

@@ -158,7 +158,8 @@ def split(model: Model, rows: np.ndarray, background: np.ndarray) -> SplitNet | 
     first = layers[0] if layers else None
     if not isinstance(first, nn.Linear) or first.in_features != model.encoder.width:
         return None
-    return SplitNet(model, first, layers[1:], rows, background)
+    rest = [layer for layer in layers[1:] if type(layer) not in (nn.Identity, nn.Dropout)]
+    return SplitNet(model, first, rest, rows, background)
 
 
 def _opened(network: nn.Module, dense: torch.Tensor) -> list[nn.Module]:
