@@ -42,6 +42,12 @@ class _CostError(Exception):
         self.told = told
 
 
+def words_of(error: Exception) -> str:
+    """Return a line about what a model or a library raised; of a fault of dlx itself only its name."""
+    known = isinstance(error, (DlxError, LibraryError)) or not is_own_fault(error)
+    return in_a_line(error) if known else f"dlx failed: {type(error).__name__}"
+
+
 class Queue:
     """Those who wait, the first of whom is answered; and how long each model takes for a row."""
 
@@ -97,8 +103,7 @@ class Job:
         except _GoneError:
             self.answer = {"failed": "nobody waited for the answer"}
         except Exception as error:  # of the user's model, or of a library: told, and the server goes on
-            known = isinstance(error, (DlxError, LibraryError)) or not is_own_fault(error)
-            self.answer = {"failed": in_a_line(error) if known else f"dlx failed: {type(error).__name__}"}
+            self.answer = {"failed": words_of(error)}
         finally:
             self.queue.waiting.remove(self)
 

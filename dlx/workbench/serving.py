@@ -28,7 +28,7 @@ from dlx.errors import DlxError, in_a_line
 from dlx.model import Model, Scale, check_scale
 from dlx.threads import one_thread
 from dlx.workbench.contents import Words, answered_on, as_data, context_of_class, served_book, served_part
-from dlx.workbench.jobs import Job, Queue, alignment, contributions, ways_out
+from dlx.workbench.jobs import Job, Queue, alignment, contributions, ways_out, words_of
 from dlx.workbench.joining import PAGE_STYLE, SERVED, STYLE, joined
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dlx.dataset import Dataset
 
 LARGEST = 1_000_000  # bytes of a request
+PATIENCE = 20.0  # seconds in which a request must be there
 MOST_ROWS = 200  # of a question about risks
 AT_ONCE = 200  # questions that wait; more are sent away
 GLANCE = 0.2  # seconds between two lines about a computation
@@ -141,7 +142,7 @@ class Workbench:
             model = self._model(context, said)
             asked = [(model, said.get("scale") or answered_on(model))]
             check_scale(*asked[0])
-        return JSONResponse({"risks": await anyio.to_thread.run_sync(_predicted, asked, rows)})
+        return JSONResponse(await anyio.to_thread.run_sync(_predicted, asked, rows))
 
     async def _written(self, request: Request) -> Response:
         said = await _said(request)
@@ -264,12 +265,15 @@ class _Door:
 
 
 async def _said(request: Request) -> dict[str, Any]:
-    """Return the object that a request holds, or raise a `RequestError`: it is small, and JSON."""
+    """Return the object that a request holds, or raise a `RequestError`: it is small, there in time, and JSON."""
     content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            raise RequestError(f"a request must have at most {LARGEST:,} bytes")
+    with anyio.move_on_after(PATIENCE) as waiting:
+        async for part in request.stream():
+            content += part
+            if len(content) > LARGEST:
+                raise RequestError(f"a request must have at most {LARGEST:,} bytes")
+    if waiting.cancelled_caught:
+        raise RequestError(f"a request must be there within {PATIENCE:g} seconds")
     try:
         said = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -279,9 +283,19 @@ async def _said(request: Request) -> dict[str, Any]:
     return said
 
 
-def _predicted(asked: Sequence[tuple[Model, Scale]], rows: np.ndarray) -> list[list[float]]:
+def _predicted(asked: Sequence[tuple[Model, Scale]], rows: np.ndarray) -> dict[str, Any]:
+    """Return the answers by row and model, None where a model has none, and why, by its name."""
+    answers, failed = np.full((len(rows), len(asked)), None), {}
     with one_thread():
-        return np.column_stack([model.predict(rows, scale) for model, scale in asked]).tolist()
+        for place, (model, scale) in enumerate(asked):
+            try:
+                found = model.predict(rows, scale)
+                if not np.isfinite(found).all():
+                    raise RequestError("it answers with what is no number")
+                answers[:, place] = found
+            except Exception as error:  # of the user's model: the others answer
+                failed[model.name] = words_of(error)
+    return {"risks": answers.tolist(), "failed": failed}
 
 
 def _is_cell(cell: Any) -> bool:

@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 import dlx
 
@@ -175,16 +174,6 @@ def test_a_threshold_moves_every_decision(page, bank, models):
     assert cells[:2] == [int((flagged & events).sum()), int((flagged & ~events).sum())]
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-def test_axe_finds_no_fault_and_nothing_is_wider_than_the_screen(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
-    page.evaluate("document.querySelectorAll('#workbench details').forEach(folded => { folded.open = true; })")
-    page.wait_for_selector("#workbench .field")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    found = Axe().run(page, context="#ask")
-    assert not found.violations_count, found.generate_report()
-
-
 def test_it_asks_nobody_and_does_not_complain(bank_loan_opened):
     page = bank_loan_opened
     assert {url.partition("#")[0] for url in page.asked if not url.startswith("blob:")} == {page.url.partition("#")[0]}
@@ -225,7 +214,7 @@ def test_percent_points_are_shapley_values_of_the_probability(page, bank, models
     row = bank.test.rows[[bank.test.index.tolist().index(522)]]
     made = dlx.explain(models["mlp"], row, method="shapley", background=bank.background(20), scale="probability")
     shown = contributions(page, "percent points")
-    page.wait_for_timeout(1_500)
+    page.wait_for_timeout(700)
     for label, value in contributions(page, "percent points").items():
         assert value == pytest.approx(100 * made.values[0, bank.schema.labels.index(label)], abs=1.0), label
     assert shown

@@ -163,6 +163,17 @@ def test_ten_megabytes_are_refused_and_two_hundred_at_once_are_answered(server):
     assert {status for status, _, _ in answers} == {200} and len({text for _, text, _ in answers}) == 1
 
 
+def test_half_a_request_is_not_waited_for(server, monkeypatch):
+    monkeypatch.setattr(serving, "PATIENCE", 0.1)
+    port, token = server
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.putrequest("POST", f"/risks?token={token}")
+        connection.putheader("content-length", "100")
+        connection.endheaders(b"{")
+        with connection.getresponse() as answer:
+            assert answer.status == 400 and "within 0.1 seconds" in answer.read().decode()
+
+
 def test_a_model_that_raises_is_told_in_a_line_and_the_server_goes_on():
     case = worlds.table("numeric")
 
@@ -171,13 +182,19 @@ def test_a_model_that_raises_is_told_in_a_line_and_the_server_goes_on():
             raise RuntimeError("too old\nfor this model")
         return rows["amount"].to_numpy()
 
-    model = BlackBox(fragile, case.schema, "fragile", ("logit", "probability"))
-    with served(case, model) as server:
+    def lost(rows):
+        return np.where(rows["age"] > 5, np.nan, rows["amount"])
+
+    wrapped = [BlackBox(one, case.schema, one.__name__, ("logit", "probability")) for one in (fragile, lost)]
+    with served(case, *wrapped, worlds.boosted("numeric")) as server:
         row = sent(case.test.rows[0])
         status, text, _ = asked(server, "/explain", {"model": "fragile", "method": "shapley", "row": [9, *row[1:]]})
         assert status == 200 and "too old" in json.loads(text.splitlines()[-1])["failed"]
-        assert asked(server, "/risks", {"rows": [[9, *row[1:]]]})[0] in (400, 500)
-        assert asked(server, "/risks", {"rows": [row]})[0] == 200
+        status, text, _ = asked(server, "/risks", {"rows": [[9, *row[1:]]]})
+        found = json.loads(text)
+        assert status == 200 and found["risks"][0][:2] == [None, None] and 0 < found["risks"][0][2] < 1  # the others answer
+        assert "too old" in found["failed"]["fragile"] and list(found["failed"]) == ["fragile", "lost"]
+        assert None not in json.loads(asked(server, "/risks", {"rows": [row]})[1])["risks"][0]
 
 
 class Slow:

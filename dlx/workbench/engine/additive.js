@@ -1,4 +1,7 @@
 // A neural additive model: nets of single dense columns and of pairs of columns, which add up. See dlx.architectures.additive.
+//
+// A net reads a number by how much of each piece between knots lies below it. What hidden units are given is known at the
+// knots, then, and lies on a line between two of them.
 
 import { readArray } from "./arrays.js";
 
@@ -6,89 +9,101 @@ import { readArray } from "./arrays.js";
 export function readAdditive(written) {
   const numbers = (name) => Float64Array.from(readArray(written[name]));
   const [inputs, pieces, units] = written.weight.shape;
-  const step = { ...written, inputs, pieces, units, width: 1 };
-  for (const name of ["knots", "weight", "offset", "pair_weight", "pair_offset", "head"]) step[name] = numbers(name);
+  const step = { ...written, inputs, pieces, units, width: 1, unit: new Float64Array(units) };
+  for (const name of ["knots", "offset", "pair_offset", "head"]) step[name] = numbers(name);
+  const [weight, pairWeight] = [numbers("weight"), numbers("pair_weight")];
+  const [, count, slots] = written.pair_weight.shape; // slots: pieces of all dense columns of a pair's column
+  step.single = Array.from({ length: inputs }, (_, i) => atKnots(step, i, weight, i * pieces * units));
+  step.halves = written.pairs.map(({ members }, k) =>
+    members.map((dense, side) =>
+      dense.map((column, place) => ({ column, at: atKnots(step, column, pairWeight, ((side * count + k) * slots + place * pieces) * units) })),
+    ),
+  );
   step.headOfPairs = inputs * (units + 1);
-  [, step.count, step.slots] = written.pair_weight.shape; // slots: pieces of all dense columns of a pair's column
   return step;
+}
+
+/** Return what a dense column's pieces up to each knot give hidden units, [pieces + 1, units]. */
+function atKnots({ knots, pieces, units }, column, weight, from) {
+  const sums = new Float64Array((pieces + 1) * units);
+  for (let piece = 0; piece < pieces; piece += 1) {
+    const start = column * (pieces + 1) + piece;
+    const isPiece = knots[start + 1] > knots[start];
+    for (let u = piece * units; u < (piece + 1) * units; u += 1) sums[u + units] = sums[u] + (isPiece ? weight[from + u] : 0);
+  }
+  return sums;
+}
+
+function addAt({ knots, pieces, units }, column, value, at, into, start) {
+  const first = column * (pieces + 1);
+  let piece = 0;
+  while (piece < pieces - 1 && value >= knots[first + piece + 1]) piece += 1;
+  const length = knots[first + piece + 1] - knots[first + piece];
+  const share = length > 0 ? Math.min(1, Math.max(0, (value - knots[first + piece]) / length)) : 0;
+  const from = piece * units;
+  for (let u = 0; u < units; u += 1) into[start + u] += at[from + u] + share * (at[from + units + u] - at[from + u]);
+}
+
+/** Return what a row of dense columns makes of each: {alone [inputs], halves}, what a pair's columns give its hidden units. */
+export function additiveParts(step, dense) {
+  const { inputs, pieces, units, unit, knots, offset, head } = step;
+  const alone = new Float64Array(inputs);
+  for (let i = 0; i < inputs; i += 1) {
+    for (let u = 0; u < units; u += 1) unit[u] = offset[i * units + u];
+    addAt(step, i, dense[i], step.single[i], unit, 0);
+    const [low, high] = [knots[i * (pieces + 1)], knots[i * (pieces + 1) + pieces]];
+    alone[i] = Math.min(high, Math.max(low, dense[i])) * head[i];
+    for (let u = 0; u < units; u += 1) if (unit[u] > 0) alone[i] += unit[u] * head[inputs + i * units + u];
+  }
+  const halves = [0, 1].map((side) => {
+    const given = new Float64Array(step.halves.length * units);
+    step.halves.forEach((pair, k) => pair[side].forEach(({ column, at }) => addAt(step, column, dense[column], at, given, k * units)));
+    return given;
+  });
+  return { alone, halves };
+}
+
+/** Return what a pair adds, whose columns are those of a row and of another. */
+function joined({ units, pair_offset: offset, head, headOfPairs }, k, { halves: [left] }, { halves: [, right] }) {
+  let total = 0;
+  for (let u = k * units; u < (k + 1) * units; u += 1) {
+    const hidden = left[u] + right[u] + offset[u];
+    if (hidden > 0) total += hidden * head[headOfPairs + u];
+  }
+  return total;
 }
 
 /** Return the output of a row of dense columns. */
 export function additiveOutput(step, dense) {
-  let total = step.bias;
-  for (let i = 0; i < step.inputs; i += 1) total += ofColumn(step, i, dense[i]);
-  step.pairs.forEach((pair, k) => {
-    total += joinedHalves(step, k, halfOf(step, k, 0, dense), halfOf(step, k, 1, dense));
-  });
-  return total;
+  const parts = additiveParts(step, dense);
+  return step.pairs.reduce((total, _, k) => total + joined(step, k, parts, parts), step.bias + parts.alone.reduce((sum, one) => sum + one));
 }
 
 /**
- * Return the exact Shapley values of the net's output, a column of the table each: what a column adds by itself less what it
- * adds to references on average, and of a pair the mean of what a column adds before and after the other.
+ * Return what columns of the table add to a reference's output when they are a row's, a slope times: {alone [columns], pairs},
+ * by themselves, and beyond that in pairs {first, second, gains}, as first, second or both are (gains[1], [2], [3]).
  */
-export function additiveShapleyValues(step, dense, references, columns) {
-  const values = new Float64Array(columns);
-  const share = 1 / references.length;
-  for (const reference of references) {
-    for (let i = 0; i < step.inputs; i += 1) {
-      values[step.owner[i]] += share * (ofColumn(step, i, dense[i]) - ofColumn(step, i, reference[i]));
-    }
-    step.pairs.forEach(({ columns: [first, second] }, k) => {
-      if (first === undefined) return;
-      const [left, right] = [0, 1].map((side) => halfOf(step, k, side, dense));
-      const [ourLeft, ourRight] = [0, 1].map((side) => halfOf(step, k, side, reference));
-      const both = joinedHalves(step, k, left, right);
-      const neither = joinedHalves(step, k, ourLeft, ourRight);
-      const leftAlone = joinedHalves(step, k, left, ourRight);
-      const rightAlone = joinedHalves(step, k, ourLeft, right);
-      values[first] += (share * (both - rightAlone + leftAlone - neither)) / 2;
-      values[second] += (share * (both - leftAlone + rightAlone - neither)) / 2;
-    });
+export function additiveGains(step, own, theirs, columns, slope) {
+  const alone = new Float64Array(columns);
+  own.alone.forEach((value, i) => {
+    alone[step.owner[i]] += slope * (value - theirs.alone[i]);
+  });
+  const pairs = [];
+  step.pairs.forEach(({ columns: [first, second] }, k) => {
+    if (first === undefined) return;
+    const neither = joined(step, k, theirs, theirs);
+    const others = [joined(step, k, own, theirs), joined(step, k, theirs, own), joined(step, k, own, own)];
+    pairs.push({ first, second, gains: [0, ...others.map((one) => slope * (one - neither))] });
+  });
+  return { alone, pairs };
+}
+
+/** Return a reference's exact Shapley values: what a column adds alone, and of a pair the mean of before and after the other. */
+export function additiveShapleyValues({ alone, pairs }) {
+  const values = alone.slice();
+  for (const { first, second, gains } of pairs) {
+    values[first] += (gains[3] - gains[2] + gains[1]) / 2;
+    values[second] += (gains[3] - gains[1] + gains[2]) / 2;
   }
   return values;
-}
-
-/** Return how much of a dense column's piece lies below a number, 0 to 1. */
-function pieceBelow(step, column, piece, value) {
-  const start = column * (step.pieces + 1) + piece;
-  const length = step.knots[start + 1] - step.knots[start];
-  return length > 0 ? Math.min(1, Math.max(0, (value - step.knots[start]) / length)) : 0;
-}
-
-function ofColumn(step, column, value) {
-  const { pieces, units, knots, weight, offset, head } = step;
-  const first = column * (pieces + 1);
-  const hidden = offset.slice(column * units, (column + 1) * units);
-  let cut = knots[first];
-  for (let piece = 0; piece < pieces; piece += 1) {
-    const below = pieceBelow(step, column, piece, value);
-    cut += below * (knots[first + piece + 1] - knots[first + piece]);
-    for (let u = 0; u < units && below !== 0; u += 1) hidden[u] += below * weight[(column * pieces + piece) * units + u];
-  }
-  let total = cut * head[column];
-  for (let u = 0; u < units; u += 1) total += Math.max(0, hidden[u]) * head[step.inputs + column * units + u];
-  return total;
-}
-
-/** Return what one column of a pair gives to the pair's hidden units. */
-function halfOf(step, pair, side, dense) {
-  const half = new Float64Array(step.units);
-  step.pairs[pair].members[side].forEach((column, place) => {
-    for (let piece = 0; piece < step.pieces; piece += 1) {
-      const below = pieceBelow(step, column, piece, dense[column]);
-      const from = ((side * step.count + pair) * step.slots + place * step.pieces + piece) * step.units;
-      for (let u = 0; u < step.units && below !== 0; u += 1) half[u] += below * step.pair_weight[from + u];
-    }
-  });
-  return half;
-}
-
-function joinedHalves(step, pair, left, right) {
-  let total = 0;
-  for (let u = 0; u < step.units; u += 1) {
-    const hidden = left[u] + right[u] + step.pair_offset[pair * step.units + u];
-    total += Math.max(0, hidden) * step.head[step.headOfPairs + pair * step.units + u];
-  }
-  return total;
 }

@@ -1,9 +1,10 @@
 // What a model answers for mixtures of a row with a reference: some columns the row's, the others the reference's. See
 // dlx.kernels.shapley.games.
 
+import { additiveGains, additiveParts } from "./additive.js";
 import { sameCode } from "./columns.js";
 import { checkScale, onScale } from "./model.js";
-import { addFrontOfCode, frontOfRows, outputsOfFronts } from "./net.js";
+import { addFrontOfCode, frontOfRows, outputsOfFronts, rowOf } from "./net.js";
 import { addRow } from "./products.js";
 import { readForTrees, sumOfLeaves } from "./trees.js";
 
@@ -19,7 +20,8 @@ export const START_ANEW = -1; // in a walk: back to the reference as it is
 export function mixtureGames(model, row, background, scale) {
   checkScale(model, scale);
   const players = background.map((reference) => differing(row, reference));
-  const own = model.net ? netAlong(model, row, background, players) : treesAlong(model, row, background, players);
+  const made = model.trees ? treesAlong : model.kind === "additive" ? additiveAlong : netAlong;
+  const own = made(model, row, background, players);
   return {
     prediction: model.predict([row], scale)[0],
     outputs: model.predict(background, scale),
@@ -65,6 +67,39 @@ function netAlong({ net, columns }, row, background, players) {
       }
     }
     return outputsOfFronts(net, fronts, count);
+  };
+}
+
+/** Return what the columns of a row add to each reference's output, alone and in pairs: of an additive net, on its own scale. */
+export function gainsOfRow({ net, columns }, row, background) {
+  const fronts = frontOfRows(net, columns, [row, ...background]);
+  const place = net.steps.findIndex(({ op }) => op === "additive");
+  const slope = net.steps.slice(place + 1).reduce((slopes, line) => slopes * line.weight[0], 1);
+  const [own, ...theirs] = [row, ...background].map((_, i) => additiveParts(net.steps[place], rowOf(fronts, i, net.frontWidth)));
+  return theirs.map((one) => additiveGains(net.steps[place], own, one, columns.length, slope));
+}
+
+function additiveAlong(model, row, background, players) {
+  const gains = gainsOfRow(model, row, background);
+  const starts = model.predict(background, model.scale);
+  return (reference, walk) => {
+    const { alone, pairs } = gains[reference];
+    const isTheirs = new Uint8Array(row.length);
+    const outputs = [];
+    let output = starts[reference];
+    const inPairs = () => pairs.reduce((sum, { first, second, gains: of }) => sum + of[isTheirs[first] + 2 * isTheirs[second]], 0);
+    for (const step of walk) {
+      if (step === START_ANEW) {
+        output = starts[reference];
+        isTheirs.fill(0);
+      } else {
+        const column = players[reference][step];
+        isTheirs[column] = 1 - isTheirs[column];
+        output += isTheirs[column] ? alone[column] : -alone[column];
+        outputs.push(output + inPairs());
+      }
+    }
+    return Float64Array.from(outputs);
   };
 }
 

@@ -3,13 +3,12 @@
 
 import { additiveShapleyValues } from "./additive.js";
 import { EngineError, checkRow } from "./columns.js";
-import { START_ANEW, frontChanges, mixtureGames } from "./mixtures.js";
+import { START_ANEW, frontChanges, gainsOfRow, mixtureGames } from "./mixtures.js";
 import { checkScale } from "./model.js";
-import { frontOfRows, rowOf } from "./net.js";
 import { randomNumbers, shuffle } from "./random.js";
 import { readForTrees, treeShapleyValues } from "./trees.js";
 
-const FIRST_ANSWER = 50; // milliseconds of work
+const FIRST_ANSWER = 25; // milliseconds of work
 const NEXT_ANSWER = 30;
 const MOST_EVALUATIONS = 500_000;
 const ALWAYS_WHOLE = 6; // players, of whom all combinations are tried
@@ -21,7 +20,7 @@ const STUDENT = 3; // over the degrees of freedom: what the square of Student's 
 const ROUNDING = 1e-6; // of an output: Python's nets compute in float32
 
 /**
- * Yield {values, errors, base, prediction, evaluations, isExact, isLast}: better and better, the first after 50 ms of work,
+ * Yield {values, errors, base, prediction, evaluations, isExact, isLast}: better and better, the first after 25 ms of work,
  * if need be from some references only.
  *
  * Linear models and trees are exact on their own scale, and so is any model whose combinations are few. Of others, every
@@ -47,21 +46,15 @@ function exactAnswer(model, row, background) {
   return { ...answer, evaluations: 1 + background.length, isExact: true, isLast: true };
 }
 
-function exactValues({ kind, trees, net, columns }, row, background) {
+function exactValues(model, row, background) {
+  const { kind, trees, net, columns } = model;
   if (trees) return treeShapleyValues(trees, readForTrees(trees, row), background.map((one) => readForTrees(trees, one)));
-  if (kind === "additive") {
-    const fronts = frontOfRows(net, columns, [row, ...background]);
-    const [own, ...theirs] = [row, ...background].map((_, i) => rowOf(fronts, i, net.frontWidth));
-    const place = net.steps.findIndex(({ op }) => op === "additive");
-    const slope = net.steps.slice(place + 1).reduce((slopes, line) => slopes * line.weight[0], 1);
-    return additiveShapleyValues(net.steps[place], own, theirs, columns.length).map((value) => slope * value);
-  }
   const values = new Float64Array(columns.length);
-  for (const reference of background) {
-    frontChanges(net, columns, row, reference, [...columns.keys()]).forEach((change, j) => {
-      values[j] += change / background.length;
-    });
-  }
+  const add = (some) => some.forEach((value, j) => {
+    values[j] += value / background.length;
+  });
+  if (kind === "additive") gainsOfRow(model, row, background).forEach((gains) => add(additiveShapleyValues(gains)));
+  else for (const reference of background) add(frontChanges(net, columns, row, reference, [...columns.keys()]));
   return values;
 }
 

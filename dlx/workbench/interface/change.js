@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { drawCurve } from "./charts.js";
 import { saysOfCurves } from "./learn_words.js";
 import { changeForm } from "./form.js";
-import { codeOf } from "./state.js";
+import { codeOf, isCode } from "./state.js";
 
 const CURVE = 12; // values of a number at which the answer is told
 const AT_A_TIME = 120; // rows, after which the page may be drawn
@@ -22,7 +22,7 @@ export function changePanel(bench, view, state) {
   const only = h("input", { type: "checkbox", id: "workbench-possible", checked: isPossible, onchange: () => state.set({ possible: only.checked ? "only" : "" }) });
   const form = changeForm(book.columns, view.row, view.original, isPossible, change);
   const says = h("div");
-  curves(bench, view, form).then((said) => said && says.replaceChildren(said));
+  curves(bench, view, form).then((said) => said && says.replaceChildren(said), ({ message }) => says.replaceChildren(h("p", { class: "objection" }, `No lines: ${message}.`)));
   return [
     h("p", { class: "choices" }, button("Undo", state.undo, !state.canUndo()), button("Reset all changes", () => state.set({ changes: {} }), !Object.keys(view.changes).length), view.isNew ? null : h("label", { class: "choice" }, only, " only what this person could change"), pasting(book, state)),
     h("p", { class: "quiet" }, `The line over each column is what ${view.model} would say if only that column changed (ICE); grey: the training rows.`),
@@ -38,7 +38,7 @@ function pasting(book, state) {
     const parts = field.value.split(/[\t;]/).map((part) => part.trim());
     const isWhole = parts.length === book.columns.length;
     const pairs = isWhole ? parts.map((part, i) => [book.columns[i], part]) : parts.map((part) => part.split(/=(.*)/)).map(([name, text]) => [book.columns.find((one) => [one.name, one.label].includes(name.trim())), text]);
-    const strange = pairs.findIndex(([column, text]) => !column || text === undefined || (Number.isNaN(codeOf(column, text.trim())) && column.missing === null));
+    const strange = pairs.findIndex(([column, text]) => !column || text === undefined || !isCode(column, codeOf(column, text.trim())));
     field.setCustomValidity(strange < 0 ? "" : `“${parts[strange]}” is no value of a column here`);
     if (!field.reportValidity()) return;
     state.set({ changes: { ...state.get().changes, ...Object.fromEntries(pairs.map(([column, text]) => [column.name, codeOf(column, text.trim())])) } });

@@ -6,7 +6,7 @@ import { valueWords } from "./book.js";
 const MARKS = ["●", "■", "◆", "▲", "▼", "✚", "✖", "★", "⬢"];
 const SHOWN = 9;
 
-/** One bar a model: [{name, colour, now, before, shown}], with the line, or both ends of a range. */
+/** One bar a model: [{name, colour, now, before, shown, failed}], with the line, or both ends of a range. */
 export function riskBars(lines, ends, at, words) {
   return h(
     "div",
@@ -19,11 +19,11 @@ export function riskBars(lines, ends, at, words) {
         h(
           "span",
           { class: "track", "aria-hidden": "true" },
-          h("span", { class: "bar", style: `width:${at(line.now)}%;background:${line.colour}` }),
+          line.now === null ? null : h("span", { class: "bar", style: `width:${at(line.now)}%;background:${line.colour}` }),
           line.before === null ? null : h("span", { class: "before", style: `left:${at(line.before)}%` }),
           ends.map((end) => h("span", { class: "line", style: `left:${at(end)}%` })),
         ),
-        h("span", { class: "number" }, words(line)),
+        h("span", { class: "number", title: line.now === null ? line.failed : null }, line.now === null ? "cannot say" : words(line)),
       ),
     ),
   );

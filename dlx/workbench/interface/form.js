@@ -68,7 +68,7 @@ function numbers(column, code, id, [low, high], isOpen, put) {
 
 /** Whether a code is beside the numbers of a column: missing, or special. */
 export function isBeside(column, code) {
-  return Number.isNaN(code) || column.special.some(([own]) => own === code);
+  return Number.isNaN(code) || (column.special.length > 0 && column.special.some(([own]) => own === code));
 }
 
 /** Return from where to where a person may go from a number; nowhere else where they cannot. */

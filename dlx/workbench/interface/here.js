@@ -13,7 +13,8 @@ const AT_A_TIME_HERE = 10; // rows, of which even a slow model's take less than 
 
 /**
  * Return what can be asked: `methods(model)`, `risks(rows)` of every model, `answersOf(model, rows)`, `model(name)`,
- * `explain(question, update)`, which returns how to stop it, and `close()`.
+ * `explain(question, update)`, which returns how to stop it, and `close()`. A risk is {name, colour, answer, failed}: null, and
+ * why, where a model has no answer.
  */
 export function answersHere(book, source) {
   const written = new Map(book.models.filter((one) => one.written).map((one) => [one.name, one.written]));
@@ -46,8 +47,10 @@ export function answersHere(book, source) {
   }
 
   async function risks(rows) {
-    const each = await Promise.all(book.models.map(({ name }) => answersOf(name, rows)));
-    return rows.map((_, i) => book.models.map((one, k) => ({ name: one.name, colour: one.colour, answer: each[k][i] })));
+    const each = await Promise.all(
+      book.models.map(({ name, why }) => answersOf(name, rows).then((answers) => ({ answers, failed: why }), ({ message }) => ({ answers: [], failed: message }))),
+    );
+    return rows.map((_, i) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: each[k].answers[i] ?? null, failed: each[k].failed })));
   }
 
   function explain({ against, ...question }, update) {

@@ -39,7 +39,7 @@ export function learnPart(bench) {
     stop = () => {};
     drawn = isKnown ? key : "";
     if (!isKnown) return inside.replaceChildren(h("p", { class: "quiet" }, "As soon as the contributions above are known."));
-    const { engine, predict, why } = await bench.answers.model(now.view.model);
+    const { engine, predict, why } = await bench.answers.model(now.view.model).catch(({ message }) => ({ engine: null, predict: null, why: message }));
     if (mine !== turn) return; // somebody or something else was asked for meanwhile
     const options = Object.entries(DEMOS).map(([value, one]) => ({ value, words: one.words, why: one.fits(engine) ? "" : `not of ${now.view.model}` }));
     const named = options.some(({ value, why: not }) => value === demoOf() && !not) ? demoOf() : "orders";

@@ -21,14 +21,16 @@ export function saysOnly(shows, not) {
 const outcomeOf = ({ isValue, target }) => (isValue ? `what “${target.label}” of this ${target.person} is` : `whether this ${target.person} has ${target.event}`);
 
 export function saysOfRisks(book, view) {
-  const all = view.answers.map((one) => one.answer);
+  const known = view.answers.filter((one) => one.answer !== null);
+  if (!known.length) return null;
+  const all = known.map((one) => one.answer);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const { says, isFlagged } = view.line;
   const range = says(low) === says(high) ? says(low) : `from ${says(low)} to ${says(high)}`;
   const above = all.filter(isFlagged).length;
   const sides = above === 0 ? "below" : above === all.length ? "above" : "on both sides of";
   const line = book.isValue ? "" : `, ${all.length > 1 && sides !== "on both sides of" ? "all " : ""}${sides} the threshold of ${percent(view.threshold)}`;
-  const who = all.length > 1 ? `what ${all.length} models predict, ${range}` : `what ${view.answers[0].name} predicts, ${range}`;
+  const who = all.length > 1 ? `what ${all.length} models predict, ${range}` : `what ${known[0].name} predicts, ${range}`;
   return saysOnly(`${who}${line}`, `${all.length > 1 ? "which of them is right, or " : ""}${outcomeOf(book)}`);
 }
 

@@ -8,7 +8,7 @@ const MOST = 100; // people of a background
 const NEAREST = 3;
 const NEAR_LINE = 20; // people about whom a decision is closest
 
-/** Return whom contributions are measured against: {words, rows} by a key; rows are null for the background of the page. */
+/** Return whom contributions are measured against: {words, count, rows} by a key; rows are null for the background of the page. */
 export function backgrounds(bench, view, listed, cohorts) {
   const { book } = bench;
   const { people, everybody } = book;
@@ -18,7 +18,7 @@ export function backgrounds(bench, view, listed, cohorts) {
   const near = [...everybody].sort((a, b) => off(a) - off(b));
   const kept = cohorts.map(({ name, places }) => [`cohort:${name}`, { words: `cohort ${name}`, places }]);
   const found = {
-    "": { words: `${book.background.length} training rows`, rows: null },
+    "": { words: `${book.background.length} training rows`, count: "", rows: null },
     cleared: { words: `those ${book.isValue ? "predicted " : ""}${line.cleared}`, places: everybody.filter((i) => !line.isFlagged(risk(i))) },
     near: { words: book.isValue ? "those nearest the range's ends" : "those nearest the threshold", places: near.slice(0, NEAR_LINE) },
     listed: { words: "the people in the list", places: listed },
@@ -26,8 +26,11 @@ export function backgrounds(bench, view, listed, cohorts) {
   };
   const [, name] = view.against.match(/^person:(.*)$/) ?? [];
   if (name !== undefined && people.names.includes(name)) found[view.against] = { words: `${book.target.person} ${name}`, places: [people.names.indexOf(name)] };
-  for (const one of Object.values(found)) {
-    if (one.places) one.rows = one.places.filter((i) => i !== view.person).slice(0, MOST).map((i) => people.rows[i]);
+  for (const one of Object.values(found).filter(({ places }) => places)) {
+    const others = one.places.filter((i) => i !== view.person).sort((a, b) => a - b);
+    const every = Math.ceil(others.length / MOST);
+    one.rows = others.filter((_, i) => i % every === 0).map((i) => people.rows[i]);
+    one.count = one.rows.length === 1 ? "" : ` (${one.rows.length}${every > 1 ? ` of ${others.length}` : ""} people)`;
   }
   return found;
 }
@@ -41,6 +44,7 @@ export function againstChoice(bench, view, known, set) {
 export function nearestOthers({ book }, view, set) {
   const { people, columns, target } = book;
   const { line } = view;
+  if (view.said.answer === null) return [h("p", { class: "quiet" }, `Told where ${view.model} has an answer.`)];
   const risk = (i) => book.predictions.get(view.model)[i];
   const others = book.everybody.filter((i) => line.isFlagged(risk(i)) !== view.isFlagged);
   const nearest = others.map((i) => [distance(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);

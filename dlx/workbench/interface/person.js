@@ -31,17 +31,16 @@ function outcomeWords({ target, isValue, says }, outcome) {
 export function verdict(bench, view) {
   const { book } = bench;
   const { target } = book;
-  const said = view.answers.find((one) => one.name === view.model);
-  const { line } = view;
-  const decided = ` (${line.isFlagged(said.answer) ? line.flagged : line.cleared})`;
+  const { line, said } = view;
+  const answer = said.answer === null ? `cannot say: ${said.failed}` : `says ${line.says(said.answer)} (${view.isFlagged ? line.flagged : line.cleared})`;
   const who = view.isNew ? view.name : view.isChanged ? `${target.person} ${view.name}, changed` : `${target.person} ${view.name}`;
   const isKnown = book.people.outcomes && !view.isChanged && !view.isNew;
   const happened = isKnown ? ` In the data ${outcomeWords(book, book.people.outcomes[view.person])}.` : "";
   return [
     h("h3", { tabindex: -1 }, capital(who)),
-    h("p", { class: "verdict" }, `${view.model} says ${line.says(said.answer)}${decided}.${happened}`),
+    h("p", { class: "verdict" }, `${view.model} ${answer}.${happened}`),
     riskBars(
-      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.answer, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
+      view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.answer, failed: one.failed, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
       line.ends,
       book.at,
       ({ now, before }) => (before === null ? "" : `${line.says(before)} → `) + line.says(now),
@@ -65,8 +64,9 @@ export function reasons(bench, view, found) {
   const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
+    const ties = tied(given);
     const words = given.map((line) => h("li", {}, line.words, line.words_say_value ? "" : `: ${line.value}`, line.methods && line.support < line.methods ? ` (${line.support} of ${line.methods} methods)` : ""));
-    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ul", {}, words) : h("p", { class: source ? null : "quiet" }, source ? "Nothing among the first." : "Not known yet."));
+    return h("div", {}, h("h4", { class: moved === "raises" ? "up" : "down" }, title), words.length ? h("ol", {}, words) : h("p", { class: source ? null : "quiet" }, source ? "Nothing among the first." : "Not known yet."), ties.length ? h("p", { class: "quiet" }, `Within noise: the order of ${ties.join(", and of ")}.`) : null);
   };
   const withheld = lines.filter((line) => line.given === "withheld");
   return h(
@@ -78,16 +78,26 @@ export function reasons(bench, view, found) {
   );
 }
 
+/** Which neighbours among some reasons could as well stand in the other order, as "2 and 3": those of one level. */
+function tied(lines) {
+  const ends = lines.map((line, i) => i).filter((i) => i === lines.length - 1 || lines[i].level === null || lines[i].level !== lines[i + 1].level);
+  return ends.map((end, k) => [k ? ends[k - 1] + 2 : 1, end + 1]).filter(([first, last]) => first < last).map(([first, last]) => `${first} ${last - first > 1 ? "to" : "and"} ${last}`);
+}
+
 function alone(bench, view, found) {
-  const order = Array.from(found.values.keys()).sort((a, b) => Math.abs(found.values[b]) - Math.abs(found.values[a]));
-  return order.slice(0, 2 * REASONS).map((i) => {
+  const size = (i) => Math.abs(found.values[i]);
+  const order = Array.from(found.values.keys()).sort((a, b) => size(b) - size(a));
+  let level = found.errors ? 0 : null;
+  return order.slice(0, 2 * REASONS).map((i, place) => {
+    const above = order[place - 1];
+    if (level !== null && place && size(above) - size(i) > 2 * Math.hypot(found.errors[above], found.errors[i])) level += 1;
     const column = bench.book.columns[i];
     const code = view.row[i];
     const moved = found.values[i] > 0 ? "raises" : "lowers";
     const { words, against } = reasonWords(column, code);
     const value = valueWords(column, code);
     const given = column.withheld ? "withheld" : moved === "raises" && against ? "review" : "reason";
-    return { moved, given, label: column.label, value, words: moved === "raises" ? words : column.label, words_say_value: words.toLowerCase().includes(value.toLowerCase()) };
+    return { moved, given, level, label: column.label, value, words: moved === "raises" ? words : column.label, words_say_value: words.toLowerCase().includes(value.toLowerCase()) };
   });
 }
 

@@ -7,14 +7,17 @@ const MOST_SEEN = 2_000; // people among whom the nearest is looked for
 const MOST_ASKED = 150; // people of whom it is known how far their own nearest is
 const USUAL = 0.99; // of them
 
-/** How far two rows are apart: the mean over columns of the difference as a share of the range, 1 for another level (Gower 1971). */
-export function distance(columns, one, other) {
+/**
+ * How far two rows are apart: the mean over columns of the difference as a share of the range, 1 for another level (Gower
+ * 1971); where that is more than `most`, just that it is.
+ */
+export function distance(columns, one, other, most = Infinity) {
   let total = 0;
-  for (const column of columns) {
-    const [a, b] = [one[column.place], other[column.place]];
+  for (let i = 0; i < columns.length && total <= most * columns.length; i += 1) {
+    const [column, a, b] = [columns[i], one[i], other[i]];
+    if (Object.is(a, b)) continue;
     const isNumber = column.kind !== "categorical" && !isBeside(column, a) && !isBeside(column, b);
-    if (isNumber) total += Math.min(1, Math.abs(a - b) / (column.high - column.low || 1));
-    else total += Object.is(a, b) ? 0 : 1;
+    total += isNumber ? Math.min(1, Math.abs(a - b) / (column.high - column.low || 1)) : 1;
   }
   return total / columns.length;
 }
@@ -28,7 +31,7 @@ function seenRows({ people, background }) {
 }
 
 function nearest(columns, row, rows) {
-  return rows.reduce((least, one) => (one === row ? least : Math.min(least, distance(columns, row, one))), Infinity);
+  return rows.reduce((least, one) => (one === row ? least : Math.min(least, distance(columns, row, one, least))), Infinity);
 }
 
 function usualDistance(book, rows) {

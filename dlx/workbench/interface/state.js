@@ -6,14 +6,15 @@ const HELD = ["class", "person", "model", "method", "unit", "against", "threshol
 const MOST_STEPS = 100; // that can be undone
 const ONE_STEP = 800; // milliseconds: a slider that is pulled is one step
 
-export function makeState(opened, columns) {
-  let now = { ...opened, changes: {}, cohorts: [] };
+/** Return the state as it was opened; of what a link says, `fits[name](value)` tells whether there is such a thing here. */
+export function makeState(opened, columns, fits) {
+  let now = { ...opened, changes: {}, cohorts: [], strange: [] };
   const listeners = [];
   let steps = []; // changes as they were before, the last one at the end
 
   function set(patch) {
     const before = now;
-    now = { ...now, ...patch };
+    now = { ...now, strange: [], ...patch };
     if ("person" in patch && patch.person !== before.person) {
       steps = [];
       if (!("changes" in patch)) now.changes = {};
@@ -49,15 +50,18 @@ export function makeState(opened, columns) {
     return new URLSearchParams([...parts, ...changed, ...cohorts]).toString();
   }
 
-  /** Take up what a link says; a column may be named with or without "c." before it. */
+  /** Take up what a link says, and in `strange` what of it is nothing here; a column may be named with or without "c." before it. */
   function read(text) {
     if (!text.includes("=")) return false;
-    const found = { ...opened, changes: {}, cohorts: [] };
-    for (const [name, value] of new URLSearchParams(text)) {
+    const found = { ...opened, changes: {}, cohorts: [], strange: [] };
+    for (const [name, said] of new URLSearchParams(text)) {
       const column = columns.find((one) => one.name === name.replace(/^c\./, ""));
-      if (name === "cohort") found.cohorts.push({ ...NO_FILTER, ...Object.fromEntries(new URLSearchParams(value)) });
-      else if (HELD.includes(name)) found[name] = name === "threshold" ? Number(value) : value;
-      else if (column) found.changes[column.name] = value === "missing" ? NaN : codeOf(column, value);
+      const value = name === "threshold" ? Number(said) : said;
+      if (name === "cohort") found.cohorts.push({ ...NO_FILTER, ...Object.fromEntries(new URLSearchParams(said)) });
+      else if (said === "") continue;
+      else if (HELD.includes(name) && (fits[name]?.(value) ?? true)) found[name] = value;
+      else if (column && isCode(column, codeOf(column, said))) found.changes[column.name] = codeOf(column, said);
+      else found.strange.push(`${name}=${said}`);
     }
     set(found);
     return true;
@@ -68,7 +72,13 @@ export function makeState(opened, columns) {
 
 /** Return the code of what somebody typed: a level by its label or as the table spells it, a number, or missing. */
 export function codeOf(column, text) {
-  if (text === "" || text === (column.missing ?? "missing")) return NaN;
+  if (text === "" || text === "missing" || text === column.missing) return NaN;
   const place = column.kind === "categorical" ? Math.max(column.levels.indexOf(text), column.spelled.indexOf(text)) : -1;
   return place >= 0 ? place : Number(text);
+}
+
+/** Whether somebody could have a code in a column. */
+export function isCode(column, code) {
+  if (Number.isNaN(code)) return column.missing !== null;
+  return column.kind === "categorical" ? column.levels[code] !== undefined : Number.isFinite(code);
 }

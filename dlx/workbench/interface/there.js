@@ -10,6 +10,7 @@ import { readModel } from "../engine/model.js";
 import { inParts } from "./parts.js";
 
 const MOST_AT_ONCE = 200; // rows of a question
+const SILENT = "the server does not answer: is dlx serve still running?";
 
 function posted(path, said, signal) {
   return fetch(path + location.search, { method: "POST", body: JSON.stringify(said), headers: { "content-type": "application/json" }, signal });
@@ -18,7 +19,9 @@ function posted(path, said, signal) {
 const asNumbers = (row) => Array.from(row, (code) => (Number.isNaN(code) ? null : code));
 
 async function answered(path, said) {
-  const answer = await posted(path, said);
+  const answer = await posted(path, said).catch(() => {
+    throw new Error(SILENT);
+  });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error);
   return found;
@@ -27,14 +30,19 @@ async function answered(path, said) {
 export function answersThere(book) {
   const methods = (name) => book.models.find((one) => one.name === name).methods;
 
-  const asked = async (rows, of = {}) => (await answered("risks", { rows: rows.map(asNumbers), class: book.class, ...of })).risks;
+  const asked = (rows, of = {}) => answered("risks", { rows: rows.map(asNumbers), class: book.class, ...of });
 
+  /** Return risks as `answersHere` does; where the server does not answer, no model does. */
   async function risks(rows) {
-    const said = await asked(rows);
-    return said.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] })));
+    const { risks: said, failed } = await asked(rows).catch(({ message }) => ({ risks: rows.map(() => []), failed: Object.fromEntries(book.models.map(({ name }) => [name, message])) }));
+    return said.map((one) => book.models.map(({ name, colour }, k) => ({ name, colour, answer: one[k] ?? null, failed: failed[name] })));
   }
 
-  const answersOf = async (model, rows) => (await asked(rows, { model })).map(([one]) => one);
+  async function answersOf(model, rows, scale) {
+    const { risks: said, failed } = await asked(rows, { model, scale });
+    if (failed[model]) throw new Error(failed[model]);
+    return said.map(([one]) => one);
+  }
   const known = new Map();
 
   /** Return a model that can be asked about many rows: {engine, predict}; by this browser, where it can be written down. */
@@ -46,8 +54,8 @@ export function answersThere(book) {
   async function opened(name) {
     const { written } = await answered("model", { model: name, class: book.class });
     const engine = written ? readModel(written) : null;
-    const ask = async (rows, scale) => (await asked(rows, { model: name, scale })).map(([one]) => one);
-    return { engine, predict: (rows, scale) => (engine ? inParts(rows, (some) => engine.predict(some, scale)) : inParts(rows, (some) => ask(some, scale), MOST_AT_ONCE)) };
+    const ask = (rows, scale) => inParts(rows, (some) => answersOf(name, some, scale), MOST_AT_ONCE);
+    return { engine, predict: engine ? (rows, scale) => inParts(rows, (some) => engine.predict(some, scale)) : ask };
   }
 
   /** Ask; each line of the answer says what it costs, how far it is, or what was found. Leaving stops the work on the server, too. */
@@ -76,7 +84,7 @@ export function answersThere(book) {
       }
     };
     read().catch((error) => {
-      if (error.name !== "AbortError") update({ failed: `the server does not answer: ${error.message}` });
+      if (error.name !== "AbortError") update({ failed: SILENT });
     });
     return () => leaving.abort();
   }

@@ -8,7 +8,7 @@ import { changePanel } from "./change.js";
 import { cohortPanel, cohortsNow } from "./cohorts.js";
 import { consequences } from "./crowd.js";
 import { partWords } from "./errors.js";
-import { lineAt } from "./line.js";
+import { endsOf, lineAt } from "./line.js";
 import { rangePanel } from "./ranges.js";
 import { learnPart } from "./learn.js";
 import { printSheet } from "./take_sheet.js";
@@ -34,8 +34,19 @@ export function openWorkbench(place, book, answers, classes, pick) {
   const { people, target, everybody } = book;
   const bench = { book, answers };
   const opened = { ...UNSEEN, class: classes?.told ?? "", person: people.names[0], model: book.main, threshold: target.threshold, range: target.range };
-  const state = makeState({ ...opened }, book.columns);
   const placeOf = new Map(people.names.map((name, i) => [name, i]));
+  const fits = {
+    class: (name) => classes?.names.includes(name) ?? false,
+    person: (name) => name === NEW || placeOf.has(name),
+    model: (name) => book.predictions.has(name),
+    threshold: (share) => share > 0 && share < 1,
+    range: (text) => endsOf(text)[0] <= endsOf(text)[1],
+    sort: (name) => name in ORDERS,
+    group: (text) => groups.some(({ value }) => value === text),
+    part: (text) => partWords(book, text) !== "",
+  };
+  const groups = people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
+  const state = makeState({ ...opened }, book.columns, fits);
   const closing = new AbortController();
   let view = null;
   let found = null;
@@ -53,7 +64,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
   const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
   const count = h("output", { class: "count", "aria-live": "polite" });
   const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }), onkeydown: ({ key }) => key === "Enter" && showFound() });
-  const [filters, top, why] = [h("div", { class: "choices" }), h("div"), h("div")];
+  const [filters, top, why, strange] = [h("div", { class: "choices" }), h("div"), h("div"), h("p", { class: "strange", role: "status" })];
   const ofPerson = panels([
     { title: "Change something", tasks: EVERY_TASK, draw: () => changePanel(bench, view, state) },
     { title: "Ways out", tasks: EVERY_TASK, draw: drawWays },
@@ -74,6 +85,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
     "div",
     {},
     h("div", { class: "find" }, h("label", { for: "workbench-find" }, "Look up"), search, count, h("button", { type: "button", onclick: () => state.set({ person: NEW }) }, "Somebody new")),
+    strange,
     filters,
     h("div", { class: "two" }, list, h("div", { class: "who" }, top, changePart, why, beforePart, learnFold, ofMethods.map(([part]) => part), otherParts.map(([part]) => part))),
     ...ofCrowd.map(([part]) => part),
@@ -118,7 +130,6 @@ export function openWorkbench(place, book, answers, classes, pick) {
   function drawFilters() {
     const now = state.get();
     const orders = Object.entries(ORDERS).map(([value, words]) => ({ value, words }));
-    const groups = people.groups.flatMap((group, i) => group.names.map((name, code) => ({ value: `${i}:${code}`, words: `${group.label}: ${name}` })));
     const kept = now.cohorts.map(({ name }) => ({ value: name, words: name }));
     const cohort = now.cohorts.find((one) => Object.keys(NO_FILTER).every((name) => one[name] === now[name]))?.name ?? "";
     const filterOfCohort = (name) => ({ ...NO_FILTER, ...Object.fromEntries(Object.entries(now.cohorts.find((one) => one.name === name) ?? {}).filter(([key]) => key !== "name")) });
@@ -139,24 +150,26 @@ export function openWorkbench(place, book, answers, classes, pick) {
     const now = state.get();
     const mine = (turn += 1);
     const isNew = now.person === NEW;
-    const person = isNew ? -1 : (placeOf.get(now.person) ?? 0);
+    const person = isNew ? -1 : placeOf.get(now.person);
     const original = isNew ? typicalRow(book.columns) : people.rows[person];
     const row = changed(book.columns, original, now.changes);
     const isChanged = isNew || row.some((code, i) => !Object.is(code, original[i]));
-    const stored = book.models.map(({ name, colour }) => ({ name, colour, answer: isNew ? null : risk(person, name) }));
-    const said = isChanged ? (await answers.risks([row]))[0] : stored;
-    if (mine !== turn) return; // somebody else was asked for meanwhile
-    const models = said.map((one, k) => ({ ...one, before: stored[k].answer })).filter((one) => one.answer !== null);
-    const isFlagged = line().isFlagged(models.find((one) => one.name === now.model)?.answer);
     const isOther = now.against !== "" || now.unit !== "";
     const options = methodsFor(bench, person, now.model, isChanged || isOther);
     const usable = options.filter((one) => !one.why);
     const first = usable.find((one) => one.value === now.method) ?? usable.find((one) => one.is_shapley) ?? usable[0];
-    const method = first?.value ?? "";
-    view = { ...now, line: line(), person, name: isNew ? NEW : people.names[person], original, row, isChanged, isNew, isOther, answers: models, isFlagged, options, method, unlike: isChanged ? unlikeAnybody(book, row) : "" };
+    view = { ...now, line: line(), person, name: now.person, original, row, isChanged, isNew, isOther, options, method: first?.value ?? "", answers: null };
+    explain(); // first of all: it takes longest
+    const stored = book.models.map(({ name, colour }) => ({ name, colour, answer: isNew ? null : risk(person, name) }));
+    const said = isChanged ? (await answers.risks([row]))[0] : stored;
+    if (mine !== turn) return; // somebody else was asked for meanwhile
+    view.answers = said.map((one, k) => ({ ...one, before: stored[k].answer }));
+    view.said = view.answers.find((one) => one.name === now.model);
+    view.isFlagged = view.said.answer !== null && line().isFlagged(view.said.answer);
+    view.unlike = isChanged ? unlikeAnybody(book, row) : "";
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     beforePart.hidden = !isChanged || isNew;
-    explain();
+    drawWhy();
     redrawOf([...ofPerson.slice(0, -1), ...ofMethods]);
     keepFocus(redrawBefore);
   }
@@ -193,11 +206,13 @@ export function openWorkbench(place, book, answers, classes, pick) {
   }
 
   function drawWhy() {
+    if (!view.answers) return; // drawn as soon as they are there
     const known_ = whom();
-    const against = (known_[view.against] ?? known_[""]).words;
+    const { words, count } = known_[view.against] ?? known_[""];
     const choices = h("div", { class: "choices" }, methodChoice(bench, view, view.options, state.set), againstChoice(bench, view, known_, state.set));
     const act = { goOn: () => explain(true), cancel: () => (stop(), (found = { failed: "Cancelled." }), drawWhy()) };
-    const parts = [reasons(bench, view, known()), choices, ...contributions(bench, view, found, against, act)];
+    const parts = [reasons(bench, view, known()), choices, ...contributions(bench, view, found, words + count, act)];
+    why.style.minHeight = found ? "" : `${why.offsetHeight}px`; // so that nothing jumps until it is there
     keepFocus(() => why.replaceChildren(...parts));
     ofPerson.at(-1)[1](); // what is taken along
     learnOf({ view, found: known(), background: known_[view.against]?.rows ?? book.background });
@@ -279,11 +294,13 @@ export function openWorkbench(place, book, answers, classes, pick) {
     const is = (...names) => names.some((name) => now[name] !== before[name]);
     if (classes && now.class !== classes.now) return pick(now.class);
     if (search.value !== now.find) search.value = now.find;
+    strange.textContent = now.strange.length ? `Nothing here is ${now.strange.join(", ")}, as the link says.` : "";
     const isLine = is("threshold", "range");
     if (is("decision", "group", "sort", "part", "find", "cohorts", "range", "model")) keepFocus(drawFilters);
     const isList = isLine || is(...Object.keys(NO_FILTER), "model");
     if (isList || is("sort", "person")) drawList();
-    if (isLine || is("person", "model", "method", "unit", "against", "changes", "possible")) look();
+    const isAgainstOthers = /^(listed|cohort:)/.test(now.against) && (isList || is("cohorts"));
+    if (isLine || isAgainstOthers || is("person", "model", "method", "unit", "against", "changes", "possible")) look();
     if (isList || is("cohorts", "tree")) redrawOf(ofCrowd);
   });
   place.replaceChildren(root);

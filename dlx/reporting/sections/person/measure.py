@@ -114,6 +114,7 @@ def reasons(context: RunContext, position: int, **said: Any) -> list[dict[str, A
 def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> Iterator[dict[str, Any]]:
     """Yield the columns that move a person's risk up (1) or down (-1), as lines."""
     schema, train, rules, never = context.case.schema, context.case.train, None, frozenset[str]()
+    level = dict(zip(found.order, np.cumsum([0, *found.settled]).tolist(), strict=True))  # the same within noise
     if not schema.target.is_value:  # of which no side is the bad one
         rules = context.once("reason_rules", lambda: ReasonRules.of(schema, grouping(train), context.background))
         never = rules.grouping.withheld if schema.target.adverse_action else never
@@ -130,7 +131,7 @@ def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> 
                 "given": "withheld" if feature.name in never else "review" if is_against else "reason",
                 **{"column": feature.name, "label": feature.label, "value": value, "words": words},
                 **{"words_say_value": says(words, value), "share": found.share[i]},
-                **{"support": int(found.support[i]), "methods": found.methods},
+                **{"support": int(found.support[i]), "methods": found.methods, "level": level[i]},
             }
 
 
