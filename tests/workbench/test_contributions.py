@@ -81,6 +81,18 @@ def test_standard_errors_of_sampled_values_are_honest(ask):
             assert sum(answer["values"]) == pytest.approx(answer["prediction"] - answer["base"], abs=1e-9)
 
 
+def test_of_a_column_that_the_first_references_do_not_differ_in_nothing_is_sure(ask):
+    case, asked = dlx.load("heart_attack"), dlx.load_model("heart_attack", "resnet")
+    rows, background = np.repeat(changed(case, 1), 2, axis=0), case.train.rows[:100].copy()
+    for column in range(8):
+        background[np.arange(100) != column, column] = rows[0, column]  # only one reference differs in it
+    given = {"rows": rows, "background": background, "scale": "logit", "seed": 0, "most": 1e9, "seconds": 0.02}
+    first = [steps[0] for steps in ask("shapley", asked, **given)]
+    plays = ((rows[:, None] != background) & ~(np.isnan(rows[:, None]) & np.isnan(background))).any(axis=1)
+    assert plays.any() and not any(answer["isExact"] for answer in first)
+    assert np.array([answer["errors"] for answer in first])[plays].min() > 1e-5
+
+
 @pytest.mark.parametrize(("what", "method"), [("rescaled", "deeplift"), ("integrated", "integrated_gradients")])
 @pytest.mark.parametrize("kind", NETS)
 def test_gradients_of_small_nets(ask, world, kind, what, method):

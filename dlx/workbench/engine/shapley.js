@@ -112,16 +112,41 @@ function roundingOf(prediction, base) {
   return ROUNDING * Math.max(1, Math.abs(prediction), Math.abs(base));
 }
 
-/** Return what the references that were visited give: a sample of all, whose mean output is known; the gap goes by variance. */
-function answerOfSome({ prediction, outputs }, told, begun) {
-  const { values, squares } = told.ofSome(begun);
-  const total = squares.reduce((sum, square) => sum + square, 0) || 1;
+/**
+ * Return what the references that were visited give. In how many of all a column differs is known, so that only what it adds
+ * there is estimated; of a column that differs in none of them it is 0, give or take the largest that others add. What the sum
+ * lacks goes by variance.
+ */
+function answerOfSome({ prediction, outputs, players }, { means, width }, begun) {
+  const zeros = () => new Float64Array(width);
+  const [inAll, seen, mean, squares, sizes] = [zeros(), zeros(), zeros(), zeros(), zeros()];
+  for (const some of players) for (const j of some) inAll[j] += 1 / players.length;
+  for (const reference of begun) {
+    for (const j of players[reference]) {
+      const value = means[reference * width + j];
+      const off = value - mean[j];
+      seen[j] += 1;
+      mean[j] += off / seen[j];
+      squares[j] += off * (value - mean[j]);
+      sizes[j] += value ** 2;
+    }
+  }
+  const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
+  const freedom = seen.map((count) => Math.max(0, count - 1));
+  const usual = total(squares) / Math.max(1, total(freedom));
+  const largest = Math.max(...sizes.map((size, j) => size / Math.max(1, seen[j])));
+  const student = 1 + STUDENT / (begun.length - 1);
+  const variances = squares.map((sum, j) => {
+    const variance = Math.max(sum / Math.max(1, freedom[j]), (sum + BELIEVED * usual) / (freedom[j] + BELIEVED));
+    return inAll[j] ** 2 * student * (seen[j] ? variance / seen[j] : largest);
+  });
+  const values = mean.map((value, j) => inAll[j] * value);
   const base = meanOf(outputs);
-  const gap = base - meanOf(begun.map((reference) => outputs[reference]));
-  const freedom = begun.length - 1;
+  const gap = prediction - base - total(values);
+  const all = total(variances) || 1;
   const least = roundingOf(prediction, base);
-  const errors = squares.map((square) => Math.hypot(least, Math.sqrt((square / freedom / begun.length) * (1 + STUDENT / freedom))));
-  return { values: values.map((value, j) => value - (gap * squares[j]) / total), errors, base, prediction, isExact: false, isLast: false };
+  const errors = variances.map((variance) => Math.hypot(least, Math.sqrt(variance)));
+  return { values: values.map((value, j) => value + (gap * variances[j]) / all), errors, base, prediction, isExact: false, isLast: false };
 }
 
 /** Return what each of a game's players adds when it joins, the mean over some orders. */
@@ -205,18 +230,6 @@ class Tally {
       values[cell % this.width] += mean / this.counts.length;
     });
     return values;
-  }
-
-  /** The mean over some references, a column each, and the squares of the distances from it. */
-  ofSome(references) {
-    const values = new Float64Array(this.width);
-    const squares = new Float64Array(this.width);
-    for (let j = 0; j < this.width; j += 1) {
-      const own = references.map((reference) => this.means[reference * this.width + j]);
-      values[j] = meanOf(own);
-      squares[j] = own.reduce((sum, value) => sum + (value - values[j]) ** 2, 0);
-    }
-    return { values, squares };
   }
 
   /** Of each column: squares, their degrees of freedom, these as they count, and the sum of 1 / draws over references. */
