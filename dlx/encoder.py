@@ -19,6 +19,8 @@ class _Layout(NamedTuple):
 
     plain: np.ndarray  # numbers and nothing else, [columns]
     plain_may_lack: np.ndarray  # which of them may be missing, bool
+    plain_column: np.ndarray  # which dense column each is
+    lacking: np.ndarray  # and which ones tell that those are missing
     level: np.ndarray  # levels without order, a dense column each, [columns]
     level_count: np.ndarray  # how many they have
     step: np.ndarray  # ordered levels, a position for each of their dense columns, [steps]
@@ -121,15 +123,19 @@ class Encoder:
         dense = np.zeros((len(rows), self.width), dtype=dtype)
         of = self._layout  # all columns of a kind at once: a column of rows is far apart in memory
         scaled = (rows[:, of.plain] - self.center[of.plain]) / self.scale[of.plain]
-        gaps = np.isnan(scaled) & of.plain_may_lack
-        dense[:, self.starts[of.plain]] = np.where(gaps, 0.0, scaled)
-        dense[:, self.starts[of.plain][of.plain_may_lack] + 1] = gaps[:, of.plain_may_lack]
-        codes = rows[:, of.level]
-        which = np.where(np.isnan(codes), of.level_count, codes).astype(np.intp)  # the last one of a column is "missing"
-        dense[np.arange(len(rows))[:, None], self.starts[of.level] + which] = 1.0
-        ranks = rows[:, of.step]
-        dense[:, of.step_column] = np.where(np.isnan(ranks), 0.0, np.where(ranks > of.step_rank, 0.5, -0.5))
-        dense[:, of.gap_column] = np.isnan(rows[:, of.gap])
+        if len(of.lacking):
+            gaps = np.isnan(scaled) & of.plain_may_lack
+            scaled[gaps] = 0.0
+            dense[:, of.lacking] = gaps[:, of.plain_may_lack]
+        dense[:, of.plain_column] = scaled
+        if len(of.level):
+            codes = rows[:, of.level]
+            which = np.where(np.isnan(codes), of.level_count, codes).astype(np.intp)  # the last one of a column is "missing"
+            dense[np.arange(len(rows))[:, None], self.starts[of.level] + which] = 1.0
+        if len(of.step):
+            ranks = rows[:, of.step]
+            dense[:, of.step_column] = np.where(np.isnan(ranks), 0.0, np.where(ranks > of.step_rank, 0.5, -0.5))
+            dense[:, of.gap_column] = np.isnan(rows[:, of.gap])
         for i in of.special:
             feature, start = self.schema.features[i], self.starts[i]
             column, codes = rows[:, i], self._special_codes(feature)
@@ -171,8 +177,9 @@ class Encoder:
         none = np.zeros((3, 0), dtype=np.intp)
         (plain, may_lack, _), (level, count, _) = (held_by.get(kind, none) for kind in ("plain", "level"))
         (step, step_column, rank), (gap, gap_column, _) = (held_by.get(kind, none) for kind in ("step", "gap"))
-        special = held_by.get("special", none)[0]
-        return _Layout(plain, may_lack.astype(bool), level, count, step, step_column, rank, gap, gap_column, special)
+        special, may_lack, numbers = held_by.get("special", none)[0], may_lack.astype(bool), self.starts[plain]
+        lacking = numbers[may_lack] + 1
+        return _Layout(plain, may_lack, numbers, lacking, level, count, step, step_column, rank, gap, gap_column, special)
 
     def fold(self, dense: np.ndarray) -> np.ndarray:
         """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""

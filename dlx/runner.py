@@ -34,6 +34,7 @@ BATCH_ROWS = 32
 ROWS_OF_AN_ACCELERATOR = 2_048  # at least: kernels cut them as its memory allows
 FLOAT32_ROUNDING = 2.0**-21  # of a net's output: what predict itself moves when rows come in other batches
 FLOAT64_ROUNDING = 2.0**-44
+LARGEST = np.finfo(np.float64).max
 
 
 class LocalAccuracyError(DlxError):
@@ -235,19 +236,24 @@ def _largest_residual(
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
     explained or over the background, whichever is larger: so that one person at the average can be explained.
     """
-    known = ~explanation.failed
-    if not known.any():
+    failed = explanation.failed
+    if failed.all():
         return np.inf
-    with np.errstate(over="ignore"):
-        is_single = (computed == computed.astype(np.float32)).all()
-    if isinstance(model, NeuralModel):
-        is_single = model.precision == "float32"
-    rounding = FLOAT32_ROUNDING if is_single and isinstance(model, (NeuralModel, BlackBox)) else FLOAT64_ROUNDING
+    known = ~failed if failed.any() else slice(None)
+    rounding = FLOAT32_ROUNDING if _is_single(model, computed) else FLOAT64_ROUNDING
     base, explained = explanation.base_values[known], explanation.outputs[known]
     mean_effect = max(np.abs(explained - base).mean(), np.abs(references - base.mean()).mean())
     contributions = np.abs(explanation.values[known]).sum(axis=1)
     largest = max(np.abs(explained).max(), np.abs(references).max(), contributions.max())
     return max(promise.limit(float(mean_effect)), rounding * float(largest))
+
+
+def _is_single(model: Model, computed: np.ndarray) -> bool:
+    """Whether a model computes in float32, as far as its outputs tell."""
+    if not isinstance(model, BlackBox):
+        return isinstance(model, NeuralModel) and model.precision == "float32"
+    with np.errstate(over="ignore"):
+        return bool((computed == computed.astype(np.float32)).all())
 
 
 def _remedy(module: ModuleType, model: Model, background: np.ndarray) -> str:
@@ -260,6 +266,8 @@ def _checked(
     explanation: Explanation, limit: float, remedy: Callable[[], str], failures: Mapping[int, str], *, strict: bool
 ) -> Explanation:
     """Return the explanation, rows that do not add up within the limit, or are not finite, as NaN; where strict, raise."""
+    if not failures and (np.abs(explanation.residuals) <= min(limit, LARGEST)).all():
+        return explanation
     reasons = dict(failures)
     for row in np.flatnonzero(explanation.failed):
         reasons.setdefault(int(row), f"{explanation.method} gave values for {explanation.model} that are not finite")
@@ -309,6 +317,8 @@ def _in_batches(
 
 def _joined(parts: list[Attribution]) -> Attribution:
     """Return the attribution of all rows; a row that failed has NaN for whatever the others have."""
+    if len(parts) == 1:
+        return parts[0]
 
     def every(arrays: list[np.ndarray | None], like: list[np.ndarray]) -> Any:
         there = (np.full(one.shape, np.nan) if array is None else array for array, one in zip(arrays, like, strict=True))

@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread inside the block, in torch, if that is used, and below numpy; put the counts back after it."""
-    torch = sys.modules.get("torch")
-    before = None if torch is None else torch.get_num_threads()
-    if torch is not None:
-        torch.set_num_threads(1)
+    torch, others = sys.modules.get("torch"), _pools(len(sys.modules)).lib_controllers
+    counts = [(pool.set_num_threads, pool.num_threads) for pool in others]
+    counts += [] if torch is None else [(torch.set_num_threads, torch.get_num_threads())]
+    several = [(set_count, count) for set_count, count in counts if count != 1]
+    for set_count, _ in several:
+        set_count(1)
     try:
-        with _pools(len(sys.modules)).limit(limits=1):
-            yield
+        yield
     finally:
-        if torch is not None:
-            torch.set_num_threads(before)
+        for set_count, count in several:
+            set_count(count)
 
 
 def in_chunks(

@@ -54,7 +54,9 @@ def main() -> None:
     """Run what was asked for, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, random nets of 20 columns only")
-    parser.add_argument("--only", default="", help="only quantities that contain this text, and no frontier")
+    parser.add_argument(
+        "--only", default="", help="only quantities that contain this text, in place of their rows in --output, and no frontier"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the held-out nets")
     parser.add_argument("--growth", action="store_true", help="only how time and memory grow on credit_default")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="only rows a second of nets on a GPU, or so on the processor")
@@ -74,7 +76,7 @@ def main() -> None:
     else:
         steps, name_of_page = (_growing(narrator), "growth.md") if asked.growth else (_measured(asked, narrator), "table.md")
     for name, table in steps:  # written as they come: an interrupt loses nothing
-        found[name] = table
+        found[name] = table = put_into(asked.output / "table.csv", table) if asked.only and name == "table" else table
         write_atomically(asked.output / f"{asked.device or name}.csv", csv_text(table))
         write_atomically(asked.output / name_of_page, markdown(found, asked.device))
         if name == "frontier":
@@ -92,7 +94,7 @@ def _measured(asked: argparse.Namespace, narrator: Narrator) -> Iterator[tuple[s
             if asked.only in contest.quantity:
                 label = f"{contest.quantity}, {contest.columns} columns, against {contest.peer_name}"
                 with narrator.step(label, "rounds") as update:
-                    lines.append(held(contest, rounds, peak, update))
+                    lines.append(held(contest, rounds, peak, update) | {"made_by": made_by()})
                 yield "table", pd.DataFrame(lines)
         if asked.only:
             return
@@ -129,11 +131,33 @@ def markdown(tables: dict[str, pd.DataFrame], device: str | None = None) -> str:
             f"| {g.method} | {g.rows:,} | {g.cpu:.1f} | {g.wall:.1f} | {g.above_idle_mb:,.0f} | {_or_dash(g.error, '.3f')} |"
             for g in tables["growth"].itertuples()
         ]
+    rows = pd.DataFrame({"peer": [""], "made_by": [made_by()]})
+    rows = tables["table"] if "table" in tables and "made_by" in tables["table"] else rows
+    makers = list(rows.groupby("made_by", sort=False)["peer"].unique().items())
+    if len(makers) == 1 and lacking():
+        parts += ["", f"Not installed here, so not measured (they need Python 3.12): {', '.join(lacking())}."]
+    for which, (maker, peers) in enumerate(makers):
+        parts += ["", f"{'' if not which else 'Rows of ' + ', '.join(peers) + ': '}{maker}."]
+    return "\n".join([*parts, ""])
+
+
+def made_by() -> str:
+    """Return the machine, and the versions of Python and of what is measured."""
     missing = lacking()
     there = [*LIBRARIES, *(name for name in NEEDED if name not in LIBRARIES and not any(m.startswith(name) for m in missing))]
-    made_by = ", ".join(f"{name} {version(name)}" for name in there)
-    parts += ["", f"Not installed here, so not measured (they need Python 3.12): {', '.join(missing)}."] if missing else []
-    return "\n".join([*parts, "", f"{platform.machine()}, Python {platform.python_version()}, {made_by}.", ""])
+    versions = ", ".join(f"{name} {version(name)}" for name in there)
+    return f"{platform.machine()}, Python {platform.python_version()}, {versions}"
+
+
+def put_into(path: Path, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table, those that were measured again in place of the old ones, and what is new behind them."""
+    if not path.exists():
+        return measured
+    old, row = pd.read_csv(path), ["quantity", "net", "peer"]
+    order = {key: place for place, key in enumerate(old[row].itertuples(index=False, name=None))}
+    both = pd.concat([old, measured], ignore_index=True).drop_duplicates(row, keep="last")
+    places = [order.get(key, len(order)) for key in both[row].itertuples(index=False, name=None)]
+    return both.iloc[sorted(range(len(both)), key=places.__getitem__)].reset_index(drop=True)
 
 
 def below_goals(table: pd.DataFrame) -> list[str]:

@@ -24,10 +24,15 @@ class LogOdds(nn.Module):
         return torch.logit(probability)
 
 
-def on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
+def copy_on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
     """Return a copy of the network that answers on a scale, so that hooks never touch the user's own."""
+    return to_hook(on_scale(model, scale))
+
+
+def on_scale(model: NeuralModel, scale: Scale) -> nn.Module:
+    """Return the network itself, followed by what makes it answer on a scale."""
     check_scale(model, scale)
-    network = to_hook(model.network)
+    network = model.network
     if scale == model.scales[0]:
         return nn.Sequential(network)
     if scale == "probability" and isinstance(network, nn.Sequential) and isinstance(head := network[-1], AgainstOthers):

@@ -91,8 +91,9 @@ def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarra
     references = model.dense(background[rng.integers(len(background), size=len(persons))])
     share = torch.from_numpy(rng.random((len(persons), 1), dtype=np.float32)).to(persons)
     points = (references + share * (persons - references)).requires_grad_()
-    output = model.network(points).sum()
-    slopes = torch.autograd.grad(output, points, allow_unused=True)[0] if output.requires_grad else None
+    with torch.enable_grad():
+        output = model.network(points).sum()
+        slopes = torch.autograd.grad(output, points, allow_unused=True)[0] if output.requires_grad else None
     if slopes is None:
         return np.ones(len(model.schema), dtype=bool)
     steepest = slopes.abs().amax(dim=0).cpu().numpy()

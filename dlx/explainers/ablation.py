@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from dlx.explainers import MIXTURES
-from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._captum import average_over, copy_on_scale
 from dlx.explainers._withheld import withheld
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import Model, NeuralModel, Scale
@@ -51,7 +51,7 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     from captum.attr import FeatureAblation
 
     del seed
-    network, width, device = on_scale(model, scale), rows.shape[1], model.dense(rows[:1]).device
+    network, width, device = copy_on_scale(model, scale), rows.shape[1], model.dense(rows[:1]).device
     owner, first = (torch.as_tensor(places, device=device) for places in (model.encoder.owner[None], model.encoder.starts))
     ablation = FeatureAblation(lambda dense: network(dense).reshape(len(dense)))
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from dlx.errors import plural
 from dlx.explainers import ROWS, AsItComes, MethodError
-from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._captum import average_over, copy_on_scale, on_scale
 from dlx.explainers._functions import is_of_torch, nonlinear_functions
 from dlx.explainers._lookups import EMBEDDINGS, refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
@@ -30,6 +30,7 @@ from dlx.kernels.gradients.rescale import deeplift
 from dlx.model import Model, NeuralModel, Scale
 from dlx.model.heads import HEADS
 from dlx.model.net_outputs import shown
+from dlx.model.networks import to_hook
 
 LABEL = "DeepLIFT"
 LIBRARY = "captum"
@@ -63,11 +64,12 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
         rule, or looks up codes, where gradients are 0.
     """
     del seed
-    network, persons, references = on_scale(model, scale), model.dense(rows), model.dense(background)
+    network, both = on_scale(model, scale), model.dense(np.concatenate([rows, background]))
+    persons, references = both[: len(rows)], both[len(rows) :]
     graph = record(network, references, functions=False)
     if graph is None or graph.is_reusing:  # else all that it does is known, and has a rule
         refuse_lookups("deeplift", model, rows, background)
-        refuse_unwritten_rules(model.name, network, persons[:1])
+        refuse_unwritten_rules(model.name, to_hook(network), persons[:1])
     found = deeplift(network, persons, references, graph)
     return Attribution(model.encoder.fold(found.values), evaluations=found.evaluations)
 
@@ -90,7 +92,7 @@ def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     """
     del seed
     refuse_lookups("deeplift", model, rows, background)
-    network = on_scale(model, scale)
+    network = copy_on_scale(model, scale)
     if not reference_takes(model):
         raise MethodError(f"captum has no DeepLIFT rule for one class of {model.name} against the others, only dlx has")
     refuse_unknown_nonlinearities(model.name, network, model.dense(rows[:1]))
@@ -109,7 +111,7 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     """
     from captum.attr import DeepLift
 
-    lift = DeepLift(on_scale(model, scale), eps=1e-6)
+    lift = DeepLift(copy_on_scale(model, scale), eps=1e-6)
 
     def one(persons: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
         with warnings.catch_warnings():

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dlx.explainers import PATHS, MethodError
-from dlx.explainers._captum import on_scale
+from dlx.explainers._captum import copy_on_scale, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
@@ -65,7 +65,7 @@ def attribute(
             found.append(_mean_and_error(model.encoder.fold((slopes * (end - starts)).cpu().numpy()), references))
         return np.stack(found)
 
-    found = in_blocks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples), model.device, 1)
+    found = in_blocks(of_people, np.arange(len(rows)), max(1, CHUNK_POINTS // n_samples), model.device, lambda: 1)
     return Attribution(
         values=found[:, 0],
         evaluations=len(rows) * n_samples,
@@ -84,7 +84,7 @@ def reference(
 
     _check(n_samples)
     refuse_lookups("gradient_shap", model, rows, background)
-    network = on_scale(model, scale)
+    network = copy_on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
     references = model.dense(background)
     samples = np.empty((n_samples, len(rows), len(model.schema)))

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dlx.explainers import PATHS, AsItComes, MethodError
-from dlx.explainers._captum import average_over, on_scale
+from dlx.explainers._captum import average_over, copy_on_scale, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.gradients.paths import integrated_gradients
@@ -83,7 +83,7 @@ def reference(
     del seed
     _check(n_steps)
     refuse_lookups("integrated_gradients", model, rows, background)
-    network = on_scale(model, scale)
+    network = copy_on_scale(model, scale)
 
     def summed(dense: torch.Tensor) -> torch.Tensor:
         """One sum for captum to differentiate instead of one output a row, which is what costs it its time."""

@@ -178,7 +178,7 @@ def _by_net(model: NeuralModel, asked: Intervention) -> np.ndarray:
             return outputs.double().cpu().numpy()
 
     people = np.arange(len(asked.people))
-    outputs = in_blocks(of, people, max(1, CHUNK_ROWS // count), device, count * width)
+    outputs = in_blocks(of, people, max(1, CHUNK_ROWS // count), device, lambda: count * width)
     return as_probabilities(outputs, model.scales[0], model.name)
 
 

@@ -71,15 +71,19 @@ def numbers_at_once(device: torch.device) -> int:
 
 
 def in_blocks(
-    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int, device: torch.device, numbers: int
+    function: Callable[[np.ndarray], np.ndarray],
+    rows: np.ndarray,
+    size: int,
+    device: torch.device,
+    numbers: Callable[[], int],
 ) -> np.ndarray:
     """Return a function of rows: `size` of them at a time on all cores, or as many as an accelerator holds by one thread.
 
-    `numbers` are those that are held of a row.
+    `numbers` returns how many are held of a row.
     """
     if not is_accelerator(device):
         return in_chunks(function, rows, size)
-    return in_chunks(function, rows, max(1, numbers_at_once(device) // numbers), is_alone=True)
+    return in_chunks(function, rows, max(1, numbers_at_once(device) // numbers()), is_alone=True)
 
 
 def widest(network: nn.Module) -> int:

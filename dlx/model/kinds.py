@@ -148,7 +148,7 @@ class NeuralModel(Model):
             with torch.no_grad():
                 return self.network(self.dense(some)).reshape(-1).double().cpu().numpy()
 
-        outputs = devices.in_blocks(chunk, rows, CHUNK_ROWS, self.device, devices.widest(self.network))
+        outputs = devices.in_blocks(chunk, rows, CHUNK_ROWS, self.device, lambda: devices.widest(self.network))
         return as_probabilities(outputs, self.scales[0], self.name)
 
 

@@ -297,11 +297,14 @@ class Schema:
         if rows.ndim != 2 or rows.shape[1] != len(self):
             raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
         low, high, is_level, may_lack = self._limits
-        fits = ((rows >= low) & (rows <= high)) | (may_lack & np.isnan(rows))
-        with np.errstate(invalid="ignore"):  # of an infinite one
-            fits[:, is_level] &= ~(rows[:, is_level] % 1 > 0)
-        for i in np.flatnonzero(~fits.all(axis=0)):
-            self.features[i].check_codes(rows[:, i])
+        fits = (rows >= low) & (rows <= high)
+        if is_level.any():
+            with np.errstate(invalid="ignore"):  # of an infinite one
+                fits[:, is_level] &= ~(rows[:, is_level] % 1 > 0)
+        if not fits.all():
+            fits |= may_lack & np.isnan(rows)
+            for i in np.flatnonzero(~fits.all(axis=0)):
+                self.features[i].check_codes(rows[:, i])
         return rows
 
     @cached_property

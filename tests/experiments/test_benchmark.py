@@ -96,7 +96,7 @@ def test_shapiq_estimates_the_same_values(world):
     assert world.error(world.by_shapiq(2, 64)) < 1e-5  # all coalitions of 6
 
 
-def test_a_line_has_times_errors_and_a_share_of_the_peak(benchmarking, world):
+def test_a_line_has_times_errors_and_a_share_of_the_peak(benchmarking, world, tmp_path):
     contest = next(c for c in benchmarking["contests"].shapley_contests(world) if c.quantity == "exact Shapley values")
     line = benchmarking["contests"].held(contest, 1, benchmarking["limits"].matrix_peak(0.05), lambda *_: None)
     assert line["error"] < 1e-5
@@ -104,6 +104,11 @@ def test_a_line_has_times_errors_and_a_share_of_the_peak(benchmarking, world):
     assert line["ratio"] == pytest.approx(line["peer_cpu_per_row"] / line["cpu_per_row"])
     text = benchmarking["benchmark"].markdown({"table": pd.DataFrame([line])})
     assert "| exact Shapley values (relative error) | small, 6 | shap Exact |" in text and line["mb"] >= 0
+    old = pd.DataFrame([line | {"peer": peer, "made_by": "Python 3.13"} for peer in ("lightshap", "shap Exact")])
+    old.to_csv(tmp_path / "table.csv", index=False)
+    merged = benchmarking["benchmark"].put_into(tmp_path / "table.csv", pd.DataFrame([line | {"made_by": "Python 3.11"}]))
+    assert list(merged["peer"]) == ["lightshap", "shap Exact"] and list(merged["made_by"]) == ["Python 3.13", "Python 3.11"]
+    assert "\nPython 3.13.\n\nRows of shap Exact: Python 3.11.\n" in benchmarking["benchmark"].markdown({"table": merged})
     slow = benchmarking["benchmark"].below_goals(pd.DataFrame([line | {"ratio": 0.5, "target": 2}]))
     assert "Below its goal of 2: exact Shapley values, 0.5 at least (small). Why: the machine's matrix" in slow[-1]
 

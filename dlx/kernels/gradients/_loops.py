@@ -1,45 +1,74 @@
 """The compiled loops of `dlx.kernels.gradients.running_sums`: along each path, from switch to switch.
 
-Two rules keep them quick. Indices are unsigned: a signed one may count from the end, and a loop that has to look is not
-vectorised. Functions are handed arrays, and no tuples of them: each access would count references.
+Three rules keep them quick. Indices are unsigned: a signed one may count from the end, and a loop that has to look is not
+vectorised. References to arrays are not counted, which at each switch took longer than the sums: so no loop allocates any.
+What is called at every switch is inlined: a call with a dozen arrays takes as long as a loop over a level.
 
 What is known of the units is one array, `units` [rows, units], of which these are the rows. Sums run over the share of the
 path that is behind. The switches ahead are those of each level before the next one of the levels before it: `unit` and
 `time` hold them in order, from the level's `first` unit on; `following` is which comes next, and `stop` where they end;
-`until` [levels + 1] is when a level before this one next switches.
+`until` [levels + 1] is when a level before this one next switches. Nothing waits for a switch of the last level: all of them
+until then are taken at once.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 
 Index = Any  # uint64
 
-ROWS = 9
+ROWS, STARTS = 9, 4
 (
-    OUT,  # what each unit adds to the net's output
-    LOW,  # its derivative below 0
     VALUE,  # its input, at the next switch of a level before its own
-    SLOPE,  # of its input along the path
     DERIVATIVE,  # of its output: 1 or LOW
     UPSTREAM,  # the gradient of the net's output with respect to its output
-    GRADIENT,  # and to its input
+    GRADIENT,  # and to its input; so far at each start
+    SLOPE,  # of its input along the path
     INTEGRAL,  # of the gradient, less what the present gradient would be times the clock
     CHANGE,  # what a switch changes in its output's slope, or in its gradient
+    OUT,  # what each unit adds to the net's output
+    LOW,  # its derivative below 0
 ) = (np.uint64(row) for row in range(ROWS))
 ONE, EIGHT, SIXTEEN = np.uint64(1), np.uint64(8), np.uint64(16)
-FAST = {"reassoc", "contract", "nsz"}  # sums in any order; NaN stays NaN
+COMPILED: dict[str, Any] = {
+    **{"cache": True, "nogil": True, "error_model": "numpy"},
+    "fastmath": {"reassoc", "contract", "nsz"},  # sums in any order; NaN stays NaN
+    "_nrt": False,  # no references are counted; nothing can be allocated
+}
+Loop = TypeVar("Loop", bound=Callable[..., Any])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def compiled(loop: Loop) -> Loop:
+    """Return a function as compiled code."""
+    made: Loop = numba.njit(**COMPILED)(loop)
+    return made
+
+
+def inlined(loop: Loop) -> Loop:
+    """Return a function as compiled code that is put where it is called."""
+    made: Loop = numba.njit(**COMPILED, forceinline=True)(loop)
+    return made
+
+
+def scratch(levels: int, count: int, kind: Any) -> tuple[np.ndarray, ...]:
+    """Return arrays for one walk at a time: `units`, `unit`, `time`, `ahead`, `until`, and what crosses, by byte and word."""
+    crosses = np.zeros((count // 8 + 2) * 8, np.uint8)
+    switches = np.empty(count, np.uint64), np.empty(count), np.empty((2, levels), np.uint64)
+    return np.empty((ROWS, count), kind), *switches, np.ones(levels + 1), crosses, crosses.view(np.uint64)
+
+
+@compiled
 def walk(
     first: np.ndarray,
     linked: np.ndarray,
     onto: np.ndarray,
     back: np.ndarray,
+    out: np.ndarray,
+    low: np.ndarray,
     starts: np.ndarray,
     outputs: np.ndarray,
     rates: np.ndarray,
@@ -48,6 +77,13 @@ def walk(
     derivatives: np.ndarray,
     integrals: np.ndarray,
     clocks: np.ndarray,
+    units: np.ndarray,
+    unit: np.ndarray,
+    time: np.ndarray,
+    ahead: np.ndarray,
+    until: np.ndarray,
+    crosses: np.ndarray,
+    words: np.ndarray,
 ) -> int:
     """Walk from each reference to each person; write the gradients' integrals, and return the number of knots.
 
@@ -59,64 +95,103 @@ def walk(
         Whether a level adds anything to another.
     onto, back : ndarray [units, units]
         What each unit's output adds to the input of each later one, and the transpose.
-    starts : ndarray [references, ROWS, units]
-        The units at each reference; SLOPE and DERIVATIVE are not read.
+    out, low : ndarray [units]
+        What each unit's output adds to the net's, and its derivative below 0.
+    starts : ndarray [references, STARTS, units]
+        The units at each reference.
     outputs, rates : ndarray [references], [persons, references]
         The net's output before a last sigmoid, and the slope of what it takes of the input directly.
     through_sigmoid : bool
         Whether there is a last sigmoid.
-    slopes, derivatives : ndarray [persons, references, units]
-        At the start; the derivatives are left as they are at the end.
+    slopes : ndarray [persons, references, units]
+        At the start.
+    derivatives : ndarray [persons, references, units of the first level]
+        Written: at the end.
     integrals : ndarray [persons, references, units]
         Written: of the first level, what its units get for being switched on a part of the path only.
     clocks : ndarray [persons, references]
         Written: the integral of the last sigmoid's derivative along the path, or 1.
     """
-    count, levels = first[-1], len(first) - 1
+    count, last = first[-1], len(first) - 2
     knots = 2 * len(outputs) * len(slopes)  # where paths start and end
-    units, unit, time = np.empty_like(starts[0]), np.empty(count, np.uint64), np.empty(count)
-    following, stop, until = np.empty(levels, np.uint64), np.empty(levels, np.uint64), np.ones(levels + 1)
-    crosses = np.zeros((count // EIGHT + ONE + ONE) * EIGHT, np.uint8)
-    words = crosses.view(np.uint64)
+    for i in range(count):
+        units[OUT, i], units[LOW, i] = out[i], low[i]
     for person in range(slopes.shape[0]):
         for reference in range(slopes.shape[1]):
-            output, rate, now, clock, top = outputs[reference], rates[person, reference], 0.0, 0.0, 0
-            for i in range(count):
-                for row in range(ROWS):
-                    units[row, i] = starts[reference, row, i]
-                units[SLOPE, i], units[DERIVATIVE, i] = slopes[person, reference, i], derivatives[person, reference, i]
-                rate += units[OUT, i] * units[DERIVATIVE, i] * units[SLOPE, i]
+            output, now, clock, top = outputs[reference], 0.0, 0.0, 0
+            rate = rates[person, reference] + _begin(units, starts, slopes, person, reference)
             while True:
-                for level in range(top, levels):
+                for level in range(top, last + 1):
                     a, e = first[level], first[level + 1]
                     _cross(units, a, e, now, until[level], crosses)
-                    following[level], stop[level] = a, _list(units, a, e, now, until[level], crosses, words, unit, time)
-                    until[level + 1] = time[a] if a < stop[level] else until[level]
-                step, now = until[levels] - now, until[levels]
-                if through_sigmoid:
-                    clock += step * _mean_derivative(output, output + rate * step)
-                    output += rate * step
-                else:
-                    clock = now
-                level = levels - 1
-                while level >= 0 and following[level] == stop[level]:
+                    is_in_order = level < last or through_sigmoid
+                    ahead[0, level] = a
+                    ahead[1, level] = _list(units, a, e, now, until[level], crosses, words, unit, time, is_in_order)
+                    until[level + 1] = time[a] if a < ahead[1, level] else until[level]
+                for place in range(first[last], ahead[1, last]):
+                    clock, output = _advanced(clock, output, rate, now, time[place], through_sigmoid)
+                    now = time[place]
+                    rate += _switch(first, linked, onto, back, units, last, unit[place], clock)
+                    knots += through_sigmoid
+                clock, output = _advanced(clock, output, rate, now, until[last], through_sigmoid)
+                now = until[last]
+                level = last - 1
+                while level >= 0 and ahead[0, level] == ahead[1, level]:
                     level -= 1
                 if level < 0:
                     break
-                rate += _switch(first, linked, onto, back, units, level, unit[following[level]], clock)
-                following[level] += ONE
-                until[level + 1] = time[following[level]] if following[level] < stop[level] else until[level]
+                rate += _switch(first, linked, onto, back, units, level, unit[ahead[0, level]], clock)
+                ahead[0, level] += ONE
+                until[level + 1] = time[ahead[0, level]] if ahead[0, level] < ahead[1, level] else until[level]
                 top = level + 1
-                knots += top < levels or through_sigmoid
-            whole = units.dtype.type(clock)
-            for i in range(count):
-                integrals[person, reference, i] = units[INTEGRAL, i] + whole * units[GRADIENT, i]
-                derivatives[person, reference, i] = units[DERIVATIVE, i]
+                knots += 1
             clocks[person, reference] = clock
+            _end(first, units, clock, derivatives, integrals, person, reference)
     return knots
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
+def _begin(units: np.ndarray, starts: np.ndarray, slopes: np.ndarray, person: Index, reference: Index) -> float:
+    """Put the units where a path starts, and return the slope of the net's output that they make."""
+    rate = 0.0
+    for row in range(STARTS):
+        for i in range(units.shape[1]):
+            units[row, i] = starts[reference, row, i]
+    for i in range(units.shape[1]):
+        units[SLOPE, i] = slopes[person, reference, i]
+        units[INTEGRAL, i] = 0
+        rate += units[OUT, i] * units[DERIVATIVE, i] * units[SLOPE, i]
+    return rate
+
+
+@inlined
+def _advanced(clock: float, output: float, rate: float, now: float, when: float, through_sigmoid: bool) -> tuple[float, float]:
+    """Return the clock and the net's output at a later share of the path."""
+    if not through_sigmoid:
+        return when, output
+    after = output + rate * (when - now)
+    return clock + (when - now) * _mean_derivative(output, after), after
+
+
+@inlined
+def _end(
+    first: np.ndarray,
+    units: np.ndarray,
+    clock: float,
+    derivatives: np.ndarray,
+    integrals: np.ndarray,
+    person: Index,
+    reference: Index,
+) -> None:
+    """Write what is wanted of the units where a path ends."""
+    whole = units.dtype.type(clock)
+    for i in range(units.shape[1]):
+        integrals[person, reference, i] = units[INTEGRAL, i] + whole * units[GRADIENT, i]
+    for i in range(first[1]):
+        derivatives[person, reference, i] = units[DERIVATIVE, i]
+
+
+@inlined
 def _cross(units: np.ndarray, start: Index, end: Index, now: float, until: float, crosses: np.ndarray) -> None:
     """Take a level's inputs to the next switch of a level before it, and note which units cross 0 on the way."""
     step = units.dtype.type(until - now)
@@ -128,7 +203,7 @@ def _cross(units: np.ndarray, start: Index, end: Index, now: float, until: float
         crosses[i] = 0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
 def _list(
     units: np.ndarray,
     start: Index,
@@ -139,8 +214,9 @@ def _list(
     words: np.ndarray,
     unit: np.ndarray,
     time: np.ndarray,
+    is_in_order: bool,
 ) -> Index:
-    """List the switches of units that cross 0, in order, and return where the list ends."""
+    """List the switches of units that cross 0, in order where that matters, and return where the list ends."""
     stop = start
     for word in range((end - start + EIGHT - ONE) // EIGHT):
         if words[word]:
@@ -150,12 +226,12 @@ def _list(
                     time[stop] = min(when, until) if when > now else now  # now where it is NaN
                     unit[stop] = start + i
                     stop += ONE
-    if stop > start + ONE:
+    if is_in_order and stop > start + ONE:
         _sort(time, unit, start, stop)
     return stop
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
 def _sort(time: np.ndarray, unit: np.ndarray, start: Index, stop: Index) -> None:
     """Sort a part of two arrays by time: Shell's sort."""
     for gap in (SIXTEEN, ONE):
@@ -168,7 +244,7 @@ def _sort(time: np.ndarray, unit: np.ndarray, start: Index, stop: Index) -> None
             time[j], unit[j] = here, this
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
 def _mean_derivative(a: float, b: float) -> float:
     """Return the mean derivative of the sigmoid between two values, to all digits; see `nonlinearities.mean_slope`."""
     low, high = min(a, b), max(a, b)
@@ -177,7 +253,7 @@ def _mean_derivative(a: float, b: float) -> float:
     return share / ((1 + np.exp(-high)) * (1 + np.exp(low)))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
 def _switch(
     first: np.ndarray,
     linked: np.ndarray,
@@ -210,7 +286,7 @@ def _switch(
     return units[OUT, unit] * change
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _pass_back(
     first: np.ndarray,
     linked: np.ndarray,
@@ -237,7 +313,7 @@ def _pass_back(
             units[INTEGRAL, i] -= added * passed
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@inlined
 def _pass_on(
     first: np.ndarray, linked: np.ndarray, onto: np.ndarray, units: np.ndarray, level: int, unit: Index, change: float
 ) -> float:
@@ -258,7 +334,7 @@ def _pass_on(
     return rate
 
 
-@numba.njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _add_rows(matrix: np.ndarray, units: np.ndarray, first: Index, last: Index, start: Index, end: Index) -> None:
     """Add to the changes from `start` on the matrix's rows times those of `first` to `last`, four that are not 0 at a time."""
     a: Index = first

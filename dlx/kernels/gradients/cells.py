@@ -60,8 +60,8 @@ def by_cells(
             values[rows] = mean.cpu().numpy()
         return np.column_stack([values, error * (JUDGED / cells) ** ORDER, cells])
 
-    size, a_row = max(1, CHUNK_PAIRS // len(references)), max(graph.widths) * len(references)
-    found = in_blocks(of_rows, np.arange(len(persons)), size, persons.device, a_row)
+    size = max(1, CHUNK_PAIRS // len(references))
+    found = in_blocks(of_rows, np.arange(len(persons)), size, persons.device, lambda: max(graph.widths) * len(references))
     points = int((found[:, -1] + 1).sum()) * len(references) + len(persons) * min(PILOTS, len(references)) * (
         JUDGED * 3 // 2 + 2
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ Values = dict[int, torch.Tensor]  # by step
 
 
 @dataclass(frozen=True, eq=False)
-class Step(ABC):
+class Step:
     """What makes a value [rows, width] of others.
 
     Parameters
@@ -31,18 +30,18 @@ class Step(ABC):
 
     sources: tuple[int, ...]
 
-    @abstractmethod
     def value(self, *values: torch.Tensor) -> torch.Tensor:
         """Return the step's value."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class Linear(Step):
     """A step whose gradient depends on no value."""
 
-    @abstractmethod
     def pull(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to each source."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Dense(Linear):
 
     def pull(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return gradient · weight; a product with a single output is an outer one."""
-        return gradient * self.weight[0] if len(self.weight) == 1 else gradient @ self.weight
+        return gradient * self.weight[0] if self.weight.shape[0] == 1 else gradient @ self.weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +146,7 @@ class Graph:
         found = [self.width]
         for step in self.steps[1:]:
             is_head = isinstance(step, Nonlinear) and isinstance(step.module, HEADS)
-            found.append(len(step.weight) if isinstance(step, Dense) else 1 if is_head else found[step.sources[0]])
+            found.append(step.weight.shape[0] if isinstance(step, Dense) else 1 if is_head else found[step.sources[0]])
         return tuple(found)
 
     @cached_property

@@ -31,14 +31,12 @@ POINTS_AT_ONCE = 2**12  # evaluated: a layer's activations stay in the cache
 
 
 class Integrated(NamedTuple):
-    """Integrated gradients, and how well they add up.
+    """Integrated gradients, and what is known of their error.
 
     Parameters
     ----------
     values : ndarray of float64 [rows, width]
         The mean over the references.
-    gaps : ndarray of float64 [rows]
-        Output, less the references' mean output, less the sum of the values.
     evaluations : int
         Dense rows that the network was evaluated on.
     is_exact : bool
@@ -48,7 +46,6 @@ class Integrated(NamedTuple):
     """
 
     values: np.ndarray
-    gaps: np.ndarray
     evaluations: int
     is_exact: bool
     errors: np.ndarray | None = None
@@ -71,19 +68,17 @@ def integrated_gradients(
     tolerance : float
         The gap of a row, as a share of the mean effect, below which its paths are not cut more finely.
     """
+    errors = None
     with torch.no_grad():
-        outputs, starts = (network(rows).reshape(-1).double() for rows in (persons, references))
-        graph, errors = record(network, references), None
+        graph = record(network, references)
         exactly = None if graph is None else _exact_way(graph, persons.device)
         if graph is not None and exactly is not None:
             values, points = exactly(graph, persons, references)
         elif graph is not None and any(type(graph.module(step)) in ONE_KINK for step in graph.nonlinear):
             values, errors, points = by_cells(graph, persons, references, tolerance=CELL_ERROR, finer=pieces)
-    if exactly is None and errors is None:
-        values, points = _until_they_add_up(network, persons, references, outputs, starts, pieces, tolerance)
-    gaps = outputs - starts.mean() - values.to(outputs).sum(dim=1)
-    evaluations = len(persons) + len(references) + points
-    return Integrated(values.cpu().numpy(), gaps.cpu().numpy(), evaluations, exactly is not None, errors)
+        else:
+            values, points = _until_they_add_up(network, persons, references, pieces, tolerance)
+    return Integrated(values.cpu().numpy(), len(persons) + len(references) + points, exactly is not None, errors)
 
 
 def _exact_way(
@@ -99,12 +94,11 @@ def _until_they_add_up(
     network: nn.Module,
     persons: torch.Tensor,
     references: torch.Tensor,
-    outputs: torch.Tensor,
-    starts: torch.Tensor,
     pieces: int,
     tolerance: float,
 ) -> tuple[torch.Tensor, int]:
     """Return the mean over references [rows, width], and the points it took; a row depends on itself and them alone."""
+    outputs, starts = (network(rows).reshape(-1).double() for rows in (persons, references))
     effect = (starts - starts.mean()).abs().mean().expand(len(outputs))
     effect = torch.where(effect > 0, effect, (outputs - starts.mean()).abs())
     values, points = torch.empty_like(persons, dtype=torch.float64), 0

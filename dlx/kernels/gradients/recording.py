@@ -8,8 +8,10 @@ A network that does anything else is not written down at all.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from dlx.kernels.gradients.graph import Added, Dense, Given, Graph, Nonlinear, Scaled, Step
 from dlx.kernels.gradients.nonlinearities import NONLINEARITIES
 from dlx.model.heads import HEADS
+from dlx.model.networks import to_hook
 
 PASSES_ON = (nn.Identity, nn.Dropout, nn.AlphaDropout)
 ASKS = ("__get__", "size", "dim")  # what a network may ask of a tensor without making another
@@ -34,10 +37,15 @@ FUNCTIONS: dict[Any, type[nn.Module]] = {
     **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, functional.sigmoid), nn.Sigmoid),
 }
 Maker = Callable[[tuple[int, ...]], Step | None]  # sources in; None out: the value is its source's
+Recipe = tuple[tuple[Maker, tuple[int, ...]], ...]  # what makes each step, and of which ones; 0 is what comes in
+RECIPES: WeakKeyDictionary[nn.Module, dict[Any, Recipe | None]] = WeakKeyDictionary()
 
 
 def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -> Graph | None:
     """Return the steps of a network; None where it does something that no step stands for.
+
+    What modules in a row do is known. Any other module of the row is listened to on two rows, once: its recipe is kept as long
+    as it and the modules in it are the same. The steps are made anew, of the weights that the network has now.
 
     Parameters
     ----------
@@ -48,20 +56,53 @@ def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -
     functions : bool
         Also write down nonlinearities that are no modules.
     """
-    graph = _graph_of_chain(network, dense.shape[1])
-    if graph is not None:
-        return graph
-    two = dense[[0, -1]]
-    recorder = _Recorder(two, functions=functions)
-    with torch.no_grad(), recorder.listening(network), recorder:
-        output = network(two)
+    steps, passed = list[Step]([Given()]), list[nn.Module]()
+
+    def reached() -> torch.Tensor:
+        with torch.no_grad():
+            return nn.Sequential(*passed)(dense[[0, -1]])
+
+    for module in _in_a_row(network):
+        make = None if _is_heard(module) else _maker(module)
+        recipe = _recipe_of(module, reached, functions=functions) if make is None else ((make, (0,)),)
+        if recipe is None:
+            return None
+        _follow(recipe, steps)
+        passed.append(module)
+    return Graph(tuple(steps), dense.shape[1])
+
+
+def _follow(recipe: Recipe, steps: list[Step]) -> None:
+    """Add the steps of a recipe behind the last one."""
+    places = [len(steps) - 1]
+    for make, sources in recipe:
+        step = make(tuple(places[source] for source in sources))
+        steps += [] if step is None else [step]
+        places.append(len(steps) - 1)
+
+
+def _recipe_of(module: nn.Module, reached: Callable[[], torch.Tensor], *, functions: bool) -> Recipe | None:
+    """Return what a module does to the rows that reach it; None where no steps stand for that."""
+    parts = tuple((id(part), part.training, _is_heard(part)) for part in module.modules())
+    known = RECIPES.setdefault(module, {})
+    if (functions, parts) not in known:
+        known[functions, parts] = _listened(module, reached(), functions=functions)
+    return known[functions, parts]
+
+
+def _listened(module: nn.Module, two: torch.Tensor, *, functions: bool) -> Recipe | None:
+    recorder, copied = _Recorder(two, functions=functions), to_hook(module)
+    with torch.no_grad(), recorder.listening(copied, module), recorder:
+        output = copied(two)
     last = recorder.known_as(output)
     if last < 0 or not recorder.understood:
         return None
-    graph = Graph(tuple(recorder.steps[: last + 1]), dense.shape[1])
+    recipe, steps = tuple(recorder.recipe[:last]), list[Step]([Given()])
+    _follow(recipe, steps)
+    graph = Graph(tuple(steps), two.shape[1])
     with torch.no_grad():
         again = graph.fill({0: two}, graph.last).reshape(output.shape)
-    return graph if torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True) else None
+    return recipe if torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True) else None
 
 
 def _in_a_row(network: nn.Module) -> Iterator[nn.Module]:
@@ -75,18 +116,6 @@ def _in_a_row(network: nn.Module) -> Iterator[nn.Module]:
 
 def _is_heard(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
-
-
-def _graph_of_chain(network: nn.Module, width: int) -> Graph | None:
-    """Return the steps of modules in a row, without running them; None where that is not all that the network is."""
-    steps: list[Step] = [Given()]
-    for module in _in_a_row(network):
-        make = None if _is_heard(module) else _maker(module)
-        if make is None:
-            return None
-        step = make((len(steps) - 1,))
-        steps += [] if step is None else [step]
-    return Graph(tuple(steps), width)
 
 
 def _maker(module: Any) -> Maker | None:
@@ -115,7 +144,7 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, dense: torch.Tensor, *, functions: bool) -> None:
         super().__init__()
-        self.steps: list[Step] = [Given()]
+        self.recipe: list[tuple[Maker, tuple[int, ...]]] = []
         self.understood = True
         self._named = {id(dense): (0, dense)}  # the tensors are held, so that no id is given twice
         self._functions = FUNCTIONS if functions else {}
@@ -126,20 +155,20 @@ class _Recorder(TorchFunctionMode):
         return self._named[id(tensor)][0] if id(tensor) in self._named else -1
 
     @contextlib.contextmanager
-    def listening(self, network: nn.Module) -> Iterator[None]:
-        """Hear the modules of a network inside the block."""
+    def listening(self, copied: nn.Module, network: nn.Module) -> Iterator[None]:
+        """Hear the modules of a copied network inside the block; steps are made of those of the network itself."""
         with contextlib.ExitStack() as hooks:
-            for module in network.modules():
-                if _maker(module) is not None:
+            for module, own in zip(copied.modules(), network.modules(), strict=True):
+                if (make := _maker(own)) is not None:
                     hooks.callback(module.register_forward_pre_hook(self._enters).remove)
-                    hooks.callback(module.register_forward_hook(self._leaves).remove)
+                    hooks.callback(module.register_forward_hook(functools.partial(self._leaves, make)).remove)
             yield
 
     def _enters(self, *_: Any) -> None:
         self._inside += 1
 
-    def _leaves(self, module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-        self._write(_maker(module), given, output)
+    def _leaves(self, make: Maker, _: nn.Module, given: tuple[Any, ...], output: Any) -> None:
+        self._write(make, given, output)
         self._inside -= 1
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -168,7 +197,8 @@ class _Recorder(TorchFunctionMode):
         if make is None or not sources or -1 in sources or any(value.shape != given[0].shape for value in given):
             self.understood = False
             return
-        step = make(sources)
-        if step is not None:
-            self.steps.append(step)
-        self._named[id(output)] = (sources[0] if step is None else len(self.steps) - 1), output
+        if make(sources) is None:
+            self._named[id(output)] = sources[0], output
+        else:
+            self.recipe.append((make, sources))
+            self._named[id(output)] = len(self.recipe), output

@@ -59,7 +59,8 @@ def deeplift(network: nn.Module, persons: torch.Tensor, references: torch.Tensor
 
 
 def _written_out(graph: Graph, persons: torch.Tensor, references: torch.Tensor) -> np.ndarray:
-    mine, theirs = (graph.before_nonlinear({0: rows}) for rows in (persons, references))
+    both = graph.before_nonlinear({0: torch.cat([persons, references])})
+    mine, theirs = ({i: value[part] for i, value in both.items()} for part in (slice(len(persons)), slice(len(persons), None)))
     total = torch.zeros_like(persons, dtype=torch.float64)
     for some, others in blocks(graph, persons, references):
         slope = slope_between(

@@ -76,17 +76,21 @@ def walked_on_average(graph: Graph, persons: torch.Tensor, references: torch.Ten
         Where the paths end, and where they start.
     """
     net, knots = _levels(graph, persons), []
-    theirs = net.at(references)
+    points = net.at(torch.cat([references, persons]))
+    theirs, mine = points[: len(references)], points[len(references) :]
+    starts, ends, origins = _starts(net, theirs), persons.numpy(), references.numpy()
 
+    @np.errstate(all="ignore")  # of infinite weights: what comes of them is seen by whoever asked
     def of_rows(which: np.ndarray) -> np.ndarray:
-        some = persons[torch.from_numpy(which)]
-        mine, total = net.at(some), torch.zeros_like(some, dtype=torch.float64)
-        for rows, others in blocks(graph, some, references):
-            change = some[rows, None] - references[others]
-            slopes, found = _mean_gradient(net, mine[rows], theirs[others], change @ net.output_of_input)
-            total[rows] += (change * slopes).sum(dim=1, dtype=torch.float64)
+        some = slice(int(which[0]), int(which[-1]) + 1)
+        own, total = mine[some], np.zeros((len(which), graph.width))
+        for rows, others in blocks(graph, persons[some], references):
+            change = ends[some][rows, None] - origins[others]
+            rates = change @ net.output_of_input
+            slopes, found = _mean_gradient(net, own[rows], theirs[others], starts[others], rates)
+            total[rows] += (change * slopes).sum(axis=1, dtype=np.float64)
             knots.append(found)
-        return (total / len(references)).numpy()
+        return total / len(references)
 
     values = in_chunks(of_rows, np.arange(len(persons)), max(1, CHUNK_PAIRS // len(references)))
     return torch.from_numpy(values), sum(knots)
@@ -96,13 +100,14 @@ def walked_on_average(graph: Graph, persons: torch.Tensor, references: torch.Ten
 class _Points:
     """What a network of levels holds of some rows."""
 
-    values: torch.Tensor  # [rows, units], the inputs of the units
-    direct: torch.Tensor  # [rows, units], the part of them that is linear in the network's input
-    outputs: torch.Tensor  # [rows], before a last sigmoid
+    derivatives: np.ndarray  # [rows, units], of the output of each unit
+    values: np.ndarray  # [rows, units], the inputs of the units
+    direct: np.ndarray  # [rows, units], the part of them that is linear in the network's input
+    outputs: np.ndarray  # [rows], before a last sigmoid
 
     def __getitem__(self, rows: slice) -> _Points:
         """Return some of the rows."""
-        return _Points(self.values[rows], self.direct[rows], self.outputs[rows])
+        return _Points(self.derivatives[rows], self.values[rows], self.direct[rows], self.outputs[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,25 +120,27 @@ class _Levels:
     parts: tuple[slice, ...]  # the units of each level
     entries: tuple[slice, ...]  # and of those that take anything of the network's input directly
     linked: np.ndarray  # [levels, levels], whether the first adds anything to the second
-    of_input: torch.Tensor  # [units, width], what the input of each unit takes of the network's input
-    onto: torch.Tensor  # [units, units], what the output of each adds to the input of each later one
-    output_of_input: torch.Tensor  # [width], what the network's output takes of its input
-    out: torch.Tensor  # [units], and of the output of each unit
-    low: torch.Tensor  # [units], the derivative of each below 0
+    of_input: np.ndarray  # [units, width], what the input of each unit takes of the network's input
+    onto: np.ndarray  # [units, units], what the output of each adds to the input of each later one
+    output_of_input: np.ndarray  # [width], what the network's output takes of its input
+    out: np.ndarray  # [units], and of the output of each unit
+    low: np.ndarray  # [units], the derivative of each below 0
 
     @cached_property
-    def back(self) -> torch.Tensor:
+    def back(self) -> np.ndarray:
         """`onto`, transposed; as it is where it is not read, of less than three levels."""
-        return self.onto.T.contiguous() if len(self.parts) > 2 else self.onto
+        return np.ascontiguousarray(self.onto.T) if len(self.parts) > 2 else self.onto
 
+    @np.errstate(all="ignore")
     def at(self, rows: torch.Tensor) -> _Points:
         """Return what the network holds of rows [rows, width]."""
         known, first = {0: rows}, self.parts[0]
-        values = torch.cat([self.graph.fill(known, self.graph.source(step)) for step in self.steps], dim=1)
-        direct = torch.zeros_like(values)
+        values = torch.cat([self.graph.fill(known, self.graph.source(step)) for step in self.steps], dim=1).numpy()
+        direct = np.zeros_like(values)
         for part in self.entries:
-            direct[:, part] = values[:, part] if part is first else rows @ self.of_input[part].T
-        return _Points(values, direct, self.graph.fill(known, self.output).reshape(-1))
+            direct[:, part] = values[:, part] if part is first else rows.numpy() @ self.of_input[part].T
+        outputs = self.graph.fill(known, self.output).reshape(-1).numpy()
+        return _Points(np.where(values > 0, values.dtype.type(1), self.low), values, direct, outputs)
 
 
 def _levels(graph: Graph, like: torch.Tensor) -> _Levels:
@@ -142,21 +149,21 @@ def _levels(graph: Graph, like: torch.Tensor) -> _Levels:
     widths = [graph.widths[step] for step in steps]
     parts = tuple(slice(end - width, end) for width, end in zip(widths, np.cumsum(widths).tolist(), strict=True))
     output = graph.source(graph.last) if graph.last in graph.nonlinear and graph.last not in steps else graph.last
-    units = sum(widths)
-    of_input, onto, low = like.new_zeros(units, graph.width), like.new_zeros(units, units), like.new_zeros(units)
-    output_of_input, out = like.new_zeros(graph.width), like.new_zeros(units)
+    units, kind = sum(widths), like.numpy().dtype
+    of_input, onto, low = np.zeros((units, graph.width), kind), np.zeros((units, units), kind), np.zeros(units, kind)
+    output_of_input, out = np.zeros(graph.width, kind), np.zeros(units, kind)
     entries, linked = [], np.zeros((len(steps), len(steps)), dtype=bool)
     for level, (step, part) in enumerate(zip(steps, parts, strict=True)):
         low[part] = getattr(graph.module(step), "negative_slope", 0.0)
         for source, weight in _composed(graph, graph.source(step), steps, like).items():
             if source == 0:
-                of_input[part] = weight
+                of_input[part] = weight.numpy()
                 entries.append(part)
             else:
-                onto[parts[steps.index(source)], part] = weight.T
+                onto[parts[steps.index(source)], part] = weight.numpy().T
                 linked[steps.index(source), level] = True
     for source, weight in _composed(graph, output, steps, like).items():
-        (output_of_input if source == 0 else out[parts[steps.index(source)]])[:] = weight[0]
+        (output_of_input if source == 0 else out[parts[steps.index(source)]])[:] = weight[0].numpy()
     return _Levels(graph, steps, output, parts, tuple(entries), linked, of_input, onto, output_of_input, out, low)
 
 
@@ -170,59 +177,60 @@ def _composed(graph: Graph, step: int, steps: tuple[int, ...], like: torch.Tenso
     return graph.pull(start, slope_between(graph, {}, {}), stop=(0, *steps))
 
 
-def _mean_gradient(net: _Levels, mine: _Points, theirs: _Points, rates: torch.Tensor) -> tuple[torch.Tensor, int]:
+def _mean_gradient(
+    net: _Levels, mine: _Points, theirs: _Points, starts: np.ndarray, rates: np.ndarray
+) -> tuple[np.ndarray, int]:
     """Return the mean gradient along the path of every pair, [persons, references, width], and the knots of all."""
-    from dlx.kernels.gradients._loops import walk
+    from dlx.kernels.gradients._loops import scratch, walk
 
-    starts = _starts(net, theirs)
     slopes = mine.direct[:, None] - theirs.direct
-    derivatives = _derivatives(net, theirs).expand(slopes.shape).contiguous()
     for after, part in enumerate(net.parts):
         for level in np.flatnonzero(net.linked[:after, after]):
             source = net.parts[level]
-            slopes[..., part] += (slopes[..., source] * derivatives[..., source]) @ net.onto[source, part]
-    integrals, clocks = torch.empty_like(slopes), torch.empty(slopes.shape[:2], dtype=torch.float64)
+            slopes[..., part] += (slopes[..., source] * theirs.derivatives[:, source]) @ net.onto[source, part]
+    first, kind = net.parts[0], slopes.dtype
+    integrals, clocks = np.empty_like(slopes), np.empty(slopes.shape[:2])
+    derivatives = np.empty((*clocks.shape, first.stop), kind)
     knots = walk(
         np.array([part.start for part in net.parts] + [len(net.out)], dtype=np.uint64),
         net.linked,
-        net.onto.numpy(),
-        net.back.numpy(),
-        starts.numpy(),
-        theirs.outputs.double().numpy(),
-        rates.double().numpy(),
+        net.onto,
+        net.back,
+        net.out,
+        net.low,
+        starts,
+        theirs.outputs.astype(np.float64),
+        rates.astype(np.float64),
         net.output != net.graph.last,
-        slopes.numpy(),
-        derivatives.numpy(),
-        integrals.numpy(),
-        clocks.numpy(),
+        slopes,
+        derivatives,
+        integrals,
+        clocks,
+        *scratch(len(net.parts), len(net.out), kind),
     )
-    clock, first = clocks.to(slopes.dtype)[..., None], net.parts[0]
+    clock = clocks.astype(kind)[..., None]
     whole = clock * net.out[first]
     for level in np.flatnonzero(net.linked[0]):
         whole += integrals[..., net.parts[level]] @ net.onto[first, net.parts[level]].T
-    integrals[..., first] += derivatives[..., first] * whole
+    integrals[..., first] += derivatives * whole
     found = clock * net.output_of_input
     for part in net.entries:
-        found = found + integrals[..., part] @ net.of_input[part]
+        found += integrals[..., part] @ net.of_input[part]
     return found, knots
 
 
-def _derivatives(net: _Levels, points: _Points) -> torch.Tensor:
-    return torch.where(points.values > 0, 1.0, net.low)
-
-
-def _starts(net: _Levels, references: _Points) -> torch.Tensor:
+@np.errstate(all="ignore")
+def _starts(net: _Levels, references: _Points) -> np.ndarray:
     """Return where walks from references start, [references, rows of `_loops`, units]."""
-    from dlx.kernels.gradients._loops import GRADIENT, LOW, OUT, ROWS, UPSTREAM, VALUE
+    from dlx.kernels.gradients._loops import DERIVATIVE, GRADIENT, STARTS, UPSTREAM, VALUE
 
-    starts, derivatives = net.out.new_zeros(len(references.values), ROWS, len(net.out)), _derivatives(net, references)
-    for row, values in ((OUT, net.out), (LOW, net.low), (VALUE, references.values), (UPSTREAM, net.out)):
+    starts = np.zeros((len(references.values), STARTS, len(net.out)), net.out.dtype)
+    for row, values in ((VALUE, references.values), (DERIVATIVE, references.derivatives), (UPSTREAM, net.out)):
         starts[:, int(row)] = values
     upstream, gradient = starts[:, int(UPSTREAM)], starts[:, int(GRADIENT)]
-    for level in range(len(net.parts) - 1, -1, -1):
+    for level in range(len(net.parts) - 1, 0, -1):
         part = net.parts[level]
         for after in np.flatnonzero(net.linked[level]):
             upstream[:, part] += gradient[:, net.parts[after]] @ net.onto[part, net.parts[after]].T
-        if level > 0:
-            gradient[:, part] = derivatives[:, part] * upstream[:, part]
+        gradient[:, part] = references.derivatives[:, part] * upstream[:, part]
     return starts

@@ -110,7 +110,7 @@ def local_surrogates(
     prepared(device := device_of(model))
     fit = partial(problem.fit, n_features, 1 / (len(background) + 1), device)
     size = _rows_at_a_time(n_samples - 1, rows.shape[1], budget_bytes)
-    fitted = in_blocks(fit, np.arange(len(rows)), size, device, rows.shape[1] ** 2 * NUMBERS_OF_MOMENTS)
+    fitted = in_blocks(fit, np.arange(len(rows)), size, device, lambda: rows.shape[1] ** 2 * NUMBERS_OF_MOMENTS)
     weights, intercepts = fitted[:, 2:] * pool.unit, fitted[:, 0] * pool.unit + pool.centre
     return Surrogates(weights, intercepts, fitted[:, 1], pool.law.shares(bins), evaluations + n_samples - 1 + len(rows))
 
