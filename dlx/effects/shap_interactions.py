@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def interactions(
     for what, given in (("rows", people), ("background", references)):
         if not len(given):
             raise DlxError(f"{what} must have at least 1 row, got 0 rows")
-    schema, pairs, parts = model.schema, None, []
+    schema, parts = model.schema, []
     if columns is None and len(schema) > MOST_COLUMNS:
         raise DlxError(
             f"interactions are told between at most {MOST_COLUMNS} columns, got {len(schema)}; name some: columns=[...]"
@@ -140,23 +141,16 @@ def interactions(
     chosen = [schema.position(name) for name in columns or ()]
     if columns is not None:
         schema = replace(schema, features=tuple(schema.features[i] for i in chosen))
-    if budget is not None:
-        least = (references.shape[1] * (references.shape[1] + 1) + 2) * len(references)  # with fewer, pairs look alike
-        if budget < least:
-            raise DlxError(
-                f"budget must be at least {least}, columns (columns + 1) + 2 = {least // len(references)} for each of "
-                f"{len(references)} reference rows, got {budget}; raise it, or pass fewer reference rows"
-            )
-        pairs = budget // len(references) // 2
+    pairs = None if budget is None else _pairs_within(budget, references)
+    ask = partial(interaction_values, pairs=pairs, seed=seed)
+    if columns is not None:
+        ask = partial(interactions_among, players=np.array(chosen), samples=SAMPLES, seed=seed)
     with one_thread():
         game = Game(model, people, references, scale)
         outputs, base_value = game.outputs(), game.references().mean()
         for start in range(0, len(people), BATCH_ROWS):
             some = Game(model, people[start : start + BATCH_ROWS], references, scale)
-            if columns is None:
-                parts.append(interaction_values(some, pairs=pairs, seed=seed))
-            else:
-                parts.append(interactions_among(some, np.array(chosen), samples=SAMPLES, seed=seed))
+            parts.append(ask(some))
             if progress is not None:
                 progress(min(start + BATCH_ROWS, len(people)), len(people))
     values = np.concatenate([part.values for part in parts])
@@ -177,3 +171,15 @@ def interactions(
         standard_errors=None if enumerated.all() else np.concatenate([part.standard_errors for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
     )
+
+
+def _pairs_within(budget: int, references: np.ndarray) -> int:
+    """Return how many combinations, each with its complement, a budget allows for a reference row; a `DlxError` for too few."""
+    count, columns = references.shape
+    least = columns * (columns + 1) + 2  # with fewer, pairs look alike
+    if budget < least * count:
+        raise DlxError(
+            f"budget must be at least {least * count}, columns (columns + 1) + 2 = {least} for each of "
+            f"{count} reference rows, got {budget}; raise it, or pass fewer reference rows"
+        )
+    return budget // count // 2

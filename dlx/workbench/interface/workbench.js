@@ -280,8 +280,10 @@ export function openWorkbench(place, book, answers, classes, pick) {
   function drawThreshold() {
     const { threshold } = state.get();
     const slider = h("input", { type: "range", id: "workbench-threshold", min: 0.01, max: 0.99, step: 0.01, value: threshold, "aria-label": "Threshold", oninput: () => state.set({ threshold: Number(slider.value) }) });
-    const back = threshold === target.threshold ? target.reason : h("button", { type: "button", onclick: () => state.set({ threshold: target.threshold }) }, `back to ${percent(target.threshold)}`);
-    return [h("p", {}, slider, ` ${percent(threshold)} `, back), ...consequences(book, chosen().places, risk, line(), threshold)];
+    const isOwn = threshold === target.threshold;
+    const back = isOwn ? "" : h("button", { type: "button", onclick: () => state.set({ threshold: target.threshold }) }, `back to ${percent(target.threshold)}`);
+    const reason = isOwn && target.reason ? [h("p", { class: "quiet" }, `${target.reason}.`)] : [];
+    return [h("p", {}, slider, ` ${percent(threshold)} `, back), ...reason, ...consequences(book, chosen().places, risk, line(), threshold)];
   }
 
   function keepFocus(redraw) {
