@@ -42,9 +42,8 @@ def main() -> None:
                 for name, fit in (("additive", _additive), ("ebm", _ebm)):
                     lines.append({"case": case, "model": name, "fold": done} | _judged(fit, rest, test, FOLDS * repeat + fold))
                 update(done, arguments.repeats * FOLDS)
-    table = markdown(pd.DataFrame(lines))
-    print(table)
-    write_atomically(arguments.output, table)
+        write_atomically(arguments.output, markdown(pd.DataFrame(lines)))
+    print(markdown(pd.DataFrame(lines)))
 
 
 def _judged(fit: Any, rest: Dataset, test: Dataset, seed: int) -> dict[str, Any]:
