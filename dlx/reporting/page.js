@@ -1,5 +1,6 @@
 "use strict";
-// Tables sort by a click on a column's name, numbers by their data value; before printing, what is folded opens.
+// Tables sort by a click on a column's name, numbers by their data value; before printing, what is folded opens, and by its door the
+// list of people.
 function key(row, column) {
   const value = row.dataset.values.split(";")[column];
   return value === "" ? row.cells[column].textContent.trim().toLowerCase() : Number(value);
@@ -31,4 +32,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 window.addEventListener("beforeprint", () => {
   if (document.documentElement.classList.contains("prints-person")) return; // a sheet of its own
   for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
+document.querySelector('.doors a[href="#ask"]')?.addEventListener("click", () => {
+  const folded = document.querySelector("#ask > details");
+  if (folded) folded.open = true;
 });

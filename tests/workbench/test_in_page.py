@@ -28,7 +28,7 @@ def page(bank_loan_opened, bank_loan_page):
     """The page as it is opened."""
     bank_loan_opened.set_viewport_size({"width": 1280, "height": 900})
     bank_loan_opened.goto(bank_loan_page.as_uri(), wait_until="load")
-    bank_loan_opened.locator("#ask summary").first.click()
+    bank_loan_opened.locator(".doors a", has_text="A person").click()
     bank_loan_opened.wait_for_selector("#workbench[data-ready]")
     return bank_loan_opened
 
