@@ -91,6 +91,17 @@ def test_no_method_is_named_outside_the_methods(path):
     assert not {name for name in named if isinstance(name, str)} & set(dlx.explainers.names())
 
 
+def test_no_function_is_longer_than_a_screen():
+    found = {}
+    for path in ROOMS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                said = node.body[0] if ast.get_docstring(node) else None
+                lines = node.end_lineno - node.lineno + 1 - (said.end_lineno - said.lineno + 1 if said else 0)
+                found[f"{path.relative_to(ROOMS)}:{node.name}"] = lines
+    assert len(found) > 1_000 and {name: lines for name, lines in found.items() if lines >= 60} == {}
+
+
 def test_rooms_import_from_rooms_and_never_what_stands_at_the_top():
     """So imports go down only, and what they cost can be seen."""
     for path in ROOMS.rglob("*.py"):
