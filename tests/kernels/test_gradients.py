@@ -361,6 +361,29 @@ def test_what_a_module_does_is_known_from_the_first_time_but_not_its_weights_nor
         torch.testing.assert_close(other.fill({0: rows(3)}, other.last), network(rows(3)))
 
 
+class Skipping(nn.Module):
+    """A block whose way depends on an attribute that is no part of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.activation, self.skips = nn.Linear(WIDTH, WIDTH), nn.ReLU(), True
+
+    def forward(self, dense):
+        return self.activation(self.linear(dense)) + dense if self.skips else self.activation(self.linear(dense))
+
+
+def test_a_module_that_goes_another_way_is_listened_to_again():
+    torch.manual_seed(0)
+    network = nn.Sequential(Skipping(), nn.Linear(WIDTH, 1)).eval()
+    for skips in (True, False, True):
+        network[0].skips = skips
+        graph = record(network, rows(2))
+        with torch.no_grad():
+            torch.testing.assert_close(graph.fill({0: rows(3)}, graph.last), network(rows(3)))
+    network[0].forward = lambda dense: dense * dense
+    assert record(network, rows(2)) is None
+
+
 def test_no_column_is_taken_for_one_that_is_looked_up_where_torch_makes_no_gradients():
     encoder = Encoder.identity(Schema(tuple(Feature(f"x{i}") for i in range(WIDTH)), Target("y", kind="regression")))
     model = NeuralModel(trained(Functional), encoder, "net", ("value",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_a_value_and_what_is_made_of_it():
 @pytest.mark.parametrize("compiled", [True, False])
 def test_trees_with_sets_missing_values_and_a_column_asked_twice(compiled, monkeypatch):
     if compiled:
-        import dlx.trees._walking  # noqa: F401
+        importlib.import_module("dlx.trees._walking")
     else:
         monkeypatch.delitem(sys.modules, "dlx.trees._walking", raising=False)
     leaves = [(-1, 0, False, value) for value in (1.0, 2.0, 4.0, 8.0, 16.0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,7 @@ Values = dict[int, torch.Tensor]  # by step
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Step(ABC):
     """What makes a value [rows, width] of others.
 
     Parameters
@@ -30,18 +31,18 @@ class Step:
 
     sources: tuple[int, ...]
 
+    @abstractmethod
     def value(self, *values: torch.Tensor) -> torch.Tensor:
         """Return the step's value."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class Linear(Step):
     """A step whose gradient depends on no value."""
 
+    @abstractmethod
     def pull(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to each source."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,14 +38,14 @@ FUNCTIONS: dict[Any, type[nn.Module]] = {
 }
 Maker = Callable[[tuple[int, ...]], Step | None]  # sources in; None out: the value is its source's
 Recipe = tuple[tuple[Maker, tuple[int, ...]], ...]  # what makes each step, and of which ones; 0 is what comes in
-RECIPES: WeakKeyDictionary[nn.Module, dict[Any, Recipe | None]] = WeakKeyDictionary()
+RECIPES: WeakKeyDictionary[nn.Module, dict[Any, Recipe]] = WeakKeyDictionary()
 
 
 def record(network: nn.Module, dense: torch.Tensor, *, functions: bool = True) -> Graph | None:
     """Return the steps of a network; None where it does something that no step stands for.
 
     What modules in a row do is known. Any other module of the row is listened to on two rows, once: its recipe is kept as long
-    as it and the modules in it are the same. The steps are made anew, of the weights that the network has now.
+    as its steps, made anew of the weights that it has now, give what it gives itself.
 
     Parameters
     ----------
@@ -83,26 +83,34 @@ def _follow(recipe: Recipe, steps: list[Step]) -> None:
 
 def _recipe_of(module: nn.Module, reached: Callable[[], torch.Tensor], *, functions: bool) -> Recipe | None:
     """Return what a module does to the rows that reach it; None where no steps stand for that."""
-    parts = tuple((id(part), part.training, _is_heard(part)) for part in module.modules())
-    known = RECIPES.setdefault(module, {})
-    if (functions, parts) not in known:
-        known[functions, parts] = _listened(module, reached(), functions=functions)
-    return known[functions, parts]
+    asked = (functions, tuple((id(part), part.training, _is_heard(part)) for part in module.modules()))
+    known, two = RECIPES.setdefault(module, {}), reached()
+    with torch.no_grad():
+        output = module(two)
+    if asked not in known or not _gives(known[asked], two, output):
+        known.pop(asked, None)
+        recipe = _listened(module, two, functions=functions)
+        if recipe is None or not _gives(recipe, two, output):
+            return None
+        known[asked] = recipe
+    return known[asked]
 
 
 def _listened(module: nn.Module, two: torch.Tensor, *, functions: bool) -> Recipe | None:
     recorder, copied = _Recorder(two, functions=functions), to_hook(module)
     with torch.no_grad(), recorder.listening(copied, module), recorder:
-        output = copied(two)
-    last = recorder.known_as(output)
-    if last < 0 or not recorder.understood:
-        return None
-    recipe, steps = tuple(recorder.recipe[:last]), list[Step]([Given()])
+        last = recorder.known_as(copied(two))
+    return tuple(recorder.recipe[:last]) if last >= 0 and recorder.understood else None
+
+
+def _gives(recipe: Recipe, two: torch.Tensor, output: torch.Tensor) -> bool:
+    """Whether the steps of a recipe make of two rows what the module itself makes of them."""
+    steps = list[Step]([Given()])
     _follow(recipe, steps)
     graph = Graph(tuple(steps), two.shape[1])
     with torch.no_grad():
         again = graph.fill({0: two}, graph.last).reshape(output.shape)
-    return recipe if torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True) else None
+    return torch.allclose(again, output, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 def _in_a_row(network: nn.Module) -> Iterator[nn.Module]:
