@@ -64,10 +64,13 @@ def tables_linked(markup):
     return set(re.findall(r"report-tables/(\w+)\.csv", str(markup)))
 
 
+SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
+
+
 def dead_links(page):
     """Return the links of a page and of its evidence that lead nowhere: to no place within, no file or place beside."""
     evidence = page.with_name("evidence.html" if page.stem == "report" else f"{page.stem}-evidence.html")
-    texts = {path.name: path.read_text() for path in (page, evidence)}
+    texts = {path.name: SCRIPT.sub("", path.read_text()) for path in (page, evidence)}
     places = {name: set(re.findall(r'id="([^"]+)"', text)) for name, text in texts.items()}
     found = []
     for name, text in texts.items():
