@@ -12,11 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from cross_validate import CASES, FOLDS, SCORES, STOPPING_SHARE, splits
+from cross_validate import FOLDS, SCORES, splits, stopping_parts
 from running import run
-from sklearn.model_selection import train_test_split
 from training_quality import corrected_interval
 
 from dlx import cases, training
@@ -25,6 +23,7 @@ from dlx.files import write_atomically
 from dlx.progress import Narrator
 
 HERE = Path(__file__).parent
+CASES = [name for name in cases.names() if cases.load(name).schema.target.kind == "binary"]
 DIGITS = {"auc": 4, "log_loss": 4, "seconds": 1, "pairs": 1}
 
 
@@ -51,15 +50,14 @@ def _judged(fit: Any, rest: Dataset, test: Dataset, seed: int) -> dict[str, Any]
     start = time.process_time()
     predict, pairs = fit(rest, seed)
     seconds = time.process_time() - start
-    return {metric: score(test.outcomes, predict(test)) for metric, score in SCORES.items()} | {
+    return {metric: score(test.outcomes, predict(test)) for metric, score in SCORES["binary"].items()} | {
         "seconds": seconds,
         "pairs": pairs,
     }
 
 
 def _additive(rest: Dataset, seed: int) -> tuple[Any, int]:
-    parts = train_test_split(np.arange(len(rest)), test_size=STOPPING_SHARE, stratify=rest.outcomes, random_state=seed)
-    train, validation = (rest[np.sort(part)] for part in parts)
+    train, validation = stopping_parts(rest, seed)
     model: Any = training.fit("additive", train, validation, seed=seed, device="cpu").model
     return lambda rows: model.predict(rows, "probability"), sum(pair is not None for pair in model.pairs)
 

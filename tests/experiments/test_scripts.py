@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import values
 import worlds
 from cross_validate import cross_validate, markdown, summary
 
@@ -31,3 +32,11 @@ def test_models_are_compared_on_the_same_folds():
     table = summary(folds)
     assert set(table.index) == set(names) and (table["auc"] > 0.6).all()
     assert "| numeric | auc |" in markdown("numeric", table)
+
+
+def test_models_of_a_value_are_compared_by_r2():
+    folds = cross_validate(values.case(), ["decision_tree", "linear_regression"], 1, print)
+    assert (folds["rmse"] > 40).all() and (folds["mae"] < folds["rmse"]).all()
+    table = summary(folds)
+    assert list(table.index) == ["linear_regression", "decision_tree"] and 0.4 < table["r2"].iloc[0] < 0.55
+    assert "| diabetes | r2 | r2_sd |" in markdown("diabetes", table)

@@ -20,7 +20,7 @@ LINES = [
 def table(folds=2):
     """The lines of two folds of a case."""
     lines = [("loans", name, 0, fold, loss, auc + 0.01 * fold, 0.5) for fold in range(folds) for name, loss, auc in LINES]
-    lines = pd.DataFrame(lines, columns=["case", "model", "repeat", "fold", "validation_log_loss", "auc", "log_loss"])
+    lines = pd.DataFrame(lines, columns=["case", "model", "repeat", "fold", "validation_loss", "auc", "log_loss"])
     again = lines[lines["model"] == "resnet"].assign(fit="again", auc=lambda some: some["auc"] + 0.02)
     return pd.concat([lines.assign(fit="first"), again], ignore_index=True)
 
@@ -32,6 +32,14 @@ def test_winners_are_chosen_on_validation_rows():
     text = markdown(table())
     assert "| loans | 2 | four fifths | -0.0500 |" in text and "no, by 0.0470 | resnet 2 | random_forest 2 |" in text
     assert "| loans | 2 | all | -0.0300 |" in text
+
+
+def test_cases_of_a_value_stand_in_a_table_of_their_own():
+    values = table().assign(case="pressure", model=lambda some: some["model"].replace("random_forest", "linear_regression"))
+    both = pd.concat([table(), values.rename(columns={"auc": "r2"})], ignore_index=True)
+    areas, squares = markdown(both).split("R², mean")
+    assert "difference in AUC" in areas and "pressure" not in areas
+    assert "difference in R²" in squares and "| pressure | 2 | all | -0.0300 |" in squares and "loans" not in squares
 
 
 def test_the_interval_is_that_of_the_t_test_but_wider_by_the_shared_rows():
