@@ -64,6 +64,15 @@ def tables_linked(markup):
     return set(re.findall(r"report-tables/(\w+)\.csv", str(markup)))
 
 
+def until(page, is_so):
+    """Wait until something is so; the page may evaluate no text itself."""
+    for _ in range(500):
+        if is_so():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it never was")
+
+
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 
 

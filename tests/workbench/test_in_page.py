@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from pages import until
 
 import dlx
 
@@ -83,10 +84,48 @@ def test_typing_another_value_changes_the_risk_at_once_and_taking_it_back_restor
     field.fill("6")
     field.press("Enter")
     page.wait_for_selector("#workbench .undo")
-    assert risks(page)["mlp"] < before["mlp"] - 0.05 and "c.duration=6" in page.url
+    assert risks(page)["mlp"] < before["mlp"] - 0.05
+    page.wait_for_url("**/*c.duration=6*")
     page.locator("#workbench .undo").click()
     page.wait_for_selector("#workbench .undo", state="detached")
-    assert risks(page) == before and "duration" not in page.url
+    assert risks(page) == before
+    page.wait_for_url(lambda url: "duration" not in url)
+
+
+def test_a_slider_is_pulled_by_mouse_and_keys_while_answers_come(page):
+    at(page, "person=522")
+    unfold(page, "Change something")
+    slider, field = page.get_by_label("Length of the loan, slider"), page.get_by_label("Length of the loan", exact=True)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    seen = [(float(field.input_value()), 0.0)]
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.2, 0.5, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        until(page, lambda: float(field.input_value()) != seen[-1][0])
+        seen.append((float(field.input_value()), risks(page)["mlp"]))
+    page.mouse.up()
+    assert sorted(seen[1:]) == seen[1:] and sorted(risk for _, risk in seen[1:]) == [risk for _, risk in seen[1:]]
+    assert seen[-1][0] > 45 and seen[-1][1] > seen[1][1] + 0.05
+    slider.press("ArrowLeft")
+    slider.press("ArrowLeft")
+    until(page, lambda: float(field.input_value()) == seen[-1][0] - 2)
+
+
+def test_the_threshold_is_pulled(page):
+    at(page, "person=522")
+    unfold(page, "The threshold")
+    slider = page.get_by_label("Threshold", exact=True)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.5, 0.8):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.up()
+    until(page, lambda: f"threshold={slider.input_value()}" in page.url)
+    assert 0.75 < float(slider.input_value()) < 0.9
 
 
 def test_filters_give_whom_pandas_gives(page, bank, models):

@@ -8,27 +8,47 @@ import { codeOf, isCode } from "./state.js";
 
 const CURVE = 12; // values of a number at which the answer is told
 const AT_A_TIME = 120; // rows, after which the page may be drawn
+const LINES_AFTER = 120; // milliseconds, after which lines are computed: what was typed is answered and explained first
 
-/** Return the panel's elements: of a person as they are looked at. */
-export function changePanel(bench, view, state) {
+/** Return the panel: called with a person as they are looked at, it gives its elements, the same each time. */
+export function changePanel(bench, state) {
   const { book } = bench;
+  let now = null;
+  let turn = 0;
   const change = (name, code) => {
     const changes = { ...state.get().changes, [name]: code };
-    if (Object.is(code, view.original[book.columns.find((one) => one.name === name).place])) delete changes[name];
+    if (Object.is(code, now.original[book.columns.find((one) => one.name === name).place])) delete changes[name];
     state.set({ changes });
   };
-  const button = (words, act, isOff) => h("button", { type: "button", id: `workbench-${words.split(" ")[0].toLowerCase()}`, onclick: act, disabled: isOff }, words);
-  const isPossible = view.possible === "only" && !view.isNew;
-  const only = h("input", { type: "checkbox", id: "workbench-possible", checked: isPossible, onchange: () => state.set({ possible: only.checked ? "only" : "" }) });
-  const form = changeForm(book.columns, view.row, view.original, isPossible, change);
+  const button = (words, act) => h("button", { type: "button", id: `workbench-${words.split(" ")[0].toLowerCase()}`, onclick: act }, words);
+  const [undo, reset] = [button("Undo", state.undo), button("Reset all changes", () => state.set({ changes: {} }))];
+  const only = h("input", { type: "checkbox", id: "workbench-possible", onchange: () => state.set({ possible: only.checked ? "only" : "" }) });
+  const possible = h("label", { class: "choice" }, only, " only what this person could change");
+  const about = h("p", { class: "quiet" });
+  const form = changeForm(book.columns, change);
   const says = h("div");
-  curves(bench, view, form).then((said) => said && says.replaceChildren(said), ({ message }) => says.replaceChildren(h("p", { class: "objection" }, `No lines: ${message}.`)));
-  return [
-    h("p", { class: "choices" }, button("Undo", state.undo, !state.canUndo()), button("Reset all changes", () => state.set({ changes: {} }), !Object.keys(view.changes).length), view.isNew ? null : h("label", { class: "choice" }, only, " only what this person could change"), pasting(book, state)),
-    h("p", { class: "quiet" }, `The line over each column is what ${view.model} would say if only that column changed (ICE); grey: the training rows.`),
-    form,
-    says,
-  ];
+  const below = h("div", {}, form.element, says);
+  const elements = [h("p", { class: "choices" }, undo, reset, possible, pasting(book, state)), about, below];
+
+  return (view) => {
+    now = view;
+    const mine = (turn += 1);
+    const isPossible = view.possible === "only" && !view.isNew;
+    undo.disabled = !state.canUndo();
+    reset.disabled = !Object.keys(view.changes).length;
+    [possible.hidden, only.checked] = [view.isNew, isPossible];
+    about.textContent = `The line over each column is what ${view.model} would say if only that column changed (ICE); grey: the training rows.`;
+    form.show(view.row, view.original, isPossible);
+    below.setAttribute("aria-busy", "true"); // lines and words are of before
+    curves(bench, view, form.element, () => mine === turn && below.isConnected)
+      .catch(({ message }) => h("p", { class: "objection" }, `No lines: ${message}.`))
+      .then((said) => {
+        if (mine !== turn) return;
+        below.removeAttribute("aria-busy");
+        says.replaceChildren(...(said ? [said] : []));
+      });
+    return elements;
+  };
 }
 
 /** Return a field into which a row is pasted: all values in the table's order, or name=value. */
@@ -46,21 +66,27 @@ function pasting(book, state) {
   return field;
 }
 
-/** Draw over each column's spread what the shown model says at its values, all else as it is (individual conditional expectation). */
-async function curves({ book, answers }, drawn, form) {
+/**
+ * Draw over each column's spread what the shown model says at its values, all else as it is (individual conditional
+ * expectation), and return what is said of it; nothing where the model has no answer, or `isNow` no longer holds.
+ */
+async function curves({ book, answers }, drawn, form, isNow) {
   const grid = book.columns.map((column) => (column.kind === "categorical" ? column.levels.map((_, level) => level) : Array.from({ length: CURVE }, (_, i) => column.low + ((column.high - column.low) * i) / (CURVE - 1))));
   const rows = grid.flatMap((values, place) => values.map((value) => Float64Array.from(drawn.row, (code, i) => (i === place ? value : code))));
   const said = [];
   while (said.length < rows.length) {
-    await new Promise((done) => setTimeout(done)); // what was typed is shown first
-    if (!form.isConnected) return null; // the person was changed meanwhile
+    await new Promise((done) => setTimeout(done, said.length ? 0 : LINES_AFTER));
+    if (!isNow()) return null; // the person was changed meanwhile
     said.push(...(await answers.answersOf(drawn.model, rows.slice(said.length, said.length + AT_A_TIME))));
   }
+  if (!isNow()) return null;
+  for (const old of form.querySelectorAll(".curve")) old.remove();
+  if (said[0] === null) return null;
   let at = 0;
   const all = grid.map((values, place) => {
     const own = said.slice(at, (at += values.length));
-    if (own[0] !== null) drawCurve(form.children[place].querySelector("svg"), own, book.at, book.columns[place].kind === "categorical");
+    drawCurve(form.children[place].querySelector("svg"), own, book.at, book.columns[place].kind === "categorical");
     return own;
   });
-  return all[0][0] === null ? null : saysOfCurves(book, drawn, all);
+  return saysOfCurves(book, drawn, all);
 }

@@ -21,12 +21,22 @@ export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** Put children into an element; those that are in it already are not touched, and keep what is typed or pulled in them. */
+export function fill(element, children) {
+  const fresh = [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+  for (const old of [...element.childNodes]) if (!fresh.includes(old)) old.remove();
+  fresh.forEach((child, i) => {
+    const there = element.childNodes[i] ?? null;
+    if (there !== child) element.insertBefore(child instanceof Node ? child : document.createTextNode(child), there);
+  });
+}
+
 /** A folded part of the page that is drawn when it is opened, and again by what it returns. */
 export function folded(title, draw) {
   const inside = h("div");
   const part = h("details", {}, h("summary", {}, title), inside);
   const redraw = () => {
-    if (part.open) inside.replaceChildren(...[draw()].flat().filter(Boolean));
+    if (part.open) fill(inside, draw());
   };
   part.addEventListener("toggle", redraw);
   return [part, redraw];

@@ -5,65 +5,82 @@ import { spread } from "./charts.js";
 import { valueWords } from "./book.js";
 
 /**
- * Return the form: every column with its value now, what it was, and where that lies among the training rows.
+ * Return the form: {element, show}; every column with its value now, what it was, and where that lies among the training rows.
  *
+ * `show(row, original, isPossible)` keeps it in step. Inputs are made once, so that a slider can be pulled while answers come.
  * Where only what is possible is asked for, inputs stop where this person could not go.
  */
-export function changeForm(columns, row, original, isPossible, change) {
-  return h("div", { class: "form", "data-figure": "curves" }, columns.map((column) => field(column, row[column.place], original[column.place], isPossible, change)));
+export function changeForm(columns, change) {
+  const fields = columns.map((column) => makeField(column, (value) => change(column.name, value)));
+  const element = h("div", { class: "form", "data-figure": "curves" }, fields.map((one) => one.element));
+  const show = (row, original, isPossible) => fields.forEach((one, i) => one.show(row[columns[i].place], original[columns[i].place], isPossible));
+  return { element, show };
 }
 
-function field(column, code, own, isPossible, change) {
-  const isChanged = !Object.is(code, own);
+function makeField(column, put) {
   const id = `change-${column.place}`;
-  const put = (value) => change(column.name, value);
+  const input = (column.kind === "categorical" ? levels : numbers)(column, id, put);
   const notes = [];
   const note = (name, means) => notes.push(h("button", { type: "button", class: "term chip", "data-term": name, "data-means": means }, name));
   if (column.protected) note("protected", "The law protects it: it is no reason to give.");
   if (column.follows.length) note("follows", `It follows from ${column.follows.join(", ")}.`);
-  const refused = isChanged ? objection(column, own, code) : "";
-  const isOpen = (value) => !isPossible || Object.is(value, own) || objection(column, own, value) === "";
-  const ends = isPossible ? reach(column, own) : [column.low, column.high];
-  return h(
-    "div",
-    { class: `field${isChanged ? " changed" : ""}` },
-    h("label", { for: id, title: column.description || null }, column.label),
-    notes,
-    spread(column, code),
-    column.kind === "categorical" ? levels(column, code, id, isOpen, put) : numbers(column, code, id, ends, isOpen, put),
-    isChanged ? h("button", { type: "button", class: "undo", onclick: () => put(own) }, `was ${valueWords(column, own)}`) : null,
-    refused ? h("p", { class: "objection" }, refused) : null,
-  );
+  const below = h("div");
+  const element = h("div", { class: "field" }, h("label", { for: id, title: column.description || null }, column.label), notes, h("div", { class: "picture" }), input.element, below);
+  let shown = [];
+
+  function show(...next) {
+    if (next.every((one, i) => Object.is(one, shown[i]))) return;
+    shown = next;
+    const [code, own, isPossible] = next;
+    const isChanged = !Object.is(code, own);
+    const isOpen = (value) => !isPossible || Object.is(value, own) || objection(column, own, value) === "";
+    const refused = isChanged ? objection(column, own, code) : "";
+    input.show(code, isOpen, isPossible ? reach(column, own) : [column.low, column.high]);
+    element.classList.toggle("changed", isChanged);
+    element.querySelector(".picture").replaceChildren(spread(column, code));
+    const undo = isChanged ? h("button", { type: "button", class: "undo", onclick: () => put(own) }, `was ${valueWords(column, own)}`) : "";
+    below.replaceChildren(undo, refused ? h("p", { class: "objection" }, refused) : "");
+  }
+  return { element, show };
 }
 
-function levels(column, code, id, isOpen, put) {
-  const select = h("select", { id, onchange: () => put(select.value === "" ? NaN : Number(select.value)) });
-  column.levels.forEach((level, i) => select.append(h("option", { value: i, selected: code === i, disabled: !isOpen(i) }, level)));
-  if (column.missing !== null) select.append(h("option", { value: "", selected: Number.isNaN(code), disabled: !isOpen(NaN) }, column.missing));
-  return select;
+function levels(column, id, put) {
+  const codes = [...column.levels.keys(), ...(column.missing === null ? [] : [NaN])];
+  const element = h("select", { id, onchange: () => put(codes[element.selectedIndex]) }, codes.map((code) => h("option", { value: code }, column.levels[code] ?? column.missing)));
+  const show = (code, isOpen) => {
+    codes.forEach((one, i) => (element.options[i].disabled = !isOpen(one)));
+    element.selectedIndex = codes.findIndex((one) => Object.is(one, code));
+  };
+  return { element, show };
 }
 
-function numbers(column, code, id, [low, high], isOpen, put) {
+function numbers(column, id, put) {
   const step = 10 ** -column.decimals;
-  const isNumber = !isBeside(column, code);
-  const shown = isNumber ? code : column.middle;
-  const places = Math.max(0, column.decimals);
-  const fit = (value) => Number((Math.round(Number(value) / step) * step).toFixed(places));
-  const isStuck = !isNumber || low >= high;
-  const within = (value) => Math.min(Math.max(value, low), high);
-  const slider = h("input", { type: "range", min: Math.floor(low / step + 1e-9) * step, max: Math.ceil(high / step - 1e-9) * step, step, value: shown, "aria-label": `${column.label}, slider`, disabled: isStuck });
-  const typed = h("input", { type: "number", id, step: "any", value: isNumber ? code : "", disabled: isStuck });
-  slider.addEventListener("input", () => put(isOpen(fit(slider.value)) ? fit(slider.value) : within(fit(slider.value))));
-  typed.addEventListener("change", () => {
+  const fit = (value) => Number((Math.round(Number(value) / step) * step).toFixed(Math.max(0, column.decimals)));
+  let [isOpen, low, high] = [() => true, column.low, column.high];
+  const within = (value) => (isOpen(value) ? value : Math.min(Math.max(value, low), high));
+  const slider = h("input", { type: "range", step, "aria-label": `${column.label}, slider`, oninput: () => put(within(fit(slider.value))) });
+  const typed = h("input", { type: "number", id, step: "any", onchange: () => {
     const value = Number(typed.value);
     typed.setCustomValidity(isOpen(value) ? "" : `this person can go from ${low} to ${high}`);
     if (typed.value !== "" && Number.isFinite(value) && typed.reportValidity()) put(value);
-  });
+  } });
   const beside = [...column.special, ...(column.missing !== null ? [[NaN, column.missing]] : [])];
-  const kind = beside.length
-    ? h("select", { "aria-label": `${column.label}, a number or not`, onchange: (event) => put(event.target.value === "" ? column.middle : beside[event.target.value][0]) }, h("option", { value: "", selected: isNumber, disabled: !isNumber && !isOpen(column.middle) }, "a number"), beside.map(([own, words], i) => h("option", { value: i, selected: Object.is(own, code), disabled: !isOpen(own) }, words)))
-    : null;
-  return h("span", { class: "number" }, slider, typed, column.unit ? h("span", { class: "unit" }, column.unit) : null, kind);
+  const kind = h("select", { "aria-label": `${column.label}, a number or not`, onchange: () => put(kind.selectedIndex ? beside[kind.selectedIndex - 1][0] : column.middle) }, h("option", {}, "a number"), beside.map(([, words]) => h("option", {}, words)));
+  const element = h("span", { class: "number" }, slider, typed, column.unit ? h("span", { class: "unit" }, column.unit) : null, beside.length ? kind : null);
+
+  function show(code, isOpenNow, ends) {
+    [isOpen, low, high] = [isOpenNow, ...ends];
+    const isNumber = !isBeside(column, code);
+    slider.disabled = typed.disabled = !isNumber || low >= high;
+    Object.assign(slider, { min: Math.floor(low / step + 1e-9) * step, max: Math.ceil(high / step - 1e-9) * step });
+    slider.value = isNumber ? code : column.middle;
+    typed.setCustomValidity("");
+    typed.value = isNumber ? code : "";
+    [...kind.options].forEach((option, i) => (option.disabled = i ? !isOpen(beside[i - 1][0]) : !isNumber && !isOpen(column.middle)));
+    kind.selectedIndex = 1 + beside.findIndex(([own]) => Object.is(own, code));
+  }
+  return { element, show };
 }
 
 /** Whether a code is beside the numbers of a column: missing, or special. */

@@ -5,12 +5,14 @@ import { NO_FILTER } from "./filters.js";
 const HELD = ["class", "person", "model", "method", "unit", "against", "threshold", "range", "find", "sort", "decision", "group", "part", "possible", "tree"];
 const MOST_STEPS = 100; // that can be undone
 const ONE_STEP = 800; // milliseconds: a slider that is pulled is one step
+const AT_REST = 300; // milliseconds without a change, after which the link is written: browsers refuse too many
 
 /** Return the state as it was opened; of what a link says, `fits[name](value)` tells whether there is such a thing here. */
 export function makeState(opened, columns, fits) {
   let now = { ...opened, changes: {}, cohorts: [], strange: [] };
   const listeners = [];
   let steps = []; // changes as they were before, the last one at the end
+  let writing = null;
 
   function set(patch) {
     const before = now;
@@ -23,9 +25,16 @@ export function makeState(opened, columns, fits) {
   }
 
   function tell(before) {
+    clearTimeout(writing);
+    writing = setTimeout(write, AT_REST);
+    for (const listener of listeners) listener(now, before);
+  }
+
+  /** Write the link, which is done once nothing changes for a moment. */
+  function write() {
+    clearTimeout(writing);
     const isMoved = HELD.some((name) => now[name] !== opened[name]) || Object.keys(now.changes).length || now.cohorts.length;
     if (isMoved || location.hash.includes("=")) history.replaceState(null, "", `#${asText()}`);
-    for (const listener of listeners) listener(now, before);
   }
 
   function remember(before, after) {
@@ -67,7 +76,7 @@ export function makeState(opened, columns, fits) {
     return true;
   }
 
-  return { get: () => now, set, undo, read, asText, listen: (listener) => listeners.push(listener), canUndo: () => steps.length > 0 };
+  return { get: () => now, set, undo, read, write, listen: (listener) => listeners.push(listener), canUndo: () => steps.length > 0 };
 }
 
 /** Return the code of what somebody typed: a level by its label or as the table spells it, a number, or missing. */

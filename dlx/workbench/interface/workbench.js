@@ -1,6 +1,6 @@
 // The workbench: a list of people, one of them, and what follows when something is changed.
 
-import { capital, choice, digits, folded, h, percent } from "./dom.js";
+import { capital, choice, digits, fill, folded, h, percent } from "./dom.js";
 import { makeState } from "./state.js";
 import { NO_FILTER, decisionsOf, filtered } from "./filters.js";
 import { peopleList } from "./list.js";
@@ -25,6 +25,16 @@ const SECONDS = 1; // after which contributions are sharp enough
 const UNSEEN = { ...NO_FILTER, sort: "listed", method: "", unit: "", against: "", possible: "", tree: "" };
 const NEW = "somebody new";
 const EVERY_TASK = ["binary", "regression"];
+
+/** Return a function that makes something again only when its key is another than the last time. */
+function latest(keyOf, make) {
+  let [key, made] = [null, null];
+  return () => {
+    const now = keyOf();
+    if (now !== key) [key, made] = [now, make()];
+    return made;
+  };
+}
 
 /**
  * Open the workbench in its place on the page: of a book, by what answers. Of several classes it is told of one, and `pick`
@@ -64,13 +74,18 @@ export function openWorkbench(place, book, answers, classes, pick) {
   const [list, showList] = peopleList("People", (person) => state.set({ person: people.names[person] }));
   const count = h("output", { class: "count", "aria-live": "polite" });
   const search = h("input", { type: "search", id: "workbench-find", placeholder: example(), oninput: () => state.set({ find: search.value }), onkeydown: ({ key }) => key === "Enter" && showFound() });
-  const [filters, top, why, strange] = [h("div", { class: "choices" }), h("div"), h("div"), h("p", { class: "strange", role: "status" })];
+  const [filters, top, strange] = [h("div", { class: "choices" }), h("div"), h("p", { class: "strange", role: "status" })];
+  const [whyReasons, whyChoices, whyColumns] = [h("div"), h("div", { class: "choices" }), h("div")];
+  const why = h("div", {}, whyReasons, whyChoices, whyColumns);
+  const showChange = changePanel(bench, state);
   const ofPerson = panels([
-    { title: "Change something", tasks: EVERY_TASK, draw: () => changePanel(bench, view, state) },
+    { title: "Change something", tasks: EVERY_TASK, draw: () => showChange(view) },
     { title: "Ways out", tasks: EVERY_TASK, draw: drawWays },
     { title: "Beside others", tasks: EVERY_TASK, draw: () => [...nearestOthers(bench, view, state.set), h("h4", {}, "Where models differ about this one"), ...whereModelsDiffer(bench, view)] },
     { title: "Take along: letter, one page, CSV", tasks: EVERY_TASK, draw: () => takeAlong(bench, view, reasonLines(bench, view, known()), known(), () => printSheet(bench, view, place)) },
   ]);
+  const slider = h("input", { type: "range", id: "workbench-threshold", min: 0.01, max: 0.99, step: 0.01, "aria-label": "Threshold", oninput: () => state.set({ threshold: Number(slider.value) }) });
+  const sliderLine = h("p");
   const ofCrowd = panels([
     { title: "The threshold", tasks: ["binary"], draw: drawThreshold },
     { title: "The range", tasks: ["regression"], draw: () => [...rangePanel(book, state), ...consequences(book, chosen().places, risk, line())] },
@@ -158,6 +173,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
     const options = methodsFor(bench, person, now.model, isChanged || isOther);
     const usable = options.filter((one) => !one.why);
     const first = usable.find((one) => one.value === now.method) ?? usable.find((one) => one.is_shapley) ?? usable[0];
+    const isSame = view?.name === now.person && view.model === now.model;
     view = { ...now, line: line(), person, name: now.person, original, row, isChanged, isNew, isOther, options, method: first?.value ?? "", answers: null };
     explain(); // first of all: it takes longest
     const stored = book.models.map(({ name, colour }) => ({ name, colour, answer: isNew ? null : risk(person, name) }));
@@ -169,13 +185,22 @@ export function openWorkbench(place, book, answers, classes, pick) {
     view.unlike = isChanged ? unlikeAnybody(book, row) : "";
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     beforePart.hidden = !isChanged || isNew;
-    drawWhy();
-    redrawOf([...ofPerson.slice(0, -1), ...ofMethods]);
+    if (isChanged && isSame && !found) {
+      why.setAttribute("aria-busy", "true"); // it is of before
+      await new Promise((done) => setTimeout(done)); // the answer is on the screen before the rest is drawn
+      if (mine !== turn) return;
+    }
+    drawChoices();
+    if (found || !isSame) drawWhy();
+    redrawOf([...ofPerson, ...ofMethods]);
     keepFocus(redrawBefore);
   }
 
   const known = () => (found && found.values ? found : null);
-  const whom = () => backgrounds(bench, view, chosen().places, cohortsNow(book, state.get(), line()));
+  const whom = latest(
+    () => JSON.stringify({ ...state.get(), changes: null, method: null, unit: null }),
+    () => backgrounds(bench, view, chosen().places, cohortsNow(book, state.get(), line())),
+  );
 
   /** Tell `update` what the method in view says of a row: what is stored, or what is computed; return how to stop it. */
   function contributionsOf(row, isAsStored, update, agreed = false) {
@@ -191,29 +216,31 @@ export function openWorkbench(place, book, answers, classes, pick) {
     const label = options.find((one) => one.value === method).words;
     const { scales } = book.models.find((one) => one.name === model);
     const scale = view.unit && scales.includes(view.unit) ? view.unit : scales[0];
-    const { rows } = whom()[view.against] ?? { rows: null };
+    const { rows } = (view.against && whom()[view.against]) || { rows: null };
     return answers.explain({ model, row, method, scale, seconds: SECONDS, against: rows, agreed }, (made) => update(made.values ? { ...made, label, scale, output: made.prediction } : made));
   }
 
   function explain(agreed = false) {
     stop();
     found = null;
-    drawWhy();
     stop = contributionsOf(view.row, !view.isChanged && !view.isOther, (made) => {
       found = made;
-      drawWhy();
+      if (view.answers) drawWhy(); // else drawn as soon as they are there
     }, agreed);
   }
 
+  function drawChoices() {
+    keepFocus(() => whyChoices.replaceChildren(...[methodChoice(bench, view, view.options, state.set), againstChoice(bench, view, whom(), state.set)].flat().filter(Boolean)));
+  }
+
   function drawWhy() {
-    if (!view.answers) return; // drawn as soon as they are there
     const known_ = whom();
     const { words, count } = known_[view.against] ?? known_[""];
-    const choices = h("div", { class: "choices" }, methodChoice(bench, view, view.options, state.set), againstChoice(bench, view, known_, state.set));
-    const act = { goOn: () => explain(true), cancel: () => (stop(), (found = { failed: "Cancelled." }), drawWhy()) };
-    const parts = [reasons(bench, view, known()), choices, ...contributions(bench, view, found, words + count, act)];
+    const act = { goOn: () => (explain(true), drawWhy()), cancel: () => (stop(), (found = { failed: "Cancelled." }), drawWhy()) };
+    why.removeAttribute("aria-busy");
     why.style.minHeight = found ? "" : `${why.offsetHeight}px`; // so that nothing jumps until it is there
-    keepFocus(() => why.replaceChildren(...parts));
+    whyReasons.replaceChildren(reasons(bench, view, known()));
+    keepFocus(() => whyColumns.replaceChildren(...contributions(bench, view, found, words + count, act)));
     ofPerson.at(-1)[1](); // what is taken along
     learnOf({ view, found: known(), background: known_[view.against]?.rows ?? book.background });
   }
@@ -279,11 +306,12 @@ export function openWorkbench(place, book, answers, classes, pick) {
   // Many people
   function drawThreshold() {
     const { threshold } = state.get();
-    const slider = h("input", { type: "range", id: "workbench-threshold", min: 0.01, max: 0.99, step: 0.01, value: threshold, "aria-label": "Threshold", oninput: () => state.set({ threshold: Number(slider.value) }) });
     const isOwn = threshold === target.threshold;
     const back = isOwn ? "" : h("button", { type: "button", onclick: () => state.set({ threshold: target.threshold }) }, `back to ${percent(target.threshold)}`);
     const reason = isOwn && target.reason ? [h("p", { class: "quiet" }, `${target.reason}.`)] : [];
-    return [h("p", {}, slider, ` ${percent(threshold)} `, back), ...reason, ...consequences(book, chosen().places, risk, line(), threshold)];
+    slider.value = threshold;
+    fill(sliderLine, [slider, ` ${percent(threshold)} `, back]);
+    return [sliderLine, ...reason, ...consequences(book, chosen().places, risk, line(), threshold)];
   }
 
   function keepFocus(redraw) {
@@ -294,7 +322,10 @@ export function openWorkbench(place, book, answers, classes, pick) {
 
   state.listen((now, before) => {
     const is = (...names) => names.some((name) => now[name] !== before[name]);
-    if (classes && now.class !== classes.now) return pick(now.class);
+    if (classes && now.class !== classes.now) {
+      state.write(); // the workbench of the other class opens at the link
+      return pick(now.class);
+    }
     if (search.value !== now.find) search.value = now.find;
     strange.textContent = now.strange.length ? `Nothing here is ${now.strange.join(", ")}, as the link says.` : "";
     const isLine = is("threshold", "range");
