@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from dlx.model import BlackBox
 from dlx.progress import Narrator
 from dlx.reporting import of_page
 from dlx.schema import Feature, Schema, Target
-from dlx.workbench import serving
+from dlx.workbench import jobs, serving
 from dlx.workbench.alignments import aligned_distances
 
 MARKUP = "<script>alert(1)</script>"
@@ -207,6 +208,19 @@ class Slow:
         self.asked += len(rows)
         time.sleep(self.seconds * len(rows))
         return rows["amount"].to_numpy()
+
+
+def test_what_the_first_call_of_a_model_takes_is_no_prediction_s_cost(monkeypatch):
+    asked, clock = [], [0.0]
+
+    def predict(rows, _):
+        clock[0] += 0.001 * len(rows) if asked else 5.0
+        asked.append(len(rows))
+
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    model = SimpleNamespace(predict=predict, scales=("value",))
+    assert jobs.Queue().seconds_a_row(model, np.zeros((30, 2))) == pytest.approx(0.001)
+    assert asked == [1, 20, 500]
 
 
 def test_a_slow_method_says_what_it_costs_then_how_far_it_is_and_is_cancelled(browser):

@@ -103,30 +103,37 @@ function alone(bench, view, found) {
 
 const button = (words, id, act) => h("button", { type: "button", id, onclick: act }, words);
 
-function costWords({ seconds, evaluations }, { goOn }) {
+function costWords({ seconds, evaluations }, goOn) {
   const long = seconds < 90 ? `${digits(seconds, 0)} seconds` : `${digits(seconds / 60, 0)} minutes`;
   return h("p", {}, `This takes about ${long}: ${digits(evaluations, 0)} predictions. `, button("Compute", "workbench-compute", goOn));
 }
 
-function progressWords({ progress, share }, { cancel }) {
-  const bar = share === undefined ? null : h("progress", { value: share, max: 1, "aria-label": "How far it is" });
-  return h("p", { role: "status" }, `${progress} `, bar, " ", button("Cancel", "workbench-cancel", cancel));
-}
-
-/** What is said in place of an answer that is not there yet, or never will be: its cost, how far it is, why there is none. */
-export function waiting(found, act) {
-  if (found.cost) return [costWords(found.cost, act)];
-  return [found.progress ? progressWords(found, act) : h("p", { class: "objection" }, found.failed)];
+/**
+ * Return what says, in place of an answer that is not there yet or never will be, its cost, how far it is, or why there is none.
+ *
+ * The line that says how far it is stays the same one, so that its button can be pressed while it moves.
+ */
+export function waitingFor({ goOn, cancel }) {
+  const [words, bar] = [h("span"), h("progress", { max: 1, "aria-label": "How far it is" })];
+  const line = h("p", { role: "status" }, words, " ", bar, " ", button("Cancel", "workbench-cancel", cancel));
+  return ({ cost, progress, share, failed }) => {
+    if (cost) return [costWords(cost, goOn)];
+    if (!progress) return [h("p", { class: "objection" }, failed)];
+    words.textContent = progress;
+    bar.hidden = share === undefined;
+    bar.value = share ?? 0;
+    return [line];
+  };
 }
 
 /** The chosen method as a waterfall, and all methods on one axis. */
-export function contributions(bench, view, found, against, act) {
+export function contributions(bench, view, found, against, waiting) {
   const { book } = bench;
   const known = book.explanations
     .filter((one) => !view.isChanged && !view.isOther && one.model === view.model && one.place.has(view.person))
     .map((one) => ({ ...one, values: one.valuesAt(one.place.get(view.person)) }));
   if (!found) return [h("p", { class: "quiet" }, view.method ? "Computing …" : "No method can tell of this person here.")];
-  if (!found.values) return waiting(found, act);
+  if (!found.values) return waiting(found);
   const all = known.length ? known.filter((one) => one.scale === found.scale) : [found];
   const order = orderOf(all.length ? all.map((one) => one.values) : [found.values], book.columns.length);
   const { unit, add: number, at: shown } = unitsOf(book, found.scale);

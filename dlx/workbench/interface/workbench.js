@@ -18,7 +18,7 @@ import { takeAlong } from "./letter.js";
 import { alignmentPart } from "./alignment.js";
 import { againstChoice, backgrounds, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
 import { beforeAndAfter } from "./beside.js";
-import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waiting, waysOf, waysOut, withRows } from "./person.js";
+import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waitingFor, waysOf, waysOut, withRows } from "./person.js";
 import { unlikeAnybody } from "./seen.js";
 
 const SECONDS = 1; // after which contributions are sharp enough
@@ -229,6 +229,8 @@ export function openWorkbench(place, book, answers, classes, pick) {
     }, agreed);
   }
 
+  const waitingWhy = waitingFor({ goOn: () => (explain(true), drawWhy()), cancel: () => (stop(), (found = { failed: "Cancelled." }), drawWhy()) });
+
   function drawChoices() {
     keepFocus(() => whyChoices.replaceChildren(...[methodChoice(bench, view, view.options, state.set), againstChoice(bench, view, whom(), state.set)].flat().filter(Boolean)));
   }
@@ -236,11 +238,10 @@ export function openWorkbench(place, book, answers, classes, pick) {
   function drawWhy() {
     const known_ = whom();
     const { words, count } = known_[view.against] ?? known_[""];
-    const act = { goOn: () => (explain(true), drawWhy()), cancel: () => (stop(), (found = { failed: "Cancelled." }), drawWhy()) };
     why.removeAttribute("aria-busy");
     why.style.minHeight = found ? "" : `${why.offsetHeight}px`; // so that nothing jumps until it is there
     whyReasons.replaceChildren(reasons(bench, view, known()));
-    keepFocus(() => whyColumns.replaceChildren(...contributions(bench, view, found, words + count, act)));
+    keepFocus(() => fill(whyColumns, contributions(bench, view, found, words + count, waitingWhy)));
     ofPerson.at(-1)[1](); // what is taken along
     learnOf({ view, found: known(), background: known_[view.against]?.rows ?? book.background });
   }
@@ -268,11 +269,9 @@ export function openWorkbench(place, book, answers, classes, pick) {
       box.replaceChildren(...waysOut(bench, drawn, ways.map((way, i) => ({ ...way, risks: risks[i] })), take));
     };
     const { model, person, threshold, range, isNew } = view;
+    const waiting = waitingFor({ goOn: () => ask(true), cancel: () => (stopWays(), box.replaceChildren("Cancelled.")) });
     const ask = (agreed) => {
-      stopWays = answers.ways({ model, person, threshold, range, agreed }, (made) => {
-        if (made.ways) show(made.ways);
-        else box.replaceChildren(...waiting(made, { goOn: () => ask(true), cancel: () => (stopWays(), box.replaceChildren("Cancelled.")) }));
-      });
+      stopWays = answers.ways({ model, person, threshold, range, agreed }, (made) => (made.ways ? show(made.ways) : fill(box, waiting(made))));
     };
     stopWays();
     if (answers.ways && !isNew && line().isFlagged(risk(person, model))) ask(false);
@@ -290,7 +289,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
       const ask = (agreed) => {
         stop = answers.alignment({ model, agreed }, (made) => {
           if (made.pairs) book.alignment.pairs.push(...made.pairs);
-          box.replaceChildren(...(made.pairs ? [alignmentPart(book, model)] : waiting(made, { goOn: () => ask(true), cancel })));
+          fill(box, made.pairs ? [alignmentPart(book, model)] : waiting(made));
         });
       };
       const cancel = () => {
@@ -298,6 +297,7 @@ export function openWorkbench(place, book, answers, classes, pick) {
         alignments.delete(model);
         box.replaceChildren("Cancelled.");
       };
+      const waiting = waitingFor({ goOn: () => ask(true), cancel });
       ask(false);
     }
     return alignments.get(model);
