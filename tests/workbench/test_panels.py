@@ -350,6 +350,13 @@ def test_what_a_page_cannot_evaluate_is_said_and_the_rest_is_taken_along_as_numb
     said = page.locator("#workbench .risk .number").all_inner_texts()
     assert said[0] == "cannot say"
     assert float(said[1].split("→")[-1].strip(" %")) == pytest.approx(100 * models[1].predict(row, "probability")[0], abs=0.6)
+    unfold(page, "Change something")
+    for typed in ("2", "1.5"):
+        page.locator(f"#change-{case.schema.position('age')}").fill(typed)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/*c.age={typed}*")
+        page.get_by_text("No method can tell of this person here.").wait_for()
+        assert page.locator("#workbench .who > [aria-busy]").count() == 0  # nothing is on its way
     page.locator("#choose-model").select_option(models[1].name)
     page.locator("#workbench .waterfall caption", has_text="Exact").wait_for()
     unfold(page, "Take along")

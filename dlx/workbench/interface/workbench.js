@@ -185,13 +185,14 @@ export function openWorkbench(place, book, answers, classes, pick) {
     view.unlike = isChanged ? unlikeAnybody(book, row) : "";
     top.replaceChildren(...verdict(bench, view).filter(Boolean));
     beforePart.hidden = !isChanged || isNew;
-    if (isChanged && isSame && !found) {
+    const isComing = isSame && view.method !== "" && !found;
+    if (isComing) {
       why.setAttribute("aria-busy", "true"); // it is of before
       await new Promise((done) => setTimeout(done)); // the answer is on the screen before the rest is drawn
       if (mine !== turn) return;
     }
     drawChoices();
-    if (found || !isSame) drawWhy();
+    if (found || !isComing) drawWhy();
     redrawOf([...ofPerson, ...ofMethods]);
     keepFocus(redrawBefore);
   }
