@@ -22,6 +22,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 def pytest_configure():
     """Leave one core to each worker: threads of torch that wait for each other make small nets ten times as slow."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile all of dlx
 
 
 @pytest.fixture(params=["numeric", "mixed"])

@@ -23,8 +23,7 @@ from pathlib import Path
 import dlx
 from dlx import explainers
 from dlx.context import RunContext
-from dlx.reporting import sections
-from dlx.reporting.page import write_report
+from dlx.reporting import page, sections
 
 assert "breast_cancer" in dlx.cases.names() and "shallow" in dlx.architectures.names()
 case = dlx.load("breast_cancer")
@@ -50,8 +49,9 @@ assert abs(two - 2 * one) < 1e-6 and one > 0
 
 assert "certainty" in sections.names()
 context = RunContext.of(case, [net, linear], people=8, background=10)
-page = write_report(context, ("models",), Path("report.html"), "dlx report breast_cancer").read_text()  # of few sections
-assert 'id="certainty"' in page and 'data-cell="certainty/1/certain"' in page
+page.names = lambda *_: ["performance", "certainty"]  # of all sections
+text = page.write_report(context, ("models",), Path("report.html"), "dlx report breast_cancer").read_text()
+assert 'id="certainty"' in text and 'data-cell="certainty/1/certain"' in text
 assert len(Path("report-tables/certainty.csv").read_text().splitlines()) == 3
 """
 
