@@ -164,10 +164,10 @@ def below_goals(table: pd.DataFrame) -> list[str]:
     """Return a line of markdown for each quantity that is below its goal somewhere, with the reason."""
     below = table[table["ratio"] < table["target"]]
     lines = [""] if len(below) else []
-    for quantity, some in below.groupby("quantity", sort=False):
+    for (quantity, goal), some in below.groupby(["quantity", "target"], sort=False):
         why = next((why for start, why in WHY.items() if str(quantity).startswith(start)), "not known")
         least, cases = some["ratio"].min(), ", ".join(some["net"])
-        lines.append(f"- Below its goal of {some['target'].iloc[0]:g}: {quantity}, {least:.1f} at least ({cases}). Why: {why}.")
+        lines.append(f"- Below its goal of {goal:g}: {quantity}, {least:.1f} at least ({cases}). Why: {why}.")
     return lines
 
 

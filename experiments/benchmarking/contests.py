@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import multiprocessing
@@ -28,6 +29,7 @@ from dlx.model import Scale, TreeModel, trees_of
 
 TREES, DEPTH, FOREST = 200, 6, 50
 PAIRS_GROW = 1.08  # step of the budgets among which the cheapest that is as good as the peer is sought
+SHORT, MANY = 1.0, 60  # what takes less than so many seconds of CPU is repeated more often, up to so many rounds
 Values = Callable[[int], np.ndarray]
 
 
@@ -51,8 +53,8 @@ class Contest:
         What the error is.
     target : float
         The ratio of CPU time that is asked for; NaN where none is.
-    flops : float
-        Floating-point operations that ours needs a row; NaN where that is not the limit.
+    flops : callable or None
+        Returns the floating-point operations that ours needs a row; None where that is not the limit.
     """
 
     quantity: str
@@ -66,7 +68,7 @@ class Contest:
     error: Callable[[np.ndarray], float]
     measure: str
     target: float = np.nan
-    flops: float = np.nan
+    flops: Callable[[], float] | None = None
 
 
 EFFECTS_OF = ("mlp", "resnet", "additive", "gradient_boosting", "random_forest")
@@ -171,10 +173,13 @@ def lime_contest(
 ) -> Contest:
     """Return LIME: its error is the distance from lime's mean over 20 seeds, in units of lime's seed-to-seed spread."""
     judged = min(2, rows)
-    seeds = np.array([world.by_lime(judged, seed) for seed in range(20)])
-    mean, spread = seeds.mean(axis=0), seeds.std(axis=0, ddof=1)
+
+    @functools.cache
+    def of_seeds() -> np.ndarray:
+        return np.array([world.by_lime(judged, seed) for seed in range(20)])
 
     def error(values: np.ndarray) -> float:
+        mean, spread = of_seeds().mean(axis=0), of_seeds().std(axis=0, ddof=1)
         return float(np.sqrt(np.square((values[:judged] - mean) / spread).mean()))
 
     return Contest(
@@ -228,20 +233,23 @@ def _integrated(world: World, quantity: str, target: float) -> Contest:
 def shapley_contests(world: World) -> Iterator[Contest]:
     """Yield Shapley values against shap's explainers on their default budgets, ours on the least that is as good."""
     for peer, target in (("Kernel", {20: 60, 50: 25}.get(world.columns, np.nan)), ("Permutation", 10)):
-        pairs = as_good(world, world.error(world.by_shap(peer, 8)))
-        budget = 2 * pairs * len(world.background)
+
+        @functools.cache
+        def budget(peer: str = peer) -> int:
+            return 2 * as_good(world, world.error(world.by_shap(peer, 8))) * len(world.background)
+
         yield Contest(
             f"Shapley values, as good as shap {peer}", world.name, f"shap {peer}", world.columns,
             lambda n, peer=peer: world.by_shap(peer, n),
-            lambda n, budget=budget: world.explain("shapley", n, budget=budget).values,
-            8, 100, world.error, "relative error", target, float(budget * world.flops),
+            lambda n, budget=budget: world.explain("shapley", n, budget=budget()).values,
+            8, 100, world.error, "relative error", target, lambda budget=budget: float(budget() * world.flops),
         )  # fmt: skip
     if world.columns <= 13:
         evaluations = 2**world.columns * len(world.background)
         yield Contest(
             "exact Shapley values", world.name, "shap Exact", world.columns,
             lambda n: world.by_shap("Exact", n), lambda n: world.explain("exact_shapley", n).values,
-            1, 2, world.error, "relative error", 25, float(evaluations * world.flops),
+            1, 2, world.error, "relative error", 25, lambda: float(evaluations * world.flops),
         )  # fmt: skip
 
 
@@ -313,18 +321,19 @@ def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int]
     contest : Contest
         What is computed.
     rounds : int
-        How often; peer and dlx take turns.
+        How often at least; peer and dlx take turns.
     peak : float
         Floating-point operations a second of a large matrix product on one thread.
     update : callable
         Told of each round.
     """
     contest.ours(min(2, contest.rows))  # what is compiled or imported once is not the contest
-    peers, ours = [], []
-    for done in range(rounds):
+    peers, ours, took = [], [], 0.0
+    while len(ours) < rounds or (took < SHORT and len(ours) < MANY):
         peers.append(timed(contest.peer, contest.peer_rows))
         ours.append(timed(contest.ours, contest.rows))
-        update(done + 1, rounds)
+        took += peers[-1][1] + ours[-1][1]
+        update(min(len(ours), rounds), rounds)
     peer_cpu, our_cpu = (float(np.median([cpu for _, cpu, _ in runs])) for runs in (peers, ours))
     peer_wall, our_wall = (float(np.median([wall for _, _, wall in runs])) for runs in (peers, ours))
     return {
@@ -343,7 +352,7 @@ def held(contest: Contest, rounds: int, peak: float, update: Callable[[int, int]
         "wall_per_row": our_wall / contest.rows,
         "ratio": (peer_cpu / contest.peer_rows) / (our_cpu / contest.rows),
         "target": contest.target,
-        "share_of_peak": contest.flops * contest.rows / our_cpu / peak,
+        "share_of_peak": np.nan if contest.flops is None else contest.flops() * contest.rows / our_cpu / peak,
     }
 
 

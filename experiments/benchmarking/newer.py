@@ -8,6 +8,7 @@ Communities) are downloaded by those who use them, and ship with no package.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -83,10 +84,13 @@ def _as_good(world: World, method: str) -> Contest:
         how = {"method": method, "random_state": 0, "verbose": False}
         return explain_any(world.predict, world.rows[:n], bg_X=world.background, **how).shap_values
 
-    budget = 2 * as_good(world, world.error(by_lightshap(8))) * len(world.background)
+    @functools.cache
+    def budget() -> int:
+        return 2 * as_good(world, world.error(by_lightshap(8))) * len(world.background)
+
     return Contest(
         f"Shapley values, as good as lightshap {method}", world.name, "lightshap", world.columns, by_lightshap,
-        lambda n: world.explain("shapley", n, budget=budget).values, 8, 100, world.error, "relative error",
+        lambda n: world.explain("shapley", n, budget=budget()).values, 8, 100, world.error, "relative error",
         {"kernel": 3, "permutation": 8}[method],
     )  # fmt: skip
 

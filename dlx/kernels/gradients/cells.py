@@ -22,7 +22,7 @@ from dlx.model.devices import in_blocks
 COUNTS = np.r_[8:33:2, 36:65:4, 80:257:16]  # cells of a path
 JUDGED = 16  # cells with which a row is judged, and half of them
 ORDER = 1.75  # of the power of the number of cells with which the error fell, on the nets tried
-SAFETY = 1.5  # of the estimate, so that nine in ten rows have no larger error
+SAFETY = 1.2  # of the estimate, so that nine in ten rows have no larger error
 PILOTS = 16  # references by which it is judged
 CHUNK_PAIRS = 2_048  # of persons and references that a core is given at a time
 
