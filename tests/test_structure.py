@@ -144,3 +144,13 @@ def test_the_command_line_answers_without_heavy_imports():
     loaded = modules_after("import dlx.cli")
     heavy = {"torch", "captum", "shap", "lime", "lightning", "pandas", "matplotlib", "sklearn", "scipy", "numba", "jinja2"}
     assert not loaded & heavy
+
+
+def test_compiled_code_calls_no_compiled_code_of_another_file():
+    """Numba's cache would not see it change; and a call that cannot be inlined has cost 20 times the loop around it."""
+    compiled = [path for path in Path(dlx.__file__).parent.rglob("*.py") if "numba.njit" in path.read_text()]
+    assert compiled
+    for path in compiled:
+        module = importlib.import_module(".".join(path.relative_to(Path(dlx.__file__).parents[1]).with_suffix("").parts))
+        kinds = {name: value for name, value in vars(module).items() if hasattr(value, "py_func")}
+        assert {name for name, value in kinds.items() if value.py_func.__module__ != module.__name__} == set(), path

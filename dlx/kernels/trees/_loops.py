@@ -101,7 +101,7 @@ def _read(nodes: Nodes, path: Path, steps: int, rows: np.ndarray, block: int, pa
         column, limit, cleared = nodes.feature[node], nodes.limit[node], ALL ^ np.uint32(1 << path.bit[i] % WORD)
         if nodes.set_start[node] >= 0:
             for row in range(patterns.shape[1]):
-                patterns[word, row] &= ALL if in_set(rows[block, column, row], node, nodes) != right else cleared
+                patterns[word, row] &= ALL if _in_set(rows[block, column, row], node, nodes) != right else cleared
         elif nodes.missing_left[node]:  # a missing value is -1
             for row in range(patterns.shape[1]):
                 patterns[word, row] &= ALL if (rows[block, column, row] > limit) == right else cleared
@@ -111,7 +111,7 @@ def _read(nodes: Nodes, path: Path, steps: int, rows: np.ndarray, block: int, pa
 
 
 @numba.njit(cache=True, nogil=True)
-def in_set(code: int, node: int, nodes: Nodes) -> bool:
+def _in_set(code: int, node: int, nodes: Nodes) -> bool:
     """Whether a node that asks for a set sends a code to the left."""
     if code < 0:
         return nodes.missing_left[node]

@@ -5,7 +5,8 @@ before, there are three ways on: that of those who go along with x; that of the 
 see `leaves`); and if it is theirs (in B). All who reach a leaf in one set have the same A and B there: the leaf is looked at
 once for all of them, and never for those who cannot reach it. Deep trees need that, whose leaves are too many for tables.
 
-Compiled code must not call compiled code of another file: numba's cache would not see it change.
+Compiled code must not call compiled code of another file: numba's cache would not see it change. Nor may the loop call what
+takes all nodes and is not inlined: numba counts the references of each of their arrays, which is 20 times the loop itself.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from dlx.kernels.trees._loops import in_set
 from dlx.kernels.trees._plan import Nodes
 
 WORD = 64  # references that a word of a set of them holds
+CODES = 32  # that a word of a node's set holds
 NOBODYS, OURS, THEIRS, NO_MORE = 0, 1, 2, 3  # whose a column is: the row's, the references'
 
 
@@ -155,7 +156,11 @@ def _read(node: int, nodes: Nodes, references: np.ndarray, left: np.ndarray, pla
 def _goes_left(code: int, node: int, nodes: Nodes) -> bool:
     if code < 0:
         return nodes.missing_left[node]
-    return code <= nodes.limit[node] if nodes.set_start[node] < 0 else in_set(code, node, nodes)
+    if nodes.set_start[node] < 0:
+        return code <= nodes.limit[node]
+    if code >= CODES * nodes.set_size[node]:
+        return False
+    return (nodes.words[nodes.set_start[node] + code // CODES] >> np.uint32(code % CODES)) & 1 == 1
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
