@@ -60,11 +60,11 @@ def measured(browser: Browser, page: Path) -> dict[str, int | float]:
             shown = browser.new_page(viewport={"width": width, "height": SCREEN}, color_scheme=scheme)
             shown.goto(page.resolve().as_uri())
             if scheme == "light":
-                found[f"screens at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 1)
+                found[f"screens at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 2)
             shown.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
             shown.wait_for_selector("#workbench[data-ready], body:not(:has(#workbench))", state="attached")  # it fills itself
             if scheme == "light":
-                found[f"unfolded at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 1)
+                found[f"unfolded at {width}"] = round(shown.evaluate("document.documentElement.scrollHeight") / SCREEN, 2)
                 wide = shown.evaluate("document.documentElement.scrollWidth")
                 found[f"wider than the screen at {width}"] = max(0, wide - width)
             found["faults by axe"] += Axe().run(shown).violations_count
