@@ -213,7 +213,7 @@ class RunContext:
         return RunContext.of(self.case, models, **asked, brought=[one for one in self.brought if one.model not in mute])
 
     def fewer(self, people: int) -> int:
-        """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
+        """Return how many people to explain instead of so many: in proportion fewer for a table of more than 100 columns."""
         return fewer_people(people, len(self.case.schema))
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
@@ -277,7 +277,7 @@ class RunContext:
         return self.into if isinstance(self.into, Range) else Range(high=round(top, decimals_of_values(2)))  # as it is printed
 
     def laboratory(self, explain: Callable[..., Explanation]) -> Laboratory:
-        """Return some people, to be explained as the libraries come."""
+        """Return a `Laboratory` of some people, in which libraries explain them as they come."""
         people = self.panel[: self.budget.settings_people]
         return Laboratory(people, self.background, self.case.train, self.seed, explain)
 
@@ -432,7 +432,7 @@ def default_models(case: Dataset, models: Sequence[str] = DEFAULT_MODELS) -> lis
 
 
 def fewer_people(people: int, columns: int) -> int:
-    """Return of how many people to ask, instead of so many: in proportion fewer of a table of more than 100 columns."""
+    """Return how many people to explain instead of so many: in proportion fewer for a table of more than 100 columns."""
     return in_proportion(people, columns, at_least=FEWEST)
 
 

@@ -91,7 +91,7 @@ class AdditiveNet(nn.Module):
         return self.head(torch.cat([cut, self.dropout(hidden)], 1))
 
     def of_columns(self, dense: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Return what each dense column adds, [rows, width], without pairs and bias, to outputs weighed by [1, outputs]."""
+        """Return what each dense column alone adds to the sum of the outputs, weighed by [1, outputs]: [rows, width]."""
         pieces, cut = self._pieces(dense)
         weights, end = (outputs @ self.head.weight)[0], self.width * (self.units + 1)
         hidden = torch.relu(self._single(pieces)) * weights[self.width : end].view(-1, self.units)
@@ -104,7 +104,7 @@ class AdditiveNet(nn.Module):
     def joined(
         self, first: torch.Tensor, second: torch.Tensor, outputs: torch.Tensor, pair: int | slice = slice(None)
     ) -> torch.Tensor:
-        """Return what a pair adds [...], or all [..., pairs], to outputs weighed by [1, outputs], of halves of rows."""
+        """Return what one pair [...] or all pairs [..., pairs] add to the sum of the weighed outputs, from `halves` of rows."""
         weights = (outputs @ self.head.weight)[0, self.width * (self.units + 1) :].view(-1, self.units)[pair]
         return (torch.relu(first + second + self.pair_offset.view(-1, self.units)[pair]) * weights).sum(-1)
 

@@ -62,7 +62,7 @@ def training_rows(train: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def placed(trees: Trees, schema: Schema) -> Trees:
-    """Return trees that were grown on `training_rows` as those of a schema's rows, with special values where they were."""
+    """Return trees grown on `training_rows` as trees that read coded rows of the schema, special values included."""
     return replace(trees, reading=_reading(schema))
 
 

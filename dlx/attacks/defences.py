@@ -89,7 +89,7 @@ def flip_detection(demonstration: str, model: Model, case: Dataset, column: str,
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """Boosted trees that tell rows which could be real from others, in dense columns: points of a path are rows, too.
+    """A classifier of dense rows, boosted trees: which could be real, and which an explainer made up (points of a path, too).
 
     Trained on training rows against what all methods make up of them. Numbers are first rounded to the decimals that are
     recorded, so that nobody is unreal for a fraction of a year.
@@ -146,7 +146,7 @@ def off_manifold_shares(gate: Gate, case: Dataset, background: np.ndarray, *, se
 
 
 def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int = 0) -> Interval:
-    """Return how well what the model does off the manifold predicts what it does on real people, with its 95 % interval.
+    """Return how well outputs off the manifold predict those on real people: a rank correlation with its 95 % interval.
 
     Boosted trees learn the model's output on rows that could not be real; the answer is the rank correlation (Spearman) of
     their prediction with the model's output on real rows. NaN with fewer than `FEWEST_OFF` rows off the manifold; an

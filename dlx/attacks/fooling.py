@@ -67,7 +67,7 @@ class Attack:
 
 @dataclass(frozen=True, eq=False)
 class Fooled:
-    """What attacks came to, a table each: what explainers showed, what defences found, and what only the full form measures."""
+    """Results of attacks, a table each: what explainers showed, what defences found, and what only the full form measures."""
 
     attacks: Mapping[str, Attack]  # by the way in which each was tried
     shown: pd.DataFrame  # a line an explainer: fidelity, and for how many people the protected column is hidden
@@ -88,7 +88,7 @@ def fool(
     seed: int = 0,
     full: bool = False,
 ) -> Fooled:
-    """Return what attacks on explainers come to on a case, and whether the defences tell attacked models from honest ones.
+    """Return how far attacks on explainers succeed on a case, and whether the defences tell attacked models from honest ones.
 
     The light form attacks LIME, Kernel SHAP with its usual k-means background, and the gradients of each net, with one
     defence that finds each. The full form adds Kernel SHAP with real rows, lime's own package, the gate against rows that

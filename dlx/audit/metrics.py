@@ -45,7 +45,7 @@ class Metric:
         return float(self.of(outcomes, predicted)(counts)[0])
 
     def reference(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
-        """Return what the best guess reaches that is the same for everybody."""
+        """Return the metric of the best constant prediction, the same for everybody."""
         known = np.eye(predicted.shape[1])[outcomes.astype(int)] if predicted.ndim == 2 else outcomes
         guess = _median(known, weights) if self.best_guess == "median" else np.average(known, axis=0, weights=weights)
         return self(outcomes, np.broadcast_to(guess, predicted.shape), weights)

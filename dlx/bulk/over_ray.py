@@ -93,7 +93,7 @@ _OPENED: dict[str, Job] = {}  # by its token: the one that this worker is at
 
 
 def explained(token: str, shipments: list[Any], fragment: Fragment) -> Entry:
-    """Return the entry of a fragment: what a worker does."""
+    """Explain a fragment, in a worker, and return the manifest's entry of it."""
     import ray
 
     if token not in _OPENED:

@@ -250,7 +250,7 @@ class Laboratory:
     explain: Callable[..., Explanation] = explain_  # or one that keeps what it made
 
     def contributions(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
-        """Return what a method says [people, features], with some switches aligned and the others as the library comes.
+        """Return a method's contributions [people, features], some settings aligned and the others as the library comes.
 
         A method that reads the net's dense columns has these summed, with their signs, where the grouping is aligned; another
         is then asked about the original columns.

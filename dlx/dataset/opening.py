@@ -260,7 +260,7 @@ def _weights(column: pd.Series) -> np.ndarray:
 
 
 def refuse_bare(rows: Any, what: str) -> None:
-    """Raise if rows are no Dataset, where what columns mean must be known."""
+    """Raise if rows are no Dataset, where their schema is needed."""
     if not isinstance(rows, Dataset):
         raise DlxError(
             f"{what} must be a Dataset, got {type(rows).__name__}; make one with dlx.dataset.from_frame(table, model.schema)"

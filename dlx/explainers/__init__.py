@@ -110,7 +110,7 @@ def names_for(model: Model) -> list[str]:
 
 
 def worth_asking(model: Model) -> list[str]:
-    """Return the methods that take the model and add to each other: beside one that is the model, those of other questions."""
+    """Return the methods worth running on a model: all that take it, or the one that is the model and what asks otherwise."""
     taking = names_for(model)
     own = [name for name in taking if is_the_model(name)]
     return own + [name for name in reading(Model) if not method(name).IS_SHAPLEY] if own else taking
@@ -214,7 +214,7 @@ def evaluations_for(name: str, columns: int, references: int) -> int:
 
 
 def passes(name: str) -> int:
-    """Return how often, by magnitude, a method asks a net about a person and a reference."""
+    """Return the order of magnitude of a method's evaluations of a net, per person and reference row."""
     return PASSES[method(name).COST]
 
 

@@ -68,7 +68,7 @@ class Intervention:
         return np.isin(owner, self.columns)
 
     def of(self, some: np.ndarray, table: Array) -> Array:
-        """Return what a table [settings, ...] has for some people's settings, [people or 1, some, ...]."""
+        """Return the entries of a table [settings, ...] for the settings of some people, [people or 1, some, ...]."""
         return table[None] if self.which is None else table[self.which[some]]
 
     def in_chunks(self, function: Callable[[np.ndarray], np.ndarray], rows: int) -> np.ndarray:

@@ -443,7 +443,7 @@ class BlackBox(Model):
 
 
 def accompanied(model: Model, rows: Any, which: Any) -> Model:
-    """Return the model for coded rows of people, by their places among the rows as they came; they lend what it reads too."""
+    """Return the model with the carried columns that it reads, of the people at some places of the rows as they came."""
     if not isinstance(model, BlackBox):
         return model
     model, table = model.typed(rows), table_of(rows)
@@ -451,7 +451,7 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
 
 
 def lent(model: Model, which: np.ndarray) -> Model:
-    """Return the model for some of the people whose companions it has, by their places; itself where it has none, or one."""
+    """Return the model with the carried columns of some of its people, by place; itself where it has none, or one line."""
     if not isinstance(model, BlackBox) or model.companion is None or len(model.companion) == 1:
         return model
     return replace(model, companion=model.companion.iloc[which])

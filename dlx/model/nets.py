@@ -49,7 +49,7 @@ class Own:
             ).numpy()
 
     def of(self, place: int) -> Own:
-        """Return that of another of several classes."""
+        """Return the same for another of several classes."""
         network = untrained_copy(self.network)
         for module in network.modules():
             if isinstance(module, AgainstOthers):

@@ -58,7 +58,7 @@ Look = Literal["numbers", "nearly numbers", "truths", "codes", "dates", "words"]
 
 
 class Seen(NamedTuple):
-    """The look of a column, and the values that do not have it."""
+    """What most cells of a column are (numbers, dates, ...), and the cells that are something else."""
 
     look: Look
     odd: tuple[str, ...] = ()

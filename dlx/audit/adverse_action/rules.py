@@ -113,7 +113,7 @@ def _bins(feature: Feature, edges: np.ndarray, column: np.ndarray) -> np.ndarray
 
 
 class Proxy(NamedTuple):
-    """What a column, or some together, tell of a protected attribute: AUC of the group best told, with its 95 % interval."""
+    """How well columns predict a protected attribute: AUC of the group that they predict best, with its 95 % interval."""
 
     attribute: str
     group: str
@@ -123,7 +123,7 @@ class Proxy(NamedTuple):
 
 
 def strongest_proxies(observed: Dataset, groups: Sequence[Group]) -> dict[str, Proxy]:
-    """Return what each column that is not protected tells by itself of the one of some groups that it tells best."""
+    """Return, for each column that is not protected, the group that it alone predicts best, and how well."""
     inside = np.array([group.inside for group in groups]).T
     columns = zip(observed.schema.features, observed.rows.T, strict=True)
     free = [(feature, column) for feature, column in columns if groups and not feature.protected]
@@ -158,7 +158,7 @@ class Grouping:
         return frozenset(feature.name for feature in self.observed.schema.features if feature.protected) | self.proxies.keys()
 
     def joint_proxy(self, columns: Iterable[str]) -> Proxy | None:
-        """Return what some columns, printed together, tell of a protected one; None where they are no proxy of it."""
+        """Return how well some columns, printed together, predict a protected one; None where they are no proxy of it."""
         names = frozenset(columns)
         if names not in self._together:
             proxy, places = None, sorted(map(self.observed.schema.position, names))
@@ -255,7 +255,7 @@ class ReasonRules:
 
     @classmethod
     def of(cls, schema: Schema, grouping: Grouping, background: Dataset) -> ReasonRules:
-        """Return the rules beside the people compared with.
+        """Return the rules of a schema and a grouping; the usual values are those of the background.
 
         Usual is the mean; of a number whose words speak of little or of much, such that what they are true of lies beyond the
         mean and not short of the median: who is between the two in a skewed column is not told that their income is low.

@@ -98,7 +98,7 @@ class Bench:
 
 
 def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed: int) -> Bench:
-    """Return what is measured on: the first rows, the first references, and a copy of the model if it is a net.
+    """Return the bench of a model: the first rows, the first references, and a copy of the model if it is a net.
 
     A `DlxError` if rows or background do not fit the model's schema, or are none, or the model does not have the scale.
     """

@@ -27,7 +27,7 @@ SEVERITY: tuple[Verdict, ...] = ("fine", "approximate", "not valid")
 
 
 class Trial(NamedTuple):
-    """What came of one method: "not valid" wherever `dlx.explain` raises; largest residual as a share of the mean effect."""
+    """What one method came to: "not valid" wherever `dlx.explain` raises; largest residual as a share of the mean effect."""
 
     verdict: Verdict
     lost: float  # NaN where there are no contributions
@@ -114,7 +114,7 @@ def _with_issues(trial: Trial, issues: list[Issue], method: str) -> Trial:
 
 
 def tried(bench: Bench, method: str) -> Trial:
-    """Return what comes of running one method on a bench, whatever was found in the model."""
+    """Return the outcome of running one method on a bench, whatever was found in the model."""
     module, rows, background = explainers.method(method), bench.rows, bench.background
     options = explainers.quick_options(method, len(bench.model.schema))
     if hasattr(module, "pairs_for"):  # its cost doubles with every column

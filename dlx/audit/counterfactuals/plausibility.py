@@ -153,7 +153,7 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
 
 
 class CodedLevels(NamedTuple):
-    """What nobody has beside a level: a number where all others have a special value, or such a value where none has it."""
+    """Combinations that no real person has: of a level of one column, and a number or a special value of another."""
 
     column: int  # of levels
     other: int  # which has special values

@@ -83,7 +83,7 @@ class Treated:
 
 
 def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None) -> Treated:
-    """Return what a model makes of some people, in the groups of a partition; see `group_rates`."""
+    """Return a model's decisions about some people, by the groups of a partition; see `group_rates`."""
     if by.objection:
         raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
     if people.outcomes is None or not np.isin(people.outcomes, (0, 1)).all():

@@ -115,7 +115,7 @@ class Decisions(Judgement):
 
     @property
     def measures(self) -> dict[str, np.ndarray]:
-        """What the means of a slice are of, [rows] each."""
+        """What slices are measured by, by name: a number a person, [rows] each."""
         found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": self.expected_losses}
         return found | {"observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
 

@@ -41,7 +41,7 @@ BLOCK = 500  # draws at a time
 
 @dataclass(frozen=True)
 class Condition:
-    """What a column must be."""
+    """A condition on one column: a range of numbers, or some of its levels."""
 
     feature: Feature
     position: int  # where it stands among the features

@@ -35,7 +35,7 @@ class Predictions(Judgement):
 
     @property
     def measures(self) -> dict[str, np.ndarray]:
-        """What the means of a slice are of, [rows] each."""
+        """What slices are measured by, by name: a number a person, [rows] each."""
         return {"loss": self.losses, "observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
 
     @property

@@ -61,7 +61,7 @@ def _units(graph: Graph) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Paths:
-    """Straight paths, as what the nonlinear part of the network sees of them; start and end [paths, width] by step."""
+    """Straight paths, by the values of the graph's `front` at both ends: start and end [paths, width] by step."""
 
     start: Values
     end: Values

@@ -21,7 +21,7 @@ Values = dict[int, torch.Tensor]  # by step
 
 @dataclass(frozen=True, eq=False)
 class Step(ABC):
-    """What makes a value [rows, width] of others.
+    """A step of the graph: an operation that computes a value [rows, width] from the values of earlier steps.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Step(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Linear(Step):
-    """A step whose gradient depends on no value."""
+    """A linear step: its gradient is the same at all values."""
 
     @abstractmethod
     def pull(self, gradient: torch.Tensor) -> torch.Tensor:
@@ -112,7 +112,7 @@ class Added(Linear):
 
 @dataclass(frozen=True, eq=False)
 class Nonlinear(Step):
-    """A nonlinearity; its module is one of `NONLINEARITIES`, or a head, which makes one number of all outputs."""
+    """A nonlinearity: one of `NONLINEARITIES`, element by element, or a head, which turns all outputs into one number."""
 
     module: nn.Module
 
@@ -161,7 +161,7 @@ class Graph:
 
     @cached_property
     def front(self) -> tuple[int, ...]:
-        """The linear steps that something nonlinear is made of, or that are the output: all that the rest depends on."""
+        """The last linear steps before the nonlinear ones, or the output: from their values all later ones follow."""
         used = {source for i in set(range(len(self.steps))) - self.straight for source in self.steps[i].sources}
         return tuple(sorted((used | {self.last}) & self.straight))
 
@@ -184,7 +184,7 @@ class Graph:
         return tuple(sorted(set().union(*(before[i] - {i} for i in self.nonlinear))))
 
     def source(self, step: int) -> int:
-        """Return the step that a nonlinear one takes."""
+        """Return the step whose value a nonlinear step takes."""
         return self.steps[step].sources[0]
 
     def module(self, step: int) -> nn.Module:
@@ -199,11 +199,11 @@ class Graph:
         return {i: self.fill(values, i) for i in self.front}
 
     def before_nonlinear(self, given: Values) -> Values:
-        """Return the values that nonlinear steps take, by step, from given ones."""
+        """Return the inputs of the nonlinear steps, by the step that computes each, from values that are given."""
         return {source: self.fill(given, source) for source in {self.source(step) for step in self.nonlinear}}
 
     def fill(self, values: Values, step: int) -> torch.Tensor:
-        """Return the value of a step, and put it with all that it took among the values, by step."""
+        """Return the value of a step; it and the values on the way to it are added to `values`, by step."""
         if step not in values:
             made_of = [self.fill(values, source) for source in self.steps[step].sources]
             values[step] = self.steps[step].value(*made_of)

@@ -26,7 +26,7 @@ NEVER_ZERO = 1e-37
 
 
 def applied(module: Any, rows: torch.Tensor) -> torch.Tensor:
-    """Return what one of the nonlinearities, or a head, makes of rows."""
+    """Return the output of a nonlinearity, or of a head, for rows of inputs."""
     return module(rows) if isinstance(module, HEADS) else NONLINEARITIES[type(module)](module, rows)
 
 

@@ -148,7 +148,7 @@ def _scaled(sources: tuple[int, ...], norm: Any) -> Scaled:
 
 
 class _Recorder(TorchFunctionMode):
-    """Hears what modules do, by hooks, and what is done between them, by being asked about each function of torch."""
+    """Records a forward pass: calls of modules by hooks, and functions of torch between them by overriding these."""
 
     def __init__(self, dense: torch.Tensor, *, functions: bool) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class _Recorder(TorchFunctionMode):
 
     @contextlib.contextmanager
     def listening(self, copied: nn.Module, network: nn.Module) -> Iterator[None]:
-        """Hear the modules of a copied network inside the block; steps are made of those of the network itself."""
+        """Record the calls of a copied network's modules inside the block, as steps that hold the modules of the original."""
         with contextlib.ExitStack() as hooks:
             for module, own in zip(copied.modules(), network.modules(), strict=True):
                 if (make := _maker(own)) is not None:

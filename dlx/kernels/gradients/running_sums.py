@@ -128,12 +128,12 @@ class _Levels:
 
     @cached_property
     def back(self) -> np.ndarray:
-        """`onto`, transposed; as it is where it is not read, of less than three levels."""
+        """The transpose of `onto`; `onto` itself below three levels, where nothing reads it."""
         return np.ascontiguousarray(self.onto.T) if len(self.parts) > 2 else self.onto
 
     @np.errstate(all="ignore")
     def at(self, rows: torch.Tensor) -> _Points:
-        """Return what the network holds of rows [rows, width]."""
+        """Return the inputs, slopes and outputs of all units for rows [rows, width]."""
         known, first = {0: rows}, self.parts[0]
         values = torch.cat([self.graph.fill(known, self.graph.source(step)) for step in self.steps], dim=1).numpy()
         direct = np.zeros_like(values)

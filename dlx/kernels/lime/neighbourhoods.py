@@ -39,7 +39,7 @@ class Samples(NamedTuple):
 
 
 class Neighbourhood:
-    """The law of lime's samples around anybody, given a background.
+    """The distribution of lime's samples around any person, given a background.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class Pool(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Weighted sums over the pool of people's indicators: in the person's bin, or, for a common bin, not in it.
+    """Weighted sums over a pool, by person, of indicators "the sample is in the person's bin", or, of common bins, "is not".
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Sums(NamedTuple):
 
 
 def kernel(absent: np.ndarray, columns: int) -> np.ndarray:
-    """Return lime's weight of samples in which so many of the columns are absent: their distance is the root of it."""
+    """Return lime's kernel weights, by how many columns of a sample are outside the person's bins: the squared distance."""
     return np.exp(-absent / _decay(columns))
 
 
@@ -66,7 +66,7 @@ def _decay(columns: int) -> float:
 
 
 def weighted_sums(pool: Pool, people: np.ndarray, device: torch.device) -> Sums:
-    """Return the sums over the pool for people in some bins, int32 [people, columns]; fastest with most bins first."""
+    """Return weighted sums over the pool for people's bins, int32 [people, columns]; fastest with most bins first."""
     if len(people) <= FEW or is_accelerator(device):
         return _sums_one_by_one(pool, people, device)
     indicators = _Indicators.of(pool.bins, people)
@@ -129,7 +129,7 @@ def moments(sums: Sums, present: torch.Tensor, outputs: torch.Tensor) -> Moments
 
 
 class _Indicators(NamedTuple):
-    """Whether a sample is in a bin of these people, or is not, whichever is rarer.
+    """Indicators of a pool's samples, one a bin that some person is in: 1 inside of it, or, of common bins, 1 outside.
 
     Parameters
     ----------
@@ -163,10 +163,10 @@ class _Indicators(NamedTuple):
 
 
 def _weights(indicators: _Indicators, table: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return lime's kernel as a level of each person [people, 1] and what is left, float32 [people + 1, samples].
+    """Return kernel weights as each person's mean [people, 1] and deviations from it, float32 [people + 1, samples].
 
-    Adding the same large weight over and over rounds the same way over and over; what is left has either sign. The last line
-    is all ones, so that products with it count.
+    In float32 a sum of weights that are nearly alike rounds the same way at each step; deviations have either sign, and their
+    rounding cancels. The last line is all ones, so that products with it count.
     """
     people, columns = indicators.own.shape
     own = indicators.opposite[indicators.own]
@@ -180,7 +180,7 @@ def _weights(indicators: _Indicators, table: torch.Tensor) -> tuple[torch.Tensor
 
 
 def _levelled(products: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """Return products with whole weights, float64 [people, ...], from those with what is left and, last, with ones."""
+    """Return products with whole weights, float64 [people, ...], from those with deviations and, last, with ones."""
     return products[:-1].double().addcmul_(level, products[-1:].double())
 
 

@@ -30,7 +30,9 @@ Worth = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def held_out_errors(game: Game, *, seed: int = 0) -> dict[tuple[str, float], np.ndarray]:
-    """Return (f(x) - v(S))² of reference rows that each route has not seen, averaged over some S, [rows], by route and width.
+    """Return how far each route's v(S) is from f(x) for reference rows that it has not seen, by route and width.
+
+    That is (f(x) - v(S))², averaged over some coalitions S, [rows].
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def held_out_errors(game: Game, *, seed: int = 0) -> dict[tuple[str, float], np.
 
 
 def judging(references: int) -> int:
-    """Return of how many rows `held_out_errors` asks a model: by neighbours, whatever their width, and by the copula."""
+    """Return how many rows `held_out_errors` evaluates: by neighbours, once for all widths, and by the copula."""
     if references < FEWEST:
         return 0
     held, rest = min(references, MOST_HELD), min(references - references // FOLDS, MOST_SEEN)

@@ -1,4 +1,4 @@
-"""Which coalitions to look at, and what they say of the Shapley values: one design for all games of as many players.
+"""Designs: which coalitions to evaluate, and the regression from their worths to Shapley values; one for all games of a size.
 
 Coalitions are candidates by the size weights of Kernel SHAP (Lundberg and Lee 2017), each paired with its complement
 (Covert and Lee 2021). Of these, those are chosen, one after the other, that leave the least variance of the values under
@@ -26,7 +26,7 @@ SURE = 1e-12  # variance of what is known without noise
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Coalitions of some players, and how the Shapley values follow from what they are worth.
+    """A choice of coalitions, and the matrix that turns what they are worth into estimates of the Shapley values.
 
     Parameters
     ----------

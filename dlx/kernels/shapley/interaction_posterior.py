@@ -1,4 +1,4 @@
-"""What some coalitions say of interactions: the even part of a game, by the regression that serves the Shapley values.
+"""Interactions estimated from some coalitions: posterior mean and variance, from the even part of a game (see `prior`).
 
 With signs s in {-1, +1}^d, half the sum of a coalition and its complement is the even part of a game,
 ``g(s) = (v(s) + v(-s)) / 2 = Σ over even T of c_T Π_{i in T} s_i``, and half the Shapley interaction indices are
@@ -22,7 +22,7 @@ VARIANCES = {2: 1e3, 4: 2e-2, 6: 2e-3}  # by order; of pairs almost nothing is b
 
 @dataclass(frozen=True, eq=False)
 class InteractionPosterior:
-    """How the interactions of some players, and each player's sum of them, follow from what coalitions are worth.
+    """The matrix that turns what coalitions are worth into estimates of interactions, and of each player's sum of them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is believed of a game before it is played: large main effects, smaller interactions, the smaller the higher.
+"""The Gaussian prior of games: large main effects, and interactions that are the smaller the higher their order.
 
 With signs s in {-1, +1}^d (absent, present), half the difference between a coalition and its complement is the odd part of
 a game, ``g(s) = (v(s) - v(-s)) / 2 = Σ over odd T of c_T Π_{i in T} s_i``, and the Shapley values are
@@ -24,7 +24,7 @@ REST = 1e-6  # of all higher orders together, as noise
 
 
 def covariance_of_games(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return the covariance of g of coalitions and of others, [some, others], without the rest.
+    """Return the prior covariance of a game's odd part g at some coalitions and at others, [some, others], without the rest.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def covariance_of_games(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def covariance_of_values(members: np.ndarray) -> np.ndarray:
-    """Return the covariance of the Shapley values and of g of coalitions, [players, coalitions]."""
+    """Return the prior covariance of the Shapley values with g at coalitions, [players, coalitions]."""
     absent = (~members).sum(axis=1)[:, None] - ~members
     apart = np.where(members, 1.0, -1.0) * _by_absent(members.shape[1])[absent]
     return (apart + _social_unit(members.shape[1]) * _social(members) @ _social_values(members.shape[1])).T
 
 
 def variance_of_value(players: int) -> float:
-    """Return the variance of a Shapley value."""
+    """Return the prior variance of a Shapley value."""
     apart = sum(
         (2 / order) ** 2 * VARIANCES[order] / comb(players, order) * comb(players - 1, order - 1) for order in _orders(players)
     )

@@ -123,7 +123,7 @@ class SplitNet:
 
 
 def behind(layers: Sequence[nn.Module], hidden: torch.Tensor, name: str) -> torch.Tensor:
-    """Return what the layers after the first make of its outputs [rows, hidden], which are overwritten: [rows]."""
+    """Return the outputs [rows] of the layers after the first, from the first one's [rows, hidden], which are overwritten."""
     import torch
     from torch import nn
 

@@ -19,7 +19,7 @@ ALL = np.uint32(0xFFFFFFFF)
 
 
 class Path(NamedTuple):
-    """Nodes that are asked, whether right is the way, and the bit that each decides; and which column each bit is."""
+    """The path to a leaf: the nodes on it, whether it goes right there, which bit each decides; and the column of each bit."""
 
     asked: np.ndarray
     right: np.ndarray

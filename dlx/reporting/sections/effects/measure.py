@@ -193,7 +193,7 @@ def _apart(about: About) -> pd.DataFrame:
 
 
 def distance(curve: PartialDependence, local: AccumulatedEffects) -> dict[str, Any]:
-    """Return the largest distance of both, each less its mean over their common values, where it is, and the curve's range."""
+    """Return where partial dependence and ALE, both centred, are furthest apart, how far, and the range of the former."""
     known = ~np.isnan(curve.grid)
     if curve.feature.is_categorical:
         code = {value: effect for value, effect in zip(local.values, local.effects, strict=True) if not np.isnan(value)}
