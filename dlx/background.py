@@ -1,4 +1,11 @@
-"""Reference rows: random samples, k-means centres, distances between rows; each once, for all of dlx."""
+"""Reference rows: random samples, k-means centres, distances between rows; each once, for all of dlx.
+
+Two distances, for two questions. Who is like whom: `gower`, in which no column counts for more than another; what is compared
+with neighbours asks it, and so does the interface, in its own language (`workbench/interface/seen.js`). How far somebody must
+go: `ScaledManhattan`, in which a step is measured by what is usual, since the range of a column with a long tail makes every
+step in it look small; recourse asks it. Distances of ranks, within an estimate and no answer by themselves, stand where that
+estimate is: `dlx.audit.fairness.proxies` and `dlx.kernels.shapley.dependence`.
+"""
 
 from __future__ import annotations
 
@@ -59,8 +66,8 @@ def k_means_background(rows: np.ndarray, count: int, size: int, *, seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
-class RowDistance:
-    """The distance that counterfactuals are measured by: the sum over columns of what differs, in units of a usual difference.
+class ScaledManhattan:
+    """The scaled Manhattan distance of rows: the sum over columns of differences, each in units of a usual one.
 
     A number differs by |difference| / standard deviation of the observed rows (the median absolute deviation is 0 where
     most people have the same value), an ordered level by the difference of ranks / (levels - 1), another level by 0 or 1.
@@ -73,7 +80,7 @@ class RowDistance:
     spread: np.ndarray  # [features], standard deviation of the numbers, the span of ordered ranks
 
     @classmethod
-    def fit(cls, observed: Dataset) -> RowDistance:
+    def fit(cls, observed: Dataset) -> ScaledManhattan:
         """Return the distance that is scaled by the observed rows."""
         center, spread = np.zeros(len(observed.schema)), np.ones(len(observed.schema))
         for i, (feature, column) in enumerate(zip(observed.schema.features, observed.rows.T, strict=True)):

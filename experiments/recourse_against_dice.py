@@ -32,7 +32,7 @@ from scipy.special import expit, logit
 import dlx
 from dlx.audit.counterfactuals import ActionSet, denied, recourse
 from dlx.audit.counterfactuals.generation import goal_of
-from dlx.background import RowDistance
+from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
 from dlx.files import csv_text, refuse_unwritable, write_atomically
 from dlx.model import Model
@@ -111,7 +111,7 @@ def _same(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
 
 def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 60.0) -> pd.DataFrame:
     """Return a line a person and method: whether found, how many valid, columns changed by the easiest, CPU seconds."""
-    threshold, metric = case.schema.target.threshold, RowDistance.fit(case.train)
+    threshold, metric = case.schema.target.threshold, ScaledManhattan.fit(case.train)
     actions, goal = ActionSet.of(case.train, accepted=model.predict(case.train, "probability") < threshold), goal_of(threshold)
     peer = dice_genetic(model, case.train, actions, goal=goal)
     lines = []
@@ -131,7 +131,7 @@ def contest(case: Dataset, model: Model, people: Dataset, *, patience: float = 6
     return pd.DataFrame(lines)
 
 
-def _easiest(metric: RowDistance, row: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+def _easiest(metric: ScaledManhattan, row: np.ndarray, rows: np.ndarray) -> dict[str, float]:
     """Return the columns changed and the distance of the counterfactual with the fewest, then the closest."""
     if not len(rows):
         return {"columns": np.nan, "distance": np.nan}

@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from dlx.arrays import same
 from dlx.audit.counterfactuals import ActionSet, RecourseError, column_shifts, denied, recourse
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
-from dlx.background import RowDistance
+from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import wrap
@@ -66,7 +66,7 @@ def everything(person, threshold=0.4):
 
 @functools.cache
 def crowd_of_case():
-    return Neighbourhood(RowDistance.fit(case()), case().rows)
+    return Neighbourhood(ScaledManhattan.fit(case()), case().rows)
 
 
 @functools.cache
@@ -207,7 +207,7 @@ def test_what_goes_missing_with_a_level_goes_with_it():
 
 
 def test_the_distance_is_the_sum_of_what_differs():
-    data, metric = case(), RowDistance.fit(case())
+    data, metric = case(), ScaledManhattan.fit(case())
     one, other = data.rows[3], data.rows[8]
     spread = data.rows.std(axis=0)
     by_column = (
@@ -221,7 +221,7 @@ def test_the_distance_is_the_sum_of_what_differs():
 
 def test_loneliness_is_the_distance_to_the_fifth_nearest():
     data = worlds.table("mixed")
-    crowd = Neighbourhood(RowDistance.fit(data), data.rows)
+    crowd = Neighbourhood(ScaledManhattan.fit(data), data.rows)
     places = crowd.distance.points(data.rows)
     among = np.sort(cdist(places, places, "cityblock"), axis=1)
     assert crowd.limit == pytest.approx(np.quantile(among[:, 5], 0.95))

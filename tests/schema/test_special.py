@@ -18,7 +18,7 @@ from dlx.audit.adverse_action.rules import ReasonRules, association, grouping
 from dlx.audit.counterfactuals import column_shifts, recourse
 from dlx.audit.fairness.groups import partition, protected_groups
 from dlx.audit.mispredictions.slicing import candidates
-from dlx.background import RowDistance, gower
+from dlx.background import ScaledManhattan, gower
 from dlx.comparison.stability_metrics import neighbourhood
 from dlx.dataset import Dataset, from_frame
 from dlx.effects import accumulated_local_effects, partial_dependence
@@ -131,7 +131,7 @@ def test_one_special_value_is_treated_as_a_missing_value_is():
     assert one.names[:2] == ("burden", f"burden is {NONE}")
     for of in (
         gower,
-        lambda schema, rows, _: np.stack([RowDistance.fit(Dataset(schema, rows)).between(r, rows) for r in rows[:9]]),
+        lambda schema, rows, _: np.stack([ScaledManhattan.fit(Dataset(schema, rows)).between(r, rows) for r in rows[:9]]),
     ):
         mine, its = (of(some.schema, some.rows[:50], some.rows) for some in (special, missing))
         np.testing.assert_allclose(mine, its, atol=1e-12)
@@ -176,7 +176,7 @@ def test_the_number_that_a_code_is_does_not_matter(some, others):
         tried = data.schema.numbers(
             np.tile(values_to_try(data.schema.features[0], data.rows[:, 0], most=5, tail=0.1)[:, None], 3)
         )
-        between = RowDistance.fit(data).between(data.rows[0], data.rows), gower(data.schema, data.rows[:9], data.rows)
+        between = ScaledManhattan.fit(data).between(data.rows[0], data.rows), gower(data.schema, data.rows[:9], data.rows)
         return [encoder.transform(data.rows), plain, drawn.bins, told, *between, np.sort(tried[:, 0]), *effects]
 
     for one, other in zip(of(mine), of(its), strict=True):
@@ -188,7 +188,7 @@ def test_the_number_that_a_code_is_does_not_matter(some, others):
 
 def test_a_special_value_is_a_category_in_distances():
     data = Dataset(schema(-9, -8), np.array([[0.0, 40, 0], [100, 40, 0], [-9, 40, 0], [-8, 40, 0]]))
-    distance = RowDistance.fit(data)
+    distance = ScaledManhattan.fit(data)
     between = np.stack([distance.between(row, data.rows) for row in data.rows])
     assert between[2, 3] == between[3, 2] == 1.0 and between[0, 1] == 2.0  # of two codes; of the lowest and highest number
     assert between[2, 0] == between[2, 1] == 2.0  # 1 for being none, 1 as the mean is from either end

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import functools
+import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import worlds
+from browser_engine import plain
 from forests import random_rows, random_trees
+from playwright._impl._driver import compute_driver_executable
 from torch import nn
 
 import dlx
+from dlx.background import gower
 from dlx.encoder import Encoder
 from dlx.model import BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.schema import Feature, Schema
 from dlx.trees import Reading
+from dlx.workbench import writing
 from dlx.workbench.writing import CannotBeWritten, written
 
 CASES = ("bank_loan", "heart_attack")
@@ -109,6 +117,26 @@ def test_what_no_row_may_hold_is_refused(ask, cell):
     rows[np.isinf(rows)] = 1e39  # which JSON can hold
     assert AWKWARD.names[cell[0]] in ask("predictions", asked, rows=rows, scale="logit")
     assert "no scale value" in ask("predictions", asked, rows=awkward_rows()[:1], scale="value")
+
+
+def test_the_interface_finds_people_as_near_to_each_other_as_python_does(tmp_path):
+    """Gower's distance, of special values, gaps, levels, a column without a range, and a row beyond it."""
+    rows = np.column_stack([awkward_rows(12)[:, :5], np.full(12, 7.0)])
+    asked = np.vstack([rows[:4], [100, 2, 0, 0, 1, 9]])
+    shutil.copytree(Path(writing.__file__).parent, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    columns = []
+    for feature, column in zip(AWKWARD.features, rows.T, strict=True):
+        known = feature.numbers(column)
+        ends = {} if feature.is_categorical else {"low": float(np.nanmin(known)), "high": float(np.nanmax(known))}
+        columns.append({"kind": feature.kind, "special": [[code] for code in feature.special_codes.tolist()], **ends})
+    given = json.dumps({"columns": columns, "asked": plain(asked), "rows": plain(rows)})
+    code = f"""import {{ gower }} from "{(tmp_path / "interface" / "seen.js").as_uri()}";
+    const {{ columns, asked, rows }} = {given}, coded = (row) => row.map((code) => code ?? NaN);
+    console.log(JSON.stringify(asked.map(coded).map((one) => rows.map(coded).map((other) => gower(columns, one, other)))));"""
+    node = shutil.which("node") or compute_driver_executable()[0]
+    done = subprocess.run([node, "--input-type=module"], input=code, capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(json.loads(done.stdout), gower(AWKWARD, asked, rows), rtol=1e-12)
 
 
 def test_what_the_engine_could_not_evaluate_is_not_written():

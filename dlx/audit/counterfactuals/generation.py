@@ -16,7 +16,7 @@ from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
 from dlx.audit.counterfactuals.ranges import Range
 from dlx.audit.counterfactuals.search import Answer, Search
-from dlx.background import RowDistance
+from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
 from dlx.model.fidelity import held, predicted
@@ -203,7 +203,7 @@ def recourse(
     enough = goal - SAFETY * goal * (1 - goal)
     risks = _denied_risks(model, people, observed, threshold)
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
-    neighbourhood = Neighbourhood(RowDistance.fit(observed), observed.rows)
+    neighbourhood = Neighbourhood(ScaledManhattan.fit(observed), observed.rows)
     asked = (model, people, risks, enough, actions, neighbourhood)
     answers = tuple(_answers(*asked, ask=_risk, wanted=wanted, most_columns=most_columns, progress=progress))
     seconds = time.process_time() - started
@@ -241,7 +241,7 @@ def recourse_into(
     inside = into.holds(known := model.predict(observed, "value"))
     actions, neighbourhood = (
         ActionSet.of(observed, actionable, accepted=inside),
-        Neighbourhood(RowDistance.fit(observed), observed.rows),
+        Neighbourhood(ScaledManhattan.fit(observed), observed.rows),
     )
     margin = SAFETY * max(float(np.abs(known).max()), float(np.ptp(known)))
     asked = (model, people, into.outside(values), -margin, actions, neighbourhood)

@@ -15,7 +15,7 @@ from scipy.stats.contingency import expected_freq
 from sklearn.neighbors import NearestNeighbors
 
 from dlx.audit.adverse_action.rules import bin_edges, pair_association
-from dlx.background import RowDistance
+from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
 from dlx.redundancy import copies
 from dlx.schema import Feature
@@ -202,7 +202,7 @@ def _is_unordered(feature: Feature) -> bool:
 class Neighbourhood:
     """Real people, whose nearness makes a changed person plausible."""
 
-    distance: RowDistance
+    distance: ScaledManhattan
     rows: np.ndarray  # [people, features], coded
 
     @cached_property

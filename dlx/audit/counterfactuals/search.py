@@ -30,7 +30,7 @@ class Counterfactual:
     row: np.ndarray  # [features], coded
     columns: tuple[str, ...]  # what differs
     risk: float  # the model's probability, from a call of predict of its own
-    distance: float  # from the denied person; see `RowDistance`
+    distance: float  # from the denied person; see `ScaledManhattan`
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import { capital, choice, h, signed } from "./dom.js";
 import { valueWords } from "./book.js";
-import { distance } from "./seen.js";
+import { gower } from "./seen.js";
 
 const MOST = 100; // people of a background
 const NEAREST = 3;
@@ -47,7 +47,7 @@ export function nearestOthers({ book }, view, set) {
   if (view.said.answer === null) return [h("p", { class: "quiet" }, `Told where ${view.model} has an answer.`)];
   const risk = (i) => book.predictions.get(view.model)[i];
   const others = book.everybody.filter((i) => line.isFlagged(risk(i)) !== view.isFlagged);
-  const nearest = others.map((i) => [distance(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);
+  const nearest = others.map((i) => [gower(columns, view.row, people.rows[i]), i]).sort(([a], [b]) => a - b);
   const lines = nearest.slice(0, NEAREST).map(([, i]) => {
     const apart = columns.filter((column) => !Object.is(view.row[column.place], people.rows[i][column.place]));
     const words = apart.map((column) => `${column.label}: ${valueWords(column, people.rows[i][column.place])}`).join("; ");

@@ -8,16 +8,16 @@ const MOST_ASKED = 150; // people of whom it is known how far their own nearest 
 const USUAL = 0.99; // of them
 
 /**
- * How far two rows are apart: the mean over columns of the difference as a share of the range, 1 for another level (Gower
- * 1971); where that is more than `most`, just that it is.
+ * Gower's distance (1971) of two rows, as `dlx.background.gower`: the mean over columns of the difference as a share of the
+ * training rows' range, 1 for another level, or in a column without a range; where that is more than `most`, just that it is.
  */
-export function distance(columns, one, other, most = Infinity) {
+export function gower(columns, one, other, most = Infinity) {
   let total = 0;
   for (let i = 0; i < columns.length && total <= most * columns.length; i += 1) {
     const [column, a, b] = [columns[i], one[i], other[i]];
     if (Object.is(a, b)) continue;
-    const isNumber = column.kind !== "categorical" && !isBeside(column, a) && !isBeside(column, b);
-    total += isNumber ? Math.min(1, Math.abs(a - b) / (column.high - column.low || 1)) : 1;
+    const isNumber = column.high > column.low && !isBeside(column, a) && !isBeside(column, b);
+    total += isNumber ? Math.abs(a - b) / (column.high - column.low) : 1;
   }
   return total / columns.length;
 }
@@ -31,7 +31,7 @@ function seenRows({ people, background }) {
 }
 
 function nearest(columns, row, rows) {
-  return rows.reduce((least, one) => (one === row ? least : Math.min(least, distance(columns, row, one, least))), Infinity);
+  return rows.reduce((least, one) => (one === row ? least : Math.min(least, gower(columns, row, one, least))), Infinity);
 }
 
 function usualDistance(book, rows) {
