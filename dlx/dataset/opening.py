@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.dataset.rows import Card, Dataset
-from dlx.errors import DlxError, listed, quoted
+from dlx.errors import DlxError, quoted
 from dlx.files import modules_in, write_atomically
 from dlx.reading import (
     as_described,
@@ -27,6 +27,7 @@ from dlx.reading import (
     refuse_misspelled,
     with_meanings,
 )
+from dlx.reading.cells import Opened
 from dlx.redundancy import warnings_by_column
 from dlx.schema import Schema, SchemaError
 from dlx.schema.cells import numbers_of
@@ -109,28 +110,19 @@ def read_table(
         raise SchemaError(
             f"a table is read from a path, got {type(path).__name__}; pass one of Python's to dlx.dataset.from_frame"
         )
-    path = Path(path)
-    name = _case_name(path, name)
-    options: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical}
-    options["split"] = split
-    with naming(path):
-        opened = open_table(path, delimiter=delimiter, encoding=encoding)
-    first, out = opened.rows, aside(drop, ids, weights)
-    if test is not None:
-        with naming(test):
-            opened = opened.followed_by(open_table(Path(test), delimiter=delimiter, encoding=encoding))
+    path, special = Path(path), special or {}
+    name, out = _case_name(path, name), aside(drop, ids, weights)
+    asked: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical, "split": split}
+    opened, first = _opened(path, test, delimiter=delimiter, encoding=encoding)
     with naming(path):
         said, card = _described(schema)
-        if said is not None:
-            refuse_misspelled(said, opened, but=["target"] * bool(target) + ["weights"] * bool(weights))
-            is_asked = any((target, positive, keep, categorical, out, split))
-            other = overridden(said, opened, target=target, aside=out, **options) if is_asked else said
-            table, found, reading = as_described(opened, other, missing=missing)
-        elif target is not None:
-            table, found, reading = as_it_looks(opened, target, first=first, aside=out, numeric=list(special or ()), **options)
+        if said is None:
+            table, found, reading = as_it_looks(opened, target, first=first, aside=out, numeric=list(special), **asked)
         else:
-            raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
-        found = with_meanings(found, special or {}, protected, weights)
+            refuse_misspelled(said, opened, but=["target"] * bool(target) + ["weights"] * bool(weights))
+            other = overridden(said, opened, target=target, aside=out, **asked)
+            table, found, reading = as_described(opened, other, missing=missing)
+        found = with_meanings(found, special, protected, weights)
         held_out = None if test is None else np.arange(len(table)) >= first
         made = dataclasses.replace(from_frame(table, found, name=name, card=card), held_out=held_out)
         if found.split != RANDOM or test is not None:
@@ -138,17 +130,28 @@ def read_table(
     reading = reading if said is None else reading.told(differences(said, made.schema))
     reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
     own, file = None if name == name_of(path) else name, NAMELESS if isinstance(schema, Schema) else schema
-    asked = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": file, **options}
-    asked |= {"drop": drop, "id": ids, "protected": protected, "weights": weights, "test": test}
-    asked["special"] = [f"{of}={code}:{word}" for of, codes in (special or {}).items() for code, word in codes.items()]
-    reading = dataclasses.replace(reading, source=str(path), options=_as_options(asked))
+    words = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": file, **asked}
+    words |= {"drop": drop, "id": ids, "protected": protected, "weights": weights, "test": test, "special": special}
+    reading = dataclasses.replace(reading, source=str(path), options=_as_options(words))
     return dataclasses.replace(made, reading=reading, source=str(path))
+
+
+def _opened(path: Path, test: str | Path | None, **text: str | None) -> tuple[Opened, int]:
+    """Return the cells of a file, followed by those of a file of test rows, and how many rows are the former's."""
+    with naming(path):
+        opened = open_table(path, **text)
+    if test is None:
+        return opened, opened.rows
+    with naming(test):
+        return opened.followed_by(open_table(Path(test), **text)), opened.rows
 
 
 def _as_options(asked: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what was asked for as words of the command line; an empty list is said of what is missing only."""
     words = []
     for option, values in asked.items():
+        if isinstance(values, Mapping):  # of special values
+            values = [f"{column}={code}:{word}" for column, codes in values.items() for code, word in codes.items()]
         each = [values] if isinstance(values, (str, os.PathLike)) else list(values or ())
         each = [""] if option == "missing" and values is not None and not each else each
         for value in map(str, each):

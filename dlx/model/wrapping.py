@@ -108,8 +108,6 @@ def wrap(
     DlxError
         If the predictor cannot be called, its classes or its scale are not those of the schema, or there is no output `target`.
     """
-    from dlx.model.routes import fastest
-
     if isinstance(schema, Dataset) and schema.several is not None:  # one of several classes: a model reads the table of all
         schema, target = schema.whole, schema.schema.target.levels[1] if target is None else target
     frames, seen = getattr(schema, "frames", ""), ids_of(trained_on, schema)
@@ -117,13 +115,8 @@ def wrap(
     if isinstance(predictor, Model):
         raise DlxError(f"{predictor.name} is a Model already: pass it as it is")
     predictor = estimator_of(predictor)
-    made = called(predictor)
-    own = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
-    name = str(name or own.__name__)
-    if scale is not None and scale not in SCALES:
-        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
-    if scale in CLASSIFIER and schema.target.kind == "regression":
-        raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
+    name = str(name or _name_of(predictor))
+    _check_scale(scale, schema)
     chosen = _position(target, schema)
     is_open = chosen is None and schema.target.kind == "multiclass" and check is not None
     chosen = len(schema.target.levels) - 1 if is_open else chosen
@@ -144,13 +137,21 @@ def wrap(
     is_place = target is not None and not isinstance(target, str)  # which column of several without names
     knows_order = is_place or (getattr(check, "outcomes", None) is not None and len(schema.target.levels) == 2)
     reading = read_estimator(predictor, schema, name=name, scale=scale, chosen=chosen, knows_order=knows_order)
-    read = partial(fastest, check=check, asked=scale)
-    box = _of_reading(replace(reading, frames=frames), schema, check)
-    if schema.target.kind == "multiclass":
-        box = replace(box, fastest=read)
-    if is_open and box.witness is not None and reading.has_every_class(box.witness[0]):
-        return replace(box, function=replace(reading, frames=frames, chosen=None), chosen=None, trained_on=seen)
-    return replace(read(box), trained_on=seen)
+    return replace(_of_reading(replace(reading, frames=frames), schema, check, scale, is_open=is_open), trained_on=seen)
+
+
+def _name_of(predictor: Any) -> str:
+    """Return what a predictor is called: the function, or the class of the object."""
+    made = called(predictor)
+    own = type(made.__self__) if inspect.ismethod(made) else made if hasattr(made, "__name__") else type(made)
+    return str(own.__name__)
+
+
+def _check_scale(scale: Any, schema: Schema) -> None:
+    if scale is not None and scale not in SCALES:
+        raise ScaleError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    if scale in CLASSIFIER and schema.target.kind == "regression":
+        raise ScaleError(f"the target {schema.target.name!r} is that of a regression: scale must be 'value', got {scale!r}")
 
 
 def _net_within(estimator: Any, schema: Schema) -> tuple[torch.nn.Module, Any] | None:
@@ -229,7 +230,20 @@ def _position(target: Any, schema: Schema) -> int | None:
     raise DlxError(f"target must be {places}, got {target!r}{as_text or known}")
 
 
-def _of_reading(reading: Reading, schema: Schema, check: Any) -> BlackBox:
+def _of_reading(reading: Reading, schema: Schema, check: Any, scale: Scale | None, *, is_open: bool) -> Model:
+    """Return a function of a table by its fastest exact route; as it is, of all classes, where these are left open."""
+    from dlx.model.routes import fastest
+
+    box = _held_function(reading, schema, check)
+    read = partial(fastest, check=check, asked=scale)
+    if schema.target.kind == "multiclass":
+        box = replace(box, fastest=read)
+    if is_open and box.witness is not None and reading.has_every_class(box.witness[0]):
+        return replace(box, function=replace(reading, chosen=None), chosen=None)
+    return read(box)
+
+
+def _held_function(reading: Reading, schema: Schema, check: Any) -> BlackBox:
     """Return a function of a table as a model, held to the rows at hand and to their outcomes."""
     table, has_outcomes = table_of(check), getattr(check, "outcomes", None) is not None
     if table is not None and schema.carried and reading.columns == schema.columns:

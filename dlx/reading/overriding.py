@@ -53,10 +53,12 @@ def overridden(
     split: str | None = None,
     missing: Collection[str] | None = None,
 ) -> Schema:
-    """Return a schema with another target, positive outcome, features or split, as they were asked for.
+    """Return a schema with another target, positive outcome, features or split, as they were asked for; itself where none was.
 
     What the schema does not know of a column is what the table suggests.
     """
+    if not any((target, positive, keep, categorical, aside, split)):
+        return schema
     outcome, names = target or schema.target.name, [*keep, *categorical]
     refuse_lacking([outcome, *names, *aside], opened)
     if twice := sorted(({*names} & {outcome, *aside}) | ({outcome} & {*aside})):

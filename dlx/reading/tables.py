@@ -71,7 +71,7 @@ def read_frame(path: str | Path, *, delimiter: str | None = None, encoding: str 
 
 def as_it_looks(
     opened: Opened,
-    target: str,
+    target: str | None,
     *,
     positive: str | None = None,
     missing: Collection[str] | None = None,
@@ -86,6 +86,8 @@ def as_it_looks(
 
     The `first` rows decide which columns are set aside: all, or those before a test file's.
     """
+    if target is None:
+        raise SchemaError(f"which column of it is the target? pass target=..., one of {listed(opened.names)}")
     refuse_lacking([target], opened)
 
     def decided(cells: Cells, decimal: str) -> Column:
