@@ -1,8 +1,10 @@
-"""Arrays that do not change under a reader."""
+"""Arrays that do not change under a reader, and seeds that leave no trace."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,21 @@ def check_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise DlxError(f"a seed must be 0 to {2**32 - 1}, got {seed!r}; pass a whole number")
     return int(seed)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed numpy's and torch's global generators inside the block, and put them back after it."""
+    import torch
+
+    numpy_state = np.random.get_state()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        try:
+            np.random.seed(seed)
+            torch.manual_seed(seed)
+            yield
+        finally:
+            np.random.set_state(numpy_state)
 
 
 def is_number(value: object) -> bool:

@@ -16,7 +16,7 @@ from dlx.errors import DlxError, listed, plural
 from dlx.files import write_atomically
 from dlx.rounding import rounded
 from dlx.schema import Schema
-from dlx.schema.wording import words_of
+from dlx.schema.features import words_of
 
 if TYPE_CHECKING:
     import pandas as pd

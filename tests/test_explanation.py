@@ -23,7 +23,7 @@ from dlx.explanation import Explanation, ExplanationError, LocalAccuracy
 from dlx.explanation_file import METADATA_KEY, _digest
 from dlx.model import wrap
 from dlx.schema import Feature, Schema
-from dlx.schema.wording import words_of
+from dlx.schema.features import words_of
 
 pytestmark = pytest.mark.doors
 

@@ -158,8 +158,7 @@ def train(
     """
     from dlx import checkpoint
     from dlx.progress import Narrator
-    from dlx.training import check_task
-    from dlx.training.loggers import logger_of
+    from dlx.training import check_task, logger_of
 
     known_models(model, task="train")
     writable(checkpoints or checkpoint.ROOT, "pass another --checkpoints")

@@ -30,7 +30,7 @@ from dlx.schema.inference import (
     named_like_an_id,
     set_aside,
 )
-from dlx.schema.splitting import GROUP
+from dlx.schema.table import GROUP
 
 KINDS = {ID: "id", INDEX: "index", CONSTANT: "constant", EMPTY: "empty", TEXT: "text", DATE: "date", EITHER: "date"}
 FILTERED = 3  # times as many rows before some were left out

@@ -34,7 +34,7 @@ from dlx.schema.cells import numbers_of
 from dlx.schema.description import read_described
 from dlx.schema.fields import described
 from dlx.schema.frames import as_pandas, kind_of_frame
-from dlx.schema.splitting import RANDOM
+from dlx.schema.table import RANDOM
 
 if TYPE_CHECKING:
     import pandas as pd

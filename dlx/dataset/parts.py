@@ -22,7 +22,7 @@ from dlx.schema import SchemaError, level_text
 from dlx.schema.dates import date_text, days_of, formats_of
 from dlx.schema.dtypes import restored
 from dlx.schema.inference import holds_numbers
-from dlx.schema.splitting import COLUMN, GROUP, RANDOM, TIME
+from dlx.schema.table import COLUMN, GROUP, RANDOM, TIME
 
 if TYPE_CHECKING:
     import pandas as pd

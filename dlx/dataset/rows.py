@@ -17,7 +17,7 @@ from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
 from dlx.schema import Schema, SchemaError, Target
 from dlx.schema.fields import conform
-from dlx.schema.splitting import RANDOM
+from dlx.schema.table import RANDOM
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ import numpy as np
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import listed
 from dlx.schema import Carried, Feature, Schema, SchemaError, Target
-from dlx.schema.splitting import RANDOM
+from dlx.schema.table import RANDOM
 
 WIDTH, FEW = 110, 12  # characters of a line of comments, levels that are counted in one
 GUESSED = "guessed"

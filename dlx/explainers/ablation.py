@@ -16,8 +16,8 @@ import torch
 
 from dlx.explainers import MIXTURES
 from dlx.explainers._captum import average_over, copy_on_scale
-from dlx.explainers._withheld import withheld
 from dlx.explanation import Attribution, LocalAccuracy
+from dlx.kernels.shapley import Game
 from dlx.model import Model, NeuralModel, Scale
 
 LABEL = "Ablation"
@@ -44,6 +44,22 @@ def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: 
     """Return how far the output falls without each column, of coded rows."""
     del seed
     return withheld(model, rows, background, scale, np.eye(rows.shape[1], dtype=bool))
+
+
+def withheld(model: Model, rows: np.ndarray, background: np.ndarray, scale: Scale, groups: np.ndarray) -> Attribution:
+    """Return how far outputs fall on average without the groups that each column is in, its values from the reference rows.
+
+    Parameters
+    ----------
+    model, rows, background, scale
+        As of every method.
+    groups : ndarray of bool [groups, features]
+        Which columns are taken away together; each column is in one at least.
+    """
+    game = Game(model, rows, background, scale)
+    worth, asked = game.worth(np.vstack([np.ones_like(groups[:1]), ~groups]))
+    falls = worth[:, :1] - worth[:, 1:]
+    return Attribution(falls @ groups / groups.sum(axis=0), evaluations=asked)
 
 
 def reference(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

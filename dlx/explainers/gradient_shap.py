@@ -12,10 +12,10 @@ from math import comb
 import numpy as np
 import torch
 
+from dlx.arrays import seeded
 from dlx.explainers import PATHS, MethodError
 from dlx.explainers._captum import copy_on_scale, on_scale
 from dlx.explainers._lookups import refuse_lookups
-from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import NeuralModel, Scale
 from dlx.model.devices import in_blocks

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlx.arrays import seeded
 from dlx.explainers import MIXTURES, AsItComes, MethodError
-from dlx.explainers._randomness import seeded
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.shapley import Game
 from dlx.model import Model, Scale

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from dlx.explainers import MIXTURES, MethodError
-from dlx.explainers._withheld import withheld
+from dlx.explainers.ablation import withheld
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.shapley import Game
 from dlx.model import Model, Scale

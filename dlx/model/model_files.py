@@ -13,8 +13,7 @@ import numpy as np
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, in_a_line
 from dlx.model.base import Scale
-from dlx.model.boosters import estimator_of
-from dlx.model.estimators import known_columns
+from dlx.model.estimators import estimator_of, known_columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,7 @@ from dlx.arrays import row_ids
 from dlx.dataset import Dataset, read_people
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
-from dlx.model.boosters import estimator_of
-from dlx.model.estimators import Reading, called, read_estimator
+from dlx.model.estimators import Reading, called, estimator_of, read_estimator
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import BlackBox
 from dlx.schema import Schema, level_text

@@ -27,8 +27,7 @@ from dlx.reading.record import Reading, reading_of
 from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
 from dlx.schema.cells import number_of
 from dlx.schema.inference import holds_numbers
-from dlx.schema.splitting import RANDOM
-from dlx.schema.table import refuse_odd
+from dlx.schema.table import RANDOM, refuse_odd
 
 if TYPE_CHECKING:
     import pandas as pd

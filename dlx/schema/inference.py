@@ -30,8 +30,7 @@ from dlx.schema.dtypes import typed
 from dlx.schema.features import Feature, SchemaError
 from dlx.schema.frames import as_pandas
 from dlx.schema.numerals import is_ambiguous, numerals_of
-from dlx.schema.splitting import RANDOM, split_rule
-from dlx.schema.table import Carried, Schema, Target, refuse_odd
+from dlx.schema.table import RANDOM, Carried, Schema, Target, refuse_odd, split_rule
 
 if TYPE_CHECKING:
     import pandas as pd

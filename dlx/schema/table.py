@@ -8,24 +8,24 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from dlx.errors import did_you_mean, listed, one_line, plural, quoted
+from dlx.errors import DlxError, did_you_mean, listed, one_line, plural, quoted
 from dlx.schema.cells import LARGEST
 from dlx.schema.dtypes import restored, typed
 from dlx.schema.faults import faults_of_spelling
 from dlx.schema.features import FEW, Feature, SchemaError, fill
 from dlx.schema.fields import conform
 from dlx.schema.frames import as_pandas
-from dlx.schema.splitting import COLUMN, RANDOM, SplitRule, split_rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TargetKind = Literal["binary", "multiclass", "regression"]
 HALF = 0.5
+SPLITS = RANDOM, TIME, GROUP, COLUMN = ("random", "time", "group", "column")  # "time:issued", "group:customer", "column:part"
 UNSTATED, UNREASONED = "one half, as nothing else was stated", "stated in the schema without a reason"
 _NO_CELLS = ("complex", "list<", "large_list<", "fixed_size", "struct<", "map<", "binary")  # dtypes
 _NESTED = (list, tuple, dict, set, frozenset, bytes, bytearray, complex, np.ndarray)
@@ -176,6 +176,22 @@ class Carried:
         conform(self, f"carried column {quoted(self.name)}", SchemaError)
         if self.position < 0:
             raise SchemaError(f"carried column {self.name!r}: position must be 0 or more, got {self.position}")
+
+
+class SplitRule(NamedTuple):
+    """By what rows become train, validation and test; the column where it goes by one."""
+
+    kind: str
+    column: str = ""
+
+
+def split_rule(text: str, refused: type[DlxError]) -> SplitRule:
+    """Return the rule that a text says, or raise."""
+    kind, _, column = text.partition(":")
+    if kind not in SPLITS or (kind == RANDOM) == bool(column):
+        near = did_you_mean(kind, SPLITS)
+        raise refused(f"a split must be random, time:COLUMN, group:COLUMN or column:COLUMN, got {quoted(text)}{near}")
+    return SplitRule(kind, column)
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from dlx.arrays import check_seed, row_ids
 from dlx.dataset import Dataset
 from dlx.dataset.parts import TRAIN, VALIDATION, rows_used
 from dlx.encoder import Encoder
-from dlx.errors import DlxError, did_you_mean, plural
+from dlx.errors import DlxError, did_you_mean, in_a_line, plural
 from dlx.model import EachClass, LinearModel, Model, Provenance, TreeModel
 from dlx.model.devices import place_of
 from dlx.schema import Schema
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from dlx.progress import Update
+
+LOGGERS = ("tensorboard", "mlflow")
+LOGS, DATABASE = "logs", "sqlite:///mlflow.db"  # in the current folder
 
 
 class TrainingError(DlxError):
@@ -303,3 +308,31 @@ def check_task(rows: Dataset, architecture: str) -> None:
         f"{architecture} is for {other}, but {target.name!r} of {rows.name!r} is {kind}; "
         f"the models of it are {', '.join(architectures.names(target.kind))}"
     )
+
+
+def logger_of(kind: str, case: str, model: str) -> Any:
+    """Return a logger of Lightning's, "tensorboard" or "mlflow", for the training of a model on a case.
+
+    TensorBoard's writes below ./logs, MLflow's to the server that MLFLOW_TRACKING_URI names, or to ./mlflow.db.
+
+    Raises
+    ------
+    TrainingError
+        If there is no such logger, its library is not installed, or MLflow cannot write where it is told to.
+    """
+    if kind not in LOGGERS:
+        raise TrainingError(f"a logger is one of {', '.join(LOGGERS)}, got {kind!r}{did_you_mean(kind, LOGGERS)}")
+    from lightning.pytorch import loggers
+
+    try:
+        if kind == "tensorboard":
+            return loggers.TensorBoardLogger(LOGS, name=f"{case}/{model}", default_hp_metric=False)
+        place = os.environ.get("MLFLOW_TRACKING_URI", DATABASE)
+        made = loggers.MLFlowLogger(experiment_name=case, run_name=model, tracking_uri=place)
+        importlib.import_module("mlflow.tracking").MlflowClient(place).search_experiments(max_results=1)
+    except ModuleNotFoundError as error:
+        raise TrainingError(f"the logger {kind} is not installed: pip install 'dlx[{kind}]'") from error
+    except Exception as error:  # MLflow's own, of a server that is not there or a store that it does not open
+        remedy = "name a server as MLFLOW_TRACKING_URI=http://..., or pip install mlflow for a database"
+        raise TrainingError(f"MLflow cannot write to {place}: {in_a_line(error)[:150]}; {remedy}") from error
+    return made

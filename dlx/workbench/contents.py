@@ -15,6 +15,7 @@ from dlx import explainers
 from dlx.audit.fairness.groups import compared
 from dlx.audit.mispredictions import decisions_of, error_tree, predictions_of
 from dlx.background import sample
+from dlx.comparison.causes import CAUSES, SWITCHES
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -23,7 +24,6 @@ from dlx.model import Model, Scale
 from dlx.plots.looks import MODEL_COLOURS
 from dlx.schema import Target
 from dlx.threads import one_thread
-from dlx.workbench.alignments import ALIGNED, aligned_distances
 from dlx.workbench.columns import columns_of
 from dlx.workbench.writing import CannotBeWritten, written
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 2_000  # in a page; of more test rows, a sample
 Words = Sequence[Mapping[str, Any]]
 MOST_OF_CLASSES = 2_000_000  # characters that a page holds of classes which it does not tell of
+ALIGNED = {name: CAUSES[name] for name in SWITCHES}
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
 
 
@@ -274,4 +275,23 @@ def ways_of(table: pd.DataFrame | None, people: Dataset) -> dict[str, list[dict[
             way = ways.setdefault((line["model"], line["counterfactual"]), {"model": line["model"], "risk": line[answer]})
             way.setdefault("changes", {})[line["column"]] = line["code"]
         found[name] = list(ways.values())
+    return found
+
+
+def aligned_distances(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Return pairs of methods, with their distances for each combination of settings that was measured with these aligned.
+
+    `table` is that of `dlx.comparison.one_by_one`, or of `Disagreement.by_setting`, which has every combination.
+    """
+    found: list[dict[str, Any]] = []
+    pairs = ["model", "method", "other_method", "settings"]
+    for (model, *methods, names), lines in [] if table is None else table.groupby(pairs, sort=False):
+        means = lines.pivot(index="aligned", columns="measure", values="mean")
+        if means.isna().any(axis=None):
+            continue
+        labels = [explainers.method(method).LABEL for method in methods]
+        pair = {"model": model, "labels": labels, "switches": names.split(), "k": int(lines["k"].iloc[0])}
+        ends = {"placed": "placed differently", "top": "top differs"}
+        distances = {name: means[measure].round(4).tolist() for name, measure in ends.items()}
+        found.append(pair | {"aligned": means.index.tolist()} | distances | {"people": int(lines["people"].min())})
     return found

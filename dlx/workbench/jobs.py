@@ -173,7 +173,7 @@ def alignment(model: Model, laboratory: Laboratory, k: int) -> Callable[[Job], F
     def work(job: Job) -> Found:
         from dlx import explainers
         from dlx.context import counting
-        from dlx.workbench.alignments import aligned_distances
+        from dlx.workbench.contents import aligned_distances
 
         known = [name for name in explainers.with_library_defaults() if explainers.fits(name, model)]
         methods = [name for name in known if name not in explainers.apart()]

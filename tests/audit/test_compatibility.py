@@ -21,6 +21,7 @@ from torch.nn import functional
 import dlx
 from dlx import explainers
 from dlx.architectures import mlp, resnet
+from dlx.arrays import seeded
 from dlx.audit.compatibility import preflight
 from dlx.audit.compatibility.checks import APPROXIMATE, issues_on, prepared
 from dlx.dataset import Dataset
@@ -28,7 +29,6 @@ from dlx.encoder import Encoder
 from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explainers._functions import nonlinear_functions
-from dlx.explainers._randomness import seeded
 from dlx.model import BlackBox, NeuralModel, ScaleError, wrap
 from dlx.schema import Feature, Schema, SchemaError
 

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 import dlx
 from dlx.comparison.causes import MEASURES, Disagreement
 from dlx.reporting.glossary import glossary_lines
-from dlx.workbench.alignments import aligned_distances
+from dlx.workbench.contents import aligned_distances
 
 DEMOS = {  # and how the figure of each is called
     "orders": "orders-of-columns",

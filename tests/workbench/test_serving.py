@@ -30,7 +30,7 @@ from dlx.progress import Narrator
 from dlx.reporting import of_page
 from dlx.schema import Feature, Schema, Target
 from dlx.workbench import jobs, serving
-from dlx.workbench.alignments import aligned_distances
+from dlx.workbench.contents import aligned_distances
 
 MARKUP = "<script>alert(1)</script>"
 

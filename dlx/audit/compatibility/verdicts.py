@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.arrays import check_seed
+from dlx.arrays import check_seed, seeded
 from dlx.audit.compatibility.checks import APPROXIMATE, FINE, Bench, Issue, attempted, issues_on, lost_words, prepared
 from dlx.errors import DlxError, in_a_line, plural
-from dlx.explainers._randomness import seeded
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
 from dlx.rounding import in_percent
