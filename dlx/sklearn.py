@@ -54,7 +54,7 @@ class _Net(BaseEstimator):
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Return columns, of numbers alone as an array, and outcomes, as scikit-learn checks them."""
         X = as_pandas(X)
-        if _has_levels(X):
+        if hasattr(X, "columns") and any(map(_is_level, X.dtypes)):
             validate_data(self, X, skip_check_array=True)
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
@@ -208,11 +208,6 @@ def _nets(model: Model) -> tuple[NeuralModel, ...]:
     """Return the nets of each class, or the one that there is."""
     every = model.models if isinstance(model, EachClass) else (model,)
     return tuple(one for one in every if isinstance(one, NeuralModel))
-
-
-def _has_levels(X: Any) -> bool:
-    """Whether a table has columns of anything but numbers."""
-    return hasattr(X, "columns") and any(_is_level(dtype) for dtype in X.dtypes)
 
 
 def _is_level(dtype: Any) -> bool:

@@ -234,13 +234,10 @@ def interval_of_mean(
         low, high = share_interval(people * (values[0, 0] - within[0]) / width, people)[1:]
         return Interval(float(values[0, 0]), within[0] + width * low, within[0] + width * high)
     chosen, replicates = _resampled_shares(rows, count, seed)
-    chosen = chosen if weights is None else _shares(chosen * weights)
+    if weights is not None:
+        chosen = chosen * weights / (chosen * weights).sum(axis=1, keepdims=True)
     resampled = np.einsum("sc,cr,sr->s", replicates, values, chosen, optimize=True)
     return Interval(float(np.average(values.mean(axis=0), weights=weights)), *ends_of(resampled, people=rows))
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    return counts / counts.sum(axis=1, keepdims=True)
 
 
 @functools.lru_cache(maxsize=4)

@@ -47,7 +47,7 @@ class Metric:
     def reference(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the metric of the best constant prediction, the same for everybody."""
         known = np.eye(predicted.shape[1])[outcomes.astype(int)] if predicted.ndim == 2 else outcomes
-        guess = _median(known, weights) if self.best_guess == "median" else np.average(known, axis=0, weights=weights)
+        guess = quantile(known, 0.5, weights) if self.best_guess == "median" else np.average(known, axis=0, weights=weights)
         return self(outcomes, np.broadcast_to(guess, predicted.shape), weights)
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
@@ -86,11 +86,6 @@ class Area(Metric):
         """Return the area of one ranking less that of another, with its 95 % interval."""
         del seed
         return auc_difference(outcomes, one, other, weights)
-
-
-def _median(values: np.ndarray, weights: Weights) -> float:
-    """Return a median of values, of which each may weigh something else."""
-    return float(quantile(values, 0.5, weights))
 
 
 def _mean(losses: np.ndarray) -> Statistic:

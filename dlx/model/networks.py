@@ -129,14 +129,13 @@ def _shared(module: nn.Module, made: dict[nn.Module, nn.Module]) -> nn.Module:
         made[module] = shared = module.__new__(type(module))
         hooks = {name: type(held)() for name, held in vars(module).items() if name in MANAGED and held is not None}
         children = {name: child if child is None else _shared(child, made) for name, child in module._modules.items()}
-        weights = {name: weight if weight is None else _untrained(weight) for name, weight in module._parameters.items()}
+        held = module._parameters.items()
+        weights = {
+            name: weight if weight is None else nn.Parameter(weight.detach(), requires_grad=False) for name, weight in held
+        }
         parts = {"_parameters": weights, "_buffers": dict(module._buffers), "_modules": children}
         shared.__dict__ |= vars(module) | hooks | parts | {"training": False}
     return made[module]
-
-
-def _untrained(weight: torch.Tensor) -> nn.Parameter:
-    return nn.Parameter(weight.detach(), requires_grad=False)
 
 
 class _Weights(TorchFunctionMode):

@@ -72,19 +72,14 @@ def _read(box: BlackBox, check: Any, asked: Scale | None) -> Model:
     is_trees = is_sum_of_trees(parts.last) and not hasattr(parts.last, "coef_")
     if len(reading.levels) > 2 and not is_trees:
         raise NoRoute(f"one of {len(reading.levels)} classes is no sum over columns")
-    encoder, given = _encoder(box, reading, parts, check)
+    names = box.schema.names
+    owner = [names.index(name) if name in names else 0 for name in reading.columns]  # what is no feature is the same for all
+    given, owner = reading.given(box.as_it_came(check), lambda rows: given_by(parts.steps, rows, owner))
+    encoder = PipelineEncoder(box, reading, tuple(parts.steps), np.array(owner, dtype=np.intp))
     model: Model = _trees(encoder, reading, parts, given) if is_trees else _linear(encoder, reading, parts)
     if asked is not None and asked != model.scales[0]:
         raise NoRoute(f"it adds up on the scale {model.scales[0]!r}, and {asked!r} was asked for")
     return model
-
-
-def _encoder(box: BlackBox, reading: Reading, parts: Parts, check: Any) -> tuple[PipelineEncoder, Any]:
-    """Return what the last step reads as an encoder, and the rows at hand as that step is given them."""
-    names = box.schema.names
-    owner = [names.index(name) if name in names else 0 for name in reading.columns]  # what is no feature is the same for all
-    given, owner = reading.given(box.as_it_came(check), lambda rows: given_by(parts.steps, rows, owner))
-    return PipelineEncoder(box, reading, tuple(parts.steps), np.array(owner, dtype=np.intp)), given
 
 
 def _proved(model: Model, check: Any) -> Model:

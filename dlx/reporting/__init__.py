@@ -267,16 +267,11 @@ def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page:
         if "explanations" in parts and (mute := mute_models(models, context.compatibility)):
             context = context.without(mute, without(models, mute, context.narrator))
         with contextlib.suppress(Exception):  # the section that asks for it meets the error again, and tells it
-            _measure_shared(context, parts)
+            if "explanations" in parts:  # what several sections share, which are told in processes of their own
+                diagnosed(context)
+            if "audit" in parts:
+                _ = context.contributions
         return write_report(context, parts, page, command)
-
-
-def _measure_shared(context: RunContext, parts: Sequence[str]) -> None:
-    """Measure what more than one section asks for: each section is told in a process of its own, see `dlx.processes`."""
-    if "explanations" in parts:
-        diagnosed(context)
-    if "audit" in parts:
-        _ = context.contributions
 
 
 def _at_hand(case: Dataset, found: Sequence[Model], checkpoints: str | Path | None) -> dict[str, list[Model]]:

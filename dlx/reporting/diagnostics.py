@@ -99,12 +99,8 @@ def _measured(context: RunContext) -> Diagnostics:
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
     checked = close if is_thorough else []
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
-    again = _made_again(context, close, scores) + _seeded_again(context, [model for model in shown if model not in close])
-    again += _brought_again(context)
-    if (use := context.to_use[0]) not in (*close, *shown):
-        again += _by_best_method_again(context, use)
     parts: dict[str, list[Callable[[], Any]]] = {
-        "replicates": again,
+        "replicates": _made_again(context, close, shown, scores),
         "ground_truths": [partial(_ground_truth, context, model) for model in models],
         "parity": [partial(_parity, context)],
         "settings": [partial(_as_they_come, context, model) for model in close],
@@ -168,39 +164,34 @@ def _distances(context: RunContext, close: Sequence[Model], truths: Mapping[str,
     return joined(tables)
 
 
-def _made_again(context: RunContext, models: Sequence[Model], scores: pd.DataFrame) -> list[Callable[[], Replicates]]:
-    """Return what explains some people again: with other seeds, other backgrounds, and models trained as well anew."""
-    tasks: list[Callable[[], Replicates]] = []
-    for model in models:
-        some = [made[: context.budget.noise_people] for made in _of(context, model)]
-        count = context.budget.replicates
-        tasks += [partial(_replicated, context, model, of, source, count) for of in some for source in ("seed", "background")]
+def _made_again(
+    context: RunContext, close: Sequence[Model], shown: Sequence[Model], scores: pd.DataFrame
+) -> list[Callable[[], Replicates]]:
+    """Return what explains some people again.
+
+    By models that are looked at closely: with other seeds, other backgrounds, and after another training that went as well. By
+    others that are shown with a few other seeds: enough to trust a method, or not to; by other tools with other seeds, where
+    they came with a function that does. By the model to use, if it is none of these, by the method that comes first for it.
+    """
+    tasks, few, count = list[Callable[[], Replicates]](), context.budget.noise_people, context.budget.replicates
+
+    def again(model: Model, of: Explanation, source: str, times: int = count) -> Callable[[], Replicates]:
+        return partial(_replicated, context, model, of[:few], source, times)
+
+    for model in close:
+        tasks += [again(model, of, source) for of in _of(context, model) for source in ("seed", "background")]
         good = scores.loc[(scores["model"] == model.name) & scores["as_good"], "training_seed"]
-        siblings = [context.siblings[model.name][seed - 1] for seed in good if seed > 0]
-        tasks += [partial(_by_siblings, context, siblings, of) for of in some if siblings]
+        if siblings := [context.siblings[model.name][seed - 1] for seed in good if seed > 0]:
+            tasks += [partial(_by_siblings, context, siblings, of[:few]) for of in _of(context, model)]
+    for model in (model for model in shown if model not in close):
+        tasks += [again(model, of, "seed", min(FEW_SEEDS, count)) for of in _of(context, model)]
+    models = {model.name: model for model in context.models}
+    tasks += [again(models[one.model], one, "seed") for one in context.brought if one.again]
+    use = context.to_use[0]
+    best = use.name, explainers.best_shapley(use, use.scales[0], context.methods_of(use))
+    if use not in (*close, *shown) and best in context.on_panel:
+        tasks += [again(use, context.on_panel[best], source) for source in ("seed", "background")]
     return tasks
-
-
-def _seeded_again(context: RunContext, models: Sequence[Model]) -> list[Callable[[], Replicates]]:
-    """Return what explains some people with a few other seeds: enough to trust a method, or not to."""
-    few, count = context.budget.noise_people, min(FEW_SEEDS, context.budget.replicates)
-    return [partial(_replicated, context, m, of[:few], "seed", count) for m in models for of in _of(context, m)]
-
-
-def _brought_again(context: RunContext) -> list[Callable[[], Replicates]]:
-    """Return what makes explanations of other tools again with other seeds, where they came with a function that does."""
-    few, count, models = context.budget.noise_people, context.budget.replicates, {model.name: model for model in context.models}
-    some = [one[:few] for one in context.brought if one.again]
-    return [partial(_replicated, context, models[one.model], one, "seed", count) for one in some]
-
-
-def _by_best_method_again(context: RunContext, model: Model) -> list[Callable[[], Replicates]]:
-    """Return what explains some people again by the method that comes first for the model: enough to say how stable that is."""
-    best = explainers.best_shapley(model, model.scales[0], context.methods_of(model))
-    if (model.name, best) not in context.on_panel:
-        return []
-    of, count = context.on_panel[model.name, best][: context.budget.noise_people], context.budget.replicates
-    return [partial(_replicated, context, model, of, source, count) for source in ("seed", "background")]
 
 
 def _replicated(context: RunContext, model: Model, of: Explanation, source: Any, count: int) -> Replicates:

@@ -53,13 +53,11 @@ def _architecture(model: Model, case: Dataset, seed: int) -> str | None:
 def _call(function: str, case: Dataset, models: Sequence[str | Model], asked: Mapping[str, Any]) -> str:
     table = f"dlx.load({case.name!r})" if case.name in shipped() else f"a Dataset of {case.source or 'a table in memory'}"
     shown = (
-        f"dlx.wrap(..., name={model.name!r})" if isinstance(model, Model) and model.provenance is None else repr(_name(model))
+        f"dlx.wrap(..., name={model.name!r})"
+        if isinstance(model, Model) and model.provenance is None
+        else repr(getattr(model, "name", model))
         for model in models
     )
     options = f", target={case.schema.target.levels[1]!r}" if case.several is not None else ""
     options += "".join(f", {name}={value!r}" for name, value in asked.items() if type(value) is int)
     return f"dlx.{function}({table}, models=[{', '.join(shown)}]{options})"
-
-
-def _name(model: str | Model) -> str:
-    return model if isinstance(model, str) else model.name

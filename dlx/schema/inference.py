@@ -111,10 +111,9 @@ def infer_schema(
     if all(why.values()):
         said = "; ".join(f"column {name!r} {'has' if one == EMPTY else 'is'} {one}; leave it out" for name, one in why.items())
         raise SchemaError(f"no column is left to learn from: {said}")
+    are_levels = dict.fromkeys(numeric, False) | dict.fromkeys(categorical, True)
     return Schema(
-        features=tuple(
-            infer_feature(table[name], levels=_levels(name, categorical, numeric)) for name in columns if not why[name]
-        ),
+        features=tuple(infer_feature(table[name], levels=are_levels.get(name)) for name in columns if not why[name]),
         target=infer_target(table[target], positive),
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
         split=split,
@@ -194,10 +193,6 @@ def _why_texts(known: pd.Series, rows: int) -> str:
 
 def _are_spelled_otherwise(texts: Collection[str]) -> bool:
     return numerals_of(texts) is not None or is_ambiguous(texts)
-
-
-def _levels(name: str, categorical: Collection[str], numeric: Collection[str]) -> bool | None:
-    return True if name in categorical else False if name in numeric else None
 
 
 def infer_feature(column: pd.Series, *, levels: bool | None = None) -> Feature:

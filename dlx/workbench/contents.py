@@ -76,15 +76,16 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
         Terms that the interface explains: {"name", "also", "means"}.
     """
     people = _people(context)
-    explained = [_explanation(one, people) for one in _explanations(context)] if len(people) else []
+    explained = (*context.explanations.values(), *context.brought) if len(people) else ()
     known = {
+        "explanations": [_explanation(one, people) for one in explained],
         "reasons": _by_person(tables.get("panel_reasons"), people, "row"),
         "ways": ways_of(tables.get("recourse_changes"), people),
         "alignment": {"words": ALIGNED, "pairs": aligned_distances(tables.get("alignment"))},
         "words": [*words],
     }
     background = context.background[: len(context.background) if len(people) else 0]
-    said = _of_task(context, people) | {"explanations": explained} | known
+    said = _of_task(context, people) | known
     for model, one in zip(context.models, said["models"], strict=True):
         one |= as_data(model)
     return _common(context, people, background) | said | {"classes": _classes(context, people)}
@@ -150,7 +151,11 @@ def _of_task(context: RunContext, people: Dataset) -> dict[str, Any]:
     words["output"] = "prediction" if target.is_value else "probability" if context.case.several else "risk"
     if target.is_value:
         words["range"] = ":".join(f"{end:.10g}" if np.isfinite(end) else "" for end in context.wanted)
-    models = [_model(model, place, people) | {"errors": _errors(context, model)} for place, model in enumerate(context.models)]
+    models = []
+    for place, model in enumerate(context.models):
+        predicted = packed(model.predict(people, answered_on(model)) if len(people) else [], np.float64)
+        said = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
+        models.append(said | {"predictions": predicted, "errors": _errors(context, model)})
     outcomes = None if people.outcomes is None else packed(people.outcomes, np.float64)
     return {"target": words, "models": models, "main": context.main.name, "outcomes": outcomes}
 
@@ -213,11 +218,6 @@ def _of_people(context: RunContext, people: Dataset) -> dict[str, Any]:
     }
 
 
-def _model(model: Model, place: int, people: Dataset) -> dict[str, Any]:
-    said = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
-    return said | {"predictions": packed(model.predict(people, answered_on(model)) if len(people) else [], np.float64)}
-
-
 def answered_on(model: Model) -> Scale:
     """Return the scale on which answers are told: probabilities, or the values of a regression."""
     return "value" if model.scales[0] == "value" else "probability"
@@ -237,10 +237,6 @@ def _methods(model: Model) -> list[dict[str, Any]]:
     names = [first, *(name for name in explainers.by_preference(explainers.names_for(model)) if name != first)]
     facts = [(name, explainers.method(name)) for name in names]
     return [{"value": name, "words": one.LABEL, "is_shapley": bool(one.IS_SHAPLEY)} for name, one in facts]
-
-
-def _explanations(context: RunContext) -> list[Explanation]:
-    return [*context.explanations.values(), *context.brought]
 
 
 def _explanation(one: Explanation, people: Dataset) -> dict[str, Any]:

@@ -205,7 +205,11 @@ def recourse(
     actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
     neighbourhood = Neighbourhood(ScaledManhattan.fit(observed), observed.rows)
     asked = (model, people, risks, enough, actions, neighbourhood)
-    answers = tuple(_answers(*asked, ask=_risk, wanted=wanted, most_columns=most_columns, progress=progress))
+
+    def risk(one: Model, rows: np.ndarray) -> np.ndarray:
+        return one.predict(rows, "probability", checked=True)
+
+    answers = tuple(_answers(*asked, ask=risk, wanted=wanted, most_columns=most_columns, progress=progress))
     seconds = time.process_time() - started
     result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, answers, seconds)
     assert all(one.risk <= goal for answer in answers for one in answer.counterfactuals), "by more than rounding"
@@ -267,10 +271,6 @@ def _in_values(model: Model, people: Dataset, i: int, answer: Answer) -> Answer:
 
     ways = tuple(dataclasses.replace(way, risk=value(way.row)) for way in answer.counterfactuals)
     return dataclasses.replace(answer, risk=value(answer.row), counterfactuals=ways, lowest_risk=value(answer.lowest_row))
-
-
-def _risk(model: Model, rows: np.ndarray) -> np.ndarray:
-    return model.predict(rows, "probability", checked=True)
 
 
 def _answers(

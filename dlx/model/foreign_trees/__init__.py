@@ -101,7 +101,8 @@ def wrap_trees(
         task = "regression" if is_value else "classification of two outcomes"
         raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
     columns, numbers = _columns(foreign, schema, kind), numbers_of(schema)
-    trees = _renumbered(trees, np.array(columns))
+    owner = np.where(trees.feature == LEAF, LEAF, np.array(columns)[trees.feature])
+    trees = replace(trees, feature=owner, reading=trees.reading.renumbered(np.array(columns)))
     if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
         numbers = {}
     trees = _on_codes(trees, numbers)
@@ -164,12 +165,6 @@ def _columns(foreign: Foreign, schema: Schema, kind: str) -> list[int]:
     came = f"{foreign.count} columns" if names is None else ", ".join(names)
     rule = f"{kind} must read the columns of the schema, or as many in their order"
     raise DlxError(f"{rule}, {', '.join(schema.names)}; it reads {came}")
-
-
-def _renumbered(trees: Trees, place: np.ndarray) -> Trees:
-    """Return trees of an estimator's columns as trees of those of a schema, by the place of each."""
-    feature = np.where(trees.feature == LEAF, LEAF, place[trees.feature])
-    return replace(trees, feature=feature, reading=trees.reading.renumbered(place))
 
 
 def _of_rows(

@@ -74,7 +74,9 @@ def measure(context: RunContext) -> Measured:
     tables["_defaults"] = pd.DataFrame([_default(method, scale) for method in known])
     for name in ABOUT:
         if len(table := tables[name]):
-            tables[f"_{name}"] = table.assign(about=_about(table))
+            about = table["model"] + ": " + table["method"].map(method_label)
+            about += ", " + table["other_method"].map(method_label) if "other_method" in table else ""
+            tables[f"_{name}"] = table.assign(about=about)
     facts = {"top": k, "panel": len(context.panel), "background": len(context.background), "certain": LEVEL}
     facts |= {"replicates": context.budget.replicates, "noise_people": min(context.budget.noise_people, len(context.panel))}
     return Measured(tables, facts, found)
@@ -162,12 +164,6 @@ def _asked_alike(settings: pd.DataFrame) -> pd.DataFrame:
     people = some.groupby("model", sort=False)["people"].max()
     both = means.rename(columns={"as the libraries come": "naive"}).assign(people=people).reset_index()
     return both.dropna() if {"naive", "aligned"} <= set(both) else both[:0]
-
-
-def _about(table: pd.DataFrame) -> pd.Series:
-    """Return the model and the methods of each line, in words."""
-    words = table["model"] + ": " + table["method"].map(method_label)
-    return words + ", " + table["other_method"].map(method_label) if "other_method" in table else words
 
 
 def _default(method: str, scale: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def measure(context: RunContext) -> Measured:
     preflight = context.compatibility.assign(reason=context.compatibility["reason"].map(spaced))
     is_fit = [explainers.fits(line.method, models[line.model]) for line in preflight.itertuples()]
     tables = {
-        "methods": _methods(context),
+        "methods": pd.DataFrame([_line(made, context) for made in (*context.explanations.values(), *context.brought)]),
         "budgets": _budgets(context),
         "preflight": context.compatibility,
         "parity": diagnosed(context).parity,
@@ -67,12 +67,8 @@ def _of_outcomes(case: Dataset) -> dict[str, float]:
     return {"events": float((outcomes == 1).sum()) if case.outcomes is not None else np.nan}
 
 
-def _methods(context: RunContext) -> pd.DataFrame:
-    """Return a line a model and method: how it was asked, and how well its contributions add up."""
-    return pd.DataFrame([_line(made, context) for made in (*context.explanations.values(), *context.brought)])
-
-
 def _line(made: Explanation, context: RunContext) -> dict[str, Any]:
+    """Return how a model was asked by a method, and how well the contributions add up."""
     return {
         "model": made.model,
         "method": made.method,
