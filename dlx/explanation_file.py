@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,17 +48,12 @@ def packed_as_parquet(explanation: Explanation) -> bytes:
 
     text, arrays = _contents(explanation)
     columns: dict[str, Any] = {"row": np.asarray(explanation.index).tolist()}
-    for array, names in _columns(arrays, explanation.schema.names).items():
-        columns |= dict(zip(names, np.atleast_2d(arrays[array].T), strict=True))
+    for name, array in arrays.items():
+        cells = [f"{OF_CELLS[name]}/{feature}" for feature in explanation.schema.names] if name in OF_CELLS else None
+        columns |= dict(zip(cells or [OF_ROWS.get(name, name)], np.atleast_2d(array.T), strict=True))
     table = pa.table(columns).replace_schema_metadata({METADATA_KEY: _digest(text, arrays) + text})
     pq.write_table(table, file := pa.BufferOutputStream(), compression="zstd")
     return bytes(file.getvalue())
-
-
-def _columns(arrays: Iterable[str], features: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names of the columns of a Parquet file, by the array that they are."""
-    of_cells = {name: [f"{word}/{feature}" for feature in features] for name, word in OF_CELLS.items()}
-    return {name: of_cells.get(name, [OF_ROWS.get(name, name)]) for name in arrays}
 
 
 def _contents(explanation: Explanation) -> tuple[str, dict[str, np.ndarray]]:

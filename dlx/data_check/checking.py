@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dlx.data_check.codes import codes_of, placeholders_of
 from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
-from dlx.data_check.finding import DataCheck, Finding
+from dlx.data_check.finding import DataCheck
 from dlx.data_check.moving import MOVING, cells_that_move
 from dlx.data_check.relations import columns_alike, columns_that_leak
 from dlx.data_check.rows import repeated_rows, shifted_columns, too_few_events
@@ -77,14 +77,7 @@ def check(case: Dataset, *, models: Sequence[Model] = ()) -> DataCheck:
     accepted, order = case.schema.accepted, list(RULES)
     findings = [replace(one, must_decide=False, accepted=why) if (why := accepted.get(one.key)) else one for one in findings]
     findings.sort(key=lambda one: (not one.must_decide, order.index(one.kind)))
-    looked_for = [key for key in accepted if models or not key.startswith(f"{MOVING}:")]
-    return DataCheck(tuple(findings), reading, tuple(_not_found(looked_for, findings)))
-
-
-def _not_found(accepted: Iterable[str], findings: Sequence[Finding]) -> Iterable[str]:
-    """Yield that what the schema accepts is there no longer."""
-    found = [one.key for one in findings]
-    for key in accepted:
-        if key not in found:
-            remedy = did_you_mean(key, found) or "; take it out of [accepted]."
-            yield f"The schema accepts {quoted(key)}, which is not found{remedy}"
+    keys, gone = [one.key for one in findings], "The schema accepts {}, which is not found{}"
+    looked_for = [key for key in accepted if key not in keys and (models or not key.startswith(f"{MOVING}:"))]
+    said = (gone.format(quoted(key), did_you_mean(key, keys) or "; take it out of [accepted].") for key in looked_for)
+    return DataCheck(tuple(findings), reading, tuple(said))

@@ -96,11 +96,6 @@ class Lit:
 
 def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     """Return the first screen: a sentence for each reader, six lights, four doors."""
-    with values_of(context.case):
-        return _opening(context, told)
-
-
-def _opening(context: RunContext, told: Sequence[Told]) -> Markup:
     tables = Tables({name: table for one in told for name, table in one.tables.items()})
     about = next((one.about for one in told if one.key == "performance"), None)
     use = getattr(about, "use", "")
@@ -112,8 +107,9 @@ def _opening(context: RunContext, told: Sequence[Told]) -> Markup:
     if context.case.several is not None:
         other = next(level for level in context.case.several.levels if level != target.levels[1])
         words |= {"typed": shlex.quote(other), "quoted": repr(other)}
-    words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS[target.scale]]}
-    return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
+    with values_of(context.case):
+        words |= {"lights": [_lit(light, tables, use, here) for light in LIGHTS[target.scale]]}
+        return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 
 
 def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> Lit:

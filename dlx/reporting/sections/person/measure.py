@@ -162,22 +162,16 @@ def _answer(context: RunContext, model: Model, one: Dataset) -> dict[str, Any]:
     """Return what a model says of one person: the risk and the decision, or the value and how far it is off."""
     if not context.case.schema.target.is_value:
         return {"risk": float(model.predict(one, "probability")[0]), "flagged": bool(model.decide(one)[0])}
-    predicted = float(model.predict(one, "value")[0])
-    said: dict[str, Any] = {"predicted": predicted}
-    if one.outcomes is not None:
-        said |= {"error": predicted - float(one.outcomes[0]), "off": abs(predicted - float(one.outcomes[0]))}
-        said |= dict(zip(("likely_low", "likely_high", "alike"), _usual(context, model, predicted), strict=True))
-    return said
-
-
-def _usual(context: RunContext, model: Model, predicted: float) -> tuple[float, float, int]:
-    """Return between what eight in ten would lie, with the errors of people predicted most alike, and how many these are."""
-    test = context.case.test
-    assert test.outcomes is not None
-    every = model.predict(test, "value")
+    predicted, test = float(model.predict(one, "value")[0]), context.case.test
+    if one.outcomes is None or test.outcomes is None:
+        return {"predicted": predicted}
+    every, error = model.predict(test, "value"), predicted - float(one.outcomes[0])
     near = np.argsort(np.abs(every - predicted), kind="stable")[: max(FEWEST_ALIKE, len(test) // 10)]
-    low, high = np.quantile(test.outcomes[near] - every[near], (0.1, 0.9))
-    return predicted + float(low), predicted + float(high), len(near)
+    low, high = np.quantile(test.outcomes[near] - every[near], (0.1, 0.9))  # of the errors of people predicted most alike
+    return {
+        **{"predicted": predicted, "error": error, "off": abs(error)},
+        **{"likely_low": predicted + float(low), "likely_high": predicted + float(high), "alike": len(near)},
+    }
 
 
 def _two(context: RunContext) -> list[Model]:
