@@ -1,4 +1,4 @@
-"""The data check of a table."""
+"""check(): what in a table would spoil a model or a page, by the rules of `dlx.data_check.rules`."""
 
 from __future__ import annotations
 

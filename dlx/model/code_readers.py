@@ -1,4 +1,4 @@
-"""What else of a network reads codes than its lookups: found by other codes while the answers of the lookups are held."""
+"""Whether anything but its lookups reads codes in a network: others are tried while the lookups' answers are held."""
 
 from __future__ import annotations
 
