@@ -90,7 +90,7 @@ def copies_by_column(found: list[Copy]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(other for other in group if other != name) for group in groups for name in group}
 
 
-def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int = 0) -> list[Leak]:
+def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray) -> list[Leak]:
     """Return the columns that alone tell the outcome, the surest first.
 
     A column tells by the mean outcome in bins of its values, missing ones being a bin, as other rows have it (five folds); or
@@ -102,14 +102,12 @@ def leaks(schema: Schema, rows: np.ndarray, outcomes: np.ndarray, *, seed: int =
         What the columns and the outcomes mean.
     rows, outcomes : ndarray [rows, features], [rows]
         Coded. Fewer than five rows of an outcome say nothing.
-    seed : int
-        Seed of the folds.
     """
     different, counts = np.unique(outcomes, return_counts=True)
     is_number = schema.target.kind == "regression"
     if len(different) < 2 or (not is_number and counts.min() < FEWEST_OUTCOMES):
         return []
-    folds = np.random.default_rng(seed).permutation(np.arange(len(rows)) % FOLDS)
+    folds = np.random.default_rng(0).permutation(np.arange(len(rows)) % FOLDS)
     told = []
     for feature, column in zip(schema.features, rows.T, strict=True):
         bins = bins_of(feature, column)

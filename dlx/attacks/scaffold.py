@@ -23,6 +23,7 @@ TOP = 3  # columns of a person among which an explainer must show the protected 
 FIDELITY = 0.95  # agreement with the model that decides on people nobody has seen, below which there is no attack
 REACH = 4.0  # logits around the threshold that the innocuous model reaches
 FEWEST_SPLIT = 0.16  # share times rest of a split that is somewhat even: one in five on the smaller side
+INNOCUOUS = 4  # columns that vote
 MOST_DECIMALS = 6
 CHUNK_ROWS = 8_192
 TOP_MATCHES = 3
@@ -175,7 +176,7 @@ class Scaffold(Model):
         )
 
 
-def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, column: int, cut: float, count: int = 4) -> Votes:
+def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, column: int, cut: float) -> Votes:
     """Return a model that decides by the majority of columns that have nothing to do with a protected one.
 
     Taken are unprotected columns that split both the rows and the background somewhat evenly, those least associated
@@ -197,7 +198,7 @@ def innocuous_model(schema: Schema, rows: np.ndarray, background: np.ndarray, co
         raise AttackError(
             f"the attack needs an unprotected column beside {schema.names[column]!r} that varies, got none; add one"
         )
-    _, _, columns, chosen = zip(*sorted(found)[:count], strict=True)
+    _, _, columns, chosen = zip(*sorted(found)[:INNOCUOUS], strict=True)
     return Votes(schema, columns, chosen, REACH, name="innocuous")
 
 

@@ -157,12 +157,6 @@ def _balanced_accuracy(outcomes: np.ndarray, predicted: np.ndarray) -> Statistic
 # Of a value
 
 
-def pinball_losses(outcomes: np.ndarray, predicted: np.ndarray, level: float = 0.5) -> np.ndarray:
-    """Return the pinball loss of each row [rows] at a quantile, of the median half the absolute error."""
-    above = outcomes - predicted
-    return np.maximum(level * above, (level - 1) * above)
-
-
 def _r2(outcomes: np.ndarray, predicted: np.ndarray) -> Statistic:
     squared, middle = (outcomes - predicted) ** 2, outcomes - outcomes.mean()  # digits are kept
 
@@ -193,7 +187,7 @@ VALUE_METRICS: Mapping[str, Metric] = {
     "r2": Metric(_r2, True, "mean"),
     "rmse": Metric(_rmse, False, "mean"),
     "mae": Metric(lambda outcomes, predicted: _mean(np.abs(outcomes - predicted)), False, "median"),
-    "pinball": Metric(lambda outcomes, predicted: _mean(pinball_losses(outcomes, predicted)), False, "median"),
+    "pinball": Metric(lambda outcomes, predicted: _mean(np.abs(outcomes - predicted) / 2), False, "median"),
 }
 
 

@@ -172,9 +172,7 @@ def _leaves(feature: Feature, column: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (fine if len(values) <= DISTINCT * len(column) else coarse), coarse
 
 
-def strengths_together(
-    features: Sequence[Feature], columns: np.ndarray, inside: np.ndarray, *, seed: int = 0
-) -> list[ProxyStrength]:
+def strengths_together(features: Sequence[Feature], columns: np.ndarray, inside: np.ndarray) -> list[ProxyStrength]:
     """Return how well several columns [rows, columns] together tell groups [rows, groups], among at most 1,000 people.
 
     By the people nearest to each, the person left out. Two people differ by 1 in a column where the levels differ or one is
@@ -183,7 +181,7 @@ def strengths_together(
     """
     from scipy.stats import rankdata
 
-    some = sample(np.arange(len(columns)), MOST_TOGETHER, seed=seed)
+    some = sample(np.arange(len(columns)), MOST_TOGETHER)
     columns, inside = columns[some], inside[some]
     distance = np.zeros((len(columns), len(columns)), dtype=np.float32)
     for feature, column in zip(features, columns.T, strict=True):
