@@ -198,8 +198,7 @@ class _Page:
 
         With `folded`, a few words, it opens by a click on them.
         """
-        with plots.style():
-            source = embedded(getattr(_module(self.name, "figures"), name)(self.measured, self.context))
+        source = _drawn(_module(self.name, "figures"), name, self.measured, self.context)
         macros: Any = layout().get_template("blocks.html.j2").module
         caption = markdown(str(caller()), inline=True)
         drawn = one_block(str(macros.picture(source, bare(alt), caption, table or name, self.links.tables_folder)))
@@ -264,6 +263,12 @@ def joined(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame:
     """Return tables one below the other; those that are empty or None have no place in it."""
     found = [table for table in tables if table is not None and len(table)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def _drawn(figures: ModuleType, name: str, measured: Any, context: RunContext) -> str:
+    """Return the address of a figure that holds the figure itself."""
+    with plots.style():
+        return embedded(getattr(figures, name)(measured, context))
 
 
 def _module(name: str, part: str) -> ModuleType:
