@@ -40,7 +40,7 @@ def opened(browser, bank_loan_page):
 def at(page, link):
     """Follow a link into the page."""
     page.set_viewport_size({"width": 1280, "height": 900})
-    page.goto(f"{page.url.partition('#')[0]}#{link}", wait_until="load")
+    page.evaluate("link => history.replaceState(null, '', link)", f"#{link}")
     page.reload(wait_until="load")
     page.wait_for_selector("#workbench[data-ready]")
     page.wait_for_selector("#workbench .waterfall")
