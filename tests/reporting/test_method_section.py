@@ -17,7 +17,8 @@ from dlx.dataset import Card, Dataset
 from dlx.model import NeuralModel
 from dlx.progress import Narrator
 
-FEW = dataclasses.replace(QUICK, noise_people=3, replicates=2, settings_people=3)  # what is measured is the same
+pytestmark = pytest.mark.usefixtures("few_samples")
+FEW = dataclasses.replace(QUICK, noise_people=3, replicates=2, truth_tolerance=0.1, settings_people=3)
 
 
 def context_of(case, *models, **asked):

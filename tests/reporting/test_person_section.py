@@ -19,7 +19,8 @@ from dlx.reporting.sections.person.measure import measure, reasons
 from dlx.rounding import percent_beside
 from dlx.threads import one_thread
 
-FEW = dataclasses.replace(QUICK, noise_people=3, replicates=2, settings_people=3)  # what is measured is the same
+pytestmark = pytest.mark.usefixtures("few_samples")
+FEW = dataclasses.replace(QUICK, noise_people=3, replicates=2, truth_tolerance=0.1, settings_people=3)
 KEYS = ("clear", "borderline", "wrong", "disputed")
 
 
