@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from torch import nn
 
 from dlx.architectures.additive import build
-from dlx.context import QUICK, RunContext
+from dlx.context import Budget, RunContext
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.explanation import Explanation
@@ -35,6 +35,7 @@ MIXED = Schema(
     TARGET,
 )
 SCHEMAS = {"numeric": NUMERIC, "mixed": MIXED}
+QUICK = Budget("quick", noise_people=8, replicates=3, truth_tolerance=0.1, settings_people=6)
 IDLE = 4  # the column of either table that no model uses
 
 

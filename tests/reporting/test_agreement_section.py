@@ -18,6 +18,7 @@ from dlx.reporting.diagnostics import _dependence
 from dlx.reporting.sections.agreement.measure import measure
 from dlx.runner import explain
 
+pytestmark = pytest.mark.usefixtures("few_samples")
 FEW = Budget(
     "thorough", noise_people=8, replicates=2, truth_tolerance=0.1, settings_people=3, stability_people=2, sanity_people=2
 )
