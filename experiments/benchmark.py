@@ -26,7 +26,7 @@ from benchmarking.held_out import held_out_contests
 from benchmarking.limits import growth, matrix_peak, measured_here, memory
 from benchmarking.newer import NEEDED, lacking, newer_contests
 from benchmarking.on_device import markdown_of, name_of, on_device
-from benchmarking.worlds import random_world
+from benchmarking.worlds import random_world, trained_world
 from running import run
 
 from dlx.files import csv_text, refuse_unwritable, write_atomically
@@ -34,7 +34,7 @@ from dlx.progress import Narrator
 from dlx.threads import one_thread
 
 WHY = {  # by the beginning of a quantity
-    "integrated gradients": "of two rows of a small net what a call costs counts; deep nets need a dozen or two of cells",
+    "integrated gradients": "of two rows of a small net a call costs as much as the work; deep nets need 20 to 32 cells, dear ones",
     "DeepLIFT of one row": "what a call costs whatever its size: checks, three predictions, the explanation itself",
     "DeepLIFT": "of ten rows what a call costs counts; captum has six times the products of dlx, and no more",
     "Gradient SHAP": "the products of the net itself are most of the time on both sides",
@@ -98,7 +98,8 @@ def _measured(asked: argparse.Namespace, narrator: Narrator) -> Iterator[tuple[s
                 yield "table", pd.DataFrame(lines)
         if asked.only:
             return
-        points = [frontier(random_world(d), narrator) for d in columns if d >= 20]
+        worlds = [*(random_world(d) for d in columns if d >= 20), trained_world("bank_loan")]
+        points = [frontier(world, narrator) for world in worlds]
         yield "frontier", pd.concat(points, ignore_index=True)
     with narrator.step("peak memory of DeepLIFT, captum and dlx"):
         lines.append(memory(1_000 if asked.quick else 4_000))

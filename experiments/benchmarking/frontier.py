@@ -9,11 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarking.contests import Values, timed
+from benchmarking.newer import ESTIMATORS, lacking
 from benchmarking.worlds import World
 from dlx import plots
 from dlx.progress import Narrator
 
 JUDGED = 4
+NEWEST = ("LeverageSHAP", "OddSHAP", "PolySHAP", "RegressionMSR", "ProxySHAP")
 
 
 def frontier(world: World, narrator: Narrator) -> pd.DataFrame:
@@ -42,6 +44,12 @@ def _points(world: World) -> list[tuple[str, object, Values, int]]:
         )
     for budget in (512, 2_048):
         points.append(("shapiq KernelSHAP", budget, lambda n, b=budget: world.by_shapiq(n, b), 2))
+    for newest in NEWEST if not any(name.startswith("shapiq") for name in lacking()) else ():
+        for budget in (64 + 4 * d, 512, 2_048):
+            how = ESTIMATORS[newest]
+            points.append(
+                (f"shapiq {newest}", budget, lambda n, b=budget, e=newest, how=how: world.by_shapiq(n, b, e, **how), 4)
+            )
     for pairs in np.unique(np.ceil((d + 1) * 2.0 ** np.arange(0, 6)).astype(int)):
         budget = 2 * int(pairs) * references
         points.append(("dlx", budget, lambda n, b=budget: world.explain("shapley", n, budget=b).values, 20))
@@ -51,12 +59,14 @@ def _points(world: World) -> list[tuple[str, object, Values, int]]:
 def draw(table: pd.DataFrame, folder: Path) -> None:
     """Draw error against CPU seconds a row, a panel a net and a line an estimator, as SVG and PNG."""
     nets = list(table.groupby(["net", "columns"], sort=False))
+    estimators = table["estimator"].unique()
+    looks = dict(zip(estimators, zip(plots.COLOURS, plots.MARKERS, strict=False), strict=False))
     with plots.style():
         figure = Figure(figsize=(4.6 * len(nets), 4.0), layout="constrained")
         axes = figure.subplots(1, len(nets), sharey=True, squeeze=False)[0]
         for ((net, columns), some), ax in zip(nets, axes, strict=True):
-            kinds = zip(some.groupby("estimator", sort=False), plots.COLOURS, plots.MARKERS, strict=False)
-            for (name, points), colour, marker in kinds:
+            for name, points in some.groupby("estimator", sort=False):
+                colour, marker = looks[name]
                 points = points.sort_values("cpu_per_row")
                 ax.loglog(points["cpu_per_row"], points["error"], f"{marker}-", color=colour, markersize=5, label=name)
             ax.set_title(f"{net}, {columns} columns")
@@ -65,6 +75,6 @@ def draw(table: pd.DataFrame, folder: Path) -> None:
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_formatter("{x:g}")
         axes[0].set_ylabel("relative error (median over people)")
-        axes[-1].legend(frameon=False)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
         for kind in ("svg", "png"):
             figure.savefig(folder / f"frontier.{kind}")

@@ -121,7 +121,7 @@ def _trees(there: set[str]) -> Iterator[Contest]:
     def gap(values: np.ndarray) -> float:
         return float(np.abs(outputs[: len(values)] - base - values.sum(axis=1)).max())
 
-    by_us(1_000)  # so that the loops are compiled: fewer rows go by numpy where they are not
+    by_us(10_000)  # so that the loops are compiled: fewer rows go by numpy where they are not
     counts = (1, 100, 1_000)
     peers = (("woodelf", "woodelf-explainer", by_woodelf, (*counts, 100_000)), ("shapiq", "shapiq", by_shapiq, counts))
     for name, package, peer, rows_of_peer in peers:
