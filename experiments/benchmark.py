@@ -34,7 +34,7 @@ from dlx.progress import Narrator
 from dlx.threads import one_thread
 
 WHY = {  # by the beginning of a quantity
-    "integrated gradients": "of two rows of a small net a call costs as much as the work; deep nets need 20 to 32 cells, dear ones",
+    "integrated gradients": "of two rows of a small net what a call costs counts; deep nets need 20 to 32 dear cells",
     "DeepLIFT of one row": "what a call costs whatever its size: checks, three predictions, the explanation itself",
     "DeepLIFT": "of ten rows what a call costs counts; captum has six times the products of dlx, and no more",
     "Gradient SHAP": "the products of the net itself are most of the time on both sides",
