@@ -218,6 +218,20 @@ class Trees:
         parent[self.left[inner]] = parent[self.right[inner]] = inner
         return parent
 
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """The distinct columns that are asked on the way to each node, int32 [nodes, most], filled up with `LEAF`."""
+        asked, nodes = np.full((len(self.feature), 0), LEAF, dtype=np.int32), self.roots
+        while len(nodes := nodes[self.feature[nodes] != LEAF]):
+            column, above = self.feature[nodes, None], asked[nodes]
+            free = np.where((above == column).any(axis=1), -1, (above != LEAF).sum(axis=1))
+            if free.max() == asked.shape[1]:
+                asked, above = (np.pad(some, [(0, 0), (0, 1)], constant_values=LEAF) for some in (asked, above))
+            above = np.where(np.arange(asked.shape[1]) == free[:, None], column, above)
+            asked[self.left[nodes]] = asked[self.right[nodes]] = above
+            nodes = np.concatenate([self.left[nodes], self.right[nodes]])
+        return asked
+
     @property
     def limits(self) -> np.ndarray:
         """The rank of each node's threshold among those of its column, int32 [nodes]: codes up to it go left."""

@@ -30,7 +30,7 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
     members : ndarray of bool [coalitions, features]
         Whose values are the person's.
     """
-    asked = asked_above(trees)
+    asked = trees.asked
     if asked.shape[1] > MOST_COLUMNS:
         return None
     codes, worth = trees.codes(np.concatenate([rows, background])), np.full((len(rows), len(members)), trees.base)
@@ -41,20 +41,6 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
         lacked = lacking(trees, some, asked[some], codes)
         _add(worth, trees.value[some], _joined(asked[some], members), lacked[:, : len(rows)], lacked[:, len(rows) :])
     return worth
-
-
-def asked_above(trees: Trees) -> np.ndarray:
-    """Return the distinct columns that are asked on the way to each node, [nodes, most], filled up with `LEAF`."""
-    asked, nodes = np.full((len(trees.feature), 0), LEAF, dtype=np.int32), trees.roots
-    while len(nodes := nodes[trees.feature[nodes] != LEAF]):
-        column, above = trees.feature[nodes, None], asked[nodes]
-        free = np.where((above == column).any(axis=1), -1, (above != LEAF).sum(axis=1))
-        if free.max() == asked.shape[1]:
-            asked, above = (np.pad(some, [(0, 0), (0, 1)], constant_values=LEAF) for some in (asked, above))
-        above = np.where(np.arange(asked.shape[1]) == free[:, None], column, above)
-        asked[trees.left[nodes]] = asked[trees.right[nodes]] = above
-        nodes = np.concatenate([trees.left[nodes], trees.right[nodes]])
-    return asked
 
 
 def lacking(trees: Trees, leaves: np.ndarray, asked: np.ndarray, codes: np.ndarray) -> np.ndarray:

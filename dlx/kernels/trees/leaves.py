@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.kernels.trees.coalitions import asked_above
 from dlx.kernels.trees.patterns import MOST_COLUMNS, pattern_values
 from dlx.threads import in_chunks
 from dlx.trees import LEAF, Trees
@@ -61,7 +60,7 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
 
 def _is_small(trees: Trees, rows: int) -> bool:
     """Whether numpy alone takes less time than compiling would."""
-    leaves, asked = int((trees.feature == LEAF).sum()), asked_above(trees).shape[1]
+    leaves, asked = int((trees.feature == LEAF).sum()), trees.asked.shape[1]
     return asked <= MOST_COLUMNS and leaves * rows * asked <= SMALL
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.kernels.trees.coalitions import BLOCK_NUMBERS, asked_above, lacking
+from dlx.kernels.trees.coalitions import BLOCK_NUMBERS, lacking
 from dlx.trees import LEAF, Trees
 
 MOST_COLUMNS = 8  # on a path: of more, the product of patterns takes longer than compiling
@@ -28,7 +28,7 @@ def pattern_values(trees: Trees, rows: np.ndarray, background: np.ndarray, share
         `leaves.shares` of the most columns of a path.
     """
     leaves, codes, values = np.flatnonzero(trees.feature == LEAF), np.concatenate([rows, background]), np.zeros(rows.shape)
-    asked, weight = asked_above(trees)[leaves], trees.contrasts[leaves] / len(background)
+    asked, weight = trees.asked[leaves], trees.contrasts[leaves] / len(background)
     columns = asked.shape[1]
     gains, patterns = _gains(columns, shares), 1 << columns
     size = max(1, BLOCK_NUMBERS // max(len(codes), columns * patterns))
