@@ -59,7 +59,7 @@ class AdditiveNet(nn.Module):
         super().__init__()
         self.width, self.units, self.columns = len(groups), units, max(groups) + 1
         self.knots: torch.Tensor
-        self.register_buffer("knots", torch.arange(steps + 1.0).repeat(self.width, 1))  # [width, steps + 1]
+        self.register_buffer("knots", torch.empty(self.width, steps + 1))
         self.direction: torch.Tensor
         self.register_buffer("direction", torch.zeros(self.width))  # 1, -1 or 0 a dense column: what its net is bound to
         members = [[i for i, owner in enumerate(groups) if owner == column] for column in range(self.columns)]
@@ -72,14 +72,26 @@ class AdditiveNet(nn.Module):
         self.register_buffer("chosen", torch.full((count, 2), self.columns))  # columns of each pair, [pairs, 2]
         self.rises, self.stops, self.single, self.joint = nn.ReLU(), nn.ReLU(), nn.ReLU(), nn.ReLU()
         self.dropout = nn.Dropout(dropout)
-        self.weight = nn.Parameter(torch.randn(self.width, steps, units) / steps**0.5)
-        self.offset = nn.Parameter(0.1 * torch.randn(self.width * units))
-        self.pair_weight = nn.Parameter(torch.randn(2, count, largest * steps, units) / (2 * steps) ** 0.5)
-        self.pair_offset = nn.Parameter(0.1 * torch.randn(count * units))
-        self.head = head(self.width + (self.width + count) * units, bias)
-        with torch.no_grad():
-            self.head.weight.mul_(0.1)
-            self.head.weight[:, : self.width] = 0.0
+        self.weight = nn.Parameter(torch.empty(self.width, steps, units))
+        self.offset = nn.Parameter(torch.empty(self.width * units))
+        self.pair_weight = nn.Parameter(torch.empty(2, count, largest * steps, units))
+        self.pair_offset = nn.Parameter(torch.empty(count * units))
+        if self.weight.is_meta:  # its values are loaded next; for arithmetic on none torch would import its compiler
+            self.head = head(self.width + (self.width + count) * units, bias)
+        else:
+            self._draw(steps, bias)
+
+    @torch.no_grad()
+    def _draw(self, steps: int, bias: Sequence[float]) -> None:
+        """Put first values into knots and weights."""
+        self.knots[:] = torch.arange(steps + 1.0)
+        self.weight[:] = torch.randn(self.weight.shape) / steps**0.5
+        self.offset[:] = 0.1 * torch.randn(self.offset.shape)
+        self.pair_weight[:] = torch.randn(self.pair_weight.shape) / (2 * steps) ** 0.5
+        self.pair_offset[:] = 0.1 * torch.randn(self.pair_offset.shape)
+        self.head = head(self.width + len(self.offset) + len(self.pair_offset), bias)
+        self.head.weight.mul_(0.1)
+        self.head.weight[:, : self.width] = 0.0
 
     def forward(self, dense: torch.Tensor) -> torch.Tensor:
         """Return the outputs [rows, outputs] of dense rows [rows, width]."""
