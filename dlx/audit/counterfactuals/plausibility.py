@@ -7,18 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 from scipy.stats.contingency import expected_freq
-from sklearn.neighbors import NearestNeighbors
 
 from dlx.audit.adverse_action.rules import bin_edges, pair_association
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
 from dlx.redundancy import copies
 from dlx.schema import Feature
+
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
 
 CORRELATED = 0.5  # correlation from which on a pair must stay plausible
 BOUND = 0.8  # correlation from which on neither changes without the other
@@ -217,4 +219,6 @@ class Neighbourhood:
 
     @cached_property
     def _real(self) -> NearestNeighbors:
+        from sklearn.neighbors import NearestNeighbors
+
         return NearestNeighbors(metric="manhattan", algorithm="brute").fit(self.distance.points(self.rows))
