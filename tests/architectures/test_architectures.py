@@ -157,3 +157,15 @@ def test_a_rare_outcome_does_not_collapse_the_nets():
         scores = {line["metric"]: line for line in described["metrics"]}
         assert scores["auc"]["estimate"] > 0.8
         assert scores["log_loss"]["estimate"] < scores["log_loss"]["reference"]
+
+
+def test_a_net_that_is_only_measured_imports_no_compiler_of_torch():
+    lines = [
+        "import sys, torch",
+        "from dlx import architectures",
+        "names = ['mlp', 'resnet', 'additive', 'ft_transformer']",  # as a checkpoint's are before their weights are loaded
+        "with torch.device('meta'): [architectures.network_of(one, 3, [0.3], [0, 1, 1], {}) for one in names]",
+        "print([one for one in ('torch._dynamo', 'sympy') if one in sys.modules])",
+    ]
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
