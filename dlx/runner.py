@@ -41,6 +41,7 @@ class LocalAccuracyError(DlxError):
     """Contributions that do not add up to the model's output as their method promises."""
 
 
+@one_thread()
 def explain(
     model: Model,
     rows: Any,
@@ -297,21 +298,20 @@ def _in_batches(
     parts: list[Attribution] = []
     failures: dict[int, str] = {}
     waiting = [slice(start, min(start + size, len(rows))) for start in range(0, len(rows), size)][::-1]
-    with one_thread():
-        while waiting:
-            which = waiting.pop()
-            try:
-                parts.append(attribute(which))
-            except Exception as error:
-                if strict or is_own_fault(error):
-                    raise
-                if which.stop - which.start > 1:  # one by one
-                    waiting += [slice(row, row + 1) for row in range(which.start, which.stop)][::-1]
-                    continue
-                parts.append(Attribution(np.full((1, rows.shape[1]), np.nan), np.full(1, np.nan)))
-                failures[which.start] = f"{type(error).__name__}: {error}"
-            if progress is not None:
-                progress(which.stop, len(rows))
+    while waiting:
+        which = waiting.pop()
+        try:
+            parts.append(attribute(which))
+        except Exception as error:
+            if strict or is_own_fault(error):
+                raise
+            if which.stop - which.start > 1:  # one by one
+                waiting += [slice(row, row + 1) for row in range(which.start, which.stop)][::-1]
+                continue
+            parts.append(Attribution(np.full((1, rows.shape[1]), np.nan), np.full(1, np.nan)))
+            failures[which.start] = f"{type(error).__name__}: {error}"
+        if progress is not None:
+            progress(which.stop, len(rows))
     return _joined(parts), failures
 
 

@@ -6,7 +6,7 @@ which it compares them: so each row goes the same way. Leaves are summed in floa
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["BEYOND", "LEAF", "MISSING", "NO_SET", "WORD", "Reading", "Trees", "bits_of", "concatenate", "float32_below"]
 
 WORD = 32  # codes that a word of a set holds, one a bit
-FEW_WALKS = 2**17  # of a row down a tree: compiling takes longer than numpy
+FEW_WALKS = 2**17  # of a row down a tree, in all: compiling takes longer than numpy
 MISSING, BEYOND = -1, 2**31 - 1  # of `Trees.codes`: a missing value, and a code that no set holds
+
+_so_far = Counter(walks=0)  # of this process
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Trees:
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of each row, float64 [rows]."""
-        if len(rows) * len(self) <= FEW_WALKS and "dlx.trees._walking" not in sys.modules:
+        if not _is_worth_compiling(len(rows) * len(self)):
             return self._predict_by_levels(rows)
         from dlx.trees._walking import sum_leaves
 
@@ -120,7 +122,7 @@ class Trees:
             The settings of each row, [rows, some] of the sums; all of them by default.
         """
         count = len(settings) if which is None else which.shape[1]
-        if len(rows) * count * len(self) <= FEW_WALKS and "dlx.trees._walking" not in sys.modules:
+        if not _is_worth_compiling(len(rows) * count * len(self)):
             given = settings[None] if which is None else settings[which]
             mixed = np.where(is_set, given, rows[:, None])
             return self._predict_by_levels(mixed.reshape(-1, rows.shape[1])).reshape(len(rows), count)
@@ -316,6 +318,12 @@ class Trees:
             trees.append(tree | {"values": self.value[nodes, None].copy(), "node_sample_weight": self.cover[nodes].copy()})
         said = {"base_offset": np.array([self.base]), "tree_output": "raw_value", "objective": "squared_error"}
         return {"trees": trees, **said, "internal_dtype": np.float64, "input_dtype": np.float32}
+
+
+def _is_worth_compiling(walks: int) -> bool:
+    """Whether so many walks, and those before, take numpy longer than compiling: then they would do so again and again."""
+    _so_far["walks"] += walks
+    return _so_far["walks"] > FEW_WALKS
 
 
 def concatenate(trees: Sequence[dict[str, Any]], base: float = 0.0, reading: Reading | None = None) -> Trees:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import sys
 
 import numpy as np
 import pandas as pd
@@ -27,7 +25,7 @@ from dlx.kernels.interventions import intervened
 from dlx.model import AdditiveModel, BlackBox, LinearModel, NeuralModel, Transformed, TreeModel
 from dlx.model.heads import AgainstOthers
 from dlx.schema import Carried, Feature, Schema, Target
-from dlx.trees import concatenate
+from dlx.trees import FEW_WALKS, _so_far, concatenate
 
 LEVELS = ("a", "b", "c")
 ODD = Schema(
@@ -121,10 +119,7 @@ def test_a_value_and_what_is_made_of_it():
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_trees_with_sets_missing_values_and_a_column_asked_twice(compiled, monkeypatch):
-    if compiled:
-        importlib.import_module("dlx.trees._walking")
-    else:
-        monkeypatch.delitem(sys.modules, "dlx.trees._walking", raising=False)
+    monkeypatch.setitem(_so_far, "walks", FEW_WALKS if compiled else 0)
     leaves = [(-1, 0, False, value) for value in (1.0, 2.0, 4.0, 8.0, 16.0)]
     nodes = [(1, 0, True, 0), (0, 2.5, False, 0), (2, 0, False, 0), *leaves[:3], (0, 5, True, 0), *leaves[3:]]
     feature, threshold, missing_left, value = map(np.array, zip(*nodes, strict=True))

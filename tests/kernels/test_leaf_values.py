@@ -81,7 +81,7 @@ def by_one_way(trees, rows, background, way):
     else:
         how, chosen = np.full(len(nodes.feature), way, dtype=np.int8), np.flatnonzero(nodes.feature < 0)
         if way == _plan.TABLE:
-            how, chosen, _ = _plan.plan(nodes, 10**7, len(background), 2**26)
+            how, chosen, *_ = _plan.plan(nodes, 10**7, len(background), 2**26)
         _loops.add_values(nodes, chosen, how, ours, theirs, weights, values)
     return values.transpose(0, 2, 1).reshape(-1, rows.shape[1])[: len(rows)]
 
@@ -173,13 +173,13 @@ def test_ways_that_are_taken_depend_on_the_rows():
     nodes = leaves._nodes(random_trees(0, width=12, depth=9))
     taken = []
     for rows in (1, 100, 100_000):
-        how, chosen, most = _plan.plan(nodes, rows, 100, 2**26)
+        how, chosen, most, _ = _plan.plan(nodes, rows, 100, 2**26)
         taken.append(len(chosen))
         assert most == 9
         assert set(how[chosen]) == ({_plan.SETS} if rows == 1 else {_plan.TABLE} if rows > 100 else {1, 2})
     assert taken[0] == (nodes.parent < 0).sum() and taken[1] > taken[2]
     for rows in (1, 100, 100_000):
-        how, chosen, _ = _plan.plan(nodes, rows, 100, 0)
+        how, chosen, *_ = _plan.plan(nodes, rows, 100, 0)
         assert _plan.TABLE not in how[chosen]
 
 

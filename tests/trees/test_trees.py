@@ -13,9 +13,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from dlx.errors import DlxError
 from dlx.model import TreeModel
-from dlx.trees import MISSING, Reading, Trees, _walking, concatenate, float32_below
+from dlx.trees import FEW_WALKS, MISSING, Reading, Trees, _so_far, concatenate, float32_below
 
-assert _walking  # once it is imported, trees of any size are walked by it
 pytestmark = pytest.mark.doors
 
 STUMP = {
@@ -23,6 +22,11 @@ STUMP = {
     "right": [2, -1, 4, -1, -1], "missing_left": [True, False, False, False, False], "value": [0, 1, 0, 2, 3],
     "cover": [9, 4, 5, 3, 2], "roots": [0],
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True, params=[0, FEW_WALKS], ids=["by numpy", "compiled"])
+def walked_before(request, monkeypatch):
+    monkeypatch.setitem(_so_far, "walks", request.param)
 
 
 @pytest.mark.parametrize("depth", [3, 12])

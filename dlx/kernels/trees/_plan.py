@@ -30,8 +30,8 @@ class Nodes(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def plan(nodes: Nodes, rows: int, references: int, most_bytes: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return how the leaves below each node are summed, the nodes that stand for all leaves, and the most columns of a path.
+def plan(nodes: Nodes, rows: int, references: int, most_bytes: int) -> tuple[np.ndarray, np.ndarray, int, float]:
+    """Return how the leaves below each node are summed, which nodes stand for all, the most columns of a path, and the cost.
 
     Below each node it is whichever is estimated to be quickest: one table for all of its leaves (of at most `most_bytes`),
     each child for itself, (a leaf) pairs of a row and a reference, or (a whole tree) sets of references.
@@ -58,8 +58,8 @@ def plan(nodes: Nodes, rows: int, references: int, most_bytes: int) -> tuple[np.
             if together <= cost[node]:
                 how[node], cost[node] = TABLE, together
         if nodes.parent[node] < 0 and by_sets[node] < cost[node]:
-            how[node] = SETS
-    return how, _chosen(nodes, how), columns.max()
+            how[node], cost[node] = SETS, by_sets[node]
+    return how, _chosen(nodes, how), columns.max(), cost[nodes.parent < 0].sum()
 
 
 # Nanoseconds, as measured on one core: they choose between ways to the same values, and need not be right elsewhere

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BUDGET = 512 * 2**20  # bytes of tables that are held at a time
 PARTS = 8  # sums that are made side by side, then added: as many whatever the cores, so that the order is always the same
 SMALL = 10**8  # leaves times rows times columns of a path: about 2 s
+FEW_NANOSECONDS = 3e6  # of which handing parts to other cores takes a good share
 BLOCK = 1_024  # rows that go through a table together
 CHUNK_NUMBERS = 2**22  # rows times columns times parts that are held at a time
 
@@ -87,7 +88,7 @@ def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: in
     from dlx.kernels.trees._sets import add_by_sets
 
     nodes, blocks = _nodes(trees), _in_blocks(rows, BLOCK)
-    how, chosen, most = plan(nodes, len(rows), references.shape[2], budget // PARTS)
+    how, chosen, most, cost = plan(nodes, len(rows), references.shape[2], budget // PARTS)
     weights, depth = shares(most), int(trees.depths.max())
 
     def of_part(some: np.ndarray) -> np.ndarray:
@@ -96,7 +97,7 @@ def _of_chunk(trees: Trees, rows: np.ndarray, references: np.ndarray, budget: in
         add_by_sets(nodes, some[is_tree], depth, blocks, references, weights, values)
         return values[None]
 
-    values = in_chunks(of_part, chosen, -(-len(chosen) // PARTS)).sum(axis=0)
+    values = in_chunks(of_part, chosen, -(-len(chosen) // PARTS), is_alone=cost < FEW_NANOSECONDS).sum(axis=0)
     return values.transpose(0, 2, 1).reshape(-1, rows.shape[1])[: len(rows)]
 
 
