@@ -15,6 +15,7 @@ import numpy as np
 
 from dlx.kernels.shapley.prior import REST, covariance_of_games, covariance_of_values, variance_of_value
 from dlx.model.devices import Array, beside
+from dlx.threads import one_thread
 
 CANDIDATES = 2  # for one that is chosen; with more, the odd part of orders 5 and up is misjudged
 MOST_CANDIDATES = 1_024  # among which is chosen, or a quarter more than are wanted
@@ -94,16 +95,16 @@ def designed_for(players: int) -> int:
 def _designed(players: int, pairs: int, seed: int) -> Design:
     rng, least = np.random.default_rng([seed, players, pairs]), pairs + (pairs // 4 if players > OWN_DESIGN else 0)
     candidates = _candidates(players, max(least, min(CANDIDATES * pairs, MOST_CANDIDATES)), rng)
-    choose = _chosen if players <= OWN_DESIGN else _chosen_of_many
-    members = candidates[choose(candidates, pairs)] if len(candidates) > pairs else candidates
-    known = np.concatenate([np.ones((1, players), dtype=bool), members])
-    covariance = covariance_of_games(known, known)
+    known = np.concatenate([np.ones((1, players), dtype=bool), candidates])  # everybody first
+    covariance, with_values = covariance_of_games(known, known), covariance_of_values(known)
     covariance[np.diag_indices_from(covariance)] += np.where(np.arange(len(known)) == 0, SURE, REST)
+    if len(candidates) > pairs:
+        some = (_chosen if players <= OWN_DESIGN else _chosen_of_many)(covariance, with_values, pairs + 1)
+        known, covariance, with_values = known[some], covariance[np.ix_(some, some)], with_values[:, some]
     precision = np.linalg.inv(covariance)
-    with_values = covariance_of_values(known)
     matrix = with_values @ precision
     left = variance_of_value(players) - (matrix * with_values).sum(axis=1)
-    return Design(members, matrix, precision, np.maximum(0.0, left))
+    return Design(known[1:], matrix, precision, np.maximum(0.0, left))
 
 
 def _candidates(players: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -130,19 +131,25 @@ def _half(players: int) -> np.ndarray:
     return (numbers[:, None] >> np.arange(players) & 1).astype(bool)
 
 
-def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions of candidates that, one after the other, lower the variance of the values most.
+def _chosen(covariance: np.ndarray, with_values: np.ndarray, count: int) -> np.ndarray:
+    """Return the positions of known coalitions that, one after the other, lower the variance of the values most.
 
-    A pivoted Cholesky factorisation: each step conditions the process on one more coalition.
+    A pivoted Cholesky factorisation: each step conditions the process on one more coalition. The first one is everybody.
+
+    Parameters
+    ----------
+    covariance : ndarray [coalitions, coalitions]
+        Of g at the coalitions, with the rest.
+    with_values : ndarray [players, coalitions]
+        Of the values with these.
+    count : int
+        How many are chosen.
     """
-    players, total = candidates.shape[1], len(candidates) + 1
-    known = np.concatenate([np.ones((1, players), dtype=bool), candidates])
-    left = np.ascontiguousarray(covariance_of_values(known))  # sums along rows, in their order
-    covariance = covariance_of_games(known, known)
-    variance = np.diag(covariance) + np.where(np.arange(total) == 0, SURE, REST)
-    factor, scratch = np.empty((total, count + 1)), np.empty_like(left)
+    left = with_values.copy()  # sums along rows, in their order
+    variance = np.diag(covariance)
+    factor, scratch = np.empty((len(covariance), count)), np.empty_like(left)
     chosen = [0]
-    for step in range(count + 1):
+    for step in range(count):
         pivot = chosen[-1]
         column = covariance[pivot] - factor[:, :step] @ factor[pivot, :step]
         column[pivot] = variance[pivot]
@@ -152,32 +159,31 @@ def _chosen(candidates: np.ndarray, count: int) -> np.ndarray:
         gain = np.square(left, out=scratch).sum(axis=0) / np.maximum(variance, SURE)
         gain[chosen] = -1.0
         chosen.append(int(gain.argmax()))
-    return np.array(chosen[1 : count + 1]) - 1
+    return np.array(chosen[:count])
 
 
-def _chosen_of_many(candidates: np.ndarray, count: int) -> np.ndarray:
+def _chosen_of_many(covariance: np.ndarray, with_values: np.ndarray, count: int) -> np.ndarray:
     """Return what `_chosen` does, for many players: in a third of the time, which is memory's, and with sums in another order.
 
     Among few players many coalitions are as good as others, and the last bit of a sum decides: their sums stay as they are.
     """
     from scipy.linalg.blas import dger
 
-    known = np.concatenate([np.ones((1, candidates.shape[1]), dtype=bool), candidates])
-    left, covariance = np.ascontiguousarray(covariance_of_values(known).T), covariance_of_games(known, known)
-    open_ = np.arange(len(known))  # who may be chosen, or was a little ago
-    variance = np.diag(covariance) + np.where(open_ == 0, SURE, REST)
-    factor, chosen, place = np.empty((len(known), count + 1)), [0], 0
-    for step in range(count + 1):
-        column = covariance[chosen[-1], open_] - factor[:, :step] @ factor[place, :step]
-        column[place] = variance[place]
-        factor[:, step] = column / np.sqrt(column[place])
-        variance -= np.square(factor[:, step])
-        dger(-1.0, left[place] / np.sqrt(column[place]), factor[:, step], a=left.T, overwrite_a=1)
-        variance[place] = np.inf
-        place = int((np.einsum("cp,cp->c", left, left) / np.maximum(variance, SURE)).argmax())
-        chosen.append(int(open_[place]))
-        if step % LET_GO == LET_GO - 1:
-            kept = np.isfinite(variance)
-            place = int(kept[:place].sum())
-            factor, left, variance, open_ = factor[kept], left[kept], variance[kept], open_[kept]
-    return np.array(chosen[1 : count + 1]) - 1
+    left, variance = np.array(with_values.T, order="C"), np.diag(covariance).copy()
+    open_ = np.arange(len(covariance))  # who may be chosen, or was a little ago
+    factor, chosen, place = np.empty((len(covariance), count)), [0], 0
+    with one_thread():  # scipy has a BLAS of its own, whose threads cost ten times what they bring where others work, too
+        for step in range(count):
+            column = covariance[chosen[-1], open_] - factor[:, :step] @ factor[place, :step]
+            column[place] = variance[place]
+            factor[:, step] = column / np.sqrt(column[place])
+            variance -= np.square(factor[:, step])
+            dger(-1.0, left[place] / np.sqrt(column[place]), factor[:, step], a=left.T, overwrite_a=1)
+            variance[place] = np.inf
+            place = int((np.einsum("cp,cp->c", left, left) / np.maximum(variance, SURE)).argmax())
+            chosen.append(int(open_[place]))
+            if step % LET_GO == LET_GO - 1:
+                kept = np.isfinite(variance)
+                place = int(kept[:place].sum())
+                factor, left, variance, open_ = factor[kept], left[kept], variance[kept], open_[kept]
+    return np.array(chosen[:count])
