@@ -60,14 +60,14 @@ def test_sampled_values_add_up_whatever_the_budget(pairs):
 def test_coalitions_of_many_players_are_chosen_as_those_of_few():
     players, count = 70, 200  # so that some are let go of
     candidates = designs._candidates(players, 260, np.random.default_rng(0))
-    left = []
+    known = np.concatenate([np.ones((1, players), dtype=bool), candidates])
+    covariance = designs.covariance_of_games(known, known) + designs.REST * np.eye(len(known))
+    with_values, left = designs.covariance_of_values(known), []
     for choose in (designs._chosen, designs._chosen_of_many):
-        chosen = choose(candidates, count)
-        assert len(set(chosen)) == count
-        known = np.concatenate([np.ones((1, players), dtype=bool), candidates[chosen]])
-        covariance = designs.covariance_of_games(known, known) + designs.REST * np.eye(len(known))
-        with_values = designs.covariance_of_values(known)
-        left.append(designs.variance_of_value(players) - (with_values @ np.linalg.inv(covariance) * with_values).sum(axis=1))
+        some = choose(covariance, with_values, count + 1)
+        assert len(set(some)) == count + 1 and some[0] == 0
+        inverse, chosen = np.linalg.inv(covariance[np.ix_(some, some)]), with_values[:, some]
+        left.append(designs.variance_of_value(players) - (chosen @ inverse * chosen).sum(axis=1))
     assert np.mean(left[1]) == pytest.approx(np.mean(left[0]), rel=0.01)
 
 
