@@ -22,7 +22,7 @@ from dlx.kernels.gradients.recording import record
 
 STEPS, JUDGED, PAIRS = 50, 2, 512
 SAMPLES = 1_000  # of captum's Gradient SHAP; ours is given as few as leave no larger error
-FEWER = (250, 350, 500, 700, 1_000)
+FEWER = (100, 200, 300, 400, 500, 700, 1_000)  # whole turns of 100 references
 GAUSS = np.polynomial.legendre.leggauss(64)
 TWO_LAYERS, DEEPER = 2.5, 2.0  # the ratios that are asked for of integrated gradients
 Values = Callable[[int], np.ndarray]
