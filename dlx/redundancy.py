@@ -235,7 +235,7 @@ def _pairs(counts: np.ndarray) -> Any:
     return (counts * (counts - 1)).sum(axis=0)
 
 
-def bins_of(feature: Feature, column: np.ndarray) -> np.ndarray:
+def bins_of(feature: Feature, column: np.ndarray, *, most: int = MOST_BINS) -> np.ndarray:
     """Return the bin of each value, from 0 on: a level or value where these are few, else a quantile; missing is one too.
 
     So is each special value.
@@ -243,7 +243,7 @@ def bins_of(feature: Feature, column: np.ndarray) -> np.ndarray:
     beside = feature.beside(column)
     known = beside == 0
     values, places = np.unique(column[known], return_inverse=True)
-    most = min(MOST_BINS, max(2, len(column) // (2 * IN_A_BIN)))
+    most = min(most, max(2, len(column) // (2 * IN_A_BIN)))
     if not feature.is_categorical and len(values) > most:
         edges = np.unique(np.quantile(column[known], np.linspace(0, 1, most + 1)[1:-1]))
         places = np.searchsorted(edges, column[known], side="left")

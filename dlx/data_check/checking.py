@@ -8,14 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlx.data_check.codes import codes_of, placeholders_of
+from dlx.data_check.codes import codes_of, far_cells, placeholders_of
 from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
 from dlx.data_check.finding import DataCheck
 from dlx.data_check.moving import MOVING, cells_that_move
 from dlx.data_check.relations import columns_alike, columns_that_leak
 from dlx.data_check.rows import repeated_rows, shifted_columns, too_few_events
 from dlx.data_check.rules import RULES
-from dlx.data_check.tails import far_cells
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import did_you_mean, quoted
 from dlx.model import Model, check_model

@@ -1,13 +1,18 @@
-"""Special codes: values of a column of numbers that are none, like -9 or 999; and placeholders among dates.
+"""Cells of numbers that are none, like -9 or 999, placeholders among dates, and cells far outside the rest.
 
 A code looks like one (-1 to -9; 7, 8 and 9; repeated 7s, 8s and 9s; 96 to 99, 996 to 999 ...), is frequent, and stands at an
 end, outside the run of the rest. So are 0 where all else is far above, a frequent -1 below numbers that begin at 0, a rare 0
 below the codes 1, 2, 3 ..., and 9999 and more that is frequent among numbers that are hardly ever the same.
+
+The rest may have a heavy tail. In one of the Pareto kind the logarithms of neighbouring values, from the largest on, are apart
+by exponential variables (Renyi 1953): the mean of these is Hill's index of the tail, and a gap that no such tail has by chance
+is named. Lighter tails have smaller gaps. Values are distances from the median, either side by itself.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +29,10 @@ NEAR = 10  # values beside a code, which say how far apart the rest is
 BELOW_ZERO = 7  # or more: -7, -8, -9, -99
 RARE = 0.02  # of the level beside it
 ENOUGH = 10  # different numbers of something that is measured or counted
+MOST_FAR = 3  # cells of a side
+TAIL, SHORTEST_TAIL = 20, 10  # values beyond them, and of a side altogether
+GAPS = 2 * MOST_FAR  # that are looked at, of both sides
+LOOKED_AT = 200  # the largest values, of which some may be the same
 _CODE = re.compile(r"-[1-9]|-9+[0-9]|-?(7+|8+|9+)|9+[6-9]")
 _IN_A_GROUP = re.compile(r"9+[678]")  # 97 beside 98 and 99
 _LONG_NINES = re.compile(r"-?9{4,}")
@@ -113,3 +122,42 @@ def _zero_or_less(values: np.ndarray, counts: np.ndarray) -> list[float]:
         is_far = _gap(0.0, -rest[::-1]) >= STEPS and rest[0] >= ZERO_SPREADS * _spread(np.repeat(rest, others))
         is_code = (is_rare and len(rest) < ENOUGH) or is_far
     return [float(values[0])] if is_code else []
+
+
+class Far(NamedTuple):
+    """Cells of a column beyond a gap."""
+
+    rows: np.ndarray  # positions, the furthest first
+    chance: float  # of so large a gap, in any of the columns
+
+
+def far_cells(column: np.ndarray, *, line: float, columns: int = 1) -> list[Far]:
+    """Return the few largest and smallest values of a column [rows], NaN where missing, that a gap parts from the rest.
+
+    A gap is named if it is as improbable as the line, over so many columns.
+    """
+    median, found = np.nanmedian(column) if not np.isnan(column).all() else np.nan, []
+    for sign in (1, -1):
+        away = np.where(np.isnan(column), 0.0, sign * (column - median))
+        most = min(LOOKED_AT, len(away))
+        largest = np.argpartition(-away, most - 1)[:most] if most else np.zeros(0, dtype=int)
+        order = largest[np.argsort(-away[largest], kind="stable")]
+        count = int((away > 0).sum())
+        if count < SHORTEST_TAIL + MOST_FAR:
+            continue
+        sizes = away[order][:count]
+        chance, many = min((_chance(sizes, many, count - many), many) for many in range(1, MOST_FAR + 1))
+        if chance * GAPS * columns <= line:
+            found.append(Far(order[:many], chance * GAPS * columns))
+    return found
+
+
+def _chance(sizes: np.ndarray, many: int, others: int) -> float:
+    """Return how probable as large a gap is below the first of falling sizes, as those below it are spread."""
+    rest = sizes[many:]
+    some = rest[: min(TAIL, others // 2) + 1]
+    index = float(np.log(some[:-1] / some[-1]).mean())
+    steps = -np.diff(np.unique(rest)[::-1][: TAIL + 1])
+    resolution = float(np.log1p(np.median(steps) / rest[0])) if len(steps) else np.inf
+    times = many * float(np.log(sizes[many - 1] / rest[0])) / max(index, resolution)
+    return float((1 + times / (len(some) - 1)) ** -(len(some) - 1))

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from dlx.data_check.codes import Far
 from dlx.data_check.finding import Finding
 from dlx.data_check.rules import RULES
-from dlx.data_check.tails import Far
 from dlx.dataset import Dataset
 from dlx.errors import listed, plural, quoted
 from dlx.schema import level_text
@@ -169,7 +169,7 @@ def special_codes(case: Dataset, codes: Mapping[str, list[float]]) -> Iterator[F
 
 
 def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iterator[Finding]:
-    """Yield the columns of numbers with cells far outside the rest, as `dlx.data_check.tails` finds them."""
+    """Yield the columns of numbers with cells far outside the rest, as `dlx.data_check.codes` finds them."""
     for name, found in far_cells.items():
         feature, column = case.schema[name], case.rows[:, case.schema.position(name)]
         for far in found:
@@ -200,8 +200,5 @@ def levels_seen_once(case: Dataset) -> Iterator[Finding]:
 
 def example(case: Dataset, name: Any, position: int) -> dict[str, Any]:
     """Return the name of a row, and what stands there in a column of the table."""
-    if case.table is not None and name in case.table:
-        value = level_text(case.table[name].iloc[position])
-    else:
-        value = case.schema[name].format(case.rows[position, case.schema.position(name)])
-    return {"row": case.index[position], "value": value}
+    assert case.table is not None
+    return {"row": case.index[position], "value": level_text(case.table[name].iloc[position])}

@@ -15,8 +15,7 @@ import worlds
 
 import dlx
 from dlx.data_check import RULES
-from dlx.data_check.codes import codes_of, placeholders_of
-from dlx.data_check.tails import far_cells
+from dlx.data_check.codes import codes_of, far_cells, placeholders_of
 from dlx.dataset import from_frame
 from dlx.schema import infer_schema
 
