@@ -14,6 +14,39 @@ if TYPE_CHECKING:
     from dlx.schema import Feature, Schema
 
 
+class DenseColumns:
+    """Which dense columns are made of which feature, where each has a number of them, one after the other."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def schema(self) -> Schema:
+            """The original columns."""
+
+        @property
+        def widths(self) -> tuple[int, ...]:
+            """Number of dense columns of each feature."""
+
+    @property
+    def width(self) -> int:
+        """Number of dense columns."""
+        return sum(self.widths)
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """Position of the feature that each dense column belongs to, [width]."""
+        return np.repeat(np.arange(len(self.schema)), self.widths)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """First dense column of each feature, [features]."""
+        return np.concatenate([[0], np.cumsum(self.widths)[:-1]])
+
+    def fold(self, dense: np.ndarray) -> np.ndarray:
+        """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
+        return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
+
+
 class _Layout(NamedTuple):
     """Positions of columns, by the way in which they become dense columns."""
 
@@ -32,7 +65,7 @@ class _Layout(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Encoder:
+class Encoder(DenseColumns):
     """An encoding of rows as dense input: standardised numbers, one-hot or cumulative levels, an indicator of missing values.
 
     - A numeric feature takes one dense column, ``(x - center) / scale``.
@@ -91,21 +124,6 @@ class Encoder:
         """Number of dense columns of each feature."""
         return tuple(len(self._names_of(feature)) for feature in self.schema.features)
 
-    @property
-    def width(self) -> int:
-        """Number of dense columns."""
-        return sum(self.widths)
-
-    @cached_property
-    def owner(self) -> np.ndarray:
-        """Position of the feature that each dense column belongs to, [width]."""
-        return np.repeat(np.arange(len(self.schema)), self.widths)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """First dense column of each feature, [features]."""
-        return np.concatenate([[0], np.cumsum(self.widths)[:-1]])
-
     @classmethod
     def identity(cls, schema: Schema) -> Encoder:
         """Return the encoder of a table of complete numbers that leaves them as they are, flags of two numbers too."""
@@ -150,7 +168,7 @@ class Encoder:
         """Return how a feature's codes become dense columns, as plain data: what `transform` does, for another language."""
         described = self.schema.features[feature]
         return {
-            "as": "number" if self._is_number(described) else "steps" if described.ordered else "levels",
+            "as": self._kind_of(described),
             "width": self.widths[feature],
             "special": self._special_codes(described).tolist(),
             "center": float(self.center[feature]),
@@ -160,33 +178,22 @@ class Encoder:
     @cached_property
     def _layout(self) -> _Layout:
         """Which columns become dense columns in which way."""
-        of, found = self.schema.features, dict[str, list[tuple[int, int, int]]]()
-        for i, (feature, start, width) in enumerate(zip(of, self.starts.tolist(), self.widths, strict=True)):
-            own = width - feature.missing
-            if len(self._special_codes(feature)):
-                kind, held = "special", [(i, 0, 0)]
-            elif self._is_number(feature):
-                kind, held = "plain", [(i, feature.missing, 0)]
-            elif feature.ordered:
-                kind, held = "step", [(i, start + rank, rank) for rank in range(own)]
-                found.setdefault("gap", []).extend([(i, start + own, 0)] * feature.missing)
-            else:
-                kind, held = "level", [(i, own, 0)]
-            found.setdefault(kind, []).extend(held)
-        held_by = {kind: np.array(some, dtype=np.intp).reshape(-1, 3).T for kind, some in found.items()}
-        none = np.zeros((3, 0), dtype=np.intp)
-        (plain, may_lack, _), (level, count, _) = (held_by.get(kind, none) for kind in ("plain", "level"))
-        (step, step_column, rank), (gap, gap_column, _) = (held_by.get(kind, none) for kind in ("step", "gap"))
-        special, may_lack, numbers = held_by.get("special", none)[0], may_lack.astype(bool), self.starts[plain]
-        lacking = numbers[may_lack] + 1
-        return _Layout(plain, may_lack, numbers, lacking, level, count, step, step_column, rank, gap, gap_column, special)
+        of, starts = self.schema.features, self.starts
+        kinds, missing = np.array([self._kind_of(f) for f in of]), np.array([f.missing for f in of])
+        has_codes, own = np.array([len(self._special_codes(f)) > 0 for f in of]), np.array(self.widths) - missing
+        plain, level, ordered = (np.flatnonzero((kinds == kind) & ~has_codes) for kind in ("number", "levels", "steps"))
+        step, steps = np.repeat(ordered, own[ordered]), own[ordered]
+        rank = np.arange(len(step)) - np.repeat(np.cumsum(steps) - steps, steps)
+        may_lack, gap = missing[plain], ordered[missing[ordered]]
+        numbers = plain, may_lack, starts[plain], starts[plain[may_lack]] + 1
+        return _Layout(
+            *numbers, level, own[level], step, starts[step] + rank, rank, gap, starts[gap] + own[gap], np.flatnonzero(has_codes)
+        )
 
-    def fold(self, dense: np.ndarray) -> np.ndarray:
-        """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
-        return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
-
-    def _is_number(self, feature: Feature) -> bool:
-        return not feature.is_categorical or (self.keeps_codes and level_numbers(feature) is not None)
+    def _kind_of(self, feature: Feature) -> str:
+        if not feature.is_categorical or (self.keeps_codes and level_numbers(feature) is not None):
+            return "number"
+        return "steps" if feature.ordered else "levels"
 
     def _special_codes(self, feature: Feature) -> np.ndarray:
         return feature.special_codes[: 0 if self.keeps_codes else None]
@@ -194,7 +201,7 @@ class Encoder:
     def _names_of(self, feature: Feature) -> list[str]:
         special = (feature.format(code) for code in self._special_codes(feature))
         gap = [f"{feature.name} is {one}" for one in (*special, *["missing"] * feature.missing)]
-        if self._is_number(feature):
+        if self._kind_of(feature) == "number":
             return [feature.name, *gap]
         if feature.ordered and len(feature.levels) > 1:
             return [*(f"{feature.name} > {level}" for level in feature.levels[:-1]), *gap]

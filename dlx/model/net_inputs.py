@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
+from dlx.encoder import DenseColumns
 from dlx.errors import DlxError, in_a_line
 from dlx.model.base import as_rows
 from dlx.model.kinds import BlackBox
@@ -167,7 +168,7 @@ def _tensor(numbers: np.ndarray, names: list[str], schema: Schema) -> torch.Tens
 
 
 @dataclass(frozen=True, eq=False)
-class NetEncoder:
+class NetEncoder(DenseColumns):
     """Original columns to dense ones of which a network's input is linear: entries of numbers, levels of categories.
 
     A numeric column has a dense column for each entry that is made of it; a categorical one, a column for each level, and one
@@ -204,21 +205,6 @@ class NetEncoder:
         pairs = zip(self.made, self.tables, strict=True)
         return tuple(max(1, len(made)) if table is None else len(table) for made, table in pairs)
 
-    @property
-    def width(self) -> int:
-        """Number of dense columns."""
-        return sum(self.widths)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        """First dense column of each feature, [features]."""
-        return np.concatenate([[0], np.cumsum(self.widths)[:-1]])
-
-    @cached_property
-    def owner(self) -> np.ndarray:
-        """Position of the feature that each dense column belongs to, [width]."""
-        return np.repeat(np.arange(len(self.schema)), self.widths)
-
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Name of each dense column: "age", "housing = own"."""
@@ -248,10 +234,6 @@ class NetEncoder:
             for j, which in places.items():
                 dense[:, self.starts[j] : self.starts[j] + len(self.made[j])] = entries[which][:, self.made[j]]
         return dense
-
-    def fold(self, dense: np.ndarray) -> np.ndarray:
-        """Return attributions of dense columns [rows, width] summed, with their signs, to features [rows, features]."""
-        return np.add.reduceat(np.asarray(dense, dtype=np.float64), self.starts, axis=1)
 
 
 def encoder_of(inputs: NetInputs, box: BlackBox, coded: np.ndarray) -> NetEncoder:
