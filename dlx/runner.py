@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import metadata
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
 from dlx.model.base import held_by
 from dlx.model.devices import is_accelerator
+from dlx.model.fidelity import are_single
 from dlx.model.kinds import accompanied, refuse_open
 from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
@@ -106,31 +108,29 @@ def explain(
     LocalAccuracyError
         If the contributions do not add up as the method promises.
     """
-    model, rows, background = held_by(model), as_pandas(rows), as_pandas(background)
-    model = model if target is None else model.of(target)
+    rows, background = as_pandas(rows), as_pandas(background)
+    model = _meant(model, target, rows, background)
     model = model if device is None else placed(model, device, method, len(rows), len(background))
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
-    model = model.typed(rows, background) if isinstance(model, BlackBox) else model
-    coded, reference = _checked_rows(model, rows, "rows"), _checked_rows(model, background, "background")
-    started, own = time.perf_counter(), model.scales[0]
-    outputs, references = _held_to_original(model, (rows, coded), (background, reference))
-    base = rescaled(references, own, scale, model.name)
-    model, carried = _with_carried(model, coded, outputs)
+    started = time.perf_counter()
+    people, references = _predicted(model, rows, "rows"), _predicted(model, background, "background")
+    held(model, [(one.came, one.outputs) for one in (people, references)])
+    outputs, others = (rescaled(one.outputs, model.scales[0], scale, model.name) for one in (people, references))
+    model, carried = _with_carried(model, people)
 
     def attribute(which: slice) -> Attribution:
         asked = accompanied(model, rows, which) if carried else model
-        made = run(asked, coded[which], background=reference, scale=scale, seed=seed, **options)
-        return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), base.mean()))
+        made = run(asked, people.coded[which], background=references.coded, scale=scale, seed=seed, **options)
+        return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), others.mean()))
 
     size = 1 if carried else _batch_rows(module, model, made_by) if batch_size is None else batch_size
     with _one_line(method, model):
-        attribution, failures = _in_batches(attribute, coded, size, strict, progress)
-    found = dict(vars(attribution))
+        found, failures = _in_batches(attribute, people.coded.shape, size, strict, progress)
     explanation = Explanation(
         options=explainers.options(method) | options | found.pop("settled"),
         **found,
-        outputs=rescaled(outputs, own, scale, model.name),
-        rows=coded,
+        outputs=outputs,
+        rows=people.coded,
         index=rows.index if isinstance(rows, Dataset) or hasattr(rows, "columns") else None,
         schema=model.schema,
         scale=scale,
@@ -139,30 +139,47 @@ def explain(
         promise=str(module.PROMISE),
         model=model.name,
         target=model.target,
-        background_id=array_id(reference),
+        background_id=array_id(references.coded),
         seed=seed,
         seconds=time.perf_counter() - started,
         carried=carried,
     )
-    limit = _largest_residual(explanation, module.PROMISE, model, np.concatenate([outputs, references]), base)
-    return _checked(explanation, limit, lambda: _remedy(module, model, reference), failures, strict=strict)
+    limit = _largest_residual(explanation, module.PROMISE, others, is_single=_is_single(model, people, references))
+    return _checked(explanation, limit, lambda: _remedy(module, model, references.coded), failures, strict=strict)
 
 
-def _held_to_original(model: Model, *parts: tuple[Any, np.ndarray]) -> list[np.ndarray]:
-    """Return what a model predicts of rows, as they came and coded, on its own scale, once it is held to the user's own."""
-    found = [
-        predicted(model, rows) if isinstance(model, BlackBox) else model.predict(coded, model.scales[0], checked=True)
-        for rows, coded in parts
-    ]
-    held(model, [(rows, outputs) for (rows, _), outputs in zip(parts, found, strict=True)])
-    return found
+def _meant(model: Any, target: str | None, *some: Any) -> Model:
+    """Return the model that is meant: for the class that was asked for, knowing the dtypes of a table among the rows."""
+    model = held_by(model)
+    check_model(model)
+    model = model if target is None else model.of(target)
+    refuse_open(model)
+    return model.typed(*some) if isinstance(model, BlackBox) else model
 
 
-def _with_carried(model: Model, coded: np.ndarray, outputs: np.ndarray) -> tuple[Model, tuple[str, ...]]:
+class _Predicted(NamedTuple):
+    """Rows, and what the model predicts of them on its first scale."""
+
+    came: Any
+    coded: np.ndarray  # [rows, features]
+    outputs: np.ndarray  # [rows]
+
+
+def _predicted(model: Model, rows: Any, what: str) -> _Predicted:
+    """Return rows with what the model predicts of them, or raise where there are none, or they do not fit its schema."""
+    if len(rows) == 0:
+        raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
+    coded = as_rows(model.schema, rows)
+    coded = coded if isinstance(rows, np.ndarray) else model.schema.check(coded)  # an array was checked when it was read
+    is_box = isinstance(model, BlackBox)
+    return _Predicted(rows, coded, predicted(model, rows) if is_box else model.predict(coded, model.scales[0], checked=True))
+
+
+def _with_carried(model: Model, people: _Predicted) -> tuple[Model, tuple[str, ...]]:
     """Return a model, and the columns beside the features that go along with each person, if their values matter."""
     if not isinstance(model, BlackBox):
         return model, ()
-    if model.companion is not None and not np.array_equal(model.predict(coded, model.scales[0]), outputs):
+    if model.companion is not None and not np.array_equal(model.predict(people.coded, model.scales[0]), people.outputs):
         model = replace(model, companion=None)  # these people do not get the same with anybody's values of them
     return model, model.carried if model.companion is None else ()
 
@@ -183,15 +200,12 @@ def _checked_request(
     model: Model, name: str, implementation: str, options: dict[str, Any], scale: Scale, seed: int
 ) -> tuple[ModuleType, Callable[..., Attribution], str]:
     """Return a method's module, what of it runs, and from which package: the library's, where ours lacks the options."""
-    check_model(model)
-    refuse_open(model)
     module, known = explainers.method(name), explainers.options(name)
     if not explainers.fits(name, model):
+        route = f". {model.route}" if isinstance(model, BlackBox) else ""
         raise MethodError(
             f"{name} does not take {model.name}, a {type(model).__name__}; "
-            f"the methods that do are {', '.join(explainers.names_for(model))}"
-            + f". {model.route}"
-            * isinstance(model, BlackBox)
+            f"the methods that do are {', '.join(explainers.names_for(model))}{route}"
         )
     unknown = sorted(set(options) - set(known))
     if unknown:
@@ -210,13 +224,6 @@ def _checked_request(
     return module, module.attribute if is_ours else module.reference, "dlx" if is_ours else module.LIBRARY
 
 
-def _checked_rows(model: Model, rows: Any, what: str) -> np.ndarray:
-    if len(rows) == 0:
-        raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    coded = as_rows(model.schema, rows)
-    return coded if isinstance(rows, np.ndarray) else model.schema.check(coded)  # an array was checked when it was read
-
-
 @contextlib.contextmanager
 def _one_line(method: str, model: Model) -> Iterator[None]:
     """Raise what a net of the user's own, or the library that runs it, raises as a `LibraryError`."""
@@ -229,9 +236,7 @@ def _one_line(method: str, model: Model) -> Iterator[None]:
         raise LibraryError(f"{method} cannot explain {model.name}: {in_a_line(error)}; use {instead}") from error
 
 
-def _largest_residual(
-    explanation: Explanation, promise: LocalAccuracy, model: Model, computed: np.ndarray, references: np.ndarray
-) -> float:
+def _largest_residual(explanation: Explanation, promise: LocalAccuracy, references: np.ndarray, *, is_single: bool) -> float:
     """Return how far a row may be from adding up: by the method's promise, but no closer than rounding, a share of the largest.
 
     The mean effect, for a relative promise, is the mean distance of outputs from the base value, over the rows that are
@@ -241,20 +246,18 @@ def _largest_residual(
     if failed.all():
         return np.inf
     known = ~failed if failed.any() else slice(None)
-    rounding = FLOAT32_ROUNDING if _is_single(model, computed) else FLOAT64_ROUNDING
     base, explained = explanation.base_values[known], explanation.outputs[known]
     mean_effect = max(np.abs(explained - base).mean(), np.abs(references - base.mean()).mean())
     contributions = np.abs(explanation.values[known]).sum(axis=1)
     largest = max(np.abs(explained).max(), np.abs(references).max(), contributions.max())
-    return max(promise.limit(float(mean_effect)), rounding * float(largest))
+    return max(promise.limit(float(mean_effect)), (FLOAT32_ROUNDING if is_single else FLOAT64_ROUNDING) * float(largest))
 
 
-def _is_single(model: Model, computed: np.ndarray) -> bool:
+def _is_single(model: Model, *some: _Predicted) -> bool:
     """Whether a model computes in float32, as far as its outputs tell."""
-    if not isinstance(model, BlackBox):
-        return isinstance(model, NeuralModel) and model.precision == "float32"
-    with np.errstate(over="ignore"):
-        return bool((computed == computed.astype(np.float32)).all())
+    if isinstance(model, BlackBox):
+        return all(are_single(one.outputs) for one in some)
+    return isinstance(model, NeuralModel) and model.precision == "float32"
 
 
 def _remedy(module: ModuleType, model: Model, background: np.ndarray) -> str:
@@ -290,47 +293,47 @@ def _checked(
 
 
 def _in_batches(
-    attribute: Callable[[slice], Attribution], rows: np.ndarray, size: int, strict: bool, progress: Progress | None
-) -> tuple[Attribution, dict[int, str]]:
-    """Return the attribution of all rows, and why some of them, by position, have none: NaN."""
+    attribute: Callable[[slice], Attribution], shape: tuple[int, ...], size: int, strict: bool, progress: Progress | None
+) -> tuple[dict[str, Any], dict[int, str]]:
+    """Return what a method says of all rows, by the fields of an `Explanation`; and why some rows, by position, have NaN."""
     if size < 1:
         raise DlxError(f"batch_size must be at least 1, got {size}")
-    parts: list[Attribution] = []
-    failures: dict[int, str] = {}
-    waiting = [slice(start, min(start + size, len(rows))) for start in range(0, len(rows), size)][::-1]
+    count, failures = shape[0], dict[int, str]()
+    parts: list[tuple[slice, Attribution]] = []
+    waiting = deque(slice(start, min(start + size, count)) for start in range(0, count, size))
     while waiting:
-        which = waiting.pop()
+        which = waiting.popleft()
         try:
-            parts.append(attribute(which))
+            parts.append((which, attribute(which)))
         except Exception as error:
             if strict or is_own_fault(error):
                 raise
             if which.stop - which.start > 1:  # one by one
-                waiting += [slice(row, row + 1) for row in range(which.start, which.stop)][::-1]
+                waiting.extendleft(slice(row, row + 1) for row in reversed(range(which.start, which.stop)))
                 continue
-            parts.append(Attribution(np.full((1, rows.shape[1]), np.nan), np.full(1, np.nan)))
             failures[which.start] = f"{type(error).__name__}: {error}"
         if progress is not None:
-            progress(which.stop, len(rows))
-    return _joined(parts), failures
+            progress(which.stop, count)
+    return _joined(parts, shape), failures
 
 
-def _joined(parts: list[Attribution]) -> Attribution:
-    """Return the attribution of all rows; a row that failed has NaN for whatever the others have."""
-    if len(parts) == 1:
-        return parts[0]
+def _joined(parts: list[tuple[slice, Attribution]], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the fields of all rows; a row that failed has NaN for whatever the others have."""
 
-    def every(arrays: list[np.ndarray | None], like: list[np.ndarray]) -> Any:
-        there = (np.full(one.shape, np.nan) if array is None else array for array, one in zip(arrays, like, strict=True))
-        return None if all(array is None for array in arrays) else np.concatenate(list(there))
+    def whole(arrays: list[np.ndarray | None], shape: tuple[int, ...]) -> Any:
+        found = np.full(shape, np.nan)
+        for (which, _), array in zip(parts, arrays, strict=True):
+            found[which] = np.nan if array is None else array
+        return found
 
-    values, base_values = [part.values for part in parts], [np.asarray(part.base_values) for part in parts]
-    extras = dict.fromkeys(name for part in parts for name in part.extras)
-    return Attribution(
-        values=np.concatenate(values),
-        base_values=np.concatenate(base_values),
-        evaluations=sum(part.evaluations for part in parts),
-        standard_errors=every([part.standard_errors for part in parts], values),
-        extras={name: every([part.extras.get(name) for part in parts], base_values) for name in extras},
-        settled={name: chosen for part in parts for name, chosen in part.settled.items()},
-    )
+    made = [part for _, part in parts]
+    has_errors = any(part.standard_errors is not None for part in made)
+    extras = dict.fromkeys(name for part in made for name in part.extras)
+    return {
+        "values": whole([part.values for part in made], shape),
+        "base_values": whole([part.base_values for part in made], shape[:1]),
+        "evaluations": sum(part.evaluations for part in made),
+        "standard_errors": whole([part.standard_errors for part in made], shape) if has_errors else None,
+        "extras": {name: whole([part.extras.get(name) for part in made], shape[:1]) for name in extras},
+        "settled": {name: chosen for part in made for name, chosen in part.settled.items()},
+    }

@@ -109,9 +109,13 @@ def _limit(model: Model, outputs: np.ndarray) -> float:
     size = {"probability": largest, "logit": max(largest, 1.0), "value": float(np.ptp(outputs))}[model.original_scale]
     if isinstance(model, TreeModel):
         return max(model.rounding, ROUNDING * size)
+    return IN_FLOAT32 * ROUNDING * size + DIGITS[are_single(outputs)] * largest
+
+
+def are_single(outputs: np.ndarray) -> bool:
+    """Whether outputs are numbers of float32, as of a model that computes in it."""
     with np.errstate(over="ignore"):
-        is_single = bool((outputs == outputs.astype(np.float32)).all())
-    return IN_FLOAT32 * ROUNDING * size + DIGITS[is_single] * largest
+        return bool((outputs == outputs.astype(np.float32)).all())
 
 
 def _cause(model: Model, rows: Any) -> str:
