@@ -49,6 +49,12 @@ def file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name) or "report"
 
 
+def fits_a_folder(name: str) -> bool:
+    """Whether a name can be that of a folder on any system."""
+    is_odd = name.startswith(".") or set(name) & set('/\\:*?"<>|') or not name.isprintable() or not name.strip()
+    return not is_odd and len(name.encode()) <= LONGEST
+
+
 def write_atomically(path: str | Path, content: Content) -> Path:
     """Write a file under a temporary name, sync it, and rename it; return its path."""
     path = Path(path)

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dlx import architectures, training
-from dlx.checkpoint.folders import fits_a_folder
 from dlx.dataset.parts import BY_OUTCOME
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, quoted
-from dlx.files import parsed_json
+from dlx.files import fits_a_folder, parsed_json
 from dlx.model import EachClass, LinearModel, Model, NeuralModel, Provenance, TreeModel
 from dlx.model.base import CLASSIFIER
 from dlx.model.kinds import model_of_net

@@ -15,7 +15,7 @@ from typing import Any
 from dlx import cases, training
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
-from dlx.files import locked, parsed_json, recover, write_together
+from dlx.files import fits_a_folder, locked, parsed_json, recover, write_together
 
 ROOT = Path("checkpoints")
 FOLDER = re.compile(r"(?P<architecture>[a-z]\w*)-(?P<seed>\d+)(-(?P<digest>[0-9a-f]{8}))?")
@@ -36,11 +36,6 @@ def folder(
         raise CheckpointError(f"a case's name must be fit for a folder, got {case!r}; pass another name to read_table")
     parts = (architecture, str(seed), training.digest(training.overrides(architecture, config)))
     return Path(checkpoints) / case / "-".join(filter(None, parts))
-
-
-def fits_a_folder(name: str) -> bool:
-    """Whether a case's name can be the name of a folder on any system."""
-    return not name.startswith(".") and not set(name) & set('/\\:*?"<>|\0') and len(name.splitlines()) == 1
 
 
 def refuse_renamed(path: Path, said: Mapping[str, Any]) -> None:

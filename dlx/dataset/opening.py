@@ -13,7 +13,7 @@ import numpy as np
 
 from dlx.dataset.rows import Card, Dataset
 from dlx.errors import DlxError, quoted
-from dlx.files import modules_in, write_atomically
+from dlx.files import fits_a_folder, modules_in, write_atomically
 from dlx.reading import (
     as_described,
     as_it_looks,
@@ -39,7 +39,6 @@ from dlx.schema.table import RANDOM
 if TYPE_CHECKING:
     import pandas as pd
 
-LONGEST_NAME = 200  # bytes, of which a folder may have 255
 NAMELESS = "SCHEMA.toml"  # what an option calls a schema that is no file
 MARK = ".table.json"  # in a folder that holds what was made of one table
 
@@ -201,8 +200,7 @@ def _case_name(path: Path, name: str | None) -> str:
         raise SchemaError(
             f"{path} has the name of a shipped case, whose models are not its own; give the file another name, or pass name=..."
         )
-    strange = set(own) & set('/\\:*?"<>|') or not own.isprintable()
-    if not own.strip() or own.startswith(".") or strange or len(own.encode()) > LONGEST_NAME:
+    if not fits_a_folder(own):
         raise SchemaError(f"a case's name must be fit for a folder, got {quoted(own)}; pass another one: name=...")
     return own
 

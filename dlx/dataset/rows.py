@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+BY_ROW = ("outcomes", "index", "table", "held_out", "weights", "classes")  # what a Dataset holds of each row, beside its rows
+
+
 @dataclass(frozen=True)
 class Card:
     """A data card: the story of a table and its flaws, for the report.
@@ -124,22 +127,12 @@ class Dataset:
     def __post_init__(self) -> None:
         rows = frozen(self.schema.check(self.rows))
         index = np.arange(len(rows)) if self.index is None else np.asarray(self.index)
-        object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "index", index)
-        if self.outcomes is not None:
-            object.__setattr__(self, "outcomes", frozen(self.outcomes, np.float64))
-        if self.weights is not None:
-            alike = len(self.weights) > 0 and np.ptp(self.weights) == 0
-            object.__setattr__(self, "weights", None if alike else frozen(self.weights, np.float64))
-        for what, column in {
-            "outcomes": self.outcomes,
-            "index": index,
-            "table": self.table,
-            "held_out": self.held_out,
-            "weights": self.weights,
-            "classes": self.classes,
-            **self.extra,
-        }.items():
+        outcomes = None if self.outcomes is None else frozen(self.outcomes, np.float64)
+        count_alike = self.weights is None or (len(self.weights) > 0 and np.ptp(self.weights) == 0)
+        weights = None if count_alike else frozen(self.weights, np.float64)
+        for name, held in {"rows": rows, "index": index, "outcomes": outcomes, "weights": weights}.items():
+            object.__setattr__(self, name, held)
+        for what, column in ({name: getattr(self, name) for name in BY_ROW} | self.extra).items():
             if column is not None and len(column) != len(rows):
                 raise SchemaError(f"{what} must have one entry a row: {len(column)} for {plural(len(rows), 'row')}")
 
@@ -158,17 +151,10 @@ class Dataset:
     def __getitem__(self, which: Any) -> Dataset:
         """Return the rows at positions, a slice or a mask, as a Dataset."""
         which = as_slice(which, len(self))
-        return dataclasses.replace(
-            self,
-            rows=self.rows[which],
-            outcomes=None if self.outcomes is None else self.outcomes[which],
-            index=self.index[which],
-            extra={name: column[which] for name, column in self.extra.items()},
-            table=None if self.table is None else self.table.iloc[which],
-            held_out=None if self.held_out is None else self.held_out[which],
-            weights=None if self.weights is None else self.weights[which],
-            classes=None if self.classes is None else self.classes[which],
-        )
+        held = {name: column[which] for name in BY_ROW if (column := getattr(self, name)) is not None and name != "table"}
+        table = None if self.table is None else self.table.iloc[which]
+        extra = {name: column[which] for name, column in self.extra.items()}
+        return dataclasses.replace(self, rows=self.rows[which], table=table, extra=extra, **held)
 
     def of_class(self, level: str) -> Dataset:
         """Return the same rows with two outcomes, one class of several or another; each is in the part that it was in.

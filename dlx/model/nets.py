@@ -14,15 +14,15 @@ from torch.utils._pytree import tree_structure
 from dlx.encoder import Encoder, level_numbers
 from dlx.errors import DlxError
 from dlx.model.base import Model, Scale, as_rows, scales_from, table_of
-from dlx.model.code_readers import refuse_other_readers
 from dlx.model.fidelity import FidelityError, witnessed
 from dlx.model.heads import AgainstOthers
 from dlx.model.kinds import CHUNK_ROWS, BlackBox, NeuralModel
-from dlx.model.lookups import Answered, Levels, tabulated
+from dlx.model.lookups import Answered, Levels, refuse_other_readers, tabulated
 from dlx.model.net_inputs import Called, NetEncoder, NetInputs, Slot, arguments_of, encoder_of
 from dlx.model.net_outputs import BROUGHT
 from dlx.model.networks import dtype_of, frozen, untrained_copy
 from dlx.model.pipelines import NoRoute
+from dlx.model.routes import asked_only
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,12 +102,8 @@ def on_inputs(
     box = replace(box, function=Own(given.entries, copied), scales=scales_from(own), chosen=chosen)
     try:
         return witnessed(_read(box, given, copied, coded), check)
-    except NoRoute as why:
-        route = f"Only asked for predictions: {why}."
-    except FidelityError as error:
-        apart = str(error).partition(": ")[2].partition("; ")[0]
-        route = f"Only asked for predictions: what was read of it is another model: {apart}."
-    return witnessed(replace(box, route=route), check)
+    except (NoRoute, FidelityError) as why:
+        return witnessed(asked_only(box, why), check)
 
 
 def _read(box: BlackBox, given: NetInputs, copied: nn.Module, coded: np.ndarray) -> NeuralModel:

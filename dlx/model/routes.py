@@ -52,11 +52,15 @@ def fastest(box: BlackBox, check: Any, asked: Scale | None) -> Model:
     try:
         return _proved(_read(box, check, asked), check)
     except Exception as why:  # whatever an estimator may hold, its predictions can be asked for
-        if isinstance(why, FidelityError):
-            apart = str(why).partition(": ")[2].partition("; ")[0]
-            return replace(box, route=f"Only asked for predictions: what was read of it is another model: {apart}.")
-        said = str(why).replace(f"; {WAY_OUT}", "") if isinstance(why, DlxError) else f"reading it raised {type(why).__name__}"
-        return replace(box, route=f"Only asked for predictions: {said}.")
+        return asked_only(box, why)
+
+
+def asked_only(box: BlackBox, why: Exception) -> BlackBox:
+    """Return a model of which nothing but predictions is asked, with why it was not read as anything else."""
+    said = str(why).replace(f"; {WAY_OUT}", "") if isinstance(why, DlxError) else f"reading it raised {type(why).__name__}"
+    if isinstance(why, FidelityError):
+        said = f"what was read of it is another model: {said.partition(': ')[2].partition('; ')[0]}"
+    return replace(box, route=f"Only asked for predictions: {said}.")
 
 
 def _read(box: BlackBox, check: Any, asked: Scale | None) -> Model:

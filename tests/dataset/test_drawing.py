@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
-from dlx.dataset.drawing import drawn_by_strata, drawn_groups
+from dlx.dataset.parts import drawn_by_strata, drawn_groups
 
 SHARES, SEEDS = st.sampled_from([0.2, 0.25, 1 / 3]), st.integers(0, 2**32 - 1)
 
