@@ -15,10 +15,9 @@ from dlx.errors import DlxError, plural
 from dlx.model.base import Model, Scale, as_rows, scales_from
 from dlx.model.estimators import Reading, class_position
 from dlx.model.fidelity import FidelityError, held, predicted, witnessed
-from dlx.model.foreign_trees import WAY_OUT, is_sum_of_trees, library_of, read_trees
+from dlx.model.foreign_trees import WAY_OUT, is_sum_of_trees, library_of, read_trees, stretched
 from dlx.model.kinds import BlackBox, LinearModel, TreeModel
 from dlx.model.pipelines import NoRoute, PipelineEncoder, given_by
-from dlx.trees import LEAF, Trees
 
 MIXED = 64  # rows mixed of those at hand that a model is held to
 _SHELLS = ("best_estimator_", "estimator_", "estimator")  # of a search, a chosen threshold, a frozen estimator
@@ -183,19 +182,8 @@ def _trees(encoder: PipelineEncoder, reading: Reading, parts: Parts, given: Any)
     trees = stretched(foreign.trees, intercept, slope)
     blank = np.nan if library_of(parts.last) == "xgboost" else 0.0  # XGBoost takes what is not stored for missing
     encoder = replace(encoder, categories=foreign.categories, blank=blank)
-    rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    route = f"Read as a sum of {plural(len(trees), 'tree')}: each split of {_told(parts)} asks about one column alone."
-    return TreeModel(
-        trees, encoder.schema, reading.name, scales_from(scale),
-        original=encoder.box.function, rounding=rounding, encoder=encoder, behind=encoder.box, route=route,
-    )  # fmt: skip
-
-
-def stretched(trees: Trees, intercept: float, slope: float) -> Trees:
-    """Return trees whose sum is intercept + slope · the sum of others."""
-    if (intercept, slope) == (0.0, 1.0):
-        return trees
-    return replace(trees, value=np.where(trees.feature == LEAF, slope * trees.value, 0.0), base=intercept + slope * trees.base)
+    own = {"schema": encoder.schema, "name": reading.name, "original": encoder.box.function, "behind": encoder.box}
+    return foreign.as_model(trees, scale, _told(parts), encoder=encoder, **own)
 
 
 def _told(parts: Parts) -> str:

@@ -44,6 +44,12 @@ class Foreign:
     precision: str = "float64"  # in which the library adds up the leaves
     categories: Mapping[int, Sequence[Any]] = field(default_factory=dict)  # by column: what pandas categories are codes of
 
+    def as_model(self, trees: Trees, scale: Scale, said: str, **own: Any) -> TreeModel:
+        """Return trees that were made of these as a model on a scale; `said` is what they were read of."""
+        rounding = trees.rounding(self.precision) + trees.rounding("float64")
+        route = f"Read as a sum of {plural(len(trees), 'tree')}: each split of {said} asks about one column alone."
+        return TreeModel(trees, scales=scales_from(scale), rounding=rounding, route=route, **own)
+
 
 def wrap_trees(
     estimator: Any,
@@ -91,12 +97,10 @@ def wrap_trees(
     """
     seen, (schema, check) = ids_of(trained_on, case), schema_and_check(case, check)
     kind, levels, foreign = kind_of(estimator), schema.target.levels, read_trees(estimator)
-    classes, trees, is_value = foreign.classes, foreign.trees, foreign.scale == "value"
-    sign, shift = 1.0, 0.0
+    classes, is_value, shift, sign = foreign.classes, foreign.scale == "value", 0.0, 1.0
     if classes and levels and class_position(classes, levels, len(levels) - 1, kind) == 0:  # the first is positive
-        sign, shift = -1.0, float(foreign.scale == "probability")
-        turned = np.where(trees.feature == LEAF, shift / len(trees) - trees.value, 0.0)
-        trees = replace(trees, value=turned, base=-trees.base)
+        shift, sign = float(foreign.scale == "probability"), -1.0
+    trees = stretched(foreign.trees, shift, sign)
     if schema.target.kind != ("regression" if is_value else "binary"):
         task = "regression" if is_value else "classification of two outcomes"
         raise DlxError(f"the target of the schema must be that of a {task}, as of {kind}")
@@ -106,11 +110,9 @@ def wrap_trees(
     if _were_grown_on_codes(trees, numbers, schema, kind) if codes is None else codes:
         numbers = {}
     trees = _on_codes(trees, numbers)
-    original = partial(_of_rows, kind, foreign.predict, (sign, shift), columns, numbers)
-    rounding = trees.rounding(foreign.precision) + trees.rounding("float64")
-    scales = scales_from(foreign.scale)
-    route = f"Read as a sum of {plural(len(trees), 'tree')}: each split of {kind} asks about one column alone."
-    model = TreeModel(trees, schema, name or kind, scales, original=original, rounding=rounding, route=route, trained_on=seen)
+    original = partial(_of_rows, kind, foreign.predict, (shift, sign), columns, numbers)
+    own = {"schema": schema, "name": name or kind, "original": original, "trained_on": seen}
+    model = foreign.as_model(trees, foreign.scale, kind, **own)
     if check is None:
         return model
     refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)
@@ -121,6 +123,13 @@ def trees_of(estimator: Any) -> tuple[Trees, Scale]:
     """Return the trees of another library's fitted model, and the scale of their sum; for the second of two classes."""
     foreign = read_trees(estimator)
     return foreign.trees, foreign.scale
+
+
+def stretched(trees: Trees, intercept: float, slope: float) -> Trees:
+    """Return trees whose sum is intercept + slope · the sum of others."""
+    if (intercept, slope) == (0.0, 1.0):
+        return trees
+    return replace(trees, value=np.where(trees.feature == LEAF, slope * trees.value, 0.0), base=intercept + slope * trees.base)
 
 
 def library_of(estimator: Any) -> str | None:
@@ -176,7 +185,7 @@ def _of_rows(
         known = ~np.isnan(decoded[:, column])
         decoded[known, column] = values[decoded[known, column].astype(np.intp)]
     try:
-        return turn[1] + turn[0] * predict(decoded[:, columns])
+        return turn[0] + turn[1] * predict(decoded[:, columns])
     except Exception as error:
         said = str(error).partition("\n")[0]
         raise PredictorError(f"{kind} raised {type(error).__name__} on {plural(len(rows), 'row')}: {said}") from error
