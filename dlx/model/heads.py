@@ -13,6 +13,7 @@ from torch import nn
 
 from dlx.encoder import Encoder
 from dlx.model.kinds import EachClass, is_additive, model_of_net
+from dlx.model.net_outputs import weighing
 from dlx.model.networks import framed
 
 Rule = tuple[np.ndarray, np.ndarray]  # points on [-1, 1], and their weights
@@ -21,12 +22,14 @@ CLOSE = 1.0
 FAR: Rule = np.polynomial.legendre.leggauss(32)  # to rounding up to about 20; what it misses is made up for
 
 
-class AgainstOthers(nn.Module):
-    """The log-odds of one class against all others: outputs [..., classes] to [..., 1]."""
-
+class _OfClass(nn.Module):
     def __init__(self, chosen: int) -> None:
         super().__init__()
         self.chosen = chosen
+
+
+class AgainstOthers(_OfClass):
+    """The log-odds of one class against all others: outputs [..., classes] to [..., 1]."""
 
     def forward(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the log-odds of the chosen class, [..., 1]."""
@@ -44,12 +47,8 @@ class AgainstOthers(nn.Module):
         return outputs.masked_fill(is_it, -torch.inf)
 
 
-class Share(nn.Module):
+class Share(_OfClass):
     """The probability of one class, by softmax: outputs [..., classes] to [..., 1]."""
-
-    def __init__(self, chosen: int) -> None:
-        super().__init__()
-        self.chosen = chosen
 
     def forward(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the probability of the chosen class, [..., 1]."""
@@ -90,15 +89,8 @@ def _by_rule(head: AgainstOthers | Share, start: torch.Tensor, change: torch.Ten
 def each_class(network: nn.Module, encoder: Encoder, name: str) -> EachClass:
     """Return a net of several outputs as a model of each class, which share its layers."""
     count = len(encoder.schema.target.levels)
-    heads = [_picking(code, count) if is_additive(network) else AgainstOthers(code) for code in range(count)]
+    heads = [weighing(torch.zeros(1, count), {k: 1.0}) if is_additive(network) else AgainstOthers(k) for k in range(count)]
     return EachClass(tuple(model_of_net(nn.Sequential(network, head), encoder, name) for head in heads), name)
-
-
-def _picking(chosen: int, count: int) -> nn.Linear:
-    """Return a layer from outputs [..., classes] to the one of a class, [..., 1]."""
-    layer = nn.Linear(count, 1, bias=False).requires_grad_(False)
-    layer.weight.copy_(torch.eye(count)[chosen])
-    return layer
 
 
 def in_unit(network: nn.Module, middle: float, spread: float) -> nn.Sequential:

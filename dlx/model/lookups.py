@@ -11,9 +11,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -318,18 +319,19 @@ def refuse_other_readers(network: Answered, rows: torch.Tensor, others: torch.Te
     before, after = _outputs_of_modules(network, rows), _outputs_of_modules(network, others)
     if _alike(before[-1].outputs, after[-1].outputs):
         return
-    moved = next((one for one, other in zip(before, after, strict=True) if one.moves_alone(other)), before[-1])
-    raise NoRoute(f"{shown(network, moved.path)} reads the codes of {', '.join(columns)} by other means than an embedding")
+    by_itself = (
+        one.path
+        for one, other in zip(before, after, strict=True)
+        if _alike(one.given, other.given) and not _alike(one.outputs, other.outputs)
+    )
+    moved = shown(network, next(by_itself, before[-1].path))
+    raise NoRoute(f"{moved} reads the codes of {', '.join(columns)} by other means than an embedding")
 
 
-@dataclass(frozen=True)
-class _Ran:
+class _Ran(NamedTuple):
     path: str
     given: list[torch.Tensor]
     outputs: list[torch.Tensor]
-
-    def moves_alone(self, other: _Ran) -> bool:
-        return _alike(self.given, other.given) and not _alike(self.outputs, other.outputs)
 
 
 def _alike(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
@@ -339,15 +341,12 @@ def _alike(some: list[torch.Tensor], others: list[torch.Tensor]) -> bool:
 def _outputs_of_modules(network: nn.Module, rows: torch.Tensor) -> list[_Ran]:
     ran: list[_Ran] = []
 
-    def hook(path: str) -> Callable[..., None]:
-        def note(_: Any, args: Any, kwargs: Any, output: Any) -> None:
-            ran.append(_Ran(path, _reals((args, kwargs)), _reals(output)))
-
-        return note
+    def note(path: str, _: Any, args: Any, kwargs: Any, output: Any) -> None:
+        ran.append(_Ran(path, _reals((args, kwargs)), _reals(output)))
 
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for path, module in network.named_modules():
-            hooks.callback(module.register_forward_hook(hook(path), with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(partial(note, path), with_kwargs=True).remove)
         network(rows.clone())
     return ran
 

@@ -58,7 +58,7 @@ def one_of(
     if chosen is None or chosen >= count:
         raise NetworkError(f"{name} returns {count} numbers a row: say which, target=0 to {count - 1}, got {chosen}")
     if not levels or scale == "value":
-        return _behind(copied, _line(outputs, {chosen: 1.0})), "value"
+        return _behind(copied, weighing(outputs, {chosen: 1.0})), "value"
     bounded = bool(((outputs >= 0) & (outputs <= 1)).all())
     are_shares = bounded and torch.allclose(outputs.sum(dim=1), outputs.new_ones(()), atol=SUM_ROUNDING)
     if scale == "probability" and not bounded:
@@ -69,17 +69,17 @@ def one_of(
             "dlx.wrap(..., scale='probability') or scale='logit'"
         )
     if scale == "probability":
-        return _behind(copied, _line(outputs, {chosen: 1.0})), "probability"
+        return _behind(copied, weighing(outputs, {chosen: 1.0})), "probability"
     kind, logits = without_last(copied, dense, outputs.reshape(-1).double(), SOFTMAX)
     logits = _behind(logits, Logarithm()) if kind is None and are_shares else logits
-    return _behind(logits, _line(outputs, {chosen: 1.0, 1 - chosen: -1.0}) if count == 2 else AgainstOthers(chosen)), "logit"
+    return _behind(logits, weighing(outputs, {chosen: 1.0, 1 - chosen: -1.0}) if count == 2 else AgainstOthers(chosen)), "logit"
 
 
 def _behind(network: nn.Module, head: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(network=network, head=head))
 
 
-def _line(outputs: torch.Tensor, factors: dict[int, float]) -> nn.Linear:
+def weighing(outputs: torch.Tensor, factors: dict[int, float]) -> nn.Linear:
     """Return the layer that adds outputs up, times their factors."""
     line = nn.Linear(outputs.shape[1], 1, bias=False, device=outputs.device, dtype=outputs.dtype).requires_grad_(False)
     nn.init.zeros_(line.weight)

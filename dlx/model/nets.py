@@ -117,8 +117,9 @@ def _read(box: BlackBox, given: NetInputs, copied: nn.Module, coded: np.ndarray)
     lookups = tabulated(copied, entries, dense, columns)
     codes = _codes(copied, columns, lookups.asking)
     first = _first(encoder, entries, dense, columns, codes)
+    own: dict[str, Any] = {"scales": box.scales, "behind": box, "chosen": box.chosen}
     if not lookups.asking and not codes:
-        return _model(box, encoder, nn.Sequential(first, copied), "")
+        return NeuralModel(nn.Sequential(first, copied), encoder, box.name, route=f"{ROUTE}.", **own)
     answered = Answered(copied, entries.shape[1], lookups.answers)
     with torch.no_grad():
         values = torch.cat([first(dense), dense @ lookups.weight.T + lookups.bias], dim=1)
@@ -127,12 +128,8 @@ def _read(box: BlackBox, given: NetInputs, copied: nn.Module, coded: np.ndarray)
     held = [column.name for column in columns if {*column.entries.tolist()} & {*codes}]
     refuse_other_readers(answered, values, others, held)
     joined = _linear(torch.cat([first.weight, lookups.weight]), torch.cat([first.bias, lookups.bias]))
-    said = f", with a column for each level of {', '.join(sorted(lookups.asking))}"
-    return _model(box, encoder, nn.Sequential(joined, answered), said)
-
-
-def _model(box: BlackBox, encoder: NetEncoder, network: nn.Module, said: str) -> NeuralModel:
-    return NeuralModel(network, encoder, box.name, box.scales, behind=box, chosen=box.chosen, route=f"{ROUTE}{said}.")
+    route = f"{ROUTE}, with a column for each level of {', '.join(sorted(lookups.asking))}."
+    return NeuralModel(nn.Sequential(joined, answered), encoder, box.name, route=route, **own)
 
 
 def _levels(encoder: NetEncoder) -> list[Levels]:
