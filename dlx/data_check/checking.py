@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlx.data_check.codes import codes_of, far_cells, placeholders_of
+from dlx.data_check.codes import Far, codes_of, far_cells, placeholders_of
 from dlx.data_check.columns import cells_far_outside, columns_set_aside, levels_seen_once, special_codes
 from dlx.data_check.finding import DataCheck
 from dlx.data_check.moving import MOVING, cells_that_move
@@ -48,16 +48,7 @@ def check(case: Dataset, *, models: Sequence[Model] = ()) -> DataCheck:
         check_model(model)
     case = case if case.table is not None else replace(case, table=case.frame)
     reading = case.reading if case.reading.columns else reading_of(case.schema, case.schema.columns, len(case))
-    rows, codes, far = case.schema.numbers(case.rows).copy(), {}, {}  # rows without what is no number, or a slip
-    for feature, column in zip(case.schema.features, rows.T, strict=True):
-        if feature.is_categorical:
-            continue
-        if found := (placeholders_of if feature.date else codes_of)(column):
-            codes[feature.name] = found
-            column[np.isin(column, found)] = np.nan
-        far[feature.name] = far_cells(column, line=RULES["far cell"].line, columns=len(case.schema))
-        for cells in far[feature.name]:
-            column[cells.rows] = np.nan
+    rows, codes, far = _without_odd_cells(case)
     parts = None
     with contextlib.suppress(SchemaError):  # too few rows to split
         parts = case.splits
@@ -80,3 +71,18 @@ def check(case: Dataset, *, models: Sequence[Model] = ()) -> DataCheck:
     looked_for = [key for key in accepted if key not in keys and (models or not key.startswith(f"{MOVING}:"))]
     said = (gone.format(quoted(key), did_you_mean(key, keys) or "; take it out of [accepted].") for key in looked_for)
     return DataCheck(tuple(findings), reading, tuple(said))
+
+
+def _without_odd_cells(case: Dataset) -> tuple[np.ndarray, dict[str, list[float]], dict[str, list[Far]]]:
+    """Return rows with NaN for what is no number, or a slip; and by column the special codes, and the cells far outside."""
+    rows, codes, far = case.schema.numbers(case.rows).copy(), {}, {}
+    for feature, column in zip(case.schema.features, rows.T, strict=True):
+        if feature.is_categorical:
+            continue
+        if found := (placeholders_of if feature.date else codes_of)(column):
+            codes[feature.name] = found
+            column[np.isin(column, found)] = np.nan
+        far[feature.name] = far_cells(column, line=RULES["far cell"].line, columns=len(case.schema))
+        for cells in far[feature.name]:
+            column[cells.rows] = np.nan
+    return rows, codes, far

@@ -60,7 +60,7 @@ def columns_set_aside(case: Dataset) -> Iterator[Finding]:
             kind = "index" if why == ID and _is_count(column) else KINDS[why]
             said = f"{quoted(name)} is {why}: it goes along, but no model reads it."
             remedy = f"If it is a feature: --keep {option}"
-            yield Finding(kind, (str(name),), said, remedy, len(case), **example(case, name, 0))
+            yield Finding(kind, (str(name),), said, remedy, len(case), *example(case, name, 0))
             if kind == "id" and named_like_an_id(str(name)) and column.dropna().duplicated().any():
                 yield _group(str(name), column.dropna())
         elif name in case.schema.names and (doubt := _doubt(column, is_first=place == 0)):
@@ -68,17 +68,9 @@ def columns_set_aside(case: Dataset) -> Iterator[Finding]:
                 yield from [_group(str(name), column.dropna())] if case.schema.split_rule != (GROUP, name) else []
                 continue
             row = column.index[0] if doubt.row is None else doubt.row
-            yield Finding(
-                doubt.kind,
-                (str(name),),
-                f"{quoted(name)} is a feature, but {doubt.why}.",
-                f"Leave it out: --drop {option}",
-                doubt.rows,
-                row,
-                level_text(column[row]) if column.index.is_unique else "",
-                doubt.measure,
-                must_decide=True,
-            )
+            shown = row, level_text(column[row]) if column.index.is_unique else ""
+            said, remedy = f"{quoted(name)} is a feature, but {doubt.why}.", f"Leave it out: --drop {option}"
+            yield Finding(doubt.kind, (str(name),), said, remedy, doubt.rows, *shown, doubt.measure, must_decide=True)
 
 
 def _is_count(column: pd.Series) -> bool:
@@ -95,8 +87,8 @@ def _group(name: str, column: pd.Series) -> Finding:
     count, first = int(share.sum()), int(share.argmax())
     said = f"{quoted(name)} is an id that {plural(count, 'row')} share: a person in training and test makes models look better."
     remedy = f"Keep them together: --id {shlex.quote(name)} --split group:{shlex.quote(name)}"
-    shown = {"row": column.index[first], "value": level_text(column.iloc[first])}
-    return Finding("id", (name,), said, remedy, count, measure=column.nunique() / len(column), must_decide=True, **shown)
+    shown = column.index[first], level_text(column.iloc[first])
+    return Finding("id", (name,), said, remedy, count, *shown, column.nunique() / len(column), must_decide=True)
 
 
 def _doubt(column: pd.Series, *, is_first: bool) -> Doubt | None:
@@ -150,22 +142,15 @@ def special_codes(case: Dataset, codes: Mapping[str, list[float]]) -> Iterator[F
         told = listed(f"{feature.format(float(code))} in {plural(count, 'row')}" for code, count in counts.items())
         rest = feature.numbers(column[~np.isin(column, found)])
         run = f"the others go from {feature.format(np.nanmin(rest))} to {feature.format(np.nanmax(rest))}"
-        shown = example(case, name, int(np.isin(column, found).argmax()))
+        row, value = example(case, name, int(np.isin(column, found).argmax()))
         key = ", ".join(f'"{code}" = "code {code}"' for code in counts)
         options = " ".join(f"--special {shlex.quote(f'{name}={code}:code {code}')}" for code in counts)
         remedy = f"Say what it means: special = {{{key}}} for it in the schema, or {options}"
         if feature.date:
-            remedy = f"Make it missing: --missing={shlex.quote(shown['value'])}"
-        yield Finding(
-            "special code",
-            (name,),
-            f"{quoted(name)} has {told}, like {'a code' if len(found) == 1 else 'codes'}: {run}.",
-            remedy,
-            sum(counts.values()),
-            measure=max(counts.values()),
-            must_decide=True,
-            **shown,
-        )
+            remedy = f"Make it missing: --missing={shlex.quote(value)}"
+        said = f"{quoted(name)} has {told}, like {'a code' if len(found) == 1 else 'codes'}: {run}."
+        measured = sum(counts.values()), row, value, max(counts.values())
+        yield Finding("special code", (name,), said, remedy, *measured, must_decide=True)
 
 
 def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iterator[Finding]:
@@ -175,12 +160,11 @@ def cells_far_outside(case: Dataset, far_cells: Mapping[str, list[Far]]) -> Iter
         for far in found:
             rest = np.delete(column, np.concatenate([one.rows for one in found]))
             end = feature.format(np.nanmax(rest) if column[far.rows[0]] > np.nanmedian(column) else np.nanmin(rest))
-            shown = example(case, name, int(far.rows[0]))
+            row, value = example(case, name, int(far.rows[0]))
             values = listed(feature.format(column[row]) for row in far.rows)
             said = f"{quoted(name)} has {values}, far from all others, which end at {end}: a slip, or a person like no other?"
-            remedy = f"Correct it in the file, or make it missing: --missing={shlex.quote(shown['value'])}"
-            asked: dict[str, Any] = {"count": len(far.rows), "measure": far.chance, "must_decide": True, **shown}
-            yield Finding("far cell", (name,), said, remedy, **asked)
+            remedy = f"Correct it in the file, or make it missing: --missing={shlex.quote(value)}"
+            yield Finding("far cell", (name,), said, remedy, len(far.rows), row, value, far.chance, must_decide=True)
 
 
 def levels_seen_once(case: Dataset) -> Iterator[Finding]:
@@ -194,11 +178,11 @@ def levels_seen_once(case: Dataset) -> Iterator[Finding]:
             shown = listed((quoted(feature.levels[code]) for code in once), 3)
             said = f"{quoted(feature.name)} has {plural(len(once), 'level')} that one row has: {shown}."
             remedy = "Nothing can be learned of such a level: merge it with another one in the file"
-            shown_row = example(case, feature.name, int((column == once[0]).argmax()))
-            yield Finding("level seen once", (feature.name,), said, remedy, len(once), measure=1, **shown_row)
+            first = example(case, feature.name, int((column == once[0]).argmax()))
+            yield Finding("level seen once", (feature.name,), said, remedy, len(once), *first, measure=1)
 
 
-def example(case: Dataset, name: Any, position: int) -> dict[str, Any]:
+def example(case: Dataset, name: Any, position: int) -> tuple[Any, str]:
     """Return the name of a row, and what stands there in a column of the table."""
     assert case.table is not None
-    return {"row": case.index[position], "value": level_text(case.table[name].iloc[position])}
+    return case.index[position], level_text(case.table[name].iloc[position])

@@ -121,9 +121,9 @@ def _finding(case: Dataset, end: _End, moved: Sequence[_Move]) -> Finding:
     code = level_text(value)
     remedy = f'Correct a slip in the file; of a code say what it means: special = {{"{code}" = "code {code}"}} in the schema'
     if feature.date:
-        remedy = f"Correct it in the file, or make it missing: --missing={shlex.quote(shown['value'])}"
-    measure = float(first.shares[most])
-    return Finding(MOVING, (feature.name,), said, remedy, count, measure=measure, must_decide=measure >= BY_FAR, **shown)
+        remedy = f"Correct it in the file, or make it missing: --missing={shlex.quote(shown[1])}"
+    share = float(first.shares[most])
+    return Finding(MOVING, (feature.name,), said, remedy, count, *shown, share, must_decide=share >= BY_FAR)
 
 
 def _short(number: float) -> str:

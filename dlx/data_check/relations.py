@@ -39,8 +39,8 @@ def columns_alike(case: Dataset, rows: np.ndarray) -> Iterator[Finding]:
         said = f"{quoted(copy.other)} says {'' if kind == 'copy' else 'nearly '}the same as {quoted(copy.one)} ({how})."
         remedy = f"Explanations may credit either: --drop {shlex.quote(copy.other)}"
         count = int(np.logical_and(*(~np.isnan(column) for column in both)).sum())
-        asked = {"measure": abs(copy.strength), "must_decide": kind == "copy", **example(case, copy.other, 0)}
-        yield Finding(kind, (copy.one, copy.other), said, remedy, count, **asked)
+        shown = *example(case, copy.other, 0), abs(copy.strength)
+        yield Finding(kind, (copy.one, copy.other), said, remedy, count, *shown, must_decide=kind == "copy")
 
 
 def _alike_where_known(schema: Schema, rows: np.ndarray, copy: Copy) -> bool:
@@ -60,17 +60,16 @@ def columns_that_leak(case: Dataset) -> Iterator[Finding]:
     for leak in alone:
         said = f"{quoted(leak.name)} alone tells {quoted(case.schema.target.name)} ({leak.strength:.3f}): is it known before?"
         remedy = f"If not: --drop {shlex.quote(leak.name)}"
-        asked = {"measure": leak.strength, "must_decide": True, **example(case, leak.name, 0)}
-        yield Finding("leak", (leak.name,), said, remedy, len(case), **asked)
+        shown = *example(case, leak.name, 0), leak.strength
+        yield Finding("leak", (leak.name,), said, remedy, len(case), *shown, must_decide=True)
     for one, other, how, strength in leaking_pairs(case, without={leak.name for leak in alone}):
         said = (
             f"{quoted(one)} and {quoted(other)} together, by {how}, tell {quoted(case.schema.target.name)} ({strength:.3f}), "
             "neither alone: are both known before?"
         )
         remedy = f"If not: --drop {shlex.quote(one)}, or --drop {shlex.quote(other)}"
-        values = " and ".join(example(case, name, 0)["value"] for name in (one, other))
-        asked = {"measure": strength, "must_decide": True, "row": case.index[0], "value": values}
-        yield Finding("leaking pair", (one, other), said, remedy, len(case), **asked)
+        values = " and ".join(example(case, name, 0)[1] for name in (one, other))
+        yield Finding("leaking pair", (one, other), said, remedy, len(case), case.index[0], values, strength, must_decide=True)
 
 
 class Pair(NamedTuple):

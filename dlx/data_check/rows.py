@@ -32,8 +32,8 @@ def repeated_rows(case: Dataset, parts: Splits | None) -> Iterator[Finding]:
         across = int(np.isin(tested, trained).sum())
         said += f" {plural(across, 'test row')} of {len(tested):,} {'is' if across == 1 else 'are'} among the training rows."
     remedy = "Leave them out of the file if they are the same people"
-    asked = {"measure": chance, "must_decide": across > 0, "row": case.index[first], "value": "all columns"}
-    yield Finding("duplicate rows", (), said, remedy, count, **asked)
+    shown = case.index[first], "all columns", chance
+    yield Finding("duplicate rows", (), said, remedy, count, *shown, must_decide=across > 0)
 
 
 def _hashes(rows: np.ndarray) -> np.ndarray:
@@ -79,9 +79,8 @@ def too_few_events(case: Dataset, parts: Splits | None) -> Iterator[Finding]:
         f"{'has' if counts[rarest] == 1 else 'have'} the outcome {quoted(target.levels[rarest])}: "
         + ("no rate of them can be told." if counts[rarest] < HOPELESS else "intervals will be wide.")
     )
-    asked = {"measure": counts[rarest], "must_decide": bool(counts[rarest] < HOPELESS)}
-    shown = {"row": case.index[row], "value": target.levels[rarest]}
-    yield Finding("few events", (target.name,), said, "Take more rows", int(counts[rarest]), **asked, **shown)
+    shown, is_hopeless = (case.index[row], target.levels[rarest], counts[rarest]), bool(counts[rarest] < HOPELESS)
+    yield Finding("few events", (target.name,), said, "Take more rows", int(counts[rarest]), *shown, must_decide=is_hopeless)
 
 
 def shifted_columns(case: Dataset, train: Dataset, test: Dataset) -> Iterator[Finding]:
@@ -92,15 +91,14 @@ def shifted_columns(case: Dataset, train: Dataset, test: Dataset) -> Iterator[Fi
         distance, chance = _difference(before, after, is_number=not feature.is_categorical)
         if distance < line or chance > CHANCE / len(case.schema):
             continue
-        told = [feature.format(value) for value in map(_middle if not feature.is_categorical else _most, (before, after))]
-        word = "median" if not feature.is_categorical else "most frequent"
+        word, usual = ("most frequent", _most) if feature.is_categorical else ("median", _middle)
+        told = [feature.format(usual(column)) for column in (before, after)]
         said = (
             f"{quoted(feature.name)} is spread otherwise in test than in training, for {distance:.0%} of the rows "
             f"({word}: {told[1]}, not {told[0]})."
         )
         remedy = "A split at random mixes them (--split random); by time or group it is what the models will meet"
-        asked = {"measure": distance, **example(test, feature.name, 0)}
-        yield Finding("shift", (feature.name,), said, remedy, len(after), **asked)
+        yield Finding("shift", (feature.name,), said, remedy, len(after), *example(test, feature.name, 0), distance)
 
 
 def _middle(column: np.ndarray) -> float:

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from dlx.errors import did_you_mean, listed, quoted
+from dlx.errors import did_you_mean, listed
 from dlx.reading.cells import Opened
 from dlx.reading.tables import as_they_look, refuse_lacking
 from dlx.schema import Carried, Feature, Schema, SchemaError, Target
 from dlx.schema.cells import same_level
-from dlx.schema.inference import infer_feature, infer_target
+from dlx.schema.inference import infer_feature, infer_target, refuse_texts
 
 LEFT_OUT, ID = "left out, as asked for", "an id, as asked for"
 WEIGHTS = "weights of rows"
@@ -19,9 +19,7 @@ WEIGHTS = "weights of rows"
 
 def aside(drop: Collection[str], ids: Collection[str], weights: str | None) -> dict[str, str]:
     """Return why each column that was asked to be no feature is none."""
-    for what, names in {"drop": drop, "ids": ids}.items():
-        if isinstance(names, str):
-            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
+    refuse_texts(drop=drop, ids=ids)
     return dict.fromkeys(drop, LEFT_OUT) | dict.fromkeys(ids, ID) | ({weights: WEIGHTS} if weights else {})
 
 

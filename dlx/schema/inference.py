@@ -84,22 +84,10 @@ def infer_schema(
     """
     table = as_pandas(table)
     refuse_odd(table)
-    if not len(table):
-        raise SchemaError("the table has no rows")
-    for what, names in {"keep": keep, "categorical": categorical}.items():
-        if isinstance(names, str):
-            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
+    refuse_texts(keep=keep, categorical=categorical)
     asked_for, aside, known = (*keep, *categorical), dict(aside or {}), list(table.columns)
-    for name in (target, *asked_for, *aside):
-        if name not in known:
-            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
-    if target in (*asked_for, *aside):
-        raise SchemaError(f"{target!r} is the target and cannot be {'a feature' if target in asked_for else 'left out'} too")
-    if both := sorted({*asked_for} & {*aside}):
-        raise SchemaError(f"{both[0]!r} cannot be both kept and left out")
+    _refuse_contradictions(table, target, asked_for, aside)
     columns = [name for name in known if name != target]
-    if not columns:
-        raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
     free = {name for name in columns if name not in asked_for and name not in aside}
     why = {name: set_aside(table[name], first=name == known[0]) if name in free else "" for name in columns} | aside
     if by := split_rule(split, SchemaError).column:
@@ -118,6 +106,29 @@ def infer_schema(
         carried=tuple(Carried(name, position, why[name]) for position, name in enumerate(columns) if why[name]),
         split=split,
     )
+
+
+def refuse_texts(**lists: Collection[str]) -> None:
+    """Raise where what was asked for, by its name, is a text in place of a list of columns."""
+    for what, names in lists.items():
+        if isinstance(names, str):
+            raise SchemaError(f"{what} must be a list of columns, got {quoted(names)}; write [{quoted(names)}]")
+
+
+def _refuse_contradictions(table: pd.DataFrame, target: str, asked_for: Collection[str], aside: Collection[str]) -> None:
+    """Raise where a table lacks what was asked for, or a column is asked for as two things."""
+    known = list(table.columns)
+    if not len(table):
+        raise SchemaError("the table has no rows")
+    for name in (target, *asked_for, *aside):
+        if name not in known:
+            raise SchemaError(f"the table has no column {name!r}; it has {listed(known)}{did_you_mean(name, known)}")
+    if target in (*asked_for, *aside):
+        raise SchemaError(f"{target!r} is the target and cannot be {'a feature' if target in asked_for else 'left out'} too")
+    if both := sorted({*asked_for} & {*aside}):
+        raise SchemaError(f"{both[0]!r} cannot be both kept and left out")
+    if known == [target]:
+        raise SchemaError(f"the table has no column beside the target {target!r}; add what it is predicted from")
 
 
 def set_aside(column: pd.Series, *, first: bool = False) -> str:
